@@ -1,0 +1,4 @@
+//! The command coordination protocol as an embeddable library.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod scalar;
