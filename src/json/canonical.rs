@@ -1,0 +1,106 @@
+//! RFC 8785, the JSON Canonicalization Scheme.
+
+use super::members::{elements, members, value};
+use super::raw::write_text;
+use super::scanner::{Dialect, Fault, Limits, check};
+use super::token::{Kind, Token};
+
+/// Why a text has no canonical form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CanonicalError {
+    /// The text is not JSON, or repeats a key.
+    #[error("not canonical JSON: {0}")]
+    Json(#[from] Fault),
+    /// A whole number that a double would change, or one beyond its range.
+    #[error("the number {text} at byte {at} is not exactly a double; write it as a string")]
+    Inexact {
+        /// The number as spelled.
+        text: String,
+        /// Its first byte.
+        at: usize,
+    },
+}
+
+/// The RFC 8785 form of a JSON text: no white space, keys sorted by UTF-16 code units, numbers and
+/// strings spelled in the one prescribed way. Digests and signatures are made over it; event lines
+/// are not written in it.
+///
+/// Fractions round to the nearest double, as the RFC prescribes. A whole number that would change
+/// (beyond 2^53) and a number beyond the range of a double are refused: two different values would
+/// get one digest.
+///
+/// ```
+/// use coordination_protocol::json::{Limits, canonical};
+///
+/// let text = canonical(r#"{ "b": 4.50, "a": [1E30] }"#, &Limits::default())?;
+/// assert_eq!(text, r#"{"a":[1e+30],"b":4.5}"#);
+/// # Ok::<(), coordination_protocol::json::CanonicalError>(())
+/// ```
+///
+/// # Errors
+/// [`CanonicalError`].
+pub fn canonical(text: &str, limits: &Limits) -> Result<String, CanonicalError> {
+    check(text, Dialect::Strict, limits)?;
+    let mut out = Vec::with_capacity(text.len());
+    let start = super::scanner::skip_space(text.as_bytes(), 0);
+    if let Some(root) = value(text.as_bytes(), start) {
+        write(text, root, &mut out)?;
+    }
+    Ok(String::from_utf8(out).unwrap_or_default())
+}
+
+fn write(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+    match token.kind() {
+        Kind::Null | Kind::Bool => out.extend_from_slice(token.raw(text).as_bytes()),
+        Kind::Text => write_text(out, &token.decode(text)),
+        Kind::Number => write_number(text, token, out)?,
+        Kind::Array => {
+            out.push(b'[');
+            for (index, element) in elements(text, token.start()).enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write(text, element, out)?;
+            }
+            out.push(b']');
+        }
+        Kind::Object => {
+            let mut entries: Vec<_> = members(text, token.start())
+                .map(|(key, value)| (key.decode(text), value))
+                .collect();
+            entries.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            out.push(b'{');
+            for (index, (key, value)) in entries.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_text(out, &key);
+                out.push(b':');
+                write(text, value, out)?;
+            }
+            out.push(b'}');
+        }
+    }
+    Ok(())
+}
+
+fn write_number(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+    let spelled = token.raw(text);
+    let inexact = || CanonicalError::Inexact { text: spelled.to_owned(), at: token.start() };
+    let double: f64 = spelled.parse().map_err(|_| inexact())?;
+    if !double.is_finite() {
+        return Err(inexact());
+    }
+    // Only a plainly written whole number claims every digit; a double's shortest form has at
+    // most 17, so one with no more than 15 is exact without looking.
+    let whole = spelled.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    if whole && spelled.len() > 15 {
+        let exact = spelled.parse::<i128>().is_ok_and(|n| n == double as i128);
+        if !exact {
+            return Err(inexact());
+        }
+    }
+    out.extend_from_slice(ryu_js::Buffer::new().format_finite(double).as_bytes());
+    Ok(())
+}

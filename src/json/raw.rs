@@ -1,0 +1,201 @@
+//! Any JSON value, owned, as it was spelled.
+
+use super::scanner::{Dialect, Fault, Limits, check, plain_run};
+use super::token::{Kind, Token};
+use super::{elements, members};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use smol_str::SmolStr;
+use std::fmt;
+use std::str::FromStr;
+
+/// Any JSON value, kept as text: `12`, `12.0` and `1.2e1` stay apart, and so does the order of
+/// keys. Equality is by spelling.
+///
+/// ```
+/// use coordination_protocol::json::Json;
+///
+/// let value: Json = r#"{"agents": 12.0}"#.parse()?;
+/// assert_eq!(value.as_str(), r#"{"agents": 12.0}"#);
+/// assert_eq!(value.get("agents").unwrap().decode::<f64>()?, 12.0);
+/// assert_eq!(Json::text("a\"b").as_str(), r#""a\"b""#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Serde reads and writes it through `serde_json` only: other formats have no raw JSON.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Json(SmolStr);
+
+impl Json {
+    /// Takes a text that the scanner accepted.
+    pub(crate) fn scanned(text: &str) -> Self {
+        Json(SmolStr::new(text))
+    }
+
+    /// A JSON string that means `text`.
+    pub fn text(text: &str) -> Self {
+        let mut out = Vec::with_capacity(text.len() + 2);
+        write_text(&mut out, text);
+        Json(SmolStr::from(String::from_utf8(out).unwrap_or_default()))
+    }
+
+    /// The JSON form of any serializable value.
+    ///
+    /// # Errors
+    /// What `serde_json` says of values that JSON cannot hold.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
+        serde_json::to_string(value).map(|text| Json(SmolStr::from(text)))
+    }
+
+    /// The value as spelled.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The kind of the value.
+    pub fn kind(&self) -> Kind {
+        super::members::value(self.0.as_bytes(), 0).map_or(Kind::Null, Token::kind)
+    }
+
+    /// The member `key` of an object.
+    pub fn get(&self, key: &str) -> Option<Json> {
+        if self.kind() != Kind::Object {
+            return None;
+        }
+        let (_, value) = members(&self.0, 0).find(|(name, _)| name.means(&self.0, key))?;
+        Some(Json::scanned(value.raw(&self.0)))
+    }
+
+    /// The meaning of a string, `None` for other kinds.
+    pub fn to_text(&self) -> Option<String> {
+        let token = super::members::value(self.0.as_bytes(), 0)?;
+        (token.kind() == Kind::Text).then(|| token.decode(&self.0).into_owned())
+    }
+
+    /// The elements of an array; empty for other kinds.
+    pub fn items(&self) -> impl Iterator<Item = Json> + '_ {
+        let open = if self.kind() == Kind::Array { 0 } else { self.0.len() };
+        elements(&self.0, open).map(|token| Json::scanned(token.raw(&self.0)))
+    }
+
+    /// Decodes the value into a type of yours.
+    ///
+    /// # Errors
+    /// What `serde_json` says.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0)
+    }
+}
+
+/// Appends `text` to `out` as a JSON string: quotes around it, and only `"`, `\` and control
+/// characters escaped.
+pub fn write_text(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    out.push(b'"');
+    let mut from = 0;
+    loop {
+        let at = plain_run(bytes, from, b'"');
+        out.extend_from_slice(&bytes[from..at]);
+        let Some(&byte) = bytes.get(at) else { break };
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            other => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                out.extend_from_slice(b"\\u00");
+                out.push(HEX[usize::from(other >> 4)]);
+                out.push(HEX[usize::from(other & 15)]);
+            }
+        }
+        from = at + 1;
+    }
+    out.push(b'"');
+}
+
+impl FromStr for Json {
+    type Err = Fault;
+
+    /// Reads one RFC 8259 value with the default limits; white space around it is dropped.
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        check(text, Dialect::Strict, &Limits::default())?;
+        Ok(Json::scanned(text.trim_matches([' ', '\t', '\n', '\r'])))
+    }
+}
+
+impl From<&serde_json::Value> for Json {
+    fn from(value: &serde_json::Value) -> Self {
+        Json(SmolStr::from(value.to_string()))
+    }
+}
+
+impl From<serde_json::Value> for Json {
+    fn from(value: serde_json::Value) -> Self {
+        Json::from(&value)
+    }
+}
+
+impl From<&str> for Json {
+    /// The JSON string that means `text`; to read JSON, use [`str::parse`].
+    fn from(text: &str) -> Self {
+        Json::text(text)
+    }
+}
+
+macro_rules! plain {
+    ($($type:ty),*) => { $(
+        impl From<$type> for Json {
+            fn from(value: $type) -> Self {
+                Json(smol_str::format_smolstr!("{value}"))
+            }
+        }
+    )* };
+}
+plain!(bool, u32, u64, i32, i64);
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    /// Refuses what the scanner refuses, duplicate keys among it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        raw.get().parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Json {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Json".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        true.into()
+    }
+}

@@ -1,0 +1,616 @@
+//! The scanner: one pass, no allocation, byte positions for everything.
+
+use super::members::members;
+use super::token::{Kind, Token, hex4};
+use std::fmt;
+use std::ops::{ControlFlow, Range};
+
+/// Which spelling of JSON a reader accepts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// RFC 8259.
+    #[default]
+    Strict,
+    /// RFC 8259, and strings and keys in single quotes, as the specification's examples and many
+    /// shell scripts write them. Inside single quotes `"` is an ordinary character and `\'` a quote.
+    SingleQuoted,
+}
+
+/// Bounds on what is read before it is looked at any further. All are inclusive.
+///
+/// ```
+/// use coordination_protocol::json::Limits;
+///
+/// let limits = Limits::default().with_depth(16).with_bytes(4096);
+/// assert_eq!(limits.keys, 1024);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one record. Default 65,536; at most 4 GiB - 1.
+    pub bytes: usize,
+    /// Nested arrays and objects, the outermost counted. Default 128; at most [`Limits::MAX_DEPTH`].
+    pub depth: usize,
+    /// Keys of one object. Default 1,024.
+    pub keys: usize,
+    /// Findings of one report. Default 64; the report counts what it left out.
+    pub findings: usize,
+}
+
+impl Limits {
+    /// The deepest nesting that [`with_depth`](Self::with_depth) grants: the scanner recurses, and
+    /// this depth fits the smallest usual thread stack even in a debug build.
+    pub const MAX_DEPTH: usize = 512;
+
+    /// Sets the bytes of one record.
+    pub const fn with_bytes(mut self, bytes: usize) -> Self {
+        self.bytes = if bytes > u32::MAX as usize { u32::MAX as usize } else { bytes };
+        self
+    }
+
+    /// Sets the nesting depth, at most [`Limits::MAX_DEPTH`].
+    pub const fn with_depth(mut self, depth: usize) -> Self {
+        self.depth = if depth > Self::MAX_DEPTH { Self::MAX_DEPTH } else { depth };
+        self
+    }
+
+    /// Sets the keys of one object.
+    pub const fn with_keys(mut self, keys: usize) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// Sets the findings of one report.
+    pub const fn with_findings(mut self, findings: usize) -> Self {
+        self.findings = findings;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { bytes: 64 * 1024, depth: 128, keys: 1024, findings: 64 }
+    }
+}
+
+/// What is wrong at one place of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// The text ends inside a value.
+    UnexpectedEnd,
+    /// Something else stands where `expected` must.
+    Unexpected {
+        /// What the grammar allows here.
+        expected: &'static str,
+    },
+    /// A character below U+0020 inside a string.
+    ControlCharacter,
+    /// A backslash that starts no escape.
+    BadEscape,
+    /// A `\u` surrogate without its other half.
+    LoneSurrogate,
+    /// Text after the end of the value.
+    TrailingText,
+    /// More nesting than [`Limits::depth`].
+    TooDeep,
+    /// More keys in one object than [`Limits::keys`].
+    TooManyKeys,
+    /// A longer text than [`Limits::bytes`].
+    TooLong,
+    /// A key that its object already has. The visitor may go on.
+    DuplicateKey,
+    /// A number that no double can hold, such as `1e999`. The visitor may go on.
+    BeyondDouble,
+    /// A string in single quotes. The visitor may go on.
+    SingleQuoted,
+    /// The visitor asked to stop.
+    Stopped,
+}
+
+/// The first fault of a text, or one that a [`Visit`]or may pass over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fault {
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// Where, in bytes of the scanned text. Empty at the end of a text that is cut short.
+    pub range: Range<usize>,
+}
+
+impl Fault {
+    pub(crate) const fn new(kind: FaultKind, range: Range<usize>) -> Self {
+        Fault { kind, range }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            FaultKind::UnexpectedEnd => f.write_str("the text ends inside a value")?,
+            FaultKind::Unexpected { expected } => write!(f, "expected {expected}")?,
+            FaultKind::ControlCharacter => {
+                f.write_str("unescaped control character in a string")?
+            }
+            FaultKind::BadEscape => f.write_str("unknown escape in a string")?,
+            FaultKind::LoneSurrogate => f.write_str("surrogate escape without its other half")?,
+            FaultKind::TrailingText => f.write_str("text after the end of the value")?,
+            FaultKind::TooDeep => f.write_str("nested deeper than the limit")?,
+            FaultKind::TooManyKeys => f.write_str("more keys in one object than the limit")?,
+            FaultKind::TooLong => f.write_str("longer than the limit")?,
+            FaultKind::DuplicateKey => f.write_str("duplicate key")?,
+            FaultKind::BeyondDouble => f.write_str("number beyond the range of a double")?,
+            FaultKind::SingleQuoted => f.write_str("string in single quotes")?,
+            FaultKind::Stopped => f.write_str("stopped by the visitor")?,
+        }
+        write!(f, " at byte {}", self.range.start)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// What a [`scan`] tells its caller. Every method has a default, so implement what you need.
+///
+/// `depth` counts the containers around a value: 0 for the root, 1 for a member of the root.
+pub trait Visit {
+    /// A key, before its value.
+    #[inline]
+    fn key(&mut self, depth: usize, key: Token) -> ControlFlow<()> {
+        let _ = (depth, key);
+        ControlFlow::Continue(())
+    }
+
+    /// A value, when it ends: a container comes after everything inside it.
+    #[inline]
+    fn value(&mut self, depth: usize, value: Token) -> ControlFlow<()> {
+        let _ = (depth, value);
+        ControlFlow::Continue(())
+    }
+
+    /// A fault that leaves the structure readable: `DuplicateKey`, `BeyondDouble` or
+    /// `SingleQuoted`. `Continue` passes over it; `Break` makes it the result of the scan.
+    #[inline]
+    fn fault(&mut self, fault: &Fault) -> ControlFlow<()> {
+        if fault.kind == FaultKind::BeyondDouble {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+
+    /// The first line break between values.
+    #[inline]
+    fn line_break(&mut self, at: usize) {
+        let _ = at;
+    }
+}
+
+/// Scans the JSON value that starts at byte `from` of `text`, white space before it allowed.
+/// Returns its token; what follows the value is the caller's.
+///
+/// # Errors
+/// The first [`Fault`] that the grammar, the limits or the visitor do not let pass.
+///
+/// # Panics
+/// Never; `from` beyond the text reads as the end of the text.
+pub fn scan<V: Visit>(
+    text: &str,
+    from: usize,
+    limits: &Limits,
+    visitor: &mut V,
+) -> Result<Token, Fault> {
+    let mut scanner =
+        Scanner { text, bytes: text.as_bytes(), limits, visitor, fault: None, line_break: false };
+    let start = scanner.space(from);
+    match scanner.value(start, 0) {
+        Ok(token) => Ok(token),
+        Err(Halt) => Err(scanner
+            .fault
+            .unwrap_or_else(|| Fault::new(FaultKind::Stopped, text.len()..text.len()))),
+    }
+}
+
+/// Whether `text` is exactly one JSON value of the dialect within the limits.
+///
+/// # Errors
+/// The first [`Fault`].
+pub fn check(text: &str, dialect: Dialect, limits: &Limits) -> Result<(), Fault> {
+    struct Accept(Dialect);
+    impl Visit for Accept {
+        fn fault(&mut self, fault: &Fault) -> ControlFlow<()> {
+            match fault.kind {
+                FaultKind::BeyondDouble => ControlFlow::Continue(()),
+                FaultKind::SingleQuoted if self.0 == Dialect::SingleQuoted => {
+                    ControlFlow::Continue(())
+                }
+                _ => ControlFlow::Break(()),
+            }
+        }
+    }
+    if text.len() > limits.bytes {
+        return Err(Fault::new(FaultKind::TooLong, limits.bytes..text.len()));
+    }
+    let token = scan(text, 0, limits, &mut Accept(dialect))?;
+    let end = skip_space(text.as_bytes(), token.end());
+    if end == text.len() {
+        Ok(())
+    } else {
+        Err(Fault::new(FaultKind::TrailingText, end..text.len()))
+    }
+}
+
+/// Position after JSON white space.
+pub(crate) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        at += 1;
+    }
+    at
+}
+
+/// Position of the first byte from `at` on that ends or interrupts a plain run of string
+/// characters: the quote, a backslash, or a control character. The length of `bytes` if none.
+#[inline]
+pub(crate) fn plain_run(bytes: &[u8], mut at: usize, quote: u8) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    // Eight bytes at a time: `x - ONES` borrows into the high bit of a zero byte. A borrow can
+    // mark bytes above a true match, never below it, so the lowest mark is always a true one.
+    let quotes = ONES * u64::from(quote);
+    const SLASHES: u64 = ONES * b'\\' as u64;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ quotes;
+        let slash = word ^ SLASHES;
+        let marks = (quote.wrapping_sub(ONES) & !quote)
+            | (slash.wrapping_sub(ONES) & !slash)
+            | (word.wrapping_sub(ONES * 0x20) & !word);
+        let marks = marks & HIGHS;
+        if marks != 0 {
+            return at + (marks.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(&byte) = bytes.get(at) {
+        if byte == quote || byte == b'\\' || byte < 0x20 {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// The scan is over; the reason stands in [`Scanner::fault`]. Kept out of the `Result` so that the
+/// hot path returns in registers.
+struct Halt;
+
+struct Scanner<'a, V> {
+    text: &'a str,
+    bytes: &'a [u8],
+    limits: &'a Limits,
+    visitor: &'a mut V,
+    fault: Option<Fault>,
+    line_break: bool,
+}
+
+/// Fingerprints of the keys of one object. Equal keys have equal fingerprints; a repeated
+/// fingerprint, or more keys than fit, makes the object's keys be compared when it closes.
+struct Keys {
+    prints: [u16; Keys::INLINE],
+    count: usize,
+    suspect: bool,
+}
+
+impl Keys {
+    const INLINE: usize = 32;
+
+    #[inline]
+    fn insert(&mut self, print: u16) {
+        if self.count < Self::INLINE {
+            let print = print.max(1);
+            self.suspect |= self.prints.iter().fold(false, |hit, &p| hit | (p == print));
+            self.prints[self.count] = print;
+        } else {
+            self.suspect = true;
+        }
+        self.count += 1;
+    }
+}
+
+/// Mixes the length and the first and last bytes. Keys that differ only in the middle collide,
+/// which costs a comparison and nothing else.
+#[inline]
+fn fingerprint(key: &[u8]) -> u16 {
+    const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+    let word = if let (Some(first), Some(last)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29)
+    } else if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+    } else {
+        key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
+    };
+    ((word ^ key.len() as u64).wrapping_mul(MIX) >> 48) as u16
+}
+
+impl<V: Visit> Scanner<'_, V> {
+    /// The byte at `at`; NUL, which no grammar rule accepts, at the end.
+    #[inline(always)]
+    fn peek(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn space(&mut self, at: usize) -> usize {
+        if self.peek(at) > b' ' { at } else { self.space_slow(at) }
+    }
+
+    fn space_slow(&mut self, mut at: usize) -> usize {
+        loop {
+            match self.peek(at) {
+                b' ' | b'\t' => at += 1,
+                b'\n' | b'\r' => {
+                    if !self.line_break {
+                        self.line_break = true;
+                        self.visitor.line_break(at);
+                    }
+                    at += 1;
+                }
+                _ => return at,
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self, kind: FaultKind, range: Range<usize>) -> Halt {
+        self.fault = Some(Fault::new(kind, range));
+        Halt
+    }
+
+    /// The grammar wants `expected` at `at`.
+    #[cold]
+    #[inline(never)]
+    fn unexpected(&mut self, at: usize, expected: &'static str) -> Halt {
+        if at >= self.bytes.len() {
+            return self.fail(FaultKind::UnexpectedEnd, self.bytes.len()..self.bytes.len());
+        }
+        let width = self.text[at..].chars().next().map_or(1, char::len_utf8);
+        self.fail(FaultKind::Unexpected { expected }, at..at + width)
+    }
+
+    /// Lets the visitor decide about a fault that leaves the structure readable.
+    #[cold]
+    #[inline(never)]
+    fn ask(&mut self, kind: FaultKind, range: Range<usize>) -> Result<(), Halt> {
+        let fault = Fault::new(kind, range);
+        match self.visitor.fault(&fault) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => {
+                self.fault = Some(fault);
+                Err(Halt)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn go_on(flow: ControlFlow<()>) -> Result<(), Halt> {
+        match flow {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Halt),
+        }
+    }
+
+    fn value(&mut self, at: usize, depth: usize) -> Result<Token, Halt> {
+        let token = match self.peek(at) {
+            b'"' => self.string(at, b'"')?,
+            b'{' => self.object(at, depth)?,
+            b'[' => self.array(at, depth)?,
+            b'-' | b'0'..=b'9' => self.number(at)?,
+            b't' => self.literal(at, "true", Kind::Bool)?,
+            b'f' => self.literal(at, "false", Kind::Bool)?,
+            b'n' => self.literal(at, "null", Kind::Null)?,
+            b'\'' => {
+                self.ask(FaultKind::SingleQuoted, at..at + 1)?;
+                self.string(at, b'\'')?
+            }
+            _ => return Err(self.unexpected(at, "a value")),
+        };
+        Self::go_on(self.visitor.value(depth, token))?;
+        Ok(token)
+    }
+
+    #[inline]
+    fn object(&mut self, open: usize, depth: usize) -> Result<Token, Halt> {
+        if depth >= self.limits.depth {
+            return Err(self.fail(FaultKind::TooDeep, open..open + 1));
+        }
+        let mut at = self.space(open + 1);
+        if self.peek(at) == b'}' {
+            return Ok(Token::new(Kind::Object, open, at + 1));
+        }
+        let mut keys = Keys { prints: [0; Keys::INLINE], count: 0, suspect: false };
+        loop {
+            let key = match self.peek(at) {
+                b'"' => self.string(at, b'"')?,
+                b'\'' => {
+                    self.ask(FaultKind::SingleQuoted, at..at + 1)?;
+                    self.string(at, b'\'')?
+                }
+                _ => return Err(self.unexpected(at, "a key in double quotes")),
+            };
+            if keys.count >= self.limits.keys {
+                return Err(self.fail(FaultKind::TooManyKeys, key.range()));
+            }
+            if key.is_escaped() {
+                // Rare: its spelling may differ from an equal key's, so compare meanings at the end.
+                keys.suspect = true;
+                keys.count += 1;
+            } else {
+                keys.insert(fingerprint(&self.bytes[key.start() + 1..key.end() - 1]));
+            }
+            Self::go_on(self.visitor.key(depth + 1, key))?;
+            at = self.space(key.end());
+            if self.peek(at) != b':' {
+                return Err(self.unexpected(at, "`:` after the key"));
+            }
+            at = self.space(at + 1);
+            at = self.value(at, depth + 1)?.end();
+            at = self.space(at);
+            match self.peek(at) {
+                b',' => at = self.space(at + 1),
+                b'}' => break,
+                _ => return Err(self.unexpected(at, "`,` or `}`")),
+            }
+        }
+        if keys.suspect {
+            self.duplicates(open)?;
+        }
+        Ok(Token::new(Kind::Object, open, at + 1))
+    }
+
+    /// Compares all keys of the object that opens at `open` and has been scanned to its end.
+    #[cold]
+    #[inline(never)]
+    fn duplicates(&mut self, open: usize) -> Result<(), Halt> {
+        let text = self.text;
+        let mut keys: Vec<Token> = members(text, open).map(|(key, _)| key).collect();
+        keys.sort_by(|a, b| a.decode(text).cmp(&b.decode(text)).then(a.start().cmp(&b.start())));
+        let mut repeated: Vec<Token> = keys
+            .windows(2)
+            .filter(|pair| pair[0].decode(text) == pair[1].decode(text))
+            .map(|pair| pair[1])
+            .collect();
+        repeated.sort_by_key(|key| key.start());
+        for key in repeated {
+            self.ask(FaultKind::DuplicateKey, key.range())?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn array(&mut self, open: usize, depth: usize) -> Result<Token, Halt> {
+        if depth >= self.limits.depth {
+            return Err(self.fail(FaultKind::TooDeep, open..open + 1));
+        }
+        let mut at = self.space(open + 1);
+        if self.peek(at) == b']' {
+            return Ok(Token::new(Kind::Array, open, at + 1));
+        }
+        loop {
+            at = self.value(at, depth + 1)?.end();
+            at = self.space(at);
+            match self.peek(at) {
+                b',' => at = self.space(at + 1),
+                b']' => return Ok(Token::new(Kind::Array, open, at + 1)),
+                _ => return Err(self.unexpected(at, "`,` or `]`")),
+            }
+        }
+    }
+
+    #[inline]
+    fn string(&mut self, open: usize, quote: u8) -> Result<Token, Halt> {
+        let at = plain_run(self.bytes, open + 1, quote);
+        if self.peek(at) == quote {
+            return Ok(Token::text(open, at + 1, false));
+        }
+        self.string_slow(open, at, quote)
+    }
+
+    /// A string with a backslash, a control character, or no end, at `at`.
+    #[inline(never)]
+    fn string_slow(&mut self, open: usize, mut at: usize, quote: u8) -> Result<Token, Halt> {
+        loop {
+            match self.peek(at) {
+                byte if byte == quote && at < self.bytes.len() => {
+                    return Ok(Token::text(open, at + 1, true));
+                }
+                b'\\' => at = self.escape(at, quote)?,
+                _ if at >= self.bytes.len() => {
+                    return Err(self.unexpected(at, "the end of the string"));
+                }
+                _ => return Err(self.fail(FaultKind::ControlCharacter, at..at + 1)),
+            }
+            at = plain_run(self.bytes, at, quote);
+        }
+    }
+
+    fn escape(&mut self, at: usize, quote: u8) -> Result<usize, Halt> {
+        match self.peek(at + 1) {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 2),
+            b'\'' if quote == b'\'' => Ok(at + 2),
+            b'u' => match hex4(self.bytes, at + 2) {
+                u32::MAX => Err(self.bad_escape(at)),
+                0xD800..=0xDBFF => {
+                    let paired = self.peek(at + 6) == b'\\'
+                        && self.peek(at + 7) == b'u'
+                        && matches!(hex4(self.bytes, at + 8), 0xDC00..=0xDFFF);
+                    if paired {
+                        Ok(at + 12)
+                    } else {
+                        Err(self.fail(FaultKind::LoneSurrogate, at..at + 6))
+                    }
+                }
+                0xDC00..=0xDFFF => Err(self.fail(FaultKind::LoneSurrogate, at..at + 6)),
+                _ => Ok(at + 6),
+            },
+            _ => Err(self.bad_escape(at)),
+        }
+    }
+
+    fn bad_escape(&mut self, at: usize) -> Halt {
+        match self.text[at + 1..].chars().next() {
+            Some(next) => self.fail(FaultKind::BadEscape, at..at + 1 + next.len_utf8()),
+            None => self.unexpected(at + 1, "an escape"),
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, start: usize) -> Result<Token, Halt> {
+        let mut at = start + usize::from(self.peek(start) == b'-');
+        match self.peek(at) {
+            b'0' => at += 1,
+            b'1'..=b'9' => at = self.digits(at),
+            _ => return Err(self.unexpected(at, "a digit")),
+        }
+        let mut wide = at - start > 300;
+        if self.peek(at) == b'.' {
+            if !self.peek(at + 1).is_ascii_digit() {
+                return Err(self.unexpected(at + 1, "a digit after the decimal point"));
+            }
+            at = self.digits(at + 1);
+        }
+        if self.peek(at) | 0x20 == b'e' {
+            at += 1;
+            at += usize::from(matches!(self.peek(at), b'+' | b'-'));
+            if !self.peek(at).is_ascii_digit() {
+                return Err(self.unexpected(at, "a digit of the exponent"));
+            }
+            at = self.digits(at);
+            wide = true;
+        }
+        if wide && self.text[start..at].parse::<f64>().is_ok_and(f64::is_infinite) {
+            self.ask(FaultKind::BeyondDouble, start..at)?;
+        }
+        Ok(Token::new(Kind::Number, start, at))
+    }
+
+    #[inline]
+    fn digits(&self, mut at: usize) -> usize {
+        while self.peek(at).is_ascii_digit() {
+            at += 1;
+        }
+        at
+    }
+
+    #[inline]
+    fn literal(&mut self, at: usize, word: &'static str, kind: Kind) -> Result<Token, Halt> {
+        let end = at + word.len();
+        if self.bytes.get(at..end) == Some(word.as_bytes()) {
+            Ok(Token::new(kind, at, end))
+        } else if word.as_bytes().starts_with(self.bytes.get(at..).unwrap_or_default()) {
+            Err(self.unexpected(self.bytes.len(), word))
+        } else {
+            Err(self.unexpected(at, "a value"))
+        }
+    }
+}
