@@ -1,0 +1,164 @@
+//! Decimal numbers as digits: exact comparison and exact scaling, without a double.
+
+use core::cmp::Ordering;
+
+/// Larger exponents are compared as if they were this one.
+const EXPONENT_LIMIT: i64 = 1_000_000_000_000_000_000;
+
+/// The parts of a number in the grammar of RFC 8259, section 6.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Number<'a> {
+    negative: bool,
+    whole: &'a [u8],
+    fraction: &'a [u8],
+    exponent: i64,
+    plain: bool,
+}
+
+impl<'a> Number<'a> {
+    /// Splits a number; `None` if the text is anything else.
+    pub(super) fn scan(text: &'a str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let (negative, rest) = match bytes.strip_prefix(b"-") {
+            Some(rest) => (true, rest),
+            None => (false, bytes),
+        };
+        let (whole, rest) = digits(rest)?;
+        if whole.len() > 1 && whole[0] == b'0' {
+            return None;
+        }
+        let (fraction, rest) = match rest.strip_prefix(b".") {
+            Some(rest) => digits(rest)?,
+            None => (&rest[..0], rest),
+        };
+        let (exponent, rest) = match rest {
+            [b'e' | b'E', rest @ ..] => exponent(rest)?,
+            _ => (None, rest),
+        };
+        rest.is_empty().then_some(Self {
+            negative,
+            whole,
+            fraction,
+            exponent: exponent.unwrap_or(0),
+            plain: fraction.is_empty() && exponent.is_none(),
+        })
+    }
+
+    /// Whether it is spelled with digits only, but for a sign.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// Compares two numbers exactly.
+    pub(super) fn cmp(&self, other: &Self) -> Ordering {
+        match (self.sign(), other.sign()) {
+            (0, 0) => Ordering::Equal,
+            (1, 1) => self.cmp_magnitude(other),
+            (-1, -1) => other.cmp_magnitude(self),
+            (ours, theirs) => ours.cmp(&theirs),
+        }
+    }
+
+    fn significant(&self) -> impl Iterator<Item = u8> {
+        self.whole.iter().chain(self.fraction).copied().skip_while(|digit| *digit == b'0')
+    }
+
+    fn sign(&self) -> i8 {
+        match (self.significant().next(), self.negative) {
+            (None, _) => 0,
+            (Some(_), true) => -1,
+            (Some(_), false) => 1,
+        }
+    }
+
+    /// The power of ten in front of the first significant digit.
+    fn power(&self) -> i128 {
+        let zeros = self.whole.len() + self.fraction.len() - self.significant().count();
+        i128::from(self.exponent) + self.whole.len() as i128 - zeros as i128
+    }
+
+    fn cmp_magnitude(&self, other: &Self) -> Ordering {
+        self.power().cmp(&other.power()).then_with(|| {
+            let (mut ours, mut theirs) = (self.significant(), other.significant());
+            loop {
+                match (ours.next(), theirs.next()) {
+                    (None, None) => return Ordering::Equal,
+                    (a, b) => match a.unwrap_or(b'0').cmp(&b.unwrap_or(b'0')) {
+                        Ordering::Equal => {}
+                        different => return different,
+                    },
+                }
+            }
+        })
+    }
+}
+
+/// The digits at the start of `bytes`, at least one, and what follows them.
+fn digits(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
+    (end > 0).then(|| bytes.split_at(end))
+}
+
+fn exponent(bytes: &[u8]) -> Option<(Option<i64>, &[u8])> {
+    let (sign, rest) = match bytes {
+        [b'-', rest @ ..] => (-1, rest),
+        [b'+', rest @ ..] => (1, rest),
+        _ => (1, bytes),
+    };
+    let (digits, rest) = digits(rest)?;
+    let power = digits.iter().fold(0_i64, |power, digit| {
+        power.saturating_mul(10).saturating_add(i64::from(digit - b'0')).min(EXPONENT_LIMIT)
+    });
+    Some((Some(sign * power), rest))
+}
+
+/// An unsigned decimal such as `2.5`, as it stands in durations and sizes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Amount {
+    whole: u128,
+    fraction: u128,
+    fraction_scale: u128,
+}
+
+impl Amount {
+    /// Fraction digits that are read; later ones are too small to count in any unit.
+    const FRACTION_DIGITS: usize = 18;
+
+    /// Reads an amount at the start of `bytes`: the amount and its length.
+    ///
+    /// # Errors
+    ///
+    /// The offset where a digit was expected.
+    pub(super) fn scan(bytes: &[u8]) -> Result<(Self, usize), usize> {
+        let (whole, rest) = digits(bytes).ok_or(0_usize)?;
+        let (fraction, length) = match rest.strip_prefix(b".") {
+            Some(rest) => {
+                let (fraction, _) = digits(rest).ok_or(whole.len() + 1)?;
+                (fraction, whole.len() + 1 + fraction.len())
+            }
+            None => (&rest[..0], whole.len()),
+        };
+        let fraction = &fraction[..fraction.len().min(Self::FRACTION_DIGITS)];
+        let amount = Self {
+            whole: number(whole),
+            fraction: number(fraction),
+            fraction_scale: 10_u128.pow(fraction.len() as u32),
+        };
+        Ok((amount, length))
+    }
+
+    /// The amount times `unit`, rounded down; `None` if it does not fit.
+    ///
+    /// `unit` is at most 10^14, so that the fraction cannot overflow.
+    pub(super) fn times(self, unit: u64) -> Option<u128> {
+        let unit = u128::from(unit);
+        self.whole.checked_mul(unit)?.checked_add(self.fraction * unit / self.fraction_scale)
+    }
+}
+
+/// Saturates, which every caller then finds out of range.
+fn number(digits: &[u8]) -> u128 {
+    digits.iter().fold(0_u128, |number, digit| {
+        number.saturating_mul(10).saturating_add(u128::from(digit - b'0'))
+    })
+}
