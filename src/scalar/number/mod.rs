@@ -1,0 +1,299 @@
+//! Numbers that keep their spelling.
+//!
+//! JSON distinguishes `12` from `12.0` and `94.2` from `94.20`; a double does not. A message that
+//! passes through must come out as it went in, so these types hold the digits and compute the
+//! value on demand. Ranges are checked on the digits, exactly: `100.00000000000000000001` is not
+//! a percentage although the nearest double is 100.
+//!
+//! The spelling travels through `serde_json` as a raw value. Text forms of JSON are supported
+//! (`from_str`, `from_slice`, `from_reader`, `to_string`, ...). `serde_json::Value` works but
+//! spells numbers its own way. Other formats, and serde's buffered shapes (`flatten`,
+//! `untagged`), are not supported, except for [`Count`].
+
+mod count;
+
+use core::cmp::Ordering;
+use core::fmt;
+use core::str::FromStr;
+
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::value::RawValue;
+use smol_str::{SmolStr, ToSmolStr as _};
+
+use super::decimal::Number;
+use super::text::{excerpt, scalar_schema};
+
+pub use count::Count;
+
+/// Why a number is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NumberError {
+    /// It is not a number in the grammar of JSON (RFC 8259, section 6).
+    #[error("`{text}` is not a JSON number; write it like `12` or `94.2`")]
+    NotANumber {
+        /// The refused text; a long one is cut and ends in `…`.
+        text: SmolStr,
+    },
+    /// It is not a whole number spelled with digits only.
+    #[error("`{text}` is not a count; write a whole number with digits only, like `12`")]
+    NotWhole {
+        /// The refused number; a long one is cut and ends in `…`.
+        text: SmolStr,
+    },
+    /// It is a number, but too small or too large.
+    #[error("{text} is out of range: it must be from {min} to {max}")]
+    OutOfRange {
+        /// The refused number; a long one is cut and ends in `…`.
+        text: SmolStr,
+        /// The least value allowed.
+        min: &'static str,
+        /// The greatest value allowed.
+        max: &'static str,
+    },
+}
+
+/// Any JSON number, as spelled.
+///
+/// Equality and hashing go by the spelling: `12` and `12.0` differ. There is no `Ord`, because an
+/// order by value would call those two equal; use [`Quantity::cmp_value`].
+///
+/// ```
+/// use coordination_protocol::scalar::Quantity;
+///
+/// let memory = Quantity::parse("94.20")?;
+/// assert_eq!(memory.to_string(), "94.20");
+/// assert_eq!(memory.value(), Some(94.2));
+/// assert!(Quantity::parse("1,5").is_err());
+/// # Ok::<(), coordination_protocol::scalar::NumberError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Quantity(SmolStr);
+
+impl Quantity {
+    /// Spells a double the shortest way that reads back as the same double; `12.0` gives `12`.
+    ///
+    /// # Errors
+    ///
+    /// [`NumberError::NotANumber`] for NaN and the infinities, which JSON cannot spell.
+    pub fn new(value: f64) -> Result<Self, NumberError> {
+        if value.is_finite() {
+            Ok(Self(SmolStr::new(ryu_js::Buffer::new().format_finite(value))))
+        } else {
+            Err(NumberError::NotANumber { text: value.to_smolstr() })
+        }
+    }
+
+    /// Reads a number in the grammar of JSON and keeps its spelling.
+    ///
+    /// # Errors
+    ///
+    /// [`NumberError::NotANumber`] for any other text, such as `+1`, `.5`, `01` or ` 1`.
+    pub fn parse(text: &str) -> Result<Self, NumberError> {
+        if Self::is_valid(text) {
+            Ok(Self(SmolStr::new(text)))
+        } else {
+            Err(NumberError::NotANumber { text: excerpt(text) })
+        }
+    }
+
+    /// Whether the text is a JSON number. Allocates nothing.
+    pub fn is_valid(text: &str) -> bool {
+        Number::scan(text).is_some()
+    }
+
+    /// The spelling.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The nearest double; `None` beyond the range of a double, such as `1e999`.
+    pub fn value(&self) -> Option<f64> {
+        self.0.parse().ok().filter(|value: &f64| value.is_finite())
+    }
+
+    /// The value, if it is spelled as a plain whole number from 0 to 2^64 - 1.
+    ///
+    /// `8.0` and `8e0` give `None`, as does `-0`.
+    pub fn as_u64(&self) -> Option<u64> {
+        self.0.parse().ok()
+    }
+
+    /// Compares by value, exactly: no digit is rounded away, and `12` equals `12.0`.
+    ///
+    /// Exponents beyond 10^18 count as 10^18.
+    pub fn cmp_value(&self, other: &Self) -> Ordering {
+        cmp_value(self.as_str(), other.as_str())
+    }
+}
+
+/// Compares two valid spellings.
+fn cmp_value(left: &str, right: &str) -> Ordering {
+    match (Number::scan(left), Number::scan(right)) {
+        (Some(left), Some(right)) => left.cmp(&right),
+        // Not reachable: both were scanned when they were made.
+        (left, right) => left.is_some().cmp(&right.is_some()),
+    }
+}
+
+macro_rules! quantity_from {
+    ($($integer:ty)+) => {$(
+        impl From<$integer> for Quantity {
+            fn from(value: $integer) -> Self {
+                Self(value.to_smolstr())
+            }
+        }
+    )+};
+}
+quantity_from!(u32 i32 u64 i64);
+
+/// Writes what all spelled numbers share.
+macro_rules! spelled_number {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NumberError;
+
+            fn from_str(text: &str) -> Result<Self, NumberError> {
+                Self::parse(text)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let raw: &RawValue =
+                    serde_json::from_str(self.as_str()).map_err(S::Error::custom)?;
+                raw.serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let raw = Box::<RawValue>::deserialize(deserializer)?;
+                Self::parse(raw.get()).map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+spelled_number!(Quantity);
+scalar_schema!(Quantity, "Any number, kept as spelled.", { "type": "number" });
+
+/// Defines a number within fixed bounds, both included.
+macro_rules! bounded_number {
+    ($(#[doc = $doc:expr])+ $name:ident, $min:literal, $max:literal, $inside:literal) => {
+        $(#[doc = $doc])+
+        ///
+        /// The spelling is kept. Equality and hashing go by the spelling, so there is no `Ord`;
+        #[doc = concat!("use [`", stringify!($name), "::cmp_value`].")]
+        ///
+        /// ```
+        #[doc = concat!("use coordination_protocol::scalar::", stringify!($name), ";")]
+        ///
+        #[doc = concat!("let share = ", stringify!($name), "::parse(\"", $inside, "\")?;")]
+        #[doc = concat!("assert_eq!(share.to_string(), \"", $inside, "\");")]
+        #[doc = concat!("assert!(", stringify!($name), "::new(-0.1).is_err());")]
+        #[doc = concat!("assert!(", stringify!($name), "::new(", $max, ".1).is_err());")]
+        /// # Ok::<(), coordination_protocol::scalar::NumberError>(())
+        /// ```
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(SmolStr);
+
+        impl $name {
+            #[doc = concat!("The least value, ", $min, ".")]
+            pub const MIN: Self = Self(SmolStr::new_static(stringify!($min)));
+
+            #[doc = concat!("The greatest value, ", $max, ".")]
+            pub const MAX: Self = Self(SmolStr::new_static(stringify!($max)));
+
+            /// Spells a double the shortest way that reads back as the same double.
+            ///
+            /// # Errors
+            ///
+            #[doc = concat!("[`NumberError::OutOfRange`] outside ", $min, " to ", $max, ".")]
+            /// [`NumberError::NotANumber`] for NaN and the infinities.
+            pub fn new(value: f64) -> Result<Self, NumberError> {
+                Self::try_from(Quantity::new(value)?)
+            }
+
+            /// Reads a number in the grammar of JSON and keeps its spelling.
+            ///
+            /// # Errors
+            ///
+            #[doc = concat!("[`NumberError::OutOfRange`] outside ", $min, " to ", $max, ".")]
+            /// [`NumberError::NotANumber`] if the text is not a JSON number.
+            pub fn parse(text: &str) -> Result<Self, NumberError> {
+                Self::try_from(Quantity::parse(text)?)
+            }
+
+            #[doc = concat!(
+                "Whether the text is a JSON number from ", $min, " to ", $max,
+                ". Allocates nothing."
+            )]
+            pub fn is_valid(text: &str) -> bool {
+                Number::scan(text).is_some()
+                    && cmp_value(text, stringify!($min)).is_ge()
+                    && cmp_value(text, stringify!($max)).is_le()
+            }
+
+            /// The spelling.
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+
+            /// The nearest double.
+            pub fn value(&self) -> f64 {
+                // A spelling within the bounds always parses, and to a double within them.
+                self.0.parse().unwrap_or_default()
+            }
+
+            /// Compares by value, exactly.
+            pub fn cmp_value(&self, other: &Self) -> Ordering {
+                cmp_value(self.as_str(), other.as_str())
+            }
+        }
+
+        impl TryFrom<Quantity> for $name {
+            type Error = NumberError;
+
+            fn try_from(quantity: Quantity) -> Result<Self, NumberError> {
+                if Self::is_valid(quantity.as_str()) {
+                    Ok(Self(quantity.0))
+                } else {
+                    Err(NumberError::OutOfRange {
+                        text: excerpt(quantity.as_str()),
+                        min: stringify!($min),
+                        max: stringify!($max),
+                    })
+                }
+            }
+        }
+
+        impl From<$name> for Quantity {
+            fn from(number: $name) -> Self {
+                Self(number.0)
+            }
+        }
+
+        spelled_number!($name);
+        scalar_schema!($name, concat!($($doc, "\n"),+), {
+            "type": "number", "minimum": $min, "maximum": $max,
+        });
+    };
+}
+
+bounded_number! {
+    /// A share in percent, from 0 to 100, such as `progress` and `success_rate`.
+    Percent, 0, 100, "94.20"
+}
+
+bounded_number! {
+    /// A share of one, from 0 to 1, such as `success_probability` and `compression_ratio`.
+    Ratio, 0, 1, "0.90"
+}
