@@ -152,7 +152,12 @@ impl Amount {
     /// `unit` is at most 10^14, so that the fraction cannot overflow.
     pub(super) fn times(self, unit: u64) -> Option<u128> {
         let unit = u128::from(unit);
-        self.whole.checked_mul(unit)?.checked_add(self.fraction * unit / self.fraction_scale)
+        let whole = self.whole.checked_mul(unit)?;
+        // A division of this width is slow, and most amounts are whole.
+        match self.fraction {
+            0 => Some(whole),
+            fraction => whole.checked_add(fraction * unit / self.fraction_scale),
+        }
     }
 }
 

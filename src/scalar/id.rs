@@ -43,7 +43,8 @@ pub enum IdError {
     },
     /// A character would break an event line.
     #[error(
-        "an identifier cannot contain {found:?} (at byte {at}); use letters, digits, `_`, `-` or `.`"
+        "an identifier cannot contain {found:?} (at byte {at}); \
+         use letters, digits, `_`, `-` or `.`"
     )]
     BadCharacter {
         /// The first such character.
@@ -126,7 +127,10 @@ fn generate(prefix: &str, unix_millis: u64, random: &[u8; 10]) -> SmolStr {
 
 /// Expands the table of identifier types.
 macro_rules! ids {
-    ($($(#[doc = $doc:expr])+ $name:ident $what:literal $(($kind:ident $($value:literal)?))?;)+) => {$(
+    ($(
+        $(#[doc = $doc:expr])+
+        $name:ident $what:literal $(($kind:ident $($value:literal)?))?;
+    )+) => {$(
         $(#[doc = $doc])+
         ///
         /// 1 to 128 characters, no `:`, no control character; see [the module](self).

@@ -141,7 +141,7 @@ macro_rules! text_scalar {
     ) => {
         $(#[doc = $doc])+
         ///
-        /// Equality, order of hashing and output go by the spelling, never by the value.
+        /// Equality, hashing and output go by the spelling, never by the value.
         ///
         /// Deserializing keeps a text that cannot be read, because reading loses nothing; the
         /// value is then `None` and validation reports it. Only a non-text is refused.

@@ -98,7 +98,7 @@ impl fmt::Display for WordError {
         } else {
             f.write_str(";")?;
         }
-        write!(f, " known are: {}", self.known.join(", "))
+        write!(f, " known words: {}", self.known.join(", "))
     }
 }
 

@@ -63,11 +63,12 @@ vocabularies! {
 fn unknown_words_are_refused_by_from_str() {
     refuses(
         "hihg".parse::<Severity>(),
-        "`hihg` is not a severity; did you mean `high`? known are: critical, high, medium, low, info",
+        "`hihg` is not a severity; did you mean `high`? \
+         known words: critical, high, medium, low, info",
     );
     refuses(
         "later".parse::<AllocationStatus>(),
-        "`later` is not an allocation status; known are: approved, denied, queued, partial",
+        "`later` is not an allocation status; known words: approved, denied, queued, partial",
     );
     let error = "".parse::<Priority>().unwrap_err();
     assert_eq!((error.word(), error.nearest()), ("", None));
