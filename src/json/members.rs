@@ -16,13 +16,18 @@ use super::token::{Kind, Token};
 /// assert_eq!(keys, ["agents", "files"]);
 /// ```
 pub fn members(text: &str, open: usize) -> Members<'_> {
-    Members { bytes: text.as_bytes(), at: open.saturating_add(1) }
+    Members { bytes: in_reach(text), at: open.saturating_add(1) }
 }
 
 /// The elements of the array that opens at byte `open` of a scanned text, in order. See
 /// [`members`].
 pub fn elements(text: &str, open: usize) -> Elements<'_> {
-    Elements { bytes: text.as_bytes(), at: open.saturating_add(1) }
+    Elements { bytes: in_reach(text), at: open.saturating_add(1) }
+}
+
+/// The bytes of a text that tokens can point into; of a longer one, none.
+fn in_reach(text: &str) -> &[u8] {
+    if u32::try_from(text.len()).is_ok() { text.as_bytes() } else { &[] }
 }
 
 /// Iterator of [`members`].
@@ -52,6 +57,11 @@ impl Members<'_> {
     /// Goes on behind a value whose end is already known, so that it is not walked again.
     pub(crate) fn skip_to(&mut self, end: usize) {
         self.at = end;
+    }
+
+    /// The value that starts at `at`.
+    pub(crate) fn value_at(&self, at: usize) -> Option<Token> {
+        value(self.bytes, at)
     }
 
     /// The next key and where its value starts, the value not yet walked.

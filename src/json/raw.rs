@@ -11,13 +11,14 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Any JSON value, kept as text: `12`, `12.0` and `1.2e1` stay apart, and so does the order of
-/// keys. Equality is by spelling.
+/// keys. Only white space between values is dropped, since a line has none. Equality is by
+/// spelling.
 ///
 /// ```
 /// use coordination_protocol::json::Json;
 ///
 /// let value: Json = r#"{"agents": 12.0}"#.parse()?;
-/// assert_eq!(value.as_str(), r#"{"agents": 12.0}"#);
+/// assert_eq!(value.as_str(), r#"{"agents":12.0}"#);
 /// assert_eq!(value.get("agents").unwrap().decode::<f64>()?, 12.0);
 /// assert_eq!(Json::text("a\"b").as_str(), r#""a\"b""#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -28,9 +29,10 @@ use std::str::FromStr;
 pub struct Json(SmolStr);
 
 impl Json {
-    /// Takes a text that the scanner accepted.
+    /// Takes a value that the scanner accepted, in either dialect.
     pub(crate) fn scanned(text: &str) -> Self {
-        Json(SmolStr::new(text))
+        let plain = !text.bytes().any(|b| b <= b' ' || b == b'\'');
+        Json(if plain { SmolStr::new(text) } else { compact(text) })
     }
 
     /// A JSON string that means `text`.
@@ -88,6 +90,37 @@ impl Json {
     }
 }
 
+/// Drops the white space between the values of a scanned text and writes single-quoted strings in
+/// double quotes.
+fn compact(text: &str) -> SmolStr {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let string = match byte {
+            b'"' | b'\'' => super::members::value(bytes, at),
+            _ => None,
+        };
+        match string {
+            Some(token) if byte == b'"' => {
+                out.extend_from_slice(&bytes[token.range()]);
+                at = token.end();
+            }
+            Some(token) => {
+                write_text(&mut out, &token.decode(text));
+                at = token.end();
+            }
+            None => {
+                if byte > b' ' {
+                    out.push(byte);
+                }
+                at += 1;
+            }
+        }
+    }
+    SmolStr::from(String::from_utf8(out).unwrap_or_default())
+}
+
 /// Appends `text` to `out` as a JSON string: quotes around it, and only `"`, `\` and control
 /// characters escaped.
 pub fn write_text(out: &mut Vec<u8>, text: &str) {
@@ -121,10 +154,12 @@ pub fn write_text(out: &mut Vec<u8>, text: &str) {
 impl FromStr for Json {
     type Err = Fault;
 
-    /// Reads one RFC 8259 value with the default limits; white space around it is dropped.
+    /// Reads one RFC 8259 value with the default limits, less one level of nesting: a value that
+    /// was accepted here fits into the data of an event.
     fn from_str(text: &str) -> Result<Self, Fault> {
-        check(text, Dialect::Strict, &Limits::default())?;
-        Ok(Json::scanned(text.trim_matches([' ', '\t', '\n', '\r'])))
+        let limits = Limits::default();
+        check(text, Dialect::Strict, &limits.with_depth(limits.depth - 1))?;
+        Ok(Json::scanned(text))
     }
 }
 

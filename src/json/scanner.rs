@@ -43,6 +43,9 @@ impl Limits {
     /// this depth fits the smallest usual thread stack even in a debug build.
     pub const MAX_DEPTH: usize = 512;
 
+    /// The default limits.
+    pub const DEFAULT: Limits = Limits { bytes: 64 * 1024, depth: 128, keys: 1024, findings: 64 };
+
     /// Sets the bytes of one record.
     pub const fn with_bytes(mut self, bytes: usize) -> Self {
         self.bytes = if bytes > u32::MAX as usize { u32::MAX as usize } else { bytes };
@@ -70,7 +73,7 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { bytes: 64 * 1024, depth: 128, keys: 1024, findings: 64 }
+        Limits::DEFAULT
     }
 }
 
@@ -125,26 +128,29 @@ impl Fault {
     }
 }
 
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FaultKind::UnexpectedEnd => "the text ends inside a value",
+            FaultKind::Unexpected { expected } => return write!(f, "expected {expected}"),
+            FaultKind::ControlCharacter => "unescaped control character in a string",
+            FaultKind::BadEscape => "unknown escape in a string",
+            FaultKind::LoneSurrogate => "surrogate escape without its other half",
+            FaultKind::TrailingText => "text after the end of the value",
+            FaultKind::TooDeep => "nested deeper than the limit",
+            FaultKind::TooManyKeys => "more keys in one object than the limit",
+            FaultKind::TooLong => "longer than the limit",
+            FaultKind::DuplicateKey => "duplicate key",
+            FaultKind::BeyondDouble => "number beyond the range of a double",
+            FaultKind::SingleQuoted => "string in single quotes",
+            FaultKind::Stopped => "stopped by the visitor",
+        })
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            FaultKind::UnexpectedEnd => f.write_str("the text ends inside a value")?,
-            FaultKind::Unexpected { expected } => write!(f, "expected {expected}")?,
-            FaultKind::ControlCharacter => {
-                f.write_str("unescaped control character in a string")?
-            }
-            FaultKind::BadEscape => f.write_str("unknown escape in a string")?,
-            FaultKind::LoneSurrogate => f.write_str("surrogate escape without its other half")?,
-            FaultKind::TrailingText => f.write_str("text after the end of the value")?,
-            FaultKind::TooDeep => f.write_str("nested deeper than the limit")?,
-            FaultKind::TooManyKeys => f.write_str("more keys in one object than the limit")?,
-            FaultKind::TooLong => f.write_str("longer than the limit")?,
-            FaultKind::DuplicateKey => f.write_str("duplicate key")?,
-            FaultKind::BeyondDouble => f.write_str("number beyond the range of a double")?,
-            FaultKind::SingleQuoted => f.write_str("string in single quotes")?,
-            FaultKind::Stopped => f.write_str("stopped by the visitor")?,
-        }
-        write!(f, " at byte {}", self.range.start)
+        write!(f, "{} at byte {}", self.kind, self.range.start)
     }
 }
 
@@ -200,6 +206,9 @@ pub fn scan<V: Visit>(
     limits: &Limits,
     visitor: &mut V,
 ) -> Result<Token, Fault> {
+    if text.len() > limits.bytes.min(u32::MAX as usize) {
+        return Err(Fault::new(FaultKind::TooLong, limits.bytes..text.len()));
+    }
     let mut scanner =
         Scanner { text, bytes: text.as_bytes(), limits, visitor, fault: None, line_break: false };
     let start = scanner.space(from);
@@ -228,9 +237,6 @@ pub fn check(text: &str, dialect: Dialect, limits: &Limits) -> Result<(), Fault>
             }
         }
     }
-    if text.len() > limits.bytes {
-        return Err(Fault::new(FaultKind::TooLong, limits.bytes..text.len()));
-    }
     let token = scan(text, 0, limits, &mut Accept(dialect))?;
     let end = skip_space(text.as_bytes(), token.end());
     if end == text.len() {
@@ -254,10 +260,10 @@ pub(crate) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 pub(crate) fn plain_run(bytes: &[u8], mut at: usize, quote: u8) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = ONES << 7;
+    const SLASHES: u64 = ONES * b'\\' as u64;
     // Eight bytes at a time: `x - ONES` borrows into the high bit of a zero byte. A borrow can
     // mark bytes above a true match, never below it, so the lowest mark is always a true one.
     let quotes = ONES * u64::from(quote);
-    const SLASHES: u64 = ONES * b'\\' as u64;
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
         let quote = word ^ quotes;
@@ -305,6 +311,10 @@ impl Keys {
     const INLINE: usize = 32;
 
     #[inline]
+    #[allow(
+        clippy::needless_bitwise_bool,
+        reason = "without short circuits it is four vector compares"
+    )]
     fn insert(&mut self, print: u16) {
         if self.count < Self::INLINE {
             let print = print.max(1);
@@ -334,12 +344,12 @@ fn fingerprint(key: &[u8]) -> u16 {
 
 impl<V: Visit> Scanner<'_, V> {
     /// The byte at `at`; NUL, which no grammar rule accepts, at the end.
-    #[inline(always)]
+    #[inline]
     fn peek(&self, at: usize) -> u8 {
         self.bytes.get(at).copied().unwrap_or(0)
     }
 
-    #[inline(always)]
+    #[inline]
     fn space(&mut self, at: usize) -> usize {
         if self.peek(at) > b' ' { at } else { self.space_slow(at) }
     }
@@ -392,7 +402,7 @@ impl<V: Visit> Scanner<'_, V> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn go_on(flow: ControlFlow<()>) -> Result<(), Halt> {
         match flow {
             ControlFlow::Continue(()) => Ok(()),

@@ -59,19 +59,21 @@ impl fmt::Display for Kind {
 pub struct Token {
     kind: Kind,
     escaped: bool,
-    start: usize,
-    end: usize,
+    // A scanned text has at most 4 GiB, so that a token stays small enough to be stored by the
+    // handful.
+    start: u32,
+    end: u32,
 }
 
 impl Token {
     #[inline]
     pub(crate) const fn new(kind: Kind, start: usize, end: usize) -> Self {
-        Token { kind, escaped: false, start, end }
+        Token { kind, escaped: false, start: start as u32, end: end as u32 }
     }
 
     #[inline]
     pub(crate) const fn text(start: usize, end: usize, escaped: bool) -> Self {
-        Token { kind: Kind::Text, escaped, start, end }
+        Token { kind: Kind::Text, escaped, start: start as u32, end: end as u32 }
     }
 
     /// The kind of the value.
@@ -83,31 +85,35 @@ impl Token {
     /// The first byte of the value; for a string, its opening quote.
     #[inline]
     pub const fn start(self) -> usize {
-        self.start
+        self.start as usize
     }
 
     /// One past the last byte of the value.
     #[inline]
     pub const fn end(self) -> usize {
-        self.end
+        self.end as usize
     }
 
     /// Both positions.
     #[inline]
     pub const fn range(self) -> Range<usize> {
-        self.start..self.end
+        self.start()..self.end()
     }
 
     /// The value as spelled, quotes included.
     #[inline]
     pub fn raw(self, text: &str) -> &str {
-        &text[self.start..self.end]
+        &text[self.range()]
     }
 
     /// The characters between the quotes, escapes untouched. For other kinds, the value as spelled.
     #[inline]
     pub fn inner(self, text: &str) -> &str {
-        if self.kind == Kind::Text { &text[self.start + 1..self.end - 1] } else { self.raw(text) }
+        if self.kind == Kind::Text {
+            &text[self.start() + 1..self.end() - 1]
+        } else {
+            self.raw(text)
+        }
     }
 
     /// Whether a string holds a backslash, so that [`inner`](Self::inner) is not yet its meaning.

@@ -1,0 +1,211 @@
+//! The choices of a reader, and its two ways to read.
+
+use super::examine::{Collect, FailFast, examine};
+use super::line::EventRef;
+use super::records::Records;
+use super::spec::Registry;
+use crate::finding::{Code, Finding, FindingSeverity, Mode, Report};
+use crate::json::Limits;
+use crate::scalar::ProtocolVersion;
+use std::fmt;
+use std::io::BufRead;
+
+/// A reader of event lines: mode, registry, limits and severities.
+///
+/// ```
+/// use coordination_protocol::event::Codec;
+/// use coordination_protocol::finding::{Code, FindingSeverity, Mode};
+///
+/// let codec = Codec::new(Mode::Interop).with_severity(Code::MissingData, FindingSeverity::Error);
+/// let record = codec.check("PHASE_COMPLETED:wf_001:build:{\"duration\":\"30m\"}");
+/// assert!(record.event.is_none());
+/// let missing: Vec<_> = record.report.findings().iter()
+///     .filter(|finding| finding.code == Code::MissingData)
+///     .map(|finding| finding.pointer.as_str())
+///     .collect();
+/// assert_eq!(missing, ["/actual_duration", "/phase_id", "/success_metrics"]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Codec {
+    mode: Mode,
+    limits: Limits,
+    registry: Registry,
+    overrides: Vec<(Code, FindingSeverity)>,
+}
+
+impl Codec {
+    /// A reader of a mode, with protocol 1.1.0 and the default limits.
+    pub const fn new(mode: Mode) -> Self {
+        Codec {
+            mode,
+            limits: Limits::DEFAULT,
+            registry: Registry::new(ProtocolVersion::DEFAULT),
+            overrides: Vec::new(),
+        }
+    }
+
+    /// Sets the limits.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the registry: a protocol version, and types of your own.
+    pub fn with_registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Sets the severity of a code, whatever the mode.
+    pub fn with_severity(mut self, code: Code, severity: FindingSeverity) -> Self {
+        self.overrides.retain(|(known, _)| *known != code);
+        self.overrides.push((code, severity));
+        self
+    }
+
+    /// The same reader in strict mode.
+    pub(super) fn into_strict(mut self) -> Self {
+        self.mode = Mode::Strict;
+        self
+    }
+
+    /// The mode.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The limits.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The registry.
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The severity that this reader gives a code.
+    #[inline]
+    pub fn severity(&self, code: Code) -> FindingSeverity {
+        self.overrides
+            .iter()
+            .find(|(known, _)| *known == code)
+            .map_or_else(|| code.severity(self.mode), |(_, severity)| *severity)
+    }
+
+    /// Reads a line and stops at the first error. In interop mode the event may deviate;
+    /// [`check`](Self::check) tells how.
+    ///
+    /// # Errors
+    /// The first error that is met, which need not be the first by position.
+    #[inline]
+    pub fn parse<'a>(&self, line: &'a str) -> Result<EventRef<'a>, EventError> {
+        let mut sink = FailFast::new(self);
+        match (examine(self, line, &mut sink), sink.into_finding()) {
+            (Some(shape), None) => Ok(EventRef { text: line, shape }),
+            (_, Some(finding)) => Err(EventError(finding)),
+            // Every way out of the examination without a shape leaves a finding.
+            (None, None) => Err(EventError(Box::new(Finding::new(Code::NotAnEvent, 0..0)))),
+        }
+    }
+
+    /// Like [`parse`](Self::parse), from bytes.
+    ///
+    /// # Errors
+    /// The first error that is met.
+    pub fn parse_bytes<'a>(&self, line: &'a [u8]) -> Result<EventRef<'a>, EventError> {
+        match std::str::from_utf8(line) {
+            Ok(text) => self.parse(text),
+            Err(_) => Err(EventError(Box::new(
+                self.check_bytes(line)
+                    .report
+                    .findings()
+                    .first()
+                    .cloned()
+                    .unwrap_or_else(|| Finding::new(Code::NotUtf8, 0..0)),
+            ))),
+        }
+    }
+
+    /// Reads a line and finds everything that is wrong with it.
+    pub fn check<'a>(&self, line: &'a str) -> Record<'a> {
+        let mut sink = Collect::new(self);
+        let shape = examine(self, line, &mut sink);
+        let report = sink.into_report();
+        let readable = report.worst() != Some(FindingSeverity::Error);
+        let event = shape.filter(|_| readable).map(|shape| EventRef { text: line, shape });
+        Record { event, report }
+    }
+
+    /// Like [`check`](Self::check), from bytes.
+    pub fn check_bytes<'a>(&self, line: &'a [u8]) -> Record<'a> {
+        if line.len() <= self.limits.bytes {
+            match std::str::from_utf8(line) {
+                Ok(text) => return self.check(text),
+                Err(error) => {
+                    let at = error.valid_up_to();
+                    let end = at + error.error_len().unwrap_or(line.len() - at);
+                    let byte = line.get(at).copied().unwrap_or_default();
+                    let mut sink = Collect::new(self);
+                    sink.add(
+                        Finding::new(Code::NotUtf8, at..end).with_actual(&format!("0x{byte:02X}")),
+                    );
+                    return Record { event: None, report: sink.into_report() };
+                }
+            }
+        }
+        let mut sink = Collect::new(self);
+        sink.add(too_long(&self.limits, line.len()));
+        Record { event: None, report: sink.into_report() }
+    }
+
+    /// Cuts a stream into records; see [`Records`].
+    pub fn records<R: BufRead>(&self, input: R) -> Records<R> {
+        Records::new(input, self.limits.bytes)
+    }
+}
+
+impl Default for Codec {
+    /// A strict reader.
+    fn default() -> Self {
+        Codec::new(Mode::Strict)
+    }
+}
+
+pub(super) fn too_long(limits: &Limits, length: usize) -> Finding {
+    Finding::new(Code::TooLong, limits.bytes.min(length)..length)
+        .with_expected(smol_str::format_smolstr!("{}", limits.bytes))
+}
+
+/// What a check yields: everything that was found, and the event if it can be used.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Record<'a> {
+    /// The event, unless a finding is an error.
+    pub event: Option<EventRef<'a>>,
+    /// What was found.
+    pub report: Report,
+}
+
+/// The error that a line was refused for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventError(Box<Finding>);
+
+impl EventError {
+    /// The finding: its code, place and hint.
+    pub fn finding(&self) -> &Finding {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (`{}` at byte {})", self.0, self.0.code, self.0.range.start)?;
+        match self.0.hint() {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for EventError {}

@@ -1,0 +1,451 @@
+//! The types that required data can have.
+
+use crate::json::{Json, Kind, Token, write_text};
+use crate::scalar::{
+    AgentId, AllocationId, CheckpointId, CheckpointType, ComponentId, ComponentVersion, ConflictId,
+    Count, IdError, Percent, Quantity, RecoveryId, Severity, Span, TaskId, Timestamp, WorkflowId,
+    id,
+};
+use serde::{Serialize, Serializer};
+use smol_str::SmolStr;
+use std::borrow::Cow;
+use std::fmt;
+
+/// Why a value does not fit its field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    Kind,
+    Range,
+    Unreadable,
+    Word,
+    Placeholder,
+    Identifier,
+}
+
+macro_rules! field_types {
+    ($($(#[$meta:meta])* $variant:ident $word:literal $noun:literal)+) => {
+        /// The type of one required datum. The specification names the data and gives no types, so
+        /// a type is stated only where an example or a sibling message shows one; else any JSON
+        /// value will do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum FieldType { $($(#[$meta])* $variant,)+ }
+
+        impl FieldType {
+            /// All types.
+            pub const ALL: &'static [FieldType] = &[$(FieldType::$variant),+];
+
+            /// The word, as `coord registry` prints it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(FieldType::$variant => $word,)+ }
+            }
+
+            /// What error messages call it.
+            pub(crate) const fn noun(self) -> &'static str {
+                match self { $(FieldType::$variant => $noun,)+ }
+            }
+        }
+    };
+}
+
+field_types! {
+    /// Any JSON value.
+    Json "json" "any JSON value"
+    /// A JSON object.
+    Object "object" "an object"
+    /// A string.
+    Text "text" "a string"
+    /// A list of strings.
+    TextList "text_list" "a list of strings"
+    /// An identifier, see [`id::check`].
+    Id "id" "an identifier"
+    /// A phase: its number or its name.
+    Phase "phase" "a phase number or name"
+    /// A duration such as `2h 30m`, see [`Span`].
+    Span "span" "a duration such as `2h 30m`"
+    /// An RFC 3339 time, see [`Timestamp`].
+    Timestamp "timestamp" "a time such as `2025-01-15T12:00:00Z`"
+    /// A semantic version.
+    Version "version" "a version such as `1.0.0`"
+    /// Any number.
+    Number "number" "a number"
+    /// A whole number, not negative.
+    Count "count" "a whole number of 0 or more"
+    /// A number from 0 to 100.
+    Percent "percent" "a percentage from 0 to 100"
+    /// A word of [`Severity`].
+    Severity "severity" "a severity"
+    /// A word of [`CheckpointType`].
+    CheckpointType "checkpoint_type" "a checkpoint type"
+}
+
+impl fmt::Display for FieldType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for FieldType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl FieldType {
+    /// The words of a closed list.
+    pub(crate) fn words(self) -> Option<&'static [&'static str]> {
+        match self {
+            FieldType::Severity => Some(Severity::KNOWN),
+            FieldType::CheckpointType => Some(CheckpointType::KNOWN),
+            _ => None,
+        }
+    }
+
+    /// Whether the value `token` of `text` fits, without allocating unless a string is escaped.
+    #[inline]
+    pub(crate) fn fits(self, text: &str, token: Token) -> Result<(), Misfit> {
+        let kind = token.kind();
+        let matches = match self {
+            FieldType::Json => return Ok(()),
+            FieldType::Object => kind == Kind::Object,
+            FieldType::TextList => return Self::all_texts(text, token),
+            FieldType::Number | FieldType::Count | FieldType::Percent => kind == Kind::Number,
+            FieldType::Phase => {
+                if kind == Kind::Number {
+                    return Ok(());
+                }
+                kind == Kind::Text
+            }
+            _ => kind == Kind::Text,
+        };
+        if !matches {
+            return Err(Misfit::Kind);
+        }
+        match self {
+            FieldType::Number | FieldType::Object => Ok(()),
+            FieldType::Count => fit(Count::is_valid(token.raw(text)), Misfit::Range),
+            FieldType::Percent => fit(Percent::is_valid(token.raw(text)), Misfit::Range),
+            _ => {
+                let meaning = token.decode(text);
+                self.reads(&meaning).map_err(|misfit| {
+                    if is_placeholder(&meaning) { Misfit::Placeholder } else { misfit }
+                })
+            }
+        }
+    }
+
+    #[inline]
+    fn reads(self, meaning: &str) -> Result<(), Misfit> {
+        match self {
+            FieldType::Span => fit(Span::is_valid(meaning), Misfit::Unreadable),
+            FieldType::Timestamp => fit(Timestamp::is_valid(meaning), Misfit::Unreadable),
+            FieldType::Version => fit(ComponentVersion::is_valid(meaning), Misfit::Unreadable),
+            FieldType::Severity => fit(Severity::is_valid(meaning), Misfit::Word),
+            FieldType::CheckpointType => fit(CheckpointType::is_valid(meaning), Misfit::Word),
+            FieldType::Id => match id::check(meaning) {
+                Err(_) => Err(Misfit::Identifier),
+                Ok(id::IdCharset::Recommended) => Ok(()),
+                Ok(_) => fit(!is_placeholder(meaning), Misfit::Placeholder),
+            },
+            _ => fit(!is_placeholder(meaning), Misfit::Placeholder),
+        }
+    }
+
+    fn all_texts(text: &str, token: Token) -> Result<(), Misfit> {
+        let texts = token.kind() == Kind::Array
+            && crate::json::elements(text, token.start()).all(|item| item.kind() == Kind::Text);
+        fit(texts, Misfit::Kind)
+    }
+
+    /// The JSON Schema (2020-12) of the type, as a JSON value.
+    #[cfg(feature = "schema")]
+    pub(crate) fn schema(self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        use schemars::JsonSchema;
+        match self {
+            FieldType::Json => Json::json_schema(generator),
+            FieldType::Object => schemars::json_schema!({ "type": "object" }),
+            FieldType::Text => schemars::json_schema!({ "type": "string" }),
+            FieldType::TextList => {
+                schemars::json_schema!({ "type": "array", "items": { "type": "string" } })
+            }
+            FieldType::Id => TaskId::json_schema(generator),
+            FieldType::Phase => schemars::json_schema!({ "type": ["number", "string"] }),
+            FieldType::Span => Span::json_schema(generator),
+            FieldType::Timestamp => Timestamp::json_schema(generator),
+            FieldType::Version => ComponentVersion::json_schema(generator),
+            FieldType::Number => Quantity::json_schema(generator),
+            FieldType::Count => Count::json_schema(generator),
+            FieldType::Percent => Percent::json_schema(generator),
+            FieldType::Severity => Severity::json_schema(generator),
+            FieldType::CheckpointType => CheckpointType::json_schema(generator),
+        }
+    }
+}
+
+#[inline]
+fn fit(fits: bool, misfit: Misfit) -> Result<(), Misfit> {
+    if fits { Ok(()) } else { Err(misfit) }
+}
+
+/// Whether a text stands for a value that a template fills in: `a|b`, `$var`, `<x>`, `{{x}}`.
+#[inline]
+pub(crate) fn is_placeholder(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    match bytes.first() {
+        Some(b'$') => matches!(bytes.get(1), Some(b'{' | b'(' | b'_' | b'a'..=b'z' | b'A'..=b'Z')),
+        Some(b'|') | None => false,
+        Some(b'<') if bytes.ends_with(b">") => true,
+        Some(b'{') if text.starts_with("{{") => true,
+        _ => memchr::memchr3(b'|', b'$', b'<', bytes).is_some() && placeholder_inside(text),
+    }
+}
+
+/// `a|b` without spaces, or `req_<uuid>`, `wf_${id}`.
+#[cold]
+fn placeholder_inside(text: &str) -> bool {
+    let alternatives = text.contains('|')
+        && !text.contains("||")
+        && !text.contains(char::is_whitespace)
+        && !text.ends_with('|');
+    let angle = text.find('<').is_some_and(|at| {
+        text.ends_with('>')
+            && text[at + 1..text.len() - 1]
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    });
+    alternatives || angle || text.contains("${")
+}
+
+/// A Rust type that one required datum can have.
+pub(crate) trait Field: Sized {
+    const TYPE: FieldType;
+
+    /// Reads a scanned value; `None` where the kind or the range is wrong. Unreadable texts and
+    /// unknown words are kept.
+    fn read(text: &str, token: Token) -> Option<Self>;
+
+    fn write(&self, out: &mut Vec<u8>);
+}
+
+fn text_of(text: &str, token: Token) -> Option<Cow<'_, str>> {
+    (token.kind() == Kind::Text).then(|| token.decode(text))
+}
+
+fn number_of(text: &str, token: Token) -> Option<&str> {
+    (token.kind() == Kind::Number).then(|| token.raw(text))
+}
+
+macro_rules! fields {
+    ($($type:ty, $kind:ident, |$text:ident| $read:expr;)+) => { $(
+        impl Field for $type {
+            const TYPE: FieldType = FieldType::$kind;
+
+            fn read(text: &str, token: Token) -> Option<Self> {
+                let $text = text_of(text, token)?;
+                $read
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                write_text(out, self.as_str());
+            }
+        }
+    )+ };
+}
+fields! {
+    String, Text, |text| Some(text.into_owned());
+    TaskId, Id, |text| Self::new(text).ok();
+    AgentId, Id, |text| Self::new(text).ok();
+    WorkflowId, Id, |text| Self::new(text).ok();
+    AllocationId, Id, |text| Self::new(text).ok();
+    CheckpointId, Id, |text| Self::new(text).ok();
+    ComponentId, Id, |text| Self::new(text).ok();
+    ConflictId, Id, |text| Self::new(text).ok();
+    RecoveryId, Id, |text| Self::new(text).ok();
+    Span, Span, |text| Some(Self::keep(text));
+    Timestamp, Timestamp, |text| Some(Self::keep(text));
+    ComponentVersion, Version, |text| Some(Self::keep(text));
+    Severity, Severity, |text| Some(Self::read(&text));
+    CheckpointType, CheckpointType, |text| Some(Self::read(&text));
+}
+
+macro_rules! number_fields {
+    ($($type:ty, $kind:ident;)+) => { $(
+        impl Field for $type {
+            const TYPE: FieldType = FieldType::$kind;
+
+            fn read(text: &str, token: Token) -> Option<Self> {
+                Self::parse(number_of(text, token)?).ok()
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(self.as_str().as_bytes());
+            }
+        }
+    )+ };
+}
+number_fields! {
+    Quantity, Number;
+    Percent, Percent;
+}
+
+impl Field for Count {
+    const TYPE: FieldType = FieldType::Count;
+
+    fn read(text: &str, token: Token) -> Option<Self> {
+        Self::parse(number_of(text, token)?).ok()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut digits = [0; 20];
+        let mut at = digits.len();
+        let mut rest = self.get();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        out.extend_from_slice(&digits[at..]);
+    }
+}
+
+impl Field for Json {
+    const TYPE: FieldType = FieldType::Json;
+
+    fn read(text: &str, token: Token) -> Option<Self> {
+        Some(Json::scanned(token.raw(text)))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_str().as_bytes());
+    }
+}
+
+/// A JSON object of any content.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JsonObject(Json);
+
+/// A JSON value that is no object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an object, found {0}")]
+pub struct NotAnObject(Kind);
+
+impl TryFrom<Json> for JsonObject {
+    type Error = NotAnObject;
+
+    fn try_from(value: Json) -> Result<Self, NotAnObject> {
+        match value.kind() {
+            Kind::Object => Ok(JsonObject(value)),
+            other => Err(NotAnObject(other)),
+        }
+    }
+}
+
+impl JsonObject {
+    /// The object as a JSON value.
+    pub fn as_json(&self) -> &Json {
+        &self.0
+    }
+}
+
+impl Field for JsonObject {
+    const TYPE: FieldType = FieldType::Object;
+
+    fn read(text: &str, token: Token) -> Option<Self> {
+        (token.kind() == Kind::Object).then(|| JsonObject(Json::scanned(token.raw(text))))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+}
+
+/// A list of strings, as `capabilities` and `affected_components` are.
+pub type TextList = Vec<String>;
+
+impl Field for TextList {
+    const TYPE: FieldType = FieldType::TextList;
+
+    fn read(text: &str, token: Token) -> Option<Self> {
+        if token.kind() != Kind::Array {
+            return None;
+        }
+        crate::json::elements(text, token.start()).map(|item| String::read(text, item)).collect()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (index, item) in self.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write_text(out, item);
+        }
+        out.push(b']');
+    }
+}
+
+/// A phase in an event's data: the number of the specification's state message, or a name. The
+/// spelling of a number is kept.
+///
+/// ```
+/// use coordination_protocol::event::PhaseId;
+///
+/// assert_eq!(PhaseId::from(3).to_string(), "3");
+/// assert_eq!(PhaseId::from("testing").to_string(), "testing");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PhaseId {
+    /// The number of the phase.
+    Number(Quantity),
+    /// The name of the phase.
+    Name(SmolStr),
+}
+
+impl From<u32> for PhaseId {
+    fn from(number: u32) -> Self {
+        PhaseId::Number(Quantity::from(number))
+    }
+}
+
+impl From<&str> for PhaseId {
+    fn from(name: &str) -> Self {
+        PhaseId::Name(SmolStr::new(name))
+    }
+}
+
+impl fmt::Display for PhaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PhaseId::Number(number) => number.fmt(f),
+            PhaseId::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Field for PhaseId {
+    const TYPE: FieldType = FieldType::Phase;
+
+    fn read(text: &str, token: Token) -> Option<Self> {
+        match token.kind() {
+            Kind::Number => Quantity::parse(token.raw(text)).ok().map(PhaseId::Number),
+            Kind::Text => Some(PhaseId::Name(SmolStr::from(token.decode(text)))),
+            _ => None,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            PhaseId::Number(number) => number.write(out),
+            PhaseId::Name(name) => write_text(out, name),
+        }
+    }
+}
+
+/// What an error message says of a bad identifier.
+pub(crate) fn id_problem(error: &IdError) -> SmolStr {
+    smol_str::format_smolstr!("{error}")
+}

@@ -1,0 +1,379 @@
+//! Checked lines, borrowed and owned.
+
+use super::codec::{Codec, EventError};
+use super::field::Field;
+use super::kind::EventType;
+use super::payload::Extra;
+use super::spec::FieldSpec;
+use super::value::{DecodeError, Event};
+use crate::finding::Mode;
+use crate::json::{CanonicalError, Json, Kind, Limits, Members, Token, canonical, members};
+use crate::scalar::{Digest, IdError, id};
+use smol_str::SmolStr;
+use std::fmt;
+use std::ops::RangeFrom;
+use std::sync::Arc;
+
+/// The first three parts of a line, and the rest; the data is not looked at.
+///
+/// ```
+/// use coordination_protocol::event::Header;
+///
+/// let header = Header::parse(r#"TASK_FAILED:wf_001:build:{"task_id":"t:1"}"#)?;
+/// assert_eq!(header.type_name, "TASK_FAILED");
+/// assert_eq!(header.workflow, "wf_001");
+/// assert_eq!(header.data, r#"{"task_id":"t:1"}"#);
+/// # Ok::<(), coordination_protocol::event::HeaderError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Header<'a> {
+    /// The event type's name, registered or not.
+    pub type_name: &'a str,
+    /// The workflow's identifier, or `global`.
+    pub workflow: &'a str,
+    /// The phase, or `global`.
+    pub phase: &'a str,
+    /// Everything behind the third colon.
+    pub data: &'a str,
+}
+
+/// Why a line has no header.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// Fewer than three colons.
+    #[error("found {found} of the 3 colons of EVENT_TYPE:workflow:phase:data")]
+    Colons {
+        /// How many there are.
+        found: usize,
+    },
+    /// A part is no identifier.
+    #[error("the {part} is not an identifier: {error}")]
+    Identifier {
+        /// `event type`, `workflow` or `phase`.
+        part: &'static str,
+        /// What is wrong with it.
+        error: IdError,
+    },
+}
+
+/// Where the three colons of a text are, as far as there are any.
+#[inline]
+pub(super) fn colons(bytes: &[u8], from: usize) -> Result<[usize; 3], usize> {
+    let mut at = [0; 3];
+    let mut start = from;
+    for (found, slot) in at.iter_mut().enumerate() {
+        let Some(offset) = memchr::memchr(b':', bytes.get(start..).unwrap_or_default()) else {
+            return Err(found);
+        };
+        *slot = start + offset;
+        start = *slot + 1;
+    }
+    Ok(at)
+}
+
+impl<'a> Header<'a> {
+    /// Splits a line and checks the three identifiers.
+    ///
+    /// # Errors
+    /// [`HeaderError`].
+    #[inline]
+    pub fn parse(line: &'a str) -> Result<Self, HeaderError> {
+        let [a, b, c] =
+            colons(line.as_bytes(), 0).map_err(|found| HeaderError::Colons { found })?;
+        let header = Header {
+            type_name: &line[..a],
+            workflow: &line[a + 1..b],
+            phase: &line[b + 1..c],
+            data: &line[c + 1..],
+        };
+        for (part, text) in [
+            ("event type", header.type_name),
+            ("workflow", header.workflow),
+            ("phase", header.phase),
+        ] {
+            if let Err(error) = id::check(text) {
+                return Err(HeaderError::Identifier { part, error });
+            }
+        }
+        Ok(header)
+    }
+
+    /// The registered type of the name.
+    #[inline]
+    pub fn event_type(&self) -> Option<EventType> {
+        EventType::lookup(self.type_name)
+    }
+}
+
+/// Offsets into a checked text: all that is known of it besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) kind: Option<EventType>,
+    /// Where the type starts; not 0 behind a byte order mark, a blank or a shell quote.
+    pub(super) start: u32,
+    pub(super) colons: [u32; 3],
+    pub(super) data: Token,
+    /// Values of the registered type's required data, in the registry's order.
+    pub(super) slots: [Option<Token>; Shape::SLOTS],
+}
+
+impl Shape {
+    /// The registry requires at most this many data of one type.
+    pub(super) const SLOTS: usize = 4;
+}
+
+/// A checked event over a borrowed text.
+///
+/// It prints back byte for byte, whatever the reader had to overlook. Made by
+/// [`parse`](Self::parse), or by a [`Codec`] of other choices.
+#[derive(Clone, Copy)]
+pub struct EventRef<'a> {
+    pub(super) text: &'a str,
+    pub(super) shape: Shape,
+}
+
+static STRICT: Codec = Codec::new(Mode::Strict);
+
+impl<'a> EventRef<'a> {
+    /// Reads a line strictly, with the registry of protocol 1.1.0 and the default limits.
+    ///
+    /// # Errors
+    /// The first error of the line. [`Codec::check`] finds all of them.
+    #[inline]
+    pub fn parse(line: &'a str) -> Result<Self, EventError> {
+        STRICT.parse(line)
+    }
+
+    /// The record as it was read.
+    pub const fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// The registered type, or none.
+    pub const fn event_type(&self) -> Option<EventType> {
+        self.shape.kind
+    }
+
+    /// The name of the type, registered or not.
+    pub fn type_name(&self) -> &'a str {
+        &self.text[self.shape.start as usize..self.shape.colons[0] as usize]
+    }
+
+    /// The workflow's identifier, or `global`.
+    pub fn workflow(&self) -> &'a str {
+        &self.text[self.shape.colons[0] as usize + 1..self.shape.colons[1] as usize]
+    }
+
+    /// The phase, or `global`.
+    pub fn phase(&self) -> &'a str {
+        &self.text[self.shape.colons[1] as usize + 1..self.shape.colons[2] as usize]
+    }
+
+    /// The data as spelled: an object, in interop mode perhaps with single quotes.
+    pub fn data(&self) -> &'a str {
+        self.shape.data.raw(self.text)
+    }
+
+    /// The data as a JSON value, single quotes turned into double quotes.
+    pub fn data_json(&self) -> Json {
+        Json::scanned(self.data())
+    }
+
+    /// Keys and values of the data, in order; positions are those of the record.
+    pub fn members(&self) -> Members<'a> {
+        members(self.text, self.shape.data.start())
+    }
+
+    /// The datum of a key, as spelled.
+    pub fn get(&self, key: &str) -> Option<&'a str> {
+        let slot = self.required_specs().iter().position(|field| field.name == key);
+        if let Some(token) = slot.and_then(|slot| *self.shape.slots.get(slot)?) {
+            return Some(token.raw(self.text));
+        }
+        self.members()
+            .find(|(name, _)| name.means(self.text, key))
+            .map(|(_, value)| value.raw(self.text))
+    }
+
+    /// The required data of a registered type with their values; the value is `None` where
+    /// interop mode let a missing one pass. Empty for an unregistered type.
+    ///
+    /// Nothing is walked again: the positions were noted when the line was checked.
+    ///
+    /// ```
+    /// use coordination_protocol::event::EventRef;
+    ///
+    /// let line = r#"TASK_TIMEOUT:wf_001:build:{"task_id":"t1","agent_id":"a1","timeout_duration":"15m"}"#;
+    /// let event = EventRef::parse(line)?;
+    /// let values: Vec<_> = event.fields().map(|(spec, token)| (spec.name.as_str(), token.unwrap().inner(line))).collect();
+    /// assert_eq!(values, [("task_id", "t1"), ("agent_id", "a1"), ("timeout_duration", "15m")]);
+    /// # Ok::<(), coordination_protocol::event::EventError>(())
+    /// ```
+    pub fn fields(&self) -> impl Iterator<Item = (&'static FieldSpec, Option<Token>)> + use<> {
+        self.required_specs().iter().zip(self.shape.slots)
+    }
+
+    fn required_specs(&self) -> &'static [FieldSpec] {
+        self.shape.kind.map_or(&[], |kind| kind.spec().required)
+    }
+
+    /// The typed value of the next required datum.
+    pub(super) fn required<T: Field>(&self, slot: &mut RangeFrom<usize>) -> Option<T> {
+        T::read(self.text, (*self.shape.slots.get(slot.next()?)?)?)
+    }
+
+    /// The data beyond what is required; all of it for an unregistered type.
+    pub(super) fn extra(&self) -> Extra {
+        let mut extra = Extra::default();
+        let mut members = self.members();
+        while let Some((key, start)) = members.next_key() {
+            let known = self.shape.slots.iter().flatten().find(|slot| slot.start() == start);
+            if let Some(slot) = known {
+                members.skip_to(slot.end());
+            } else if let Some(value) = members.value_at(start) {
+                let name = SmolStr::from(key.decode(self.text));
+                extra.push(name, Json::scanned(value.raw(self.text)));
+                members.skip_to(value.end());
+            } else {
+                break;
+            }
+        }
+        extra
+    }
+
+    /// The event with typed, owned data.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if a required datum is missing, which only interop mode lets pass.
+    pub fn decode(&self) -> Result<Event, DecodeError> {
+        Event::read(self)
+    }
+
+    /// The line with one shared text of its own.
+    pub fn to_buf(&self) -> EventBuf {
+        EventBuf { text: Arc::from(self.text), shape: self.shape }
+    }
+
+    /// The SHA-256 digest of the data in RFC 8785 form: equal for equal data, however it is spelled.
+    ///
+    /// # Errors
+    /// [`CanonicalError`] if the data holds a number that a double would change.
+    pub fn data_digest(&self) -> Result<Digest, CanonicalError> {
+        let limits = Limits::default().with_bytes(usize::MAX).with_depth(Limits::MAX_DEPTH);
+        let text = canonical(self.data_json().as_str(), &limits.with_keys(usize::MAX))?;
+        Ok(Digest::of(text.as_bytes()))
+    }
+}
+
+impl fmt::Display for EventRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+impl fmt::Debug for EventRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventRef").field(&self.text).finish()
+    }
+}
+
+impl PartialEq for EventRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for EventRef<'_> {}
+
+impl<'a> TryFrom<&'a str> for EventRef<'a> {
+    type Error = EventError;
+
+    fn try_from(line: &'a str) -> Result<Self, EventError> {
+        EventRef::parse(line)
+    }
+}
+
+/// A checked event with one shared text: cheap to clone, to keep and to hand to many.
+///
+/// ```
+/// use coordination_protocol::event::EventBuf;
+///
+/// let line = r#"TASK_TIMEOUT:wf_001:build:{"task_id":"t1","agent_id":"a1","timeout_duration":"15m"}"#;
+/// let event: EventBuf = line.parse()?;
+/// let copy = event.clone(); // shares the text
+/// assert_eq!(copy.borrow().workflow(), "wf_001");
+/// assert_eq!(copy.to_string(), line);
+/// # Ok::<(), coordination_protocol::event::EventError>(())
+/// ```
+#[derive(Clone)]
+pub struct EventBuf {
+    text: Arc<str>,
+    shape: Shape,
+}
+
+impl EventBuf {
+    /// Reads a line strictly, as [`EventRef::parse`] does.
+    ///
+    /// # Errors
+    /// The first error of the line.
+    pub fn parse(line: &str) -> Result<Self, EventError> {
+        EventRef::parse(line).map(|event| event.to_buf())
+    }
+
+    /// The borrowed form, which has all the accessors.
+    #[inline]
+    pub fn borrow(&self) -> EventRef<'_> {
+        EventRef { text: &self.text, shape: self.shape }
+    }
+
+    /// The record as it was read.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for EventBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for EventBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventBuf").field(&self.text).finish()
+    }
+}
+
+impl PartialEq for EventBuf {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for EventBuf {}
+
+impl std::str::FromStr for EventBuf {
+    type Err = EventError;
+
+    fn from_str(line: &str) -> Result<Self, EventError> {
+        EventBuf::parse(line)
+    }
+}
+
+impl<'a> From<EventRef<'a>> for EventBuf {
+    fn from(event: EventRef<'a>) -> Self {
+        event.to_buf()
+    }
+}
+
+/// What findings call the value of a token: its kind, or for a scalar that is short, the value.
+pub(super) fn describe(text: &str, token: Token) -> String {
+    match token.kind() {
+        Kind::Number | Kind::Bool if token.range().len() <= 24 => {
+            format!("{} {}", token.kind().noun().trim_start_matches("a "), token.raw(text))
+        }
+        kind => kind.noun().to_owned(),
+    }
+}

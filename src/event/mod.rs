@@ -1,0 +1,57 @@
+//! Event lines: `EVENT_TYPE:workflow:phase:data` (specification, Event Message Schema).
+//!
+//! A line is split at its first three colons; the data behind them is one JSON object and may hold
+//! anything. The registry says which data a type must carry. One event has three forms:
+//!
+//! | form | owns | use it to |
+//! |---|---|---|
+//! | [`EventRef`] | nothing | check and route a line; allocates nothing, prints back byte for byte |
+//! | [`EventBuf`] | one shared text | keep or fan out a checked line; clones are cheap |
+//! | [`Event`] | typed values | read and build meaning; its type follows from its [`Data`] |
+//!
+//! ```
+//! use coordination_protocol::event::{Event, EventRef, Data, PhaseProgress};
+//! use coordination_protocol::scalar::{Percent, Phase, WorkflowId};
+//!
+//! let line = r#"PHASE_PROGRESS:wf_001:testing:{"phase_id":4,"progress_percentage":67.5,"eta_update":"20m"}"#;
+//! let event = EventRef::parse(line)?.decode()?;
+//! let Data::PhaseProgress(progress) = &event.data else { unreachable!() };
+//! assert_eq!(progress.progress_percentage.value(), 67.5);
+//!
+//! let mine = Event::new(
+//!     WorkflowId::new("wf_001")?,
+//!     Phase::new("testing")?,
+//!     PhaseProgress::new(4, Percent::parse("67.5")?, "20m"),
+//! );
+//! assert_eq!(mine.to_string(), line);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Codec`] holds the choices a reader has: [`Mode`](crate::finding::Mode), limits, registry,
+//! severities. `parse` stops at the first error; `check` finds everything at once. [`Records`]
+//! cuts a stream into records and survives broken ones.
+//!
+//! Writing is always strict and canonical: the header, the required data in the registry's order,
+//! then the extra data as given, no white space, numbers and texts as spelled.
+
+mod builder;
+mod codec;
+mod examine;
+mod field;
+mod kind;
+mod line;
+mod payload;
+mod records;
+mod spec;
+mod table;
+mod value;
+
+pub use builder::{BuildError, EventBuilder};
+pub use codec::{Codec, EventError, Record};
+pub use field::{FieldType, JsonObject, NotAnObject, PhaseId, TextList};
+pub use kind::{Category, CustomCategory, EventType, UnknownEventType};
+pub use line::{EventBuf, EventRef, Header, HeaderError};
+pub use payload::*;
+pub use records::{RawRecord, Records};
+pub use spec::{CustomType, EventSpec, FieldSpec, REGISTRY, RegisterError, Registry};
+pub use value::{DecodeError, Event, ParseEventError};

@@ -1,0 +1,260 @@
+//! The data of each event type, typed.
+//!
+//! Every type of the registry has a struct here with its required data as fields, in the
+//! registry's order, and [`Extra`] for whatever else a message carries. `new` takes the required
+//! data, so a payload without it cannot be built.
+
+use super::field::{Field, JsonObject, PhaseId, TextList};
+use super::kind::EventType;
+use super::line::EventRef;
+use super::table::event_table;
+use crate::json::{Json, write_text};
+#[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
+use crate::scalar::*;
+use smol_str::SmolStr;
+
+/// Data beyond what the registry requires: kept in order, numbers as spelled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extra(Vec<(SmolStr, Json)>);
+
+/// Why a datum is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtraError {
+    /// The key is there already, as extra or as required data.
+    #[error("the data already has the key `{0}`")]
+    Repeated(String),
+}
+
+impl Extra {
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Json> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// Keys and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn push(&mut self, key: SmolStr, value: Json) {
+        self.0.push((key, value));
+    }
+
+    pub(super) fn insert(&mut self, key: &str, value: Json) -> Result<(), ExtraError> {
+        if self.get(key).is_some() {
+            return Err(ExtraError::Repeated(key.to_owned()));
+        }
+        self.0.push((SmolStr::new(key), value));
+        Ok(())
+    }
+
+    fn write(&self, out: &mut Vec<u8>, mut first: bool) {
+        for (key, value) in &self.0 {
+            if !first {
+                out.push(b',');
+            }
+            first = false;
+            write_text(out, key);
+            out.push(b':');
+            out.extend_from_slice(value.as_str().as_bytes());
+        }
+    }
+}
+
+/// Data of a type that the protocol does not register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    name: SmolStr,
+    fields: Extra,
+}
+
+/// Why a name cannot be used for [`Other`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OtherError {
+    /// The name is no identifier.
+    #[error("event type: {0}")]
+    Name(#[from] IdError),
+    /// The protocol registers the name, so its data has a type of its own.
+    #[error("`{0}` is registered; use its own payload")]
+    Registered(EventType),
+}
+
+impl Other {
+    /// Empty data of an unregistered type.
+    ///
+    /// # Errors
+    /// [`OtherError`] if the name is registered or no identifier.
+    pub fn new(name: &str) -> Result<Self, OtherError> {
+        if let Some(kind) = EventType::lookup(name) {
+            return Err(OtherError::Registered(kind));
+        }
+        id::check(name)?;
+        Ok(Other { name: SmolStr::new(name), fields: Extra::default() })
+    }
+
+    /// The name of the type.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// All data.
+    pub fn fields(&self) -> &Extra {
+        &self.fields
+    }
+
+    /// Adds a datum.
+    ///
+    /// # Errors
+    /// [`ExtraError`] if the key is there already.
+    pub fn with(mut self, key: &str, value: impl Into<Json>) -> Result<Self, ExtraError> {
+        self.fields.insert(key, value.into())?;
+        Ok(self)
+    }
+
+    pub(super) fn read(event: &EventRef<'_>) -> Self {
+        Other { name: SmolStr::new(event.type_name()), fields: event.extra() }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.fields.write(out, true);
+    }
+}
+
+macro_rules! payloads {
+    ($($sentence:literal $variant:ident $name:literal $category:ident $word:literal $(/ $alias:literal)? $since:ident { $first:ident: $first_type:ty $(, $field:ident: $type:ty)* })+) => {
+        $(
+            #[doc = $sentence]
+            ///
+            #[doc = concat!("The data of `", $name, "`.")]
+            #[derive(Clone, Debug, PartialEq, Eq)]
+            #[non_exhaustive]
+            pub struct $variant {
+                #[doc = concat!("`", stringify!($first), "`")]
+                pub $first: $first_type,
+                $(
+                    #[doc = concat!("`", stringify!($field), "`")]
+                    pub $field: $type,
+                )*
+                extra: Extra,
+            }
+
+            impl $variant {
+                /// The data with everything that the registry requires.
+                pub fn new($first: impl Into<$first_type> $(, $field: impl Into<$type>)*) -> Self {
+                    $variant { $first: $first.into(), $($field: $field.into(),)* extra: Extra::default() }
+                }
+
+                /// The data beyond what is required.
+                pub fn extra(&self) -> &Extra {
+                    &self.extra
+                }
+
+                /// Adds a datum beyond what is required.
+                ///
+                /// # Errors
+                /// [`ExtraError`] if the key is there already.
+                pub fn with_extra(mut self, key: &str, value: impl Into<Json>) -> Result<Self, ExtraError> {
+                    if key == stringify!($first) $(|| key == stringify!($field))* {
+                        return Err(ExtraError::Repeated(key.to_owned()));
+                    }
+                    self.extra.insert(key, value.into())?;
+                    Ok(self)
+                }
+
+                /// Reads a checked event; the name of the datum that is absent or unreadable if not.
+                fn read(event: &EventRef<'_>) -> Result<Self, &'static str> {
+                    let mut slot = 0..;
+                    Ok($variant {
+                        $first: event.required(&mut slot).ok_or(stringify!($first))?,
+                        $($field: event.required(&mut slot).ok_or(stringify!($field))?,)*
+                        extra: event.extra(),
+                    })
+                }
+
+                fn write(&self, out: &mut Vec<u8>) {
+                    out.extend_from_slice(concat!("\"", stringify!($first), "\":").as_bytes());
+                    Field::write(&self.$first, out);
+                    $(
+                        out.extend_from_slice(concat!(",\"", stringify!($field), "\":").as_bytes());
+                        Field::write(&self.$field, out);
+                    )*
+                    self.extra.write(out, false);
+                }
+            }
+
+            impl From<$variant> for Data {
+                fn from(data: $variant) -> Self {
+                    Data::$variant(data)
+                }
+            }
+        )+
+
+        /// The data of an event; it knows its type, so type and data cannot disagree.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Data {
+            $(
+                #[doc = concat!("`", $name, "`")]
+                $variant($variant),
+            )+
+            /// A type that the protocol does not register.
+            Other(Other),
+        }
+
+        impl Data {
+            /// The registered type, or none.
+            pub fn event_type(&self) -> Option<EventType> {
+                match self { $(Data::$variant(_) => Some(EventType::$variant),)+ Data::Other(_) => None }
+            }
+
+            /// The data beyond what is required; all of it for an unregistered type.
+            pub fn extra(&self) -> &Extra {
+                match self { $(Data::$variant(data) => &data.extra,)+ Data::Other(other) => &other.fields }
+            }
+
+            pub(super) fn read(event: &EventRef<'_>) -> Result<Self, &'static str> {
+                Ok(match event.event_type() {
+                    $(Some(EventType::$variant) => Data::$variant($variant::read(event)?),)+
+                    None => Data::Other(Other::read(event)),
+                })
+            }
+
+            pub(super) fn write(&self, out: &mut Vec<u8>) {
+                out.push(b'{');
+                match self { $(Data::$variant(data) => data.write(out),)+ Data::Other(other) => other.write(out) }
+                out.push(b'}');
+            }
+        }
+    };
+}
+event_table!(payloads);
+
+impl Data {
+    /// The name of the type on the wire.
+    pub fn type_name(&self) -> &str {
+        match (self, self.event_type()) {
+            (_, Some(kind)) => kind.as_str(),
+            (Data::Other(other), None) => other.name(),
+            // Every other variant has a type.
+            (_, None) => "",
+        }
+    }
+}
+
+impl From<Other> for Data {
+    fn from(other: Other) -> Self {
+        Data::Other(other)
+    }
+}

@@ -1,0 +1,172 @@
+//! The owned, typed event.
+
+use super::kind::EventType;
+use super::line::{EventBuf, EventRef};
+use super::payload::Data;
+use crate::scalar::{Phase, WorkflowId};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::fmt;
+use std::str::FromStr;
+
+/// An event by its meaning. Its type follows from its data.
+///
+/// `Display` writes the canonical line; [`FromStr`] reads a line strictly. Serde's form is an
+/// object, `{"event_type","workflow_id","phase","data"}`, the body of an envelope.
+///
+/// ```
+/// use coordination_protocol::event::{Event, TaskTimeout};
+/// use coordination_protocol::scalar::{AgentId, Phase, Span, TaskId, WorkflowId};
+///
+/// let data = TaskTimeout::new(TaskId::new("task_7")?, AgentId::new("agent_003")?, Span::new("15m")?)
+///     .with_extra("attempt", 2_u32)?;
+/// let event = Event::new(WorkflowId::new("wf_001")?, Phase::new("build")?, data);
+/// let line = event.to_string();
+/// assert_eq!(
+///     line,
+///     r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m","attempt":2}"#,
+/// );
+/// assert_eq!(line.parse::<Event>()?, event);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The workflow, or `global`.
+    pub workflow_id: WorkflowId,
+    /// The phase, or `global`.
+    pub phase: Phase,
+    /// The data, which knows its type.
+    pub data: Data,
+}
+
+impl Event {
+    /// An event of a workflow's phase.
+    pub fn new(workflow_id: WorkflowId, phase: Phase, data: impl Into<Data>) -> Self {
+        Event { workflow_id, phase, data: data.into() }
+    }
+
+    /// An event of the whole system: workflow and phase are `global`.
+    pub fn global(data: impl Into<Data>) -> Self {
+        Event::new(WorkflowId::global(), Phase::global(), data)
+    }
+
+    /// The registered type, or none.
+    pub fn event_type(&self) -> Option<EventType> {
+        self.data.event_type()
+    }
+
+    /// The name of the type on the wire.
+    pub fn type_name(&self) -> &str {
+        self.data.type_name()
+    }
+
+    /// Appends the canonical line, without a line break, to a buffer that the caller may reuse.
+    pub fn write_line(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.type_name().as_bytes());
+        out.push(b':');
+        out.extend_from_slice(self.workflow_id.as_str().as_bytes());
+        out.push(b':');
+        out.extend_from_slice(self.phase.as_str().as_bytes());
+        out.push(b':');
+        self.data.write(out);
+    }
+
+    /// Appends the canonical form of the data alone.
+    pub fn write_data(&self, out: &mut Vec<u8>) {
+        self.data.write(out);
+    }
+
+    /// The canonical line as a checked, shareable text.
+    ///
+    /// # Errors
+    /// What a strict reader minds: an unregistered type, a text that was kept unreadable, or more
+    /// than the default limits allow.
+    pub fn to_buf(&self) -> Result<EventBuf, super::EventError> {
+        EventBuf::parse(&self.to_string())
+    }
+
+    pub(super) fn read(event: &EventRef<'_>) -> Result<Self, DecodeError> {
+        // The identifiers were checked with the line.
+        let id = |error: crate::scalar::IdError| DecodeError(error.to_string());
+        Ok(Event {
+            workflow_id: WorkflowId::new(event.workflow()).map_err(id)?,
+            phase: Phase::new(event.phase()).map_err(id)?,
+            data: Data::read(event).map_err(|key| {
+                DecodeError(format!("{} without required data `{key}`", event.type_name()))
+            })?,
+        })
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    // Only texts were written.
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Vec::with_capacity(256);
+        self.write_line(&mut out);
+        f.write_str(&text(out))
+    }
+}
+
+/// An event whose data has no typed form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not decodable: {0}")]
+pub struct DecodeError(String);
+
+/// Why a text is no event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseEventError {
+    /// The line is refused.
+    #[error(transparent)]
+    Line(#[from] super::EventError),
+    /// The data has no typed form.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl FromStr for Event {
+    type Err = ParseEventError;
+
+    fn from_str(line: &str) -> Result<Self, ParseEventError> {
+        Ok(EventRef::parse(line)?.decode()?)
+    }
+}
+
+/// The serde form, once for both directions.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Event")]
+struct Wire<T, D> {
+    event_type: T,
+    workflow_id: WorkflowId,
+    phase: Phase,
+    data: D,
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut data = Vec::with_capacity(256);
+        self.data.write(&mut data);
+        let data = RawValue::from_string(text(data)).map_err(serde::ser::Error::custom)?;
+        let (workflow_id, phase) = (self.workflow_id.clone(), self.phase.clone());
+        Wire { event_type: self.type_name(), workflow_id, phase, data }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    /// Reads as lenient as serde is: unregistered types and unreadable texts are kept.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire = Wire::<String, Box<RawValue>>::deserialize(deserializer)?;
+        let line = format!("{}:{}:{}:{}", wire.event_type, wire.workflow_id, wire.phase, wire.data);
+        super::Codec::new(crate::finding::Mode::Interop)
+            .parse(&line)
+            .map_err(serde::de::Error::custom)?
+            .decode()
+            .map_err(serde::de::Error::custom)
+    }
+}

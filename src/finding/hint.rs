@@ -1,0 +1,62 @@
+//! Hints: what the writer probably meant.
+
+use crate::scalar::nearest;
+use smol_str::SmolStr;
+
+/// Advice that goes with a finding. It is worked out when it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Hint {
+    /// Nothing to advise.
+    #[default]
+    None,
+    /// A fixed sentence.
+    Say(&'static str),
+    /// The name in the record that was wrong, to be compared with the names that exist (one a
+    /// line).
+    NearestTo {
+        /// The names that exist.
+        known: SmolStr,
+    },
+    /// The name that is missing, to be compared with the names the record has (one a line).
+    Among {
+        /// The names in the record that nothing asked for.
+        present: SmolStr,
+    },
+}
+
+impl Hint {
+    /// The sentence, given what the finding expected and what it found.
+    pub(crate) fn sentence(&self, expected: &str, actual: &str) -> Option<String> {
+        match self {
+            Hint::None => None,
+            Hint::Say(text) => Some((*text).to_owned()),
+            Hint::NearestTo { known } => {
+                let name = nearest_name(actual, known)?;
+                Some(format!("did you mean `{name}`?"))
+            }
+            Hint::Among { present } => {
+                let name = likely(expected, present)?;
+                Some(format!("`{name}` is present; did you mean `{expected}`?"))
+            }
+        }
+    }
+}
+
+/// The nearest known name; dots, dashes and case are spelling habits, so they count for nothing.
+fn nearest_name<'a>(word: &str, known: &'a str) -> Option<&'a str> {
+    let upper = word.to_ascii_uppercase().replace(['.', '-', ' '], "_");
+    nearest(&upper, known.lines()).or_else(|| nearest(word, known.lines()))
+}
+
+/// The present name that most likely stands for the missing one: a part of it (`duration` for
+/// `actual_duration`), else a near spelling.
+fn likely<'a>(missing: &str, present: &'a str) -> Option<&'a str> {
+    let part = |name: &&str| {
+        missing.strip_suffix(name).is_some_and(|head| head.ends_with('_'))
+            || missing.strip_prefix(name).is_some_and(|tail| tail.starts_with('_'))
+            || name.strip_suffix(missing).is_some_and(|head| head.ends_with('_'))
+            || name.strip_prefix(missing).is_some_and(|tail| tail.starts_with('_'))
+    };
+    present.lines().find(part).or_else(|| nearest(missing, present.lines()))
+}
