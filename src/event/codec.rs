@@ -1,12 +1,12 @@
 //! The choices of a reader, and its two ways to read.
 
 use super::examine::{Collect, FailFast, examine};
-use super::line::EventRef;
+use super::line::{EventRef, colons};
 use super::records::Records;
 use super::spec::Registry;
 use crate::finding::{Code, Finding, FindingSeverity, Mode, Report};
 use crate::json::Limits;
-use crate::scalar::ProtocolVersion;
+use crate::scalar::{ProtocolVersion, id};
 use std::fmt;
 use std::io::BufRead;
 
@@ -23,7 +23,7 @@ use std::io::BufRead;
 ///     .filter(|finding| finding.code == Code::MissingData)
 ///     .map(|finding| finding.pointer.as_str())
 ///     .collect();
-/// assert_eq!(missing, ["/actual_duration", "/phase_id", "/success_metrics"]);
+/// assert_eq!(missing, ["/phase_id", "/actual_duration", "/success_metrics"]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Codec {
@@ -134,7 +134,8 @@ impl Codec {
         let report = sink.into_report();
         let readable = report.worst() != Some(FindingSeverity::Error);
         let event = shape.filter(|_| readable).map(|shape| EventRef { text: line, shape });
-        Record { event, report }
+        let type_name = type_name(line, &self.registry);
+        Record { event, type_name, report }
     }
 
     /// Like [`check`](Self::check), from bytes.
@@ -150,13 +151,13 @@ impl Codec {
                     sink.add(
                         Finding::new(Code::NotUtf8, at..end).with_actual(&format!("0x{byte:02X}")),
                     );
-                    return Record { event: None, report: sink.into_report() };
+                    return Record { event: None, type_name: None, report: sink.into_report() };
                 }
             }
         }
         let mut sink = Collect::new(self);
         sink.add(too_long(&self.limits, line.len()));
-        Record { event: None, report: sink.into_report() }
+        Record { event: None, type_name: None, report: sink.into_report() }
     }
 
     /// Cuts a stream into records; see [`Records`].
@@ -183,8 +184,25 @@ pub(super) fn too_long(limits: &Limits, length: usize) -> Finding {
 pub struct Record<'a> {
     /// The event, unless a finding is an error.
     pub event: Option<EventRef<'a>>,
+    /// The name in the place of the event type, if the record looks like an event at all: it has
+    /// three colons, and the name is registered, is spelled as types are, or an object follows.
+    pub type_name: Option<&'a str>,
     /// What was found.
     pub report: Report,
+}
+
+fn type_name<'a>(line: &'a str, registry: &Registry) -> Option<&'a str> {
+    let line = line.trim_start_matches('\u{feff}').trim();
+    let line = line.strip_prefix('"').unwrap_or(line);
+    if line.starts_with(['{', '[']) {
+        return None;
+    }
+    let at = colons(line.as_bytes(), 0).ok()?;
+    let name = &line[..at[0]];
+    let spelled = name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    let object = line[at[2] + 1..].trim_start().starts_with('{');
+    (spelled || registry.knows(name) || object && id::check(name).is_ok()).then_some(name)
 }
 
 /// The error that a line was refused for.

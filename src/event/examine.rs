@@ -98,9 +98,11 @@ pub(super) fn examine<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Optio
         _ => unwrap(text, sink).ok()?,
     };
     let body = &text[..end];
+    let document = matches!(body.as_bytes().get(start), Some(b'{' | b'['));
     let at = match colons(body.as_bytes(), start) {
-        Ok(at) => at,
-        Err(found) => {
+        Ok(at) if !document => at,
+        split => {
+            let found = split.err().unwrap_or(3);
             let _ = sink.push(Code::NotAnEvent, || not_an_event(body, start, found));
             return None;
         }
@@ -209,6 +211,8 @@ fn not_an_event(body: &str, start: usize, found: usize) -> Finding {
     };
     let expected = if rest.trim().is_empty() {
         SmolStr::new_static("it is empty")
+    } else if rest.starts_with(['{', '[']) {
+        SmolStr::new_static("it is a JSON text")
     } else {
         smol_str::format_smolstr!("it has {found} of the 3 colons")
     };

@@ -1,1 +1,155 @@
-fn main() {}
+//! `coord`: checks and converts messages of the coordination protocol.
+//!
+//! Exit status: 0 if all is fine, 1 if something was found, 2 for usage and I/O errors.
+
+#![allow(clippy::disallowed_methods, reason = "a program may read the clock; the library may not")]
+
+mod check;
+mod convert;
+mod explain;
+mod input;
+mod registry;
+mod route;
+mod show;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use coordination_protocol::finding::Mode;
+use coordination_protocol::scalar::ProtocolVersion;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Checks and converts messages of the coordination protocol.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES, disable_help_subcommand = true)]
+struct Cli {
+    /// When to colour the output.
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true)]
+    color: Color,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  coord check events.log                 what is wrong with these lines?
+  coord check --mode strict -            check standard input as a writer must write it
+  coord registry TASK_FAILED             what data must this event carry?
+  coord explain missing-data             what does this finding mean?
+  coord convert --to json events.log     event lines as JSON
+  coord route explain '*.failed'         which events does this pattern select?
+
+Exit status: 0 fine, 1 something was found, 2 usage or I/O error.";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Check event lines and say precisely what is wrong with each.
+    Check(check::Args),
+    /// List the event types with their required data.
+    Registry(registry::Args),
+    /// Explain a finding code or an event type.
+    Explain(explain::Args),
+    /// Convert events between lines and JSON.
+    Convert(convert::Args),
+    /// Try routing patterns.
+    Route(route::Args),
+    /// Print the completion script of a shell.
+    #[command(
+        after_help = "Example:\n  coord completions bash > ~/.local/share/bash-completion/completions/coord"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What the reader of lines is told on the command line.
+#[derive(clap::Args)]
+struct Reading {
+    /// Read as writers must write, or as readers must accept.
+    #[arg(long, value_parser = mode, default_value = "interop", value_name = "strict|interop")]
+    mode: Mode,
+
+    /// The protocol version whose event types are known.
+    #[arg(long, default_value_t = ProtocolVersion::DEFAULT, value_name = "VERSION", value_parser = protocol)]
+    protocol: ProtocolVersion,
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    text.parse().map_err(|error: coordination_protocol::finding::WordError| error.to_string())
+}
+
+fn protocol(text: &str) -> Result<ProtocolVersion, String> {
+    let version: ProtocolVersion = text
+        .parse()
+        .map_err(|error: coordination_protocol::scalar::VersionError| error.to_string())?;
+    let supported = [ProtocolVersion::V1_0_0, ProtocolVersion::V1_1_0];
+    if supported.contains(&version) {
+        Ok(version)
+    } else {
+        Err(format!("{version} is not supported; 1.0.0 and 1.1.0 are"))
+    }
+}
+
+/// How a verb ended.
+enum Outcome {
+    Fine,
+    Found,
+}
+
+/// An error that ends the program with status 2.
+struct Failure(String);
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        // Whoever read the output has seen enough; that is no failure.
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        Failure(error.to_string())
+    }
+}
+
+type Result2 = Result<Outcome, Failure>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let result = match cli.verb {
+        Verb::Check(args) => check::run(&args),
+        Verb::Registry(args) => registry::run(&args),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Convert(args) => convert::run(&args),
+        Verb::Route(args) => route::run(&args),
+        Verb::Completions { shell } => completions(shell),
+    };
+    match result {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::from(1),
+        Err(Failure(message)) => {
+            let _ = writeln!(anstream::stderr(), "coord: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result2 {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "coord", &mut script);
+    io::stdout().write_all(&script)?;
+    Ok(Outcome::Fine)
+}

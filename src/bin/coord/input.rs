@@ -1,0 +1,65 @@
+//! Files and standard input, with a progress bar where somebody watches a long run.
+
+use crate::Failure;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::Path;
+
+/// One place that records come from.
+pub(crate) struct Input {
+    /// The name for messages: the path as given, or `<stdin>`.
+    pub(crate) name: String,
+    pub(crate) reader: Box<dyn BufRead>,
+}
+
+/// From this size on a file takes long enough to be worth a bar.
+const LONG: u64 = 32 << 20;
+const BUFFER: usize = 256 << 10;
+
+/// Opens a path; `-` is standard input.
+pub(crate) fn open(path: &str) -> Result<Input, Failure> {
+    if path == "-" {
+        let reader = Box::new(BufReader::with_capacity(BUFFER, io::stdin()));
+        return Ok(Input { name: "<stdin>".to_owned(), reader });
+    }
+    let failed = |error: io::Error| Failure(format!("cannot read {path}: {error}"));
+    let file = File::open(Path::new(path)).map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
+    if meta.is_dir() {
+        return Err(Failure(format!("cannot read {path}: it is a directory")));
+    }
+    let name = path.to_owned();
+    if meta.len() >= LONG && io::stderr().is_terminal() {
+        let bar = ProgressBar::new(meta.len());
+        let style = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        bar.set_style(
+            ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        let reader = BufReader::with_capacity(BUFFER, Watched { file, bar });
+        return Ok(Input { name, reader: Box::new(reader) });
+    }
+    Ok(Input { name, reader: Box::new(BufReader::with_capacity(BUFFER, file)) })
+}
+
+/// All inputs of a verb: the paths, or standard input if there are none.
+pub(crate) fn paths(given: &[String]) -> Vec<&str> {
+    if given.is_empty() { vec!["-"] } else { given.iter().map(String::as_str).collect() }
+}
+
+/// A file that moves a bar.
+struct Watched {
+    file: File,
+    bar: ProgressBar,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.bar.inc(count as u64);
+        if count == 0 {
+            self.bar.finish_and_clear();
+        }
+        Ok(count)
+    }
+}
