@@ -143,8 +143,8 @@ impl View {
         let end = place(range.end).max(start);
         // A finding of something long points at its beginning; a frame over lines hides the text.
         match self.text[start..end].find('\n') {
-            Some(line) if line > 0 => start..start + line,
-            _ => start..end,
+            Some(line) => start..start + line,
+            None => start..end,
         }
     }
 }
