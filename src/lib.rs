@@ -4,4 +4,5 @@
 pub mod event;
 pub mod finding;
 pub mod json;
+pub mod route;
 pub mod scalar;

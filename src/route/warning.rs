@@ -1,0 +1,185 @@
+//! What is probably wrong with a pattern that can select nothing.
+
+use super::key::{RouteKey, names};
+use super::pattern::{Pattern, Selector};
+use crate::event::{EventType, Registry};
+use crate::scalar::{ProtocolVersion, id, nearest};
+use smol_str::SmolStr;
+
+/// Why a pattern can select nothing that is registered. It still compiles, and may still select
+/// events of unregistered types.
+///
+/// ```
+/// use coordination_protocol::event::Registry;
+/// use coordination_protocol::route::Pattern;
+///
+/// let pattern = Pattern::parse("TASK_FAILD.>")?;
+/// let [warning] = &pattern.warnings(&Registry::default())[..] else { panic!() };
+/// assert_eq!(warning.code(), "unregistered-type");
+/// assert_eq!(
+///     warning.to_string(),
+///     "`TASK_FAILD` is not a registered event type; did you mean `TASK_FAILED`?",
+/// );
+/// # Ok::<(), coordination_protocol::route::PatternError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternWarning {
+    /// The pattern names the stream of a component.
+    #[error(
+        "`{component}.{stream}` names the stream of a component and selects no event; \
+         write scope.workflow.word"
+    )]
+    #[non_exhaustive]
+    ComponentStream {
+        /// The first token.
+        component: SmolStr,
+        /// The second token.
+        stream: SmolStr,
+    },
+    /// No category has the name of the scope.
+    #[error("no registered type has the scope `{scope}`{}", meant(nearest.as_ref()))]
+    #[non_exhaustive]
+    UnknownScope {
+        /// The scope.
+        scope: SmolStr,
+        /// The scope that was probably meant.
+        nearest: Option<SmolStr>,
+    },
+    /// No type has the word.
+    #[error("no registered type has the word `{word}`{}", meant(nearest.as_ref()))]
+    #[non_exhaustive]
+    UnknownWord {
+        /// The word.
+        word: SmolStr,
+        /// The word that was probably meant.
+        nearest: Option<SmolStr>,
+    },
+    /// Scope and word are known, but nothing has both.
+    #[error("`{word}` names {type_name}, which `{pattern}` cannot select; its key is `{key}`")]
+    #[non_exhaustive]
+    OutsideScope {
+        /// The pattern.
+        pattern: SmolStr,
+        /// The word.
+        word: SmolStr,
+        /// The first type with that word.
+        type_name: SmolStr,
+        /// What selects the type.
+        key: String,
+    },
+    /// The type is not registered.
+    #[error("`{name}` is not a registered event type{}", meant(nearest.as_ref()))]
+    #[non_exhaustive]
+    UnregisteredType {
+        /// The type's name.
+        name: SmolStr,
+        /// The type that was probably meant.
+        nearest: Option<SmolStr>,
+    },
+    /// Only a later version of the protocol has what the pattern selects.
+    #[error("the pattern selects {name} only since protocol {since}, and this is {version}")]
+    #[non_exhaustive]
+    LaterVersion {
+        /// The first such type.
+        name: SmolStr,
+        /// The version that introduced it.
+        since: ProtocolVersion,
+        /// The version of the registry.
+        version: ProtocolVersion,
+    },
+}
+
+fn meant(nearest: Option<&SmolStr>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+}
+
+impl PatternWarning {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            PatternWarning::ComponentStream { .. } => "component-stream",
+            PatternWarning::UnknownScope { .. } => "unknown-scope",
+            PatternWarning::UnknownWord { .. } => "unknown-word",
+            PatternWarning::OutsideScope { .. } => "outside-scope",
+            PatternWarning::UnregisteredType { .. } => "unregistered-type",
+            PatternWarning::LaterVersion { .. } => "later-version",
+        }
+    }
+}
+
+/// The warning of a pattern under a registry.
+pub(super) fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
+    if names(registry).any(|name| pattern.can_select(registry, name))
+        || !pattern.messages().is_empty()
+    {
+        return None;
+    }
+    let later = EventType::ALL.iter().find(|kind| {
+        kind.spec().since > *registry.version()
+            && pattern.can_select(&Registry::new(kind.spec().since.clone()), kind.as_str())
+    });
+    if let Some(kind) = later {
+        return Some(PatternWarning::LaterVersion {
+            name: SmolStr::new_static(kind.as_str()),
+            since: kind.spec().since.clone(),
+            version: registry.version().clone(),
+        });
+    }
+    let keys: Vec<RouteKey<'_>> = names(registry)
+        .map(|name| RouteKey::with_registry(registry, name, id::GLOBAL, id::GLOBAL))
+        .collect();
+    let (scope, word) = match pattern.selector() {
+        Selector::Typed { name, .. } => {
+            let nearest = nearest(name, names(registry)).map(SmolStr::new);
+            return Some(PatternWarning::UnregisteredType { name: name.clone(), nearest });
+        }
+        Selector::Scoped { scope, word, .. } => (scope.as_ref(), word.as_ref()),
+    };
+    let is_scope = |scope: &str| {
+        ["workflow", "system"].iter().any(|wide| scope.eq_ignore_ascii_case(wide))
+            || keys.iter().any(|key| scope.eq_ignore_ascii_case(&key.scope()))
+    };
+    if let Some(scope) = scope.filter(|scope| !is_scope(scope)) {
+        let two = pattern.as_str().split('.').count() == 2;
+        let stream = word.filter(|word| two && (*word == "events" || word.ends_with("_events")));
+        return Some(match stream {
+            Some(stream) => {
+                PatternWarning::ComponentStream { component: scope.clone(), stream: stream.clone() }
+            }
+            None => {
+                let scopes: Vec<_> = keys.iter().map(RouteKey::scope).collect();
+                let nearest = nearest(scope, scopes.iter().map(AsRef::as_ref)).map(SmolStr::new);
+                PatternWarning::UnknownScope { scope: scope.clone(), nearest }
+            }
+        });
+    }
+    // A scope that is known selects something unless a word keeps it from that.
+    let word = word?;
+    if let Some(key) = keys.iter().find(|key| key.has_word(word)) {
+        return Some(PatternWarning::OutsideScope {
+            pattern: SmolStr::new(pattern.as_str()),
+            word: word.clone(),
+            type_name: SmolStr::new(key.type_name()),
+            key: format!("{}.*.{}", key.scope(), key.word()),
+        });
+    }
+    let near = keys.iter().filter(|key| scope.is_none_or(|scope| widest(key, scope)));
+    let words: Vec<String> = near
+        .flat_map(|key| {
+            let alias = key.event_type().and_then(|kind| kind.spec().alias);
+            let full = key.type_name().to_ascii_lowercase();
+            [Some(key.word().into_owned()), alias.map(str::to_owned), Some(full)]
+        })
+        .flatten()
+        .collect();
+    Some(PatternWarning::UnknownWord {
+        word: word.clone(),
+        nearest: nearest(word, words.iter().map(String::as_str)).map(SmolStr::new),
+    })
+}
+
+/// Whether a scope can select a type in some workflow.
+fn widest(key: &RouteKey<'_>, scope: &str) -> bool {
+    key.in_scope(scope) || scope.eq_ignore_ascii_case("workflow")
+}
