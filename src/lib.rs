@@ -1,4 +1,61 @@
 //! The command coordination protocol as an embeddable library.
+//!
+//! Commands of an AI-agent system (a coordination hub, a resource manager, workers, monitors) run
+//! as many small processes and have to agree on what they say to each other. The protocol has them
+//! write events as lines, `EVENT_TYPE:workflow:phase:data`. This crate reads and writes these
+//! lines, knows which data each event must carry, says precisely what is wrong with a line, and
+//! routes events to subscribers.
+//!
+//! # On one page
+//!
+//! ```
+//! use coordination_protocol::{Codec, EventRef, Mode, Verdict};
+//!
+//! // Strict is the default, and stops at the first error.
+//! let line = r#"TASK_FAILED:wf_001:build:{"task_id":"t7","agent_id":"a3","failure_reason":"exit 1","retry_count":2}"#;
+//! let event = EventRef::parse(line)?;
+//! assert_eq!((event.workflow(), event.phase()), ("wf_001", "build"));
+//!
+//! // Interop reads what is met in the field and reports every deviation.
+//! let codec = Codec::new(Mode::Interop);
+//! let record = codec.check("TASK_FAILED:wf_001:build:{'task_id':'t7','agent':'a3'}");
+//! assert_eq!(record.report.verdict(), Verdict::Deviating);
+//! let hints: Vec<_> = record.report.findings().iter().filter_map(|f| f.hint()).collect();
+//! assert_eq!(hints, ["`agent` is present; did you mean `agent_id`?"]);
+//! # Ok::<(), coordination_protocol::EventError>(())
+//! ```
+//!
+//! # What it is not
+//!
+//! It opens no sockets and no files, reads no clock, draws no random numbers and starts no threads:
+//! values come in, values go out. It is no broker and no workflow engine. `coord`, the program
+//! built with feature `cli`, is a user of the library like any other.
+//!
+//! # How it reads the protocol
+//!
+//! The protocol's text contradicts itself in places; each module says how it settles what it
+//! touches. Two [modes](Mode) keep the answers apart: [`Mode::Strict`] is what writers must do,
+//! [`Mode::Interop`] what readers should accept. Nothing is ever repaired silently, unknown types
+//! and data survive, and numbers keep their spelling.
+//!
+//! # Modules
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`scalar`] | identifiers, numbers, durations, times and vocabularies that cannot hold a bad value |
+//! | [`json`] | the scanner, raw values, pointers, RFC 8785 |
+//! | [`finding`] | findings, reports, and the table of codes |
+//! | [`event`] | the registry, the codec, the three forms of an event, record streams |
+//! | [`route`] | routing keys and subscription patterns |
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `schema` | yes | JSON Schema 2020-12 for scalars and event data (`schemars`) |
+//! | `cli` | no | the `coord` program |
+//!
+//! The library alone builds with `--no-default-features`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod event;
@@ -6,3 +63,12 @@ pub mod finding;
 pub mod json;
 pub mod route;
 pub mod scalar;
+
+pub use event::{
+    Category, Codec, Data, Event, EventBuf, EventBuilder, EventError, EventRef, EventType, Header,
+    REGISTRY, Record, Records, Registry,
+};
+pub use finding::{Code, Finding, FindingSeverity, Level, Mode, Report, Verdict};
+pub use json::{Json, Limits};
+pub use route::{Pattern, RouteKey};
+pub use scalar::{Phase, ProtocolVersion, WorkflowId};

@@ -290,3 +290,35 @@ fn completions_name_the_verbs() {
         assert!(script.contains("registry") && script.contains("explain"), "{shell}");
     }
 }
+
+#[test]
+fn route_tells_what_a_pattern_selects() {
+    let failed = run(&["route", "explain", "*.failed"], b"");
+    assert_eq!(failed.status.code(), Some(0));
+    assert_eq!(out(&failed), "WORKFLOW_FAILED\nPHASE_FAILED\nTASK_FAILED\nRECOVERY_FAILED\n");
+    let old = run(&["route", "explain", "*.failed", "--protocol", "1.0.0"], b"");
+    assert_eq!(out(&old), "WORKFLOW_FAILED\nPHASE_FAILED\nTASK_FAILED\n");
+    let request = run(&["route", "explain", "workflow.*.resource_request"], b"");
+    assert_eq!(out(&request), "the allocation_request message\n");
+    let stream =
+        run(&["route", "explain", "--format", "json", "coordination_hub.workflow_events"], b"");
+    assert_eq!(stream.status.code(), Some(1));
+    let json: Value = serde_json::from_slice(&stream.stdout).unwrap();
+    assert_eq!(json["warnings"][0]["code"], "component-stream");
+    let bad = run(&["route", "explain", "a..b"], b"");
+    assert_eq!(bad.status.code(), Some(2));
+    assert_eq!(err(&bad), "coord: the token at byte 2 is empty\n  a..b\n    ^\n");
+}
+
+#[test]
+fn route_matches_keys_and_lines() {
+    let args = ["route", "match", "task.*.timeout"];
+    let lines = run(&args, GOOD.as_bytes());
+    assert_eq!(lines.status.code(), Some(0));
+    assert!(out(&lines).starts_with("match    TASK_TIMEOUT:"));
+    let keys = ["task.wf_001.timeout", "agent.wf_001.timeout"];
+    let both = run(&[&args[..], &keys[..]].concat(), b"");
+    assert_eq!(out(&both), "match    task.wf_001.timeout\nno match agent.wf_001.timeout\n");
+    let none = run(&["route", "match", "task.*.timeout", "task.wf_001.failed"], b"");
+    assert_eq!(none.status.code(), Some(1));
+}

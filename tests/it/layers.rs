@@ -44,7 +44,7 @@ fn imports(source: &str) -> Vec<String> {
         let rest = &code[at + prefix.len()..];
         let names = match rest.strip_prefix('{') {
             Some(list) => {
-                let end = list.find(";").unwrap_or(list.len());
+                let end = list.find(';').unwrap_or(list.len());
                 list[..end].split(',').map(str::trim).map(String::from).collect()
             }
             None => vec![rest.to_owned()],

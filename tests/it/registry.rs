@@ -106,9 +106,9 @@ fn callers_register_types() {
     let good = r#"DEPLOY_FINISHED:wf_001:release:{"target":"prod","took":"4m"}"#;
     assert_eq!(codec.parse(good).unwrap().type_name(), "DEPLOY_FINISHED");
     let bad = codec.check(r#"DEPLOY_FINISHED:wf_001:release:{"target":7}"#).report;
-    let codes: Vec<Code> = bad.findings().iter().map(|finding| finding.code).collect();
-    assert_eq!(codes, [Code::WrongKind, Code::MissingData]);
-    let near = codec.check(r#"DEPLOY_FINISHD:wf_001:release:{}"#).report;
+    let found: Vec<Code> = bad.findings().iter().map(|finding| finding.code).collect();
+    assert_eq!(found, [Code::WrongKind, Code::MissingData]);
+    let near = codec.check("DEPLOY_FINISHD:wf_001:release:{}").report;
     assert_eq!(near.findings()[0].hint().unwrap(), "did you mean `DEPLOY_FINISHED`?");
 
     let text = FieldType::Text;
