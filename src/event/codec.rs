@@ -193,7 +193,7 @@ pub struct Record<'a> {
 
 fn type_name<'a>(line: &'a str, registry: &Registry) -> Option<&'a str> {
     let line = line.trim_start_matches('\u{feff}').trim();
-    let line = line.strip_prefix('"').unwrap_or(line);
+    let line = line.strip_prefix(['"', '\'']).unwrap_or(line);
     if line.starts_with(['{', '[']) {
         return None;
     }

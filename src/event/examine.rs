@@ -191,7 +191,8 @@ fn unwrap<S: Sink>(text: &str, sink: &mut S) -> Result<Range<usize>, ()> {
     start += lead;
     end -= trail;
     let line = &text[start..end];
-    if line.len() >= 2 && line.starts_with('"') && line.ends_with('"') {
+    let quoted = |quote| line.len() >= 2 && line.starts_with(quote) && line.ends_with(quote);
+    if quoted('"') || quoted('\'') {
         push(Code::ShellQuotes, start..end)?;
         start += 1;
         end -= 1;
@@ -199,13 +200,15 @@ fn unwrap<S: Sink>(text: &str, sink: &mut S) -> Result<Range<usize>, ()> {
     Ok(start..end)
 }
 
+const NO_PHASE: &str = "the phase is missing; an event without one says `global`";
+
 #[cold]
 fn not_an_event(body: &str, start: usize, found: usize) -> Finding {
     let rest = &body[start..];
     let hint = if rest.starts_with(['{', '[']) {
         Hint::Say("this looks like a JSON document; this check reads event lines")
     } else if found == 2 && rest.contains('{') {
-        Hint::Say("the phase is missing; an event without one says `global`")
+        Hint::Say(NO_PHASE)
     } else {
         Hint::None
     };
@@ -360,6 +363,7 @@ impl<S: Sink> Visitor<'_, '_, S> {
         }
         let at = self.text.len() - trimmed.len();
         let (text, limits) = (self.text, self.codec.limits());
+        let phase = self.phase.clone();
         let _ = self.sink.push(Code::DataNotObject, || {
             let found = match scan(text, at, limits, &mut Ignore) {
                 Ok(token) => describe(text, token),
@@ -367,7 +371,9 @@ impl<S: Sink> Visitor<'_, '_, S> {
                 Err(_) if is_placeholder(trimmed) => format!("the placeholder `{trimmed}`"),
                 Err(_) => "text that is not JSON".to_owned(),
             };
-            let hint = if trimmed.starts_with('"') || trimmed.starts_with('\'') {
+            let hint = if text[phase.clone()].starts_with('{') {
+                Hint::Say(NO_PHASE)
+            } else if trimmed.starts_with(['"', '\'']) {
                 Hint::Say("the quotes around the data belong to the shell; write the object bare")
             } else if trimmed.starts_with("\\\"") || trimmed.starts_with("{\\\"") {
                 Hint::Say(SHELL_ESCAPED)

@@ -4,7 +4,7 @@ use crate::input::open;
 use crate::{Failure, Outcome, Result2};
 use clap::{Subcommand, ValueEnum};
 use coordination_protocol::event::Registry;
-use coordination_protocol::route::{Pattern, PatternError, RouteKey};
+use coordination_protocol::route::{MessageKind, Pattern, PatternError, RouteKey};
 use coordination_protocol::scalar::ProtocolVersion;
 use serde::Serialize;
 use std::io::{self, BufRead, Write};
@@ -133,7 +133,7 @@ struct Warning {
 fn explain(pattern: &str, registry: &Registry, format: Format) -> Result2 {
     let pattern = compile(pattern)?;
     let types = pattern.types(registry);
-    let messages: Vec<&str> = pattern.messages().into_iter().map(|kind| kind.as_str()).collect();
+    let messages: Vec<&str> = pattern.messages().into_iter().map(MessageKind::as_str).collect();
     let warnings: Vec<Warning> = pattern
         .warnings(registry)
         .iter()
