@@ -45,9 +45,11 @@
 
 mod escape;
 mod key;
+mod message;
 mod pattern;
 mod warning;
 
-pub use key::{KeyError, MessageKind, RouteKey};
+pub use key::{KeyError, RouteKey};
+pub use message::MessageKind;
 pub use pattern::{Pattern, PatternError};
 pub use warning::PatternWarning;

@@ -1,7 +1,8 @@
 //! Patterns.
 
 use super::escape::{self, EscapeError};
-use super::key::{MessageKind, RouteKey, names};
+use super::key::{RouteKey, names};
+use super::message::MessageKind;
 use super::warning::{self, PatternWarning};
 use crate::event::Registry;
 use crate::scalar::id;

@@ -56,7 +56,7 @@ pub enum PatternWarning {
         nearest: Option<SmolStr>,
     },
     /// Scope and word are known, but nothing has both.
-    #[error("`{word}` names {type_name}, which `{pattern}` cannot select; its key is `{key}`")]
+    #[error("`{word}` names {type_name}, which `{pattern}` cannot select; `{instead}` does")]
     #[non_exhaustive]
     OutsideScope {
         /// The pattern.
@@ -65,8 +65,8 @@ pub enum PatternWarning {
         word: SmolStr,
         /// The first type with that word.
         type_name: SmolStr,
-        /// What selects the type.
-        key: String,
+        /// A pattern that selects the type.
+        instead: String,
     },
     /// The type is not registered.
     #[error("`{name}` is not a registered event type{}", meant(nearest.as_ref()))]
@@ -143,15 +143,12 @@ pub(super) fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarnin
     if let Some(scope) = scope.filter(|scope| !is_scope(scope)) {
         let two = pattern.as_str().split('.').count() == 2;
         let stream = word.filter(|word| two && (*word == "events" || word.ends_with("_events")));
-        return Some(match stream {
-            Some(stream) => {
-                PatternWarning::ComponentStream { component: scope.clone(), stream: stream.clone() }
-            }
-            None => {
-                let scopes: Vec<_> = keys.iter().map(RouteKey::scope).collect();
-                let nearest = nearest(scope, scopes.iter().map(AsRef::as_ref)).map(SmolStr::new);
-                PatternWarning::UnknownScope { scope: scope.clone(), nearest }
-            }
+        return Some(if let Some(stream) = stream {
+            PatternWarning::ComponentStream { component: scope.clone(), stream: stream.clone() }
+        } else {
+            let scopes: Vec<_> = keys.iter().map(RouteKey::scope).collect();
+            let nearest = nearest(scope, scopes.iter().map(AsRef::as_ref)).map(SmolStr::new);
+            PatternWarning::UnknownScope { scope: scope.clone(), nearest }
         });
     }
     // A scope that is known selects something unless a word keeps it from that.
@@ -161,7 +158,7 @@ pub(super) fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarnin
             pattern: SmolStr::new(pattern.as_str()),
             word: word.clone(),
             type_name: SmolStr::new(key.type_name()),
-            key: format!("{}.*.{}", key.scope(), key.word()),
+            instead: format!("{}.*.{}", key.scope(), key.word()),
         });
     }
     let near = keys.iter().filter(|key| scope.is_none_or(|scope| widest(key, scope)));

@@ -6,4 +6,5 @@
 mod coord;
 mod layers;
 mod registry;
+mod route;
 mod scalar;
