@@ -8,7 +8,7 @@
 //! * [`members`] and [`elements`] step through one level of a text that was scanned before.
 //! * [`Json`] owns any JSON value as it was spelled: `12` and `12.0` stay apart.
 //! * [`canonical`] writes RFC 8785, the form that digests and signatures are made over.
-//! * [`pointer`] converts between byte offsets and JSON pointers (RFC 6901).
+//! * [`mod@pointer`] converts between byte offsets and JSON pointers (RFC 6901).
 //!
 //! The verdict of [`check`] in [`Dialect::Strict`] equals that of a conforming parser, with four
 //! stated differences: duplicate keys are refused, depth and key counts have limits
