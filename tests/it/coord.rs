@@ -322,3 +322,15 @@ fn route_matches_keys_and_lines() {
     let none = run(&["route", "match", "task.*.timeout", "task.wf_001.failed"], b"");
     assert_eq!(none.status.code(), Some(1));
 }
+
+#[test]
+fn limits_are_settable() {
+    let line = GOOD.replace("t1", &"x".repeat(100_000));
+    assert_eq!(run(&["check"], line.as_bytes()).status.code(), Some(1));
+    let wide = run(&["check", "--max-bytes", "200000", "--mode", "strict"], line.as_bytes());
+    // The identifier itself is too long, and now that is what is said.
+    assert!(out(&wide).contains("bad-identifier"), "{}", out(&wide));
+    let few = run(&["check", "--format", "json", "--max-findings", "1"], b"TASK_FAILED:w:p:{}\n");
+    let row: Value = serde_json::from_slice(&few.stdout).unwrap();
+    assert_eq!((row["findings"].as_array().unwrap().len(), &row["omitted"]), (1, &Value::from(3)));
+}

@@ -3,7 +3,7 @@
 use crate::input::{open, paths};
 use crate::{Outcome, Reading, Result2, show};
 use clap::ValueEnum;
-use coordination_protocol::event::{Codec, RawRecord, Record, Registry};
+use coordination_protocol::event::{RawRecord, Record};
 use coordination_protocol::finding::{Finding, Verdict};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
@@ -70,8 +70,7 @@ struct Counts {
 }
 
 pub(crate) fn run(args: &Args) -> Result2 {
-    let registry = Registry::new(args.reading.protocol.clone());
-    let codec = Codec::new(args.reading.mode).with_registry(registry);
+    let codec = args.reading.codec();
     let mut counts = Counts::default();
     let mut plain = BufWriter::with_capacity(64 << 10, io::stdout());
     let mut styled = anstream::stdout();

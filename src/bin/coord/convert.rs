@@ -3,7 +3,7 @@
 use crate::input::{open, paths};
 use crate::{Failure, Outcome, Reading, Result2, show};
 use clap::ValueEnum;
-use coordination_protocol::event::{Codec, Event, Registry};
+use coordination_protocol::event::Event;
 use coordination_protocol::finding::Verdict;
 use coordination_protocol::json::{self, Kind};
 use serde::Serialize;
@@ -45,8 +45,7 @@ struct Envelope<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> Result2 {
-    let registry = Registry::new(args.reading.protocol.clone());
-    let codec = Codec::new(args.reading.mode).with_registry(registry);
+    let codec = args.reading.codec();
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout());
     let mut errors = anstream::stderr();
     let mut failed = false;

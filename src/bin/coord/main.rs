@@ -13,7 +13,9 @@ mod route;
 mod show;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use coordination_protocol::event::{Codec, Registry};
 use coordination_protocol::finding::Mode;
+use coordination_protocol::json::Limits;
 use coordination_protocol::scalar::ProtocolVersion;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -83,6 +85,35 @@ struct Reading {
     /// The protocol version whose event types are known.
     #[arg(long, default_value_t = ProtocolVersion::DEFAULT, value_name = "VERSION", value_parser = protocol)]
     protocol: ProtocolVersion,
+
+    /// The most bytes of one record.
+    #[arg(long, default_value_t = Limits::DEFAULT.bytes, value_name = "N", help_heading = "Limits")]
+    max_bytes: usize,
+
+    /// The deepest nesting, at most 512.
+    #[arg(long, default_value_t = Limits::DEFAULT.depth, value_name = "N", help_heading = "Limits")]
+    max_depth: usize,
+
+    /// The most keys of one object.
+    #[arg(long, default_value_t = Limits::DEFAULT.keys, value_name = "N", help_heading = "Limits")]
+    max_keys: usize,
+
+    /// The most findings of one record; the rest are counted.
+    #[arg(long, default_value_t = Limits::DEFAULT.findings, value_name = "N", help_heading = "Limits")]
+    max_findings: usize,
+}
+
+impl Reading {
+    fn codec(&self) -> Codec {
+        let limits = Limits::DEFAULT
+            .with_bytes(self.max_bytes)
+            .with_depth(self.max_depth)
+            .with_keys(self.max_keys)
+            .with_findings(self.max_findings);
+        Codec::new(self.mode)
+            .with_registry(Registry::new(self.protocol.clone()))
+            .with_limits(limits)
+    }
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
