@@ -1,6 +1,7 @@
 //! JSON pointers (RFC 6901) into a scanned text.
 
 use super::members::{elements, members, value};
+use super::scanner::skip_space;
 use super::token::{Kind, Token};
 use std::fmt::Write as _;
 
@@ -15,35 +16,84 @@ use std::fmt::Write as _;
 /// assert_eq!(pointer::find(text, 0, "/a/1/b~1c").unwrap().raw(text), "true");
 /// ```
 pub fn locate(text: &str, root: usize, offset: usize) -> String {
-    let mut pointer = String::new();
+    let bytes = text.as_bytes();
+    let mut levels: Vec<Level> = Vec::new();
     let mut at = root;
-    'descend: loop {
-        match text.as_bytes().get(at) {
-            Some(b'{') => {
-                for (key, value) in members(text, at) {
-                    if (key.start()..value.end()).contains(&offset) {
-                        push_key(&mut pointer, &key.decode(text));
-                        at = value.start();
-                        if offset < at {
-                            return pointer;
-                        }
-                        continue 'descend;
-                    }
-                }
-            }
-            Some(b'[') => {
-                for (index, value) in elements(text, at).enumerate() {
-                    if value.range().contains(&offset) {
-                        let _ = write!(pointer, "/{index}");
-                        at = value.start();
-                        continue 'descend;
-                    }
-                }
-            }
-            _ => {}
+    // One pass over what stands before the offset, so that depth costs nothing extra.
+    while let Some(&byte) = bytes.get(at) {
+        if at > offset {
+            // White space; behind a key it counts as the member's.
+            return path(text, &levels, levels.last().is_some_and(|level| level.key.is_some()));
         }
-        return pointer;
+        let level = levels.last_mut();
+        let mut ended = false;
+        let inside = match byte {
+            b'{' | b'[' => {
+                levels.push(Level { object: byte == b'{', key: None, index: 0 });
+                at += 1;
+                false
+            }
+            b'}' | b']' => {
+                at += 1;
+                if at <= offset {
+                    levels.pop();
+                    ended = true;
+                }
+                false
+            }
+            b',' => {
+                at += 1;
+                false
+            }
+            b':' => {
+                at += 1;
+                true
+            }
+            _ => {
+                let Some(token) = value(bytes, at) else { break };
+                at = token.end();
+                match level {
+                    Some(level) if level.object && level.key.is_none() => level.key = Some(token),
+                    _ => ended = at <= offset,
+                }
+                true
+            }
+        };
+        if at > offset {
+            return path(text, &levels, inside);
+        }
+        if ended {
+            let Some(level) = levels.last_mut() else { break };
+            level.key = None;
+            level.index += 1;
+        }
+        at = skip_space(bytes, at);
     }
+    path(text, &levels, false)
+}
+
+/// One container on the way: the member or element that it is at.
+struct Level {
+    object: bool,
+    key: Option<Token>,
+    index: usize,
+}
+
+/// The pointer of the last container, or of what it is at.
+fn path(text: &str, levels: &[Level], inside: bool) -> String {
+    let mut pointer = String::new();
+    for (place, level) in levels.iter().enumerate() {
+        if place + 1 == levels.len() && !inside {
+            break;
+        }
+        match level.key {
+            Some(key) => push_key(&mut pointer, &key.decode(text)),
+            None => {
+                let _ = write!(pointer, "/{}", level.index);
+            }
+        }
+    }
+    pointer
 }
 
 /// Appends one reference token, `~` and `/` escaped.
@@ -72,7 +122,7 @@ pub fn find(text: &str, root: usize, pointer: &str) -> Option<Token> {
                 members(text, token.start()).find(|(key, _)| key.means(text, &name))?.1
             }
             Kind::Array => {
-                if part.len() > 1 && part.starts_with('0') {
+                if part.starts_with('+') || part.len() > 1 && part.starts_with('0') {
                     return None;
                 }
                 elements(text, token.start()).nth(part.parse().ok()?)?
