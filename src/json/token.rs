@@ -164,14 +164,18 @@ fn escape(bytes: &[u8]) -> (char, usize) {
         Some(b't') => '\t',
         Some(b'u') => {
             let high = hex4(bytes, 2);
+            if high == u32::MAX {
+                return (char::REPLACEMENT_CHARACTER, 2);
+            }
             if let (0xD800..=0xDBFF, low @ 0xDC00..=0xDFFF) = (high, hex4(bytes, 8)) {
                 let code = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
                 return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
             }
             return (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 6);
         }
-        Some(&other) => other as char,
-        None => return ('\\', 1),
+        Some(&same @ (b'"' | b'\\' | b'/' | b'\'')) => same as char,
+        // Only in a text that the scanner refused.
+        _ => return ('\\', 1),
     };
     (simple, 2)
 }
