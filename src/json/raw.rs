@@ -47,7 +47,8 @@ impl Json {
     /// # Errors
     /// What `serde_json` says of values that JSON cannot hold.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        serde_json::to_string(value).map(|text| Json(SmolStr::from(text)))
+        // Raw JSON inside the value may bring white space, even line breaks.
+        serde_json::to_string(value).map(|text| Json::scanned(&text))
     }
 
     /// The value as spelled.
