@@ -27,7 +27,7 @@ pub enum CanonicalError {
 /// are not written in it.
 ///
 /// Fractions round to the nearest double, as the RFC prescribes. A whole number that would change
-/// (beyond 2^53) and a number beyond the range of a double are refused: two different values would
+/// (beyond 2^53, unless it is spelled as the RFC spells its double) and a number beyond the range of a double are refused: two different values would
 /// get one digest.
 ///
 /// ```
@@ -95,12 +95,15 @@ fn write_number(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), Canon
     // Only a plainly written whole number claims every digit; a double's shortest form has at
     // most 17, so one with no more than 15 is exact without looking.
     let whole = spelled.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    if whole && spelled.len() > 15 {
+    let mut buffer = ryu_js::Buffer::new();
+    let shortest = buffer.format_finite(double);
+    // The RFC's own spelling stays legal: a canonical text is its own canonical form.
+    if whole && spelled.len() > 15 && spelled != shortest {
         let exact = spelled.parse::<i128>().is_ok_and(|n| n == double as i128);
         if !exact {
             return Err(inexact());
         }
     }
-    out.extend_from_slice(ryu_js::Buffer::new().format_finite(double).as_bytes());
+    out.extend_from_slice(shortest.as_bytes());
     Ok(())
 }
