@@ -5,7 +5,7 @@ use super::line::{EventRef, colons};
 use super::records::Records;
 use super::spec::Registry;
 use crate::finding::{Code, Finding, FindingSeverity, Mode, Report};
-use crate::json::Limits;
+use crate::json::{Limits, whole_characters};
 use crate::scalar::{ProtocolVersion, id};
 use std::fmt;
 use std::io::BufRead;
@@ -156,7 +156,7 @@ impl Codec {
             }
         }
         let mut sink = Collect::new(self);
-        sink.add(too_long(&self.limits, line.len()));
+        sink.add(too_long(&self.limits, line));
         Record { event: None, type_name: None, report: sink.into_report() }
     }
 
@@ -173,8 +173,8 @@ impl Default for Codec {
     }
 }
 
-pub(super) fn too_long(limits: &Limits, length: usize) -> Finding {
-    Finding::new(Code::TooLong, limits.bytes.min(length)..length)
+pub(super) fn too_long(limits: &Limits, record: &[u8]) -> Finding {
+    Finding::new(Code::TooLong, whole_characters(record, limits.bytes)..record.len())
         .with_expected(smol_str::format_smolstr!("{}", limits.bytes))
 }
 

@@ -89,7 +89,7 @@ impl Sink for Collect<'_> {
 pub(super) fn examine<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Option<Shape> {
     let limits = codec.limits();
     if text.len() > limits.bytes {
-        let _ = sink.push(Code::TooLong, || too_long(limits, text.len()));
+        let _ = sink.push(Code::TooLong, || too_long(limits, text.as_bytes()));
         return None;
     }
     let bytes = text.as_bytes();

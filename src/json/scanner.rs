@@ -207,8 +207,11 @@ pub fn scan<V: Visit>(
     visitor: &mut V,
 ) -> Result<Token, Fault> {
     if text.len() > limits.bytes.min(u32::MAX as usize) {
-        return Err(Fault::new(FaultKind::TooLong, limits.bytes..text.len()));
+        let from = whole_characters(text.as_bytes(), limits.bytes);
+        return Err(Fault::new(FaultKind::TooLong, from..text.len()));
     }
+    // The field is public, so the cap of `with_depth` is applied where it matters.
+    let limits = &limits.with_depth(limits.depth);
     let mut scanner =
         Scanner { text, bytes: text.as_bytes(), limits, visitor, fault: None, line_break: false };
     let start = scanner.space(from);
@@ -244,6 +247,13 @@ pub fn check(text: &str, dialect: Dialect, limits: &Limits) -> Result<(), Fault>
     } else {
         Err(Fault::new(FaultKind::TrailingText, end..text.len()))
     }
+}
+
+/// The last position up to `at` that does not lie inside a character.
+pub(crate) fn whole_characters(bytes: &[u8], at: usize) -> usize {
+    let at = at.min(bytes.len());
+    let inside = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    (at.saturating_sub(3)..=at).rev().find(|at| !inside(at)).unwrap_or(at)
 }
 
 /// Position after JSON white space.
@@ -384,7 +394,8 @@ impl<V: Visit> Scanner<'_, V> {
         if at >= self.bytes.len() {
             return self.fail(FaultKind::UnexpectedEnd, self.bytes.len()..self.bytes.len());
         }
-        let width = self.text[at..].chars().next().map_or(1, char::len_utf8);
+        let width =
+            self.text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
         self.fail(FaultKind::Unexpected { expected }, at..at + width)
     }
 
