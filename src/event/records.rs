@@ -122,7 +122,7 @@ impl<R: BufRead> Records<R> {
                     break;
                 }
                 self.record.push(b'\n');
-                let room = (self.limit + 1).saturating_sub(self.record.len());
+                let room = self.limit.saturating_add(1).saturating_sub(self.record.len());
                 let taken = room.min(self.ahead_bytes.len());
                 self.record.extend_from_slice(&self.ahead_bytes[..taken]);
                 nesting.feed(&self.ahead_bytes);
