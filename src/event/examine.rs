@@ -329,7 +329,15 @@ impl<S: Sink> Visitor<'_, '_, S> {
         let token = match scanned {
             Ok(token) => token,
             Err(fault) => {
-                if fault.kind != FaultKind::Stopped {
+                // These were told when they were met.
+                let told = matches!(
+                    fault.kind,
+                    FaultKind::Stopped
+                        | FaultKind::DuplicateKey
+                        | FaultKind::BeyondDouble
+                        | FaultKind::SingleQuoted
+                );
+                if !told {
                     let _ = self.broken(&fault);
                 }
                 return None;
