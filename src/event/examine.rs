@@ -147,7 +147,8 @@ pub(super) fn examine<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Optio
         start: start as u32,
         colons: at.map(|colon| colon as u32),
         data,
-        slots: visitor.slots,
+        // Data of the caller's own types has no typed form: all of it is extra.
+        slots: if kind.is_some() { visitor.slots } else { [None; Shape::SLOTS] },
     })
 }
 
