@@ -130,7 +130,8 @@ pub(super) fn examine<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Optio
         sink,
         codec,
         required,
-        registered: kind.is_some() || codec.registry().knows(name),
+        tells_extras: (S::ALL || codec.severity(Code::UnknownField) == FindingSeverity::Error)
+            && (kind.is_some() || codec.registry().knows(name)),
         workflow: at[0] + 1..at[1],
         phase: at[1] + 1..at[2],
         seen: 0,
@@ -300,7 +301,8 @@ struct Visitor<'a, 'r, S> {
     sink: &'a mut S,
     codec: &'r Codec,
     required: &'r [FieldSpec],
-    registered: bool,
+    /// Whether a datum that the registry does not ask for is a finding that matters.
+    tells_extras: bool,
     workflow: Range<usize>,
     phase: Range<usize>,
     /// One bit a required datum, by its place in the registry.
@@ -543,7 +545,7 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
         } else {
             Expect::Nothing
         };
-        if S::ALL && self.registered {
+        if self.tells_extras {
             let name = key.decode(text);
             if self.extras.len() < 1024 {
                 self.extras.push_str(&name);
