@@ -104,9 +104,18 @@ impl Codec {
         match (examine(self, line, &mut sink), sink.into_finding()) {
             (Some(shape), None) => Ok(EventRef { text: line, shape }),
             (_, Some(finding)) => Err(EventError(finding)),
-            // Every way out of the examination without a shape leaves a finding.
-            (None, None) => Err(EventError(Box::new(Finding::new(Code::NotAnEvent, 0..0)))),
+            // The caller gave the code a lower severity; that does not make the line readable.
+            (None, None) => Err(self.unreadable(line)),
         }
+    }
+
+    /// The finding that ended an examination, whatever its severity.
+    #[cold]
+    fn unreadable(&self, line: &str) -> EventError {
+        let mut sink = Collect::new(self);
+        examine(self, line, &mut sink);
+        let last = sink.into_last().unwrap_or_else(|| Finding::new(Code::NotAnEvent, 0..0));
+        EventError(Box::new(last))
     }
 
     /// Like [`parse`](Self::parse), from bytes.

@@ -69,6 +69,11 @@ impl<'c> Collect<'c> {
         self.report.push(finding.with_severity(severity), self.codec.limits().findings);
     }
 
+    /// The finding that came last.
+    pub(super) fn into_last(self) -> Option<Finding> {
+        self.report.findings().last().cloned()
+    }
+
     pub(super) fn into_report(mut self) -> Report {
         self.report.sort();
         self.report
