@@ -611,9 +611,9 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
                 Code::DuplicateKey => finding
                     .with_pointer(pointer::locate(text, object_start(text), range.start))
                     .with_actual(text.get(range.start + 1..range.end - 1).unwrap_or_default()),
-                Code::NumberBeyondDouble => {
-                    finding.with_actual(text.get(range).unwrap_or_default())
-                }
+                Code::NumberBeyondDouble => finding
+                    .with_pointer(pointer::locate(text, object_start(text), range.start))
+                    .with_actual(text.get(range).unwrap_or_default()),
                 _ => finding,
             }
         })
