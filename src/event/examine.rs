@@ -203,6 +203,24 @@ fn unwrap<S: Sink>(text: &str, sink: &mut S) -> Result<Range<usize>, ()> {
         push(Code::ShellQuotes, start..end)?;
         start += 1;
         end -= 1;
+        let line = &text[start..end];
+        let lead = line.len() - line.trim_start_matches(blank).len();
+        if lead > 0 {
+            push(Code::SurroundingSpace, start..start + lead)?;
+            start += lead;
+        }
+    }
+    if text[start..end].starts_with('\u{feff}') {
+        // Part of the type, and lost as soon as it stands at the front of a line.
+        let range = start..start + '\u{feff}'.len_utf8();
+        let flow = sink.push(Code::BadIdentifier, || {
+            Finding::new(Code::BadIdentifier, range)
+                .with_expected("event type")
+                .with_actual("it starts with a byte order mark")
+        });
+        if flow.is_break() {
+            return Err(());
+        }
     }
     Ok(start..end)
 }

@@ -89,6 +89,9 @@ pub enum OtherError {
     /// The protocol registers the name, so its data has a type of its own.
     #[error("`{0}` is registered; use its own payload")]
     Registered(EventType),
+    /// The name starts with a blank or a byte order mark, which readers take off a line.
+    #[error("`{0}` starts with a blank or a byte order mark, which would be lost on the wire")]
+    Start(String),
 }
 
 impl Other {
@@ -101,6 +104,9 @@ impl Other {
             return Err(OtherError::Registered(kind));
         }
         id::check(name)?;
+        if name.starts_with([' ', '\u{feff}']) {
+            return Err(OtherError::Start(name.to_owned()));
+        }
         Ok(Other { name: SmolStr::new(name), fields: Extra::default() })
     }
 
