@@ -163,10 +163,12 @@ impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wire = Wire::<String, Box<RawValue>>::deserialize(deserializer)?;
         let line = format!("{}:{}:{}:{}", wire.event_type, wire.workflow_id, wire.phase, wire.data);
-        super::Codec::new(crate::finding::Mode::Interop)
-            .parse(&line)
-            .map_err(serde::de::Error::custom)?
-            .decode()
-            .map_err(serde::de::Error::custom)
+        let codec = super::Codec::new(crate::finding::Mode::Interop);
+        let event = codec.parse(&line).map_err(serde::de::Error::custom)?;
+        if event.type_name() != wire.event_type || event.workflow() != wire.workflow_id.as_str() {
+            let message = format!("event type: `{}` would split the line", wire.event_type);
+            return Err(serde::de::Error::custom(message));
+        }
+        event.decode().map_err(serde::de::Error::custom)
     }
 }
