@@ -83,8 +83,13 @@ impl<'c> Collect<'c> {
 impl Sink for Collect<'_> {
     const ALL: bool = true;
 
-    fn push(&mut self, _: Code, make: impl FnOnce() -> Finding) -> ControlFlow<()> {
-        self.add(make());
+    fn push(&mut self, code: Code, make: impl FnOnce() -> Finding) -> ControlFlow<()> {
+        let severity = self.codec.severity(code);
+        if self.report.wants(severity, self.codec.limits().findings) {
+            self.add(make());
+        } else {
+            self.report.omit(severity);
+        }
         Continue(())
     }
 }

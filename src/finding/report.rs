@@ -151,14 +151,34 @@ impl Report {
         Report { findings: Vec::new(), omitted: 0, worst: None }
     }
 
-    /// Adds a finding, unless there are `most` already; then only counts it.
+    /// Adds a finding. If there are `most` already, it takes the place of one that weighs less;
+    /// what finds no place is counted. So notes never crowd out an error.
     pub fn push(&mut self, finding: Finding, most: usize) {
         self.worst = self.worst.max(Some(finding.severity));
         if self.findings.len() < most {
             self.findings.push(finding);
-        } else {
-            self.omitted += 1;
+            return;
         }
+        self.omitted += 1;
+        let lightest = self.findings.iter().map(|held| held.severity).min();
+        if lightest.is_some_and(|held| held < finding.severity)
+            && let Some(place) =
+                self.findings.iter().rposition(|held| Some(held.severity) == lightest)
+        {
+            self.findings.remove(place);
+            self.findings.push(finding);
+        }
+    }
+
+    /// Whether a finding of this severity would be kept.
+    pub(crate) fn wants(&self, severity: FindingSeverity, most: usize) -> bool {
+        self.findings.len() < most || self.findings.iter().any(|held| held.severity < severity)
+    }
+
+    /// Counts a finding that is not worth building, as the report is full.
+    pub(crate) fn omit(&mut self, severity: FindingSeverity) {
+        self.worst = self.worst.max(Some(severity));
+        self.omitted += 1;
     }
 
     /// The findings.
