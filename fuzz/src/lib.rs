@@ -1,0 +1,3 @@
+//! Fuzz targets of `coordination-protocol`; their bodies also run as ordinary tests.
+
+pub mod bodies;
