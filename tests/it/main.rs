@@ -4,7 +4,12 @@
 
 #[cfg(feature = "cli")]
 mod coord;
+mod events;
+mod fuzz_corpus;
+mod hostile;
+mod json;
 mod layers;
 mod registry;
 mod route;
 mod scalar;
+mod support;
