@@ -89,8 +89,9 @@ pub enum OtherError {
     /// The protocol registers the name, so its data has a type of its own.
     #[error("`{0}` is registered; use its own payload")]
     Registered(EventType),
-    /// The name starts with a blank or a byte order mark, which readers take off a line.
-    #[error("`{0}` starts with a blank or a byte order mark, which would be lost on the wire")]
+    /// The name starts with a blank or a byte order mark, which readers take off a line, or with a
+    /// bracket, which they take for a JSON text.
+    #[error("`{0}` starts with a blank, a byte order mark or a bracket, and would not be read back")]
     Start(String),
 }
 
@@ -104,7 +105,7 @@ impl Other {
             return Err(OtherError::Registered(kind));
         }
         id::check(name)?;
-        if name.starts_with([' ', '\u{feff}']) {
+        if name.starts_with([' ', '\u{feff}', '{', '[']) {
             return Err(OtherError::Start(name.to_owned()));
         }
         Ok(Other { name: SmolStr::new(name), fields: Extra::default() })

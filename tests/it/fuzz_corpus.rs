@@ -16,7 +16,9 @@ fn run(target: &str, body: fn(&[u8]), mutations: usize) {
     assert!(paths.len() >= 4, "{target} has a corpus");
     let inputs: Vec<Vec<u8>> =
         paths.iter().map(|path| std::fs::read(path).expect("a corpus file")).collect();
-    inputs.iter().for_each(|input| body(input));
+    for input in &inputs {
+        body(input);
+    }
     let rng = &mut Rng::new(0xF022);
     for _ in 0..scaled(mutations) {
         let mut input = inputs[rng.below(inputs.len())].clone();

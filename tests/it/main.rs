@@ -1,6 +1,14 @@
 //! Integration tests.
 
 #![allow(clippy::disallowed_methods, reason = "tests may start threads and read the clock")]
+#![allow(
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::items_after_statements,
+    clippy::naive_bytecount,
+    clippy::redundant_closure_for_method_calls,
+    reason = "generated input reads better than it allocates"
+)]
 
 #[cfg(feature = "cli")]
 mod coord;
