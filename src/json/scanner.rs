@@ -271,20 +271,21 @@ pub(crate) fn plain_run(bytes: &[u8], mut at: usize, quote: u8) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = ONES << 7;
     const SLASHES: u64 = ONES * b'\\' as u64;
-    // Eight bytes at a time: `x - ONES` borrows into the high bit of a zero byte. A borrow can
-    // mark bytes above a true match, never below it, so the lowest mark is always a true one.
+    // Eight bytes at a time: subtracting borrows into the high bit of a byte that is too small, and
+    // a byte with a high bit of its own is no match. A borrow can mark bytes above a true match,
+    // never below it, so the lowest mark is always a true one.
     let quotes = ONES * u64::from(quote);
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+    let mut rest = bytes.get(at..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ quotes;
-        let slash = word ^ SLASHES;
-        let marks = (quote.wrapping_sub(ONES) & !quote)
-            | (slash.wrapping_sub(ONES) & !slash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        let marks = marks & HIGHS;
+        let marks = (word ^ quotes).wrapping_sub(ONES)
+            | (word ^ SLASHES).wrapping_sub(ONES)
+            | word.wrapping_sub(ONES * 0x20);
+        let marks = marks & !word & HIGHS;
         if marks != 0 {
             return at + (marks.trailing_zeros() / 8) as usize;
         }
+        rest = behind;
         at += 8;
     }
     while let Some(&byte) = bytes.get(at) {
@@ -323,12 +324,14 @@ impl Keys {
     #[inline]
     #[allow(
         clippy::needless_bitwise_bool,
-        reason = "without short circuits it is four vector compares"
+        reason = "without short circuits it is one vector compare"
     )]
     fn insert(&mut self, print: u16) {
         if self.count < Self::INLINE {
             let print = print.max(1);
-            self.suspect |= self.prints.iter().fold(false, |hit, &p| hit | (p == print));
+            for prints in self.prints.chunks_exact(8).take(self.count / 8 + 1) {
+                self.suspect |= prints.iter().fold(false, |hit, &p| hit | (p == print));
+            }
             self.prints[self.count] = print;
         } else {
             self.suspect = true;
@@ -421,6 +424,9 @@ impl<V: Visit> Scanner<'_, V> {
         }
     }
 
+    /// Inlined, so that only containers are called.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "scalars are most of the values")]
     fn value(&mut self, at: usize, depth: usize) -> Result<Token, Halt> {
         let token = match self.peek(at) {
             b'"' => self.string(at, b'"')?,
@@ -440,7 +446,7 @@ impl<V: Visit> Scanner<'_, V> {
         Ok(token)
     }
 
-    #[inline]
+    #[inline(never)]
     fn object(&mut self, open: usize, depth: usize) -> Result<Token, Halt> {
         if depth >= self.limits.depth {
             return Err(self.fail(FaultKind::TooDeep, open..open + 1));
@@ -508,7 +514,7 @@ impl<V: Visit> Scanner<'_, V> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(never)]
     fn array(&mut self, open: usize, depth: usize) -> Result<Token, Halt> {
         if depth >= self.limits.depth {
             return Err(self.fail(FaultKind::TooDeep, open..open + 1));
