@@ -555,10 +555,11 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
         if depth != 1 {
             return Continue(());
         }
-        let text = self.text;
+        let name = key.decode(self.text);
+        let name: &str = &name;
         let found = match self.required.get(self.next) {
-            Some(field) if key.means(text, &field.name) => Some(self.next),
-            _ => self.required.iter().position(|field| key.means(text, &field.name)),
+            Some(field) if field.name == name => Some(self.next),
+            _ => self.required.iter().position(|field| field.name == name),
         };
         if let Some(index) = found {
             self.seen |= 1 << index;
@@ -566,23 +567,20 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
             self.expect = Expect::Required(index);
             return Continue(());
         }
-        self.expect = if key.means(text, "workflow_id") {
-            Expect::Workflow
-        } else if key.means(text, "phase") {
-            Expect::Phase
-        } else {
-            Expect::Nothing
+        self.expect = match name {
+            "workflow_id" => Expect::Workflow,
+            "phase" => Expect::Phase,
+            _ => Expect::Nothing,
         };
         if self.tells_extras {
-            let name = key.decode(text);
             if self.extras.len() < 1024 {
-                self.extras.push_str(&name);
+                self.extras.push_str(name);
                 self.extras.push('\n');
             }
             return self.sink.push(Code::UnknownField, || {
                 Finding::new(Code::UnknownField, key.range())
-                    .with_pointer(pointer_to(&name))
-                    .with_actual(&name)
+                    .with_pointer(pointer_to(name))
+                    .with_actual(name)
             });
         }
         Continue(())

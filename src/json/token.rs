@@ -123,6 +123,7 @@ impl Token {
     }
 
     /// The meaning of a string: escapes resolved, borrowed when there are none.
+    #[inline]
     pub fn decode(self, text: &str) -> Cow<'_, str> {
         let inner = self.inner(text);
         if self.escaped { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) }
@@ -141,6 +142,7 @@ impl Token {
 
 /// Resolves the escapes of a scanned string. Lone surrogates were refused by the scanner, so every
 /// escape has a character.
+#[cold]
 fn unescape(inner: &str) -> String {
     let mut out = String::with_capacity(inner.len());
     let mut rest = inner;
