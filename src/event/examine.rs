@@ -5,7 +5,7 @@
 
 use super::codec::{Codec, too_long};
 use super::field::{FieldType, Misfit, id_problem, is_placeholder};
-use super::line::{Shape, colons, describe};
+use super::line::{Shape, colons, describe, plain_colons};
 use super::spec::{FieldSpec, Known};
 use crate::finding::{Code, Finding, FindingSeverity, Hint, Report};
 use crate::json::{Fault, FaultKind, Kind, Token, Visit, pointer, scan};
@@ -108,19 +108,11 @@ pub(super) fn examine<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Optio
         _ => unwrap(text, sink).ok()?,
     };
     let body = &text[..end];
-    let document = matches!(body.as_bytes().get(start), Some(b'{' | b'['));
-    let at = match colons(body.as_bytes(), start) {
-        Ok(at) if !document => at,
-        split => {
-            let found = split.err().unwrap_or(3);
-            let _ = sink.push(Code::NotAnEvent, || not_an_event(body, start, found));
-            return None;
-        }
+    let at = match plain_colons(body.as_bytes(), start) {
+        Some(at) => at,
+        None => unusual_header(body, start, sink)?,
     };
     let name = &body[start..at[0]];
-    identifier("event type", body, start..at[0], sink).ok()?;
-    identifier("workflow", body, at[0] + 1..at[1], sink).ok()?;
-    identifier("phase", body, at[1] + 1..at[2], sink).ok()?;
 
     let mut kind = None;
     let required: &[FieldSpec] = match codec.registry().find(name) {
@@ -231,6 +223,24 @@ fn unwrap<S: Sink>(text: &str, sink: &mut S) -> Result<Range<usize>, ()> {
 }
 
 const NO_PHASE: &str = "the phase is missing; an event without one says `global`";
+
+/// The colons of a header that has other than recommended characters, or no header at all.
+#[inline(never)]
+fn unusual_header<S: Sink>(body: &str, start: usize, sink: &mut S) -> Option<[usize; 3]> {
+    let document = matches!(body.as_bytes().get(start), Some(b'{' | b'['));
+    let at = match colons(body.as_bytes(), start) {
+        Ok(at) if !document => at,
+        split => {
+            let found = split.err().unwrap_or(3);
+            let _ = sink.push(Code::NotAnEvent, || not_an_event(body, start, found));
+            return None;
+        }
+    };
+    identifier("event type", body, start..at[0], sink).ok()?;
+    identifier("workflow", body, at[0] + 1..at[1], sink).ok()?;
+    identifier("phase", body, at[1] + 1..at[2], sink).ok()?;
+    Some(at)
+}
 
 #[cold]
 fn not_an_event(body: &str, start: usize, found: usize) -> Finding {

@@ -102,6 +102,37 @@ pub fn check(text: &str) -> Result<IdCharset, IdError> {
     check_chars(text)
 }
 
+/// Where the recommended characters from `at` on end.
+#[inline]
+pub(crate) fn recommended_end(bytes: &[u8], mut at: usize) -> usize {
+    let mut rest = bytes.get(at..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
+        let others = others(u64::from_le_bytes(*chunk));
+        if others != 0 {
+            return at + (others.trailing_zeros() / 8) as usize;
+        }
+        rest = behind;
+        at += 8;
+    }
+    at + rest.iter().take_while(|byte| CLASS[usize::from(**byte)] == 0).count()
+}
+
+/// The high bit of each of eight bytes that is no recommended character.
+#[inline]
+fn others(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    // Bytes below 0x80 cannot carry into each other, and the others are set aside at the end.
+    let from = |low: u64, least: u8| low + ONES * u64::from(0x80 - least);
+    let low = word & !HIGHS;
+    let lower = low | (ONES * 0x20);
+    let letter = from(lower, b'a') ^ from(lower, b'z' + 1);
+    // From `-` to `9` there is only `/` too many.
+    let digit = (from(low, b'-') ^ from(low, b'9' + 1)) & from(low ^ (ONES * u64::from(b'/')), 1);
+    let line = !from(low ^ (ONES * u64::from(b'_')), 1);
+    (!(letter | digit | line) | word) & HIGHS
+}
+
 #[cold]
 fn check_chars(text: &str) -> Result<IdCharset, IdError> {
     if text.is_empty() {
