@@ -91,10 +91,11 @@ const CLASS: [u8; 256] = {
 pub fn check(text: &str) -> Result<IdCharset, IdError> {
     let bytes = text.as_bytes();
     if !bytes.is_empty() && bytes.len() <= MAX_CHARS {
-        let seen = bytes.iter().fold(0, |seen, byte| seen | CLASS[usize::from(*byte)]);
-        if seen == 0 {
+        let plain = recommended_end(bytes, 0);
+        if plain == bytes.len() {
             return Ok(IdCharset::Recommended);
         }
+        let seen = bytes[plain..].iter().fold(0, |seen, byte| seen | CLASS[usize::from(*byte)]);
         if seen == UNUSUAL {
             return Ok(IdCharset::Unusual);
         }
