@@ -139,6 +139,7 @@ pub(super) fn examine<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Optio
         seen: 0,
         expect: Expect::Nothing,
         next: 0,
+        extras_from: usize::MAX,
         slots: [None; Shape::SLOTS],
         single_quoted: false,
         line_break: None,
@@ -151,6 +152,10 @@ pub(super) fn examine<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Optio
         colons: at.map(|colon| colon as u32),
         data,
         // Data of the caller's own types has no typed form: all of it is extra.
+        extras: match kind {
+            Some(_) => visitor.extras_from.clamp(data.start() + 1, data.end()) as u32,
+            None => data.start() as u32 + 1,
+        },
         slots: if kind.is_some() { visitor.slots } else { [None; Shape::SLOTS] },
     })
 }
@@ -348,6 +353,8 @@ struct Visitor<'a, 'r, S> {
     expect: Expect,
     /// Writers mostly keep the registry's order, so the next key is looked for here first.
     next: usize,
+    /// Where the first key starts that is not required, or repeats one that is.
+    extras_from: usize,
     slots: [Option<Token>; Shape::SLOTS],
     single_quoted: bool,
     line_break: Option<usize>,
@@ -572,11 +579,16 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
             _ => self.required.iter().position(|field| field.name == name),
         };
         if let Some(index) = found {
+            if self.seen & 1 << index != 0 {
+                // The first of the two has lost its place among the required ones.
+                self.extras_from = 0;
+            }
             self.seen |= 1 << index;
             self.next = index + 1;
             self.expect = Expect::Required(index);
             return Continue(());
         }
+        self.extras_from = self.extras_from.min(key.start());
         self.expect = match name {
             "workflow_id" => Expect::Workflow,
             "phase" => Expect::Phase,

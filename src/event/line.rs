@@ -139,6 +139,8 @@ pub(super) struct Shape {
     pub(super) start: u32,
     pub(super) colons: [u32; 3],
     pub(super) data: Token,
+    /// Where the first key that is not required starts; behind the data if there is none.
+    pub(super) extras: u32,
     /// Values of the registered type's required data, in the registry's order.
     pub(super) slots: [Option<Token>; Shape::SLOTS],
 }
@@ -252,6 +254,7 @@ impl<'a> EventRef<'a> {
     pub(super) fn extra(&self) -> Extra {
         let mut extra = Extra::default();
         let mut members = self.members();
+        members.skip_to(self.shape.extras as usize);
         while let Some((key, start)) = members.next_key() {
             let known = self.shape.slots.iter().flatten().find(|slot| slot.start() == start);
             if let Some(slot) = known {
