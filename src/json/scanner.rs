@@ -40,7 +40,7 @@ pub struct Limits {
 
 impl Limits {
     /// The deepest nesting that [`with_depth`](Self::with_depth) grants: the scanner recurses, and
-    /// this depth fits the smallest usual thread stack even in a debug build.
+    /// this depth fits a stack of 1 MiB even in a debug build.
     pub const MAX_DEPTH: usize = 512;
 
     /// The default limits.
