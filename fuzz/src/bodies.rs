@@ -134,13 +134,9 @@ pub fn records(data: &[u8]) {
         last = (*line, Some(*offset));
         let at = usize::try_from(*offset).unwrap_or(usize::MAX);
         assert_eq!(data[at..at + bytes.len()], bytes[..], "a record is a piece of the stream");
-        let breaks = memchr_count(&data[..at]);
+        let breaks = data[..at].split(|byte| *byte == b'\n').count() as u64 - 1;
         assert_eq!(breaks + 1, *line, "lines count from 1");
     }
-}
-
-fn memchr_count(data: &[u8]) -> u64 {
-    data.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// All records of a stream that arrives `step` bytes at a time.
@@ -163,25 +159,27 @@ pub fn cut(codec: &Codec, data: &[u8], step: usize) -> Vec<(Vec<u8>, u64, u64)> 
     out
 }
 
+/// What is valid is read and shown as it was spelled; what is not is refused with a reason.
+fn kept<T: FromStr + Display + PartialEq + std::fmt::Debug>(text: &str, valid: bool)
+where
+    T::Err: Display,
+{
+    match text.parse::<T>() {
+        Ok(value) => {
+            assert!(valid, "{text:?} is read and not valid");
+            let shown = value.to_string();
+            assert_eq!(shown, text);
+        }
+        Err(error) => {
+            assert!(!valid, "{text:?} is valid and refused: {error}");
+            assert!(!error.to_string().is_empty());
+        }
+    }
+}
+
 /// Every scalar reads, refuses or keeps any text, and its judgement agrees with its constructor.
 pub fn scalars(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    fn kept<T: FromStr + Display + PartialEq + std::fmt::Debug>(text: &str, valid: bool)
-    where
-        T::Err: Display,
-    {
-        match text.parse::<T>() {
-            Ok(value) => {
-                assert!(valid, "{text:?} is read and not valid");
-                let shown = value.to_string();
-                assert_eq!(shown, text);
-            }
-            Err(error) => {
-                assert!(!valid, "{text:?} is valid and refused: {error}");
-                assert!(!error.to_string().is_empty());
-            }
-        }
-    }
     kept::<s::Span>(text, s::Span::is_valid(text));
     kept::<s::Timestamp>(text, s::Timestamp::is_valid(text));
     kept::<s::Window>(text, s::Window::is_valid(text));
@@ -236,6 +234,15 @@ pub fn scanner(data: &[u8]) {
                 assert!(first.is_err());
             }
         }
+        // Without its feature for exact doubles, `serde_json` is off by an ulp now and then, also
+        // where the next one up is infinity.
+        (Ok(_), Err(error)) if error.to_string().starts_with("number out of range") => {
+            assert!(on_the_edge(text), "{text:?}: {error}");
+        }
+        (Err(fault), Ok(_)) if fault.kind == FaultKind::BeyondDouble => {
+            let number: f64 = serde_json::from_str(&text[fault.range.clone()]).unwrap_or(0.0);
+            assert!(number.abs() > EDGE, "{text:?}: {fault}");
+        }
         _ => panic!("{text:?}: scanner {verdict:?}, serde_json {parsed:?}"),
     }
     wander(text);
@@ -243,6 +250,29 @@ pub fn scanner(data: &[u8]) {
 
 /// `serde_json` nests at most 127 deep.
 pub const LIMITS: Limits = Limits::DEFAULT.with_depth(127).with_keys(1 << 20).with_bytes(1 << 24);
+
+/// A few ulps below the largest double.
+const EDGE: f64 = 1.797_693_134_862_31e308;
+
+/// Whether a text has a number that is a double just so.
+fn on_the_edge(text: &str) -> bool {
+    struct Largest<'a>(&'a str, f64);
+    impl Visit for Largest<'_> {
+        fn value(&mut self, _: usize, value: Token) -> ControlFlow<()> {
+            if value.kind() == Kind::Number {
+                self.1 = self.1.max(value.raw(self.0).parse::<f64>().map_or(0.0, f64::abs));
+            }
+            ControlFlow::Continue(())
+        }
+
+        fn fault(&mut self, _: &Fault) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+    }
+    let mut visitor = Largest(text, 0.0);
+    let _ = json::scan(text, 0, &LIMITS, &mut visitor);
+    visitor.1 > EDGE
+}
 
 /// The verdict that `serde_json` must share: duplicate keys pass and are told, numbers beyond a
 /// double do not pass.

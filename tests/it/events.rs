@@ -6,7 +6,7 @@ use coordination_protocol::event::{
     Category, Codec, Data, Event, EventBuf, EventBuilder, EventRef, FieldType, Other, REGISTRY,
     Registry,
 };
-use coordination_protocol::finding::{Code, FindingSeverity, Mode, Report, Verdict};
+use coordination_protocol::finding::{Code, Finding, FindingSeverity, Mode, Report, Verdict};
 use coordination_protocol::json::{Json, Limits, pointer};
 use coordination_protocol::scalar::ProtocolVersion;
 use std::fmt::Write as _;
@@ -529,7 +529,7 @@ fn the_four_examples_of_the_specification() {
 fn the_hint_names_the_key_that_was_meant() {
     let line = "SYSTEM_THRESHOLD:global:global:{'metric':'memory','current':85.2,'threshold':80.0}";
     let report = INTEROP.check(line).report;
-    let hints: Vec<_> = report.findings().iter().filter_map(|finding| finding.hint()).collect();
+    let hints: Vec<_> = report.findings().iter().filter_map(Finding::hint).collect();
     assert_eq!(
         hints,
         [
@@ -691,4 +691,88 @@ fn lines_of_the_field() {
         assert_eq!(report.verdict(), row.verdict, "{}: {}", row.line, row.reason);
         bodies::line(&codec, row.line.as_bytes());
     }
+}
+
+/// The form that `coord check --json` and other programs read.
+#[test]
+fn a_report_serializes_with_all_its_parts() {
+    let report =
+        STRICT.check(r#"TASK_TIMEOUT:w:p:{"task_id":7,"agent_id":"a","duration":"5m"}"#).report;
+    let value = serde_json::to_value(&report).unwrap();
+    assert_eq!(
+        value,
+        serde_json::json!({
+            "findings": [
+                {
+                    "code": "wrong-kind", "level": "content", "severity": "error",
+                    "pointer": "/task_id", "range": {"start": 28, "end": 29},
+                    "message": "expected an identifier, found number 7",
+                    "expected": "an identifier", "actual": "number 7", "hint": null,
+                },
+                {
+                    "code": "unknown-field", "level": "content", "severity": "note",
+                    "pointer": "/duration", "range": {"start": 45, "end": 55},
+                    "message": "`duration` is not in the registry for this type",
+                    "expected": null, "actual": "duration", "hint": null,
+                },
+                {
+                    "code": "missing-data", "level": "content", "severity": "error",
+                    "pointer": "/timeout_duration", "range": {"start": 60, "end": 61},
+                    "message": "required data `timeout_duration` is missing",
+                    "expected": "timeout_duration", "actual": null,
+                    "hint": "`duration` is present; did you mean `timeout_duration`?",
+                },
+            ],
+            "omitted": 0,
+        })
+    );
+}
+
+/// What a reader says first is a function of the line alone, and the sentence says where.
+#[test]
+fn refusals_read_well() {
+    for (line, message) in [
+        ("", "this is not an event line: it is empty (`not-an-event` at byte 0)"),
+        (
+            "TASK_FAILED:wf_1:{}",
+            "this is not an event line: it has 2 of the 3 colons (`not-an-event` at byte 0); the phase is missing; an event without one says `global`",
+        ),
+        (
+            "TASK_FAILD:w:p:{}",
+            "the event type `TASK_FAILD` is not registered (`unknown-event-type` at byte 0); did you mean `TASK_FAILED`?",
+        ),
+        (
+            "SYSTEM_SHUTDOWN:w:p:{'component_name':'a','shutdown_reason':'b'}",
+            "strings in single quotes are not JSON (`single-quotes` at byte 21)",
+        ),
+        (
+            "SYSTEM_SHUTDOWN:w:p:{\"component_name\":\"a\",\"shutdown_reason\":\"b\",\"n\":1e999}",
+            "the number 1e999 is beyond the range of a double (`number-beyond-double` at byte 68)",
+        ),
+        (
+            "SYSTEM_SHUTDOWN:w:p:{\"component_name\":\"a\",\"component_name\":\"b\"}",
+            "the key `component_name` is already in its object (`duplicate-key` at byte 42)",
+        ),
+        (
+            "SYSTEM_SHUTDOWN:w:p:{\"component_name\":\"a\",\"shutdown_reason\":True}",
+            "broken JSON: expected a value (`broken-json` at byte 60); JSON writes `true`, `false` and `null`; it has no NaN",
+        ),
+        (
+            "SYSTEM_SHUTDOWN:w:p:\"{}\"",
+            "the data must be a JSON object, found a string (`data-not-object` at byte 20); the quotes around the data belong to the shell; write the object bare",
+        ),
+    ] {
+        assert_eq!(EventRef::parse(line).unwrap_err().to_string(), message);
+    }
+}
+
+#[test]
+fn a_digest_forgets_the_spelling_and_refuses_what_a_double_would_change() {
+    let digest = |line: &str| INTEROP.parse(line).unwrap().data_digest();
+    let head = "SYSTEM_SHUTDOWN:global:global:";
+    let one = digest(&format!(r#"{head}{{"component_name":"a","shutdown_reason":"b","n":1.50}}"#));
+    let other =
+        digest(&format!("{head}{{'n':15e-1, 'shutdown_reason':'b','component_name':'\\u0061'}}"));
+    assert_eq!(one.unwrap(), other.unwrap());
+    assert!(digest(&format!(r#"{head}{{"component_name":"a","n":9007199254740993}}"#)).is_err());
 }

@@ -4,6 +4,7 @@
 use coordination_protocol::event::Codec;
 use coordination_protocol::finding::{Code, Mode};
 use coordination_protocol::json::{self, Dialect, FaultKind, Json, Limits, canonical, pointer};
+use std::fmt::Write as _;
 use std::io::{BufReader, Read};
 use std::ops::Range;
 
@@ -192,7 +193,7 @@ fn object(keys: usize) -> String {
         if key > 0 {
             text.push(',');
         }
-        text.push_str(&format!("\"k{key}\":0"));
+        let _ = write!(text, "\"k{key}\":0");
     }
     text.push('}');
     text
@@ -218,7 +219,7 @@ fn a_million_keys() {
 fn nested(depth: usize, keys: usize) -> String {
     let mut text = String::from("0");
     for _ in 0..depth {
-        let keys: String = (0..keys).map(|key| format!("\"k{key}\":1,")).collect();
+        let keys = (0..keys).fold(String::new(), |keys, key| keys + &format!("\"k{key}\":1,"));
         text = format!("{{{keys}\"n\":{text}}}");
     }
     text
@@ -273,4 +274,22 @@ fn a_pointer_is_right_even_where_the_rest_is_broken() {
             (Code::BrokenJson, ""),
         ]
     );
+}
+
+#[test]
+fn the_deepest_nesting_fits_one_mebibyte_of_stack() {
+    let text = format!("{}{}", "{\"a\":[".repeat(255), "]}".repeat(255));
+    let line = format!("{HEAD}{text}}}");
+    let limits = Limits::default().with_depth(Limits::MAX_DEPTH);
+    let run = move || {
+        assert_eq!(json::check(&text, Dialect::SingleQuoted, &limits), Ok(()));
+        assert_eq!(canonical(&text, &limits).unwrap(), text);
+        let codec = Codec::new(Mode::Interop).with_limits(limits);
+        let record = codec.check(&line);
+        let event = record.event.expect("read");
+        assert!(event.data_digest().is_ok());
+        assert_eq!(event.data_json().as_str(), &line[line.find('{').unwrap()..]);
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(run).unwrap();
+    thread.join().unwrap();
 }
