@@ -91,7 +91,9 @@ pub enum OtherError {
     Registered(EventType),
     /// The name starts with a blank or a byte order mark, which readers take off a line, or with a
     /// bracket, which they take for a JSON text.
-    #[error("`{0}` starts with a blank, a byte order mark or a bracket, and would not be read back")]
+    #[error(
+        "`{0}` starts with a blank, a byte order mark or a bracket, and would not be read back"
+    )]
     Start(String),
 }
 

@@ -29,9 +29,9 @@ use std::str::FromStr;
 pub struct Json(SmolStr);
 
 impl Json {
-    /// Takes a value that the scanner accepted, in either dialect.
+    /// Takes a value that the scanner accepted, in either dialect, without white space around it.
+    #[allow(clippy::needless_bitwise_bool, reason = "no early exit, so many bytes at once")]
     pub(crate) fn scanned(text: &str) -> Self {
-        // No early exit: then the compiler compares many bytes at once.
         let blank = |odd, byte| odd | (byte <= b' ') | (byte == b'\'');
         let plain = text.starts_with('"') || !text.bytes().fold(false, blank);
         Json(if plain { SmolStr::new(text) } else { compact(text) })
@@ -162,7 +162,7 @@ impl FromStr for Json {
     fn from_str(text: &str) -> Result<Self, Fault> {
         let limits = Limits::default();
         check(text, Dialect::Strict, &limits.with_depth(limits.depth - 1))?;
-        Ok(Json::scanned(text))
+        Ok(Json::scanned(text.trim_matches([' ', '\t', '\n', '\r'])))
     }
 }
 
