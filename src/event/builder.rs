@@ -64,8 +64,7 @@ impl EventBuilder {
         self
     }
 
-    /// Builds the line and reads it back with the codec's registry, limits and severities, but
-    /// strictly.
+    /// Builds the line and reads it back strictly, with the codec's registry and limits.
     ///
     /// # Errors
     /// [`BuildError`].
@@ -94,6 +93,6 @@ impl EventBuilder {
             line.extend_from_slice(value.as_str().as_bytes());
         }
         line.push(b'}');
-        Ok(codec.clone().into_strict().parse_bytes(&line)?.to_buf())
+        Ok(codec.strict_twin().parse_bytes(&line)?.to_buf())
     }
 }

@@ -56,17 +56,25 @@ impl Codec {
         self
     }
 
-    /// Sets the severity of a code, whatever the mode.
+    /// Sets the severity of a code, whatever the mode. Codes of records that have no sound reading
+    /// stay errors ([`Code::is_fatal`]).
     pub fn with_severity(mut self, code: Code, severity: FindingSeverity) -> Self {
+        if code.is_fatal() {
+            return self;
+        }
         self.overrides.retain(|(known, _)| *known != code);
         self.overrides.push((code, severity));
         self
     }
 
-    /// The same reader in strict mode.
-    pub(super) fn into_strict(mut self) -> Self {
-        self.mode = Mode::Strict;
-        self
+    /// A strict reader with the same registry and limits: what writers are held to.
+    pub(super) fn strict_twin(&self) -> Self {
+        Codec {
+            mode: Mode::Strict,
+            limits: self.limits,
+            registry: self.registry.clone(),
+            overrides: Vec::new(),
+        }
     }
 
     /// The mode.
@@ -143,7 +151,10 @@ impl Codec {
         let report = sink.into_report();
         let readable = report.worst() != Some(FindingSeverity::Error);
         let event = shape.filter(|_| readable).map(|shape| EventRef { text: line, shape });
-        let type_name = type_name(line, &self.registry);
+        let type_name = match shape {
+            Some(shape) => Some(EventRef { text: line, shape }.type_name()),
+            None => type_name(line, &self.registry),
+        };
         Record { event, type_name, report }
     }
 

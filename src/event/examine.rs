@@ -4,11 +4,12 @@
 //! [`FailFast`] stops at the first error and builds nothing else, [`Collect`] keeps everything.
 
 use super::codec::{Codec, too_long};
-use super::field::{FieldType, Misfit, id_problem, is_placeholder};
+use super::field::{FieldType, Misfit, is_placeholder};
 use super::line::{Shape, colons, describe, plain_colons};
 use super::spec::{FieldSpec, Known};
 use crate::finding::{Code, Finding, FindingSeverity, Hint, Report};
 use crate::json::{Fault, FaultKind, Kind, Token, Visit, pointer, scan};
+use crate::scalar::IdError;
 use crate::scalar::id::{self, IdCharset};
 use smol_str::SmolStr;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -216,9 +217,9 @@ fn unwrap<S: Sink>(text: &str, sink: &mut S) -> Result<Range<usize>, ()> {
         // Part of the type, and lost as soon as it stands at the front of a line.
         let range = start..start + '\u{feff}'.len_utf8();
         let flow = sink.push(Code::BadIdentifier, || {
-            Finding::new(Code::BadIdentifier, range)
-                .with_expected("event type")
-                .with_actual("it starts with a byte order mark")
+            Finding::new(Code::BadIdentifier, range).with_detail(
+                "the event type is not an identifier: it starts with a byte order mark",
+            )
         });
         if flow.is_break() {
             return Err(());
@@ -257,7 +258,7 @@ fn not_an_event(body: &str, start: usize, found: usize) -> Finding {
     } else {
         Hint::None
     };
-    let expected = if rest.trim().is_empty() {
+    let detail = if rest.trim().is_empty() {
         SmolStr::new_static("it is empty")
     } else if rest.starts_with(['{', '[']) {
         SmolStr::new_static("it is a JSON text")
@@ -265,8 +266,9 @@ fn not_an_event(body: &str, start: usize, found: usize) -> Finding {
         smol_str::format_smolstr!("it has {found} of the 3 colons")
     };
     Finding::new(Code::NotAnEvent, start..body.len())
-        .with_expected(expected)
+        .with_expected("EVENT_TYPE:workflow:phase:data")
         .with_actual(rest)
+        .with_detail(detail)
         .with_hint(hint)
 }
 
@@ -286,18 +288,22 @@ fn identifier<S: Sink>(
                 .with_actual(text)
         }),
         Ok(_) => sink.push(Code::UnusualIdentifier, || {
-            Finding::new(Code::UnusualIdentifier, range).with_expected(part).with_actual(text)
+            Finding::new(Code::UnusualIdentifier, range).with_detail(part).with_actual(text)
         }),
-        Err(error) => sink.push(Code::BadIdentifier, || {
-            Finding::new(Code::BadIdentifier, range)
-                .with_expected(part)
-                .with_actual(&id_problem(&error))
-        }),
+        Err(error) => sink.push(Code::BadIdentifier, || bad_identifier(part, text, &error, range)),
     };
     match flow {
         Continue(()) => Ok(()),
         Break(()) => Err(()),
     }
+}
+
+#[cold]
+fn bad_identifier(part: &str, text: &str, error: &IdError, range: Range<usize>) -> Finding {
+    Finding::new(Code::BadIdentifier, range)
+        .with_expected("an identifier")
+        .with_actual(text)
+        .with_detail(smol_str::format_smolstr!("the {part} is not an identifier: {error}"))
 }
 
 #[cold]
@@ -316,10 +322,13 @@ fn unknown_type<S: Sink>(
     let flow = sink.push(Code::UnknownEventType, || {
         let finding = Finding::new(Code::UnknownEventType, range).with_actual(name);
         match unknown {
-            Known::Later(kind) => finding.with_expected(smol_str::format_smolstr!(
+            Known::Later(kind) => finding.with_detail(smol_str::format_smolstr!(
                 " in protocol {}; it came with {}",
                 codec.registry().version(),
                 kind.spec().since
+            )),
+            _ if name.starts_with(['"', '\'']) => finding.with_hint(Hint::Say(
+                "a shell quote was opened and not closed; quotes around a record come in pairs",
             )),
             _ => finding.with_hint(Hint::NearestTo { known: codec.registry().names().clone() }),
         }
@@ -450,8 +459,10 @@ impl<S: Sink> Visitor<'_, '_, S> {
             FaultKind::TooManyKeys => {
                 (Code::TooManyKeys, smol_str::format_smolstr!("{}", limits.keys))
             }
-            kind => (Code::BrokenJson, smol_str::format_smolstr!("{kind}")),
+            FaultKind::Unexpected { expected } => (Code::BrokenJson, SmolStr::new_static(expected)),
+            _ => (Code::BrokenJson, SmolStr::default()),
         };
+        let kind = fault.kind;
         let text = self.text;
         let range = fault.range.clone();
         self.sink.push(code, || {
@@ -459,6 +470,7 @@ impl<S: Sink> Visitor<'_, '_, S> {
             Finding::new(code, range.clone())
                 .with_expected(expected)
                 .with_actual(text.get(range).unwrap_or_default())
+                .with_detail(smol_str::format_smolstr!("{kind}"))
                 .with_hint(hint)
         })
     }
@@ -478,6 +490,8 @@ impl<S: Sink> Visitor<'_, '_, S> {
         self.sink.push(Code::TrailingText, || {
             let hint = if rest.bytes().all(|b| matches!(b, b'}' | b']')) {
                 Hint::Say("a closing bracket too many")
+            } else if matches!(rest, "," | ";") {
+                Hint::Say("a record ends with its closing brace; remove what follows")
             } else if rest.starts_with(',') {
                 Hint::Say("the object was closed too early")
             } else {
@@ -526,9 +540,12 @@ impl<S: Sink> Visitor<'_, '_, S> {
                     finding.with_expected(field_type.noun()).with_actual(&describe(text, value))
                 }
                 Misfit::Identifier => {
-                    let error = id::check(&value.decode(text));
-                    let problem = error.err().map(|error| id_problem(&error)).unwrap_or_default();
-                    finding.with_expected(field.name.clone()).with_actual(&problem)
+                    let meaning = value.decode(text);
+                    match id::check(&meaning) {
+                        Ok(_) => finding,
+                        Err(error) => bad_identifier(&field.name, &meaning, &error, value.range())
+                            .with_pointer(finding.pointer),
+                    }
                 }
                 Misfit::Word => {
                     let words = field_type.words().unwrap_or_default();
@@ -547,7 +564,9 @@ impl<S: Sink> Visitor<'_, '_, S> {
     /// The data repeats a part of the header; both must agree.
     fn agrees(&mut self, name: &str, header: Range<usize>, value: Token) -> ControlFlow<()> {
         let said = &self.text[header];
-        if value.kind() != Kind::Text || value.means(self.text, said) {
+        // A number names a phase by its place, not by the name that the header has.
+        let by_number = name == "phase" && value.kind() == Kind::Number;
+        if by_number || (value.kind() == Kind::Text && value.means(self.text, said)) {
             return Continue(());
         }
         let text = self.text;
@@ -693,7 +712,11 @@ fn cause(text: &str, at: usize) -> Hint {
         (Some(b','), Some(b'}' | b']')) => "a comma before the closing bracket",
         (_, None) if last == Some(b'}') => "a closing `}` is missing",
         (_, None) => "the record is cut short",
-        (_, Some(b'\\')) => SHELL_ESCAPED,
+        (_, Some(b'\\')) if bytes.get(at + 1) == Some(&b'"') => SHELL_ESCAPED,
+        (_, Some(b'\\')) if bytes.get(at + 1) == Some(&b'u') => {
+            "a character beyond U+FFFF takes two `\\u` escapes; write it as itself"
+        }
+        (_, Some(b'\\')) => "a backslash inside a string is written twice",
         (_, Some(b'T' | b'F' | b'N'))
             if ["True", "False", "None", "NaN"].iter().any(|word| rest.starts_with(word)) =>
         {
@@ -701,6 +724,11 @@ fn cause(text: &str, at: usize) -> Hint {
         }
         (_, Some(b'+' | b'-' | b'*' | b'/')) if last.is_some_and(|b| b.is_ascii_digit()) => {
             "a sum was not evaluated; JSON has numbers only"
+        }
+        (Some(b'"'), Some(b'"'))
+            if before.is_some_and(|b| b + 1 < at || b == 0 || bytes[b - 1] != b'"') =>
+        {
+            "a comma is missing"
         }
         (Some(b'"'), Some(b'"')) => {
             "text was pasted between quotes of its own; escape it, for example with `jq -R`"
@@ -715,6 +743,16 @@ fn cause(text: &str, at: usize) -> Hint {
         }
         (Some(b'"' | b'}' | b']' | b'0'..=b'9'), Some(b'"' | b'{')) => "a comma is missing",
         (_, Some(b'$')) => "a shell variable was not filled in",
+        (Some(b':'), Some(b'}' | b',')) => {
+            "the value is empty; an unset shell variable leaves such a hole"
+        }
+        (Some(b'0'), Some(b'0'..=b'9')) => "numbers have no leading zeros",
+        (_, Some(b'\t' | b'\n')) => {
+            "inside a string, write a tab as `\\t` and a line break as `\\n`"
+        }
+        _ if rest.starts_with(['“', '”', '‘', '’']) => {
+            "typographic quotes are not JSON; write straight double quotes"
+        }
         _ => return Hint::None,
     })
 }

@@ -3,8 +3,7 @@
 use crate::json::{Json, Kind, Token, write_text};
 use crate::scalar::{
     AgentId, AllocationId, CheckpointId, CheckpointType, ComponentId, ComponentVersion, ConflictId,
-    Count, IdError, Percent, Quantity, RecoveryId, Severity, Span, TaskId, Timestamp, WorkflowId,
-    id,
+    Count, Percent, Quantity, RecoveryId, Severity, Span, TaskId, Timestamp, WorkflowId, id,
 };
 use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
@@ -70,7 +69,7 @@ field_types! {
     /// Any number.
     Number "number" "a number"
     /// A whole number, not negative.
-    Count "count" "a whole number of 0 or more"
+    Count "count" "a whole number from 0 to 18446744073709551615 in plain digits"
     /// A number from 0 to 100.
     Percent "percent" "a percentage from 0 to 100"
     /// A word of [`Severity`].
@@ -106,7 +105,7 @@ impl FieldType {
     pub(crate) fn fits(self, text: &str, token: Token) -> Result<(), Misfit> {
         let kind = token.kind();
         let matches = match self {
-            FieldType::Json => return Ok(()),
+            FieldType::Json => return Self::filled_in(text, token),
             FieldType::Object => kind == Kind::Object,
             FieldType::TextList => return Self::all_texts(text, token),
             FieldType::Number | FieldType::Count | FieldType::Percent => kind == Kind::Number,
@@ -128,7 +127,8 @@ impl FieldType {
             _ => {
                 let meaning = token.decode(text);
                 self.reads(&meaning).map_err(|misfit| {
-                    if is_placeholder(&meaning) { Misfit::Placeholder } else { misfit }
+                    let placeholder = self != FieldType::Text && is_placeholder(&meaning);
+                    if placeholder { Misfit::Placeholder } else { misfit }
                 })
             }
         }
@@ -147,14 +147,27 @@ impl FieldType {
                 Ok(id::IdCharset::Recommended) => Ok(()),
                 Ok(_) => fit(!is_placeholder(meaning), Misfit::Placeholder),
             },
+            FieldType::Text => fit(!is_whole_placeholder(meaning), Misfit::Placeholder),
             _ => fit(!is_placeholder(meaning), Misfit::Placeholder),
         }
     }
 
+    /// A value of any kind may be anything but a placeholder.
+    #[inline]
+    fn filled_in(text: &str, token: Token) -> Result<(), Misfit> {
+        let blank = token.kind() == Kind::Text && is_whole_placeholder(token.inner(text));
+        fit(!blank, Misfit::Placeholder)
+    }
+
     fn all_texts(text: &str, token: Token) -> Result<(), Misfit> {
-        let texts = token.kind() == Kind::Array
-            && crate::json::elements(text, token.start()).all(|item| item.kind() == Kind::Text);
-        fit(texts, Misfit::Kind)
+        if token.kind() != Kind::Array {
+            return Err(Misfit::Kind);
+        }
+        for item in crate::json::elements(text, token.start()) {
+            fit(item.kind() == Kind::Text, Misfit::Kind)?;
+            Self::filled_in(text, item)?;
+        }
+        Ok(())
     }
 
     /// The JSON Schema (2020-12) of the type, as a JSON value.
@@ -185,6 +198,33 @@ impl FieldType {
 #[inline]
 fn fit(fits: bool, misfit: Misfit) -> Result<(), Misfit> {
     if fits { Ok(()) } else { Err(misfit) }
+}
+
+/// Whether a free text is nothing but a placeholder. Prose may well mention one: an error message
+/// about `$HOME` is a message.
+#[inline]
+pub(crate) fn is_whole_placeholder(text: &str) -> bool {
+    let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let inside = |open, close| {
+        text.strip_prefix(open).and_then(|rest: &str| rest.strip_suffix(close)).is_some_and(
+            |inner| !inner.is_empty() && !inner.contains(['{', '}', '<', '>', '(', ')']),
+        )
+    };
+    match text.as_bytes().first() {
+        Some(b'$') => {
+            inside("${", "}")
+                || inside("$(", ")")
+                || (text.len() > 1 && text[1..].chars().all(name))
+        }
+        Some(b'<') => inside("<", ">") && text[1..text.len() - 1].chars().all(name),
+        Some(b'{') => inside("{{", "}}"),
+        // Two alternatives may be a shell pipe; three are a list.
+        _ => {
+            memchr::memchr(b'|', text.as_bytes()).is_some()
+                && text.split('|').count() > 2
+                && text.split('|').all(|word| !word.is_empty() && word.chars().all(name))
+        }
+    }
 }
 
 /// Whether a text stands for a value that a template fills in: `a|b`, `$var`, `<x>`, `{{x}}`.
@@ -443,9 +483,4 @@ impl Field for PhaseId {
             PhaseId::Name(name) => write_text(out, name),
         }
     }
-}
-
-/// What an error message says of a bad identifier.
-pub(crate) fn id_problem(error: &IdError) -> SmolStr {
-    smol_str::format_smolstr!("{error}")
 }

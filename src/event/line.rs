@@ -7,7 +7,9 @@ use super::payload::Extra;
 use super::spec::FieldSpec;
 use super::value::{DecodeError, Event};
 use crate::finding::Mode;
-use crate::json::{CanonicalError, Json, Kind, Limits, Members, Token, canonical, members};
+use crate::json::{
+    CanonicalError, Json, Kind, Limits, Members, Token, canonical, members, write_text,
+};
 use crate::scalar::{Digest, IdError, id};
 use smol_str::SmolStr;
 use std::fmt;
@@ -276,6 +278,37 @@ impl<'a> EventRef<'a> {
     /// [`DecodeError`] if a required datum is missing, which only interop mode lets pass.
     pub fn decode(&self) -> Result<Event, DecodeError> {
         Event::read(self)
+    }
+
+    /// Appends the canonical line: the header, the required data that is there in the registry's
+    /// order, then the rest as given, no white space, JSON strings. Unlike
+    /// [`decode`](Self::decode) it needs no datum to be there.
+    pub fn write_canonical(&self, out: &mut Vec<u8>) {
+        for part in [self.type_name(), self.workflow(), self.phase()] {
+            out.extend_from_slice(part.as_bytes());
+            out.push(b':');
+        }
+        self.write_canonical_data(out);
+    }
+
+    /// Appends the data of the canonical line alone.
+    pub(super) fn write_canonical_data(&self, out: &mut Vec<u8>) {
+        let mut members: Vec<_> = self.members().collect();
+        let place = |key: Token| {
+            let specs = self.required_specs();
+            specs.iter().position(|field| key.means(self.text, &field.name)).unwrap_or(specs.len())
+        };
+        members.sort_by_key(|(key, _)| place(*key));
+        out.push(b'{');
+        for (index, (key, value)) in members.into_iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write_text(out, &key.decode(self.text));
+            out.push(b':');
+            out.extend_from_slice(Json::scanned(value.raw(self.text)).as_str().as_bytes());
+        }
+        out.push(b'}');
     }
 
     /// The line with one shared text of its own.

@@ -1,7 +1,9 @@
 //! Cutting a stream into records, with bounded memory, and going on behind broken ones.
 
 use super::line::colons;
+use crate::json::{Fault, FaultKind, Limits, Visit, scan};
 use std::io::{self, BufRead};
+use std::ops::ControlFlow;
 
 /// One record of a stream: its bytes and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +18,21 @@ pub struct RawRecord<'a> {
     pub offset: u64,
 }
 
+impl<'a> RawRecord<'a> {
+    /// A record from elsewhere: its bytes, the number of its line from 1, its offset.
+    pub const fn new(bytes: &'a [u8], line: u64, offset: u64) -> Self {
+        RawRecord { bytes, line, offset }
+    }
+}
+
 /// Reads records from any [`BufRead`].
 ///
 /// A record is one line. Two things the field writes take several lines, and are read as one
 /// record so that they get one finding instead of many: an event whose data goes on over line
-/// breaks, and a JSON value that starts a line. Joining ends when the brackets close, and at the
-/// latest at a blank line or a line that starts an event; so one broken record never hides the
-/// next event.
+/// breaks, and a JSON value that starts a line. A line is only joined with the next if it is sound
+/// as far as it goes. Joining ends when the brackets close, and at the latest at a blank line, at a
+/// line that starts an event, or behind a line that ends inside a string; so one broken record does
+/// not hide the next event.
 ///
 /// Blank lines are skipped. A line longer than the limit is read to its end and cut; memory stays
 /// bounded whatever arrives.
@@ -103,10 +113,12 @@ impl<R: BufRead> Records<R> {
                 break line;
             }
         };
-        if let Some(from) = continues_from(&self.record) {
+        if let Some(from) = continues_from(&self.record)
+            && is_cut_short(&self.record[from..])
+        {
             let mut nesting = Nesting::default();
             nesting.feed(&self.record[from..]);
-            while nesting.is_open() && self.record.len() <= self.limit {
+            while nesting.goes_on() && self.record.len() <= self.limit {
                 let Some(next) = read_line(
                     &mut self.input,
                     &mut self.ahead_bytes,
@@ -185,14 +197,30 @@ fn continues_from(line: &[u8]) -> Option<usize> {
     (line[data] == b'{').then_some(data)
 }
 
-/// Whether a line starts an event: `UPPER_SNAKE:`, two more colons, an object.
+/// Whether a JSON text is sound as far as it goes, and goes no further than the line.
+fn is_cut_short(text: &[u8]) -> bool {
+    struct Lenient;
+    impl Visit for Lenient {
+        fn fault(&mut self, _: &Fault) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+    }
+    let limits = Limits::DEFAULT.with_bytes(usize::MAX).with_depth(Limits::MAX_DEPTH);
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    scan(text, 0, &limits.with_keys(usize::MAX), &mut Lenient)
+        .is_err_and(|fault| fault.kind == FaultKind::UnexpectedEnd)
+}
+
+/// Whether a line starts an event: `UPPER_SNAKE:`, two more colons, an object. What may surround a
+/// record is passed over.
 fn starts_event(line: &[u8]) -> bool {
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line).trim_ascii_start();
+    let line = line.strip_prefix(b"\"").or_else(|| line.strip_prefix(b"'")).unwrap_or(line);
     let Ok(at) = colons(line, 0) else { return false };
     let name = &line[..at[0]];
-    let name = name.strip_prefix(b"\"").unwrap_or(name);
     name.first().is_some_and(u8::is_ascii_uppercase)
         && name.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
-        && line.get(at[2] + 1) == Some(&b'{')
+        && line[at[2] + 1..].trim_ascii_start().first() == Some(&b'{')
 }
 
 /// How deep inside brackets and strings a text is, fed piece by piece.
@@ -204,8 +232,10 @@ struct Nesting {
 }
 
 impl Nesting {
-    fn is_open(&self) -> bool {
-        self.depth > 0
+    /// Whether the value may go on in the next line. Not from inside a string: strings hold no line
+    /// breaks, so the line is broken as it is.
+    fn goes_on(&self) -> bool {
+        self.depth > 0 && self.quote.is_none()
     }
 
     fn feed(&mut self, text: &[u8]) {

@@ -158,6 +158,22 @@ impl Serialize for Event {
     }
 }
 
+impl Serialize for EventRef<'_> {
+    /// The same form as an [`Event`]'s, whatever interop mode let pass.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let id = serde::ser::Error::custom::<crate::scalar::IdError>;
+        let mut data = Vec::with_capacity(256);
+        self.write_canonical_data(&mut data);
+        Wire {
+            event_type: self.type_name(),
+            workflow_id: WorkflowId::new(self.workflow()).map_err(id)?,
+            phase: Phase::new(self.phase()).map_err(id)?,
+            data: RawValue::from_string(text(data)).map_err(serde::ser::Error::custom)?,
+        }
+        .serialize(serializer)
+    }
+}
+
 impl<'de> Deserialize<'de> for Event {
     /// Reads as lenient as serde is: unregistered types and unreadable texts are kept.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -108,7 +108,7 @@ macro_rules! codes {
                 )+ }
             }
 
-            /// The sentence with its gaps, `{expected}` and `{actual}`.
+            /// The sentence with its gaps: `{expected}`, `{actual}` and `{detail}`.
             pub(super) const fn sentence(self) -> &'static str {
                 match self { $(Code::$variant => $sentence),+ }
             }
@@ -180,25 +180,25 @@ codes! {
         bad Example::new("TASK_TIMEOUT:wf_001:build:{\"task_id\":\"task_7\",\n \"agent_id\":\"agent_003\",\"timeout_duration\":\"15m\"}");
 
     NotAnEvent "not-an-event" Schema, strict Error, interop Error;
-        says "this is not an event line: {expected}";
+        says "this is not an event line: {detail}";
         because "An event line is `EVENT_TYPE:workflow:phase:data`. It is split at the first three colons; one that has fewer is no event. Workflow and phase may be `global`, never absent.";
         good GOOD;
         bad Example::new("TASK_TIMEOUT wf_001 build");
 
     BadIdentifier "bad-identifier" Content, strict Error, interop Error;
-        says "the {expected} is not an identifier: {actual}";
+        says "{detail}";
         because "Event type, workflow and phase are non-empty, have at most 128 characters, and hold neither colons nor control characters. An event that belongs to no workflow or phase says `global`.";
         good GOOD;
         bad Example::new(r#"TASK_TIMEOUT::build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}"#);
 
     UnusualIdentifier "unusual-identifier" Content, strict Warning, interop Note;
-        says "the {expected} `{actual}` has characters outside letters, digits, `_`, `-` and `.`";
+        says "the {detail} `{actual}` has characters outside letters, digits, `_`, `-` and `.`";
         because "Other characters are legal but need escaping in routing keys, shells and file names. Prefer letters, digits, `_`, `-` and `.`.";
         good GOOD;
         bad Example::new(r#"TASK_TIMEOUT:my workflow:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}"#);
 
     UnknownEventType "unknown-event-type" Content, strict Error, interop Warning;
-        says "the event type `{actual}` is not registered{expected}";
+        says "the event type `{actual}` is not registered{detail}";
         because "The registry lists the event types of the protocol version in use; `coord registry` prints them. An unknown type is kept and routed, but nobody can check its data. Use the registered name, or register your own type with its required data.";
         good GOOD;
         bad Example::new(r#"TASK_TIMED_OUT:wf_001:build:{"task_id":"task_7"}"#);
@@ -210,7 +210,7 @@ codes! {
         bad Example::new(r#"TASK_TIMEOUT:wf_001:build:["task_7"]"#);
 
     BrokenJson "broken-json" Schema, strict Error, interop Error;
-        says "broken JSON: {expected}";
+        says "broken JSON: {detail}";
         because "The data cannot be read as JSON; the range points at the first byte that does not fit. Nothing behind it was checked. Build JSON with a tool (`jq -cn --arg`) rather than by pasting text.";
         good GOOD;
         bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7",,"agent_id":"agent_003"}"#);
@@ -283,7 +283,7 @@ codes! {
 
     Placeholder "placeholder" Content, strict Error, interop Warning;
         says "`{actual}` is a placeholder for {expected}";
-        because "`a|b|c`, `$name`, `${name}`, `<name>` and `{{name}}` stand for a value that a template fills in. A message that is sent must carry the value.";
+        because "`a|b|c`, `$name`, `${name}`, `<name>` and `{{name}}` stand for a value that a template fills in. A message that is sent must carry the value. Free text is only meant where it is nothing but a placeholder.";
         good GOOD;
         bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"$task_id","agent_id":"agent_003","timeout_duration":"15m"}"#);
 
@@ -298,6 +298,33 @@ codes! {
         because "Where data repeats the workflow or the phase of the header, both must agree: routing follows the header, handlers often read the data.";
         good Example::new(r#"AGENT_DEALLOCATED:wf_001:build:{"agent_id":"agent_003","workflow_id":"wf_001","reason":"done"}"#);
         bad Example::new(r#"AGENT_DEALLOCATED:wf_001:build:{"agent_id":"agent_003","workflow_id":"wf_002","reason":"done"}"#);
+}
+
+impl Code {
+    /// Whether a record with this deviation has no sound reading at all, so that no caller can make
+    /// less than an error of it.
+    ///
+    /// ```
+    /// use coordination_protocol::finding::Code;
+    ///
+    /// assert!(Code::BrokenJson.is_fatal());
+    /// assert!(!Code::MissingData.is_fatal());
+    /// ```
+    pub const fn is_fatal(self) -> bool {
+        matches!(
+            self,
+            Code::TooLong
+                | Code::NotUtf8
+                | Code::NotAnEvent
+                | Code::BadIdentifier
+                | Code::DataNotObject
+                | Code::BrokenJson
+                | Code::TrailingText
+                | Code::DuplicateKey
+                | Code::TooDeep
+                | Code::TooManyKeys
+        )
+    }
 }
 
 /// A name that is no code.

@@ -22,12 +22,15 @@ pub struct Finding {
     pub severity: FindingSeverity,
     /// JSON pointer into the record's data; empty for the record as a whole or its header.
     pub pointer: String,
-    /// Where in the record, in bytes. Empty where something is missing.
+    /// Where in the record, in bytes. For something that is missing, the bracket before which it
+    /// would stand; empty at the end of a record that is cut short.
     pub range: Range<usize>,
     /// What the protocol asks for here; empty if the code says it all.
     pub expected: SmolStr,
     /// What stands there, shortened; empty if nothing does.
     pub actual: SmolStr,
+    /// The part of the sentence that neither of the two holds.
+    pub(crate) detail: SmolStr,
     pub(crate) hint: Hint,
 }
 
@@ -41,6 +44,7 @@ impl Finding {
             range,
             expected: SmolStr::default(),
             actual: SmolStr::default(),
+            detail: SmolStr::default(),
             hint: Hint::None,
         }
     }
@@ -75,6 +79,12 @@ impl Finding {
         self
     }
 
+    /// Sets what the sentence of the code says beside the two.
+    pub fn with_detail(mut self, detail: impl Into<SmolStr>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
     /// Sets the hint.
     pub fn with_hint(mut self, hint: Hint) -> Self {
         self.hint = hint;
@@ -100,6 +110,9 @@ impl fmt::Display for Finding {
             rest = &rest[at..];
             if let Some(tail) = rest.strip_prefix("{expected}") {
                 f.write_str(&self.expected)?;
+                rest = tail;
+            } else if let Some(tail) = rest.strip_prefix("{detail}") {
+                f.write_str(&self.detail)?;
                 rest = tail;
             } else if let Some(tail) = rest.strip_prefix("{actual}") {
                 f.write_str(&self.actual)?;

@@ -44,6 +44,18 @@ impl Json {
         Json(SmolStr::from(String::from_utf8(out).unwrap_or_default()))
     }
 
+    /// A JSON number; `None` for infinities and NaN, which JSON cannot hold.
+    ///
+    /// ```
+    /// use coordination_protocol::json::Json;
+    ///
+    /// assert_eq!(Json::number(80.5).unwrap().as_str(), "80.5");
+    /// assert!(Json::number(f64::NAN).is_none());
+    /// ```
+    pub fn number(value: f64) -> Option<Self> {
+        if value.is_finite() { Json::of(&value).ok() } else { None }
+    }
+
     /// The JSON form of any serializable value.
     ///
     /// # Errors
@@ -185,6 +197,28 @@ impl From<&str> for Json {
     }
 }
 
+impl From<String> for Json {
+    /// The JSON string that means `text`.
+    fn from(text: String) -> Self {
+        Json::text(&text)
+    }
+}
+
+impl<T: Into<Json>> From<Vec<T>> for Json {
+    /// The JSON array of the values.
+    fn from(values: Vec<T>) -> Self {
+        let mut out = String::from("[");
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            out.push_str(value.into().as_str());
+        }
+        out.push(']');
+        Json(SmolStr::from(out))
+    }
+}
+
 macro_rules! plain {
     ($($type:ty),*) => { $(
         impl From<$type> for Json {
@@ -194,7 +228,7 @@ macro_rules! plain {
         }
     )* };
 }
-plain!(bool, u32, u64, i32, i64);
+plain!(bool, u8, u16, u32, u64, usize, i8, i16, i32, i64);
 
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

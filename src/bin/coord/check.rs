@@ -74,8 +74,17 @@ pub(crate) fn run(args: &Args) -> Result2 {
     let mut counts = Counts::default();
     let mut plain = BufWriter::with_capacity(64 << 10, io::stdout());
     let mut styled = anstream::stdout();
+    let mut unreadable = false;
     for path in paths(&args.paths) {
-        let input = open(path)?;
+        let input = match open(path) {
+            Ok(input) => input,
+            // The other files are still worth a look; the exit status will tell.
+            Err(crate::Failure(message)) => {
+                writeln!(anstream::stderr(), "coord: {message}")?;
+                unreadable = true;
+                continue;
+            }
+        };
         let mut records = codec.records(input.reader);
         while let Some(raw) = records
             .next_record()
@@ -112,7 +121,11 @@ pub(crate) fn run(args: &Args) -> Result2 {
             args.reading.protocol,
         )?;
     }
-    Ok(if counts.invalid > 0 { Outcome::Found } else { Outcome::Fine })
+    Ok(match counts.invalid {
+        _ if unreadable => Outcome::Unreadable,
+        0 => Outcome::Fine,
+        _ => Outcome::Found,
+    })
 }
 
 fn print_row(

@@ -3,9 +3,9 @@
 use crate::input::{open, paths};
 use crate::{Failure, Outcome, Reading, Result2, show};
 use clap::ValueEnum;
-use coordination_protocol::event::Event;
+use coordination_protocol::event::{Codec, EventRef, RawRecord};
 use coordination_protocol::finding::Verdict;
-use coordination_protocol::json::{self, Kind};
+use coordination_protocol::json::{self, Dialect, Kind, Token};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 
@@ -41,7 +41,7 @@ enum Form {
 
 #[derive(Serialize)]
 struct Envelope<'a> {
-    event: &'a Event,
+    event: EventRef<'a>,
 }
 
 pub(crate) fn run(args: &Args) -> Result2 {
@@ -56,30 +56,27 @@ pub(crate) fn run(args: &Args) -> Result2 {
             .next_record()
             .map_err(|error| Failure(format!("cannot read {}: {error}", input.name)))?
         {
-            let event = if raw.bytes.trim_ascii_start().starts_with(b"{") {
-                from_json(raw.bytes)
-                    .map_err(|error| format!("{}:{}: {error}", input.name, raw.line))
-            } else {
-                let record = codec.check_bytes(raw.bytes);
-                if record.report.verdict() > Verdict::Valid {
-                    out.flush()?;
-                    errors.write_all(show::record(&input.name, raw, &record, false).as_bytes())?;
-                }
-                match record.event {
-                    None => Err(String::new()),
-                    Some(event) => event
-                        .decode()
-                        .map_err(|error| format!("{}:{}: {error}", input.name, raw.line)),
-                }
-            };
-            match event {
-                Ok(event) => write(&mut out, args.to, &event)?,
-                Err(message) => {
+            let is_json = raw.bytes.trim_ascii_start().starts_with(b"{");
+            let line = match is_json.then(|| line_of(raw.bytes, &codec)) {
+                Some(Err(message)) => {
                     failed = true;
-                    if !message.is_empty() {
-                        writeln!(errors, "coord: {message}")?;
-                    }
+                    out.flush()?;
+                    writeln!(errors, "coord: {}:{}: {message}", input.name, raw.line)?;
+                    continue;
                 }
+                Some(Ok(line)) => Some(line),
+                None => None,
+            };
+            let bytes = line.as_deref().map_or(raw.bytes, str::as_bytes);
+            let record = codec.check_bytes(bytes);
+            if record.report.verdict() > Verdict::Valid {
+                out.flush()?;
+                let shown = RawRecord::new(bytes, raw.line, raw.offset);
+                errors.write_all(show::record(&input.name, shown, &record, false).as_bytes())?;
+            }
+            match record.event {
+                Some(event) => write(&mut out, args.to, event)?,
+                None => failed = true,
             }
         }
     }
@@ -87,24 +84,45 @@ pub(crate) fn run(args: &Args) -> Result2 {
     Ok(if failed { Outcome::Found } else { Outcome::Fine })
 }
 
-/// Reads `{"event":{...}}` or the inner object.
-fn from_json(bytes: &[u8]) -> Result<Event, String> {
+/// The line of `{"event":{...}}` or of the inner object.
+fn line_of(bytes: &[u8], codec: &Codec) -> Result<String, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-    json::check(text, json::Dialect::Strict, &json::Limits::default())
+    json::check(text, Dialect::Strict, codec.limits())
         .map_err(|fault| format!("broken JSON: {fault}"))?;
     let root = text.len() - text.trim_start().len();
     let body = match json::pointer::find(text, root, "/event") {
-        Some(token) if token.kind() == Kind::Object => token.raw(text),
-        _ => text,
+        Some(token) if token.kind() == Kind::Object => token.start(),
+        _ => root,
     };
-    serde_json::from_str(body).map_err(|error| format!("not an event: {error}"))
+    let member = |key: &str, kind: Kind| -> Result<Token, String> {
+        match json::pointer::find(text, body, &format!("/{key}")) {
+            Some(token) if token.kind() == kind => Ok(token),
+            Some(token) => Err(format!("not an event: `{key}` is {}, not {kind}", token.kind())),
+            None => Err(format!("not an event: `{key}` is missing")),
+        }
+    };
+    let mut line = String::new();
+    for key in ["event_type", "workflow_id", "phase"] {
+        let part = member(key, Kind::Text)?.decode(text);
+        if part.contains([':', '\n', '\r']) {
+            return Err(format!("not an event: `{key}` would split the line"));
+        }
+        line.push_str(&part);
+        line.push(':');
+    }
+    let data: json::Json = member("data", Kind::Object)?
+        .raw(text)
+        .parse()
+        .map_err(|fault| format!("broken data: {fault}"))?;
+    line.push_str(data.as_str());
+    Ok(line)
 }
 
-fn write(out: &mut impl Write, form: Form, event: &Event) -> io::Result<()> {
+fn write(out: &mut impl Write, form: Form, event: EventRef<'_>) -> io::Result<()> {
     match form {
         Form::Line => {
             let mut line = Vec::with_capacity(256);
-            event.write_line(&mut line);
+            event.write_canonical(&mut line);
             out.write_all(&line)?;
         }
         Form::Json => serde_json::to_writer(&mut *out, &Envelope { event })?,

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Args) -> Result2 {
 }
 
 fn unknown(name: &str) -> String {
-    if name.starts_with(|c: char| c.is_ascii_uppercase()) {
+    if name.starts_with(|c: char| c.is_ascii_uppercase()) || name.contains(['_', '.']) {
         return registry::unknown(name, &Registry::default());
     }
     match nearest(name, Code::ALL.iter().map(|code| code.as_str())) {

@@ -136,6 +136,8 @@ fn protocol(text: &str) -> Result<ProtocolVersion, String> {
 enum Outcome {
     Fine,
     Found,
+    /// An input could not be read, which was said when it was met.
+    Unreadable,
 }
 
 /// An error that ends the program with status 2.
@@ -171,6 +173,7 @@ fn main() -> ExitCode {
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
+        Ok(Outcome::Unreadable) => ExitCode::from(2),
         Err(Failure(message)) => {
             let _ = writeln!(anstream::stderr(), "coord: {message}");
             ExitCode::from(2)

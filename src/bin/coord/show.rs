@@ -29,13 +29,12 @@ pub(crate) fn record(
     let mut out = String::new();
     if findings.is_empty() {
         let _ = writeln!(out, "{verdict}: {what} at {source}:{}", raw.line);
-        return out;
     }
     if raw.bytes.len() > WHOLE {
         for finding in &findings {
             draw(&mut out, source, raw, verdict, what, std::slice::from_ref(finding));
         }
-    } else {
+    } else if !findings.is_empty() {
         draw(&mut out, source, raw, verdict, what, &findings);
     }
     if record.report.omitted() > 0 {
