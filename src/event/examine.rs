@@ -644,7 +644,9 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
                 if let Err(misfit) = field.field_type.fits(self.text, value) {
                     self.misfit(field, value, misfit)?;
                 }
-                if field.field_type == FieldType::Id && field.name == "workflow_id" {
+                let names_workflow =
+                    field.field_type == FieldType::Id && field.name == "workflow_id";
+                if names_workflow && value.kind() == Kind::Text {
                     return self.agrees("workflow_id", self.workflow.clone(), value);
                 }
                 Continue(())

@@ -115,9 +115,10 @@ fn usage_and_input_errors_exit_with_2() {
         err(&missing),
         "coord: cannot read no/such/file: No such file or directory (os error 2)\n"
     );
-    let folder = run(&["check", "src"], b"");
+    let folder = run(&["check", "src", "-"], GOOD.as_bytes());
     assert_eq!(folder.status.code(), Some(2));
     assert_eq!(err(&folder), "coord: cannot read src: it is a directory\n");
+    assert!(out(&folder).starts_with("1 record: 1 valid"), "the other inputs are still checked");
     let unknown = run(&["registry", "TASK_FAILD"], b"");
     assert_eq!(unknown.status.code(), Some(2));
     assert_eq!(
@@ -277,6 +278,21 @@ fn convert_goes_both_ways() {
     let line = run(&["convert", "--to", "line"], deviating);
     assert_eq!(out(&line), GOOD, "canonical: double quotes, the registry's order");
     assert!(err(&line).contains("single-quotes"), "no deviation is repaired silently");
+
+    let lacking = run(
+        &["convert", "--to", "line"],
+        b"TASK_TIMEOUT:wf_001:build:{'agent_id':'a1', 'x':1.50}\n",
+    );
+    assert_eq!(out(&lacking), "TASK_TIMEOUT:wf_001:build:{\"agent_id\":\"a1\",\"x\":1.50}\n");
+    assert!(err(&lacking).contains("missing-data"));
+    let json = run(&["convert", "--to", "json"], &lacking.stdout);
+    assert_eq!(out(&run(&["convert", "--to", "line"], &json.stdout)), out(&lacking));
+    let wrong = run(&["convert", "--to", "line"], b"{\"event\":{\"event_type\":1}}\n");
+    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(
+        err(&wrong),
+        "coord: <stdin>:1: not an event: `event_type` is a number, not a string\n"
+    );
 
     let broken = run(&["convert", "--to", "json"], b"TASK_TIMEOUT:wf_001:build:{\n");
     assert_eq!(broken.status.code(), Some(1));

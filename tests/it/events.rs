@@ -190,7 +190,7 @@ fn misfit(rng: &mut Rng, field: FieldType) -> Option<(Tree, Code)> {
         (FieldType::Timestamp, 0) => (Tree::text("2025-02-30T12:00:00Z"), Code::UnreadableText),
         (FieldType::Version, 0) => (Tree::text("1.0"), Code::UnreadableText),
         (FieldType::Id, 0) => (Tree::text("a:b"), Code::BadIdentifier),
-        (_, 1) if text => (Tree::text(rng.pick(&["a|b", "<x>", "${name}"])), Code::Placeholder),
+        (_, 1) if text => (Tree::text(rng.pick(&["a|b|c", "<x>", "${name}"])), Code::Placeholder),
         _ => kind,
     })
 }
@@ -775,4 +775,141 @@ fn a_digest_forgets_the_spelling_and_refuses_what_a_double_would_change() {
         digest(&format!("{head}{{'n':15e-1, 'shutdown_reason':'b','component_name':'\\u0061'}}"));
     assert_eq!(one.unwrap(), other.unwrap());
     assert!(digest(&format!(r#"{head}{{"component_name":"a","n":9007199254740993}}"#)).is_err());
+}
+
+/// Free text may mention what looks like a placeholder; other values may not hold one.
+#[test]
+fn prose_is_not_taken_for_a_placeholder() {
+    let line = |reason: &str| {
+        let reason = serde_json::to_string(reason).unwrap();
+        format!(
+            "TASK_FAILED:w:p:{{\"task_id\":\"t\",\"agent_id\":\"a\",\"failure_reason\":{reason},\"retry_count\":1}}"
+        )
+    };
+    for prose in [
+        "bad substitution: ${HOME}",
+        "$PATH is not set on the agent",
+        "unexpected token <eof>",
+        "<html>502 Bad Gateway</html>",
+        "curl|bash",
+        "{{x}} is undefined in a.tpl",
+        "$",
+        "a || b",
+    ] {
+        assert!(EventRef::parse(&line(prose)).is_ok(), "{prose}");
+    }
+    for placeholder in ["$reason", "${reason}", "$(reason)", "<reason>", "{{reason}}", "a|b|c"] {
+        let error = EventRef::parse(&line(placeholder)).unwrap_err();
+        assert_eq!(error.finding().code, Code::Placeholder, "{placeholder}");
+    }
+    for bad in [
+        r#"WORKFLOW_COMPLETED:w:global:{"completion_time":"2025-01-15T12:00:00Z","final_metrics":"$METRICS"}"#,
+        r#"SYSTEM_STARTUP:global:global:{"component_name":"c","version":"1.0.0","capabilities":["$CAPS"]}"#,
+        r#"TASK_TIMEOUT:$wf:p:{"task_id":"t","agent_id":"a","timeout_duration":"1m"}"#,
+        r#"TASK_TIMEOUT:w:p:{"task_id":"task_<uuid>","agent_id":"a","timeout_duration":"1m"}"#,
+    ] {
+        assert_eq!(EventRef::parse(bad).unwrap_err().finding().code, Code::Placeholder, "{bad}");
+    }
+}
+
+/// The usual causes of unreadable data, and what the author is told.
+#[test]
+fn broken_data_names_its_usual_cause() {
+    let table = [
+        (r#"{"a":1,,"b":2}"#, "a comma is doubled"),
+        (r#"{"a":1,}"#, "a comma before the closing bracket"),
+        (r#"{"a":1"#, "the record is cut short"),
+        (
+            r#"{\"a\":1}"#,
+            "the quotes are escaped for a shell; write the record as the shell would print it",
+        ),
+        (r#"{"a":"C:\path"}"#, "a backslash inside a string is written twice"),
+        (
+            r#"{"a":"\ud800"}"#,
+            "a character beyond U+FFFF takes two `\\u` escapes; write it as itself",
+        ),
+        (r#"{"a":True}"#, "JSON writes `true`, `false` and `null`; it has no NaN"),
+        (r#"{"a":2 + 1}"#, "a sum was not evaluated; JSON has numbers only"),
+        (r#"{"a":""pasted""}"#, "a quote inside the text is not escaped"),
+        (r#"{"a":"say "hi""}"#, "a quote inside the text is not escaped"),
+        (r#"{"a":"t" "b":1}"#, "a comma is missing"),
+        ("{a:1}", "keys stand in double quotes"),
+        (r#"{"a":$x}"#, "a shell variable was not filled in"),
+        (r#"{"a":}"#, "the value is empty; an unset shell variable leaves such a hole"),
+        (r#"{"a":02}"#, "numbers have no leading zeros"),
+        ("{\"a\":\"x\ty\"}", "inside a string, write a tab as `\\t` and a line break as `\\n`"),
+        ("{“a”:1}", "typographic quotes are not JSON; write straight double quotes"),
+        (r#"{"a":1}}"#, "a closing bracket too many"),
+        (r#"{"a":1},"#, "a record ends with its closing brace; remove what follows"),
+    ];
+    for (data, hint) in table {
+        let line = format!("PING:w:p:{data}");
+        let report = STRICT.check(&line).report;
+        let hints: Vec<String> = report
+            .findings()
+            .iter()
+            .filter(|finding| matches!(finding.code, Code::BrokenJson | Code::TrailingText))
+            .filter_map(Finding::hint)
+            .collect();
+        assert_eq!(hints, [hint], "{line}");
+    }
+}
+
+/// A broken line is not joined with the next, so that it hides nothing.
+#[test]
+fn broken_lines_do_not_swallow_the_next() {
+    let good = r#"TASK_TIMEOUT:w:p: {"task_id":"t","agent_id":"a","timeout_duration":"1m"}"#;
+    for broken in [
+        r#"TASK_TIMEOUT:w:p:{"task_id":"it"s","agent_id":"a"}"#,
+        r"TASK_TIMEOUT:w:p:{'task_id':'can't open','agent_id':'a'",
+        r#"TASK_TIMEOUT:w:p:{\"task_id\":\"t\""#,
+        r#"TASK_TIMEOUT:w:p:{"task_id":"unterminated"#,
+        r#"TASK_TIMEOUT:w:p:{"task_id":1,,"#,
+    ] {
+        for next in [good, "  garbage", "lower.case:w:p:{}", "'PING:w:p:{}'"] {
+            let text = format!("{broken}\n{next}\n");
+            let mut records = INTEROP.records(text.as_bytes());
+            let mut lines = Vec::new();
+            while let Some(raw) = records.next_record().unwrap() {
+                lines.push(raw.line);
+            }
+            assert_eq!(lines, [1, 2], "{text}");
+        }
+    }
+    // Sound as far as it goes: joined, up to the next event.
+    let text = format!("TASK_TIMEOUT:w:p:{{\n\"task_id\":1,\n{good}\n");
+    let mut records = INTEROP.records(text.as_bytes());
+    let mut lines = Vec::new();
+    while let Some(raw) = records.next_record().unwrap() {
+        lines.push((raw.line, raw.bytes.len()));
+    }
+    assert_eq!(lines, [(1, 31), (3, good.len())]);
+}
+
+/// What no caller may make less than an error.
+#[test]
+fn fatal_codes_stay_errors() {
+    let codec = STRICT
+        .clone()
+        .with_severity(Code::BadIdentifier, FindingSeverity::Note)
+        .with_severity(Code::DuplicateKey, FindingSeverity::Note)
+        .with_severity(Code::MissingData, FindingSeverity::Note);
+    assert!(codec.check("::\u{1}:{}").event.is_none());
+    assert!(codec.check(r#"PING:w:p:{"a":1,"a":2}"#).event.is_none());
+    assert!(codec.check("TASK_FAILED:w:p:{}").event.is_some());
+}
+
+#[test]
+fn header_facts_in_data_must_agree() {
+    let code = |data: &str| {
+        let line = format!("PING:wf_1:build:{data}");
+        let report = INTEROP.check(&line).report;
+        report.findings().iter().any(|finding| finding.code == Code::HeaderMismatch)
+    };
+    assert!(!code(r#"{"workflow_id":"wf_1","phase":"build"}"#));
+    assert!(!code(r#"{"phase":2}"#), "a number names a phase by its place");
+    assert!(code(r#"{"workflow_id":"wf_2"}"#));
+    assert!(code(r#"{"workflow_id":5}"#));
+    assert!(code(r#"{"phase":"test"}"#));
+    assert!(code(r#"{"phase":null}"#));
 }
