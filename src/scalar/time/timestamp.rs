@@ -76,25 +76,37 @@ impl Timestamp {
 }
 
 fn parse(text: &str) -> Result<i64, Fault> {
-    match utc_seconds(text.as_bytes()) {
-        Some(seconds) => Ok(seconds * 1_000),
+    match utc_millis(text.as_bytes()) {
+        Some(millis) => Ok(millis),
         None => parse_any(text),
     }
 }
 
-/// The form nearly every message uses, `YYYY-MM-DDTHH:MM:SSZ`; `None` leaves it to the full reader.
-fn utc_seconds(text: &[u8]) -> Option<i64> {
-    let text: &[u8; 20] = text.try_into().ok()?;
-    if [text[4], text[7], text[10], text[13], text[16], text[19]] != *b"--T::Z" {
+/// The forms nearly every message uses, `YYYY-MM-DDTHH:MM:SSZ` and the same with a fraction;
+/// `None` leaves it to the full reader.
+fn utc_millis(text: &[u8]) -> Option<i64> {
+    let (text, rest) = text.split_first_chunk::<19>()?;
+    if [text[4], text[7], text[10], text[13], text[16]] != *b"--T::" {
         return None;
     }
     let two = |at: usize| {
         let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
         (tens < 10 && ones < 10).then(|| u32::from(tens * 10 + ones))
     };
+    let millis = match rest {
+        b"Z" => 0,
+        [b'.', digits @ .., b'Z']
+            if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) =>
+        {
+            let first = digits.iter().chain(b"00").take(3);
+            first.fold(0, |millis, digit| millis * 10 + i64::from(digit - b'0'))
+        }
+        _ => return None,
+    };
     let year = i32::try_from(two(0)? * 100 + two(2)?).ok()?;
     let date = NaiveDate::from_ymd_opt(year, two(5)?, two(8)?)?;
-    Some(date.and_hms_opt(two(11)?, two(14)?, two(17)?)?.and_utc().timestamp())
+    let moment = date.and_hms_opt(two(11)?, two(14)?, two(17)?)?;
+    Some(moment.and_utc().timestamp() * 1_000 + millis)
 }
 
 #[cold]
