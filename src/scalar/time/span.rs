@@ -127,10 +127,26 @@ fn fraction(whole: u64, fraction: u64, digits: usize, unit: &str) -> SmolStr {
     text.finish()
 }
 
+/// The form most messages use, a few digits and a unit; `None` leaves it to the full reader.
+fn one_part(bytes: &[u8]) -> Option<Duration> {
+    let length = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    // 99,999 days fit into 64 bits of nanoseconds.
+    if !(1..=5).contains(&length) {
+        return None;
+    }
+    let (digits, unit) = bytes.split_at(length);
+    let (_, size) = UNITS.iter().find(|(known, _)| known.as_bytes() == unit)?;
+    let amount = digits.iter().fold(0, |amount, digit| amount * 10 + u64::from(digit - b'0'));
+    Some(Duration::from_nanos(amount * size))
+}
+
 fn parse(text: &str) -> Result<Duration, Fault> {
     const TOO_LONG: &str = "longer than 2^64 seconds";
 
     let bytes = text.as_bytes();
+    if let Some(duration) = one_part(bytes) {
+        return Ok(duration);
+    }
     let mut nanos = 0_u128;
     let mut units = UNITS.iter();
     let mut at = 0;
