@@ -501,6 +501,15 @@ impl<V: Visit> Scanner<'_, V> {
     fn duplicates(&mut self, open: usize) -> Result<(), Halt> {
         let text = self.text;
         let mut keys: Vec<Token> = members(text, open).map(|(key, _)| key).collect();
+        if keys.len() <= Keys::INLINE && keys.iter().all(|key| !key.is_escaped()) {
+            for (index, key) in keys.iter().enumerate() {
+                let name = key.inner(text);
+                if keys[..index].iter().any(|earlier| earlier.inner(text) == name) {
+                    self.ask(FaultKind::DuplicateKey, key.range())?;
+                }
+            }
+            return Ok(());
+        }
         keys.sort_by(|a, b| a.decode(text).cmp(&b.decode(text)).then(a.start().cmp(&b.start())));
         let mut repeated: Vec<Token> = keys
             .windows(2)
