@@ -1,8 +1,9 @@
 //! The choices of a reader, and its two ways to read.
 
-use super::examine::{Collect, FailFast, examine};
+use super::examine::examine;
 use super::line::{EventRef, colons};
 use super::records::Records;
+use super::sink::{Collect, FailFast};
 use super::spec::Registry;
 use crate::finding::{Code, Finding, FindingSeverity, Mode, Report};
 use crate::json::{Limits, whole_characters};

@@ -35,13 +35,16 @@
 //! then the extra data as given, no white space, numbers and texts as spelled.
 
 mod builder;
+mod cause;
 mod codec;
+mod data;
 mod examine;
 mod field;
 mod kind;
 mod line;
 mod payload;
 mod records;
+mod sink;
 mod spec;
 mod table;
 mod value;

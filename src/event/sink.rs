@@ -1,0 +1,85 @@
+//! Where findings go: to a report, or no further than the first error.
+
+use super::codec::Codec;
+use crate::finding::{Code, Finding, FindingSeverity, Report};
+use std::ops::ControlFlow::{self, Break, Continue};
+
+/// Where findings go.
+pub(super) trait Sink {
+    /// Whether everything is wanted, or only the first error.
+    const ALL: bool;
+
+    /// Takes a finding of `code`; `make` builds it if it is wanted. `Break` ends the examination.
+    fn push(&mut self, code: Code, make: impl FnOnce() -> Finding) -> ControlFlow<()>;
+}
+
+/// Stops at the first error.
+pub(super) struct FailFast<'c> {
+    codec: &'c Codec,
+    first: Option<Box<Finding>>,
+}
+
+impl<'c> FailFast<'c> {
+    pub(super) fn new(codec: &'c Codec) -> Self {
+        FailFast { codec, first: None }
+    }
+
+    pub(super) fn into_finding(self) -> Option<Box<Finding>> {
+        self.first
+    }
+}
+
+impl Sink for FailFast<'_> {
+    const ALL: bool = false;
+
+    #[inline]
+    fn push(&mut self, code: Code, make: impl FnOnce() -> Finding) -> ControlFlow<()> {
+        let severity = self.codec.severity(code);
+        if severity < FindingSeverity::Error {
+            return Continue(());
+        }
+        self.first = Some(Box::new(make().with_severity(severity)));
+        Break(())
+    }
+}
+
+/// Keeps everything.
+pub(super) struct Collect<'c> {
+    codec: &'c Codec,
+    report: Report,
+}
+
+impl<'c> Collect<'c> {
+    pub(super) fn new(codec: &'c Codec) -> Self {
+        Collect { codec, report: Report::new() }
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        let severity = self.codec.severity(finding.code);
+        self.report.push(finding.with_severity(severity), self.codec.limits().findings);
+    }
+
+    /// The finding that came last.
+    pub(super) fn into_last(self) -> Option<Finding> {
+        self.report.findings().last().cloned()
+    }
+
+    pub(super) fn into_report(mut self) -> Report {
+        self.report.sort();
+        self.report
+    }
+}
+
+impl Sink for Collect<'_> {
+    const ALL: bool = true;
+
+    fn push(&mut self, code: Code, make: impl FnOnce() -> Finding) -> ControlFlow<()> {
+        let severity = self.codec.severity(code);
+        if self.report.wants(severity, self.codec.limits().findings) {
+            self.add(make());
+        } else {
+            self.report.omit(severity);
+        }
+        Continue(())
+    }
+}
