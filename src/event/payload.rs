@@ -150,10 +150,10 @@ macro_rules! payloads {
             #[derive(Clone, Debug, PartialEq, Eq)]
             #[non_exhaustive]
             pub struct $variant {
-                #[doc = concat!("`", stringify!($first), "`")]
+                #[doc = concat!("Required datum `", stringify!($first), "`.")]
                 pub $first: $first_type,
                 $(
-                    #[doc = concat!("`", stringify!($field), "`")]
+                    #[doc = concat!("Required datum `", stringify!($field), "`.")]
                     pub $field: $type,
                 )*
                 extra: Extra,
