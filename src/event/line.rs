@@ -235,7 +235,7 @@ impl<'a> EventRef<'a> {
     ///
     /// let line = r#"TASK_TIMEOUT:wf_001:build:{"task_id":"t1","agent_id":"a1","timeout_duration":"15m"}"#;
     /// let event = EventRef::parse(line)?;
-    /// let values: Vec<_> = event.fields().map(|(spec, token)| (spec.name.as_str(), token.unwrap().inner(line))).collect();
+    /// let values: Vec<_> = event.fields().map(|(spec, token)| (&*spec.name, token.unwrap().inner(line))).collect();
     /// assert_eq!(values, [("task_id", "t1"), ("agent_id", "a1"), ("timeout_duration", "15m")]);
     /// # Ok::<(), coordination_protocol::event::EventError>(())
     /// ```

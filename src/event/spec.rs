@@ -8,14 +8,15 @@ use crate::json::Json;
 use crate::scalar::*;
 use serde::Serialize;
 use smol_str::SmolStr;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// One required datum of an event type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FieldSpec {
-    /// The key.
-    pub name: SmolStr,
+    /// The key. Nearly always static, and compared for every datum of a line.
+    pub name: Cow<'static, str>,
     /// The type of its value.
     #[serde(rename = "type")]
     pub field_type: FieldType,
@@ -24,7 +25,7 @@ pub struct FieldSpec {
 impl FieldSpec {
     /// A required datum of your own type.
     pub fn new(name: &str, field_type: FieldType) -> Self {
-        FieldSpec { name: SmolStr::new(name), field_type }
+        FieldSpec { name: Cow::Owned(name.to_owned()), field_type }
     }
 }
 
@@ -61,7 +62,7 @@ macro_rules! registry {
             alias: registry!(@alias $($alias)?),
             since: ProtocolVersion::$since,
             required: &[$(FieldSpec {
-                name: SmolStr::new_static(stringify!($field)),
+                name: Cow::Borrowed(stringify!($field)),
                 field_type: <$type as Field>::TYPE,
             }),*],
         }),+];
@@ -83,7 +84,7 @@ impl EventType {
     pub fn data_schema(self) -> schemars::Schema {
         let mut generator = schemars::SchemaGenerator::default();
         let spec = self.spec();
-        let names: Vec<&str> = spec.required.iter().map(|field| field.name.as_str()).collect();
+        let names: Vec<&str> = spec.required.iter().map(|field| &*field.name).collect();
         let properties: serde_json::Map<String, serde_json::Value> = spec
             .required
             .iter()

@@ -335,7 +335,7 @@ impl Drawn {
             .required
             .iter()
             .map(|field| {
-                let value = match field.name.as_str() {
+                let value = match &*field.name {
                     "workflow_id" => Tree::text(workflow),
                     _ => fitting(rng, field.field_type),
                 };
