@@ -167,7 +167,7 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
             FaultKind::Unexpected { expected } => (Code::BrokenJson, SmolStr::new_static(expected)),
             _ => (Code::BrokenJson, SmolStr::default()),
         };
-        let kind = fault.kind;
+        let detail = fault.kind.words();
         let text = self.text;
         let range = fault.range.clone();
         self.sink.push(code, || {
@@ -175,7 +175,7 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
             Finding::new(code, range.clone())
                 .with_expected(expected)
                 .with_actual(text.get(range).unwrap_or_default())
-                .with_detail(smol_str::format_smolstr!("{kind}"))
+                .with_detail(SmolStr::new_static(detail))
                 .with_hint(hint)
         })
     }

@@ -210,7 +210,7 @@ codes! {
         bad Example::new(r#"TASK_TIMEOUT:wf_001:build:["task_7"]"#);
 
     BrokenJson "broken-json" Schema, strict Error, interop Error;
-        says "broken JSON: {detail}";
+        says "broken JSON: {detail}{expected}";
         because "The data cannot be read as JSON; the range points at the first byte that does not fit. Nothing behind it was checked. Build JSON with a tool (`jq -cn --arg`) rather than by pasting text.";
         good GOOD;
         bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7",,"agent_id":"agent_003"}"#);

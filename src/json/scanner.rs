@@ -128,11 +128,12 @@ impl Fault {
     }
 }
 
-impl fmt::Display for FaultKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl FaultKind {
+    /// The sentence; for [`Unexpected`](Self::Unexpected), what stands before the expectation.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
             FaultKind::UnexpectedEnd => "the text ends inside a value",
-            FaultKind::Unexpected { expected } => return write!(f, "expected {expected}"),
+            FaultKind::Unexpected { .. } => "expected ",
             FaultKind::ControlCharacter => "unescaped control character in a string",
             FaultKind::BadEscape => "unknown escape in a string",
             FaultKind::LoneSurrogate => "surrogate escape without its other half",
@@ -144,7 +145,17 @@ impl fmt::Display for FaultKind {
             FaultKind::BeyondDouble => "number beyond the range of a double",
             FaultKind::SingleQuoted => "string in single quotes",
             FaultKind::Stopped => "stopped by the visitor",
-        })
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())?;
+        match self {
+            FaultKind::Unexpected { expected } => f.write_str(expected),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -316,6 +327,7 @@ struct Keys {
     prints: [u16; Keys::INLINE],
     count: usize,
     suspect: bool,
+    escaped: bool,
 }
 
 impl Keys {
@@ -455,7 +467,7 @@ impl<V: Visit> Scanner<'_, V> {
         if self.peek(at) == b'}' {
             return Ok(Token::new(Kind::Object, open, at + 1));
         }
-        let mut keys = Keys { prints: [0; Keys::INLINE], count: 0, suspect: false };
+        let mut keys = Keys { prints: [0; Keys::INLINE], count: 0, suspect: false, escaped: false };
         loop {
             let key = match self.peek(at) {
                 b'"' => self.string(at, b'"')?,
@@ -471,6 +483,7 @@ impl<V: Visit> Scanner<'_, V> {
             if key.is_escaped() {
                 // Rare: its spelling may differ from an equal key's, so compare meanings at the end.
                 keys.suspect = true;
+                keys.escaped = true;
                 keys.count += 1;
             } else {
                 keys.insert(fingerprint(&self.bytes[key.start() + 1..key.end() - 1]));
@@ -490,7 +503,7 @@ impl<V: Visit> Scanner<'_, V> {
             }
         }
         if keys.suspect {
-            self.duplicates(open)?;
+            self.duplicates(open, &keys)?;
         }
         Ok(Token::new(Kind::Object, open, at + 1))
     }
@@ -498,18 +511,21 @@ impl<V: Visit> Scanner<'_, V> {
     /// Compares all keys of the object that opens at `open` and has been scanned to its end.
     #[cold]
     #[inline(never)]
-    fn duplicates(&mut self, open: usize) -> Result<(), Halt> {
+    fn duplicates(&mut self, open: usize, seen: &Keys) -> Result<(), Halt> {
         let text = self.text;
-        let mut keys: Vec<Token> = members(text, open).map(|(key, _)| key).collect();
-        if keys.len() <= Keys::INLINE && keys.iter().all(|key| !key.is_escaped()) {
-            for (index, key) in keys.iter().enumerate() {
+        // A small object whose keys are spelled as they are meant needs no list and no decoding.
+        if seen.count <= Keys::INLINE && !seen.escaped {
+            let mut seen = [Token::new(Kind::Null, 0, 0); Keys::INLINE];
+            for (index, (key, _)) in members(text, open).take(Keys::INLINE).enumerate() {
                 let name = key.inner(text);
-                if keys[..index].iter().any(|earlier| earlier.inner(text) == name) {
+                if seen[..index].iter().any(|earlier| earlier.inner(text) == name) {
                     self.ask(FaultKind::DuplicateKey, key.range())?;
                 }
+                seen[index] = key;
             }
             return Ok(());
         }
+        let mut keys: Vec<Token> = members(text, open).map(|(key, _)| key).collect();
         keys.sort_by(|a, b| a.decode(text).cmp(&b.decode(text)).then(a.start().cmp(&b.start())));
         let mut repeated: Vec<Token> = keys
             .windows(2)
