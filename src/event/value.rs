@@ -87,11 +87,9 @@ impl Event {
     }
 
     pub(super) fn read(event: &EventRef<'_>) -> Result<Self, DecodeError> {
-        // The identifiers were checked with the line.
-        let id = |error: crate::scalar::IdError| DecodeError(error.to_string());
         Ok(Event {
-            workflow_id: WorkflowId::new(event.workflow()).map_err(id)?,
-            phase: Phase::new(event.phase()).map_err(id)?,
+            workflow_id: WorkflowId::checked(event.workflow()),
+            phase: Phase::checked(event.phase()),
             data: Data::read(event).map_err(|key| {
                 DecodeError(format!("{} without required data `{key}`", event.type_name()))
             })?,
@@ -161,13 +159,12 @@ impl Serialize for Event {
 impl Serialize for EventRef<'_> {
     /// The same form as an [`Event`]'s, whatever interop mode let pass.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let id = serde::ser::Error::custom::<crate::scalar::IdError>;
         let mut data = Vec::with_capacity(256);
         self.write_canonical_data(&mut data);
         Wire {
             event_type: self.type_name(),
-            workflow_id: WorkflowId::new(self.workflow()).map_err(id)?,
-            phase: Phase::new(self.phase()).map_err(id)?,
+            workflow_id: WorkflowId::checked(self.workflow()),
+            phase: Phase::checked(self.phase()),
             data: RawValue::from_string(text(data)).map_err(serde::ser::Error::custom)?,
         }
         .serialize(serializer)

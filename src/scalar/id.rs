@@ -190,6 +190,13 @@ macro_rules! ids {
                 Ok(Self(SmolStr::new(text)))
             }
 
+            /// Takes a text that [`check`] let pass before: part of a line that was examined.
+            #[allow(dead_code, reason = "not every identifier stands in a line")]
+            pub(crate) fn checked(text: &str) -> Self {
+                debug_assert!(check(text).is_ok());
+                Self(SmolStr::new(text))
+            }
+
             /// Whether all characters are recommended ones.
             pub fn charset(&self) -> IdCharset {
                 check(self.as_str()).unwrap_or(IdCharset::Unusual)
