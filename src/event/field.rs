@@ -293,14 +293,14 @@ macro_rules! fields {
 }
 fields! {
     String, Text, |text| Some(text.into_owned());
-    TaskId, Id, |text| Some(Self::checked(&text));
-    AgentId, Id, |text| Some(Self::checked(&text));
-    WorkflowId, Id, |text| Some(Self::checked(&text));
-    AllocationId, Id, |text| Some(Self::checked(&text));
-    CheckpointId, Id, |text| Some(Self::checked(&text));
-    ComponentId, Id, |text| Some(Self::checked(&text));
-    ConflictId, Id, |text| Some(Self::checked(&text));
-    RecoveryId, Id, |text| Some(Self::checked(&text));
+    TaskId, Id, |text| Self::new(text).ok();
+    AgentId, Id, |text| Self::new(text).ok();
+    WorkflowId, Id, |text| Self::new(text).ok();
+    AllocationId, Id, |text| Self::new(text).ok();
+    CheckpointId, Id, |text| Self::new(text).ok();
+    ComponentId, Id, |text| Self::new(text).ok();
+    ConflictId, Id, |text| Self::new(text).ok();
+    RecoveryId, Id, |text| Self::new(text).ok();
     Span, Span, |text| Some(Self::keep(text));
     Timestamp, Timestamp, |text| Some(Self::keep(text));
     ComponentVersion, Version, |text| Some(Self::keep(text));

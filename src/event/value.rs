@@ -91,7 +91,7 @@ impl Event {
             workflow_id: WorkflowId::checked(event.workflow()),
             phase: Phase::checked(event.phase()),
             data: Data::read(event).map_err(|key| {
-                DecodeError(format!("{} without required data `{key}`", event.type_name()))
+                DecodeError(format!("{} without a readable `{key}`", event.type_name()))
             })?,
         })
     }

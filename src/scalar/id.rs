@@ -190,7 +190,7 @@ macro_rules! ids {
                 Ok(Self(SmolStr::new(text)))
             }
 
-            /// Takes a text that [`check`] let pass before: part of a line that was examined.
+            /// Takes a text that [`check`] let pass before: part of an examined header.
             #[allow(dead_code, reason = "not every identifier stands in a line")]
             pub(crate) fn checked(text: &str) -> Self {
                 debug_assert!(check(text).is_ok());

@@ -913,3 +913,14 @@ fn header_facts_in_data_must_agree() {
     assert!(code(r#"{"phase":"test"}"#));
     assert!(code(r#"{"phase":null}"#));
 }
+
+/// A placeholder may hold what no identifier can: readable in interop, but without a typed form.
+#[test]
+fn a_placeholder_that_is_no_identifier_does_not_decode() {
+    let line =
+        r#"TASK_TIMEOUT:w:p:{"task_id":"${TASK:-none}","agent_id":"a","timeout_duration":"1m"}"#;
+    let record = INTEROP.check(line);
+    assert_eq!(record.report.verdict(), Verdict::Deviating);
+    let error = record.event.unwrap().decode().unwrap_err();
+    assert_eq!(error.to_string(), "not decodable: TASK_TIMEOUT without a readable `task_id`");
+}
