@@ -4,7 +4,7 @@ use super::cause::{NO_PHASE, SHELL_ESCAPED, cause};
 use super::codec::Codec;
 use super::examine::bad_identifier;
 use super::field::{FieldType, Misfit, is_placeholder};
-use super::line::{Shape, colons, describe};
+use super::line::{Shape, describe};
 use super::sink::Sink;
 use super::spec::FieldSpec;
 use crate::finding::{Code, Finding, FindingSeverity, Hint};
@@ -363,6 +363,8 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
     fn fault(&mut self, fault: &Fault) -> ControlFlow<()> {
         let text = self.text;
         let range = fault.range.clone();
+        let behind = self.phase.end + 1;
+        let root = behind + text[behind..].find('{').unwrap_or(0);
         let code = match fault.kind {
             FaultKind::DuplicateKey => Code::DuplicateKey,
             FaultKind::BeyondDouble => Code::NumberBeyondDouble,
@@ -378,10 +380,10 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
             let finding = Finding::new(code, range.clone());
             match code {
                 Code::DuplicateKey => finding
-                    .with_pointer(pointer::locate(text, object_start(text), range.start))
+                    .with_pointer(pointer::locate(text, root, range.start))
                     .with_actual(text.get(range.start + 1..range.end - 1).unwrap_or_default()),
                 Code::NumberBeyondDouble => finding
-                    .with_pointer(pointer::locate(text, object_start(text), range.start))
+                    .with_pointer(pointer::locate(text, root, range.start))
                     .with_actual(text.get(range).unwrap_or_default()),
                 _ => finding,
             }
@@ -392,12 +394,6 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
     fn line_break(&mut self, at: usize) {
         self.line_break = Some(at);
     }
-}
-
-/// Where the data starts in a body whose header was split.
-fn object_start(body: &str) -> usize {
-    let behind = colons(body.as_bytes(), 0).map_or(0, |at| at[2] + 1);
-    body[behind..].find('{').map_or(behind, |offset| behind + offset)
 }
 
 struct Ignore;
