@@ -1,10 +1,8 @@
 //! The types that required data can have.
 
 use crate::json::{Json, Kind, Token, write_text};
-use crate::scalar::{
-    AgentId, AllocationId, CheckpointId, CheckpointType, ComponentId, ComponentVersion, ConflictId,
-    Count, Percent, Quantity, RecoveryId, Severity, Span, TaskId, Timestamp, WorkflowId, id,
-};
+#[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
+use crate::scalar::*;
 use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
 use std::borrow::Cow;
@@ -22,28 +20,80 @@ pub(crate) enum Misfit {
 }
 
 macro_rules! field_types {
-    ($($(#[$meta:meta])* $variant:ident $word:literal $noun:literal)+) => {
-        /// The type of one required datum. The specification names the data and gives no types, so
-        /// a type is stated only where an example or a sibling message shows one; else any JSON
+    (
+        $($(#[$meta:meta])* $variant:ident $word:literal $noun:literal)+
+        ; vocabularies $($name:ident $vocabulary_word:literal $vocabulary_noun:literal)+
+    ) => {
+        /// The type of one value. The specification names the data of events and gives no types,
+        /// so a type is stated only where an example or a sibling message shows one; else any JSON
         /// value will do.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum FieldType { $($(#[$meta])* $variant,)+ }
+        pub enum FieldType {
+            $($(#[$meta])* $variant,)+
+            $(#[doc = concat!("A word of [`", stringify!($name), "`].")] $name,)+
+        }
 
         impl FieldType {
             /// All types.
-            pub const ALL: &'static [FieldType] = &[$(FieldType::$variant),+];
+            pub const ALL: &'static [FieldType] =
+                &[$(FieldType::$variant,)+ $(FieldType::$name,)+];
 
             /// The word, as `coord registry` prints it.
             pub const fn as_str(self) -> &'static str {
-                match self { $(FieldType::$variant => $word,)+ }
+                match self {
+                    $(FieldType::$variant => $word,)+
+                    $(FieldType::$name => $vocabulary_word,)+
+                }
             }
 
             /// What error messages call it.
             pub(crate) const fn noun(self) -> &'static str {
-                match self { $(FieldType::$variant => $noun,)+ }
+                match self {
+                    $(FieldType::$variant => $noun,)+
+                    $(FieldType::$name => $vocabulary_noun,)+
+                }
+            }
+
+            /// The words of a closed list; `None` if the type is none.
+            pub const fn words(self) -> Option<&'static [&'static str]> {
+                match self {
+                    $(FieldType::$name => Some($name::KNOWN),)+
+                    _ => None,
+                }
+            }
+
+            /// Whether a text is a word of the type's closed list.
+            fn is_word(self, text: &str) -> bool {
+                match self {
+                    $(FieldType::$name => $name::is_valid(text),)+
+                    _ => true,
+                }
+            }
+
+            #[cfg(feature = "schema")]
+            fn words_schema(self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                use schemars::JsonSchema;
+                match self {
+                    $(FieldType::$name => $name::json_schema(generator),)+
+                    _ => schemars::json_schema!({ "type": "string" }),
+                }
             }
         }
+
+        $(
+            impl Field for $name {
+                const TYPE: FieldType = FieldType::$name;
+
+                fn read(text: &str, token: Token) -> Option<Self> {
+                    Some(Self::read(&*text_of(text, token)?))
+                }
+
+                fn write(&self, out: &mut Vec<u8>) {
+                    write_text(out, self.as_str());
+                }
+            }
+        )+
     };
 }
 
@@ -52,6 +102,8 @@ field_types! {
     Json "json" "any JSON value"
     /// A JSON object.
     Object "object" "an object"
+    /// `true` or `false`.
+    Bool "bool" "true or false"
     /// A string.
     Text "text" "a string"
     /// A list of strings.
@@ -64,18 +116,45 @@ field_types! {
     Span "span" "a duration such as `2h 30m`"
     /// An RFC 3339 time, see [`Timestamp`].
     Timestamp "timestamp" "a time such as `2025-01-15T12:00:00Z`"
+    /// A daily window such as `12:30-13:00`, see [`Window`].
+    Window "window" "a window such as `12:30-13:00`"
+    /// A size such as `2.5GB`, see [`ByteSize`].
+    ByteSize "byte_size" "a size such as `2.5GB`"
+    /// A SHA-256 digest, see [`Digest`].
+    Digest "digest" "a digest, `sha256:` and 64 hexadecimal digits"
     /// A semantic version.
     Version "version" "a version such as `1.0.0`"
+    /// A protocol version, see [`ProtocolVersion`].
+    ProtocolVersion "protocol_version" "a protocol version such as `1.1.0`"
     /// Any number.
     Number "number" "a number"
+    /// A number that is not negative.
+    Amount "amount" "a number from 0"
     /// A whole number, not negative.
-    Count "count" "a whole number from 0 to 18446744073709551615 in plain digits"
+    Count "count" "a whole number from 0 to 18446744073709551615"
     /// A number from 0 to 100.
     Percent "percent" "a percentage from 0 to 100"
-    /// A word of [`Severity`].
+    /// A number from 0 to 1.
+    Ratio "ratio" "a ratio from 0 to 1"
+    ; vocabularies
     Severity "severity" "a severity"
-    /// A word of [`CheckpointType`].
+    Priority "priority" "a priority"
+    AllocationStatus "allocation_status" "an allocation status"
+    ConflictTolerance "conflict_tolerance" "a conflict tolerance"
+    IsolationLevel "isolation_level" "an isolation level"
     CheckpointType "checkpoint_type" "a checkpoint type"
+    CheckpointTrigger "checkpoint_trigger" "a checkpoint trigger"
+    CheckResult "check_result" "a check result"
+    ErrorCategory "error_category" "an error category"
+    ErrorType "error_type" "an error type"
+    ErrorScope "error_scope" "an error scope"
+    HealthState "health_state" "a health state"
+    StateMessage "state_message" "the type of a state message"
+    CheckpointMessage "checkpoint_message" "the type of a checkpoint message"
+    RollbackMode "rollback_mode" "a rollback mode"
+    TextEncoding "text_encoding" "a text encoding"
+    Ballot "ballot" "a vote"
+    BallotOutcome "ballot_outcome" "an outcome of a ballot"
 }
 
 impl fmt::Display for FieldType {
@@ -91,15 +170,6 @@ impl Serialize for FieldType {
 }
 
 impl FieldType {
-    /// The words of a closed list.
-    pub(crate) fn words(self) -> Option<&'static [&'static str]> {
-        match self {
-            FieldType::Severity => Some(Severity::KNOWN),
-            FieldType::CheckpointType => Some(CheckpointType::KNOWN),
-            _ => None,
-        }
-    }
-
     /// Whether the value `token` of `text` fits, without allocating unless a string is escaped.
     #[inline]
     pub(crate) fn fits(self, text: &str, token: Token) -> Result<(), Misfit> {
@@ -108,7 +178,12 @@ impl FieldType {
             FieldType::Json => return Self::filled_in(text, token),
             FieldType::Object => kind == Kind::Object,
             FieldType::TextList => return Self::all_texts(text, token),
-            FieldType::Number | FieldType::Count | FieldType::Percent => kind == Kind::Number,
+            FieldType::Bool => kind == Kind::Bool,
+            FieldType::Number
+            | FieldType::Amount
+            | FieldType::Count
+            | FieldType::Percent
+            | FieldType::Ratio => kind == Kind::Number,
             FieldType::Phase => {
                 if kind == Kind::Number {
                     return Ok(());
@@ -121,7 +196,9 @@ impl FieldType {
             return Err(Misfit::Kind);
         }
         match self {
-            FieldType::Number | FieldType::Object => Ok(()),
+            FieldType::Number | FieldType::Object | FieldType::Bool => Ok(()),
+            FieldType::Amount => fit(Amount::is_valid(token.raw(text)), Misfit::Range),
+            FieldType::Ratio => fit(Ratio::is_valid(token.raw(text)), Misfit::Range),
             FieldType::Count => fit(Count::is_valid(token.raw(text)), Misfit::Range),
             FieldType::Percent => fit(Percent::is_valid(token.raw(text)), Misfit::Range),
             _ => {
@@ -140,15 +217,19 @@ impl FieldType {
             FieldType::Span => fit(Span::is_valid(meaning), Misfit::Unreadable),
             FieldType::Timestamp => fit(Timestamp::is_valid(meaning), Misfit::Unreadable),
             FieldType::Version => fit(ComponentVersion::is_valid(meaning), Misfit::Unreadable),
-            FieldType::Severity => fit(Severity::is_valid(meaning), Misfit::Word),
-            FieldType::CheckpointType => fit(CheckpointType::is_valid(meaning), Misfit::Word),
+            FieldType::Window => fit(Window::is_valid(meaning), Misfit::Unreadable),
+            FieldType::ByteSize => fit(ByteSize::is_valid(meaning), Misfit::Unreadable),
+            FieldType::Digest => fit(Digest::is_valid(meaning), Misfit::Unreadable),
+            // Reading one as something else would be worse than not reading the message.
+            FieldType::ProtocolVersion => fit(ProtocolVersion::is_valid(meaning), Misfit::Range),
             FieldType::Id => match id::check(meaning) {
                 Err(_) => Err(Misfit::Identifier),
                 Ok(id::IdCharset::Recommended) => Ok(()),
                 Ok(_) => fit(!is_placeholder(meaning), Misfit::Placeholder),
             },
             FieldType::Text => fit(!is_whole_placeholder(meaning), Misfit::Placeholder),
-            _ => fit(!is_placeholder(meaning), Misfit::Placeholder),
+            FieldType::Phase => fit(!is_placeholder(meaning), Misfit::Placeholder),
+            _ => fit(self.is_word(meaning), Misfit::Word),
         }
     }
 
@@ -189,8 +270,14 @@ impl FieldType {
             FieldType::Number => Quantity::json_schema(generator),
             FieldType::Count => Count::json_schema(generator),
             FieldType::Percent => Percent::json_schema(generator),
-            FieldType::Severity => Severity::json_schema(generator),
-            FieldType::CheckpointType => CheckpointType::json_schema(generator),
+            FieldType::Bool => schemars::json_schema!({ "type": "boolean" }),
+            FieldType::Window => Window::json_schema(generator),
+            FieldType::ByteSize => ByteSize::json_schema(generator),
+            FieldType::Digest => Digest::json_schema(generator),
+            FieldType::ProtocolVersion => ProtocolVersion::json_schema(generator),
+            FieldType::Amount => Amount::json_schema(generator),
+            FieldType::Ratio => Ratio::json_schema(generator),
+            _ => self.words_schema(generator),
         }
     }
 }
@@ -304,8 +391,16 @@ fields! {
     Span, Span, |text| Some(Self::keep(text));
     Timestamp, Timestamp, |text| Some(Self::keep(text));
     ComponentVersion, Version, |text| Some(Self::keep(text));
-    Severity, Severity, |text| Some(Self::read(&text));
-    CheckpointType, CheckpointType, |text| Some(Self::read(&text));
+    Window, Window, |text| Some(Self::keep(text));
+    ByteSize, ByteSize, |text| Some(Self::keep(text));
+    Digest, Digest, |text| Some(Self::keep(text));
+    RequestId, Id, |text| Self::new(text).ok();
+    ResponseId, Id, |text| Self::new(text).ok();
+    ErrorId, Id, |text| Self::new(text).ok();
+    MessageId, Id, |text| Self::new(text).ok();
+    CorrelationId, Id, |text| Self::new(text).ok();
+    ProposalId, Id, |text| Self::new(text).ok();
+    Phase, Id, |text| Self::new(text).ok();
 }
 
 macro_rules! number_fields {
@@ -325,29 +420,33 @@ macro_rules! number_fields {
 }
 number_fields! {
     Quantity, Number;
+    Amount, Amount;
+    Count, Count;
     Percent, Percent;
+    Ratio, Ratio;
 }
 
-impl Field for Count {
-    const TYPE: FieldType = FieldType::Count;
+impl Field for bool {
+    const TYPE: FieldType = FieldType::Bool;
 
     fn read(text: &str, token: Token) -> Option<Self> {
-        Self::parse(number_of(text, token)?).ok()
+        (token.kind() == Kind::Bool).then(|| token.raw(text) == "true")
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        let mut rest = self.get();
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        out.extend_from_slice(&digits[at..]);
+        out.extend_from_slice(if *self { b"true" } else { b"false" });
+    }
+}
+
+impl Field for ProtocolVersion {
+    const TYPE: FieldType = FieldType::ProtocolVersion;
+
+    fn read(text: &str, token: Token) -> Option<Self> {
+        text_of(text, token)?.parse().ok()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_text(out, &self.to_string());
     }
 }
 

@@ -12,7 +12,6 @@ pub(super) struct Number<'a> {
     whole: &'a [u8],
     fraction: &'a [u8],
     exponent: i64,
-    plain: bool,
 }
 
 impl<'a> Number<'a> {
@@ -33,20 +32,51 @@ impl<'a> Number<'a> {
         };
         let (exponent, rest) = match rest {
             [b'e' | b'E', rest @ ..] => exponent(rest)?,
-            _ => (None, rest),
+            _ => (0, rest),
         };
-        rest.is_empty().then_some(Self {
-            negative,
-            whole,
-            fraction,
-            exponent: exponent.unwrap_or(0),
-            plain: fraction.is_empty() && exponent.is_none(),
-        })
+        rest.is_empty().then_some(Self { negative, whole, fraction, exponent })
     }
 
-    /// Whether it is spelled with digits only, but for a sign.
-    pub(super) fn is_plain(&self) -> bool {
-        self.plain
+    /// Whether it is less than zero.
+    pub(super) fn is_negative(&self) -> bool {
+        self.sign() < 0
+    }
+
+    /// Whether its value has a part behind the decimal point.
+    pub(super) fn has_fraction(&self) -> bool {
+        let places = self.whole_places();
+        self.digits().enumerate().any(|(at, digit)| at as i128 >= places && digit != b'0')
+    }
+
+    /// The value of a whole number from 0 to 2^64 - 1, however it is spelled.
+    pub(super) fn whole(&self) -> Option<u64> {
+        match self.sign() {
+            0 => return Some(0),
+            1 if !self.has_fraction() => {}
+            _ => return None,
+        }
+        let places = self.whole_places();
+        let mut value = 0_u64;
+        let mut at = 0;
+        for digit in self.digits().take(usize::try_from(places.max(0)).unwrap_or(usize::MAX)) {
+            value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+            at += 1;
+        }
+        // Not zero, so the value overflows long before the places run out.
+        while at < places {
+            value = value.checked_mul(10)?;
+            at += 1;
+        }
+        Some(value)
+    }
+
+    /// How many of the digits stand before the decimal point, once the exponent has moved it.
+    fn whole_places(&self) -> i128 {
+        self.whole.len() as i128 + i128::from(self.exponent)
+    }
+
+    fn digits(&self) -> impl Iterator<Item = u8> {
+        self.whole.iter().chain(self.fraction).copied()
     }
 
     /// Compares two numbers exactly.
@@ -60,7 +90,7 @@ impl<'a> Number<'a> {
     }
 
     fn significant(&self) -> impl Iterator<Item = u8> {
-        self.whole.iter().chain(self.fraction).copied().skip_while(|digit| *digit == b'0')
+        self.digits().skip_while(|digit| *digit == b'0')
     }
 
     fn sign(&self) -> i8 {
@@ -99,7 +129,7 @@ fn digits(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (end > 0).then(|| bytes.split_at(end))
 }
 
-fn exponent(bytes: &[u8]) -> Option<(Option<i64>, &[u8])> {
+fn exponent(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let (sign, rest) = match bytes {
         [b'-', rest @ ..] => (-1, rest),
         [b'+', rest @ ..] => (1, rest),
@@ -109,7 +139,7 @@ fn exponent(bytes: &[u8]) -> Option<(Option<i64>, &[u8])> {
     let power = digits.iter().fold(0_i64, |power, digit| {
         power.saturating_mul(10).saturating_add(i64::from(digit - b'0')).min(EXPONENT_LIMIT)
     });
-    Some((Some(sign * power), rest))
+    Some((sign * power, rest))
 }
 
 /// An unsigned decimal such as `2.5`, as it stands in durations and sizes.

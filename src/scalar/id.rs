@@ -298,6 +298,10 @@ ids! {
     ErrorId "an error identifier" (prefix "err_");
     /// One event in an envelope; an event line has none.
     EventId "an event identifier" (prefix "evt_");
+    /// One message, whatever it says; what deduplication goes by. Extension.
+    MessageId "a message identifier" (prefix "msg_");
+    /// A proposal that components vote on. Extension.
+    ProposalId "a proposal identifier" (prefix "prop_");
     /// An exchange of messages that belong together.
     CorrelationId "a correlation identifier" (prefix "corr_");
     /// A grant of resources.

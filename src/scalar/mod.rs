@@ -17,7 +17,7 @@
 //! | module | types | on the wire | bad value when deserialized |
 //! |---|---|---|---|
 //! | [`id`] | [`WorkflowId`], [`Phase`], [`RequestId`], ... | text without `:` | refused |
-//! | [`number`] | [`Quantity`], [`Percent`], [`Ratio`], [`Count`] | number | refused |
+//! | [`number`] | [`Quantity`], [`Percent`], [`Ratio`], [`Amount`], [`Count`] | number | refused |
 //! | [`time`] | [`Timestamp`], [`Span`], [`Window`] | text | kept |
 //! | [`size`] | [`ByteSize`] | text | kept |
 //! | [`digest`] | [`Digest`] | text | kept |
@@ -58,15 +58,17 @@ pub mod word;
 pub use digest::{Digest, DigestError};
 pub use id::{
     AgentId, AllocationId, CheckpointId, ComponentId, ConflictId, CorrelationId, ErrorId, EventId,
-    IdCharset, IdError, Phase, RecoveryId, RequestId, ResponseId, TaskId, WorkflowId,
+    IdCharset, IdError, MessageId, Phase, ProposalId, RecoveryId, RequestId, ResponseId, TaskId,
+    WorkflowId,
 };
 pub use nearest::nearest;
-pub use number::{Count, NumberError, Percent, Quantity, Ratio};
+pub use number::{Amount, Count, NumberError, Percent, Quantity, Ratio};
 pub use size::{ByteSize, ByteSizeError};
 pub use time::{Span, SpanError, Timestamp, TimestampError, Window, WindowError};
 pub use version::{ComponentVersion, ComponentVersionError, ProtocolVersion, VersionError};
 pub use word::{
-    AllocationStatus, CheckResult, CheckpointTrigger, CheckpointType, ConflictTolerance,
-    ErrorCategory, ErrorScope, ErrorType, HealthState, IsolationLevel, Priority, Severity,
-    UnknownWord, WordError,
+    AllocationStatus, Ballot, BallotOutcome, CheckResult, CheckpointMessage, CheckpointTrigger,
+    CheckpointType, ConflictTolerance, ErrorCategory, ErrorScope, ErrorType, HealthState,
+    IsolationLevel, Priority, RollbackMode, Severity, StateMessage, TextEncoding, UnknownWord,
+    WordError,
 };

@@ -265,6 +265,30 @@ vocabularies! {
     HealthState "a health state" {
         Healthy "healthy", Degraded "degraded", Unhealthy "unhealthy", Unknown "unknown",
     }
+    /// What a state message calls itself.
+    StateMessage "the type of a state message" {
+        StateSync "state_sync",
+    }
+    /// What a checkpoint message calls itself.
+    CheckpointMessage "the type of a checkpoint message" {
+        CheckpointUpdate "checkpoint_update",
+    }
+    /// How much a rollback restores. Extension.
+    RollbackMode "a rollback mode" {
+        Full "full", Partial "partial", Selective "selective",
+    }
+    /// How bytes are written as text. Extension.
+    TextEncoding "a text encoding" {
+        Utf8 "utf-8", Base64 "base64",
+    }
+    /// A vote on a proposal. Extension.
+    Ballot "a vote" {
+        Accept "accept", Reject "reject", Abstain "abstain",
+    }
+    /// How a ballot ended. Extension.
+    BallotOutcome "an outcome of a ballot" {
+        Committed "committed", Rejected "rejected", Expired "expired",
+    }
 }
 
 /// Gives vocabularies an order; the quoted words are unknown ones that still have a place.

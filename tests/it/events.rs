@@ -179,7 +179,7 @@ fn misfit(rng: &mut Rng, field: FieldType) -> Option<(Tree, Code)> {
         (FieldType::TextList, _) => (Tree::text("a"), Code::WrongKind),
         (FieldType::Phase, 0) => (Tree::text("$phase"), Code::Placeholder),
         (FieldType::Number, _) => (Tree::text("12"), Code::WrongKind),
-        (FieldType::Count, 0) => (Tree::plain("3.0"), Code::OutOfRange),
+        (FieldType::Count, 0) => (Tree::plain("3.5"), Code::OutOfRange),
         (FieldType::Count, 1) => (Tree::plain("18446744073709551616"), Code::OutOfRange),
         (FieldType::Percent, 0) => (Tree::plain("100.01"), Code::OutOfRange),
         (FieldType::Percent, 1) => (Tree::plain("-1"), Code::OutOfRange),

@@ -1,137 +1,129 @@
 //! Whole numbers.
 
-use core::fmt;
-use core::str::FromStr;
+use core::cmp::Ordering;
 
-use serde::de::{Deserialize, Deserializer, Unexpected, Visitor};
-use serde::ser::{Serialize, Serializer};
+use smol_str::SmolStr;
 
 use super::{NumberError, Quantity};
 use crate::scalar::decimal::Number;
-use crate::scalar::text::{excerpt, scalar_schema};
+use crate::scalar::text::excerpt;
 
 /// A whole number from 0 to 2^64 - 1, such as `agents` and `retry_count`.
 ///
-/// On the wire it is spelled with digits only: `8.0`, `8e0` and `-0` are refused.
+/// It is whole by its value, as JSON Schema's `integer` is: `8.0` and `8e0` are read too. The
+/// spelling is kept. Equality and hashing go by the spelling, so there is no `Ord`; compare
+/// [`get`](Self::get).
 ///
 /// ```
 /// use coordination_protocol::scalar::Count;
 ///
 /// let agents: Count = "5".parse()?;
 /// assert_eq!(agents.get(), 5);
-/// assert!("5.0".parse::<Count>().is_err());
+/// assert_eq!("5.0".parse::<Count>()?.get(), 5);
+/// assert!("5.5".parse::<Count>().is_err());
 /// # Ok::<(), coordination_protocol::scalar::NumberError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Count(u64);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Count(SmolStr);
 
 impl Count {
     /// Takes a whole number.
-    pub const fn new(value: u64) -> Self {
-        Self(value)
+    pub fn new(value: u64) -> Self {
+        Self::from(value)
     }
 
     /// The whole number.
-    pub const fn get(self) -> u64 {
-        self.0
+    pub fn get(&self) -> u64 {
+        // The spelling was checked when it was taken.
+        value_of(&self.0).unwrap_or_default()
     }
 
-    /// Reads digits.
+    /// The spelling.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Reads a whole number and keeps its spelling.
     ///
     /// # Errors
     ///
     /// [`NumberError::NotANumber`] if the text is not a JSON number, [`NumberError::NotWhole`] if
-    /// it has a fraction or an exponent or is `-0`, [`NumberError::OutOfRange`] if it is negative
-    /// or more than 2^64 - 1.
+    /// its value has a fraction, [`NumberError::OutOfRange`] if it is negative or more than
+    /// 2^64 - 1.
     pub fn parse(text: &str) -> Result<Self, NumberError> {
-        let number =
-            Number::scan(text).ok_or_else(|| NumberError::NotANumber { text: excerpt(text) })?;
-        if !number.is_plain() || text == "-0" {
-            return Err(NumberError::NotWhole { text: excerpt(text) });
-        }
-        text.parse().map(Self).map_err(|_| NumberError::OutOfRange {
-            text: excerpt(text),
-            min: "0",
-            max: "18446744073709551615",
-        })
+        Self::try_from(Quantity::parse(text)?)
     }
 
-    /// Whether the text is a whole number in range, spelled with digits only. Allocates nothing.
+    /// Whether the text is a whole number in range. Allocates nothing.
     pub fn is_valid(text: &str) -> bool {
-        Number::scan(text).is_some_and(|number| number.is_plain()) && text.parse::<u64>().is_ok()
+        value_of(text).is_some()
+    }
+
+    /// Compares by value.
+    pub fn cmp_value(&self, other: &Self) -> Ordering {
+        self.get().cmp(&other.get())
     }
 }
 
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+/// The value of a whole number in range.
+#[inline]
+fn value_of(text: &str) -> Option<u64> {
+    let bytes = text.as_bytes();
+    // Nearly all counts are short runs of digits.
+    if (1..=18).contains(&bytes.len()) && (bytes[0] != b'0' || bytes.len() == 1) {
+        let mut value = 0;
+        for byte in bytes {
+            if !byte.is_ascii_digit() {
+                return Number::scan(text)?.whole();
+            }
+            value = value * 10 + u64::from(byte - b'0');
+        }
+        return Some(value);
+    }
+    Number::scan(text)?.whole()
+}
+
+impl TryFrom<Quantity> for Count {
+    type Error = NumberError;
+
+    fn try_from(quantity: Quantity) -> Result<Self, NumberError> {
+        if Self::is_valid(quantity.as_str()) {
+            return Ok(Self(quantity.0));
+        }
+        let text = excerpt(quantity.as_str());
+        match Number::scan(quantity.as_str()) {
+            Some(number) if number.has_fraction() => Err(NumberError::NotWhole { text }),
+            _ => Err(NumberError::OutOfRange { text, min: "0", max: "18446744073709551615" }),
+        }
     }
 }
 
-impl FromStr for Count {
-    type Err = NumberError;
-
-    fn from_str(text: &str) -> Result<Self, NumberError> {
-        Self::parse(text)
+impl Default for Count {
+    fn default() -> Self {
+        Self(SmolStr::new_static("0"))
     }
 }
 
 impl From<u64> for Count {
     fn from(value: u64) -> Self {
-        Self(value)
+        Self(Quantity::from(value).0)
     }
 }
 
 impl From<u32> for Count {
     fn from(value: u32) -> Self {
-        Self(u64::from(value))
+        Self::from(u64::from(value))
     }
 }
 
 impl From<Count> for u64 {
     fn from(count: Count) -> Self {
-        count.0
+        count.get()
     }
 }
 
 impl From<Count> for Quantity {
     fn from(count: Count) -> Self {
-        Self::from(count.0)
+        Self(count.0)
     }
 }
-
-impl Serialize for Count {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Whole;
-
-        impl Visitor<'_> for Whole {
-            type Value = Count;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number from 0 to 18446744073709551615, with digits only")
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Count, E> {
-                Ok(Count(value))
-            }
-
-            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Count, E> {
-                u64::try_from(value)
-                    .map(Count)
-                    .map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
-            }
-        }
-
-        deserializer.deserialize_u64(Whole)
-    }
-}
-
-scalar_schema!(Count, "A whole number from 0, spelled with digits only.", {
-    "type": "integer", "minimum": 0, "maximum": u64::MAX,
-});

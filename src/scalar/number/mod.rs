@@ -8,7 +8,7 @@
 //! The spelling travels through `serde_json` as a raw value. Text forms of JSON are supported
 //! (`from_str`, `from_slice`, `from_reader`, `to_string`, ...). `serde_json::Value` works but
 //! spells numbers its own way. Other formats, and serde's buffered shapes (`flatten`,
-//! `untagged`), are not supported, except for [`Count`].
+//! `untagged`), are not supported.
 
 mod count;
 
@@ -36,8 +36,8 @@ pub enum NumberError {
         /// The refused text; a long one is cut and ends in `…`.
         text: SmolStr,
     },
-    /// It is not a whole number spelled with digits only.
-    #[error("`{text}` is not a count; write a whole number with digits only, like `12`")]
+    /// It has a fraction.
+    #[error("`{text}` is not a count; write a whole number like `12`")]
     NotWhole {
         /// The refused number; a long one is cut and ends in `…`.
         text: SmolStr,
@@ -182,6 +182,11 @@ macro_rules! spelled_number {
     };
 }
 
+spelled_number!(Count);
+scalar_schema!(Count, "A whole number from 0.", {
+    "type": "integer", "minimum": 0, "maximum": u64::MAX,
+});
+
 spelled_number!(Quantity);
 scalar_schema!(Quantity, "Any number, kept as spelled.", { "type": "number" });
 
@@ -297,3 +302,97 @@ bounded_number! {
     /// A share of one, from 0 to 1, such as `success_probability` and `compression_ratio`.
     Ratio, 0, 1, "0.90"
 }
+
+/// A number that is not negative, such as `memory_gb` and `duration_hours`.
+///
+/// The spelling is kept. Equality and hashing go by the spelling, so there is no `Ord`; use
+/// [`Amount::cmp_value`].
+///
+/// ```
+/// use coordination_protocol::scalar::Amount;
+///
+/// assert_eq!(Amount::parse("2.50")?.to_string(), "2.50");
+/// assert!(Amount::parse("-1").is_err());
+/// # Ok::<(), coordination_protocol::scalar::NumberError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Amount(SmolStr);
+
+impl Amount {
+    /// Spells a double the shortest way that reads back as the same double.
+    ///
+    /// # Errors
+    ///
+    /// [`NumberError::OutOfRange`] below 0, [`NumberError::NotANumber`] for NaN and the infinities.
+    pub fn new(value: f64) -> Result<Self, NumberError> {
+        Self::try_from(Quantity::new(value)?)
+    }
+
+    /// Reads a number in the grammar of JSON and keeps its spelling.
+    ///
+    /// # Errors
+    ///
+    /// [`NumberError::OutOfRange`] below 0, [`NumberError::NotANumber`] if the text is not a JSON
+    /// number.
+    pub fn parse(text: &str) -> Result<Self, NumberError> {
+        Self::try_from(Quantity::parse(text)?)
+    }
+
+    /// Whether the text is a JSON number that is not negative. Allocates nothing.
+    pub fn is_valid(text: &str) -> bool {
+        Number::scan(text).is_some_and(|number| !number.is_negative())
+    }
+
+    /// The spelling.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The nearest double; `None` beyond the range of a double.
+    pub fn value(&self) -> Option<f64> {
+        self.0.parse().ok().filter(|value: &f64| value.is_finite())
+    }
+
+    /// Compares by value, exactly.
+    pub fn cmp_value(&self, other: &Self) -> Ordering {
+        cmp_value(self.as_str(), other.as_str())
+    }
+}
+
+impl TryFrom<Quantity> for Amount {
+    type Error = NumberError;
+
+    fn try_from(quantity: Quantity) -> Result<Self, NumberError> {
+        if Self::is_valid(quantity.as_str()) {
+            return Ok(Self(quantity.0));
+        }
+        Err(NumberError::OutOfRange {
+            text: excerpt(quantity.as_str()),
+            min: "0",
+            max: "the largest double",
+        })
+    }
+}
+
+impl From<Amount> for Quantity {
+    fn from(amount: Amount) -> Self {
+        Self(amount.0)
+    }
+}
+
+impl From<u32> for Amount {
+    fn from(value: u32) -> Self {
+        Self(value.to_smolstr())
+    }
+}
+
+impl From<Count> for Amount {
+    fn from(count: Count) -> Self {
+        Self(Quantity::from(count).0)
+    }
+}
+
+spelled_number!(Amount);
+scalar_schema!(Amount, "A number that is not negative, kept as spelled.", {
+    "type": "number", "minimum": 0,
+});

@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use coordination_protocol::scalar::{Count, NumberError, Percent, Quantity, Ratio};
+use coordination_protocol::scalar::{Amount, Count, NumberError, Percent, Quantity, Ratio};
 use proptest::prelude::*;
 use regex::Regex;
 
@@ -71,32 +71,66 @@ fn ranges_are_exact() {
 }
 
 #[test]
-fn counts_are_digits_only() {
-    for text in ["5.0", "5e0", "5E2", "-0", "1.5"] {
+fn counts_are_whole_by_value() {
+    for (text, value) in [
+        ("5.0", 5),
+        ("5e0", 5),
+        ("5E2", 500),
+        ("-0", 0),
+        ("0.0", 0),
+        ("1.50e1", 15),
+        ("1200e-2", 12),
+        ("0e999999999", 0),
+        ("18446744073709551615", u64::MAX),
+        ("1844674407370955161.5e1", u64::MAX),
+    ] {
+        let count = Count::parse(text).unwrap();
+        assert_eq!((count.get(), count.as_str()), (value, text));
+        assert!(Count::is_valid(text));
+        assert_eq!(keeps::<Count>(text), count);
+    }
+    for text in ["1.5", "1e-1", "-1.5", "1200e-3", "123456789012345678901.5"] {
         refuses(
             Count::parse(text),
-            &format!("`{text}` is not a count; write a whole number with digits only, like `12`"),
+            &format!("`{text}` is not a count; write a whole number like `12`"),
         );
         assert!(!Count::is_valid(text));
         assert!(read::<Count>(text).is_err(), "{text}");
     }
-    for text in ["-1", "18446744073709551616"] {
+    for text in ["-1", "18446744073709551616", "1e20", "1e999999999999999999999", "-1e2"] {
         refuses(
             Count::parse(text),
             &format!("{text} is out of range: it must be from 0 to 18446744073709551615"),
         );
         assert!(read::<Count>(text).is_err(), "{text}");
     }
-    refuses(
-        read::<Count>("-1"),
-        "invalid value: integer `-1`, expected a whole number from 0 to 18446744073709551615, \
-         with digits only at line 1 column 2",
-    );
-    refuses(
-        read::<Count>("8.0"),
-        "invalid type: floating point `8.0`, expected a whole number from 0 to \
-         18446744073709551615, with digits only at line 1 column 3",
-    );
+    for text in ["01", "1.", "+1", "", "1x"] {
+        refuses(
+            Count::parse(text),
+            &format!("`{text}` is not a JSON number; write it like `12` or `94.2`"),
+        );
+    }
+    assert_eq!(Count::default(), Count::new(0));
+    assert!(Count::parse("5.0").unwrap().cmp_value(&Count::new(5)).is_eq());
+}
+
+#[test]
+fn amounts_are_not_negative() {
+    for text in ["0", "-0", "-0.0", "2.50", "1e9", "1e-9"] {
+        assert_eq!(Amount::parse(text).unwrap().as_str(), text);
+        assert_eq!(keeps::<Amount>(text).as_str(), text);
+    }
+    for text in ["-1", "-1e-9"] {
+        refuses(
+            Amount::parse(text),
+            &format!("{text} is out of range: it must be from 0 to the largest double"),
+        );
+        assert!(!Amount::is_valid(text));
+        assert!(read::<Amount>(text).is_err());
+    }
+    assert!(Amount::new(f64::NAN).is_err() && Amount::new(-0.5).is_err());
+    assert_eq!(Amount::from(3_u32), Amount::from(Count::new(3)));
+    assert_eq!(Amount::parse("1e999").unwrap().value(), None);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn numbers() {
     assert_eq!(
         schema::<Count>(),
         json!({
-            "description": "A whole number from 0, spelled with digits only.",
+            "description": "A whole number from 0.",
             "type": "integer",
             "minimum": 0,
             "maximum": u64::MAX,
