@@ -61,6 +61,7 @@
 pub mod event;
 pub mod finding;
 pub mod json;
+pub mod message;
 pub mod route;
 pub mod scalar;
 
@@ -70,5 +71,6 @@ pub use event::{
 };
 pub use finding::{Code, Finding, FindingSeverity, Level, Mode, Report, Verdict};
 pub use json::{Json, Limits};
+pub use message::{Envelope, Message, MessageKind, MessageRef};
 pub use route::{Pattern, RouteKey};
 pub use scalar::{Phase, ProtocolVersion, WorkflowId};

@@ -1,12 +1,13 @@
 //! The choices of a reader, and its two ways to read.
 
 use super::examine::examine;
+use super::faults::{not_utf8, too_long};
 use super::line::{EventRef, colons};
 use super::records::Records;
 use super::sink::{Collect, FailFast};
 use super::spec::Registry;
 use crate::finding::{Code, Finding, FindingSeverity, Mode, Report};
-use crate::json::{Limits, whole_characters};
+use crate::json::Limits;
 use crate::scalar::{ProtocolVersion, id};
 use std::fmt;
 use std::io::BufRead;
@@ -165,13 +166,8 @@ impl Codec {
             match std::str::from_utf8(line) {
                 Ok(text) => return self.check(text),
                 Err(error) => {
-                    let at = error.valid_up_to();
-                    let end = at + error.error_len().unwrap_or(line.len() - at);
-                    let byte = line.get(at).copied().unwrap_or_default();
                     let mut sink = Collect::new(self);
-                    sink.add(
-                        Finding::new(Code::NotUtf8, at..end).with_actual(&format!("0x{byte:02X}")),
-                    );
+                    sink.add(not_utf8(line, error));
                     return Record { event: None, type_name: None, report: sink.into_report() };
                 }
             }
@@ -194,11 +190,6 @@ impl Default for Codec {
     }
 }
 
-pub(super) fn too_long(limits: &Limits, record: &[u8]) -> Finding {
-    Finding::new(Code::TooLong, whole_characters(record, limits.bytes)..record.len())
-        .with_expected(smol_str::format_smolstr!("{}", limits.bytes))
-}
-
 /// What a check yields: everything that was found, and the event if it can be used.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -210,6 +201,13 @@ pub struct Record<'a> {
     pub type_name: Option<&'a str>,
     /// What was found.
     pub report: Report,
+}
+
+impl Codec {
+    /// The name in the place of the event type, if the text looks like an event at all.
+    pub(crate) fn type_name<'a>(&self, line: &'a str) -> Option<&'a str> {
+        type_name(line, &self.registry)
+    }
 }
 
 fn type_name<'a>(line: &'a str, registry: &Registry) -> Option<&'a str> {

@@ -1,18 +1,16 @@
 //! The data of a record: one scan, and what is asked of its top level.
 
-use super::cause::{NO_PHASE, SHELL_ESCAPED, cause};
+use super::cause::{NO_PHASE, SHELL_ESCAPED};
 use super::codec::Codec;
-use super::examine::bad_identifier;
+use super::faults::{self, describe};
 use super::field::{FieldType, Misfit, is_placeholder};
-use super::line::{Shape, describe};
+use super::line::Shape;
 use super::sink::Sink;
 use super::spec::FieldSpec;
 use crate::finding::{Code, Finding, FindingSeverity, Hint};
 use crate::json::{Fault, FaultKind, Kind, Token, Visit, pointer, scan};
-use crate::scalar::id;
 use smol_str::SmolStr;
 use std::ops::ControlFlow::{self, Break, Continue};
-use std::ops::Range;
 
 /// What the next value of the data's top level is.
 #[derive(Clone, Copy)]
@@ -30,8 +28,10 @@ pub(super) struct Visitor<'a, 'r, S> {
     required: &'r [FieldSpec],
     /// Whether a datum that the registry does not ask for is a finding that matters.
     tells_extras: bool,
-    workflow: Range<usize>,
-    phase: Range<usize>,
+    workflow: Option<&'a str>,
+    phase: Option<&'a str>,
+    /// Pointer of the data in its document; empty for a line.
+    base: &'a str,
     /// One bit a required datum, by its place in the registry.
     seen: u32,
     expect: Expect,
@@ -40,6 +40,8 @@ pub(super) struct Visitor<'a, 'r, S> {
     /// Where the first key starts that is not required, or repeats one that is.
     pub(super) extras_from: usize,
     pub(super) slots: [Option<Token>; Shape::SLOTS],
+    /// Where the data starts.
+    root: usize,
     single_quoted: bool,
     line_break: Option<usize>,
     /// Names of the data that the registry does not ask for, one a line; what a missing one is
@@ -48,7 +50,8 @@ pub(super) struct Visitor<'a, 'r, S> {
 }
 
 impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
-    /// A visitor of the data behind the colons `at`. The extra data of a `registered` type is told.
+    /// A visitor of the data of an event in a workflow's phase. The extra data of a `registered`
+    /// type is told.
     #[inline]
     pub(super) fn new(
         codec: &'r Codec,
@@ -56,7 +59,7 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
         sink: &'a mut S,
         required: &'r [FieldSpec],
         registered: bool,
-        at: [usize; 3],
+        [workflow, phase]: [Option<&'a str>; 2],
     ) -> Self {
         let extras_matter = S::ALL || codec.severity(Code::UnknownField) == FindingSeverity::Error;
         Visitor {
@@ -65,17 +68,25 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
             codec,
             required,
             tells_extras: extras_matter && registered,
-            workflow: at[0] + 1..at[1],
-            phase: at[1] + 1..at[2],
+            workflow,
+            phase,
+            base: "",
             seen: 0,
             expect: Expect::Nothing,
             next: 0,
             extras_from: usize::MAX,
             slots: [None; Shape::SLOTS],
+            root: 0,
             single_quoted: false,
             line_break: None,
             extras: String::new(),
         }
+    }
+
+    /// The data stands in a document, at a pointer.
+    pub(super) fn inside(mut self, pointer: &'a str) -> Self {
+        self.base = pointer;
+        self
     }
 
     /// Scans the data at `from`, to the end of the body. `None` if it is no object or the sink
@@ -87,6 +98,7 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
         if text.as_bytes().get(from) != Some(&b'{') && !self.object_follows(from) {
             return None;
         }
+        self.root = from;
         let scanned = scan(text, from, codec.limits(), self);
         let token = match scanned {
             Ok(token) => token,
@@ -108,7 +120,9 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
         if token.end() < text.len() && self.trailing(token.end()).is_break() {
             return None;
         }
-        if let Some(at) = self.line_break {
+        if let Some(at) = self.line_break
+            && self.base.is_empty()
+        {
             let range = at..at + 1;
             let code = Code::MultiLineData;
             if self.sink.push(code, || Finding::new(code, range)).is_break() {
@@ -133,7 +147,7 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
         }
         let at = self.text.len() - trimmed.len();
         let (text, limits) = (self.text, self.codec.limits());
-        let phase = self.phase.clone();
+        let phase = self.phase;
         let _ = self.sink.push(Code::DataNotObject, || {
             let found = match scan(text, at, limits, &mut Ignore) {
                 Ok(token) => describe(text, token),
@@ -141,7 +155,7 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
                 Err(_) if is_placeholder(trimmed) => format!("the placeholder `{trimmed}`"),
                 Err(_) => "text that is not JSON".to_owned(),
             };
-            let hint = if text[phase.clone()].starts_with('{') {
+            let hint = if phase.is_some_and(|phase| phase.starts_with('{')) {
                 Hint::Say(NO_PHASE)
             } else if trimmed.starts_with(['"', '\'']) {
                 Hint::Say("the quotes around the data belong to the shell; write the object bare")
@@ -158,26 +172,8 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
     #[cold]
     #[inline(never)]
     fn broken(&mut self, fault: &Fault) -> ControlFlow<()> {
-        let limits = self.codec.limits();
-        let (code, expected) = match fault.kind {
-            FaultKind::TooDeep => (Code::TooDeep, smol_str::format_smolstr!("{}", limits.depth)),
-            FaultKind::TooManyKeys => {
-                (Code::TooManyKeys, smol_str::format_smolstr!("{}", limits.keys))
-            }
-            FaultKind::Unexpected { expected } => (Code::BrokenJson, SmolStr::new_static(expected)),
-            _ => (Code::BrokenJson, SmolStr::default()),
-        };
-        let detail = fault.kind.words();
-        let text = self.text;
-        let range = fault.range.clone();
-        self.sink.push(code, || {
-            let hint = if code == Code::BrokenJson { cause(text, range.start) } else { Hint::None };
-            Finding::new(code, range.clone())
-                .with_expected(expected)
-                .with_actual(text.get(range).unwrap_or_default())
-                .with_detail(SmolStr::new_static(detail))
-                .with_hint(hint)
-        })
+        let (text, limits) = (self.text, self.codec.limits());
+        self.sink.push(faults::broken_code(fault), || faults::broken(text, limits, fault))
     }
 
     #[cold]
@@ -192,18 +188,7 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
             });
         }
         let at = text.len() - rest.len();
-        self.sink.push(Code::TrailingText, || {
-            let hint = if rest.bytes().all(|b| matches!(b, b'}' | b']')) {
-                Hint::Say("a closing bracket too many")
-            } else if matches!(rest, "," | ";") {
-                Hint::Say("a record ends with its closing brace; remove what follows")
-            } else if rest.starts_with(',') {
-                Hint::Say("the object was closed too early")
-            } else {
-                Hint::None
-            };
-            Finding::new(Code::TrailingText, at..text.len()).with_actual(rest).with_hint(hint)
-        })
+        self.sink.push(Code::TrailingText, || faults::trailing(text, at))
     }
 
     #[cold]
@@ -214,9 +199,10 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
         let present = SmolStr::new(&self.extras);
         for (index, field) in self.required.iter().enumerate() {
             if self.seen & 1 << index == 0 {
+                let pointer = self.pointer_to(&field.name);
                 self.sink.push(Code::MissingData, || {
                     Finding::new(Code::MissingData, at..at + 1)
-                        .with_pointer(pointer_to(&field.name))
+                        .with_pointer(pointer)
                         .with_expected(field.name.clone())
                         .with_hint(Hint::Among { present: present.clone() })
                 })?;
@@ -229,65 +215,37 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
     #[inline(never)]
     fn misfit(&mut self, field: &FieldSpec, value: Token, misfit: Misfit) -> ControlFlow<()> {
         let text = self.text;
-        let field_type = field.field_type;
-        let code = match misfit {
-            Misfit::Kind => Code::WrongKind,
-            Misfit::Range => Code::OutOfRange,
-            Misfit::Unreadable => Code::UnreadableText,
-            Misfit::Word => Code::UnknownWord,
-            Misfit::Placeholder => Code::Placeholder,
-            Misfit::Identifier => Code::BadIdentifier,
-        };
-        self.sink.push(code, || {
-            let finding = Finding::new(code, value.range()).with_pointer(pointer_to(&field.name));
-            match misfit {
-                Misfit::Kind => {
-                    finding.with_expected(field_type.noun()).with_actual(&describe(text, value))
-                }
-                Misfit::Identifier => {
-                    let meaning = value.decode(text);
-                    match id::check(&meaning) {
-                        Ok(_) => finding,
-                        Err(error) => bad_identifier(&field.name, &meaning, &error, value.range())
-                            .with_pointer(finding.pointer),
-                    }
-                }
-                Misfit::Word => {
-                    let words = field_type.words().unwrap_or_default();
-                    finding
-                        .with_expected(SmolStr::from(words.join(", ")))
-                        .with_actual(&value.decode(text))
-                        .with_hint(Hint::NearestTo { known: SmolStr::from(words.join("\n")) })
-                }
-                Misfit::Range | Misfit::Unreadable | Misfit::Placeholder => {
-                    finding.with_expected(field_type.noun()).with_actual(&value.decode(text))
-                }
-            }
+        let pointer = self.pointer_to(&field.name);
+        self.sink.push(faults::misfit_code(misfit), || {
+            faults::misfit(text, field.field_type, &field.name, pointer, value, misfit)
         })
     }
 
+    #[cold]
+    fn pointer_to(&self, name: &str) -> String {
+        let mut pointer = String::with_capacity(self.base.len() + name.len() + 1);
+        pointer.push_str(self.base);
+        pointer::push_key(&mut pointer, name);
+        pointer
+    }
+
     /// The data repeats a part of the header; both must agree.
-    fn agrees(&mut self, name: &str, header: Range<usize>, value: Token) -> ControlFlow<()> {
-        let said = &self.text[header];
+    fn agrees(&mut self, name: &str, said: Option<&str>, value: Token) -> ControlFlow<()> {
+        let Some(said) = said else { return Continue(()) };
         // A number names a phase by its place, not by the name that the header has.
         let by_number = name == "phase" && value.kind() == Kind::Number;
         if by_number || (value.kind() == Kind::Text && value.means(self.text, said)) {
             return Continue(());
         }
         let text = self.text;
+        let pointer = self.pointer_to(name);
         self.sink.push(Code::HeaderMismatch, || {
             Finding::new(Code::HeaderMismatch, value.range())
-                .with_pointer(pointer_to(name))
+                .with_pointer(pointer)
                 .with_expected(said)
                 .with_actual(&value.decode(text))
         })
     }
-}
-
-fn pointer_to(name: &str) -> String {
-    let mut pointer = String::with_capacity(name.len() + 1);
-    pointer::push_key(&mut pointer, name);
-    pointer
 }
 
 impl<S: Sink> Visit for Visitor<'_, '_, S> {
@@ -323,9 +281,10 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
                 self.extras.push_str(name);
                 self.extras.push('\n');
             }
+            let pointer = self.pointer_to(name);
             return self.sink.push(Code::UnknownField, || {
                 Finding::new(Code::UnknownField, key.range())
-                    .with_pointer(pointer_to(name))
+                    .with_pointer(pointer)
                     .with_actual(name)
             });
         }
@@ -339,8 +298,8 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
         }
         match std::mem::replace(&mut self.expect, Expect::Nothing) {
             Expect::Nothing => Continue(()),
-            Expect::Workflow => self.agrees("workflow_id", self.workflow.clone(), value),
-            Expect::Phase => self.agrees("phase", self.phase.clone(), value),
+            Expect::Workflow => self.agrees("workflow_id", self.workflow, value),
+            Expect::Phase => self.agrees("phase", self.phase, value),
             Expect::Required(index) => {
                 let field = &self.required[index];
                 if let Some(slot) = self.slots.get_mut(index) {
@@ -352,7 +311,7 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
                 let names_workflow =
                     field.field_type == FieldType::Id && field.name == "workflow_id";
                 if names_workflow && value.kind() == Kind::Text {
-                    return self.agrees("workflow_id", self.workflow.clone(), value);
+                    return self.agrees("workflow_id", self.workflow, value);
                 }
                 Continue(())
             }
@@ -361,33 +320,16 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
 
     #[cold]
     fn fault(&mut self, fault: &Fault) -> ControlFlow<()> {
-        let text = self.text;
-        let range = fault.range.clone();
-        let behind = self.phase.end + 1;
-        let root = behind + text[behind..].find('{').unwrap_or(0);
-        let code = match fault.kind {
-            FaultKind::DuplicateKey => Code::DuplicateKey,
-            FaultKind::BeyondDouble => Code::NumberBeyondDouble,
-            FaultKind::SingleQuoted => {
-                if std::mem::replace(&mut self.single_quoted, true) {
-                    return Continue(());
-                }
-                Code::SingleQuotes
-            }
-            _ => return Break(()),
-        };
-        self.sink.push(code, || {
-            let finding = Finding::new(code, range.clone());
-            match code {
-                Code::DuplicateKey => finding
-                    .with_pointer(pointer::locate(text, root, range.start))
-                    .with_actual(text.get(range.start + 1..range.end - 1).unwrap_or_default()),
-                Code::NumberBeyondDouble => finding
-                    .with_pointer(pointer::locate(text, root, range.start))
-                    .with_actual(text.get(range).unwrap_or_default()),
-                _ => finding,
-            }
-        })
+        let Some(code) = faults::passable(fault) else { return Break(()) };
+        // The scan of the whole document told it already.
+        if !self.base.is_empty() {
+            return Continue(());
+        }
+        if code == Code::SingleQuotes && std::mem::replace(&mut self.single_quoted, true) {
+            return Continue(());
+        }
+        let (text, root) = (self.text, self.root);
+        self.sink.push(code, || faults::passed(code, text, root, fault.range.clone()))
     }
 
     #[inline]

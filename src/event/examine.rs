@@ -4,17 +4,18 @@
 //! [`Sink`](super::sink::Sink) decides what becomes of a finding.
 
 use super::cause::NO_PHASE;
-use super::codec::{Codec, too_long};
+use super::codec::Codec;
 use super::data::Visitor;
+use super::faults::{bad_identifier, too_long};
 use super::field::is_placeholder;
 use super::line::{Shape, colons, plain_colons};
 use super::sink::Sink;
 use super::spec::{FieldSpec, Known};
 use crate::finding::{Code, Finding, Hint};
-use crate::scalar::IdError;
+use crate::json::Token;
 use crate::scalar::id::{self, IdCharset};
 use smol_str::SmolStr;
-use std::ops::ControlFlow::{Break, Continue};
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::ops::Range;
 
 /// Examines a record. `None` if it has no shape that accessors could use, or the sink broke off.
@@ -52,7 +53,8 @@ pub(super) fn examine<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Optio
         }
     };
 
-    let mut visitor = Visitor::new(codec, body, sink, required, registered, at);
+    let header = [Some(&body[at[0] + 1..at[1]]), Some(&body[at[1] + 1..at[2]])];
+    let mut visitor = Visitor::new(codec, body, sink, required, registered, header);
     let data = visitor.data(at[2] + 1)?;
     Some(Shape {
         kind,
@@ -66,6 +68,63 @@ pub(super) fn examine<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Optio
         },
         slots: if kind.is_some() { visitor.slots } else { [None; Shape::SLOTS] },
     })
+}
+
+/// The data of an event whose parts stand in a document.
+pub(crate) struct EventDataIn<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) name_range: Range<usize>,
+    pub(crate) name_pointer: &'a str,
+    /// Absent where the document does without.
+    pub(crate) workflow: Option<&'a str>,
+    pub(crate) phase: Option<&'a str>,
+    pub(crate) data: Token,
+    pub(crate) data_pointer: &'a str,
+}
+
+impl Codec {
+    /// Examines the data of an event in a document that was scanned before. `None` if the sink
+    /// broke off.
+    pub(crate) fn examine_data<S: Sink>(&self, parts: EventDataIn<'_>, sink: &mut S) -> Option<()> {
+        let mut registered = true;
+        let required: &[FieldSpec] = match self.registry().find(parts.name) {
+            Known::Type(known) => known.spec().required,
+            Known::Custom(custom) => &custom.required,
+            unknown => {
+                registered = false;
+                let flow = unknown_type(
+                    self,
+                    parts.name,
+                    parts.name_range,
+                    &unknown,
+                    &mut At { sink, pointer: parts.name_pointer },
+                );
+                flow.ok()?;
+                &[]
+            }
+        };
+        let body = &parts.text[..parts.data.end()];
+        let header = [parts.workflow, parts.phase];
+        Visitor::new(self, body, sink, required, registered, header)
+            .inside(parts.data_pointer)
+            .data(parts.data.start())
+            .map(|_| ())
+    }
+}
+
+/// Puts findings at a pointer.
+struct At<'s, S> {
+    sink: &'s mut S,
+    pointer: &'s str,
+}
+
+impl<S: Sink> Sink for At<'_, S> {
+    const ALL: bool = S::ALL;
+
+    fn push(&mut self, code: Code, make: impl FnOnce() -> Finding) -> ControlFlow<()> {
+        self.sink.push(code, || make().with_pointer(self.pointer))
+    }
 }
 
 /// Takes off what may surround a record, each a finding: mark, line end, white space, shell quotes.
@@ -201,19 +260,6 @@ fn identifier<S: Sink>(
         Continue(()) => Ok(()),
         Break(()) => Err(()),
     }
-}
-
-#[cold]
-pub(super) fn bad_identifier(
-    part: &str,
-    text: &str,
-    error: &IdError,
-    range: Range<usize>,
-) -> Finding {
-    Finding::new(Code::BadIdentifier, range)
-        .with_expected("an identifier")
-        .with_actual(text)
-        .with_detail(smol_str::format_smolstr!("the {part} is not an identifier: {error}"))
 }
 
 #[cold]

@@ -7,9 +7,7 @@ use super::payload::Extra;
 use super::spec::FieldSpec;
 use super::value::{DecodeError, Event};
 use crate::finding::Mode;
-use crate::json::{
-    CanonicalError, Json, Kind, Limits, Members, Token, canonical, members, write_text,
-};
+use crate::json::{CanonicalError, Json, Limits, Members, Token, canonical, members, write_text};
 use crate::scalar::{Digest, IdError, id};
 use smol_str::SmolStr;
 use std::fmt;
@@ -425,15 +423,5 @@ impl std::str::FromStr for EventBuf {
 impl<'a> From<EventRef<'a>> for EventBuf {
     fn from(event: EventRef<'a>) -> Self {
         event.to_buf()
-    }
-}
-
-/// What findings call the value of a token: its kind, or for a scalar that is short, the value.
-pub(super) fn describe(text: &str, token: Token) -> String {
-    match token.kind() {
-        Kind::Number | Kind::Bool if token.range().len() <= 24 => {
-            format!("{} {}", token.kind().noun().trim_start_matches("a "), token.raw(text))
-        }
-        kind => kind.noun().to_owned(),
     }
 }

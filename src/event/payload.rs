@@ -47,11 +47,11 @@ impl Extra {
         self.0.is_empty()
     }
 
-    pub(super) fn push(&mut self, key: SmolStr, value: Json) {
+    pub(crate) fn push(&mut self, key: SmolStr, value: Json) {
         self.0.push((key, value));
     }
 
-    pub(super) fn insert(&mut self, key: &str, value: Json) -> Result<(), ExtraError> {
+    pub(crate) fn insert(&mut self, key: &str, value: Json) -> Result<(), ExtraError> {
         if self.get(key).is_some() {
             return Err(ExtraError::Repeated(key.to_owned()));
         }
@@ -59,7 +59,7 @@ impl Extra {
         Ok(())
     }
 
-    fn write(&self, out: &mut Vec<u8>, mut first: bool) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, mut first: bool) {
         for (key, value) in &self.0 {
             if !first {
                 out.push(b',');

@@ -5,7 +5,7 @@ use crate::finding::{Code, Finding, FindingSeverity, Report};
 use std::ops::ControlFlow::{self, Break, Continue};
 
 /// Where findings go.
-pub(super) trait Sink {
+pub(crate) trait Sink {
     /// Whether everything is wanted, or only the first error.
     const ALL: bool;
 
@@ -14,17 +14,17 @@ pub(super) trait Sink {
 }
 
 /// Stops at the first error.
-pub(super) struct FailFast<'c> {
+pub(crate) struct FailFast<'c> {
     codec: &'c Codec,
     first: Option<Box<Finding>>,
 }
 
 impl<'c> FailFast<'c> {
-    pub(super) fn new(codec: &'c Codec) -> Self {
+    pub(crate) fn new(codec: &'c Codec) -> Self {
         FailFast { codec, first: None }
     }
 
-    pub(super) fn into_finding(self) -> Option<Box<Finding>> {
+    pub(crate) fn into_finding(self) -> Option<Box<Finding>> {
         self.first
     }
 }
@@ -44,27 +44,27 @@ impl Sink for FailFast<'_> {
 }
 
 /// Keeps everything.
-pub(super) struct Collect<'c> {
+pub(crate) struct Collect<'c> {
     codec: &'c Codec,
     report: Report,
 }
 
 impl<'c> Collect<'c> {
-    pub(super) fn new(codec: &'c Codec) -> Self {
+    pub(crate) fn new(codec: &'c Codec) -> Self {
         Collect { codec, report: Report::new() }
     }
 
-    pub(super) fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: Finding) {
         let severity = self.codec.severity(finding.code);
         self.report.push(finding.with_severity(severity), self.codec.limits().findings);
     }
 
     /// The finding that came last.
-    pub(super) fn into_last(self) -> Option<Finding> {
+    pub(crate) fn into_last(self) -> Option<Finding> {
         self.report.findings().last().cloned()
     }
 
-    pub(super) fn into_report(mut self) -> Report {
+    pub(crate) fn into_report(mut self) -> Report {
         self.report.sort();
         self.report
     }

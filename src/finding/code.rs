@@ -136,6 +136,10 @@ const GOOD: Example = Example::new(
     r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}"#,
 );
 
+const GOOD_DOCUMENT: Example = Example::new(
+    r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#,
+);
+
 codes! {
     TooLong "too-long" Schema, strict Error, interop Error;
         says "the record is longer than {expected} bytes";
@@ -298,6 +302,66 @@ codes! {
         because "Where data repeats the workflow or the phase of the header, both must agree: routing follows the header, handlers often read the data.";
         good Example::new(r#"AGENT_DEALLOCATED:wf_001:build:{"agent_id":"agent_003","workflow_id":"wf_001","reason":"done"}"#);
         bad Example::new(r#"AGENT_DEALLOCATED:wf_001:build:{"agent_id":"agent_003","workflow_id":"wf_002","reason":"done"}"#);
+
+    NotAMessage "not-a-message" Schema, strict Error, interop Error;
+        says "this is not a message: {detail}";
+        because "A message is one JSON object: header keys beside one body key. Event lines and arrays of messages are read record by record.";
+        good GOOD_DOCUMENT;
+        bad Example::new(r#"["heartbeat"]"#);
+
+    NoBody "no-body" Schema, strict Error, interop Warning;
+        says "no known body key{detail}";
+        because "The body key tells what a message is: one of the eight documents, `event`, or a control message of protocol 1.1.0; `coord schema` lists them. A message without one cannot be routed or handled. Documents inside it are checked all the same.";
+        good GOOD_DOCUMENT;
+        bad Example::new(r#"{"operation":"status","workflow_id":"wf_001"}"#);
+
+    SecondBody "second-body" Schema, strict Error, interop Error;
+        says "a second body `{actual}` beside `{expected}`";
+        because "A message says one thing; with two bodies, two readers could handle two different ones. Send two messages.";
+        good GOOD_DOCUMENT;
+        bad Example::new(r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"},"deregistration":{"component_id":"hub","reason":"update"}}"#);
+
+    FlatEvent "flat-event" Schema, strict Error, interop Warning;
+        says "the parts of an event stand beside the header";
+        because "An event in an envelope stands under the key `event`: `{\"event\":{\"event_type\",\"workflow_id\",\"phase\",\"data\"}}`. The flat form is read for the sake of older commands; `coord convert` rewrites it.";
+        good Example::new(r#"{"event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#);
+        bad Example::new(r#"{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}"#);
+
+    FieldAlias "field-alias" Schema, strict Error, interop Warning;
+        says "`{actual}` stands for `{expected}`";
+        because "Older commands use another name for this field. Readers in interop mode take it for the right one; write the right one.";
+        good Example::new(r#"{"source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+        bad Example::new(r#"{"source_component":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+    MisplacedField "misplaced-field" Schema, strict Error, interop Warning;
+        says "`{actual}` belongs into `{expected}`";
+        because "The field stands one level too high. Readers in interop mode look there too; write it where it belongs.";
+        good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_789","agents":4}}}"#);
+        bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocation_id":"alloc_789","allocated_resources":{"agents":4}}}"#);
+
+    MissingIdentity "missing-identity" Content, strict Error, interop Error;
+        says "`{expected}` is missing, without which the message has no meaning";
+        because "The field says what the message is about, or which of several things it says. No reader can do without it.";
+        good GOOD_DOCUMENT;
+        bad Example::new(r#"{"heartbeat":{"sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+    MissingField "missing-field" Content, strict Error, interop Warning;
+        says "required field `{expected}` is missing";
+        because "Writers give this field always; readers in interop mode do without. `coord schema NAME` shows which fields are required.";
+        good GOOD_DOCUMENT;
+        bad Example::new(r#"{"heartbeat":{"component_id":"hub","sequence":1}}"#);
+
+    AdvisedField "advised-field" Content, strict Warning, interop Warning;
+        says "`{expected}` should be given";
+        because "The field came with a later version of the protocol. Writers give it; older ones do not know it, so its absence is no error.";
+        good Example::new(r#"{"checkpoint_sync":{"workflow_id":"wf_001","checkpoint_id":"ckpt_1","checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z","state_version":7}}"#);
+        bad Example::new(r#"{"checkpoint_sync":{"workflow_id":"wf_001","checkpoint_id":"ckpt_1","checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+    MessageMismatch "message-mismatch" Business, strict Error, interop Warning;
+        says "the text of the message has another {detail} than its fields";
+        because "A flat event repeats itself as an event line in `message`. If the two differ, two readers read two events. Leave `message` out.";
+        good Example::new(r#"{"event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#);
+        bad Example::new(r#"{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","message":"SYSTEM_STARTUP:global:global:{}","data":{"component_name":"hub","shutdown_reason":"update"}}"#);
 }
 
 impl Code {
@@ -316,6 +380,8 @@ impl Code {
             Code::TooLong
                 | Code::NotUtf8
                 | Code::NotAnEvent
+                | Code::NotAMessage
+                | Code::SecondBody
                 | Code::BadIdentifier
                 | Code::DataNotObject
                 | Code::BrokenJson

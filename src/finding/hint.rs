@@ -18,6 +18,11 @@ pub enum Hint {
         /// The names that exist.
         known: SmolStr,
     },
+    /// The name that exists and was probably meant.
+    Nearly {
+        /// The name that exists.
+        known: SmolStr,
+    },
     /// The name that is missing, to be compared with the names the record has (one a line).
     Among {
         /// The names in the record that nothing asked for.
@@ -35,6 +40,7 @@ impl Hint {
                 let name = nearest_name(actual, known)?;
                 Some(format!("did you mean `{name}`?"))
             }
+            Hint::Nearly { known } => Some(format!("did you mean `{known}`?")),
             Hint::Among { present } => {
                 let name = likely(expected, present)?;
                 Some(format!("`{name}` is present; did you mean `{expected}`?"))

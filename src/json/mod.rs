@@ -33,6 +33,6 @@ mod token;
 pub use canonical::{CanonicalError, canonical};
 pub use members::{Elements, Members, elements, members};
 pub use raw::{Json, write_text};
-pub(crate) use scanner::whole_characters;
 pub use scanner::{Dialect, Fault, FaultKind, Limits, Visit, check, scan};
+pub(crate) use scanner::{skip_space, whole_characters};
 pub use token::{Kind, Token};

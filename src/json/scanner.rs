@@ -178,6 +178,12 @@ pub trait Visit {
         ControlFlow::Continue(())
     }
 
+    /// An object or array, when it opens; its end comes as a value.
+    #[inline]
+    fn open(&mut self, depth: usize, at: usize, kind: Kind) {
+        let _ = (depth, at, kind);
+    }
+
     /// A value, when it ends: a container comes after everything inside it.
     #[inline]
     fn value(&mut self, depth: usize, value: Token) -> ControlFlow<()> {
@@ -463,6 +469,7 @@ impl<V: Visit> Scanner<'_, V> {
         if depth >= self.limits.depth {
             return Err(self.fail(FaultKind::TooDeep, open..open + 1));
         }
+        self.visitor.open(depth, open, Kind::Object);
         let mut at = self.space(open + 1);
         if self.peek(at) == b'}' {
             return Ok(Token::new(Kind::Object, open, at + 1));
@@ -544,6 +551,7 @@ impl<V: Visit> Scanner<'_, V> {
         if depth >= self.limits.depth {
             return Err(self.fail(FaultKind::TooDeep, open..open + 1));
         }
+        self.visitor.open(depth, open, Kind::Array);
         let mut at = self.space(open + 1);
         if self.peek(at) == b']' {
             return Ok(Token::new(Kind::Array, open, at + 1));

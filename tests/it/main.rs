@@ -17,6 +17,7 @@ mod fuzz_corpus;
 mod hostile;
 mod json;
 mod layers;
+mod message;
 mod registry;
 mod route;
 mod scalar;

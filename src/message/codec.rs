@@ -1,0 +1,353 @@
+//! Reading messages: the verdict, the borrowed form, all findings at once.
+
+use super::body::{ENVELOPE, HEADERS, MessageKind};
+use super::document::Header;
+use super::envelope::Envelope;
+use super::examine::{Examined, Form, examine, parts_from};
+use super::tape::{Entry, NoTape, Node};
+use super::value::{Untyped, Value};
+use crate::event::Codec;
+use crate::event::faults;
+use crate::event::sink::{Collect, FailFast};
+use crate::finding::{Code, Finding, FindingSeverity, Mode, Report};
+use crate::json::{Kind, Token, members};
+use std::fmt;
+
+pub(super) static STRICT: Codec = Codec::new(Mode::Strict);
+
+impl Codec {
+    /// Whether a message is accepted, without making anything of it: no allocation, and the first
+    /// error ends it.
+    ///
+    /// ```
+    /// use coordination_protocol::{Codec, Mode};
+    /// use coordination_protocol::message::MessageKind;
+    ///
+    /// let text = r#"{"heartbeat":{"component_id":"worker-1","sequence":7,"timestamp":"2025-01-15T12:00:00Z"}}"#;
+    /// assert_eq!(Codec::new(Mode::Strict).verify_message(text)?, MessageKind::Heartbeat);
+    /// # Ok::<(), coordination_protocol::message::MessageError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first error that is met.
+    pub fn verify_message(&self, text: &str) -> Result<MessageKind, MessageError> {
+        let mut sink = FailFast::new(self);
+        match (examine(self, text, &mut sink, NoTape), sink.into_finding()) {
+            (Some(examined), None) => Ok(examined.kind),
+            (_, Some(finding)) => Err(MessageError(finding)),
+            (None, None) => Err(self.unusable(text)),
+        }
+    }
+
+    /// Reads a message and stops at the first error. In interop mode it may deviate;
+    /// [`check_message`](Self::check_message) tells how.
+    ///
+    /// # Errors
+    /// The first error that is met.
+    pub fn parse_message<'a>(&self, text: &'a str) -> Result<MessageRef<'a>, MessageError> {
+        let mut sink = FailFast::new(self);
+        let tape = Vec::with_capacity(text.len() / 24 + 8);
+        match (examine(self, text, &mut sink, tape), sink.into_finding()) {
+            (Some(examined), None) => Ok(MessageRef { text, examined }),
+            (_, Some(finding)) => Err(MessageError(finding)),
+            (None, None) => Err(self.unusable(text)),
+        }
+    }
+
+    /// The finding that ended an examination, whatever its severity.
+    #[cold]
+    fn unusable(&self, text: &str) -> MessageError {
+        let mut sink = Collect::new(self);
+        examine(self, text, &mut sink, NoTape);
+        let last = sink.into_last().unwrap_or_else(|| Finding::new(Code::NotAMessage, 0..0));
+        MessageError(Box::new(last))
+    }
+
+    /// Reads a message and finds everything that is wrong with it on the levels of structure and
+    /// content.
+    ///
+    /// ```
+    /// use coordination_protocol::{Codec, Mode, Verdict};
+    ///
+    /// let record = Codec::new(Mode::Strict).check_message(
+    ///     r#"{"health_status":{"component_id":"hub","status":"fine","uptime":"2 h"}}"#,
+    /// );
+    /// assert_eq!(record.report.verdict(), Verdict::Invalid);
+    /// let found: Vec<_> = record.report.findings().iter()
+    ///     .map(|finding| (finding.code.as_str(), finding.pointer.as_str()))
+    ///     .collect();
+    /// assert_eq!(found, [
+    ///     ("unknown-word", "/health_status/status"),
+    ///     ("unreadable-text", "/health_status/uptime"),
+    ///     ("missing-field", "/health_status/timestamp"),
+    /// ]);
+    /// ```
+    pub fn check_message<'a>(&self, text: &'a str) -> MessageRecord<'a> {
+        let mut sink = Collect::new(self);
+        let tape = Vec::with_capacity(text.len() / 24 + 8);
+        let examined = examine(self, text, &mut sink, tape);
+        let report = sink.into_report();
+        let kind = match &examined {
+            Some(examined) => examined.kind,
+            None => self.peek_kind(text),
+        };
+        let readable = report.worst() != Some(FindingSeverity::Error);
+        let message = examined.filter(|_| readable).map(|examined| MessageRef { text, examined });
+        MessageRecord { message, kind, report }
+    }
+
+    /// Like [`check_message`](Self::check_message), from bytes.
+    pub fn check_message_bytes<'a>(&self, bytes: &'a [u8]) -> MessageRecord<'a> {
+        let finding = if bytes.len() > self.limits().bytes {
+            faults::too_long(self.limits(), bytes)
+        } else {
+            match std::str::from_utf8(bytes) {
+                Ok(text) => return self.check_message(text),
+                Err(error) => faults::not_utf8(bytes, error),
+            }
+        };
+        let mut sink = Collect::new(self);
+        sink.add(finding);
+        MessageRecord { message: None, kind: MessageKind::Unknown, report: sink.into_report() }
+    }
+
+    fn peek_kind(&self, text: &str) -> MessageKind {
+        let start = text.find('{').unwrap_or(text.len());
+        super::examine::form_of(text, start, self).1
+    }
+}
+
+/// What a check yields: everything that was found, and the message if it can be used.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MessageRecord<'a> {
+    /// The message, unless a finding is an error.
+    pub message: Option<MessageRef<'a>>,
+    /// The kind, as far as it can be told.
+    pub kind: MessageKind,
+    /// What was found.
+    pub report: Report,
+}
+
+/// The error that a message was refused for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageError(pub(super) Box<Finding>);
+
+impl MessageError {
+    /// The finding: its code, place and hint.
+    pub fn finding(&self) -> &Finding {
+        &self.0
+    }
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let finding = &self.0;
+        write!(f, "{finding} (`{}`", finding.code)?;
+        if !finding.pointer.is_empty() {
+            write!(f, " at {}", finding.pointer)?;
+        }
+        write!(f, ", byte {})", finding.range.start)?;
+        match finding.hint() {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for MessageError {}
+
+/// A checked message over a borrowed text: prints back byte for byte, whatever the reader had to
+/// overlook.
+///
+/// ```
+/// use coordination_protocol::message::{MessageKind, MessageRef};
+/// use coordination_protocol::scalar::Count;
+///
+/// let text = r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z"}}"#;
+/// let message = MessageRef::parse(text)?;
+/// assert_eq!(message.kind(), MessageKind::WorkflowState);
+/// let body = message.body().unwrap();
+/// assert_eq!(body.get("workflow_id").unwrap().as_text().unwrap(), "wf_001");
+/// assert_eq!(body.get("state_version").unwrap().raw(), "15");
+/// # Ok::<(), coordination_protocol::message::MessageError>(())
+/// ```
+#[derive(Clone)]
+pub struct MessageRef<'a> {
+    text: &'a str,
+    examined: Examined<Vec<Entry>>,
+}
+
+impl<'a> MessageRef<'a> {
+    /// Reads a message strictly, with protocol 1.1.0 and the default limits.
+    ///
+    /// # Errors
+    /// The first error. [`Codec::check_message`] finds all of them.
+    pub fn parse(text: &'a str) -> Result<Self, MessageError> {
+        STRICT.parse_message(text)
+    }
+
+    /// The message as it was read.
+    pub const fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> MessageKind {
+        self.examined.kind
+    }
+
+    /// Whether it is the field's flat event, whose parts stand beside the header.
+    pub fn is_flat(&self) -> bool {
+        self.examined.form == Form::Flat
+    }
+
+    /// The JSON object that is the whole message.
+    pub fn root(&self) -> Part<'_> {
+        Part(self.node())
+    }
+
+    /// The value of the body key; `None` for a message without one.
+    pub fn body(&self) -> Option<Part<'_>> {
+        let place = ENVELOPE.members.iter().position(|m| m.name == self.kind().as_str())?;
+        (self.examined.form == Form::Envelope).then_some(())?;
+        self.node().member(place as u16).map(Part)
+    }
+
+    fn node(&self) -> Node<'_> {
+        Node { text: self.text, tape: &self.examined.tape, at: 0 }
+    }
+
+    /// The message with typed, owned values.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for a placeholder that interop mode let pass and that no type holds.
+    pub fn decode(&self) -> Result<Envelope, DecodeError> {
+        let root = self.node();
+        let named = |Untyped(key)| DecodeError { kind: self.kind(), key };
+        let header = Header::read(root).map_err(named)?;
+        let body = match self.examined.form {
+            Form::Envelope => self.body().map(|part| part.0),
+            Form::Flat => Some(root),
+            Form::Bare => None,
+        };
+        Envelope::read(self.kind(), header, body, parts_from(self.examined.form)).map_err(named)
+    }
+}
+
+impl fmt::Display for MessageRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+impl fmt::Debug for MessageRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageRef").field("kind", &self.kind()).field("text", &self.text).finish()
+    }
+}
+
+impl<T: Clone> Clone for Examined<T> {
+    fn clone(&self) -> Self {
+        Examined { tape: self.tape.clone(), ..*self }
+    }
+}
+
+/// A value inside a checked message, borrowed.
+///
+/// Only what the protocol knows is noted when a message is checked: `get` finds known and unknown
+/// members of known objects, and steps no further into unknown values; use
+/// [`raw`](Self::raw) and [`crate::json`] there.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'t>(Node<'t>);
+
+impl<'t> Part<'t> {
+    /// The member of a key.
+    pub fn get(&self, key: &str) -> Option<Part<'t>> {
+        (self.0.kind() == Kind::Object).then_some(())?;
+        self.0.children().find(|child| child.has_key(key)).map(Part)
+    }
+
+    /// Keys and values of an object that the protocol knows, in order; the elements of a list have
+    /// empty keys.
+    pub fn members(&self) -> impl Iterator<Item = (String, Part<'t>)> + use<'t> {
+        self.0.children().map(|child| (child.name(), Part(child)))
+    }
+
+    /// The value as spelled.
+    pub fn raw(&self) -> &'t str {
+        self.0.raw()
+    }
+
+    /// The kind of the value.
+    pub fn kind(&self) -> Kind {
+        self.0.kind()
+    }
+
+    /// The meaning of a string; `None` for other kinds.
+    pub fn as_text(&self) -> Option<std::borrow::Cow<'t, str>> {
+        (self.kind() == Kind::Text).then(|| self.0.value().decode(self.0.text()))
+    }
+
+    /// Kind and byte range of the value.
+    pub fn token(&self) -> Token {
+        self.0.value()
+    }
+}
+
+/// What a message says of itself before anything of its body is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peek {
+    /// The header as far as it can be read; `None` if a header key has a bad value.
+    pub header: Option<Header>,
+    /// The kind.
+    pub kind: MessageKind,
+}
+
+/// Tells kind and header of a message without decoding its body. Nothing is checked: a text that
+/// is no message has the kind [`Unknown`](MessageKind::Unknown).
+///
+/// ```
+/// use coordination_protocol::message::{MessageKind, peek};
+///
+/// let text = r#"{"release":{"allocation_id":"alloc_789"},"source":"worker-1"}"#;
+/// let seen = peek(text);
+/// assert_eq!(seen.kind, MessageKind::Release);
+/// assert_eq!(seen.header.unwrap().source.unwrap().as_str(), "worker-1");
+/// ```
+pub fn peek(text: &str) -> Peek {
+    let start = text.find('{').unwrap_or(text.len());
+    let kind = super::examine::form_of(text, start, &Codec::default()).1;
+    let mut tape: Vec<Entry> = Vec::new();
+    let blank = Token::new(Kind::Object, start, text.len());
+    super::tape::Tape::push(&mut tape, blank, blank, super::tape::NO_PLACE);
+    let aliases = ENVELOPE.aliases;
+    for (key, value) in members(text, start) {
+        let name = key.decode(text);
+        let place = Header::SPEC.members.iter().position(|member| member.name == name);
+        let alias = || aliases.iter().find(|(alias, _)| *alias == name).map(|(_, place)| *place);
+        let Some(place) = place.or_else(alias) else { continue };
+        // A signature is an object of its own; who wants it decodes the message.
+        let simple = matches!(
+            Header::SPEC.members[place].shape,
+            super::spec::Shape::Leaf(leaf) if leaf.fits(text, value).is_ok()
+        );
+        if simple {
+            super::tape::Tape::push(&mut tape, key, value, place as u16);
+        }
+    }
+    super::tape::Tape::close(&mut tape, 0, blank);
+    let header = Header::read(Node { text, tape: &tape, at: 0 }).ok();
+    Peek { header, kind }
+}
+
+/// A message whose body has no typed form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not decodable: {kind} without a readable `{key}`")]
+pub struct DecodeError {
+    kind: MessageKind,
+    key: &'static str,
+}
+
+const _: () = assert!(HEADERS < 64);

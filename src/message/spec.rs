@@ -1,0 +1,169 @@
+//! What a document consists of, as data: the table read by the reader, the schema and `coord`.
+
+use crate::event::FieldType;
+use crate::scalar::ProtocolVersion;
+
+pub(crate) static V1_0_0: ProtocolVersion = ProtocolVersion::V1_0_0;
+pub(crate) static V1_1_0: ProtocolVersion = ProtocolVersion::V1_1_0;
+
+/// How much a field is required.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Presence {
+    /// Identity, or a word that tells what the message says: always an error if missing.
+    Need,
+    /// Writers give it; readers in interop mode do without.
+    Want,
+    /// Writers give it; its absence is a warning in both modes.
+    Advise,
+    /// Optional.
+    May,
+}
+
+impl Presence {
+    /// The word for lists: `need`, `want`, `advise` or `may`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Presence::Need => "need",
+            Presence::Want => "want",
+            Presence::Advise => "advise",
+            Presence::May => "may",
+        }
+    }
+}
+
+/// What a value looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// A value without fields of its own.
+    Leaf(FieldType),
+    /// An object with named fields.
+    Object(&'static ObjectSpec),
+    /// A list of values of one shape.
+    List(&'static Shape),
+    /// An object with keys of the writer's choice and values of one shape.
+    Map(&'static Shape),
+}
+
+impl Shape {
+    /// What error messages call it.
+    pub(crate) const fn noun(self) -> &'static str {
+        match self {
+            Shape::Leaf(leaf) => leaf.noun(),
+            Shape::Object(_) | Shape::Map(_) => "an object",
+            Shape::List(_) => "a list",
+        }
+    }
+}
+
+/// One field of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemberSpec {
+    /// The key on the wire.
+    pub name: &'static str,
+    /// What it means, in a sentence.
+    pub sentence: &'static str,
+    /// What its value looks like.
+    pub shape: Shape,
+    /// How much it is required.
+    pub presence: Presence,
+    /// The protocol version that introduced it.
+    pub since: &'static ProtocolVersion,
+}
+
+/// What the reader does beyond what the members say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Plain,
+    /// Exactly one member beyond the header.
+    Envelope,
+    /// The members of an event beside the header.
+    Flat,
+    /// The members of an event.
+    Event,
+    /// `allocation_id` is also met one level up.
+    AllocationResponse,
+}
+
+/// One object of the protocol: a document, or a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectSpec {
+    /// The name of its Rust type.
+    pub name: &'static str,
+    /// What it is, in a sentence.
+    pub sentence: &'static str,
+    /// Its fields: those that are needed, wanted, advised, optional.
+    pub members: &'static [MemberSpec],
+    pub(crate) role: Role,
+    /// Names that the field writes instead, and the place of the member they stand for.
+    pub(crate) aliases: &'static [(&'static str, usize)],
+    /// The members, one bit each, by how much they are required.
+    pub(crate) need: u64,
+    pub(crate) want: u64,
+    pub(crate) advise: u64,
+}
+
+impl ObjectSpec {
+    pub(crate) const fn new(
+        name: &'static str,
+        sentence: &'static str,
+        members: &'static [MemberSpec],
+    ) -> Self {
+        // The reader keeps one bit a member.
+        assert!(members.len() <= 64);
+        ObjectSpec {
+            name,
+            sentence,
+            members,
+            role: if matches!(name.as_bytes(), b"AllocationResponse") {
+                Role::AllocationResponse
+            } else {
+                Role::Plain
+            },
+            aliases: &[],
+            need: bits(members, Presence::Need),
+            want: bits(members, Presence::Want),
+            advise: bits(members, Presence::Advise),
+        }
+    }
+
+    pub(crate) const fn with_role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// The member of a name.
+    pub fn member(&self, name: &str) -> Option<&'static MemberSpec> {
+        self.members.iter().find(|member| member.name == name)
+    }
+}
+
+const fn bits(members: &[MemberSpec], presence: Presence) -> u64 {
+    let mut bits = 0;
+    let mut at = 0;
+    while at < members.len() {
+        if members[at].presence as u8 == presence as u8 {
+            bits |= 1 << at;
+        }
+        at += 1;
+    }
+    bits
+}
+
+/// Two lists of members one behind the other.
+pub(crate) const fn joined<const N: usize>(
+    first: &[MemberSpec],
+    second: &[MemberSpec],
+) -> [MemberSpec; N] {
+    assert!(first.len() + second.len() == N);
+    let mut all = [if first.is_empty() { second[0] } else { first[0] }; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
+}

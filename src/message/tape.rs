@@ -1,0 +1,152 @@
+//! Where the known values of a checked document are.
+//!
+//! The reader walks a document once. What it recognizes it notes here, in the order of the text, so
+//! that typed values are made without looking at the text again.
+
+use crate::json::{Json, Kind, Token};
+use smol_str::SmolStr;
+
+/// No place in the object's specification: an extra field, or an element of a list.
+pub(super) const NO_PLACE: u16 = u16::MAX;
+
+/// One value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// The key, if it is the value of a member.
+    pub(super) key: Token,
+    pub(super) value: Token,
+    /// The place of the member in its object's specification.
+    pub(super) place: u16,
+    /// The entry behind everything inside the value.
+    pub(super) next: u32,
+}
+
+/// Takes down what the reader recognizes; or nothing, if only the verdict is wanted.
+pub(super) trait Tape {
+    const KEEPS: bool;
+
+    fn push(&mut self, key: Token, value: Token, place: u16) -> usize;
+
+    /// The value of an entry has ended.
+    fn close(&mut self, entry: usize, value: Token);
+}
+
+/// Keeps nothing.
+pub(super) struct NoTape;
+
+impl Tape for NoTape {
+    const KEEPS: bool = false;
+
+    #[inline]
+    fn push(&mut self, _: Token, _: Token, _: u16) -> usize {
+        0
+    }
+
+    #[inline]
+    fn close(&mut self, _: usize, _: Token) {}
+}
+
+impl Tape for Vec<Entry> {
+    const KEEPS: bool = true;
+
+    #[inline]
+    fn push(&mut self, key: Token, value: Token, place: u16) -> usize {
+        let at = self.len();
+        Vec::push(self, Entry { key, value, place, next: at as u32 + 1 });
+        at
+    }
+
+    #[inline]
+    fn close(&mut self, entry: usize, value: Token) {
+        let next = self.len() as u32;
+        if let Some(entry) = self.get_mut(entry) {
+            entry.value = value;
+            entry.next = next;
+        }
+    }
+}
+
+/// One value on the tape.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node<'t> {
+    pub(super) text: &'t str,
+    pub(super) tape: &'t [Entry],
+    pub(super) at: usize,
+}
+
+impl<'t> Node<'t> {
+    fn entry(&self) -> &'t Entry {
+        &self.tape[self.at]
+    }
+
+    pub(super) fn value(&self) -> Token {
+        self.entry().value
+    }
+
+    pub(super) fn text(&self) -> &'t str {
+        self.text
+    }
+
+    pub(super) fn place(&self) -> u16 {
+        self.entry().place
+    }
+
+    pub(super) fn key(&self) -> SmolStr {
+        SmolStr::from(self.entry().key.decode(self.text))
+    }
+
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        let token = self.entry().key;
+        token.kind() == Kind::Text && token.means(self.text, key)
+    }
+
+    /// The key, or nothing for an element.
+    pub(super) fn name(&self) -> String {
+        let key = self.entry().key;
+        let element = key == self.entry().value || key.kind() != Kind::Text;
+        if element { String::new() } else { key.decode(self.text).into_owned() }
+    }
+
+    pub(super) fn raw(&self) -> &'t str {
+        self.value().raw(self.text)
+    }
+
+    pub(super) fn json(&self) -> Json {
+        Json::scanned(self.raw())
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.value().kind()
+    }
+
+    /// The values directly inside.
+    #[inline]
+    pub(super) fn children(&self) -> Children<'t> {
+        Children { node: Node { at: self.at + 1, ..*self }, end: self.entry().next as usize }
+    }
+
+    /// The member at a place of the object's specification.
+    pub(super) fn member(&self, place: u16) -> Option<Node<'t>> {
+        self.children().find(|child| child.place() == place)
+    }
+}
+
+/// Iterator of [`Node::children`].
+pub(super) struct Children<'t> {
+    node: Node<'t>,
+    end: usize,
+}
+
+impl<'t> Iterator for Children<'t> {
+    type Item = Node<'t>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Node<'t>> {
+        if self.node.at >= self.end {
+            return None;
+        }
+        let child = self.node;
+        self.node.at = child.entry().next as usize;
+        Some(child)
+    }
+}

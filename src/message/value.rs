@@ -1,0 +1,189 @@
+//! The values that fields hold: read from the tape, written as JSON.
+
+use super::spec::{ObjectSpec, Shape};
+use super::tape::Node;
+use crate::event::JsonObject;
+use crate::event::PhaseId;
+use crate::event::field::Field;
+use crate::json::{Json, write_text};
+#[allow(clippy::wildcard_imports, reason = "every scalar is a value")]
+use crate::scalar::*;
+use smol_str::SmolStr;
+
+/// A datum that has no typed form, though interop mode let it pass: its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Untyped(pub(crate) &'static str);
+
+/// A value of a field.
+pub(crate) trait Value: Sized {
+    const SHAPE: Shape;
+
+    /// Reads a value that was found to fit; `None` where interop mode let a placeholder pass that
+    /// no type holds.
+    fn read(node: Node<'_>) -> Result<Self, Untyped>;
+
+    fn write(&self, out: &mut Vec<u8>);
+}
+
+macro_rules! leaves {
+    ($($type:ty)+) => { $(
+        impl Value for $type {
+            const SHAPE: Shape = Shape::Leaf(<$type as Field>::TYPE);
+
+            #[inline]
+            fn read(node: Node<'_>) -> Result<Self, Untyped> {
+                Field::read(node.text(), node.value()).ok_or(Untyped(""))
+            }
+
+            #[inline]
+            fn write(&self, out: &mut Vec<u8>) {
+                Field::write(self, out);
+            }
+        }
+    )+ };
+}
+leaves! {
+    bool String Vec<String> Json JsonObject PhaseId
+    WorkflowId Phase RequestId ResponseId ErrorId MessageId CorrelationId AllocationId CheckpointId
+    TaskId AgentId ComponentId ConflictId RecoveryId ProposalId
+    Span Timestamp Window ByteSize Digest ComponentVersion ProtocolVersion
+    Quantity Amount Count Percent Ratio
+    Severity Priority AllocationStatus ConflictTolerance IsolationLevel CheckpointType
+    CheckpointTrigger CheckResult ErrorCategory ErrorType ErrorScope HealthState StateMessage
+    CheckpointMessage RollbackMode TextEncoding Ballot BallotOutcome
+}
+
+/// An object of the table.
+pub(crate) trait Object: Sized {
+    const SPEC: &'static ObjectSpec;
+
+    fn read_object(node: Node<'_>) -> Result<Self, Untyped>;
+
+    /// Appends the members, without the braces; `first` tells whether none stands before them.
+    fn write_members(&self, out: &mut Vec<u8>, first: bool) -> bool;
+}
+
+/// What a list may hold. Lists of strings are values of their own.
+pub(crate) trait Element: Value {}
+impl Element for Json {}
+impl Element for Window {}
+
+impl<T: Element> Value for Vec<T> {
+    const SHAPE: Shape = Shape::List(&T::SHAPE);
+
+    fn read(node: Node<'_>) -> Result<Self, Untyped> {
+        node.children().map(T::read).collect()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (index, item) in self.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            item.write(out);
+        }
+        out.push(b']');
+    }
+}
+
+/// Values by a key of the writer's choice, in their order.
+///
+/// ```
+/// use coordination_protocol::message::Map;
+/// use coordination_protocol::scalar::Amount;
+///
+/// let mut tools = Map::new();
+/// tools.insert("bash", Amount::from(3));
+/// assert_eq!(tools.get("bash"), Some(&Amount::from(3)));
+/// assert_eq!(tools.insert("bash", Amount::from(4)), Some(Amount::from(3)));
+/// assert_eq!(tools.len(), 1);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map<T>(Vec<(SmolStr, T)>);
+
+impl<T> Map<T> {
+    /// An empty map.
+    pub const fn new() -> Self {
+        Map(Vec::new())
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&T> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// Sets the value of a key, and returns the one it had.
+    pub fn insert(&mut self, key: &str, value: T) -> Option<T> {
+        if let Some((_, old)) = self.0.iter_mut().find(|(name, _)| name == key) {
+            return Some(std::mem::replace(old, value));
+        }
+        self.0.push((SmolStr::new(key), value));
+        None
+    }
+
+    /// Keys and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T> Default for Map<T> {
+    fn default() -> Self {
+        Map::new()
+    }
+}
+
+impl<K: AsRef<str>, T> FromIterator<(K, T)> for Map<T> {
+    /// Of equal keys, the last counts.
+    fn from_iter<I: IntoIterator<Item = (K, T)>>(items: I) -> Self {
+        let mut map = Map::new();
+        for (key, value) in items {
+            map.insert(key.as_ref(), value);
+        }
+        map
+    }
+}
+
+impl<T: Value> Value for Map<T> {
+    const SHAPE: Shape = Shape::Map(&T::SHAPE);
+
+    fn read(node: Node<'_>) -> Result<Self, Untyped> {
+        let items = node.children().map(|child| Ok((child.key(), T::read(child)?)));
+        items.collect::<Result<_, _>>().map(Map)
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (index, (key, value)) in self.0.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write_text(out, key);
+            out.push(b':');
+            value.write(out);
+        }
+        out.push(b'}');
+    }
+}
+
+/// Appends a member.
+pub(super) fn write_member<T: Value>(out: &mut Vec<u8>, first: &mut bool, key: &str, value: &T) {
+    if !std::mem::replace(first, false) {
+        out.push(b',');
+    }
+    out.push(b'"');
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\":");
+    value.write(out);
+}

@@ -1,0 +1,29 @@
+//! Messages: the documents, the envelope, what is found in them.
+
+use coordination_protocol::message::Envelope;
+use coordination_protocol::{Codec, Mode, Verdict};
+
+/// The wire examples of the eight documents, placeholders filled in.
+const WIRE: &str = include_str!("wire_examples.json");
+
+pub(crate) fn examples() -> Vec<(String, String)> {
+    let all: serde_json::Map<String, serde_json::Value> = serde_json::from_str(WIRE).unwrap();
+    let wrapped = |(name, body): (String, serde_json::Value)| {
+        let text = serde_json::json!({ name.clone(): body }).to_string();
+        (name, text)
+    };
+    all.into_iter().map(wrapped).collect()
+}
+
+#[test]
+fn examples_decode_and_encode_to_an_equal_value() {
+    for (name, text) in examples() {
+        let record = Codec::new(Mode::Strict).check_message(&text);
+        assert!(record.report.verdict() < Verdict::Invalid, "{name}: {:?}", record.report);
+        assert_eq!(record.kind.as_str(), name);
+        let envelope: Envelope = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let again: serde_json::Value = serde_json::from_str(&envelope.to_string()).unwrap();
+        let first: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(first, again, "{name}");
+    }
+}
