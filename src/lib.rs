@@ -64,6 +64,7 @@ pub mod json;
 pub mod message;
 pub mod route;
 pub mod scalar;
+pub mod validate;
 
 pub use event::{
     Category, Codec, Data, Event, EventBuf, EventBuilder, EventError, EventRef, EventType, Header,
@@ -74,3 +75,4 @@ pub use json::{Json, Limits};
 pub use message::{Envelope, Message, MessageKind, MessageRef};
 pub use route::{Pattern, RouteKey};
 pub use scalar::{Phase, ProtocolVersion, WorkflowId};
+pub use validate::{Checked, Validator};

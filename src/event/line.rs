@@ -202,6 +202,11 @@ impl<'a> EventRef<'a> {
         self.shape.data.raw(self.text)
     }
 
+    /// Where the data starts in the record, in bytes.
+    pub fn data_start(&self) -> usize {
+        self.shape.data.start()
+    }
+
     /// The data as a JSON value, single quotes turned into double quotes.
     pub fn data_json(&self) -> Json {
         Json::scanned(self.data())
@@ -276,6 +281,24 @@ impl<'a> EventRef<'a> {
     /// [`DecodeError`] if a required datum is missing, which only interop mode lets pass.
     pub fn decode(&self) -> Result<Event, DecodeError> {
         Event::read(self)
+    }
+
+    /// The event with typed, owned data, or [`Data::Partial`](super::Data::Partial) where typed data
+    /// cannot be made of what interop mode let pass.
+    ///
+    /// ```
+    /// use coordination_protocol::event::{Codec, Data};
+    /// use coordination_protocol::Mode;
+    ///
+    /// let line = r#"TASK_TIMEOUT:wf_001:build:{"task_id":"t1"}"#;
+    /// let event = Codec::new(Mode::Interop).parse(line)?;
+    /// assert!(event.decode().is_err());
+    /// assert!(matches!(event.to_event().data, Data::Partial(_)));
+    /// assert_eq!(event.to_event().to_string(), line);
+    /// # Ok::<(), coordination_protocol::EventError>(())
+    /// ```
+    pub fn to_event(&self) -> Event {
+        Event::keep(self)
     }
 
     /// Appends the canonical line: the header, the required data that is there in the registry's

@@ -141,6 +141,35 @@ impl Other {
     }
 }
 
+/// Data of a registered type that lacks what the type requires, or holds a placeholder in its place.
+/// Only reading in interop mode makes it; it is kept as it was, so that it can be passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partial {
+    event_type: EventType,
+    fields: Extra,
+}
+
+impl Partial {
+    /// The registered type.
+    pub fn event_type(&self) -> EventType {
+        self.event_type
+    }
+
+    /// All data.
+    pub fn fields(&self) -> &Extra {
+        &self.fields
+    }
+
+    pub(super) fn read(event: &EventRef<'_>, event_type: EventType) -> Self {
+        let mut fields = Extra::default();
+        for (key, value) in event.members() {
+            let text = event.as_str();
+            fields.push(SmolStr::from(key.decode(text)), Json::scanned(value.raw(text)));
+        }
+        Partial { event_type, fields }
+    }
+}
+
 macro_rules! payloads {
     ($($sentence:literal $variant:ident $name:literal $category:ident $word:literal $(/ $alias:literal)? $since:ident { $first:ident: $first_type:ty $(, $field:ident: $type:ty)* })+) => {
         $(
@@ -218,6 +247,8 @@ macro_rules! payloads {
                 #[doc = concat!("`", $name, "`")]
                 $variant($variant),
             )+
+            /// A registered type whose required data is not all there.
+            Partial(Partial),
             /// A type that the protocol does not register.
             Other(Other),
         }
@@ -225,12 +256,12 @@ macro_rules! payloads {
         impl Data {
             /// The registered type, or none.
             pub fn event_type(&self) -> Option<EventType> {
-                match self { $(Data::$variant(_) => Some(EventType::$variant),)+ Data::Other(_) => None }
+                match self { $(Data::$variant(_) => Some(EventType::$variant),)+ Data::Partial(partial) => Some(partial.event_type), Data::Other(_) => None }
             }
 
-            /// The data beyond what is required; all of it for an unregistered type.
+            /// The data beyond what is required; all of it for an unregistered type and for [`Partial`] data.
             pub fn extra(&self) -> &Extra {
-                match self { $(Data::$variant(data) => &data.extra,)+ Data::Other(other) => &other.fields }
+                match self { $(Data::$variant(data) => &data.extra,)+ Data::Partial(partial) => &partial.fields, Data::Other(other) => &other.fields }
             }
 
             pub(super) fn read(event: &EventRef<'_>) -> Result<Self, &'static str> {
@@ -242,7 +273,7 @@ macro_rules! payloads {
 
             pub(super) fn write(&self, out: &mut Vec<u8>) {
                 out.push(b'{');
-                match self { $(Data::$variant(data) => data.write(out),)+ Data::Other(other) => other.write(out) }
+                match self { $(Data::$variant(data) => data.write(out),)+ Data::Partial(partial) => partial.fields.write(out, true), Data::Other(other) => other.write(out) }
                 out.push(b'}');
             }
         }

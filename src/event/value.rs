@@ -2,7 +2,7 @@
 
 use super::kind::EventType;
 use super::line::{EventBuf, EventRef};
-use super::payload::Data;
+use super::payload::{Data, Other, Partial};
 use crate::scalar::{Phase, WorkflowId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -97,6 +97,22 @@ impl Event {
     }
 }
 
+impl Event {
+    pub(super) fn keep(event: &EventRef<'_>) -> Self {
+        let data = match (Data::read(event), event.event_type()) {
+            (Ok(data), _) => data,
+            (Err(_), Some(kind)) => Data::Partial(Partial::read(event, kind)),
+            // Data of an unregistered type is never refused.
+            (Err(_), None) => Data::Other(Other::read(event)),
+        };
+        Event {
+            workflow_id: WorkflowId::checked(event.workflow()),
+            phase: Phase::checked(event.phase()),
+            data,
+        }
+    }
+}
+
 fn text(bytes: Vec<u8>) -> String {
     // Only texts were written.
     String::from_utf8(bytes)
@@ -181,7 +197,7 @@ impl<'de> Deserialize<'de> for Event {
             let message = format!("event type: `{}` would split the line", wire.event_type);
             return Err(serde::de::Error::custom(message));
         }
-        event.decode().map_err(serde::de::Error::custom)
+        Ok(event.to_event())
     }
 }
 
@@ -199,6 +215,6 @@ impl Event {
         let codec = super::Codec::new(crate::finding::Mode::Interop).with_limits(limits);
         let event = codec.parse(&line).ok()?;
         (event.type_name() == name && event.workflow() == workflow && event.phase() == phase)
-            .then(|| event.decode().ok())?
+            .then(|| event.to_event())
     }
 }

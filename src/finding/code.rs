@@ -1,43 +1,56 @@
-//! The table of codes. Everything that is known about a code stands in its row.
+//! Codes, from the table.
 
 use super::FindingSeverity::{self, Error, Note, Warning};
 use super::Level::{self, Business, Content, Schema};
 use super::Mode;
+use super::table::code_table;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// A record that shows a code: `before`, `repeated` `times` over, `after`.
+/// A record that shows a code, and the records before it if the code depends on them.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Example {
     before: &'static [u8],
     repeated: &'static [u8],
     times: usize,
-    after: &'static [u8],
+    behind: &'static [u8],
+    earlier: &'static [&'static str],
 }
 
 impl Example {
     const fn new(line: &'static str) -> Self {
-        Example { before: line.as_bytes(), repeated: b"", times: 0, after: b"" }
+        Example::bytes(line.as_bytes())
     }
 
     const fn bytes(line: &'static [u8]) -> Self {
-        Example { before: line, repeated: b"", times: 0, after: b"" }
+        Example { before: line, repeated: b"", times: 0, behind: b"", earlier: &[] }
     }
 
     const fn long(
         before: &'static str,
         repeated: &'static str,
         times: usize,
-        after: &'static str,
+        behind: &'static str,
     ) -> Self {
         Example {
             before: before.as_bytes(),
             repeated: repeated.as_bytes(),
             times,
-            after: after.as_bytes(),
+            behind: behind.as_bytes(),
+            earlier: &[],
         }
+    }
+
+    const fn after(mut self, earlier: &'static [&'static str]) -> Self {
+        self.earlier = earlier;
+        self
+    }
+
+    /// The records that come before it.
+    pub const fn earlier(&self) -> &'static [&'static str] {
+        self.earlier
     }
 
     /// The whole record.
@@ -46,7 +59,7 @@ impl Example {
         for _ in 0..self.times {
             record.extend_from_slice(self.repeated);
         }
-        record.extend_from_slice(self.after);
+        record.extend_from_slice(self.behind);
         record
     }
 }
@@ -62,7 +75,7 @@ impl fmt::Display for Example {
         if self.times > 0 {
             write!(f, "{}…({} times)", text(self.repeated), self.times)?;
         }
-        f.write_str(&text(self.after))
+        f.write_str(&text(self.behind))
     }
 }
 
@@ -84,7 +97,10 @@ macro_rules! codes {
         pub enum Code { $(
             #[doc = concat!("`", $name, "`: ", $explanation)]
             $variant,
-        )+ }
+        )+
+            /// A code of your own, see [`CustomCode`].
+            Custom(&'static CustomCode),
+        }
 
         impl Code {
             /// All codes, in the order of the table.
@@ -92,12 +108,12 @@ macro_rules! codes {
 
             /// The name, as in reports: `missing-data`.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Code::$variant => $name),+ }
+                match self { $(Code::$variant => $name,)+ Code::Custom(custom) => custom.name }
             }
 
             /// The level of validation.
             pub const fn level(self) -> Level {
-                match self { $(Code::$variant => $level),+ }
+                match self { $(Code::$variant => $level,)+ Code::Custom(custom) => custom.level }
             }
 
             /// The severity in a mode, before any override.
@@ -105,27 +121,30 @@ macro_rules! codes {
                 match (self, mode) { $(
                     (Code::$variant, Mode::Strict) => $strict,
                     (Code::$variant, Mode::Interop) => $interop,
-                )+ }
+                )+
+                    (Code::Custom(custom), Mode::Strict) => custom.strict,
+                    (Code::Custom(custom), Mode::Interop) => custom.interop,
+                }
             }
 
             /// The sentence with its gaps: `{expected}`, `{actual}` and `{detail}`.
             pub(super) const fn sentence(self) -> &'static str {
-                match self { $(Code::$variant => $sentence),+ }
+                match self { $(Code::$variant => $sentence,)+ Code::Custom(_) => "{detail}" }
             }
 
             /// Why the protocol minds, and what to do.
             pub const fn explanation(self) -> &'static str {
-                match self { $(Code::$variant => $explanation),+ }
+                match self { $(Code::$variant => $explanation,)+ Code::Custom(custom) => custom.explanation }
             }
 
-            /// A record without this deviation.
+            /// A record without this deviation. Codes of your own have no examples here.
             pub const fn good(self) -> Example {
-                match self { $(Code::$variant => $good),+ }
+                match self { $(Code::$variant => $good,)+ Code::Custom(_) => GOOD }
             }
 
             /// A record with this deviation.
             pub const fn bad(self) -> Example {
-                match self { $(Code::$variant => $bad),+ }
+                match self { $(Code::$variant => $bad,)+ Code::Custom(_) => GOOD }
             }
         }
     };
@@ -140,229 +159,7 @@ const GOOD_DOCUMENT: Example = Example::new(
     r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#,
 );
 
-codes! {
-    TooLong "too-long" Schema, strict Error, interop Error;
-        says "the record is longer than {expected} bytes";
-        because "A record has a byte limit, 65,536 unless set otherwise, so that a reader's memory is bounded. Nothing past the limit is looked at. Put large results into a file and send its name, or raise the limit on both sides.";
-        good GOOD;
-        bad Example::long(r#"TASK_COMPLETED:wf_001:build:{"results":""#, "x", 70_000, r#""}"#);
-
-    NotUtf8 "not-utf-8" Schema, strict Error, interop Error;
-        says "byte {actual} is not UTF-8";
-        because "Records are UTF-8 text. The range points at the first byte that is not. Convert the text before it is sent.";
-        good GOOD;
-        bad Example::bytes(b"TASK_TIMEOUT:wf_001:build:{\"task_id\":\"\xff\"}");
-
-    ByteOrderMark "byte-order-mark" Schema, strict Error, interop Warning;
-        says "the record starts with a byte order mark";
-        because "UTF-8 has one byte order, so the mark carries nothing, and it becomes part of the event type. Some editors add it; save the file as UTF-8 without BOM.";
-        good GOOD;
-        bad Example::new("\u{feff}TASK_TIMEOUT:wf_001:build:{\"task_id\":\"task_7\",\"agent_id\":\"agent_003\",\"timeout_duration\":\"15m\"}");
-
-    CarriageReturn "carriage-return" Schema, strict Error, interop Warning;
-        says "the line ends in CR LF";
-        because "A line ends in LF alone. Files written on Windows end lines in CR LF; convert them, for example with `tr -d '\\r'`.";
-        good GOOD;
-        bad Example::new("TASK_TIMEOUT:wf_001:build:{\"task_id\":\"task_7\",\"agent_id\":\"agent_003\",\"timeout_duration\":\"15m\"}\r\n");
-
-    SurroundingSpace "surrounding-space" Schema, strict Error, interop Warning;
-        says "white space around the record";
-        because "A record starts with its event type and ends with the closing brace of its data. Remove the indentation or the trailing blanks.";
-        good GOOD;
-        bad Example::new(r#"  TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}"#);
-
-    ShellQuotes "shell-quotes" Schema, strict Error, interop Warning;
-        says "the whole record stands in shell quotes";
-        because "The quotes belong to the shell command that printed the record, not to the record. Print it with `printf '%s\\n'`.";
-        good GOOD;
-        bad Example::new(r#""TASK_TIMEOUT:wf_001:build:{'task_id':'task_7','agent_id':'agent_003','timeout_duration':'15m'}""#);
-
-    MultiLineData "multi-line-data" Schema, strict Error, interop Warning;
-        says "the data spans lines";
-        because "One record is one line; readers split at line breaks before they look at the data. Print the data compactly, for example with `jq -c`.";
-        good GOOD;
-        bad Example::new("TASK_TIMEOUT:wf_001:build:{\"task_id\":\"task_7\",\n \"agent_id\":\"agent_003\",\"timeout_duration\":\"15m\"}");
-
-    NotAnEvent "not-an-event" Schema, strict Error, interop Error;
-        says "this is not an event line: {detail}";
-        because "An event line is `EVENT_TYPE:workflow:phase:data`. It is split at the first three colons; one that has fewer is no event. Workflow and phase may be `global`, never absent.";
-        good GOOD;
-        bad Example::new("TASK_TIMEOUT wf_001 build");
-
-    BadIdentifier "bad-identifier" Content, strict Error, interop Error;
-        says "{detail}";
-        because "Event type, workflow and phase are non-empty, have at most 128 characters, and hold neither colons nor control characters. An event that belongs to no workflow or phase says `global`.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT::build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}"#);
-
-    UnusualIdentifier "unusual-identifier" Content, strict Warning, interop Note;
-        says "the {detail} `{actual}` has characters outside letters, digits, `_`, `-` and `.`";
-        because "Other characters are legal but need escaping in routing keys, shells and file names. Prefer letters, digits, `_`, `-` and `.`.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:my workflow:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}"#);
-
-    UnknownEventType "unknown-event-type" Content, strict Error, interop Warning;
-        says "the event type `{actual}` is not registered{detail}";
-        because "The registry lists the event types of the protocol version in use; `coord registry` prints them. An unknown type is kept and routed, but nobody can check its data. Use the registered name, or register your own type with its required data.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMED_OUT:wf_001:build:{"task_id":"task_7"}"#);
-
-    DataNotObject "data-not-object" Schema, strict Error, interop Error;
-        says "the data must be a JSON object, found {actual}";
-        because "The data of an event is one JSON object, `{}` if there is nothing to say. Put a single value under a key.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:wf_001:build:["task_7"]"#);
-
-    BrokenJson "broken-json" Schema, strict Error, interop Error;
-        says "broken JSON: {detail}{expected}";
-        because "The data cannot be read as JSON; the range points at the first byte that does not fit. Nothing behind it was checked. Build JSON with a tool (`jq -cn --arg`) rather than by pasting text.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7",,"agent_id":"agent_003"}"#);
-
-    TrailingText "trailing-text" Schema, strict Error, interop Error;
-        says "text after the end of the data";
-        because "The data ends with its closing brace, and so does the record. A stray brace or a second record on the same line is the usual cause.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}}"#);
-
-    DuplicateKey "duplicate-key" Schema, strict Error, interop Error;
-        says "the key `{actual}` is already in its object";
-        because "JSON readers disagree about which of two equal keys counts, so two components would read two different messages. Keep one.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","task_id":"task_8","agent_id":"agent_003","timeout_duration":"15m"}"#);
-
-    TooDeep "too-deep" Schema, strict Error, interop Error;
-        says "nested deeper than {expected} levels";
-        because "Nesting has a limit, 128 levels unless set otherwise, so that no record can exhaust a reader's stack. Flatten the data, or raise the limit on both sides.";
-        good GOOD;
-        bad Example::long(r#"TASK_COMPLETED:wf_001:build:{"results":"#, "[", 200, "");
-
-    TooManyKeys "too-many-keys" Schema, strict Error, interop Error;
-        says "an object has more than {expected} keys";
-        because "The keys of one object have a limit, 1,024 unless set otherwise. Use a list, or raise the limit on both sides.";
-        good GOOD;
-        bad Example::long("TASK_COMPLETED:wf_001:build:{", "\"k\":1,", 1_100, "\"k\":1}");
-
-    SingleQuotes "single-quotes" Schema, strict Error, interop Warning;
-        says "strings in single quotes are not JSON";
-        because "JSON strings stand in double quotes. Readers in interop mode understand single quotes; every other JSON reader does not. In a shell, put the record in single quotes and the strings in double quotes.";
-        good GOOD;
-        bad Example::new("TASK_TIMEOUT:wf_001:build:{'task_id':'task_7','agent_id':'agent_003','timeout_duration':'15m'}");
-
-    NumberBeyondDouble "number-beyond-double" Content, strict Error, interop Error;
-        says "the number {actual} is beyond the range of a double";
-        because "Most readers hold numbers as doubles, up to about 1.8e308, and would read infinity or fail. Write such a number as a string.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m","attempts":1e999}"#);
-
-    MissingData "missing-data" Content, strict Error, interop Warning;
-        says "required data `{expected}` is missing";
-        because "The registry names the data that each event type must carry; subscribers rely on it. `coord registry TYPE` lists it. Nothing is renamed for you: a similar key is only pointed out.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","duration":"15m"}"#);
-
-    WrongKind "wrong-kind" Content, strict Error, interop Error;
-        says "expected {expected}, found {actual}";
-        because "The value has another JSON kind than the registry gives for this key, for example a string where a number belongs. A reader cannot know what was meant.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":7,"agent_id":"agent_003","timeout_duration":"15m"}"#);
-
-    OutOfRange "out-of-range" Content, strict Error, interop Error;
-        says "{actual} is not {expected}";
-        because "The number lies outside the range of its field: percentages are 0 to 100, ratios 0 to 1, counts whole and not negative.";
-        good Example::new(r#"PHASE_PROGRESS:wf_001:build:{"phase_id":3,"progress_percentage":67.5,"eta_update":"20m"}"#);
-        bad Example::new(r#"PHASE_PROGRESS:wf_001:build:{"phase_id":3,"progress_percentage":140,"eta_update":"20m"}"#);
-
-    UnreadableText "unreadable-text" Content, strict Error, interop Warning;
-        says "`{actual}` is not {expected}";
-        because "The text should follow a format, such as `2h 30m` for a duration or `2025-01-15T12:00:00Z` for a time, and does not. Interop keeps it as it is, without a value.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"5h_47m"}"#);
-
-    UnknownWord "unknown-word" Content, strict Error, interop Warning;
-        says "`{actual}` is none of {expected}";
-        because "The field takes one word of a closed list. An unknown word is kept, but no component knows what to do with it.";
-        good Example::new(r#"SYSTEM_ERROR:global:global:{"error_type":"timeout","affected_components":["resource-manager"],"severity":"high"}"#);
-        bad Example::new(r#"SYSTEM_ERROR:global:global:{"error_type":"timeout","affected_components":["resource-manager"],"severity":"severe"}"#);
-
-    Placeholder "placeholder" Content, strict Error, interop Warning;
-        says "`{actual}` is a placeholder for {expected}";
-        because "`a|b|c`, `$name`, `${name}`, `<name>` and `{{name}}` stand for a value that a template fills in. A message that is sent must carry the value. Free text is only meant where it is nothing but a placeholder.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"$task_id","agent_id":"agent_003","timeout_duration":"15m"}"#);
-
-    UnknownField "unknown-field" Content, strict Note, interop Note;
-        says "`{actual}` is not in the registry for this type";
-        because "Extra data is legal, kept in its order and spelling, and passed on. The note is there because a misspelled optional key looks just like it.";
-        good GOOD;
-        bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m","attempt":2}"#);
-
-    HeaderMismatch "header-mismatch" Business, strict Error, interop Warning;
-        says "the data says `{actual}`, the header says `{expected}`";
-        because "Where data repeats the workflow or the phase of the header, both must agree: routing follows the header, handlers often read the data.";
-        good Example::new(r#"AGENT_DEALLOCATED:wf_001:build:{"agent_id":"agent_003","workflow_id":"wf_001","reason":"done"}"#);
-        bad Example::new(r#"AGENT_DEALLOCATED:wf_001:build:{"agent_id":"agent_003","workflow_id":"wf_002","reason":"done"}"#);
-
-    NotAMessage "not-a-message" Schema, strict Error, interop Error;
-        says "this is not a message: {detail}";
-        because "A message is one JSON object: header keys beside one body key. Event lines and arrays of messages are read record by record.";
-        good GOOD_DOCUMENT;
-        bad Example::new(r#"["heartbeat"]"#);
-
-    NoBody "no-body" Schema, strict Error, interop Warning;
-        says "no known body key{detail}";
-        because "The body key tells what a message is: one of the eight documents, `event`, or a control message of protocol 1.1.0; `coord schema` lists them. A message without one cannot be routed or handled. Documents inside it are checked all the same.";
-        good GOOD_DOCUMENT;
-        bad Example::new(r#"{"operation":"status","workflow_id":"wf_001"}"#);
-
-    SecondBody "second-body" Schema, strict Error, interop Error;
-        says "a second body `{actual}` beside `{expected}`";
-        because "A message says one thing; with two bodies, two readers could handle two different ones. Send two messages.";
-        good GOOD_DOCUMENT;
-        bad Example::new(r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"},"deregistration":{"component_id":"hub","reason":"update"}}"#);
-
-    FlatEvent "flat-event" Schema, strict Error, interop Warning;
-        says "the parts of an event stand beside the header";
-        because "An event in an envelope stands under the key `event`: `{\"event\":{\"event_type\",\"workflow_id\",\"phase\",\"data\"}}`. The flat form is read for the sake of older commands; `coord convert` rewrites it.";
-        good Example::new(r#"{"event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#);
-        bad Example::new(r#"{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}"#);
-
-    FieldAlias "field-alias" Schema, strict Error, interop Warning;
-        says "`{actual}` stands for `{expected}`";
-        because "Older commands use another name for this field. Readers in interop mode take it for the right one; write the right one.";
-        good Example::new(r#"{"source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
-        bad Example::new(r#"{"source_component":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
-
-    MisplacedField "misplaced-field" Schema, strict Error, interop Warning;
-        says "`{actual}` belongs into `{expected}`";
-        because "The field stands one level too high. Readers in interop mode look there too; write it where it belongs.";
-        good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_789","agents":4}}}"#);
-        bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocation_id":"alloc_789","allocated_resources":{"agents":4}}}"#);
-
-    MissingIdentity "missing-identity" Content, strict Error, interop Error;
-        says "`{expected}` is missing, without which the message has no meaning";
-        because "The field says what the message is about, or which of several things it says. No reader can do without it.";
-        good GOOD_DOCUMENT;
-        bad Example::new(r#"{"heartbeat":{"sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
-
-    MissingField "missing-field" Content, strict Error, interop Warning;
-        says "required field `{expected}` is missing";
-        because "Writers give this field always; readers in interop mode do without. `coord schema NAME` shows which fields are required.";
-        good GOOD_DOCUMENT;
-        bad Example::new(r#"{"heartbeat":{"component_id":"hub","sequence":1}}"#);
-
-    AdvisedField "advised-field" Content, strict Warning, interop Warning;
-        says "`{expected}` should be given";
-        because "The field came with a later version of the protocol. Writers give it; older ones do not know it, so its absence is no error.";
-        good Example::new(r#"{"checkpoint_sync":{"workflow_id":"wf_001","checkpoint_id":"ckpt_1","checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z","state_version":7}}"#);
-        bad Example::new(r#"{"checkpoint_sync":{"workflow_id":"wf_001","checkpoint_id":"ckpt_1","checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z"}}"#);
-
-    MessageMismatch "message-mismatch" Business, strict Error, interop Warning;
-        says "the text of the message has another {detail} than its fields";
-        because "A flat event repeats itself as an event line in `message`. If the two differ, two readers read two events. Leave `message` out.";
-        good Example::new(r#"{"event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#);
-        bad Example::new(r#"{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","message":"SYSTEM_STARTUP:global:global:{}","data":{"component_name":"hub","shutdown_reason":"update"}}"#);
-}
+code_table!(codes);
 
 impl Code {
     /// Whether a record with this deviation has no sound reading at all, so that no caller can make
@@ -390,6 +187,55 @@ impl Code {
                 | Code::TooDeep
                 | Code::TooManyKeys
         )
+    }
+}
+
+/// A code of your own, for rules of your own.
+///
+/// ```
+/// use coordination_protocol::finding::{Code, CustomCode, FindingSeverity, Level};
+///
+/// static NIGHT: CustomCode = CustomCode::new("night-work", Level::Business)
+///     .with_severities(FindingSeverity::Error, FindingSeverity::Warning)
+///     .with_explanation("No allocation starts between 22:00 and 06:00.");
+/// assert_eq!(Code::Custom(&NIGHT).as_str(), "night-work");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct CustomCode {
+    /// The name, as in reports.
+    pub name: &'static str,
+    /// The level of validation.
+    pub level: Level,
+    /// The severity in strict mode.
+    pub strict: FindingSeverity,
+    /// The severity in interop mode.
+    pub interop: FindingSeverity,
+    /// Why it matters, and what to do.
+    pub explanation: &'static str,
+}
+
+impl CustomCode {
+    /// A code that is an error in both modes.
+    pub const fn new(name: &'static str, level: Level) -> Self {
+        CustomCode { name, level, strict: Error, interop: Error, explanation: "" }
+    }
+
+    /// Sets the severities in strict and in interop mode.
+    pub const fn with_severities(
+        mut self,
+        strict: FindingSeverity,
+        interop: FindingSeverity,
+    ) -> Self {
+        self.strict = strict;
+        self.interop = interop;
+        self
+    }
+
+    /// Sets the explanation.
+    pub const fn with_explanation(mut self, explanation: &'static str) -> Self {
+        self.explanation = explanation;
+        self
     }
 }
 

@@ -23,8 +23,9 @@
 mod code;
 mod hint;
 mod report;
+mod table;
 
-pub use code::{Code, Example};
+pub use code::{Code, CodeError, CustomCode, Example};
 pub use hint::Hint;
 pub use report::{Finding, Report};
 

@@ -312,8 +312,7 @@ pub(super) static FLAT: ObjectSpec = aliased(
     ObjectSpec::new("FlatEvent", "An event whose parts stand beside the header.", {
         const PARTS: &[MemberSpec] = &[
             part("event_type", Presence::Need, FieldType::Id),
-            // A command line gives the workflow as a word of its own.
-            part("workflow_id", Presence::Want, FieldType::Id),
+            part("workflow_id", Presence::Need, FieldType::Id),
             part("phase", Presence::Want, FieldType::Id),
             part("data", Presence::Need, FieldType::Object),
             part("message", Presence::May, FieldType::Text),

@@ -4,6 +4,7 @@ use super::body::{ENVELOPE, HEADERS, MessageKind};
 use super::document::Header;
 use super::envelope::Envelope;
 use super::examine::{Examined, Form, examine, parts_from};
+use super::spec::ObjectSpec;
 use super::tape::{Entry, NoTape, Node};
 use super::value::{Untyped, Value};
 use crate::event::Codec;
@@ -91,9 +92,10 @@ impl Codec {
             Some(examined) => examined.kind,
             None => self.peek_kind(text),
         };
+        let draft = examined.map(|examined| MessageRef { text, examined });
         let readable = report.worst() != Some(FindingSeverity::Error);
-        let message = examined.filter(|_| readable).map(|examined| MessageRef { text, examined });
-        MessageRecord { message, kind, report }
+        let (message, draft) = if readable { (draft, None) } else { (None, draft) };
+        MessageRecord { message, draft, kind, report }
     }
 
     /// Like [`check_message`](Self::check_message), from bytes.
@@ -108,7 +110,40 @@ impl Codec {
         };
         let mut sink = Collect::new(self);
         sink.add(finding);
-        MessageRecord { message: None, kind: MessageKind::Unknown, report: sink.into_report() }
+        MessageRecord {
+            message: None,
+            draft: None,
+            kind: MessageKind::Unknown,
+            report: sink.into_report(),
+        }
+    }
+
+    /// Findings of an object inside a record: its place, its specification, its pointer.
+    pub(crate) fn check_part(
+        &self,
+        text: &str,
+        object: Token,
+        spec: &'static ObjectSpec,
+        pointer: &str,
+    ) -> Vec<Finding> {
+        let mut sink = Collect::new(self);
+        super::examine::examine_object(
+            self,
+            &text[..object.end()],
+            object.start(),
+            spec,
+            &mut sink,
+            NoTape,
+        );
+        let report = sink.into_report();
+        // Broken or repeated things were told when the whole was read.
+        let told = |code| {
+            matches!(code, Code::DuplicateKey | Code::NumberBeyondDouble | Code::SingleQuotes)
+        };
+        let findings = report.findings().iter().filter(|finding| !told(finding.code));
+        findings
+            .map(|finding| finding.clone().with_pointer(format!("{pointer}{}", finding.pointer)))
+            .collect()
     }
 
     fn peek_kind(&self, text: &str) -> MessageKind {
@@ -123,6 +158,8 @@ impl Codec {
 pub struct MessageRecord<'a> {
     /// The message, unless a finding is an error.
     pub message: Option<MessageRef<'a>>,
+    /// What can be read of a message with errors, for rules that find more.
+    pub(crate) draft: Option<MessageRef<'a>>,
     /// The kind, as far as it can be told.
     pub kind: MessageKind,
     /// What was found.
@@ -209,9 +246,8 @@ impl<'a> MessageRef<'a> {
 
     /// The value of the body key; `None` for a message without one.
     pub fn body(&self) -> Option<Part<'_>> {
-        let place = ENVELOPE.members.iter().position(|m| m.name == self.kind().as_str())?;
         (self.examined.form == Form::Envelope).then_some(())?;
-        self.node().member(place as u16).map(Part)
+        self.root().get(self.kind().as_str())
     }
 
     fn node(&self) -> Node<'_> {
@@ -348,6 +384,13 @@ pub fn peek(text: &str) -> Peek {
 pub struct DecodeError {
     kind: MessageKind,
     key: &'static str,
+}
+
+impl DecodeError {
+    /// The key without a value.
+    pub fn key(&self) -> &'static str {
+        self.key
+    }
 }
 
 const _: () = assert!(HEADERS < 64);

@@ -178,7 +178,7 @@ macro_rules! documents {
                             $may = Some(Value::read(child).map_err(named(stringify!($may)))?);
                         })+)?
                         NO_PLACE => extra.push(child.key(), child.json()),
-                        // A body beside the header.
+                        // A body beside the header, or a value that no type can hold.
                         _ => {}
                     }
                 }
@@ -246,5 +246,16 @@ impl Default for Header {
     /// A header that says nothing.
     fn default() -> Self {
         Header::new()
+    }
+}
+
+impl AllocationResponse {
+    /// The identifier of the grant. The field also writes it one level up.
+    pub fn allocation_id(&self) -> Option<AllocationId> {
+        let granted = self.allocated_resources.as_ref();
+        match granted.and_then(|resources| resources.allocation_id.clone()) {
+            Some(id) => Some(id),
+            None => AllocationId::new(self.extra.get("allocation_id")?.to_text()?).ok(),
+        }
     }
 }

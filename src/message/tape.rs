@@ -3,11 +3,16 @@
 //! The reader walks a document once. What it recognizes it notes here, in the order of the text, so
 //! that typed values are made without looking at the text again.
 
+use crate::event::field::Misfit;
 use crate::json::{Json, Kind, Token};
 use smol_str::SmolStr;
 
 /// No place in the object's specification: an extra field, or an element of a list.
 pub(super) const NO_PLACE: u16 = u16::MAX;
+
+/// The value has the wrong kind or range, so no type can hold it. What the rest says is still read,
+/// so that everything wrong is found at once.
+pub(super) const SPOILT: u16 = u16::MAX - 1;
 
 /// One value.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +34,9 @@ pub(super) trait Tape {
 
     /// The value of an entry has ended.
     fn close(&mut self, entry: usize, value: Token);
+
+    /// The value of an entry does not fit; texts that only cannot be read are kept.
+    fn spoil(&mut self, entry: usize, misfit: Misfit);
 }
 
 /// Keeps nothing.
@@ -44,6 +52,9 @@ impl Tape for NoTape {
 
     #[inline]
     fn close(&mut self, _: usize, _: Token) {}
+
+    #[inline]
+    fn spoil(&mut self, _: usize, _: Misfit) {}
 }
 
 impl Tape for Vec<Entry> {
@@ -62,6 +73,15 @@ impl Tape for Vec<Entry> {
         if let Some(entry) = self.get_mut(entry) {
             entry.value = value;
             entry.next = next;
+        }
+    }
+
+    #[cold]
+    fn spoil(&mut self, entry: usize, misfit: Misfit) {
+        if matches!(misfit, Misfit::Kind | Misfit::Range | Misfit::Identifier)
+            && let Some(entry) = self.get_mut(entry)
+        {
+            entry.place = SPOILT;
         }
     }
 }
@@ -117,6 +137,12 @@ impl<'t> Node<'t> {
 
     pub(super) fn kind(&self) -> Kind {
         self.value().kind()
+    }
+
+    /// The values directly inside, as far as a type can hold them.
+    #[inline]
+    pub(super) fn sound(&self) -> impl Iterator<Item = Node<'t>> + use<'t> {
+        self.children().filter(|child| child.place() != SPOILT)
     }
 
     /// The values directly inside.

@@ -72,7 +72,7 @@ impl<T: Element> Value for Vec<T> {
     const SHAPE: Shape = Shape::List(&T::SHAPE);
 
     fn read(node: Node<'_>) -> Result<Self, Untyped> {
-        node.children().map(T::read).collect()
+        node.sound().map(T::read).collect()
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -159,7 +159,7 @@ impl<T: Value> Value for Map<T> {
     const SHAPE: Shape = Shape::Map(&T::SHAPE);
 
     fn read(node: Node<'_>) -> Result<Self, Untyped> {
-        let items = node.children().map(|child| Ok((child.key(), T::read(child)?)));
+        let items = node.sound().map(|child| Ok((child.key(), T::read(child)?)));
         items.collect::<Result<_, _>>().map(Map)
     }
 

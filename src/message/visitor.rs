@@ -425,12 +425,13 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
     #[inline]
     fn value(&mut self, depth: usize, value: Token) -> ControlFlow<()> {
         let Some(&frame) = self.frames.get(depth) else { return Continue(()) };
+        let mut entry = frame.entry;
         if T::KEEPS {
             let container = matches!(value.kind(), Kind::Object | Kind::Array);
             if frame.element && !container {
-                self.tape.push(value, value, NO_PLACE);
-            } else if frame.entry != NO_ENTRY {
-                self.tape.close(frame.entry, value);
+                entry = self.tape.push(value, value, NO_PLACE);
+            } else if entry != NO_ENTRY {
+                self.tape.close(entry, value);
                 self.frames[depth].entry = NO_ENTRY;
             }
         }
@@ -438,6 +439,7 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
         match shape {
             Shape::Leaf(leaf) => {
                 if let Err(misfit) = leaf.fits(self.text, value) {
+                    self.tape.spoil(entry, misfit);
                     self.misfit(shape, value, misfit)?;
                 }
                 if depth > 0
@@ -451,7 +453,10 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
             Shape::Object(spec) if value.kind() == Kind::Object => self.ended(depth, spec, value),
             Shape::Map(_) if value.kind() == Kind::Object => Continue(()),
             Shape::List(_) if value.kind() == Kind::Array => Continue(()),
-            _ => self.misfit(shape, value, Misfit::Kind),
+            _ => {
+                self.tape.spoil(entry, Misfit::Kind);
+                self.misfit(shape, value, Misfit::Kind)
+            }
         }
     }
 

@@ -53,3 +53,8 @@ pub use key::{KeyError, RouteKey};
 pub use message::MessageKind;
 pub use pattern::{Pattern, PatternError};
 pub use warning::PatternWarning;
+
+crate::message::reports! {
+    KeyError, System, Corruption, "correct_and_resend", "Write `scope.workflow.word` or `TYPE.workflow.phase`.";
+    PatternError, System, Corruption, "correct_and_resend", "Write a pattern such as `resource.*.allocated`.";
+}

@@ -22,3 +22,4 @@ mod registry;
 mod route;
 mod scalar;
 mod support;
+mod validate;

@@ -1,0 +1,395 @@
+//! The table of codes: one row a code, and nothing about a code is written anywhere else.
+//!
+//! A row reads: variant, name, level, severity in both modes, the sentence with its gaps, the
+//! explanation, a record without the deviation and one with it.
+
+/// Hands all rows to the macro `$expand`.
+macro_rules! code_table {
+    ($expand:ident) => { $expand! {
+        TooLong "too-long" Schema, strict Error, interop Error;
+            says "the record is longer than {expected} bytes";
+            because "A record has a byte limit, 65,536 unless set otherwise, so that a reader's memory is bounded. Nothing past the limit is looked at. Put large results into a file and send its name, or raise the limit on both sides.";
+            good GOOD;
+            bad Example::long(r#"TASK_COMPLETED:wf_001:build:{"results":""#, "x", 70_000, r#""}"#);
+
+        NotUtf8 "not-utf-8" Schema, strict Error, interop Error;
+            says "byte {actual} is not UTF-8";
+            because "Records are UTF-8 text. The range points at the first byte that is not. Convert the text before it is sent.";
+            good GOOD;
+            bad Example::bytes(b"TASK_TIMEOUT:wf_001:build:{\"task_id\":\"\xff\"}");
+
+        ByteOrderMark "byte-order-mark" Schema, strict Error, interop Warning;
+            says "the record starts with a byte order mark";
+            because "UTF-8 has one byte order, so the mark carries nothing, and it becomes part of the event type. Some editors add it; save the file as UTF-8 without BOM.";
+            good GOOD;
+            bad Example::new("\u{feff}TASK_TIMEOUT:wf_001:build:{\"task_id\":\"task_7\",\"agent_id\":\"agent_003\",\"timeout_duration\":\"15m\"}");
+
+        CarriageReturn "carriage-return" Schema, strict Error, interop Warning;
+            says "the line ends in CR LF";
+            because "A line ends in LF alone. Files written on Windows end lines in CR LF; convert them, for example with `tr -d '\\r'`.";
+            good GOOD;
+            bad Example::new("TASK_TIMEOUT:wf_001:build:{\"task_id\":\"task_7\",\"agent_id\":\"agent_003\",\"timeout_duration\":\"15m\"}\r\n");
+
+        SurroundingSpace "surrounding-space" Schema, strict Error, interop Warning;
+            says "white space around the record";
+            because "A record starts with its event type and ends with the closing brace of its data. Remove the indentation or the trailing blanks.";
+            good GOOD;
+            bad Example::new(r#"  TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}"#);
+
+        ShellQuotes "shell-quotes" Schema, strict Error, interop Warning;
+            says "the whole record stands in shell quotes";
+            because "The quotes belong to the shell command that printed the record, not to the record. Print it with `printf '%s\\n'`.";
+            good GOOD;
+            bad Example::new(r#""TASK_TIMEOUT:wf_001:build:{'task_id':'task_7','agent_id':'agent_003','timeout_duration':'15m'}""#);
+
+        MultiLineData "multi-line-data" Schema, strict Error, interop Warning;
+            says "the data spans lines";
+            because "One record is one line; readers split at line breaks before they look at the data. Print the data compactly, for example with `jq -c`.";
+            good GOOD;
+            bad Example::new("TASK_TIMEOUT:wf_001:build:{\"task_id\":\"task_7\",\n \"agent_id\":\"agent_003\",\"timeout_duration\":\"15m\"}");
+
+        NotAnEvent "not-an-event" Schema, strict Error, interop Error;
+            says "this is not an event line: {detail}";
+            because "An event line is `EVENT_TYPE:workflow:phase:data`. It is split at the first three colons; one that has fewer is no event. Workflow and phase may be `global`, never absent.";
+            good GOOD;
+            bad Example::new("TASK_TIMEOUT wf_001 build");
+
+        BadIdentifier "bad-identifier" Content, strict Error, interop Error;
+            says "{detail}";
+            because "Event type, workflow and phase are non-empty, have at most 128 characters, and hold neither colons nor control characters. An event that belongs to no workflow or phase says `global`.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT::build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}"#);
+
+        UnusualIdentifier "unusual-identifier" Content, strict Warning, interop Note;
+            says "the {detail} `{actual}` has characters outside letters, digits, `_`, `-` and `.`";
+            because "Other characters are legal but need escaping in routing keys, shells and file names. Prefer letters, digits, `_`, `-` and `.`.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:my workflow:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}"#);
+
+        UnknownEventType "unknown-event-type" Content, strict Error, interop Warning;
+            says "the event type `{actual}` is not registered{detail}";
+            because "The registry lists the event types of the protocol version in use; `coord registry` prints them. An unknown type is kept and routed, but nobody can check its data. Use the registered name, or register your own type with its required data.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMED_OUT:wf_001:build:{"task_id":"task_7"}"#);
+
+        DataNotObject "data-not-object" Schema, strict Error, interop Error;
+            says "the data must be a JSON object, found {actual}";
+            because "The data of an event is one JSON object, `{}` if there is nothing to say. Put a single value under a key.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:wf_001:build:["task_7"]"#);
+
+        BrokenJson "broken-json" Schema, strict Error, interop Error;
+            says "broken JSON: {detail}{expected}";
+            because "The data cannot be read as JSON; the range points at the first byte that does not fit. Nothing behind it was checked. Build JSON with a tool (`jq -cn --arg`) rather than by pasting text.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7",,"agent_id":"agent_003"}"#);
+
+        TrailingText "trailing-text" Schema, strict Error, interop Error;
+            says "text after the end of the data";
+            because "The data ends with its closing brace, and so does the record. A stray brace or a second record on the same line is the usual cause.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m"}}"#);
+
+        DuplicateKey "duplicate-key" Schema, strict Error, interop Error;
+            says "the key `{actual}` is already in its object";
+            because "JSON readers disagree about which of two equal keys counts, so two components would read two different messages. Keep one.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","task_id":"task_8","agent_id":"agent_003","timeout_duration":"15m"}"#);
+
+        TooDeep "too-deep" Schema, strict Error, interop Error;
+            says "nested deeper than {expected} levels";
+            because "Nesting has a limit, 128 levels unless set otherwise, so that no record can exhaust a reader's stack. Flatten the data, or raise the limit on both sides.";
+            good GOOD;
+            bad Example::long(r#"TASK_COMPLETED:wf_001:build:{"results":"#, "[", 200, "");
+
+        TooManyKeys "too-many-keys" Schema, strict Error, interop Error;
+            says "an object has more than {expected} keys";
+            because "The keys of one object have a limit, 1,024 unless set otherwise. Use a list, or raise the limit on both sides.";
+            good GOOD;
+            bad Example::long("TASK_COMPLETED:wf_001:build:{", "\"k\":1,", 1_100, "\"k\":1}");
+
+        SingleQuotes "single-quotes" Schema, strict Error, interop Warning;
+            says "strings in single quotes are not JSON";
+            because "JSON strings stand in double quotes. Readers in interop mode understand single quotes; every other JSON reader does not. In a shell, put the record in single quotes and the strings in double quotes.";
+            good GOOD;
+            bad Example::new("TASK_TIMEOUT:wf_001:build:{'task_id':'task_7','agent_id':'agent_003','timeout_duration':'15m'}");
+
+        NumberBeyondDouble "number-beyond-double" Content, strict Error, interop Error;
+            says "the number {actual} is beyond the range of a double";
+            because "Most readers hold numbers as doubles, up to about 1.8e308, and would read infinity or fail. Write such a number as a string.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m","attempts":1e999}"#);
+
+        MissingData "missing-data" Content, strict Error, interop Warning;
+            says "required data `{expected}` is missing";
+            because "The registry names the data that each event type must carry; subscribers rely on it. `coord registry TYPE` lists it. Nothing is renamed for you: a similar key is only pointed out.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","duration":"15m"}"#);
+
+        WrongKind "wrong-kind" Content, strict Error, interop Error;
+            says "expected {expected}, found {actual}";
+            because "The value has another JSON kind than the registry gives for this key, for example a string where a number belongs. A reader cannot know what was meant.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":7,"agent_id":"agent_003","timeout_duration":"15m"}"#);
+
+        OutOfRange "out-of-range" Content, strict Error, interop Error;
+            says "{actual} is not {expected}";
+            because "The number lies outside the range of its field: percentages are 0 to 100, ratios 0 to 1, counts whole and not negative.";
+            good Example::new(r#"PHASE_PROGRESS:wf_001:build:{"phase_id":3,"progress_percentage":67.5,"eta_update":"20m"}"#);
+            bad Example::new(r#"PHASE_PROGRESS:wf_001:build:{"phase_id":3,"progress_percentage":140,"eta_update":"20m"}"#);
+
+        UnreadableText "unreadable-text" Content, strict Error, interop Warning;
+            says "`{actual}` is not {expected}";
+            because "The text should follow a format, such as `2h 30m` for a duration or `2025-01-15T12:00:00Z` for a time, and does not. Interop keeps it as it is, without a value.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"5h_47m"}"#);
+
+        UnknownWord "unknown-word" Content, strict Error, interop Warning;
+            says "`{actual}` is none of {expected}";
+            because "The field takes one word of a closed list. An unknown word is kept, but no component knows what to do with it.";
+            good Example::new(r#"SYSTEM_ERROR:global:global:{"error_type":"timeout","affected_components":["resource-manager"],"severity":"high"}"#);
+            bad Example::new(r#"SYSTEM_ERROR:global:global:{"error_type":"timeout","affected_components":["resource-manager"],"severity":"severe"}"#);
+
+        Placeholder "placeholder" Content, strict Error, interop Warning;
+            says "`{actual}` is a placeholder for {expected}";
+            because "`a|b|c`, `$name`, `${name}`, `<name>` and `{{name}}` stand for a value that a template fills in. A message that is sent must carry the value. Free text is only meant where it is nothing but a placeholder.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"$task_id","agent_id":"agent_003","timeout_duration":"15m"}"#);
+
+        UnknownField "unknown-field" Content, strict Note, interop Note;
+            says "`{actual}` is not in the registry for this type";
+            because "Extra data is legal, kept in its order and spelling, and passed on. The note is there because a misspelled optional key looks just like it.";
+            good GOOD;
+            bad Example::new(r#"TASK_TIMEOUT:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","timeout_duration":"15m","attempt":2}"#);
+
+        HeaderMismatch "header-mismatch" Business, strict Error, interop Warning;
+            says "the data says `{actual}`, the header says `{expected}`";
+            because "Where data repeats the workflow or the phase of the header, both must agree: routing follows the header, handlers often read the data.";
+            good Example::new(r#"AGENT_DEALLOCATED:wf_001:build:{"agent_id":"agent_003","workflow_id":"wf_001","reason":"done"}"#);
+            bad Example::new(r#"AGENT_DEALLOCATED:wf_001:build:{"agent_id":"agent_003","workflow_id":"wf_002","reason":"done"}"#);
+
+        NotAMessage "not-a-message" Schema, strict Error, interop Error;
+            says "this is not a message: {detail}";
+            because "A message is one JSON object: header keys beside one body key. Event lines and arrays of messages are read record by record.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"["heartbeat"]"#);
+
+        NoBody "no-body" Schema, strict Error, interop Warning;
+            says "no known body key{detail}";
+            because "The body key tells what a message is: one of the eight documents, `event`, or a control message of protocol 1.1.0; `coord schema` lists them. A message without one cannot be routed or handled. Documents inside it are checked all the same.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"operation":"status","workflow_id":"wf_001"}"#);
+
+        SecondBody "second-body" Schema, strict Error, interop Error;
+            says "a second body `{actual}` beside `{expected}`";
+            because "A message says one thing; with two bodies, two readers could handle two different ones. Send two messages.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"},"deregistration":{"component_id":"hub","reason":"update"}}"#);
+
+        FlatEvent "flat-event" Schema, strict Error, interop Warning;
+            says "the parts of an event stand beside the header";
+            because "An event in an envelope stands under the key `event`: `{\"event\":{\"event_type\",\"workflow_id\",\"phase\",\"data\"}}`. The flat form is read for the sake of older commands; `coord convert` rewrites it.";
+            good Example::new(r#"{"event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#);
+            bad Example::new(r#"{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}"#);
+
+        FieldAlias "field-alias" Schema, strict Error, interop Warning;
+            says "`{actual}` stands for `{expected}`";
+            because "Older commands use another name for this field. Readers in interop mode take it for the right one; write the right one.";
+            good Example::new(r#"{"source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+            bad Example::new(r#"{"source_component":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+        MisplacedField "misplaced-field" Schema, strict Error, interop Warning;
+            says "`{actual}` belongs into `{expected}`";
+            because "The field stands one level too high. Readers in interop mode look there too; write it where it belongs.";
+            good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_789","agents":4}}}"#);
+            bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocation_id":"alloc_789","allocated_resources":{"agents":4}}}"#);
+
+        MissingIdentity "missing-identity" Content, strict Error, interop Error;
+            says "`{expected}` is missing, without which the message has no meaning";
+            because "The field says what the message is about, or which of several things it says. No reader can do without it.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"heartbeat":{"sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+        MissingField "missing-field" Content, strict Error, interop Warning;
+            says "required field `{expected}` is missing";
+            because "Writers give this field always; readers in interop mode do without. `coord schema NAME` shows which fields are required.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"heartbeat":{"component_id":"hub","sequence":1}}"#);
+
+        AdvisedField "advised-field" Content, strict Warning, interop Warning;
+            says "`{expected}` should be given";
+            because "The field came with a later version of the protocol. Writers give it; older ones do not know it, so its absence is no error.";
+            good Example::new(r#"{"checkpoint_sync":{"workflow_id":"wf_001","checkpoint_id":"ckpt_1","checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z","state_version":7}}"#);
+            bad Example::new(r#"{"checkpoint_sync":{"workflow_id":"wf_001","checkpoint_id":"ckpt_1","checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+        NoValue "no-value" Content, strict Error, interop Error;
+            says "the message cannot be used: `{expected}` has no value";
+            because "A placeholder stands where the message needs a value, and no identifier can be spelled like it. Fill it in before the message is sent.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"heartbeat":{"component_id":"${NAME:-hub}","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+        MessageMismatch "message-mismatch" Business, strict Error, interop Warning;
+            says "the text of the message has another {detail} than its fields";
+            because "A flat event repeats itself as an event line in `message`. If the two differ, two readers read two events. Leave `message` out.";
+            good Example::new(r#"{"event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#);
+            bad Example::new(r#"{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","message":"SYSTEM_STARTUP:global:global:{}","data":{"component_name":"hub","shutdown_reason":"update"}}"#);
+
+        NoResources "no-resources" Business, strict Error, interop Warning;
+            says "the request asks for no resource";
+            because "A request names at least one resource with an amount above zero, a file or a tool. One that asks for nothing cannot be granted.";
+            good Example::new(r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#);
+            bad Example::new(r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":0}}}"#);
+
+        GrantWithoutResources "grant-without-resources" Business, strict Error, interop Warning;
+            says "an answer that is {actual} must say what is allocated: `{expected}` is missing";
+            because "`approved` and `partial` grant resources, so they carry `allocated_resources` with the `allocation_id` that a release names later.";
+            good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]}}}"#);
+            bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z"}}"#);
+
+        DenialWithResources "denial-with-resources" Business, strict Error, interop Warning;
+            says "an answer that is {actual} allocates nothing, yet resources are listed";
+            because "Only `approved` and `partial` grant resources. With any other status, a reader could not tell whether they may be used.";
+            good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:05Z","reason":"no memory"}}"#);
+            bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":1}}}"#);
+
+        GrantExceedsRequest "grant-exceeds-request" Business, strict Error, interop Warning;
+            says "{actual} is granted, {expected} was requested";
+            because "A grant stays within its request: what nobody asked for is lost to everybody else. A longer duration needs `extend_duration`.";
+            good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]}}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#]);
+            bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":6,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]}}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#]);
+
+        ReductionNotPermitted "reduction-not-permitted" Business, strict Error, interop Warning;
+            says "{actual} is granted of {expected}, and the request does not permit less";
+            because "A partial grant may cut only what `fallback_options` of its request permits: `reduce_agents` the agents, `accept_shared_resources` the exclusive files. An approved one cuts nothing.";
+            good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"partial","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":4,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]}}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#]);
+            bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"partial","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":5,"memory_gb":10,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]}}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#]);
+
+        QueueingNotPermitted "queueing-not-permitted" Business, strict Error, interop Warning;
+            says "the request is queued, and does not permit it";
+            because "A request waits in the queue only if its `fallback_options` say `queue_if_unavailable`.";
+            good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:05Z"}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#]);
+            bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"queued","timestamp":"2025-01-15T12:00:05Z"}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#]);
+
+        EarlyRelease "early-release" Business, strict Error, interop Warning;
+            says "released after {actual}, before the grant ends after {expected} hours";
+            because "`auto_release_timeout` must not end a grant before its `duration_hours` are over; the holder counts on them.";
+            good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":4,"duration_hours":2.5},"restrictions":{"auto_release_timeout":"3h"}}}"#);
+            bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":4,"duration_hours":2.5},"restrictions":{"auto_release_timeout":"2h"}}}"#);
+
+        TimeOrder "time-order" Business, strict Error, interop Warning;
+            says "{actual} is {detail} {expected}";
+            because "Times that depend on each other stand in the wrong order: something ends before it starts, or is answered before it is asked. Clocks of two machines may differ; times of one message may not.";
+            good Example::new(r#"{"workflow_state":{"workflow_id":"wf_001","state_version":3,"timestamp":"2025-01-15T12:00:00Z","current_phase":{"phase_id":1,"started_at":"2025-01-15T11:30:00Z","estimated_completion":"2025-01-15T12:45:00Z"}}}"#);
+            bad Example::new(r#"{"workflow_state":{"workflow_id":"wf_001","state_version":3,"timestamp":"2025-01-15T12:00:00Z","current_phase":{"phase_id":1,"started_at":"2025-01-15T11:30:00Z","estimated_completion":"2025-01-15T11:00:00Z"}}}"#);
+
+        StaleVersion "stale-version" Business, strict Error, interop Warning;
+            says "state version {actual} is older than version {expected}, which was seen before";
+            because "Versions of a workflow's state only grow. A message with an older one was delayed, or its writer missed an update; applying it would undo changes.";
+            good Example::new(r#"{"workflow_state":{"workflow_id":"wf_001","state_version":16,"timestamp":"2025-01-15T12:00:00Z"}}"#).after(&[r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z"}}"#]);
+            bad Example::new(r#"{"workflow_state":{"workflow_id":"wf_001","state_version":14,"timestamp":"2025-01-15T12:00:00Z"}}"#).after(&[r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z"}}"#]);
+
+        StateFork "state-fork" Business, strict Error, interop Warning;
+            says "state version {actual} was seen before with other content";
+            because "Two components changed the same version. Their states must be merged or voted on; neither may silently win.";
+            good Example::new(r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:05:00Z","checkpoint_id":"ckpt_1"}}"#).after(&[r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z","checkpoint_id":"ckpt_1"}}"#]);
+            bad Example::new(r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z","checkpoint_id":"ckpt_2"}}"#).after(&[r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z","checkpoint_id":"ckpt_1"}}"#]);
+
+        UnsafeIdentifier "unsafe-identifier" Business, strict Error, interop Error;
+            says "`{actual}` would escape its folder";
+            because "Checkpoints are stored in folders named after the workflow and the checkpoint. An identifier with `/` or `\\`, or one that is `.` or `..`, would name another folder.";
+            good Example::new(r#"{"checkpoint_sync":{"workflow_id":"wf_001","checkpoint_id":"ckpt_1","checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z","state_version":7}}"#);
+            bad Example::new(r#"{"checkpoint_sync":{"workflow_id":"wf_001","checkpoint_id":"../ckpt_1","checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z","state_version":7}}"#);
+
+        AnswerWithoutSuggestion "answer-without-suggestion" Business, strict Error, interop Warning;
+            says "an error that answers a request suggests at least one recovery";
+            because "Whoever asked has to know what to do next. An `error_report` with `response_to` carries at least one of `recovery_suggestions`.";
+            good Example::new(r#"{"response_to":"req_1","error_report":{"error_id":"err_1","classification":{"category":"resource","severity":"high","type":"timeout","scope":"task","recoverable":true},"workflow_id":"wf_001","timestamp":"2025-01-15T12:00:00Z","recovery_suggestions":[{"strategy":"retry"}]}}"#);
+            bad Example::new(r#"{"response_to":"req_1","error_report":{"error_id":"err_1","classification":{"category":"resource","severity":"high","type":"timeout","scope":"task","recoverable":true},"workflow_id":"wf_001","timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+        BadPattern "bad-pattern" Business, strict Error, interop Warning;
+            says "`{actual}` is no pattern: {detail}";
+            because "Subscriptions and publications are patterns such as `resource.*.allocated`. One that cannot be compiled selects nothing. `coord route explain` tries patterns.";
+            good Example::new(r#"{"component_registration":{"component_id":"hub","component_type":"utility","version":"1.0.0","event_subscriptions":["workflow.*.resource_request"]}}"#);
+            bad Example::new(r#"{"component_registration":{"component_id":"hub","component_type":"utility","version":"1.0.0","event_subscriptions":["workflow..*"]}}"#);
+
+        DeadPattern "dead-pattern" Business, strict Warning, interop Warning;
+            says "`{actual}` selects nothing: {detail}";
+            because "The pattern is well formed and no registered event matches it. A misspelled word is the usual cause.";
+            good Example::new(r#"{"component_registration":{"component_id":"hub","component_type":"utility","version":"1.0.0","event_subscriptions":["workflow.*.resource_request"]}}"#);
+            bad Example::new(r#"{"component_registration":{"component_id":"hub","component_type":"utility","version":"1.0.0","event_subscriptions":["resource.*.alocated"]}}"#);
+
+        SelfDependency "self-dependency" Business, strict Error, interop Warning;
+            says "`{actual}` depends on itself";
+            because "A component that waits for itself never starts.";
+            good Example::new(r#"{"component_registration":{"component_id":"rm","component_type":"utility","version":"1.0.0","dependencies":["hub"]}}"#);
+            bad Example::new(r#"{"component_registration":{"component_id":"rm","component_type":"utility","version":"1.0.0","dependencies":["rm"]}}"#);
+
+        DependencyCycle "dependency-cycle" Business, strict Warning, interop Warning;
+            says "dependencies form a cycle: {detail}";
+            because "Components that depend on each other in a circle cannot be started in any order. Some do so knowingly, so it is a warning.";
+            good Example::new(r#"{"component_registration":{"component_id":"rm","component_type":"utility","version":"1.0.0","dependencies":["hub"]}}"#).after(&[r#"{"component_registration":{"component_id":"hub","component_type":"utility","version":"1.0.0"}}"#]);
+            bad Example::new(r#"{"component_registration":{"component_id":"rm","component_type":"utility","version":"1.0.0","dependencies":["hub"]}}"#).after(&[r#"{"component_registration":{"component_id":"hub","component_type":"utility","version":"1.0.0","dependencies":["rm"]}}"#]);
+
+        RatesDisagree "rates-disagree" Business, strict Error, interop Warning;
+            says "success rate and error rate add up to {actual}, not to {expected}";
+            because "Each operation succeeds or fails, so the two rates add up to 100 percent; rounding may cost up to 0.1.";
+            good Example::new(r#"{"health_status":{"component_id":"hub","status":"healthy","timestamp":"2025-01-15T12:00:00Z","performance_metrics":{"success_rate":98.5,"error_rate":1.5}}}"#);
+            bad Example::new(r#"{"health_status":{"component_id":"hub","status":"healthy","timestamp":"2025-01-15T12:00:00Z","performance_metrics":{"success_rate":98.5,"error_rate":4}}}"#);
+
+        ZeroOption "zero-option" Business, strict Error, interop Warning;
+            says "{actual} makes no sense here; at least {expected} is needed";
+            because "A queue of no events, no attempt at all, or an interval of no time would stop the component or keep it busy for ever.";
+            good Example::new(r#"{"component_config":{"component_id":"hub","coordination":{"event_queue_size":1000}}}"#);
+            bad Example::new(r#"{"component_config":{"component_id":"hub","coordination":{"event_queue_size":0}}}"#);
+
+        RequestWithoutId "request-without-id" Business, strict Error, interop Warning;
+            says "an answer is required, and `{expected}` is missing";
+            because "A request that wants an answer carries `request_id` and `correlation_id`; the answer repeats them. Without them nobody can tell which answer belongs to it.";
+            good Example::new(r#"{"request_id":"req_1","correlation_id":"corr_1","response_required":true,"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+            bad Example::new(r#"{"correlation_id":"corr_1","response_required":true,"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+        AnswerMismatch "answer-mismatch" Business, strict Error, interop Warning;
+            says "the answer names `{actual}` where `{expected}` was asked";
+            because "An answer belongs to exactly one request: `response_to`, `request_id` and the request that its body names must be the same.";
+            good Example::new(r#"{"request_id":"req_1","response_to":"req_1","allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:05Z"}}"#);
+            bad Example::new(r#"{"request_id":"req_1","response_to":"req_2","allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:05Z"}}"#);
+
+        SourceMismatch "source-mismatch" Business, strict Error, interop Warning;
+            says "the body speaks of `{actual}`, the source is `{expected}`";
+            because "A component speaks for itself: the source of a heartbeat, a health status, a registration, a greeting, a vote or a subscription is the component that it names.";
+            good Example::new(r#"{"source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+            bad Example::new(r#"{"source":"worker-1","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+        RoutingMismatch "routing-mismatch" Business, strict Error, interop Warning;
+            says "the routing key `{actual}` does not belong to this event, whose key is `{expected}`";
+            because "The routing key follows from the event. If the two differ, the event reaches components that did not ask for it, and misses those that did.";
+            good Example::new(r#"{"routing_key":"system.global.shutdown","event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#);
+            bad Example::new(r#"{"routing_key":"system.global.startup","event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#);
+
+        EmptyRange "empty-range" Business, strict Error, interop Error;
+            says "no version lies between {actual} and {expected}";
+            because "A component that speaks no version can agree with nobody. `min` must not be above `max`, and some version must reach the floor.";
+            good Example::new(r#"{"hello":{"component_id":"hub","versions":[{"min":"1.0.0","max":"1.1.0"}]}}"#);
+            bad Example::new(r#"{"hello":{"component_id":"hub","versions":[{"min":"1.1.0","max":"1.0.0"}]}}"#);
+
+        RollbackWithoutTarget "rollback-without-target" Business, strict Error, interop Warning;
+            says "a rollback that is {actual} names its {expected}";
+            because "A partial rollback says which `parts` it restores, a selective one which `agents` or `tasks`.";
+            good Example::new(r#"{"rollback":{"workflow_id":"wf_001","checkpoint_id":"ckpt_1","mode":"partial","parts":["agent_states"]}}"#);
+            bad Example::new(r#"{"rollback":{"workflow_id":"wf_001","checkpoint_id":"ckpt_1","mode":"partial"}}"#);
+
+        LetterAboutLetter "letter-about-letter" Business, strict Error, interop Error;
+            says "a dead letter about a dead letter";
+            because "A dead letter that cannot be delivered is dropped and counted. A letter about it could fail as well, and so on for ever.";
+            good Example::new(r#"{"dead_letter":{"reason":"no answer","original":"TASK_TIMEOUT:wf_001:build:{}","attempts":3,"died_at":"2025-01-15T12:00:00Z"}}"#);
+            bad Example::new(r#"{"dead_letter":{"reason":"no answer","original":"{\"dead_letter\":{\"reason\":\"no answer\",\"original\":\"x\",\"attempts\":3,\"died_at\":\"2025-01-15T12:00:00Z\"}}","attempts":3,"died_at":"2025-01-15T12:00:00Z"}}"#);
+
+        CommitWithoutVersion "commit-without-version" Business, strict Error, interop Warning;
+            says "a committed decision names its state version";
+            because "Who applies the decision must know which version it made.";
+            good Example::new(r#"{"decision":{"proposal_id":"prop_1","outcome":"committed","state_version":16}}"#);
+            bad Example::new(r#"{"decision":{"proposal_id":"prop_1","outcome":"committed"}}"#);
+    } };
+}
+
+pub(super) use code_table;

@@ -1,0 +1,322 @@
+//! Every error becomes an error report (specification, Error Reporting Standards).
+//!
+//! A component that refuses something says so in the protocol's own words. [`IntoReport`] knows how
+//! each error of the crate is classified and what helps against it; [`Occurrence`] brings what only
+//! the host knows: identity, time and place.
+
+use super::codec::{DecodeError, MessageError};
+use super::document::{
+    Classification, ErrorContext, ErrorDetails, ErrorReport, RecoverySuggestion,
+};
+use super::envelope::ParseMessageError;
+use super::line::NotAnEvent;
+use crate::event;
+use crate::finding::{Code, FindingSeverity, Level, Report};
+use crate::json;
+use crate::scalar::{
+    self, ErrorCategory, ErrorId, ErrorScope, ErrorType, Severity, Timestamp, WorkflowId,
+};
+
+/// What only the host knows of an error: which one it is, when and where it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Occurrence {
+    /// The error's identifier.
+    pub error_id: ErrorId,
+    /// The workflow it happened in, or `global`.
+    pub workflow_id: WorkflowId,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// The component and the operation, if they matter.
+    pub context: Option<ErrorContext>,
+}
+
+impl Occurrence {
+    /// An error of a workflow at a time.
+    pub fn new(error_id: ErrorId, workflow_id: WorkflowId, timestamp: Timestamp) -> Self {
+        Occurrence { error_id, workflow_id, timestamp, context: None }
+    }
+
+    /// Sets where it happened.
+    pub fn with_context(mut self, context: ErrorContext) -> Self {
+        self.context = Some(context);
+        self
+    }
+}
+
+/// What an error means in the protocol's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The area it belongs to.
+    pub category: ErrorCategory,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What went wrong.
+    pub error_type: ErrorType,
+    /// How far it reaches.
+    pub scope: ErrorScope,
+    /// Whether trying again, after what is suggested, can help.
+    pub recoverable: bool,
+    /// The sentence for people.
+    pub message: String,
+    /// More for those who look into it.
+    pub details: Option<String>,
+    /// What helps: strategy and description. Never empty in a report.
+    pub suggestions: Vec<(String, String)>,
+}
+
+impl Problem {
+    /// A problem of high severity in one workflow that can be recovered from.
+    pub fn new(category: ErrorCategory, error_type: ErrorType, message: impl Into<String>) -> Self {
+        Problem {
+            category,
+            severity: Severity::High,
+            error_type,
+            scope: ErrorScope::Workflow,
+            recoverable: true,
+            message: message.into(),
+            details: None,
+            suggestions: Vec::new(),
+        }
+    }
+
+    /// Sets the severity.
+    pub fn with_severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Sets how far it reaches.
+    pub fn with_scope(mut self, scope: ErrorScope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Trying again does not help.
+    pub fn unrecoverable(mut self) -> Self {
+        self.recoverable = false;
+        self
+    }
+
+    /// Sets what those who look into it should read.
+    pub fn with_details(mut self, details: impl Into<String>) -> Self {
+        self.details = Some(details.into());
+        self
+    }
+
+    /// Adds something that helps.
+    pub fn with_suggestion(
+        mut self,
+        strategy: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        self.suggestions.push((strategy.into(), description.into()));
+        self
+    }
+}
+
+/// An error that can be told to another component.
+///
+/// ```
+/// use coordination_protocol::message::{IntoReport, MessageRef, Occurrence};
+/// use coordination_protocol::scalar::{ErrorId, Timestamp, WorkflowId};
+///
+/// let error = MessageRef::parse(r#"{"heartbeat":{"sequence":1}}"#).unwrap_err();
+/// let occurrence = Occurrence::new(
+///     ErrorId::new("err_1")?, WorkflowId::global(), Timestamp::new("2025-01-15T12:00:00Z")?,
+/// );
+/// let report = error.to_report(&occurrence);
+/// assert_eq!(report.classification.error_type.unwrap().as_str(), "corruption");
+/// assert!(!report.recovery_suggestions.unwrap().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait IntoReport {
+    /// What the error means in the protocol's words.
+    fn problem(&self) -> Problem;
+
+    /// The report of the error, with at least one recovery suggestion.
+    fn to_report(&self, occurrence: &Occurrence) -> ErrorReport {
+        let problem = self.problem();
+        let classification = Classification::new(
+            problem.category,
+            problem.severity,
+            problem.error_type,
+            problem.scope,
+            problem.recoverable,
+        );
+        let mut details = ErrorDetails::new().with_error_message(problem.message);
+        if let Some(technical) = problem.details {
+            details = details.with_technical_details(technical);
+        }
+        let mut suggestions = problem.suggestions;
+        if suggestions.is_empty() {
+            suggestions.push(("manual_intervention".into(), "Have a person look into it.".into()));
+        }
+        let suggestions: Vec<RecoverySuggestion> = suggestions
+            .into_iter()
+            .map(|(strategy, text)| RecoverySuggestion::new(strategy).with_description(text))
+            .collect();
+        let mut report = ErrorReport::new(
+            occurrence.error_id.clone(),
+            classification,
+            occurrence.workflow_id.clone(),
+            occurrence.timestamp.clone(),
+        )
+        .with_details(details)
+        .with_recovery_suggestions(suggestions);
+        report.context.clone_from(&occurrence.context);
+        report
+    }
+}
+
+/// How a code is classified.
+fn classify(code: Code) -> (ErrorCategory, ErrorType) {
+    match (code, code.level()) {
+        (Code::TooLong | Code::TooDeep | Code::TooManyKeys, _) => {
+            (ErrorCategory::Resource, ErrorType::LimitExceeded)
+        }
+        (_, Level::Business) => (ErrorCategory::State, ErrorType::Conflict),
+        (_, Level::Security) => (ErrorCategory::System, ErrorType::Unavailable),
+        _ => (ErrorCategory::System, ErrorType::Corruption),
+    }
+}
+
+impl IntoReport for crate::finding::Finding {
+    fn problem(&self) -> Problem {
+        let (category, error_type) = classify(self.code);
+        let severity = match self.severity {
+            FindingSeverity::Error => Severity::High,
+            FindingSeverity::Warning => Severity::Medium,
+            FindingSeverity::Note => Severity::Info,
+        };
+        let advice = self.hint().unwrap_or_else(|| self.code.explanation().to_owned());
+        Problem::new(category, error_type, format!("{self} ({})", self.code))
+            .with_severity(severity)
+            .with_details(format!(
+                "{} at {} (byte {})",
+                self.code,
+                if self.pointer.is_empty() { "the root" } else { &self.pointer },
+                self.range.start
+            ))
+            .with_suggestion("correct_and_resend", advice)
+    }
+}
+
+impl IntoReport for Report {
+    /// The gravest finding speaks for all; the details list them.
+    fn problem(&self) -> Problem {
+        let gravest = self.findings().iter().rev().max_by_key(|finding| finding.severity);
+        let Some(gravest) = gravest else {
+            return Problem::new(ErrorCategory::System, ErrorType::Corruption, "nothing was found")
+                .with_severity(Severity::Info)
+                .with_suggestion("none", "Nothing needs to be done.");
+        };
+        let mut problem = gravest.problem();
+        let others = self.findings().len() - 1 + self.omitted();
+        if others > 0 {
+            problem.message = format!("{} and {others} more findings", problem.message);
+        }
+        let lines: Vec<String> = self
+            .findings()
+            .iter()
+            .map(|finding| {
+                format!("{} {} {}: {finding}", finding.severity, finding.code, finding.pointer)
+            })
+            .collect();
+        problem.details = Some(lines.join("\n"));
+        for finding in self.findings().iter().filter(|finding| *finding != gravest) {
+            if let Some(hint) = finding.hint()
+                && problem.suggestions.iter().all(|(_, known)| *known != hint)
+            {
+                problem = problem.with_suggestion("correct_and_resend", hint);
+            }
+        }
+        problem
+    }
+}
+
+/// Errors that carry a finding.
+macro_rules! finding_reports {
+    ($($error:ty)+) => { $(
+        impl IntoReport for $error {
+            fn problem(&self) -> Problem {
+                self.finding().problem()
+            }
+        }
+    )+ };
+}
+finding_reports!(event::EventError MessageError);
+
+/// Errors that are classified as a whole: type, category, error type, strategy, what to do.
+macro_rules! reports {
+    ($($error:ty, $category:ident, $error_type:ident, $strategy:literal, $advice:literal;)+) => { $(
+        impl $crate::message::IntoReport for $error {
+            fn problem(&self) -> $crate::message::Problem {
+                $crate::message::Problem::new(
+                    $crate::scalar::ErrorCategory::$category,
+                    $crate::scalar::ErrorType::$error_type,
+                    self.to_string(),
+                )
+                .with_suggestion($strategy, $advice)
+            }
+        }
+    )+ };
+}
+pub(crate) use reports;
+
+reports! {
+    json::Fault, System, Corruption, "correct_and_resend", "Send sound JSON within the limits.";
+    json::CanonicalError, System, Corruption, "correct_and_resend", "Write numbers that a double cannot hold as strings.";
+    scalar::IdError, System, Corruption, "correct_and_resend", "Use letters, digits, `_`, `-` or `.`.";
+    scalar::NumberError, System, Corruption, "correct_and_resend", "Send a number in the range of the field.";
+    scalar::SpanError, System, Corruption, "correct_and_resend", "Write a duration such as `2h 30m`.";
+    scalar::TimestampError, System, Corruption, "correct_and_resend", "Write a time such as `2025-01-15T12:00:00Z`.";
+    scalar::WindowError, System, Corruption, "correct_and_resend", "Write a window such as `12:30-13:00`.";
+    scalar::ByteSizeError, System, Corruption, "correct_and_resend", "Write a size such as `2.5GB`.";
+    scalar::DigestError, System, Corruption, "correct_and_resend", "Write `sha256:` and 64 hexadecimal digits.";
+    scalar::ComponentVersionError, System, Corruption, "correct_and_resend", "Write a version such as `1.0.0`.";
+    scalar::VersionError, System, Corruption, "correct_and_resend", "Write a protocol version such as `1.1.0`.";
+    scalar::WordError, System, Corruption, "correct_and_resend", "Use a word of the vocabulary.";
+    crate::finding::WordError, System, Corruption, "correct_and_resend", "Use one of the known words.";
+    event::HeaderError, System, Corruption, "correct_and_resend", "Write `EVENT_TYPE:workflow:phase:data`.";
+    event::UnknownEventType, System, Corruption, "correct_and_resend", "Use a registered event type, or register your own.";
+    event::RegisterError, System, Conflict, "correct_and_retry", "Register the type under a free name with sound data.";
+    event::ExtraError, Execution, Conflict, "correct_and_retry", "Give each key once.";
+    event::OtherError, Execution, Conflict, "correct_and_retry", "Use the payload of the registered type.";
+    event::NotAnObject, Execution, Corruption, "correct_and_retry", "Give a JSON object.";
+    event::DecodeError, System, Corruption, "correct_and_resend", "Send the data that the event type requires.";
+    DecodeError, System, Corruption, "correct_and_resend", "Fill in the placeholders before sending.";
+    NotAnEvent, Execution, Conflict, "send_envelope", "Send the message as an envelope.";
+    super::UnknownKind, System, Corruption, "correct_and_resend", "Use a body key of the protocol.";
+}
+
+impl IntoReport for ParseMessageError {
+    fn problem(&self) -> Problem {
+        match self {
+            ParseMessageError::Refused(error) => error.problem(),
+            ParseMessageError::Decode(error) => error.problem(),
+        }
+    }
+}
+
+impl IntoReport for event::ParseEventError {
+    fn problem(&self) -> Problem {
+        match self {
+            event::ParseEventError::Line(error) => error.problem(),
+            event::ParseEventError::Decode(error) => error.problem(),
+        }
+    }
+}
+
+impl IntoReport for event::BuildError {
+    fn problem(&self) -> Problem {
+        match self {
+            event::BuildError::Refused(error) => error.problem(),
+            event::BuildError::Splits { .. } => {
+                Problem::new(ErrorCategory::System, ErrorType::Corruption, self.to_string())
+                    .with_suggestion("correct_and_retry", "Use identifiers without `:`.")
+            }
+        }
+    }
+}

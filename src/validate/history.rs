@@ -1,0 +1,201 @@
+//! What rules know beyond the message: what came before, and the time.
+
+use super::Checked;
+use crate::json::{Json, Limits, canonical, write_text};
+use crate::message::{AllocationRequest, Envelope, Message, WorkflowState};
+use crate::scalar::Digest;
+use smol_str::SmolStr;
+use std::collections::{HashMap, VecDeque};
+
+/// What a check may use beside the record. Both parts are optional; rules that need what is absent
+/// say nothing.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Context<'h> {
+    /// What came before.
+    pub history: Option<&'h History>,
+    /// The time, in milliseconds since 1970-01-01T00:00:00Z.
+    pub now: Option<i64>,
+}
+
+impl<'h> Context<'h> {
+    /// Nothing.
+    pub const fn new() -> Self {
+        Context { history: None, now: None }
+    }
+
+    /// Sets what came before.
+    pub const fn with_history(mut self, history: &'h History) -> Self {
+        self.history = Some(history);
+        self
+    }
+
+    /// Sets the time, in milliseconds since 1970-01-01T00:00:00Z.
+    pub const fn with_now(mut self, unix_millis: i64) -> Self {
+        self.now = Some(unix_millis);
+        self
+    }
+}
+
+/// The newest version of a workflow's state that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SeenState {
+    pub(super) version: u64,
+    pub(super) digest: Option<Digest>,
+}
+
+/// Accepted messages, as far as later ones are judged by them: requests, state versions,
+/// registrations. Bounded; the oldest are forgotten first.
+///
+/// ```
+/// use coordination_protocol::Mode;
+/// use coordination_protocol::validate::{Context, History, Validator};
+///
+/// let validator = Validator::new(Mode::Interop);
+/// let mut history = History::new();
+/// for version in [15, 14] {
+///     let text = format!(
+///         r#"{{"workflow_state":{{"workflow_id":"wf_001","state_version":{version},"timestamp":"2025-01-15T12:00:00Z"}}}}"#,
+///     );
+///     let outcome = validator.check(&text, &Context::new().with_history(&history));
+///     match version {
+///         15 => assert!(outcome.report.is_empty()),
+///         _ => assert_eq!(outcome.report.findings()[0].code.as_str(), "stale-version"),
+///     }
+///     history.note(&outcome.checked.unwrap());
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct History {
+    requests: Bounded<AllocationRequest>,
+    states: Bounded<SeenState>,
+    dependencies: Bounded<Vec<String>>,
+}
+
+impl History {
+    /// How many requests, workflows and components are remembered unless set otherwise.
+    pub const CAPACITY: usize = 4096;
+
+    /// Nothing came before.
+    pub fn new() -> Self {
+        History::with_capacity(Self::CAPACITY)
+    }
+
+    /// Remembers at most so many requests, workflows and components each.
+    pub fn with_capacity(most: usize) -> Self {
+        History {
+            requests: Bounded::new(most),
+            states: Bounded::new(most),
+            dependencies: Bounded::new(most),
+        }
+    }
+
+    /// Remembers an accepted message.
+    pub fn note(&mut self, envelope: &Checked<Envelope>) {
+        match &envelope.message {
+            Message::AllocationRequest(request) => {
+                self.requests.insert(request.request_id.as_str(), (**request).clone());
+            }
+            Message::WorkflowState(state) => {
+                let version = state.state_version.get();
+                let workflow = state.workflow_id.as_str();
+                if self.states.get(workflow).is_none_or(|seen| seen.version <= version) {
+                    self.states.insert(workflow, SeenState { version, digest: content(state) });
+                }
+            }
+            Message::ComponentRegistration(registration) => {
+                let dependencies = registration.dependencies.clone().unwrap_or_default();
+                self.dependencies.insert(registration.component_id.as_str(), dependencies);
+            }
+            Message::Deregistration(leaving) => {
+                self.dependencies.remove(leaving.component_id.as_str());
+            }
+            _ => {}
+        }
+    }
+
+    /// The request of an identifier.
+    pub fn request(&self, id: &str) -> Option<&AllocationRequest> {
+        self.requests.get(id)
+    }
+
+    /// The newest version of a workflow's state.
+    pub fn state_version(&self, workflow: &str) -> Option<u64> {
+        self.states.get(workflow).map(|seen| seen.version)
+    }
+
+    pub(super) fn state(&self, workflow: &str) -> Option<&SeenState> {
+        self.states.get(workflow)
+    }
+
+    pub(super) fn dependencies(&self, component: &str) -> &[String] {
+        self.dependencies.get(component).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        History::new()
+    }
+}
+
+/// The digest of what a state says, without when and by whom; `None` if it holds a number that has
+/// no canonical form.
+pub(super) fn content(state: &WorkflowState) -> Option<Digest> {
+    let json = Json::of(state).ok()?;
+    let mut text = vec![b'{'];
+    for (key, value) in crate::json::members(json.as_str(), 0) {
+        let name = key.decode(json.as_str());
+        if matches!(&*name, "timestamp" | "metadata") {
+            continue;
+        }
+        if text.len() > 1 {
+            text.push(b',');
+        }
+        write_text(&mut text, &name);
+        text.push(b':');
+        text.extend_from_slice(value.raw(json.as_str()).as_bytes());
+    }
+    text.push(b'}');
+    let limits = Limits::DEFAULT.with_bytes(usize::MAX).with_depth(Limits::MAX_DEPTH);
+    let text = String::from_utf8(text).ok()?;
+    let canonical = canonical(&text, &limits.with_keys(usize::MAX)).ok()?;
+    Some(Digest::of(canonical.as_bytes()))
+}
+
+/// A map that forgets what was inserted first.
+#[derive(Clone, Debug)]
+struct Bounded<T> {
+    most: usize,
+    values: HashMap<SmolStr, T>,
+    order: VecDeque<SmolStr>,
+}
+
+impl<T> Bounded<T> {
+    fn new(most: usize) -> Self {
+        Bounded { most, values: HashMap::new(), order: VecDeque::new() }
+    }
+
+    fn get(&self, key: &str) -> Option<&T> {
+        self.values.get(key)
+    }
+
+    fn insert(&mut self, key: &str, value: T) {
+        let key = SmolStr::new(key);
+        if self.values.insert(key.clone(), value).is_none() {
+            self.order.push_back(key);
+        }
+        while self.values.len() > self.most {
+            match self.order.pop_front() {
+                Some(oldest) => self.values.remove(&oldest),
+                None => break,
+            };
+        }
+    }
+
+    fn remove(&mut self, key: &str) {
+        if self.values.remove(key).is_some() {
+            self.order.retain(|known| known != key);
+        }
+    }
+}

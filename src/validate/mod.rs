@@ -1,0 +1,39 @@
+//! Validation on all four levels (specification, Message Validation).
+//!
+//! | level | asks | needs |
+//! |---|---|---|
+//! | schema | is it built as the protocol says? | the record |
+//! | content | are types, ranges, formats and required fields right? | the record |
+//! | business | do the facts agree, within it and with what came before? | a [`History`] for the latter |
+//! | security | may its source say this, and did it? | rights, keys, a clock value |
+//!
+//! A [`Validator`] runs all of them in one pass and reports every finding at once. What it accepts
+//! is a [`Checked`] value, the only thing that protocol machines take.
+//!
+//! ```
+//! use coordination_protocol::validate::{Context, Validator};
+//! use coordination_protocol::{Mode, Verdict};
+//!
+//! let validator = Validator::new(Mode::Strict);
+//! let outcome = validator.check(
+//!     r#"{"health_status":{"component_id":"hub","status":"healthy","timestamp":"2025-01-15T12:00:00Z",
+//!         "performance_metrics":{"success_rate":98.5,"error_rate":4}}}"#,
+//!     &Context::new(),
+//! );
+//! assert_eq!(outcome.report.verdict(), Verdict::Invalid);
+//! assert_eq!(
+//!     outcome.report.findings()[0].to_string(),
+//!     "success rate and error rate add up to 102.5, not to 100",
+//! );
+//! assert_eq!(outcome.security.to_string(), "not checked");
+//! ```
+
+mod checked;
+mod history;
+mod rules;
+mod validator;
+
+pub use checked::{Checked, Security};
+pub use history::{Context, History};
+pub use rules::{Found, Rule, Subject};
+pub use validator::{Outcome, RecordKind, Validator};

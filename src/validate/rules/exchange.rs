@@ -1,0 +1,166 @@
+//! What holds of any message: times, identity, source, routing.
+
+use super::{Found, Subject};
+use crate::event::Event;
+use crate::finding::Code;
+use crate::message::Message;
+use crate::route::RouteKey;
+use crate::scalar::{RequestId, Timestamp};
+use smol_str::SmolStr;
+
+/// Two times of which the first must not be later than the second: both with their pointers.
+type Pair<'a> = (String, Option<&'a Timestamp>, &'static str, Option<&'a Timestamp>);
+
+pub(super) fn times(subject: &Subject<'_>, found: &mut Found<'_>) {
+    let mut pairs: Vec<Pair<'_>> = Vec::new();
+    // The pointer is that of the time which is to blame: the later one of each pair.
+    let mut after = |path: &str, time, before, earlier| {
+        pairs.push((subject.body(path), time, before, earlier));
+    };
+    match &subject.envelope.message {
+        Message::WorkflowState(state) => {
+            if let Some(phase) = &state.current_phase {
+                let started = phase.started_at.as_ref();
+                after(
+                    "current_phase/estimated_completion",
+                    phase.estimated_completion.as_ref(),
+                    "before the start,",
+                    started,
+                );
+                after("timestamp", state.timestamp.as_ref(), "before the phase's start,", started);
+            }
+        }
+        Message::AllocationResponse(response) => {
+            let request = subject
+                .context
+                .history
+                .and_then(|history| history.request(response.request_id.as_str()));
+            let answered = response.timestamp.as_ref();
+            if let Some(request) = request {
+                let asked = request.timestamp.as_ref();
+                after("timestamp", answered, "before the request,", asked);
+            }
+            for (index, other) in response.alternatives.iter().flatten().enumerate() {
+                let path = format!("alternatives/{index}/available_at");
+                after(&path, other.available_at.as_ref(), "before the answer,", answered);
+            }
+        }
+        Message::HealthStatus(health) => after(
+            "timestamp",
+            health.timestamp.as_ref(),
+            "before the last activity,",
+            health.last_activity.as_ref(),
+        ),
+        Message::DeadLetter(letter) => {
+            let first = letter.first_attempt_at.as_ref();
+            let last = letter.last_attempt_at.as_ref();
+            after("last_attempt_at", last, "before the first attempt,", first);
+            after("died_at", letter.died_at.as_ref(), "before the last attempt,", last.or(first));
+        }
+        _ => {}
+    }
+    for (path, time, relation, earlier) in pairs {
+        let (Some(time), Some(earlier)) = (time, earlier) else { continue };
+        let (Some(at), Some(least)) = (time.unix_millis(), earlier.unix_millis()) else { continue };
+        if at < least {
+            found.push(Code::TimeOrder, path, |finding| {
+                finding
+                    .with_actual(time.as_str())
+                    .with_expected(earlier.as_str())
+                    .with_detail(SmolStr::new_static(relation))
+            });
+        }
+    }
+}
+
+pub(super) fn identity(subject: &Subject<'_>, found: &mut Found<'_>) {
+    let header = &subject.envelope.header;
+    let body: Option<(&RequestId, String)> = match &subject.envelope.message {
+        Message::AllocationRequest(request) => {
+            Some((&request.request_id, subject.body("request_id")))
+        }
+        Message::AllocationResponse(response) => {
+            Some((&response.request_id, subject.body("request_id")))
+        }
+        _ => None,
+    };
+    if header.response_required == Some(true) {
+        // The request for resources brings its own identifier.
+        if header.request_id.is_none() && body.is_none() {
+            missing(found, "request_id");
+        }
+        if header.correlation_id.is_none() {
+            missing(found, "correlation_id");
+        }
+    }
+    let first = header.response_to.as_ref().or(header.request_id.as_ref());
+    let Some(first) = first else { return };
+    if let Some(request) = &header.request_id
+        && request != first
+    {
+        found.differ(Code::AnswerMismatch, "/response_to", request.as_str(), first.as_str());
+        return;
+    }
+    if let Some((request, path)) = body
+        && request != first
+    {
+        found.differ(Code::AnswerMismatch, path, first.as_str(), request.as_str());
+    }
+}
+
+fn missing(found: &mut Found<'_>, key: &'static str) {
+    found.push(Code::RequestWithoutId, format!("/{key}"), |finding| finding.with_expected(key));
+}
+
+pub(super) fn suggestions(subject: &Subject<'_>, found: &mut Found<'_>) {
+    let Message::ErrorReport(report) = &subject.envelope.message else { return };
+    let answers = subject.envelope.header.response_to.is_some();
+    if answers && report.recovery_suggestions.as_ref().is_none_or(Vec::is_empty) {
+        let path = subject.body("recovery_suggestions");
+        found.push(Code::AnswerWithoutSuggestion, path, |finding| finding);
+    }
+}
+
+/// The component that a message speaks for: the key of the body that names it.
+pub(in crate::validate) fn speaker(message: &Message) -> Option<(&'static str, &str)> {
+    Some(match message {
+        Message::ComponentRegistration(body) => ("component_id", body.component_id.as_str()),
+        Message::HealthStatus(body) => ("component_id", body.component_id.as_str()),
+        Message::Hello(body) => ("component_id", body.component_id.as_str()),
+        Message::Welcome(body) => ("component_id", body.component_id.as_str()),
+        Message::Heartbeat(body) => ("component_id", body.component_id.as_str()),
+        Message::Deregistration(body) => ("component_id", body.component_id.as_str()),
+        Message::Subscription(body) => ("subscriber", body.subscriber.as_str()),
+        Message::Vote(body) => ("voter", body.voter.as_str()),
+        Message::Proposal(body) => ("proposer", body.proposer.as_ref()?.as_str()),
+        _ => return None,
+    })
+}
+
+pub(super) fn source(subject: &Subject<'_>, found: &mut Found<'_>) {
+    let Some(source) = &subject.envelope.header.source else { return };
+    if let Some((key, name)) = speaker(&subject.envelope.message)
+        && name != source.as_str()
+    {
+        found.differ(Code::SourceMismatch, subject.body(key), source.as_str(), name);
+    }
+}
+
+/// The routing key of an event.
+pub(in crate::validate) fn key_of(event: &Event) -> RouteKey<'_> {
+    RouteKey::new(event.type_name(), event.workflow_id.as_str(), event.phase.as_str())
+}
+
+pub(super) fn routing(subject: &Subject<'_>, found: &mut Found<'_>) {
+    let Some(said) = &subject.envelope.header.routing_key else { return };
+    let Message::Event(body) = &subject.envelope.message else { return };
+    let key = key_of(&body.event);
+    let same = RouteKey::parse(said).is_ok_and(|other| {
+        other.type_name() == key.type_name()
+            && other.workflow() == key.workflow()
+            && other.phase().is_none_or(|phase| Some(phase) == key.phase())
+    });
+    if !same {
+        found.differ(Code::RoutingMismatch, "/routing_key", key.to_string(), said);
+    }
+}

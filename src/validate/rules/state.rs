@@ -1,0 +1,56 @@
+//! States, checkpoints and decisions.
+
+use super::{Found, Subject};
+use crate::finding::Code;
+use crate::message::Message;
+use crate::scalar::BallotOutcome;
+use crate::validate::history::content;
+
+pub(super) fn versions(subject: &Subject<'_>, found: &mut Found<'_>) {
+    let Some(history) = subject.context.history else { return };
+    let (workflow, version, digest) = match &subject.envelope.message {
+        Message::WorkflowState(state) => {
+            (&state.workflow_id, &state.state_version, Some(content(state)))
+        }
+        // A checkpoint of an older version is nothing unusual, one of a version to come is.
+        _ => return,
+    };
+    let Some(seen) = history.state(workflow.as_str()) else { return };
+    let version = version.get();
+    let path = subject.body("state_version");
+    if version < seen.version {
+        found.differ(Code::StaleVersion, path, seen.version.to_string(), &version.to_string());
+    } else if version == seen.version
+        && let (Some(Some(ours)), Some(theirs)) = (digest, &seen.digest)
+        && ours != *theirs
+    {
+        found.push(Code::StateFork, path, |finding| finding.with_actual(&version.to_string()));
+    }
+}
+
+/// Names of folders, and whether they would leave it.
+pub(super) fn folders(subject: &Subject<'_>, found: &mut Found<'_>) {
+    let names: &[(&str, &str)] = match &subject.envelope.message {
+        Message::CheckpointSync(sync) => &[
+            ("workflow_id", sync.workflow_id.as_str()),
+            ("checkpoint_id", sync.checkpoint_id.as_str()),
+        ],
+        Message::Rollback(rollback) => &[
+            ("workflow_id", rollback.workflow_id.as_str()),
+            ("checkpoint_id", rollback.checkpoint_id.as_str()),
+        ],
+        _ => return,
+    };
+    for (key, name) in names {
+        if name.contains(['/', '\\']) || matches!(*name, "." | "..") {
+            found.push(Code::UnsafeIdentifier, subject.body(key), |f| f.with_actual(name));
+        }
+    }
+}
+
+pub(super) fn commit(subject: &Subject<'_>, found: &mut Found<'_>) {
+    let Message::Decision(decision) = &subject.envelope.message else { return };
+    if decision.outcome == BallotOutcome::Committed && decision.state_version.is_none() {
+        found.push(Code::CommitWithoutVersion, subject.body("state_version"), |f| f);
+    }
+}

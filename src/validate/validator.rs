@@ -1,0 +1,320 @@
+//! The pass over all levels.
+
+use super::rules::{Found, Place, RULES, Rule, Subject};
+use super::{Checked, Context, Security};
+use crate::event::{Codec, EventRef, EventType};
+use crate::finding::{Code, Finding, FindingSeverity, Level, Mode, Report};
+use crate::json::{self, Kind};
+use crate::message::{Envelope, ErrorReport, Message, MessageKind, MessageRef};
+use std::fmt;
+
+/// What kind of record it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecordKind {
+    /// An event line.
+    Event,
+    /// One of the specification's documents alone.
+    Document,
+    /// A message with header keys, or an event as an object.
+    Envelope,
+    /// A control message of protocol 1.1.0.
+    Control,
+    /// A text with gaps for a template to fill.
+    Template,
+    /// Nothing that the protocol knows.
+    Unknown,
+}
+
+impl RecordKind {
+    /// The word: `event`, `document`, `envelope`, `control`, `template` or `unknown`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RecordKind::Event => "event",
+            RecordKind::Document => "document",
+            RecordKind::Envelope => "envelope",
+            RecordKind::Control => "control",
+            RecordKind::Template => "template",
+            RecordKind::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Checks records on all four levels at once.
+///
+/// Start from a mode or a [`Codec`]; add rules, switch codes and levels off, change severities.
+/// See [the module](super).
+#[derive(Clone, Debug)]
+pub struct Validator {
+    codec: Codec,
+    rules: Vec<Rule>,
+    silenced: Vec<Code>,
+    levels: Vec<Level>,
+}
+
+impl Validator {
+    /// All levels, with the mode's severities, protocol 1.1.0 and the default limits.
+    pub fn new(mode: Mode) -> Self {
+        Validator::from(Codec::new(mode))
+    }
+
+    /// Adds a rule of your own, which runs after the protocol's.
+    pub fn with_rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Sets the severity of a code; see [`Codec::with_severity`].
+    pub fn with_severity(mut self, code: Code, severity: FindingSeverity) -> Self {
+        self.codec = self.codec.with_severity(code, severity);
+        self
+    }
+
+    /// Leaves findings of a code out. Codes of records that have no sound reading stay
+    /// ([`Code::is_fatal`]).
+    pub fn without_code(mut self, code: Code) -> Self {
+        if !code.is_fatal() {
+            self.silenced.push(code);
+        }
+        self
+    }
+
+    /// Leaves a level out. Records that have no sound reading are refused all the same.
+    pub fn without_level(mut self, level: Level) -> Self {
+        self.levels.retain(|known| *known != level);
+        self
+    }
+
+    /// What reads the records.
+    pub fn codec(&self) -> &Codec {
+        &self.codec
+    }
+
+    /// Checks a record: an event line, or a message.
+    pub fn check<'a>(&self, text: &'a str, context: &Context<'_>) -> Outcome<'a> {
+        self.check_bytes(text.as_bytes(), context)
+    }
+
+    /// Like [`check`](Self::check), from bytes.
+    pub fn check_bytes<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> Outcome<'a> {
+        if is_message(bytes) { self.message(bytes, context) } else { self.line(bytes, context) }
+    }
+
+    fn line<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> Outcome<'a> {
+        let record = self.codec.check_bytes(bytes);
+        let mut pass = Pass::new(self, &record.report);
+        let mut envelope = None;
+        if let Some(event) = &record.event {
+            let text = event.as_str();
+            let root = event.data_start();
+            pass.error_report(text, event, "");
+            let made = Envelope::from_line(event);
+            pass.business(&made, context, Place { text, root, body: "" });
+            envelope = Some(made);
+        }
+        let known = record.type_name.is_some();
+        Outcome {
+            kind: if known { RecordKind::Event } else { RecordKind::Unknown },
+            type_name: record.type_name.map(str::to_owned),
+            message: None,
+            ..pass.outcome(envelope)
+        }
+    }
+
+    fn message<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> Outcome<'a> {
+        let record = self.codec.check_message_bytes(bytes);
+        let mut pass = Pass::new(self, &record.report);
+        let mut envelope = None;
+        let mut with_header = false;
+        if let Some(message) = record.message.as_ref().or(record.draft.as_ref()) {
+            match message.decode() {
+                Ok(made) => {
+                    let body = match made.kind() {
+                        MessageKind::Event if message.is_flat() => "/data".to_owned(),
+                        MessageKind::Event => "/event/data".to_owned(),
+                        MessageKind::Unknown => String::new(),
+                        kind => format!("/{kind}"),
+                    };
+                    with_header = !made.header.is_empty();
+                    let text = message.as_str();
+                    let root = message.root().token().start();
+                    if let (Message::Event(_), Some(data)) =
+                        (&made.message, json::pointer::find(text, root, &body))
+                    {
+                        pass.error_report_in(text, &made, data, &body);
+                    }
+                    pass.business(&made, context, Place { text, root, body: &body });
+                    envelope = Some(made);
+                }
+                Err(error) if only_placeholders(&record.report) => {
+                    let root = message.root().token().start();
+                    pass.push(
+                        Finding::new(Code::NoValue, root..root + 1).with_expected(error.key()),
+                    );
+                }
+                // The error that costs the value was told.
+                Err(_) => {}
+            }
+        }
+        let kind = match record.kind {
+            MessageKind::Unknown => RecordKind::Unknown,
+            MessageKind::Event => RecordKind::Envelope,
+            _ if with_header => RecordKind::Envelope,
+            kind if kind.is_extension() => RecordKind::Control,
+            _ => RecordKind::Document,
+        };
+        let type_name = match (&envelope, record.kind) {
+            (Some(Envelope { message: Message::Event(body), .. }), _) => {
+                Some(body.event.type_name().to_owned())
+            }
+            (_, MessageKind::Unknown) => None,
+            (_, kind) => Some(kind.as_str().to_owned()),
+        };
+        Outcome { kind, type_name, message: record.message, ..pass.outcome(envelope) }
+    }
+}
+
+impl From<Codec> for Validator {
+    fn from(codec: Codec) -> Self {
+        Validator { codec, rules: Vec::new(), silenced: Vec::new(), levels: Level::ALL.to_vec() }
+    }
+}
+
+/// Whether a record is a message rather than an event line: an object or array, whatever may
+/// surround it.
+fn is_message(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
+    let bytes = bytes.strip_prefix(b"'").unwrap_or(bytes);
+    matches!(bytes.first(), Some(b'{' | b'['))
+}
+
+/// Whether nothing worse than a placeholder keeps the message from being decoded.
+fn only_placeholders(report: &Report) -> bool {
+    let placeholder = |finding: &Finding| finding.code == Code::Placeholder;
+    report.findings().iter().all(|f| f.severity < FindingSeverity::Error || placeholder(f))
+}
+
+/// One check under way.
+struct Pass<'v> {
+    validator: &'v Validator,
+    report: Report,
+}
+
+impl<'v> Pass<'v> {
+    fn new(validator: &'v Validator, read: &Report) -> Self {
+        let mut pass = Pass { validator, report: Report::new() };
+        for finding in read.findings() {
+            // Its severity is set already.
+            pass.keep(finding.clone());
+        }
+        for _ in 0..read.omitted() {
+            pass.report.omit(FindingSeverity::Note);
+        }
+        pass
+    }
+
+    fn push(&mut self, finding: Finding) {
+        let severity = self.validator.codec.severity(finding.code);
+        self.keep(finding.with_severity(severity));
+    }
+
+    fn keep(&mut self, finding: Finding) {
+        let Validator { codec, silenced, levels, .. } = self.validator;
+        let wanted = levels.contains(&finding.level()) && !silenced.contains(&finding.code);
+        if wanted || finding.code.is_fatal() {
+            self.report.push(finding, codec.limits().findings);
+        }
+    }
+
+    /// The data of an `ERROR_ENCOUNTERED` holds an error report.
+    fn error_report(&mut self, text: &str, event: &EventRef<'_>, base: &str) {
+        if event.event_type() == Some(EventType::ErrorEncountered) {
+            let data = json::pointer::find(text, event.data_start(), "/error_report");
+            self.part(text, data, base);
+        }
+    }
+
+    fn error_report_in(&mut self, text: &str, made: &Envelope, data: json::Token, base: &str) {
+        let Message::Event(body) = &made.message else { return };
+        if body.event.event_type() == Some(EventType::ErrorEncountered) {
+            let part = json::pointer::find(text, data.start(), "/error_report");
+            self.part(text, part, base);
+        }
+    }
+
+    fn part(&mut self, text: &str, part: Option<json::Token>, base: &str) {
+        let Some(part) = part.filter(|part| part.kind() == Kind::Object) else { return };
+        let pointer = format!("{base}/error_report");
+        let codec = &self.validator.codec;
+        for finding in codec.check_part(text, part, ErrorReport::SPEC, &pointer) {
+            self.push(finding);
+        }
+    }
+
+    fn business(&mut self, envelope: &Envelope, context: &Context<'_>, place: Place<'_>) {
+        let validator = self.validator;
+        if !validator.levels.contains(&Level::Business) {
+            return;
+        }
+        let subject = Subject { envelope, context: *context, place };
+        let mut push = |finding| self.push(finding);
+        let mut found = Found { place, push: &mut push };
+        for (_, check) in RULES {
+            check(&subject, &mut found);
+        }
+        for rule in &validator.rules {
+            rule.run(&subject, &mut found);
+        }
+    }
+
+    fn outcome<'a>(mut self, envelope: Option<Envelope>) -> Outcome<'a> {
+        self.report.sort();
+        let security = Security::default();
+        let refused = self.report.worst() == Some(FindingSeverity::Error);
+        let checked = envelope
+            .filter(|_| !refused)
+            .map(|envelope| Checked::new(envelope, self.report.clone(), security));
+        Outcome {
+            report: self.report,
+            security,
+            kind: RecordKind::Unknown,
+            type_name: None,
+            message: None,
+            checked,
+        }
+    }
+}
+
+/// What a check of a record yields.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome<'a> {
+    /// Everything that was found, in the order of the record.
+    pub report: Report,
+    /// What of the security level was checked.
+    pub security: Security,
+    /// What kind of record it is.
+    pub kind: RecordKind,
+    /// The event type, or the body key.
+    pub type_name: Option<String>,
+    /// The message over its text, if it is a message and was not refused when it was read.
+    pub message: Option<MessageRef<'a>>,
+    /// The message, unless a finding is an error.
+    pub checked: Option<Checked<Envelope>>,
+}
+
+impl Outcome<'_> {
+    /// The message, or the report that refuses it.
+    ///
+    /// # Errors
+    /// The report, if a finding is an error.
+    pub fn accept(self) -> Result<Checked<Envelope>, Report> {
+        self.checked.ok_or(self.report)
+    }
+}

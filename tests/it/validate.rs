@@ -1,0 +1,64 @@
+//! Validation on all levels: every code by its examples, rules of one's own, history.
+
+use crate::fuzz_corpus::bodies;
+use coordination_protocol::finding::{Code, Example};
+use coordination_protocol::validate::{Context, History, Outcome, Validator};
+use coordination_protocol::{Codec, Mode, Verdict};
+use std::fmt::Write as _;
+
+/// Checks an example behind the records that come before it.
+fn check<T>(validator: &Validator, example: &Example, look: impl FnOnce(Outcome<'_>) -> T) -> T {
+    let mut history = History::new();
+    for earlier in example.earlier() {
+        let context = Context::new().with_history(&history);
+        let outcome = validator.check(earlier, &context);
+        history.note(&outcome.accept().unwrap());
+    }
+    let record = example.record();
+    look(validator.check_bytes(&record, &Context::new().with_history(&history)))
+}
+
+#[test]
+fn every_code_is_shown_by_its_examples() {
+    for code in Code::ALL {
+        for mode in [Mode::Strict, Mode::Interop] {
+            let validator = Validator::new(mode);
+            check(&validator, &code.bad(), |outcome| {
+                let report = &outcome.report;
+                let finding = report.findings().iter().find(|finding| finding.code == *code);
+                let finding = finding.unwrap_or_else(|| panic!("{code}: {report:?}"));
+                assert_eq!(finding.severity, code.severity(mode));
+                assert_eq!(finding.level(), code.level());
+            });
+            check(&validator, &code.good(), |outcome| {
+                assert!(!outcome.report.has(*code), "{code}: {:?}", outcome.report);
+                assert_eq!(outcome.report.verdict(), Verdict::Valid, "{code} {:?}", outcome.report);
+            });
+            for example in [code.bad(), code.good()] {
+                bodies::line(&Codec::new(mode), &example.record());
+            }
+        }
+        assert_eq!(code.as_str().parse::<Code>().unwrap(), *code);
+        assert!(!code.explanation().is_empty());
+    }
+}
+
+/// Code, severity in both modes, pointer, range and message of every bad example.
+#[test]
+fn every_message_reads_as_it_was_reviewed() {
+    let mut page = String::new();
+    for code in Code::ALL {
+        check(&Validator::new(Mode::Strict), &code.bad(), |outcome| {
+            let mut findings = outcome.report.findings().iter();
+            let finding = findings.find(|finding| finding.code == *code).unwrap();
+            let (strict, interop) = (code.severity(Mode::Strict), code.severity(Mode::Interop));
+            let _ = write!(page, "{code} {strict}/{interop} ");
+            let _ = write!(page, "{} {:?}: {finding}", finding.pointer, finding.range);
+            if let Some(hint) = finding.hint() {
+                let _ = write!(page, "; {hint}");
+            }
+            page.push('\n');
+        });
+    }
+    insta::assert_snapshot!("codes", page);
+}
