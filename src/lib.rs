@@ -47,6 +47,7 @@
 //! | [`finding`] | findings, reports, and the table of codes |
 //! | [`event`] | the registry, the codec, the three forms of an event, record streams |
 //! | [`route`] | routing keys and subscription patterns |
+//! | [`validate`] | messages in Markdown and shell files, found where they stand |
 //!
 //! # Features
 //!

@@ -27,13 +27,19 @@
 //! );
 //! assert_eq!(outcome.security.to_string(), "not checked");
 //! ```
+//!
+//! [`scan`](mod@scan) finds the messages in Markdown and shell files.
 
 mod checked;
 mod history;
 mod rules;
+pub mod scan;
 mod validator;
 
 pub use checked::{Checked, Security};
 pub use history::{Context, History};
 pub use rules::{Found, Rule, Subject};
+pub use scan::{
+    Command, FileKind, Form, LineIndex, Place, Position, Scan, Snippet, looks_like, scan, scan_as,
+};
 pub use validator::{Outcome, RecordKind, Validator};

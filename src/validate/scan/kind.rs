@@ -1,0 +1,199 @@
+//! What kind of file a text is, told by its content.
+
+use super::markdown::opens_fence;
+use super::shape::{event_head, line_end};
+use super::shell::component;
+
+/// How much of a text is looked at.
+const LOOKED_AT: usize = 64 * 1024;
+
+/// What a text holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// Event lines, with or without JSON values between them; also anything that is nothing else.
+    EventLines,
+    /// JSON values, one or many.
+    Json,
+    /// Prose with messages in it.
+    Markdown,
+    /// A shell script.
+    Shell,
+}
+
+/// What a line says about its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    Record(FileKind),
+    /// A shell command.
+    Command,
+    /// A heading of Markdown, or a comment.
+    Hash,
+    /// A list, a table, a link, inline code, markup.
+    Markup,
+    Other,
+}
+
+/// Tells the kind of a text by what its lines look like; a file name is not needed.
+///
+/// Records win: a text whose first line, comments aside, is an event line or starts a JSON value is
+/// a stream of records whatever follows, so nothing that is written into an event log can make it
+/// look like Markdown. Markdown and shell need evidence of their own.
+///
+/// ```
+/// use coordination_protocol::validate::{FileKind, looks_like};
+///
+/// assert_eq!(looks_like("# Deploy\n\nRuns the steps.\n"), FileKind::Markdown);
+/// assert_eq!(looks_like("#!/usr/bin/env bash\nset -e\n"), FileKind::Shell);
+/// assert_eq!(looks_like("TASK_FAILED:wf_001:build:{}\n"), FileKind::EventLines);
+/// assert_eq!(looks_like("{\"a\":1}\n```json\n"), FileKind::Json);
+/// ```
+pub fn looks_like(text: &str) -> FileKind {
+    let text = text.trim_start_matches('\u{feff}');
+    let bytes = text.as_bytes();
+    if let Some(interpreter) = text.strip_prefix("#!") {
+        let line = &interpreter[..line_end(interpreter.as_bytes(), 0)];
+        let name = line.split_ascii_whitespace().next_back().unwrap_or_default();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        return if name.ends_with("sh") { FileKind::Shell } else { FileKind::Markdown };
+    }
+    if is_front_matter(text) {
+        return FileKind::Markdown;
+    }
+    let (mut records, mut commands, mut hashes, mut markup, mut others) = (0, 0, 0, 0, 0);
+    let mut at = 0;
+    while at < bytes.len().min(LOOKED_AT) {
+        let eol = line_end(bytes, at);
+        let line = text[at..eol].trim();
+        if !line.is_empty() {
+            let nothing_yet = commands + markup + others == 0;
+            if opens_fence(text, at) {
+                return if records > others { FileKind::EventLines } else { FileKind::Markdown };
+            }
+            match sign(line) {
+                Sign::Record(kind) if nothing_yet => return kind,
+                Sign::Command if nothing_yet => return FileKind::Shell,
+                Sign::Record(_) => records += 1,
+                Sign::Command => commands += 1,
+                Sign::Hash => hashes += 1,
+                Sign::Markup => markup += 1,
+                Sign::Other => others += 1,
+            }
+        }
+        at = eol + 1;
+    }
+    let prose = markup + others;
+    if records >= prose.max(1) {
+        FileKind::EventLines
+    } else if commands > prose {
+        FileKind::Shell
+    } else if hashes + markup > 0 {
+        FileKind::Markdown
+    } else {
+        FileKind::EventLines
+    }
+}
+
+/// `---`, then `key:`.
+fn is_front_matter(text: &str) -> bool {
+    let mut lines = text.lines();
+    lines.next().is_some_and(|line| line.trim_end() == "---")
+        && lines.next().is_some_and(|line| {
+            line.split_once(':').is_some_and(|(key, _)| {
+                !key.is_empty()
+                    && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+            })
+        })
+}
+
+fn sign(line: &str) -> Sign {
+    let first = line.as_bytes()[0];
+    let quoted = usize::from(matches!(first, b'"' | b'\''));
+    if event_head(line, quoted).is_some() || names_type(&line[quoted..]) {
+        return Sign::Record(FileKind::EventLines);
+    }
+    if is_command(line) {
+        return Sign::Command;
+    }
+    match first {
+        b'#' => Sign::Hash,
+        b'{' if !matches!(line.as_bytes().get(1), Some(b'%' | b'{' | b'#' | b':')) => {
+            Sign::Record(FileKind::Json)
+        }
+        b'[' if !is_link(line) => Sign::Record(FileKind::Json),
+        b'-' | b'*' | b'+' | b'>' | b'|' | b'<' | b'[' | b'!' | b'=' => Sign::Markup,
+        b'/' if line.split(' ').next().and_then(component).is_some() => Sign::Markup,
+        b'0'..=b'9' if line.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(". ") => {
+            Sign::Markup
+        }
+        _ if line.matches('`').nth(1).is_some() || line.contains("](") || line.contains("**") => {
+            Sign::Markup
+        }
+        _ => Sign::Other,
+    }
+}
+
+/// Whether a line starts with an UPPER_SNAKE word, as a broken event line does.
+fn names_type(line: &str) -> bool {
+    let end =
+        line.bytes().take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_');
+    let end = end.count();
+    let name = &line[..end];
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.contains('_')
+        && matches!(line.as_bytes().get(end), Some(b':' | b' '))
+}
+
+/// `[text](target)`, `[name]: target`, `[[page]]`, `[ ] task`, `![image]`.
+fn is_link(line: &str) -> bool {
+    let inner = line[1..].trim_start();
+    let value = inner.starts_with(['{', '[', '"', '\'', ']', '-']) || inner.is_empty();
+    let word = ["true", "false", "null"].iter().any(|word| inner.starts_with(word));
+    let digit = inner.starts_with(|c: char| c.is_ascii_digit());
+    let named = line.split_once(']').is_some_and(|(_, rest)| rest.starts_with(['(', ':', '[']));
+    let page =
+        line.starts_with("[[") && line.as_bytes().get(2).is_some_and(u8::is_ascii_alphabetic);
+    named || page || inner.starts_with('!') || line.starts_with("[![") || !(value || word || digit)
+}
+
+/// Whether a line can only be meant for a shell.
+fn is_command(line: &str) -> bool {
+    const STARTS: &[&str] = &[
+        "echo ",
+        "printf ",
+        "cat <<",
+        "cat >",
+        "export ",
+        "local ",
+        "declare ",
+        "readonly ",
+        "set -",
+        "set +",
+        "source ",
+        "function ",
+        "if [",
+        "elif [",
+        "while read",
+        "while [",
+        "[ -",
+        "[[ ",
+        "curl ",
+        "jq ",
+        "exit ",
+        "return ",
+        "trap ",
+        "shift",
+        "mkdir ",
+        "$ ",
+    ];
+    const ENDS: &[&str] = &["; then", "; do", "() {", "()", "<<EOF", "<<'EOF'"];
+    let word = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let assigns = word.is_some_and(|end| end > 0 && line[end..].starts_with('='))
+        && !line.starts_with(|c: char| c.is_ascii_digit())
+        && !line.contains("==");
+    let message = || line.contains("\"$") || line.contains(":{\\\"");
+    assigns
+        || STARTS.iter().any(|start| line.starts_with(start))
+        || ENDS.iter().any(|end| line.ends_with(end)) && !line.starts_with(['#', '-', '*', '>'])
+        || line.starts_with(|c: char| c.is_ascii_lowercase()) && message()
+}

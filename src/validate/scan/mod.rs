@@ -1,0 +1,258 @@
+//! Finding event lines and JSON documents in what command authors write.
+//!
+//! A command is defined in a Markdown file: prose, fenced examples, shell functions that publish
+//! events. Nobody runs a checker over the messages in it, because they are hidden in here-documents
+//! and quoted arguments. [`scan`] finds them, takes the shell's quoting away, and tells for each
+//! byte where it stands in the file. It judges nothing: what it yields goes to the same checks as
+//! any other message.
+//!
+//! ```
+//! use coordination_protocol::json::Limits;
+//! use coordination_protocol::validate::{Form, LineIndex, scan};
+//!
+//! let file = concat!(
+//!     "# Report\n\n```bash\n",
+//!     r#"publish_event "PHASE_COMPLETED:$wf:build:{\"duration\":\"45m\"}""#,
+//!     "\n```\n",
+//! );
+//! let found: Vec<_> = scan(file, &Limits::default()).collect();
+//! assert_eq!(found.len(), 1);
+//! assert_eq!(found[0].form, Form::EventLine);
+//! assert_eq!(found[0].text, r#"PHASE_COMPLETED:$wf:build:{"duration":"45m"}"#);
+//! assert!(found[0].template);
+//! let position = LineIndex::new(file).position(found[0].origin(0));
+//! assert_eq!((position.line, position.column), (4, 16));
+//! ```
+//!
+//! # What is found
+//!
+//! * An **event line**: an UPPER_SNAKE word, three colons, an object. A word in lower case counts
+//!   if a quoted key follows. So does a line that shows the grammar, as a template.
+//! * A **document**: an object, or an array of objects, with a quoted key. In a fence that is
+//!   tagged `json`, any value.
+//!
+//! Both may be broken: to find these is the purpose. A broken value ends where its brackets close,
+//! else with its fence, here-document or argument, and before the next message.
+//!
+//! A message has to start its line, its quoted argument, or its inline code. Prose that mentions
+//! one in the middle of a sentence without marking it as code is not searched, and neither are
+//! fences in a programming language and programs of `jq`, `awk` and the like.
+
+mod kind;
+mod lines;
+mod mapped;
+mod markdown;
+mod position;
+mod shape;
+mod shell;
+mod template;
+
+pub use kind::{FileKind, looks_like};
+pub use position::{LineIndex, Position};
+
+use crate::json::Limits;
+use lines::{Context, Mode};
+use mapped::{Mapped, Origins};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// How often files are read inside files: a here-document that holds a script, a fence that holds
+/// Markdown. What is nested deeper is read as plain lines.
+const LEVELS: usize = 3;
+
+/// What a snippet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Form {
+    /// `EVENT_TYPE:workflow:phase:data`.
+    EventLine,
+    /// JSON text.
+    Document,
+}
+
+/// Where a snippet stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Place<'a> {
+    /// On lines of their own, outside any block.
+    Line,
+    /// On lines of a fenced block.
+    Fence {
+        /// The text behind the opening marks, such as `json`; often empty.
+        info: &'a str,
+    },
+    /// In a shell here-document.
+    HereDoc {
+        /// The delimiter as the file spells it, its quotes included.
+        delimiter: &'a str,
+        /// Whether the shell expands `$var` in it; a quoted delimiter says no.
+        expands: bool,
+    },
+    /// In an argument or an assignment of a command.
+    Argument {
+        /// The quote that opens it: `'` or `"`. None for a bare word.
+        quote: Option<char>,
+    },
+    /// In inline code of Markdown.
+    InlineCode,
+}
+
+/// The command whose argument a snippet is: `/resource-manager allocate '{...}'`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Command<'a> {
+    /// The component, without the slash.
+    pub name: Cow<'a, str>,
+    /// The words before the argument, quotes resolved; at most 8, of at most 128 bytes each.
+    pub words: Vec<Cow<'a, str>>,
+}
+
+/// A message in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snippet<'a> {
+    /// What it is.
+    pub form: Form,
+    /// The message as its author would send it: the quoting of the shell resolved, the indentation
+    /// of a fence and the marks of a quotation taken away. At most one character more than
+    /// [`Limits::bytes`] allows, so that checks say that it is too long.
+    pub text: Cow<'a, str>,
+    /// Whether it holds something to be filled in: `$var`, `a|b|c`, `<name>`, `{{name}}`, `...`, or
+    /// shows the grammar. Its values, and outside strings its syntax, are not meant as they stand.
+    pub template: bool,
+    /// Where it stands.
+    pub place: Place<'a>,
+    /// The command that it is an argument of, if that is a slash command.
+    pub command: Option<Command<'a>>,
+    origins: Origins,
+    /// Whether its data is spelled out, and not a `$variable` as a whole.
+    spelled_out: bool,
+}
+
+impl Snippet<'_> {
+    /// Where a byte of [`text`](Self::text) stands in the file. For a resolved escape, the character
+    /// that it stands for, or the backslash if the file does not hold the character. The end of the
+    /// snippet for an offset beyond the text.
+    pub fn origin(&self, offset: usize) -> usize {
+        self.origins.of(offset)
+    }
+
+    /// What the snippet covers in the file, in bytes.
+    pub fn range(&self) -> Range<usize> {
+        self.origin(0)..self.origin(usize::MAX)
+    }
+}
+
+/// The snippets of a file in the order of their places. They do not overlap.
+#[derive(Clone, Debug)]
+pub struct Scan<'a> {
+    found: std::vec::IntoIter<Snippet<'a>>,
+}
+
+impl<'a> Iterator for Scan<'a> {
+    type Item = Snippet<'a>;
+
+    fn next(&mut self) -> Option<Snippet<'a>> {
+        self.found.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.found.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Scan<'_> {}
+
+/// Finds the messages of a file of any kind; [`looks_like`] tells which it is.
+///
+/// The time grows with the length of the text, whatever is in it. `limits.bytes` bounds a snippet,
+/// `limits.depth` how deep command substitutions are followed.
+pub fn scan<'a>(text: &'a str, limits: &Limits) -> Scan<'a> {
+    scan_as(text, looks_like(text), limits)
+}
+
+/// Finds the messages of a file whose kind is known.
+///
+/// ```
+/// use coordination_protocol::json::Limits;
+/// use coordination_protocol::validate::{FileKind, scan_as};
+///
+/// let script = "notify 'TASK_STARTED:wf_001:build:{\"task_id\":\"t1\"}'";
+/// let found = scan_as(script, FileKind::Shell, &Limits::default()).next().unwrap();
+/// assert_eq!(found.text, r#"TASK_STARTED:wf_001:build:{"task_id":"t1"}"#);
+/// ```
+pub fn scan_as<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Scan<'a> {
+    let mut output = Output { limits: *limits, found: Vec::new() };
+    let file = Mapped::file(text);
+    let context = Context::new(Place::Line);
+    match kind {
+        FileKind::Markdown => markdown::read(&mut output, &file, &context, 0),
+        FileKind::Shell => shell::read(&mut output, &file, &context, 0),
+        FileKind::EventLines | FileKind::Json => {
+            lines::read(&mut output, &file, Mode::Text, &context, 0);
+        }
+    }
+    Scan { found: output.found.into_iter() }
+}
+
+/// What the readers fill.
+struct Output<'a> {
+    limits: Limits,
+    found: Vec<Snippet<'a>>,
+}
+
+impl<'a> Output<'a> {
+    /// Adds the message in a range of a text. `data` is where its JSON text starts.
+    fn add(
+        &mut self,
+        source: &Mapped<'a>,
+        range: Range<usize>,
+        form: Form,
+        data: usize,
+        context: &Context<'a, '_>,
+    ) {
+        let most = self.limits.bytes.saturating_add(1);
+        let mut end = range.end.min(range.start.saturating_add(most));
+        while !source.text.is_char_boundary(end) {
+            end += 1;
+        }
+        let mapped = source.slice(range.start..end);
+        let spelled_out =
+            mapped.text.as_bytes().get(data - range.start) == Some(&b'{') || form == Form::Document;
+        let template = context.expands_in(range.start..end)
+            || form == Form::EventLine && !spelled_out
+            || template::is_template(&mapped.text, data - range.start, context.printf);
+        self.found.push(Snippet {
+            form,
+            text: mapped.text,
+            template,
+            place: context.place,
+            command: context.command.clone(),
+            origins: mapped.origins,
+            spelled_out,
+        });
+    }
+
+    /// Puts what a word holds in its place among `inner`, what was found in the substitutions inside
+    /// the word. Where they overlap, the message that is spelled out further wins.
+    fn merge(&mut self, mark: usize, inner: Vec<Snippet<'a>>) {
+        if inner.is_empty() {
+            return;
+        }
+        let outer = self.found.split_off(mark);
+        let mut inner = inner.into_iter().peekable();
+        for snippet in outer {
+            let range = snippet.range();
+            while let Some(before) = inner.next_if(|held| held.range().end <= range.start) {
+                self.found.push(before);
+            }
+            if snippet.spelled_out {
+                while inner.next_if(|held| held.range().start < range.end).is_some() {}
+                self.found.push(snippet);
+            } else if inner.peek().is_none_or(|held| held.range().start >= range.end) {
+                self.found.push(snippet);
+            }
+        }
+        self.found.extend(inner);
+    }
+}

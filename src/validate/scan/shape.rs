@@ -1,0 +1,354 @@
+//! Where an event line or a document starts, and where it ends, broken ones included.
+
+use crate::json::skip_space;
+use memchr::memchr;
+
+/// The longest type, workflow, phase or key that is looked for. Longer ones start nothing.
+const MOST: usize = 256;
+
+/// Words that stand for the data in a line that shows the grammar.
+const GRAMMAR: &[&str] =
+    &["data", "payload", "json", "json_data", "json_payload", "event_data", "...", "…"];
+
+/// What stands before the data of an event line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Where the data starts.
+    pub(super) data: usize,
+    /// Whether the data is an object, as far as one can see; else it is a placeholder.
+    pub(super) object: bool,
+}
+
+/// How the event type is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// `PHASE_COMPLETED`, the way types are spelled.
+    Upper,
+    /// `phase.completed`.
+    Word,
+    /// With a placeholder: `${KIND}_COMPLETED`, `A|B`.
+    Template,
+}
+
+/// The head of the event line that starts at `at`.
+///
+/// A type in upper case needs an object behind the third colon, or the placeholder of a grammar
+/// line. A word in lower case might be anything, so it needs plain identifiers and a quoted key.
+pub(super) fn event_head(text: &str, at: usize) -> Option<Head> {
+    let bytes = text.as_bytes();
+    let name = part(bytes, at, true)?;
+    let spelling = spelling(name)?;
+    let workflow_at = at + name.len() + 1;
+    let workflow = part(bytes, workflow_at, false)?;
+    let phase_at = workflow_at + workflow.len() + 1;
+    let phase = part(bytes, phase_at, false)?;
+    let data = skip_blanks(bytes, phase_at + phase.len() + 1);
+    let rest = &bytes[data.min(bytes.len())..];
+    let object = rest.first() == Some(&b'{') && !is_placeholder(rest);
+    let whole = !workflow.is_empty() && !phase.is_empty();
+    let snake = name.contains(&b'_');
+    let starts = match spelling {
+        Spelling::Upper if object => whole || snake && starts_member(rest),
+        Spelling::Upper => {
+            whole && (snake || matches!(name, b"TYPE" | b"EVENT")) && stands_for_data(rest)
+        }
+        Spelling::Word => {
+            whole && object && starts_member(rest) && is_plain(workflow) && is_plain(phase)
+        }
+        Spelling::Template => whole && object && starts_member(rest),
+    };
+    starts.then_some(Head { data, object })
+}
+
+/// The bytes up to the next colon that separates. Placeholders are passed over: their colons and
+/// quotes are no separators.
+fn part(bytes: &[u8], from: usize, word: bool) -> Option<&[u8]> {
+    let room = &bytes[from.min(bytes.len())..bytes.len().min(from + MOST)];
+    let mut at = 0;
+    loop {
+        at += match room.get(at)? {
+            b':' => break,
+            b'$' => match room.get(at + 1) {
+                Some(b'{') => closing(room, at, b"}")?,
+                Some(b'(') => closing(room, at, b")")?,
+                _ => 1,
+            },
+            b'{' if room.get(at + 1) == Some(&b'{') => closing(room, at, b"}}")?,
+            b'{' if is_placeholder(&room[at..]) => closing(room, at, b"}")?,
+            b'<' => closing(room, at, b">").unwrap_or(1),
+            b'{' | b'}' | b'"' | b'\'' | b'`' | b'\\' | 0..b' ' | 0x7F => return None,
+            b' ' if word => return None,
+            _ => 1,
+        };
+    }
+    let part = &room[..at];
+    (part.trim_ascii() == part).then_some(part)
+}
+
+/// How far it is from `at` to behind the next `end` on the line.
+fn closing(room: &[u8], at: usize, end: &[u8]) -> Option<usize> {
+    let rest = &room[at..];
+    let found = rest.windows(end.len()).position(|window| window == end)?;
+    (!rest[..found].contains(&b'\n')).then_some(found + end.len())
+}
+
+fn spelling(name: &[u8]) -> Option<Spelling> {
+    let first = *name.first()?;
+    let all = |allowed: fn(&u8) -> bool| name.iter().all(allowed);
+    if first.is_ascii_uppercase()
+        && all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
+    {
+        return Some(Spelling::Upper);
+    }
+    if first.is_ascii_alphabetic() && all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(b)) {
+        return Some(Spelling::Word);
+    }
+    let marked = name.iter().any(|b| b"$|<{".contains(b));
+    let clean = all(|b| b.is_ascii_alphanumeric() || b"_.-$|<>{}(): ".contains(b));
+    (marked && clean).then_some(Spelling::Template)
+}
+
+/// Whether an identifier consists of the recommended characters and placeholders.
+fn is_plain(id: &[u8]) -> bool {
+    id.iter().all(|b| b.is_ascii_alphanumeric() || *b >= 0x80 || b"_.-$|<>{}()".contains(b))
+}
+
+/// Whether a text starts with `{{name}}`, `{name}` or `{...}`.
+pub(super) fn is_placeholder(text: &[u8]) -> bool {
+    let braces = if text.starts_with(b"{{") { 2 } else { 1 };
+    let Some(inner) = text.get(braces..) else { return false };
+    let room = &inner[..inner.len().min(MOST)];
+    let Some(end) = memchr(b'}', room) else { return false };
+    let name = room[..end].trim_ascii();
+    let word = name.first().is_some_and(|b| b.is_ascii_alphabetic() || b"_.#/$".contains(b))
+        && name.iter().all(|b| b.is_ascii_alphanumeric() || b"_.-#/$ ".contains(b));
+    (word || name == "…".as_bytes()) && room[end..].starts_with(&b"}}"[..braces])
+}
+
+/// Whether what stands behind `{` can be a first member, or the end.
+fn starts_member(object: &[u8]) -> bool {
+    let at = skip_space(object, 1);
+    matches!(object.get(at), Some(b'"' | b'\'' | b'\\' | b'}' | b'$'))
+}
+
+/// Whether the data is the placeholder of a grammar line.
+fn stands_for_data(rest: &[u8]) -> bool {
+    let line = &rest[..memchr(b'\n', rest).unwrap_or(rest.len())];
+    let word = line.trim_ascii_end();
+    let word = word.strip_suffix(b"\"").or(word.strip_suffix(b"'")).unwrap_or(word);
+    GRAMMAR.iter().any(|known| known.as_bytes() == word)
+        || is_placeholder(word)
+        || matches!(word, [b'<', .., b'>'])
+        || matches!(word, [b'$', next, ..] if next.is_ascii_alphabetic() || b"_{(".contains(next))
+}
+
+/// Whether the bracket at `at` opens a document: an object, or an array of objects, whose first
+/// member has a quoted key. A stray comma, a doubled brace and a comment before it are passed over.
+/// Only the line of the key is looked at.
+pub(super) fn starts_document(text: &str, at: usize) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = match bytes.get(at) {
+        Some(b'{') => at,
+        Some(b'[') => skip_space(bytes, at + 1),
+        _ => return false,
+    };
+    if bytes.get(at) != Some(&b'{') {
+        return false;
+    }
+    at += 1;
+    for _ in 0..8 {
+        at = skip_space(bytes, at);
+        match bytes.get(at) {
+            Some(b',' | b'{') => at += 1,
+            Some(b'#') => at = line_end(bytes, at),
+            Some(b'/') if bytes.get(at + 1) == Some(&b'/') => at = line_end(bytes, at),
+            Some(b'.') if bytes[at..].starts_with(b"...") => at += 3,
+            Some(b'"' | b'\'') => return is_key(bytes, at),
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Whether the string at `at` is a key: a colon follows it, or stands inside it where its closing
+/// quote was forgotten.
+fn is_key(bytes: &[u8], at: usize) -> bool {
+    let line = &bytes[at..line_end(bytes, at).min(at + MOST)];
+    match string_end(line, 0) {
+        Some(end) if line.get(skip_blanks(line, end)) == Some(&b':') => true,
+        end => {
+            let inner = &line[1..end.unwrap_or(line.len())];
+            let word =
+                inner.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+            let rest = &inner[word..];
+            word > 0
+                && rest.first() == Some(&b':')
+                && rest.get(skip_blanks(rest, 1)).is_none_or(|b| b"\"'{[".contains(b))
+        }
+    }
+}
+
+/// One past the closing quote of the string at `at`, if it closes on its line.
+fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let quote = *bytes.get(at)?;
+    let mut at = at + 1;
+    loop {
+        match *bytes.get(at)? {
+            b'\n' => return None,
+            b'\\' if bytes.get(at + 1) != Some(&b'\n') => at += 2,
+            byte if byte == quote => return Some(at + 1),
+            _ => at += 1,
+        }
+    }
+}
+
+/// What ends a value that its brackets do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// A blank line, as in prose.
+    pub(super) blank_line: bool,
+    /// A line break where no JSON text goes on, as in event lines: they hold one line at best.
+    pub(super) line: bool,
+}
+
+/// How far a value reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// One past its last byte.
+    pub(super) end: usize,
+    /// Whether the brackets closed.
+    pub(super) closed: bool,
+    /// Whether a quoted key was seen.
+    pub(super) key: bool,
+}
+
+/// The extent of the value whose bracket is at `open`: until the brackets close, or the bounds, or
+/// the end of the text. A line that starts an event ends it, and so does a new value where none can
+/// stand, unless it is indented further.
+pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
+    let bytes = text.as_bytes();
+    let column = open - line_start(bytes, open);
+    let (mut depth, mut key, mut last, mut at) = (0_usize, false, b' ', open);
+    let stop = |at: usize, key| Extent { end: trim_end(bytes, open, at), closed: false, key };
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' | b'\'' if byte == b'"' || b"{[,:".contains(&last) => {
+                match string_end(bytes, at) {
+                    Some(end) => {
+                        key |= bytes.get(skip_space(bytes, end)) == Some(&b':');
+                        at = end;
+                    }
+                    None if bounds.line => return stop(line_end(bytes, at), key),
+                    None => at = line_end(bytes, at),
+                }
+                last = byte;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Extent { end: at + 1, closed: true, key };
+                }
+            }
+            b'\\' => at += usize::from(bytes.get(at + 1).is_some_and(|b| *b != b'\n')),
+            b'/' if bytes[at..].starts_with(b"//") && b" \t\n".contains(&bytes[at - 1]) => {
+                at = line_end(bytes, at);
+                continue;
+            }
+            b'\n' => {
+                let next = skip_blanks(bytes, at + 1);
+                let first = bytes.get(next).copied().unwrap_or(b'\n');
+                let quoted = usize::from(bounds.line && matches!(first, b'"' | b'\''));
+                let value_ended = !b"{[,: ".contains(&last);
+                let ends = match first {
+                    b'\n' | b'\r' => bounds.blank_line || bounds.line,
+                    b'{' | b'[' if value_ended && next - at - 1 <= column => true,
+                    b'}' | b']' | b',' | b':' => false,
+                    _ if bounds.line && value_ended => true,
+                    _ => event_head(text, next + quoted).is_some(),
+                };
+                if ends {
+                    return stop(at, key);
+                }
+            }
+            _ => {}
+        }
+        if !byte.is_ascii_whitespace() {
+            last = byte;
+        }
+        at += 1;
+    }
+    stop(bytes.len(), key)
+}
+
+/// The end of a value with what belongs to it by mistake: stray closing brackets, and where nothing
+/// but messages may stand (`strict`), any other text up to the end of the line.
+pub(super) fn with_stray(text: &str, start: usize, end: usize, strict: bool, line: bool) -> usize {
+    let bytes = text.as_bytes();
+    let column = start - line_start(bytes, start);
+    let (mut end, mut at) = (end, end);
+    loop {
+        at = skip_blanks(bytes, at);
+        match bytes.get(at) {
+            Some(b'}' | b']') => (at, end) = (at + 1, at + 1),
+            Some(b',') if matches!(bytes.get(skip_blanks(bytes, at + 1)), Some(b'}' | b']')) => {
+                at += 1;
+            }
+            // `printf` formats end with an escaped line break.
+            Some(b'\\') if bytes.get(at + 1) == Some(&b'n') => at += 2,
+            Some(b'\n') if !line => {
+                let next = skip_blanks(bytes, at + 1);
+                let goes_on = match bytes.get(next) {
+                    Some(b'}' | b']') => strict || next - at - 1 >= column,
+                    Some(b',') => strict,
+                    _ => false,
+                };
+                if !goes_on {
+                    return end;
+                }
+                at = next;
+            }
+            Some(b'{' | b'[' | b'#' | b'\n' | b'\r') | None => return end,
+            Some(b'/') if bytes.get(at + 1) == Some(&b'/') => return end,
+            Some(_) if strict => {
+                let rest = line_end(bytes, at);
+                end = trim_end(bytes, end, rest);
+                if bytes[..end].ends_with(b"\\n") {
+                    end -= 2;
+                }
+                at = rest;
+            }
+            Some(_) => return end,
+        }
+    }
+}
+
+/// Position after spaces, tabs, and the `\r` of a line end.
+pub(super) fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        match bytes.get(at) {
+            Some(b' ' | b'\t') => at += 1,
+            Some(b'\r') if bytes.get(at + 1) == Some(&b'\n') => at += 1,
+            _ => return at,
+        }
+    }
+}
+
+/// Where the line of `at` starts.
+pub(super) fn line_start(bytes: &[u8], at: usize) -> usize {
+    let head = &bytes[..at.min(bytes.len())];
+    memchr::memrchr(b'\n', head).map_or(0, |line_break| line_break + 1)
+}
+
+/// The line break at or behind `at`, or the end.
+pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
+    let at = at.min(bytes.len());
+    memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |offset| at + offset)
+}
+
+/// The end of a range without the white space before it.
+pub(super) fn trim_end(bytes: &[u8], start: usize, end: usize) -> usize {
+    let kept = bytes[start.min(end)..end].trim_ascii_end().len();
+    start.min(end) + kept
+}
