@@ -161,12 +161,15 @@ impl Partial {
     }
 
     pub(super) fn read(event: &EventRef<'_>, event_type: EventType) -> Self {
-        let mut fields = Extra::default();
-        for (key, value) in event.members() {
-            let text = event.as_str();
-            fields.push(SmolStr::from(key.decode(text)), Json::scanned(value.raw(text)));
-        }
-        Partial { event_type, fields }
+        let text = event.as_str();
+        let required = event_type.spec().required;
+        let mut members: Vec<_> = event
+            .members()
+            .map(|(key, value)| (SmolStr::from(key.decode(text)), Json::scanned(value.raw(text))))
+            .collect();
+        let place = |name: &str| required.iter().position(|field| field.name == name);
+        members.sort_by_key(|(name, _)| place(name).unwrap_or(required.len()));
+        Partial { event_type, fields: Extra(members) }
     }
 }
 

@@ -30,9 +30,9 @@ impl<'a> RawRecord<'a> {
 /// A record is one line. Two things the field writes take several lines, and are read as one
 /// record so that they get one finding instead of many: an event whose data goes on over line
 /// breaks, and a JSON value that starts a line. A line is only joined with the next if it is sound
-/// as far as it goes. Joining ends when the brackets close, and at the latest at a blank line, at a
-/// line that starts an event, or behind a line that ends inside a string; so one broken record does
-/// not hide the next event.
+/// as far as it goes. Joining ends when the brackets close, and at the latest at a line that starts
+/// an event, behind a line that ends inside a string, and at a blank line: for a JSON value, only if
+/// the line behind it opens another at its very start. So one broken record does not hide the next.
 ///
 /// Blank lines are skipped. A line longer than the limit is read to its end and cut; memory stays
 /// bounded whatever arrives.
@@ -116,8 +116,10 @@ impl<R: BufRead> Records<R> {
         if let Some(from) = continues_from(&self.record)
             && is_cut_short(&self.record[from..])
         {
+            let document = from == 0 || is_blank(&self.record[..from]);
             let mut nesting = Nesting::default();
             nesting.feed(&self.record[from..]);
+            let mut behind_blank = false;
             while nesting.goes_on() && self.record.len() <= self.limit {
                 let Some(next) = read_line(
                     &mut self.input,
@@ -129,10 +131,18 @@ impl<R: BufRead> Records<R> {
                 else {
                     break;
                 };
-                if is_blank(&self.ahead_bytes) || starts_event(&self.ahead_bytes) {
+                let blank = is_blank(&self.ahead_bytes);
+                // A document may hold blank lines, unless what follows one starts another.
+                let ends = if document {
+                    behind_blank && matches!(self.ahead_bytes.first(), Some(b'{' | b'['))
+                } else {
+                    blank
+                };
+                if ends || starts_event(&self.ahead_bytes) {
                     self.ahead = Some(next);
                     break;
                 }
+                behind_blank = blank;
                 self.record.push(b'\n');
                 let room = self.limit.saturating_add(1).saturating_sub(self.record.len());
                 let taken = room.min(self.ahead_bytes.len());

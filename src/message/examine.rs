@@ -168,7 +168,7 @@ pub(super) fn form_of(text: &str, start: usize, codec: &Codec) -> (Form, Message
     let version = codec.registry().version();
     let mut walk = members(text, start);
     let mut event_type = false;
-    let mut event_part = false;
+    let mut workflow = false;
     while let Some((key, at)) = walk.next_key() {
         let name = key.decode(text);
         if let Some(kind) = MessageKind::lookup(&name)
@@ -177,14 +177,13 @@ pub(super) fn form_of(text: &str, start: usize, codec: &Codec) -> (Form, Message
             return (Form::Envelope, kind);
         }
         event_type |= name == "event_type";
-        event_part |=
-            matches!(&*name, "workflow_id" | "workflow_context" | "phase" | "data" | "payload");
+        workflow |= matches!(&*name, "workflow_id" | "workflow_context");
         match walk.value_at(at) {
             Some(value) => walk.skip_to(value.end()),
             None => break,
         }
     }
-    if event_type && event_part {
+    if event_type && workflow {
         (Form::Flat, MessageKind::Event)
     } else {
         (Form::Bare, MessageKind::Unknown)

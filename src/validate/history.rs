@@ -62,7 +62,7 @@ pub(super) struct SeenState {
 ///         15 => assert!(outcome.report.is_empty()),
 ///         _ => assert_eq!(outcome.report.findings()[0].code.as_str(), "stale-version"),
 ///     }
-///     history.note(&outcome.checked.unwrap());
+///     history.note(&outcome.accept().unwrap());
 /// }
 /// ```
 #[derive(Clone, Debug)]

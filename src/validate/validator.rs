@@ -1,11 +1,12 @@
 //! The pass over all levels.
 
 use super::rules::{Found, Place, RULES, Rule, Subject};
-use super::{Checked, Context, Security};
+use super::{Checked, Context, Security, Snippet};
 use crate::event::{Codec, EventRef, EventType};
 use crate::finding::{Code, Finding, FindingSeverity, Level, Mode, Report};
 use crate::json::{self, Kind};
 use crate::message::{Envelope, ErrorReport, Message, MessageKind, MessageRef};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What kind of record it is.
@@ -101,6 +102,51 @@ impl Validator {
         self.check_bytes(text.as_bytes(), context)
     }
 
+    /// Checks what [`scan`](super::scan()) found in a file.
+    ///
+    /// A template is judged as far as it is filled in: if its gaps leave no sound record, nothing is
+    /// found in it, and variables that the shell will fill in are no placeholders.
+    ///
+    /// ```
+    /// use coordination_protocol::json::Limits;
+    /// use coordination_protocol::validate::{Context, RecordKind, Validator, scan};
+    /// use coordination_protocol::{Mode, Verdict};
+    ///
+    /// let script = r#"publish "TASK_TIMEOUT:$wf:build:{\"task_id\":\"$task\",\"agent_id\":7}""#;
+    /// let snippet = scan(script, &Limits::default()).next().unwrap();
+    /// let outcome = Validator::new(Mode::Strict).check_snippet(&snippet, &Context::new());
+    /// assert_eq!(outcome.kind, RecordKind::Template);
+    /// let codes: Vec<_> = outcome.report.findings().iter().map(|f| f.code.as_str()).collect();
+    /// assert_eq!(codes, ["wrong-kind", "missing-data"]);
+    /// ```
+    pub fn check_snippet<'a>(
+        &self,
+        snippet: &'a Snippet<'_>,
+        context: &Context<'_>,
+    ) -> Outcome<'a> {
+        let mut outcome = self.check(&snippet.text, context);
+        if !snippet.template {
+            return outcome;
+        }
+        outcome.kind = RecordKind::Template;
+        let findings = outcome.report.findings();
+        let unsound = findings.iter().any(|finding| finding.code.is_fatal());
+        let expands = match snippet.place {
+            super::Place::HereDoc { expands, .. } => expands,
+            super::Place::Argument { quote } => quote != Some('\''),
+            _ => false,
+        };
+        let filled_in = |finding: &Finding| {
+            expands && finding.code == Code::Placeholder && finding.actual.contains('$')
+        };
+        let mut report = Report::new();
+        for finding in findings.iter().filter(|finding| !unsound && !filled_in(finding)) {
+            report.push(finding.clone(), self.codec.limits().findings);
+        }
+        outcome.report = report;
+        outcome
+    }
+
     /// Like [`check`](Self::check), from bytes.
     pub fn check_bytes<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> Outcome<'a> {
         if is_message(bytes) { self.message(bytes, context) } else { self.line(bytes, context) }
@@ -112,17 +158,20 @@ impl Validator {
         let mut envelope = None;
         if let Some(event) = &record.event {
             let text = event.as_str();
-            let root = event.data_start();
-            pass.error_report(text, event, "");
-            let made = Envelope::from_line(event);
-            pass.business(&made, context, Place { text, root, body: "" });
-            envelope = Some(made);
+            pass.error_report(text, event);
+            // The protocol's own rules ask nothing more of a line than its reader does.
+            if !self.rules.is_empty() {
+                let made = Envelope::from_line(event);
+                let place = Place { text, root: event.data_start(), body: "" };
+                pass.business(&made, context, place);
+                envelope = Some(made);
+            }
         }
         let known = record.type_name.is_some();
         Outcome {
             kind: if known { RecordKind::Event } else { RecordKind::Unknown },
-            type_name: record.type_name.map(str::to_owned),
-            message: None,
+            type_name: record.type_name.map(Cow::Borrowed),
+            event: record.event,
             ..pass.outcome(envelope)
         }
     }
@@ -171,10 +220,10 @@ impl Validator {
         };
         let type_name = match (&envelope, record.kind) {
             (Some(Envelope { message: Message::Event(body), .. }), _) => {
-                Some(body.event.type_name().to_owned())
+                Some(Cow::Owned(body.event.type_name().to_owned()))
             }
             (_, MessageKind::Unknown) => None,
-            (_, kind) => Some(kind.as_str().to_owned()),
+            (_, kind) => Some(Cow::Borrowed(kind.as_str())),
         };
         Outcome { kind, type_name, message: record.message, ..pass.outcome(envelope) }
     }
@@ -233,10 +282,10 @@ impl<'v> Pass<'v> {
     }
 
     /// The data of an `ERROR_ENCOUNTERED` holds an error report.
-    fn error_report(&mut self, text: &str, event: &EventRef<'_>, base: &str) {
+    fn error_report(&mut self, text: &str, event: &EventRef<'_>) {
         if event.event_type() == Some(EventType::ErrorEncountered) {
             let data = json::pointer::find(text, event.data_start(), "/error_report");
-            self.part(text, data, base);
+            self.part(text, data, "");
         }
     }
 
@@ -275,18 +324,14 @@ impl<'v> Pass<'v> {
 
     fn outcome<'a>(mut self, envelope: Option<Envelope>) -> Outcome<'a> {
         self.report.sort();
-        let security = Security::default();
-        let refused = self.report.worst() == Some(FindingSeverity::Error);
-        let checked = envelope
-            .filter(|_| !refused)
-            .map(|envelope| Checked::new(envelope, self.report.clone(), security));
         Outcome {
             report: self.report,
-            security,
+            security: Security::default(),
             kind: RecordKind::Unknown,
             type_name: None,
+            event: None,
             message: None,
-            checked,
+            envelope,
         }
     }
 }
@@ -302,19 +347,33 @@ pub struct Outcome<'a> {
     /// What kind of record it is.
     pub kind: RecordKind,
     /// The event type, or the body key.
-    pub type_name: Option<String>,
+    pub type_name: Option<Cow<'a, str>>,
+    /// The event over its line, if it is an event line and was not refused when it was read.
+    pub event: Option<EventRef<'a>>,
     /// The message over its text, if it is a message and was not refused when it was read.
     pub message: Option<MessageRef<'a>>,
-    /// The message, unless a finding is an error.
-    pub checked: Option<Checked<Envelope>>,
+    envelope: Option<Envelope>,
 }
 
 impl Outcome<'_> {
+    /// Whether no finding is an error.
+    pub fn is_accepted(&self) -> bool {
+        self.report.worst() != Some(FindingSeverity::Error)
+    }
+
     /// The message, or the report that refuses it.
     ///
     /// # Errors
     /// The report, if a finding is an error.
     pub fn accept(self) -> Result<Checked<Envelope>, Report> {
-        self.checked.ok_or(self.report)
+        if !self.is_accepted() {
+            return Err(self.report);
+        }
+        let from_line = || self.event.as_ref().map(Envelope::from_line);
+        match self.envelope.or_else(from_line) {
+            Some(envelope) => Ok(Checked::new(envelope, self.report, self.security)),
+            // Not reachable: what was not refused has an envelope or an event.
+            None => Err(self.report),
+        }
     }
 }

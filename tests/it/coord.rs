@@ -138,7 +138,7 @@ fn empty_input_is_fine() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         out(&output),
-        "0 records: 0 valid, 0 deviating, 0 invalid (interop mode, protocol 1.1.0)\n"
+        "0 records: 0 valid, 0 deviating, 0 invalid (interop mode, protocol 1.1.0, security not checked)\n"
     );
     assert_eq!(out(&run(&["check", "--format", "json"], b"\n\n")), "");
 }
@@ -289,10 +289,31 @@ fn convert_goes_both_ways() {
     assert_eq!(out(&run(&["convert", "--to", "line"], &json.stdout)), out(&lacking));
     let wrong = run(&["convert", "--to", "line"], b"{\"event\":{\"event_type\":1}}\n");
     assert_eq!(wrong.status.code(), Some(1));
+    assert!(err(&wrong).contains("error[wrong-kind]: expected an identifier, found number 1"));
+    assert_eq!(out(&wrong), "");
+
+    let envelope = b"{\"message_id\":\"msg_1\",\"event\":{\"event_type\":\"SYSTEM_SHUTDOWN\",\"workflow_id\":\"global\",\"phase\":\"global\",\"data\":{\"component_name\":\"hub\",\"shutdown_reason\":\"update\"},\"note\":1}}\n";
+    let line = run(&["convert", "--to", "line"], envelope);
+    assert_eq!(line.status.code(), Some(0));
     assert_eq!(
-        err(&wrong),
-        "coord: <stdin>:1: not an event: `event_type` is a number, not a string\n"
+        out(&line),
+        "SYSTEM_SHUTDOWN:global:global:{\"component_name\":\"hub\",\"shutdown_reason\":\"update\"}\n"
     );
+    assert_eq!(err(&line), "coord: <stdin>:1: the line has no room for /message_id, /event/note\n");
+    assert_eq!(out(&run(&["convert", "--to", "json"], envelope)).as_bytes(), envelope);
+
+    let flat = b"{\"event_type\":\"SYSTEM_SHUTDOWN\",\"workflow_id\":\"global\",\"phase\":\"global\",\"source_component\":\"hub\",\"data\":{\"component_name\":\"hub\",\"shutdown_reason\":\"update\"}}\n";
+    let json = run(&["convert", "--to", "json"], flat);
+    assert_eq!(
+        out(&json),
+        "{\"source\":\"hub\",\"event\":{\"event_type\":\"SYSTEM_SHUTDOWN\",\"workflow_id\":\"global\",\"phase\":\"global\",\"data\":{\"component_name\":\"hub\",\"shutdown_reason\":\"update\"}}}\n"
+    );
+    assert!(err(&json).contains("flat-event") && err(&json).contains("field-alias"));
+
+    let document = b"{\n  \"heartbeat\": {\"component_id\": \"hub\", \"sequence\": 1, \"timestamp\": \"2025-01-15T12:00:00Z\"}\n}\n";
+    let none = run(&["convert", "--to", "line"], document);
+    assert_eq!(none.status.code(), Some(1));
+    assert_eq!(err(&none), "coord: <stdin>:1: a message of kind `heartbeat` has no event line\n");
 
     let broken = run(&["convert", "--to", "json"], b"TASK_TIMEOUT:wf_001:build:{\n");
     assert_eq!(broken.status.code(), Some(1));

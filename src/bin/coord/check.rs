@@ -1,10 +1,12 @@
 //! `coord check`
 
-use crate::input::{open, paths};
-use crate::{Outcome, Reading, Result2, show};
+use crate::input::paths;
+use crate::sarif::Sarif;
+use crate::source::{As, Checker, Item};
+use crate::{Failure, Outcome, Reading, Result2, show};
 use clap::ValueEnum;
-use coordination_protocol::event::{RawRecord, Record};
 use coordination_protocol::finding::{Finding, Verdict};
+use coordination_protocol::validate::Validator;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 
@@ -12,10 +14,13 @@ use std::io::{self, BufWriter, Write};
 #[command(after_help = "\
 Examples:
   coord check events.log
-  coord check --mode strict --format json - < events.log
+  coord check --mode strict --format json - < messages.json
+  coord check commands/*.md scripts/publish.sh
   my-command | coord check
 
-A record is one event line, or one whose data goes on over line breaks.
+A record is an event line, a JSON message (on one line or many), or an element of an array of
+messages. In Markdown and shell files, the messages in fenced blocks, here-documents and quoted
+arguments are checked where they stand. What an input holds is told by its content.
 Exit status: 0 if no record is invalid, 1 if one is, 2 for usage and I/O errors.")]
 pub(crate) struct Args {
     /// Files to check; `-` or none reads standard input.
@@ -25,7 +30,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     reading: Reading,
 
-    /// How to print: for people, or one JSON object per record.
+    /// What the input is taken for.
+    #[arg(long = "as", value_enum, default_value_t = As::Auto)]
+    given: As,
+
+    /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 
@@ -40,6 +49,8 @@ enum Format {
     Human,
     /// One JSON object per record and nothing else.
     Json,
+    /// One SARIF 2.1.0 log, which code hosts show in place.
+    Sarif,
 }
 
 /// The JSON form of a checked record.
@@ -52,9 +63,19 @@ struct Row<'a> {
     #[serde(rename = "type")]
     type_name: Option<&'a str>,
     verdict: Verdict,
-    findings: &'a [Finding],
+    security: String,
+    findings: Vec<Sited<'a>>,
     #[serde(skip_serializing_if = "is_zero")]
     omitted: usize,
+}
+
+/// A finding and its place in the source.
+#[derive(Serialize)]
+struct Sited<'a> {
+    #[serde(flatten)]
+    finding: &'a Finding,
+    line: u64,
+    column: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -70,49 +91,53 @@ struct Counts {
 }
 
 pub(crate) fn run(args: &Args) -> Result2 {
-    let codec = args.reading.codec();
+    let validator = Validator::from(args.reading.codec());
+    let checker =
+        Checker { validator: &validator, reading: &args.reading, given: args.given, now: None };
     let mut counts = Counts::default();
     let mut plain = BufWriter::with_capacity(64 << 10, io::stdout());
     let mut styled = anstream::stdout();
+    let mut sarif = Sarif::new();
+    let mut security = String::from("not checked");
     let mut unreadable = false;
+    if args.format == Format::Sarif {
+        sarif.open(&mut plain)?;
+    }
     for path in paths(&args.paths) {
-        let input = match open(path) {
-            Ok(input) => input,
-            // The other files are still worth a look; the exit status will tell.
-            Err(crate::Failure(message)) => {
-                writeln!(anstream::stderr(), "coord: {message}")?;
-                unreadable = true;
-                continue;
-            }
-        };
-        let mut records = codec.records(input.reader);
-        while let Some(raw) = records
-            .next_record()
-            .map_err(|error| crate::Failure(format!("cannot read {}: {error}", input.name)))?
-        {
-            let record = codec.check_bytes(raw.bytes);
-            let verdict = record.report.verdict();
+        let result = checker.path(path, &mut |source, item| {
+            let verdict = item.outcome.report.verdict();
             match verdict {
                 Verdict::Valid => counts.valid += 1,
                 Verdict::Deviating => counts.deviating += 1,
                 _ => counts.invalid += 1,
             }
+            security = item.outcome.security.to_string();
             match args.format {
-                Format::Json => print_row(&mut plain, &input.name, raw, &record)?,
+                Format::Json => print_row(&mut plain, source, &item)?,
+                Format::Sarif => sarif.record(&mut plain, source, &item, args.verbose)?,
                 Format::Human if verdict == Verdict::Valid && !args.verbose => {}
                 Format::Human => {
-                    let text = show::record(&input.name, raw, &record, args.verbose);
-                    styled.write_all(text.as_bytes())?;
+                    styled.write_all(show::record(source, &item, args.verbose).as_bytes())?;
                 }
             }
+            Ok(())
+        });
+        // The other files are still worth a look; the exit status will tell.
+        if let Err(Failure(message)) = result {
+            plain.flush()?;
+            writeln!(anstream::stderr(), "coord: {message}")?;
+            unreadable = true;
         }
+    }
+    if args.format == Format::Sarif {
+        sarif.close(&mut plain)?;
     }
     plain.flush()?;
     if args.format == Format::Human {
         let total = counts.valid + counts.deviating + counts.invalid;
         writeln!(
             styled,
-            "{total} record{}: {} valid, {} deviating, {} invalid ({} mode, protocol {})",
+            "{total} record{}: {} valid, {} deviating, {} invalid ({} mode, protocol {}, security {security})",
             if total == 1 { "" } else { "s" },
             counts.valid,
             counts.deviating,
@@ -128,21 +153,24 @@ pub(crate) fn run(args: &Args) -> Result2 {
     })
 }
 
-fn print_row(
-    out: &mut impl Write,
-    source: &str,
-    raw: RawRecord<'_>,
-    record: &Record<'_>,
-) -> io::Result<()> {
+fn print_row(out: &mut impl Write, source: &str, item: &Item<'_>) -> io::Result<()> {
+    let outcome = &item.outcome;
+    let (line, column) = item.position(0);
+    let mut findings = Vec::with_capacity(outcome.report.findings().len());
+    for finding in outcome.report.findings() {
+        let (line, column) = item.position(finding.range.start);
+        findings.push(Sited { finding, line, column });
+    }
     let row = Row {
         source,
-        line: raw.line,
-        column: 1,
-        kind: if record.type_name.is_some() { "event" } else { "unknown" },
-        type_name: record.type_name,
-        verdict: record.report.verdict(),
-        findings: record.report.findings(),
-        omitted: record.report.omitted(),
+        line,
+        column,
+        kind: outcome.kind.as_str(),
+        type_name: outcome.type_name.as_deref(),
+        verdict: outcome.report.verdict(),
+        security: outcome.security.to_string(),
+        findings,
+        omitted: outcome.report.omitted(),
     };
     serde_json::to_writer(&mut *out, &row)?;
     out.write_all(b"\n")

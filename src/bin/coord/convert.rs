@@ -1,23 +1,23 @@
 //! `coord convert`
 
-use crate::input::{open, paths};
+use crate::input::paths;
+use crate::source::{As, Checker, Item};
 use crate::{Failure, Outcome, Reading, Result2, show};
 use clap::ValueEnum;
-use coordination_protocol::event::{Codec, EventRef, RawRecord};
 use coordination_protocol::finding::Verdict;
-use coordination_protocol::json::{self, Dialect, Kind, Token};
-use serde::Serialize;
+use coordination_protocol::validate::Validator;
 use std::io::{self, BufWriter, Write};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  coord convert --to json events.log
-  coord convert --to line events.jsonl
+  coord convert --to json events.log       events and messages as envelopes, one a line
+  coord convert --to line envelopes.jsonl  events as lines
   coord convert --to line deviating.log    rewrite deviating lines canonically
 
-The JSON form is {\"event\":{\"event_type\",\"workflow_id\",\"phase\",\"data\"}}; the inner object alone is read, too.
-What a deviating record deviates in goes to standard error. Nothing is written for an invalid one.")]
+Standard error tells what a deviating record deviates in, and what of an envelope has no room in an
+event line. Nothing is written for an invalid record, or for a message that is no event and should
+become a line.")]
 pub(crate) struct Args {
     /// Files to convert; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
@@ -27,105 +27,79 @@ pub(crate) struct Args {
     #[arg(long, value_enum)]
     to: Form,
 
+    /// What the input is taken for.
+    #[arg(long = "as", value_enum, default_value_t = As::Auto)]
+    given: As,
+
     #[command(flatten)]
     reading: Reading,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Form {
     /// Canonical event lines.
     Line,
-    /// One JSON object a line.
+    /// Envelopes, one JSON object a line.
     Json,
 }
 
-#[derive(Serialize)]
-struct Envelope<'a> {
-    event: EventRef<'a>,
-}
-
 pub(crate) fn run(args: &Args) -> Result2 {
-    let codec = args.reading.codec();
+    let validator = Validator::from(args.reading.codec());
+    let checker =
+        Checker { validator: &validator, reading: &args.reading, given: args.given, now: None };
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout());
-    let mut errors = anstream::stderr();
     let mut failed = false;
     for path in paths(&args.paths) {
-        let input = open(path)?;
-        let mut records = codec.records(input.reader);
-        while let Some(raw) = records
-            .next_record()
-            .map_err(|error| Failure(format!("cannot read {}: {error}", input.name)))?
-        {
-            let is_json = raw.bytes.trim_ascii_start().starts_with(b"{");
-            let line = match is_json.then(|| line_of(raw.bytes, &codec)) {
-                Some(Err(message)) => {
-                    failed = true;
-                    out.flush()?;
-                    writeln!(errors, "coord: {}:{}: {message}", input.name, raw.line)?;
-                    continue;
-                }
-                Some(Ok(line)) => Some(line),
-                None => None,
-            };
-            let bytes = line.as_deref().map_or(raw.bytes, str::as_bytes);
-            let record = codec.check_bytes(bytes);
-            if record.report.verdict() > Verdict::Valid {
+        checker.path(path, &mut |source, item| {
+            if item.outcome.report.verdict() > Verdict::Valid {
                 out.flush()?;
-                let shown = RawRecord::new(bytes, raw.line, raw.offset);
-                errors.write_all(show::record(&input.name, shown, &record, false).as_bytes())?;
+                anstream::stderr().write_all(show::record(source, &item, false).as_bytes())?;
             }
-            match record.event {
-                Some(event) => write(&mut out, args.to, event)?,
-                None => failed = true,
-            }
-        }
+            failed |= !write(&mut out, args.to, source, &item)?;
+            Ok(())
+        })?;
     }
     out.flush()?;
     Ok(if failed { Outcome::Found } else { Outcome::Fine })
 }
 
-/// The line of `{"event":{...}}` or of the inner object.
-fn line_of(bytes: &[u8], codec: &Codec) -> Result<String, String> {
-    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-    json::check(text, Dialect::Strict, codec.limits())
-        .map_err(|fault| format!("broken JSON: {fault}"))?;
-    let root = text.len() - text.trim_start().len();
-    let body = match json::pointer::find(text, root, "/event") {
-        Some(token) if token.kind() == Kind::Object => token.start(),
-        _ => root,
-    };
-    let member = |key: &str, kind: Kind| -> Result<Token, String> {
-        match json::pointer::find(text, body, &format!("/{key}")) {
-            Some(token) if token.kind() == kind => Ok(token),
-            Some(token) => Err(format!("not an event: `{key}` is {}, not {kind}", token.kind())),
-            None => Err(format!("not an event: `{key}` is missing")),
-        }
-    };
-    let mut line = String::new();
-    for key in ["event_type", "workflow_id", "phase"] {
-        let part = member(key, Kind::Text)?.decode(text);
-        if part.contains([':', '\n', '\r']) {
-            return Err(format!("not an event: `{key}` would split the line"));
-        }
-        line.push_str(&part);
-        line.push(':');
+/// Writes a record in the form; whether it could.
+fn write(out: &mut impl Write, form: Form, source: &str, item: &Item<'_>) -> Result<bool, Failure> {
+    let outcome = &item.outcome;
+    if !outcome.is_accepted() {
+        return Ok(false);
     }
-    let data: json::Json = member("data", Kind::Object)?
-        .raw(text)
-        .parse()
-        .map_err(|fault| format!("broken data: {fault}"))?;
-    line.push_str(data.as_str());
-    Ok(line)
-}
-
-fn write(out: &mut impl Write, form: Form, event: EventRef<'_>) -> io::Result<()> {
+    if let (Form::Line, Some(event)) = (form, &outcome.event) {
+        let mut line = Vec::with_capacity(256);
+        event.write_canonical(&mut line);
+        line.push(b'\n');
+        out.write_all(&line)?;
+        return Ok(true);
+    }
+    let Ok(envelope) = outcome.clone().accept() else { return Ok(false) };
     match form {
+        Form::Json => writeln!(out, "{}", *envelope)?,
         Form::Line => {
-            let mut line = Vec::with_capacity(256);
-            event.write_canonical(&mut line);
-            out.write_all(&line)?;
+            let line = item.position(0).0;
+            match envelope.to_line() {
+                Ok(converted) => {
+                    if !converted.lost.is_empty() {
+                        out.flush()?;
+                        writeln!(
+                            anstream::stderr(),
+                            "coord: {source}:{line}: the line has no room for {}",
+                            converted.lost.join(", ")
+                        )?;
+                    }
+                    writeln!(out, "{}", converted.line)?;
+                }
+                Err(error) => {
+                    out.flush()?;
+                    writeln!(anstream::stderr(), "coord: {source}:{line}: {error}")?;
+                    return Ok(false);
+                }
+            }
         }
-        Form::Json => serde_json::to_writer(&mut *out, &Envelope { event })?,
     }
-    out.write_all(b"\n")
+    Ok(true)
 }

@@ -2,7 +2,7 @@
 
 use crate::{Failure, Outcome, Result2, registry};
 use coordination_protocol::event::{EventType, Registry};
-use coordination_protocol::finding::{Code, Mode};
+use coordination_protocol::finding::{Code, Example, Mode};
 use coordination_protocol::scalar::nearest;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -44,11 +44,11 @@ fn unknown(name: &str) -> String {
 
 fn list() -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{:<22} {:<9} {:<8} {:<8}", "code", "level", "strict", "interop");
+    let _ = writeln!(out, "{:<26} {:<9} {:<8} {:<8}", "code", "level", "strict", "interop");
     for code in Code::ALL {
         let _ = writeln!(
             out,
-            "{:<22} {:<9} {:<8} {:<8}",
+            "{:<26} {:<9} {:<8} {:<8}",
             code.as_str(),
             code.level(),
             code.severity(Mode::Strict),
@@ -59,14 +59,23 @@ fn list() -> String {
 }
 
 fn code_page(code: Code) -> String {
+    let example = |title: &str, example: Example| {
+        let mut out = String::new();
+        for earlier in example.earlier() {
+            let _ = writeln!(out, "Behind:\n  {earlier}");
+        }
+        let _ =
+            writeln!(out, "{title}:\n  {}", example.to_string().trim_end().replace('\n', "\n  "));
+        out
+    };
     format!(
-        "{code}\n\nlevel: {}   strict: {}   interop: {}\n\n{}\n\nWith it:\n  {}\nWithout it:\n  {}\n",
+        "{code}\n\nlevel: {}   strict: {}   interop: {}\n\n{}\n\n{}{}",
         code.level(),
         code.severity(Mode::Strict),
         code.severity(Mode::Interop),
         wrap(code.explanation()),
-        code.bad().to_string().trim_end().replace('\n', "\n  "),
-        code.good(),
+        example("With it", code.bad()),
+        example("Without it", code.good()),
     )
 }
 

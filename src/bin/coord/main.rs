@@ -10,7 +10,9 @@ mod explain;
 mod input;
 mod registry;
 mod route;
+mod sarif;
 mod show;
+mod source;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use coordination_protocol::event::{Codec, Registry};
@@ -45,7 +47,7 @@ Exit status: 0 fine, 1 something was found, 2 usage or I/O error.";
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Check event lines and say precisely what is wrong with each.
+    /// Check events and messages, and say precisely what is wrong with each.
     Check(check::Args),
     /// List the event types with their required data.
     Registry(registry::Args),

@@ -1,8 +1,9 @@
 //! Diagnostics that point into a record, drawn as rustc draws them.
 
+use crate::source::Item;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use coordination_protocol::event::{RawRecord, Record};
 use coordination_protocol::finding::{Finding, FindingSeverity, Verdict};
+use coordination_protocol::validate::RecordKind;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -12,85 +13,92 @@ const WINDOW: usize = 120;
 const WHOLE: usize = 2_000;
 
 /// The diagnostic of one record: one frame, every finding pointing into it.
-pub(crate) fn record(
-    source: &str,
-    raw: RawRecord<'_>,
-    record: &Record<'_>,
-    verbose: bool,
-) -> String {
-    let findings: Vec<&Finding> = record
-        .report
+pub(crate) fn record(source: &str, item: &Item<'_>, verbose: bool) -> String {
+    let report = &item.outcome.report;
+    let findings: Vec<&Finding> = report
         .findings()
         .iter()
         .filter(|finding| verbose || finding.severity > FindingSeverity::Note)
         .collect();
-    let verdict = record.report.verdict();
-    let what = record.type_name.unwrap_or("record");
+    let verdict = report.verdict();
+    let what = item.outcome.type_name.as_deref().unwrap_or(match item.outcome.kind {
+        RecordKind::Template => "template",
+        _ => "record",
+    });
     let mut out = String::new();
     if findings.is_empty() {
-        let _ = writeln!(out, "{verdict}: {what} at {source}:{}", raw.line);
+        let _ = writeln!(out, "{verdict}: {what} at {source}:{}", item.position(0).0);
     }
-    if raw.bytes.len() > WHOLE {
-        for finding in &findings {
-            draw(&mut out, source, raw, verdict, what, std::slice::from_ref(finding));
+    let (text, first, map) = item.drawing();
+    let placed: Vec<(&Finding, Range<usize>)> =
+        findings.iter().map(|finding| (*finding, map(&finding.range))).collect();
+    let frame = Frame { source, text, first, verdict, what };
+    if text.len() > WHOLE {
+        for finding in &placed {
+            frame.draw(&mut out, std::slice::from_ref(finding));
         }
-    } else if !findings.is_empty() {
-        draw(&mut out, source, raw, verdict, what, &findings);
+    } else if !placed.is_empty() {
+        frame.draw(&mut out, &placed);
     }
-    if record.report.omitted() > 0 {
-        let _ = writeln!(out, "... and {} more findings\n", record.report.omitted());
+    if report.omitted() > 0 {
+        let _ = writeln!(out, "... and {} more findings\n", report.omitted());
     }
     out
 }
 
-fn draw(
-    out: &mut String,
-    source: &str,
-    raw: RawRecord<'_>,
+/// What is drawn of a record.
+struct Frame<'a> {
+    source: &'a str,
+    text: &'a [u8],
+    /// The number of its first line.
+    first: u64,
     verdict: Verdict,
-    what: &str,
-    findings: &[&Finding],
-) {
-    let view = if raw.bytes.len() > WHOLE {
-        let middle = findings.first().map_or(0, |finding| finding.range.start);
-        View::of(raw.bytes, middle.saturating_sub(WINDOW)..middle + WINDOW)
-    } else {
-        View::of(raw.bytes, 0..raw.bytes.len())
-    };
-    let level = match verdict {
-        Verdict::Invalid => Level::ERROR,
-        Verdict::Deviating => Level::WARNING,
-        _ => Level::NOTE,
-    };
-    let path = if raw.bytes.len() > WHOLE {
-        format!("{source} (byte {} of the record)", findings.first().map_or(0, |f| f.range.start))
-    } else {
-        source.to_owned()
-    };
-    let labels: Vec<String> = findings
-        .iter()
-        .map(|finding| format!("{}[{}]: {finding}", finding.severity, finding.code))
-        .collect();
-    let mut snippet =
-        Snippet::source(view.text.as_str()).line_start(raw.line as usize).path(path.as_str());
-    for (finding, label) in findings.iter().zip(&labels) {
-        let kind = if finding.severity == FindingSeverity::Error {
-            AnnotationKind::Primary
-        } else {
-            AnnotationKind::Context
+    what: &'a str,
+}
+
+impl Frame<'_> {
+    fn draw(&self, out: &mut String, findings: &[(&Finding, Range<usize>)]) {
+        let middle = findings.first().map_or(0, |(_, range)| range.start);
+        let long = self.text.len() > WHOLE;
+        let wanted =
+            if long { middle.saturating_sub(WINDOW)..middle + WINDOW } else { 0..self.text.len() };
+        let view = View::of(self.text, wanted.clone());
+        let level = match self.verdict {
+            Verdict::Invalid => Level::ERROR,
+            Verdict::Deviating => Level::WARNING,
+            _ => Level::NOTE,
         };
-        snippet = snippet.annotation(kind.span(view.map(&finding.range)).label(label.as_str()));
+        let before = &self.text[..wanted.start.min(self.text.len())];
+        let line = self.first as usize + before.iter().filter(|byte| **byte == b'\n').count();
+        let path = if long {
+            format!("{} (byte {middle} of the record)", self.source)
+        } else {
+            self.source.to_owned()
+        };
+        let labels: Vec<String> = findings
+            .iter()
+            .map(|(finding, _)| format!("{}[{}]: {finding}", finding.severity, finding.code))
+            .collect();
+        let mut snippet = Snippet::source(view.text.as_str()).line_start(line).path(path.as_str());
+        for ((finding, range), label) in findings.iter().zip(&labels) {
+            let kind = if finding.severity == FindingSeverity::Error {
+                AnnotationKind::Primary
+            } else {
+                AnnotationKind::Context
+            };
+            snippet = snippet.annotation(kind.span(view.map(range)).label(label.as_str()));
+        }
+        let title = format!("{} {}", self.verdict, self.what);
+        let mut group: Group<'_> = level.primary_title(title.as_str()).element(snippet);
+        let hints: Vec<String> = findings
+            .iter()
+            .filter_map(|(finding, _)| Some(format!("{}: {}", finding.code, finding.hint()?)))
+            .collect();
+        for hint in &hints {
+            group = group.element(Level::HELP.message(hint.as_str()));
+        }
+        let _ = writeln!(out, "{}\n", Renderer::styled().render(&[group]));
     }
-    let title = format!("{verdict} {what}");
-    let mut group: Group<'_> = level.primary_title(title.as_str()).element(snippet);
-    let hints: Vec<String> = findings
-        .iter()
-        .filter_map(|finding| Some(format!("{}: {}", finding.code, finding.hint()?)))
-        .collect();
-    for hint in &hints {
-        group = group.element(Level::HELP.message(hint.as_str()));
-    }
-    let _ = writeln!(out, "{}\n", Renderer::styled().render(&[group]));
 }
 
 /// The part of a record that is drawn, as text that a terminal can show.

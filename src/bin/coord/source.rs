@@ -1,0 +1,266 @@
+//! Where records come from: streams, arrays, and files that hold messages among other things.
+
+use crate::input::{Input, open};
+use crate::{Failure, Reading};
+use clap::ValueEnum;
+use coordination_protocol::event::Codec;
+use coordination_protocol::json::{self, Dialect, Limits};
+use coordination_protocol::validate::{
+    Context, FileKind, History, LineIndex, Outcome, Position, Snippet, Validator, looks_like,
+    scan_as,
+};
+use std::io::{BufRead, Read};
+use std::ops::Range;
+
+/// What the input is taken for.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum As {
+    /// Told by its content.
+    Auto,
+    /// Records: event lines, JSON messages, arrays of messages.
+    Records,
+    /// Markdown with messages in it.
+    Markdown,
+    /// A shell script with messages in it.
+    Shell,
+}
+
+/// The most bytes of a file that has to be read whole: Markdown, shell, an array.
+const WHOLE: u64 = 256 << 20;
+/// How much of an input is looked at to tell what it is.
+const LOOKED_AT: usize = 64 << 10;
+
+/// One checked record and its place.
+pub(crate) struct Item<'a> {
+    pub(crate) outcome: Outcome<'a>,
+    /// The bytes that were checked.
+    pub(crate) bytes: &'a [u8],
+    place: Place<'a>,
+}
+
+enum Place<'a> {
+    /// Starts at this line and the first column.
+    Line(u64),
+    /// Stands in a file from this byte on.
+    Slice(&'a LineIndex<'a>, &'a str, usize),
+    /// Was found in a file.
+    Snippet(&'a LineIndex<'a>, &'a str, &'a Snippet<'a>),
+}
+
+impl Item<'_> {
+    /// Line and column of a byte of the record, from 1.
+    pub(crate) fn position(&self, offset: usize) -> (u64, u64) {
+        let plain = |position: Position| (position.line as u64, position.column as u64);
+        match &self.place {
+            Place::Line(line) => {
+                let before = &self.bytes[..offset.min(self.bytes.len())];
+                let start = memchr_last(before).map_or(0, |at| at + 1);
+                let lines = before.iter().filter(|byte| **byte == b'\n').count();
+                let first = |byte: &&u8| **byte & 0xC0 != 0x80;
+                let column = before[start..].iter().filter(first).count() + 1;
+                (line + lines as u64, column as u64)
+            }
+            Place::Slice(index, _, base) => plain(index.position(base + offset)),
+            Place::Snippet(index, _, snippet) => plain(index.position(snippet.origin(offset))),
+        }
+    }
+
+    /// The text to draw, the number of its first line, and where in it the ranges are.
+    pub(crate) fn drawing(&self) -> (&[u8], u64, impl Fn(&Range<usize>) -> Range<usize>) {
+        let (text, first, base) = match &self.place {
+            Place::Line(line) => (self.bytes, *line, 0),
+            Place::Slice(index, file, base) => {
+                let end = base + self.bytes.len();
+                let (text, start) = whole_lines(file, *base..end);
+                (text, index.position(start).line as u64, start)
+            }
+            Place::Snippet(index, file, snippet) => {
+                let (text, start) = whole_lines(file, snippet.range());
+                (text, index.position(start).line as u64, start)
+            }
+        };
+        let place = &self.place;
+        (text, first, move |range: &Range<usize>| match place {
+            Place::Line(_) => range.clone(),
+            Place::Slice(_, _, offset) => offset + range.start - base..offset + range.end - base,
+            Place::Snippet(_, _, snippet) => {
+                let start = snippet.origin(range.start);
+                let end = snippet.origin(range.end).max(start);
+                start - base..end - base
+            }
+        })
+    }
+}
+
+fn memchr_last(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().rposition(|byte| *byte == b'\n')
+}
+
+/// The whole lines that hold a range, and where they start.
+fn whole_lines(file: &str, range: Range<usize>) -> (&[u8], usize) {
+    let bytes = file.as_bytes();
+    let start = memchr_last(&bytes[..range.start]).map_or(0, |at| at + 1);
+    let rest = bytes[range.end..].iter().position(|byte| *byte == b'\n');
+    (&bytes[start..rest.map_or(bytes.len(), |at| range.end + at)], start)
+}
+
+/// Checks every record of an input and hands it on.
+pub(crate) struct Checker<'c> {
+    pub(crate) validator: &'c Validator,
+    pub(crate) reading: &'c Reading,
+    pub(crate) given: As,
+    pub(crate) now: Option<i64>,
+}
+
+type Take<'t> = dyn FnMut(&str, Item<'_>) -> Result<(), Failure> + 't;
+
+impl Checker<'_> {
+    /// Reads a path, or standard input for `-`.
+    pub(crate) fn path(&self, path: &str, take: &mut Take<'_>) -> Result<(), Failure> {
+        let Input { name, mut reader } = open(path)?;
+        let failed = |error: std::io::Error| Failure(format!("cannot read {name}: {error}"));
+        let mut head = Vec::new();
+        let kind = match self.given {
+            As::Markdown => Some(FileKind::Markdown),
+            As::Shell => Some(FileKind::Shell),
+            As::Records => None,
+            As::Auto => {
+                look(&mut reader, &mut head).map_err(failed)?;
+                let kind = looks_like(readable(&head));
+                matches!(kind, FileKind::Markdown | FileKind::Shell).then_some(kind)
+            }
+        };
+        if kind.is_none() && head.is_empty() {
+            // An array is read whole, so its first byte has to be known.
+            look(&mut reader, &mut head).map_err(failed)?;
+        }
+        let mut reader = head.as_slice().chain(reader);
+        let array = readable(&head).trim_start_matches('\u{feff}').trim_start().starts_with('[');
+        if kind.is_none() && !array {
+            return self.stream(&name, reader, take);
+        }
+        let mut bytes = Vec::new();
+        (&mut reader).take(WHOLE + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > WHOLE {
+            return Err(Failure(format!("cannot read {name}: more than {WHOLE} bytes")));
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        match kind {
+            Some(kind) => self.file(&name, &text, kind, take),
+            None => self.array(&name, &text, take),
+        }
+    }
+
+    fn context<'h>(&self, history: &'h History) -> Context<'h> {
+        let context = Context::new().with_history(history);
+        match self.now {
+            Some(now) => context.with_now(now),
+            None => context,
+        }
+    }
+
+    fn codec(&self) -> &Codec {
+        self.validator.codec()
+    }
+
+    /// What was accepted counts for what comes behind it.
+    fn note(history: &mut History, outcome: &Outcome<'_>) {
+        if outcome.message.is_some()
+            && let Ok(checked) = outcome.clone().accept()
+        {
+            history.note(&checked);
+        }
+    }
+
+    fn stream(&self, name: &str, reader: impl BufRead, take: &mut Take<'_>) -> Result<(), Failure> {
+        let mut records = self.codec().records(reader);
+        let mut history = History::new();
+        while let Some(raw) = records
+            .next_record()
+            .map_err(|error| Failure(format!("cannot read {name}: {error}")))?
+        {
+            let outcome = self.validator.check_bytes(raw.bytes, &self.context(&history));
+            Self::note(&mut history, &outcome);
+            take(name, Item { outcome, bytes: raw.bytes, place: Place::Line(raw.line) })?;
+        }
+        Ok(())
+    }
+
+    fn file(
+        &self,
+        name: &str,
+        text: &str,
+        kind: FileKind,
+        take: &mut Take<'_>,
+    ) -> Result<(), Failure> {
+        let index = LineIndex::new(text);
+        // What a file shows are examples, not a history.
+        let history = History::new();
+        for snippet in scan_as(text, kind, self.codec().limits()) {
+            let outcome = self.validator.check_snippet(&snippet, &self.context(&history));
+            let bytes = snippet.text.as_bytes();
+            take(name, Item { outcome, bytes, place: Place::Snippet(&index, text, &snippet) })?;
+        }
+        Ok(())
+    }
+
+    /// The messages of an array, each a record.
+    fn array(&self, name: &str, text: &str, take: &mut Take<'_>) -> Result<(), Failure> {
+        let limits = Limits::DEFAULT
+            .with_bytes(usize::MAX)
+            .with_depth(self.reading.max_depth.saturating_add(1))
+            .with_keys(usize::MAX);
+        let start = text.len() - text.trim_start_matches('\u{feff}').trim_start().len();
+        if let Err(fault) = json::check(&text[start..], Dialect::SingleQuoted, &limits)
+            && !matches!(fault.kind, json::FaultKind::DuplicateKey)
+        {
+            // Broken as a whole: the stream reader still finds the records in it.
+            return self.stream(name, text.as_bytes(), take);
+        }
+        let index = LineIndex::new(text);
+        let mut history = History::new();
+        for element in json::elements(text, start) {
+            let bytes = element.raw(text).as_bytes();
+            let outcome = self.validator.check_bytes(bytes, &self.context(&history));
+            Self::note(&mut history, &outcome);
+            let place = Place::Slice(&index, text, element.start());
+            take(name, Item { outcome, bytes, place })?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads ahead until it is clear what the input is. A stream of records is clear from its first
+/// line, so one that grows slowly is not held up.
+fn look(reader: &mut impl BufRead, head: &mut Vec<u8>) -> std::io::Result<()> {
+    while head.len() < LOOKED_AT {
+        let chunk = match reader.fill_buf() {
+            Ok(chunk) => chunk,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if chunk.is_empty() {
+            break;
+        }
+        let used = chunk.len();
+        head.extend_from_slice(chunk);
+        reader.consume(used);
+        let text = readable(head).trim_start_matches('\u{feff}').trim_start();
+        let record = text.starts_with(['{', '['])
+            || text
+                .split_once('\n')
+                .is_some_and(|(line, _)| Codec::default().check(line).type_name.is_some());
+        if record {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// As much of the bytes as is UTF-8.
+fn readable(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    }
+}
