@@ -3,9 +3,9 @@
 use super::body::{ENVELOPE, HEADERS, MessageKind};
 use super::document::Header;
 use super::envelope::Envelope;
-use super::examine::{Examined, Form, examine, parts_from};
-use super::spec::ObjectSpec;
-use super::tape::{Entry, NoTape, Node};
+use super::examine::{Examined, Form, examine};
+use super::spec::{ObjectSpec, Shape};
+use super::tape::{Entry, NO_PLACE, NoTape, Node, Tape};
 use super::value::{Untyped, Value};
 use crate::event::Codec;
 use crate::event::faults;
@@ -147,8 +147,7 @@ impl Codec {
     }
 
     fn peek_kind(&self, text: &str) -> MessageKind {
-        let start = text.find('{').unwrap_or(text.len());
-        super::examine::form_of(text, start, self).1
+        super::examine::form_of(text, super::examine::root_of(text), self).1
     }
 }
 
@@ -267,7 +266,7 @@ impl<'a> MessageRef<'a> {
             Form::Flat => Some(root),
             Form::Bare => None,
         };
-        Envelope::read(self.kind(), header, body, parts_from(self.examined.form)).map_err(named)
+        Envelope::read(self.kind(), header, body, self.is_flat()).map_err(named)
     }
 }
 
@@ -335,10 +334,22 @@ impl<'t> Part<'t> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Peek {
-    /// The header as far as it can be read; `None` if a header key has a bad value.
+    /// The header as far as it can be read: keys with a value of a wrong kind or range are left
+    /// out, and so are the signature and unknown fields. `None` if the text is no object.
     pub header: Option<Header>,
     /// The kind.
     pub kind: MessageKind,
+}
+
+/// Whether a value that does not fit its header key can be kept all the same, as an unknown word.
+#[cold]
+fn reads(text: &str, key: Token, value: Token, place: usize) -> bool {
+    let mut tape: Vec<Entry> = Vec::new();
+    Tape::push(&mut tape, value, value, NO_PLACE);
+    Tape::push(&mut tape, key, value, place as u16);
+    tape.close(0, value);
+    tape.close(1, value);
+    Header::read(Node { text, tape: &tape, at: 0 }).is_ok()
 }
 
 /// Tells kind and header of a message without decoding its body. Nothing is checked: a text that
@@ -353,27 +364,35 @@ pub struct Peek {
 /// assert_eq!(seen.header.unwrap().source.unwrap().as_str(), "worker-1");
 /// ```
 pub fn peek(text: &str) -> Peek {
-    let start = text.find('{').unwrap_or(text.len());
+    let start = super::examine::root_of(text);
+    if start == text.len() {
+        return Peek { header: None, kind: MessageKind::Unknown };
+    }
     let kind = super::examine::form_of(text, start, &Codec::default()).1;
     let mut tape: Vec<Entry> = Vec::new();
     let blank = Token::new(Kind::Object, start, text.len());
-    super::tape::Tape::push(&mut tape, blank, blank, super::tape::NO_PLACE);
+    Tape::push(&mut tape, blank, blank, NO_PLACE);
     let aliases = ENVELOPE.aliases;
+    let has = |name| members(text, start).any(|(key, _)| key.means(text, name));
+    let mut seen = Vec::new();
     for (key, value) in members(text, start) {
         let name = key.decode(text);
         let place = Header::SPEC.members.iter().position(|member| member.name == name);
-        let alias = || aliases.iter().find(|(alias, _)| *alias == name).map(|(_, place)| *place);
+        let alias = || {
+            let (_, place) = aliases.iter().find(|(alias, _)| *alias == name)?;
+            // The member itself counts, and of two aliases the first.
+            (!seen.contains(place) && !has(Header::SPEC.members[*place].name)).then_some(*place)
+        };
         let Some(place) = place.or_else(alias) else { continue };
+        seen.push(place);
         // A signature is an object of its own; who wants it decodes the message.
-        let simple = matches!(
-            Header::SPEC.members[place].shape,
-            super::spec::Shape::Leaf(leaf) if leaf.fits(text, value).is_ok()
-        );
-        if simple {
-            super::tape::Tape::push(&mut tape, key, value, place as u16);
+        if let Shape::Leaf(leaf) = Header::SPEC.members[place].shape
+            && (leaf.fits(text, value).is_ok() || reads(text, key, value, place))
+        {
+            Tape::push(&mut tape, key, value, place as u16);
         }
     }
-    super::tape::Tape::close(&mut tape, 0, blank);
+    tape.close(0, blank);
     let header = Header::read(Node { text, tape: &tape, at: 0 }).ok();
     Peek { header, kind }
 }

@@ -1,6 +1,6 @@
 //! The whole message, typed and owned.
 
-use super::body::{EventBody, Message, MessageKind, event_at};
+use super::body::{EventBody, HEADERS, Message, MessageKind, event_at};
 use super::codec::{DecodeError, MessageError, STRICT};
 use super::document::Header;
 use super::tape::Node;
@@ -53,11 +53,11 @@ impl Envelope {
         kind: MessageKind,
         mut header: Header,
         body: Option<Node<'_>>,
-        parts_from: usize,
+        flat: bool,
     ) -> Result<Self, Untyped> {
         let message = match body {
-            Some(root) if parts_from > 0 => {
-                Message::Event(Box::new(EventBody::new(event_at(root, parts_from)?)))
+            Some(root) if flat => {
+                Message::Event(Box::new(EventBody::new(event_at(root, HEADERS)?)))
             }
             Some(body) => Message::read(kind, body)?,
             None => Message::Unknown(std::mem::take(header.extra_mut())),

@@ -2,7 +2,7 @@
 //! whole can tell.
 
 use super::MessageKind;
-use super::body::{DATA, ENVELOPE, EVENT_TYPE, FLAT, HEADERS, MESSAGE, PHASE, WORKFLOW};
+use super::body::{DATA, ENVELOPE, EVENT_TYPE, FLAT, MESSAGE, PHASE, WORKFLOW};
 use super::document::Header;
 use super::spec::ObjectSpec;
 use super::tape::Tape;
@@ -10,7 +10,10 @@ use super::visitor::{EventParts, Root, Visitor};
 use crate::event::sink::Sink;
 use crate::event::{Codec, EventDataIn, faults};
 use crate::finding::{Code, Finding, Hint};
-use crate::json::{FaultKind, Json, Token, members, pointer, scan, skip_space};
+use crate::json::{
+    Dialect, FaultKind, Json, Kind, Limits, Token, canonical, check, members, pointer, scan,
+    skip_space,
+};
 use crate::scalar::id;
 use smol_str::SmolStr;
 use std::ops::Range;
@@ -83,6 +86,16 @@ pub(super) fn examine_object<S: Sink, T: Tape>(
     Some((root, visitor.tape))
 }
 
+/// White space of JSON.
+const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// Where the object that is the message starts, nothing reported; the end if there is none.
+pub(super) fn root_of(text: &str) -> usize {
+    let inner = text.trim_start_matches('\u{feff}').trim_start_matches(BLANK);
+    let inner = inner.strip_prefix('\'').unwrap_or(inner).trim_start_matches(BLANK);
+    if inner.starts_with('{') { text.len() - inner.len() } else { text.len() }
+}
+
 /// Takes off what may surround a message: mark, white space, shell quotes. `None` if no object
 /// follows.
 fn surroundings<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Option<Range<usize>> {
@@ -92,7 +105,7 @@ fn surroundings<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Option<Rang
         return None;
     }
     let mut start = 0;
-    let mut end = text.trim_ascii_end().len();
+    let mut end = text.trim_end_matches(BLANK).len();
     if text.starts_with('\u{feff}') {
         start = '\u{feff}'.len_utf8();
         let flow = sink.push(Code::ByteOrderMark, || Finding::new(Code::ByteOrderMark, 0..start));
@@ -101,14 +114,15 @@ fn surroundings<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Option<Rang
         }
     }
     start = skip_space(text.as_bytes(), start);
-    let inner = text.get(start..end).unwrap_or_default();
-    if inner.starts_with("'{") && inner.ends_with("}'") {
+    let quoted = text.get(start..end).and_then(|all| all.strip_prefix('\'')?.strip_suffix('\''));
+    let quoted = quoted.map(|inner| inner.trim_matches(BLANK));
+    if let Some(inner) = quoted.filter(|inner| inner.starts_with('{') && inner.ends_with('}')) {
         let range = start..end;
         if sink.push(Code::ShellQuotes, || Finding::new(Code::ShellQuotes, range)).is_break() {
             return None;
         }
-        start += 1;
-        end -= 1;
+        start = skip_space(text.as_bytes(), start + 1);
+        end = start + inner.len();
     }
     if text.as_bytes().get(start) == Some(&b'{') {
         return Some(start..end);
@@ -236,7 +250,10 @@ fn event<S: Sink, T: Tape>(
     base: &str,
 ) -> Option<()> {
     let EventParts { tokens } = visitor.parts;
-    let [Some(name), workflow, phase, Some(data), _] = tokens else { return Some(()) };
+    // What is no text has its own finding, and says nothing that could be compared.
+    let text_of = |place: usize| tokens[place].filter(|token: &Token| token.kind() == Kind::Text);
+    let (workflow, phase) = (text_of(WORKFLOW), text_of(PHASE));
+    let (Some(name), Some(data)) = (text_of(EVENT_TYPE), tokens[DATA]) else { return Some(()) };
     let key = |place: usize| if place == DATA { "data" } else { "event_type" };
     // The name that stands there: an alias has its own.
     let path = |place: usize, token: Token| {
@@ -246,7 +263,7 @@ fn event<S: Sink, T: Tape>(
     let part = |token: Option<Token>| token.map_or(id::GLOBAL.into(), |token| token.decode(text));
     let (workflow_text, phase_text) = (part(workflow), part(phase));
     let name_text = name.decode(text);
-    if crate::json::Kind::Object != data.kind() {
+    if data.kind() != Kind::Object {
         return Some(());
     }
     let codec = visitor.codec();
@@ -280,13 +297,18 @@ fn message_text<S: Sink, T: Tape>(visitor: &mut Visitor<'_, '_, S, T>, text: &st
         |place: usize, said: &str| tokens[place].is_some_and(|token| !token.means(text, said));
     let data_differs = || {
         tokens[DATA].is_some_and(|token| {
-            let limits = crate::json::Limits::DEFAULT.with_bytes(usize::MAX);
-            let canonical = |raw: &str| crate::json::canonical(raw, &limits).ok();
-            let own = Json::scanned(token.raw(text));
-            match header.data.parse::<Json>() {
-                Ok(said) => canonical(said.as_str()) != canonical(own.as_str()),
-                Err(_) => true,
-            }
+            let said = header.data.trim_matches(BLANK);
+            let limits = Limits::DEFAULT
+                .with_bytes(usize::MAX)
+                .with_depth(Limits::MAX_DEPTH)
+                .with_keys(usize::MAX);
+            // What has no canonical form is compared as it is spelled.
+            let meaning = |raw: &str| {
+                let json = Json::scanned(raw);
+                canonical(json.as_str(), &limits).unwrap_or_else(|_| json.to_string())
+            };
+            check(said, Dialect::SingleQuoted, &limits).is_err()
+                || meaning(said) != meaning(token.raw(text))
         })
     };
     let part = if differs(EVENT_TYPE, header.type_name) {
@@ -307,9 +329,4 @@ fn message_text<S: Sink, T: Tape>(visitor: &mut Visitor<'_, '_, S, T>, text: &st
             .with_detail(part)
     });
     if flow.is_break() { None } else { Some(()) }
-}
-
-/// Where the parts of an event start in a root of this form.
-pub(super) const fn parts_from(form: Form) -> usize {
-    if matches!(form, Form::Flat) { HEADERS } else { 0 }
 }

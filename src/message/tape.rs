@@ -37,6 +37,9 @@ pub(super) trait Tape {
 
     /// The value of an entry does not fit; texts that only cannot be read are kept.
     fn spoil(&mut self, entry: usize, misfit: Misfit);
+
+    /// The member of the root that stands at a place becomes an extra field.
+    fn displace(&mut self, place: u16);
 }
 
 /// Keeps nothing.
@@ -55,6 +58,8 @@ impl Tape for NoTape {
 
     #[inline]
     fn spoil(&mut self, _: usize, _: Misfit) {}
+
+    fn displace(&mut self, _: u16) {}
 }
 
 impl Tape for Vec<Entry> {
@@ -82,6 +87,18 @@ impl Tape for Vec<Entry> {
             && let Some(entry) = self.get_mut(entry)
         {
             entry.place = SPOILT;
+        }
+    }
+
+    fn displace(&mut self, place: u16) {
+        // Behind the root itself; every member so far is closed.
+        let mut at = 1;
+        while let Some(entry) = self.get_mut(at) {
+            if entry.place == place {
+                entry.place = NO_PLACE;
+                return;
+            }
+            at = entry.next as usize;
         }
     }
 }

@@ -80,6 +80,8 @@ pub(super) struct Visitor<'a, 'c, S, T> {
     pub(super) parts: EventParts,
     /// The body key that was met first.
     pub(super) body: Option<usize>,
+    /// The members of the root that an alias stands for; only roots have aliases.
+    aliased: u64,
 }
 
 impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
@@ -112,6 +114,7 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
             single_quoted: false,
             parts: EventParts::default(),
             body: None,
+            aliased: 0,
         }
     }
 
@@ -120,31 +123,10 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
         pointer::locate(self.text, self.start, at)
     }
 
-    /// Sets what is expected of the value of the member that was just met, and inside it.
+    /// Sets what is expected of the value of the member that was just met.
     #[inline]
     fn expect(&mut self, depth: usize, expect: Expect) {
-        let mut expect = expect;
         self.frames[depth].expect = expect;
-        // Elements have no key that would set their shape.
-        for frame in &mut self.frames[depth + 1..] {
-            frame.entry = NO_ENTRY;
-            frame.element = false;
-            match expect {
-                Expect::Shape(Shape::List(of)) => {
-                    expect = Expect::Shape(*of);
-                    frame.expect = expect;
-                    frame.element = true;
-                }
-                Expect::Search => {
-                    frame.expect = Expect::Search;
-                    break;
-                }
-                _ => {
-                    frame.expect = Expect::Ignore;
-                    break;
-                }
-            }
-        }
     }
 
     /// Nothing is known of the value of the member that was just met.
@@ -172,30 +154,37 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
         self.version.is_none_or(|version| member.since <= version)
     }
 
-    /// The place that an alias stands for, unless the member itself was met.
+    /// A key that stands for a member of another name.
     #[cold]
     #[inline(never)]
-    fn alias(
-        &mut self,
-        depth: usize,
-        spec: &'static ObjectSpec,
-        key: Token,
-        name: &str,
-    ) -> Result<Option<usize>, ()> {
-        let Some((_, place)) = spec.aliases.iter().find(|(alias, _)| *alias == name) else {
-            return Ok(None);
-        };
-        if self.frames[depth].seen & 1 << place != 0 {
-            return Ok(None);
-        }
+    fn alias(&mut self, key: Token, name: &str, member: &MemberSpec) -> ControlFlow<()> {
         let pointer = self.locate(key.start());
-        let flow = self.sink.push(Code::FieldAlias, || {
+        self.sink.push(Code::FieldAlias, || {
             Finding::new(Code::FieldAlias, key.range())
                 .with_pointer(pointer)
-                .with_expected(spec.members[*place].name)
+                .with_expected(member.name)
                 .with_actual(name)
-        });
-        if flow.is_break() { Err(()) } else { Ok(Some(*place)) }
+        })
+    }
+
+    /// The member itself was met behind its alias; it counts, whatever their order.
+    #[cold]
+    fn instead_of_alias(&mut self, depth: usize, place: usize) {
+        if depth != 1 {
+            return;
+        }
+        self.aliased &= !(1 << place);
+        self.frames[depth].seen &= !(1 << place);
+        self.tape.displace(place as u16);
+    }
+
+    /// The value of a key that stands for no member is kept as it is.
+    #[inline]
+    fn extra(&mut self, depth: usize, key: Token, expect: Expect) {
+        if T::KEEPS {
+            self.frames[depth].entry = self.tape.push(key, key, NO_PLACE);
+        }
+        self.expect(depth, expect);
     }
 
     /// A key that the object does not have.
@@ -206,12 +195,8 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
         key: Token,
         name: &str,
     ) -> ControlFlow<()> {
-        if T::KEEPS {
-            let entry = self.tape.push(key, key, NO_PLACE);
-            self.frames[depth].entry = entry;
-        }
         let search = depth == 1 && matches!(self.root, Root::Search(_));
-        self.expect(depth, if search { search_at(name) } else { Expect::Ignore });
+        self.extra(depth, key, if search { search_at(name) } else { Expect::Ignore });
         if spec.role == Role::AllocationResponse && name == "allocation_id" {
             let pointer = self.locate(key.start());
             return self.sink.push(Code::MisplacedField, || {
@@ -241,7 +226,11 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
     /// The object at a depth has ended: what is missing in it?
     #[inline]
     fn ended(&mut self, depth: usize, spec: &'static ObjectSpec, object: Token) -> ControlFlow<()> {
-        let Some(inside) = self.frames.get(depth + 1) else { return Continue(()) };
+        // Where keys are not looked at any more, none is missed.
+        if depth + 2 >= LEVELS {
+            return Continue(());
+        }
+        let inside = &self.frames[depth + 1];
         let missing = (spec.need | spec.want | spec.advise) & !inside.seen;
         if missing == 0 { Continue(()) } else { self.missing(spec, missing, object) }
     }
@@ -340,12 +329,10 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
 
 /// Documents inside a message without a body are known by their key.
 fn search_at(name: &str) -> Expect {
-    match super::MessageKind::lookup(name) {
-        Some(kind) if kind != super::MessageKind::Event => match kind.spec() {
-            Some(spec) => Expect::Shape(Shape::Object(spec)),
-            None => Expect::Search,
-        },
-        _ => Expect::Search,
+    let kind = super::MessageKind::lookup(name).filter(|kind| *kind != super::MessageKind::Event);
+    match kind.and_then(super::MessageKind::spec) {
+        Some(spec) => Expect::Shape(Shape::Object(spec)),
+        None => Expect::Search,
     }
 }
 
@@ -357,9 +344,14 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
             let place = Token::new(kind, at, at);
             frame.entry = self.tape.push(place, place, NO_PLACE);
         }
+        // Members are told by their keys, elements by what holds them.
+        let (expect, element) = match frame.expect {
+            Expect::Shape(Shape::List(of)) => (Expect::Shape(*of), true),
+            Expect::Search => (Expect::Search, false),
+            _ => (Expect::Ignore, false),
+        };
         if let Some(inside) = self.frames.get_mut(depth + 1) {
-            inside.seen = 0;
-            inside.next = 0;
+            *inside = Frame { expect, element, ..IDLE };
         }
     }
 
@@ -391,12 +383,24 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
         };
         let name = key.decode(self.text);
         let found = match self.place(depth, spec, &name) {
-            Some(place) if self.has(&spec.members[place]) => Some(place),
+            Some(place) if self.has(&spec.members[place]) => {
+                if self.aliased & 1 << place != 0 {
+                    self.instead_of_alias(depth, place);
+                }
+                Some(place)
+            }
             Some(_) => None,
-            None if spec.aliases.is_empty() => None,
-            None => match self.alias(depth, spec, key, &name) {
-                Ok(place) => place,
-                Err(()) => return Break(()),
+            None => match spec.aliases.iter().find(|(alias, _)| *alias == name) {
+                None => None,
+                Some(&(_, place)) => {
+                    self.alias(key, &name, &spec.members[place])?;
+                    if self.frames[depth].seen & 1 << place != 0 {
+                        self.extra(depth, key, Expect::Ignore);
+                        return Continue(());
+                    }
+                    self.aliased |= 1 << place;
+                    Some(place)
+                }
             },
         };
         let Some(place) = found else { return self.unknown(depth, spec, key, &name) };

@@ -1,10 +1,32 @@
 //! Messages: the documents, the envelope, what is found in them.
 
+mod envelope;
+mod hostile;
+
 use coordination_protocol::message::Envelope;
 use coordination_protocol::{Codec, Mode, Verdict};
 
+/// What a reader finds: `code /pointer`, in the order of the report.
+fn found(mode: Mode, text: &str) -> Vec<String> {
+    let report = Codec::new(mode).check_message(text).report;
+    report.findings().iter().map(|f| format!("{} {}", f.code, f.pointer)).collect()
+}
+
+/// What both modes find; they differ in the severity only.
+fn told(text: &str) -> Vec<String> {
+    let strict = found(Mode::Strict, text);
+    assert_eq!(strict, found(Mode::Interop, text), "{text}");
+    strict
+}
+
+/// What a message says once it was read in interop mode, written again.
+fn rewritten(text: &str) -> String {
+    let message = Codec::new(Mode::Interop).parse_message(text);
+    message.unwrap_or_else(|error| panic!("{error}: {text}")).decode().unwrap().to_string()
+}
+
 /// The wire examples of the eight documents, placeholders filled in.
-const WIRE: &str = include_str!("wire_examples.json");
+const WIRE: &str = include_str!("../wire_examples.json");
 
 pub(crate) fn examples() -> Vec<(String, String)> {
     let all: serde_json::Map<String, serde_json::Value> = serde_json::from_str(WIRE).unwrap();
