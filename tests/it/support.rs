@@ -267,7 +267,7 @@ pub(crate) fn any_value(rng: &mut Rng, room: usize) -> Tree {
     }
 }
 
-fn any_entries(rng: &mut Rng, room: usize) -> Vec<(String, Tree)> {
+pub(crate) fn any_entries(rng: &mut Rng, room: usize) -> Vec<(String, Tree)> {
     let mut entries: Vec<(String, Tree)> = Vec::new();
     for _ in 0..rng.below(5) {
         let key = rng.pick(KEYS);
@@ -302,15 +302,28 @@ pub(crate) fn fitting(rng: &mut Rng, field: FieldType) -> Tree {
         ])),
         FieldType::Version => Tree::text(rng.pick(&["1.0.0", "2.0.0-rc.1+build.5"])),
         FieldType::Number => Tree::plain(rng.pick(NUMBERS)),
-        FieldType::Count => Tree::plain(rng.pick(&["0", "3", "18446744073709551615"])),
+        FieldType::Count => {
+            Tree::plain(rng.pick(&["0", "3", "8.0", "1e2", "18446744073709551615"]))
+        }
         FieldType::Percent => {
             Tree::plain(rng.pick(&["0", "100", "67.5", "94.20", "1e2", "100.000", "-0", "1e-9"]))
         }
-        FieldType::Severity => Tree::text(rng.pick(coordination_protocol::scalar::Severity::KNOWN)),
-        FieldType::CheckpointType => {
-            Tree::text(rng.pick(coordination_protocol::scalar::CheckpointType::KNOWN))
+        FieldType::Bool => Tree::plain(rng.pick(&["true", "false"])),
+        FieldType::Amount => {
+            Tree::plain(rng.pick(&["0", "2.50", "4.0", "1e2", "12", "9007199254740993", "0.1000"]))
         }
-        other => panic!("no value for {other}; add one"),
+        FieldType::Ratio => Tree::plain(rng.pick(&["0", "1", "0.90", "1.0", "9e-1", "1e-9"])),
+        FieldType::Window => Tree::text(rng.pick(&["12:30-13:00", "22:00-06:15"])),
+        FieldType::ByteSize => Tree::text(rng.pick(&["2.5GB", "512MB", "0B"])),
+        FieldType::Digest => {
+            let digits = rng.pick(&["0", "a", "7", "f"]).repeat(64);
+            Tree::text(&format!("sha256:{digits}"))
+        }
+        FieldType::ProtocolVersion => Tree::text(rng.pick(&["1.0.0", "1.1.0", "2.0.10"])),
+        other => match other.words() {
+            Some(words) => Tree::text(rng.pick(words)),
+            None => panic!("no value for {other}; add one"),
+        },
     }
 }
 

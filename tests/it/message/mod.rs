@@ -1,7 +1,9 @@
 //! Messages: the documents, the envelope, what is found in them.
 
 mod envelope;
+mod generate;
 mod hostile;
+mod lossless;
 
 use coordination_protocol::message::Envelope;
 use coordination_protocol::{Codec, Mode, Verdict};
