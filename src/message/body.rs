@@ -182,6 +182,15 @@ impl EventBody {
         Ok(EventBody { event: event_at(node, 0)?, extra })
     }
 
+    /// The event whose parts stand beside the header.
+    pub(super) fn read_flat(root: Node<'_>) -> Result<Self, Untyped> {
+        let mut extra = Extra::default();
+        if let Some(message) = root.member((HEADERS + MESSAGE) as u16) {
+            extra.push(message.key(), message.json());
+        }
+        Ok(EventBody { event: event_at(root, HEADERS)?, extra })
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         for (lead, text) in [
             (&b"{\"event_type\":"[..], self.event.type_name()),
@@ -336,7 +345,7 @@ const FLAT_ALIASES: &[(&str, usize)] = &[
 pub(super) const MESSAGE: usize = DATA + 1;
 
 /// The event of a body, or of a flat root whose parts start at place `from`.
-pub(super) fn event_at(node: Node<'_>, from: usize) -> Result<Event, Untyped> {
+fn event_at(node: Node<'_>, from: usize) -> Result<Event, Untyped> {
     let part = |place: usize| node.member((from + place) as u16);
     let text = |place: usize, name| match part(place) {
         Some(node) => Ok(node.value().decode(node.text())),

@@ -1,6 +1,6 @@
 //! The whole message, typed and owned.
 
-use super::body::{EventBody, HEADERS, Message, MessageKind, event_at};
+use super::body::{EventBody, Message, MessageKind};
 use super::codec::{DecodeError, MessageError, STRICT};
 use super::document::Header;
 use super::tape::Node;
@@ -56,9 +56,7 @@ impl Envelope {
         flat: bool,
     ) -> Result<Self, Untyped> {
         let message = match body {
-            Some(root) if flat => {
-                Message::Event(Box::new(EventBody::new(event_at(root, HEADERS)?)))
-            }
+            Some(root) if flat => Message::Event(Box::new(EventBody::read_flat(root)?)),
             Some(body) => Message::read(kind, body)?,
             None => Message::Unknown(std::mem::take(header.extra_mut())),
         };

@@ -427,6 +427,14 @@ fn the_text_of_a_flat_event_agrees_or_is_prose() {
     for message in &agreeing {
         let text = flat(&format!(",\"message\":{}", serde_json::json!(message)));
         assert_eq!(told(&text), ["flat-event "], "{text}");
+        // It is kept: a line has no room for it, an envelope has.
+        let Message::Event(body) =
+            Codec::new(Mode::Interop).parse_message(&text).unwrap().decode().unwrap().message
+        else {
+            unreachable!()
+        };
+        assert_eq!(body.extra().get("message").unwrap().to_text().unwrap(), *message);
+        assert!(rewritten(&text).contains("\"message\":"));
     }
     for (message, part) in [
         (format!("SYSTEM_STARTUP:w:p:{STOPS}"), "event type"),
