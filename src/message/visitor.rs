@@ -6,10 +6,10 @@
 use super::body::HEADERS;
 use super::spec::{MemberSpec, ObjectSpec, Role, Shape};
 use super::tape::{NO_PLACE, Tape};
-use crate::event::Codec;
 use crate::event::faults;
 use crate::event::field::Misfit;
 use crate::event::sink::Sink;
+use crate::event::{Codec, FieldType};
 use crate::finding::{Code, Finding, FindingSeverity, Hint};
 use crate::json::{Fault, Kind, Token, Visit, pointer};
 use crate::scalar::ProtocolVersion;
@@ -281,6 +281,9 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
     fn misfit(&mut self, shape: Shape, value: Token, misfit: Misfit) -> ControlFlow<()> {
         let text = self.text;
         let pointer = self.locate(value.start());
+        if matches!(shape, Shape::Leaf(FieldType::TextList)) && value.kind() == Kind::Array {
+            return self.misfit_texts(&pointer, value);
+        }
         let name = pointer.rsplit('/').next().unwrap_or_default().to_owned();
         self.sink.push(faults::misfit_code(misfit), || match shape {
             Shape::Leaf(leaf) => faults::misfit(text, leaf, &name, pointer, value, misfit),
@@ -289,6 +292,20 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
                 .with_expected(shape.noun())
                 .with_actual(&faults::describe(text, value)),
         })
+    }
+
+    /// The elements of a list of strings that are none.
+    fn misfit_texts(&mut self, list: &str, value: Token) -> ControlFlow<()> {
+        let text = self.text;
+        for (index, item) in crate::json::elements(text, value.start()).enumerate() {
+            if let Err(misfit) = FieldType::Text.fits(text, item) {
+                let pointer = format!("{list}/{index}");
+                self.sink.push(faults::misfit_code(misfit), || {
+                    faults::misfit(text, FieldType::Text, "", pointer, item, misfit)
+                })?;
+            }
+        }
+        Continue(())
     }
 
     /// The second of two bodies.

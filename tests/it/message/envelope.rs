@@ -586,6 +586,26 @@ fn types_of_the_caller_are_read_in_envelopes() {
 }
 
 #[test]
+fn lists_of_texts_are_told_by_element() {
+    let text = r#"{"component_registration":{"component_id":"a","component_type":"b","version":"1.0.0","capabilities":["x",1,"$y",null,"z"]}}"#;
+    assert_eq!(
+        told(text),
+        [
+            "wrong-kind /component_registration/capabilities/1",
+            "placeholder /component_registration/capabilities/2",
+            "wrong-kind /component_registration/capabilities/3",
+        ]
+    );
+    let report = Codec::new(Mode::Interop).check_message(text).report;
+    assert_eq!(&text[report.findings()[1].range.clone()], "\"$y\"");
+    assert_eq!(report.findings()[0].to_string(), "expected a string, found number 1");
+    assert_eq!(
+        told(&text.replace("[\"x\",1,\"$y\",null,\"z\"]", "\"x\"")),
+        ["wrong-kind /component_registration/capabilities"]
+    );
+}
+
+#[test]
 fn an_allocation_one_level_too_high_is_kept() {
     let text = r#"{"allocation_response":{"response_id":"r","request_id":"q","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocation_id":"alloc_1"}}"#;
     assert_eq!(told(text), ["misplaced-field /allocation_response/allocation_id"]);
