@@ -23,6 +23,9 @@ enum Expect {
     Ignore,
     /// Inside a message without a body: documents in it are looked for.
     Search,
+    /// There, the value of a document's key. Anything but an object is a word that happens to be
+    /// the same.
+    Found(&'static ObjectSpec),
     Shape(Shape),
 }
 
@@ -344,11 +347,12 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
     }
 }
 
-/// Documents inside a message without a body are known by their key.
+/// Documents inside a message without a body are known by their key. Control messages are not
+/// looked for: the field does not have them, and their keys are everyday words.
 fn search_at(name: &str) -> Expect {
-    let kind = super::MessageKind::lookup(name).filter(|kind| *kind != super::MessageKind::Event);
-    match kind.and_then(super::MessageKind::spec) {
-        Some(spec) => Expect::Shape(Shape::Object(spec)),
+    let document = super::MessageKind::lookup(name).filter(|kind| kind.is_document());
+    match document.and_then(super::MessageKind::spec) {
+        Some(spec) => Expect::Found(spec),
         None => Expect::Search,
     }
 }
@@ -360,6 +364,12 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
         if T::KEEPS && frame.element {
             let place = Token::new(kind, at, at);
             frame.entry = self.tape.push(place, place, NO_PLACE);
+        }
+        if let Expect::Found(spec) = frame.expect {
+            frame.expect = match kind {
+                Kind::Object => Expect::Shape(Shape::Object(spec)),
+                _ => Expect::Search,
+            };
         }
         // Members are told by their keys, elements by what holds them.
         let (expect, element) = match frame.expect {
@@ -393,7 +403,7 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
                 self.expect(depth, search_at(&name));
                 return Continue(());
             }
-            Expect::Ignore | Expect::Shape(_) => {
+            Expect::Ignore | Expect::Found(_) | Expect::Shape(_) => {
                 self.ignore(depth);
                 return Continue(());
             }

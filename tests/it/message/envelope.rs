@@ -497,6 +497,16 @@ fn documents_nested_in_requests_and_answers_are_checked() {
     assert_eq!(told_of(noted), ["unknown-field /a/health_status/error_report"]);
     // The header is the header's.
     assert_eq!(told_of(r#"{"operation":"x","request_id":7}"#), ["wrong-kind /request_id"]);
+    // Words that are everyday words, and keys that hold no document.
+    for text in [
+        r#"{"parameters":{"rollback":true,"release":{"tag":"v2"},"vote":{},"subscription":"none"}}"#,
+        r#"{"parameters":{"workflow_state":"paused","error_report":null,"checkpoint_sync":false}}"#,
+        r#"{"result":{"components":["workflow_state","health_status"]}}"#,
+    ] {
+        assert_eq!(told_of(text), none(), "{text}");
+    }
+    let listed = r#"{"a":{"error_report":["x",{"health_status":{"component_id":7}}]}}"#;
+    assert_eq!(told_of(listed)[0], "wrong-kind /a/error_report/1/health_status/component_id");
 }
 
 /// Beyond the depth that is looked at, nothing is said rather than something wrong.
