@@ -29,7 +29,16 @@ text_scalar! {
         example: "2.5GB",
         refused: "2.5 gigs",
         parse: parse,
-        schema: { "pattern": "^[0-9]+(\\.[0-9]+)? ?(B|[KMGT]i?B)$" },
+        // A pattern cannot compare numbers: the digits are as many as never exceed the most.
+        schema: {
+            "pattern": concat!(
+                "^0*([0-9]{1,19}(\\.[0-9]+)? ?B|",
+                "[0-9]{1,16}(\\.[0-9]+)? ?Ki?B|",
+                "[0-9]{1,13}(\\.[0-9]+)? ?Mi?B|",
+                "[0-9]{1,10}(\\.[0-9]+)? ?Gi?B|",
+                "[0-9]{1,7}(\\.[0-9]+)? ?Ti?B)$",
+            ),
+        },
     }
 }
 

@@ -104,6 +104,23 @@ macro_rules! shows_text {
 }
 pub(super) use shows_text;
 
+/// What a documentation comment says, one line a paragraph, as a schema describes it.
+#[cfg(feature = "schema")]
+pub(super) fn description(comment: &str) -> String {
+    let mut text = String::with_capacity(comment.len());
+    for line in comment.lines().map(str::trim) {
+        match text.chars().last() {
+            None => {}
+            Some('\n') if line.is_empty() => continue,
+            Some('\n') => {}
+            Some(_) => text.push(if line.is_empty() { '\n' } else { ' ' }),
+        }
+        text.push_str(line);
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
 /// Implements `JsonSchema` for a scalar from the keywords of its schema.
 macro_rules! scalar_schema {
     ($name:ident, $description:expr, { $($schema:tt)* }) => {
@@ -118,7 +135,8 @@ macro_rules! scalar_schema {
             }
 
             fn json_schema(_: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
-                ::schemars::json_schema!({ "description": $description.trim(), $($schema)* })
+                let description = $crate::scalar::text::description($description);
+                ::schemars::json_schema!({ "description": description, $($schema)* })
             }
         }
     };

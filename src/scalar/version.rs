@@ -124,9 +124,18 @@ impl<'de> serde::Deserialize<'de> for ProtocolVersion {
     }
 }
 
+/// A number in the pattern of the schema. A pattern cannot compare numbers: the digits are as many
+/// as never exceed 2^64 - 1.
+#[cfg(feature = "schema")]
+macro_rules! number {
+    () => {
+        "(0|[1-9][0-9]{0,18})"
+    };
+}
+
 scalar_schema!(ProtocolVersion, "A version of the protocol, MAJOR.MINOR.PATCH.", {
     "type": "string",
-    "pattern": "^(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)$",
+    "pattern": concat!("^", number!(), r"\.", number!(), r"\.", number!(), "$"),
     "examples": ["1.1.0"],
 });
 
@@ -139,7 +148,7 @@ text_scalar! {
         parse: check,
         schema: {
             "pattern": concat!(
-                r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)",
+                "^", number!(), r"\.", number!(), r"\.", number!(),
                 r"(-(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)",
                 r"(\.(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)?",
                 r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$",

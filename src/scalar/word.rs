@@ -214,11 +214,11 @@ macro_rules! vocabularies {
 }
 
 vocabularies! {
-    /// How bad something is; one scale for errors, alerts and risks. See [`Severity::rank`].
+    /// How bad something is; one scale for errors, alerts and risks.
     Severity "a severity" {
         Critical "critical", High "high", Medium "medium", Low "low", Info "info",
     }
-    /// How urgent a request is. See [`Priority::rank`].
+    /// How urgent a request is.
     Priority "a priority" {
         Critical "critical", High "high", Medium "medium", Low "low",
     }

@@ -20,13 +20,19 @@ const UNITS: [(&str, u64); 5] = [
     ("ms", NANOS_PER_MILLI),
 ];
 
-/// An amount in the pattern of the schema.
+/// An amount in the pattern of the schema. A pattern cannot compare numbers, so an amount has as
+/// many digits as never make a sum that is too long.
 #[cfg(feature = "schema")]
 macro_rules! part {
-    ($unit:literal) => {
-        concat!("[0-9]+(\\.[0-9]+)?", $unit)
+    ("d") => { part!(@ "14" "d") };
+    ("h") => { part!(@ "15" "h") };
+    ("m") => { part!(@ "16" "m") };
+    ("s") => { part!(@ "18" "s") };
+    ("ms") => { part!(@ "21" "ms") };
+    (@ $digits:literal $unit:literal) => {
+        concat!("0*[0-9]{1,", $digits, "}(\\.[0-9]+)?", $unit)
     };
-    (? $unit:literal) => {
+    (? $unit:tt) => {
         concat!("( ?", part!($unit), ")?")
     };
 }

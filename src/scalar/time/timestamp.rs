@@ -14,8 +14,8 @@ text_scalar! {
     /// A moment in RFC 3339 with its offset, such as `2025-01-15T12:00:00Z`.
     ///
     /// Date and time are joined by an upper-case `T`, and UTC is an upper-case `Z`. Fractions of
-    /// a second may have any number of digits. A leap second (`:60`) is read as the first second
-    /// after it.
+    /// a second may have any number of digits. A leap second (`23:59:60` in UTC) is read as the
+    /// first second after it.
     Timestamp, TimestampError {
         what: "a timestamp",
         example: "2025-01-15T12:00:00Z",
@@ -149,7 +149,11 @@ fn parse_any(text: &str) -> Result<i64, Fault> {
             return Err(Fault::new(at + wrong, "the offset must be `Z` or like `+01:00`"));
         }
     }
-    DateTime::parse_from_rfc3339(text)
-        .map(|moment| moment.timestamp_millis())
-        .map_err(|_| Fault::new(0, "no such date, time or offset exists"))
+    let moment = DateTime::parse_from_rfc3339(text)
+        .map_err(|_| Fault::new(0, "no such date, time or offset exists"))?;
+    let utc = moment.naive_utc();
+    if &bytes[17..19] == b"60" && (utc.hour(), utc.minute()) != (23, 59) {
+        return Err(Fault::new(17, "a leap second is the last one of a day in UTC"));
+    }
+    Ok(moment.timestamp_millis())
 }

@@ -17,6 +17,8 @@ text_scalar! {
         parse: parse,
         schema: {
             "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$",
+            // Equal times.
+            "not": { "pattern": r"^(.*)-\1$" },
         },
     }
 }
