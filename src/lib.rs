@@ -46,14 +46,16 @@
 //! | [`json`] | the scanner, raw values, pointers, RFC 8785 |
 //! | [`finding`] | findings, reports, and the table of codes |
 //! | [`event`] | the registry, the codec, the three forms of an event, record streams |
+//! | [`message`] | documents, control messages, the envelope |
 //! | [`route`] | routing keys and subscription patterns |
-//! | [`validate`] | messages in Markdown and shell files, found where they stand |
+//! | [`validate`] | all four levels of validation, and messages in Markdown and shell files |
+//! | `schema` | JSON Schema 2020-12 of all that is written (feature `schema`) |
 //!
 //! # Features
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `schema` | yes | JSON Schema 2020-12 for scalars and event data (`schemars`) |
+//! | `schema` | yes | JSON Schema 2020-12 for documents, envelope, event data and registry (`schemars`) |
 //! | `cli` | no | the `coord` program |
 //!
 //! The library alone builds with `--no-default-features`.
@@ -65,6 +67,9 @@ pub mod json;
 pub mod message;
 pub mod route;
 pub mod scalar;
+#[cfg(feature = "schema")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
+pub mod schema;
 pub mod validate;
 
 pub use event::{

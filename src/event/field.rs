@@ -1,5 +1,6 @@
 //! The types that required data can have.
 
+pub(crate) use super::placeholder::{is_placeholder, is_whole_placeholder};
 use crate::json::{Json, Kind, Token, write_text};
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
@@ -71,12 +72,15 @@ macro_rules! field_types {
                 }
             }
 
+            /// The JSON Schema of a closed list, by reference; `None` if the type is none.
             #[cfg(feature = "schema")]
-            fn words_schema(self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                use schemars::JsonSchema;
+            pub(crate) fn words_schema(
+                self,
+                generator: &mut schemars::SchemaGenerator,
+            ) -> Option<schemars::Schema> {
                 match self {
-                    $(FieldType::$name => $name::json_schema(generator),)+
-                    _ => schemars::json_schema!({ "type": "string" }),
+                    $(FieldType::$name => Some(generator.subschema_for::<$name>()),)+
+                    _ => None,
                 }
             }
         }
@@ -236,7 +240,7 @@ impl FieldType {
     /// A value of any kind may be anything but a placeholder.
     #[inline]
     fn filled_in(text: &str, token: Token) -> Result<(), Misfit> {
-        let blank = token.kind() == Kind::Text && is_whole_placeholder(token.inner(text));
+        let blank = token.kind() == Kind::Text && is_whole_placeholder(&token.decode(text));
         fit(!blank, Misfit::Placeholder)
     }
 
@@ -250,97 +254,11 @@ impl FieldType {
         }
         Ok(())
     }
-
-    /// The JSON Schema (2020-12) of the type, as a JSON value.
-    #[cfg(feature = "schema")]
-    pub(crate) fn schema(self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        use schemars::JsonSchema;
-        match self {
-            FieldType::Json => Json::json_schema(generator),
-            FieldType::Object => schemars::json_schema!({ "type": "object" }),
-            FieldType::Text => schemars::json_schema!({ "type": "string" }),
-            FieldType::TextList => {
-                schemars::json_schema!({ "type": "array", "items": { "type": "string" } })
-            }
-            FieldType::Id => TaskId::json_schema(generator),
-            FieldType::Phase => schemars::json_schema!({ "type": ["number", "string"] }),
-            FieldType::Span => Span::json_schema(generator),
-            FieldType::Timestamp => Timestamp::json_schema(generator),
-            FieldType::Version => ComponentVersion::json_schema(generator),
-            FieldType::Number => Quantity::json_schema(generator),
-            FieldType::Count => Count::json_schema(generator),
-            FieldType::Percent => Percent::json_schema(generator),
-            FieldType::Bool => schemars::json_schema!({ "type": "boolean" }),
-            FieldType::Window => Window::json_schema(generator),
-            FieldType::ByteSize => ByteSize::json_schema(generator),
-            FieldType::Digest => Digest::json_schema(generator),
-            FieldType::ProtocolVersion => ProtocolVersion::json_schema(generator),
-            FieldType::Amount => Amount::json_schema(generator),
-            FieldType::Ratio => Ratio::json_schema(generator),
-            _ => self.words_schema(generator),
-        }
-    }
 }
 
 #[inline]
 fn fit(fits: bool, misfit: Misfit) -> Result<(), Misfit> {
     if fits { Ok(()) } else { Err(misfit) }
-}
-
-/// Whether a free text is nothing but a placeholder. Prose may well mention one: an error message
-/// about `$HOME` is a message.
-#[inline]
-pub(crate) fn is_whole_placeholder(text: &str) -> bool {
-    let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let inside = |open, close| {
-        text.strip_prefix(open).and_then(|rest: &str| rest.strip_suffix(close)).is_some_and(
-            |inner| !inner.is_empty() && !inner.contains(['{', '}', '<', '>', '(', ')']),
-        )
-    };
-    match text.as_bytes().first() {
-        Some(b'$') => {
-            inside("${", "}")
-                || inside("$(", ")")
-                || (text.len() > 1 && text[1..].chars().all(name))
-        }
-        Some(b'<') => inside("<", ">") && text[1..text.len() - 1].chars().all(name),
-        Some(b'{') => inside("{{", "}}"),
-        // Two alternatives may be a shell pipe; three are a list.
-        _ => {
-            memchr::memchr(b'|', text.as_bytes()).is_some()
-                && text.split('|').count() > 2
-                && text.split('|').all(|word| !word.is_empty() && word.chars().all(name))
-        }
-    }
-}
-
-/// Whether a text stands for a value that a template fills in: `a|b`, `$var`, `<x>`, `{{x}}`.
-#[inline]
-pub(crate) fn is_placeholder(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    match bytes.first() {
-        Some(b'$') => matches!(bytes.get(1), Some(b'{' | b'(' | b'_' | b'a'..=b'z' | b'A'..=b'Z')),
-        Some(b'|') | None => false,
-        Some(b'<') if bytes.ends_with(b">") => true,
-        Some(b'{') if text.starts_with("{{") => true,
-        _ => memchr::memchr3(b'|', b'$', b'<', bytes).is_some() && placeholder_inside(text),
-    }
-}
-
-/// `a|b` without spaces, or `req_<uuid>`, `wf_${id}`.
-#[cold]
-fn placeholder_inside(text: &str) -> bool {
-    let alternatives = text.contains('|')
-        && !text.contains("||")
-        && !text.contains(char::is_whitespace)
-        && !text.ends_with('|');
-    let angle = text.find('<').is_some_and(|at| {
-        text.ends_with('>')
-            && text[at + 1..text.len() - 1]
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-    });
-    alternatives || angle || text.contains("${")
 }
 
 /// A Rust type that one required datum can have.

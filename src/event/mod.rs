@@ -44,6 +44,7 @@ pub(crate) mod field;
 mod kind;
 mod line;
 mod payload;
+pub(crate) mod placeholder;
 mod records;
 pub(crate) mod sink;
 mod spec;

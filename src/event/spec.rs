@@ -6,13 +6,13 @@ use super::table::event_table;
 use crate::json::Json;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// One required datum of an event type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct FieldSpec {
     /// The key. Nearly always static, and compared for every datum of a line.
@@ -70,35 +70,37 @@ macro_rules! registry {
 }
 event_table!(registry);
 
+impl EventSpec {
+    /// The routing pattern that selects the type in every workflow.
+    ///
+    /// ```
+    /// use coordination_protocol::EventType;
+    ///
+    /// assert_eq!(EventType::TaskFailed.spec().routing(), "task.*.failed");
+    /// ```
+    pub fn routing(&self) -> String {
+        format!("{}.*.{}", self.category, self.word)
+    }
+}
+
+impl Serialize for EventSpec {
+    /// The row as `coord registry --format json` prints it; its JSON Schema is named `registry`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_struct("EventSpec", 5)?;
+        row.serialize_field("type", &self.event_type)?;
+        row.serialize_field("category", &self.category)?;
+        row.serialize_field("since", &self.since)?;
+        row.serialize_field("required", self.required)?;
+        row.serialize_field("routing", &self.routing())?;
+        row.end()
+    }
+}
+
 impl EventType {
     /// The type's row in the registry.
     #[inline]
     pub fn spec(self) -> &'static EventSpec {
         &REGISTRY[self as usize]
-    }
-
-    /// The JSON Schema (2020-12) of the type's data: required keys and their types, extra data
-    /// allowed.
-    #[cfg(feature = "schema")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
-    pub fn data_schema(self) -> schemars::Schema {
-        let mut generator = schemars::SchemaGenerator::default();
-        let spec = self.spec();
-        let names: Vec<&str> = spec.required.iter().map(|field| &*field.name).collect();
-        let properties: serde_json::Map<String, serde_json::Value> = spec
-            .required
-            .iter()
-            .map(|field| {
-                (field.name.to_string(), field.field_type.schema(&mut generator).to_value())
-            })
-            .collect();
-        schemars::json_schema!({
-            "title": self.as_str(),
-            "description": spec.sentence,
-            "type": "object",
-            "required": names,
-            "properties": properties,
-        })
     }
 
     /// The category.

@@ -254,11 +254,16 @@ pub(super) const WORKFLOW: usize = 1;
 pub(super) const PHASE: usize = 2;
 pub(super) const DATA: usize = 3;
 
+const fn told(mut member: MemberSpec, sentence: &'static str) -> MemberSpec {
+    member.sentence = sentence;
+    member
+}
+
 const EVENT_MEMBERS: &[MemberSpec] = &[
-    part("event_type", Presence::Need, FieldType::Id),
-    part("workflow_id", Presence::Need, FieldType::Id),
-    part("phase", Presence::Want, FieldType::Id),
-    part("data", Presence::Need, FieldType::Object),
+    told(part("event_type", Presence::Need, FieldType::Id), "The type; it tells the data."),
+    told(part("workflow_id", Presence::Need, FieldType::Id), "The workflow, or `global`."),
+    told(part("phase", Presence::Want, FieldType::Id), "The phase, or `global`."),
+    told(part("data", Presence::Need, FieldType::Object), "What the type requires, and more."),
 ];
 
 /// The body of an event.
@@ -307,7 +312,7 @@ const fn aliased(mut spec: ObjectSpec, aliases: &'static [(&'static str, usize)]
 }
 
 /// An envelope: the header, and the bodies, of which one is there.
-pub(super) static ENVELOPE: ObjectSpec = aliased(
+pub(crate) static ENVELOPE: ObjectSpec = aliased(
     ObjectSpec::new("Envelope", "A message: header keys beside exactly one body.", {
         const ALL: [MemberSpec; HEADERS + BODIES.len()] = joined(Header::SPEC.members, BODIES);
         &ALL

@@ -41,6 +41,8 @@ mod tape;
 mod value;
 mod visitor;
 
+#[cfg(feature = "schema")]
+pub(crate) use body::ENVELOPE;
 pub use body::{EventBody, Message, MessageKind, UnknownKind};
 pub use codec::{DecodeError, MessageError, MessageRecord, MessageRef, Part, Peek, peek};
 pub use document::*;
@@ -48,5 +50,9 @@ pub use envelope::{Envelope, ParseMessageError};
 pub use line::{EventLine, NotAnEvent};
 pub(crate) use report::reports;
 pub use report::{IntoReport, Occurrence, Problem};
+#[cfg(feature = "schema")]
+pub(crate) use spec::Role;
 pub use spec::{MemberSpec, ObjectSpec, Presence, Shape};
+#[cfg(feature = "schema")]
+pub(crate) use table::object_table;
 pub use value::Map;

@@ -21,5 +21,7 @@ mod message;
 mod registry;
 mod route;
 mod scalar;
+#[cfg(feature = "schema")]
+mod schema;
 mod support;
 mod validate;

@@ -86,7 +86,7 @@ fn type_page(kind: EventType) -> String {
         spec.sentence,
         spec.category,
         spec.since,
-        registry::routing(spec),
+        spec.routing(),
     );
     for field in spec.required {
         let _ = writeln!(out, "  {:<22} {}", field.name, field.field_type);

@@ -2,9 +2,8 @@
 
 use crate::{Failure, Outcome, Result2};
 use clap::ValueEnum;
-use coordination_protocol::event::{EventSpec, EventType, FieldSpec, REGISTRY, Registry};
+use coordination_protocol::event::{EventSpec, EventType, REGISTRY, Registry};
 use coordination_protocol::scalar::{ProtocolVersion, nearest};
-use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -37,33 +36,6 @@ enum Format {
     Markdown,
 }
 
-#[derive(Serialize)]
-struct Row {
-    #[serde(rename = "type")]
-    event_type: EventType,
-    category: String,
-    since: String,
-    required: &'static [FieldSpec],
-    routing: String,
-}
-
-impl Row {
-    fn new(spec: &EventSpec) -> Self {
-        Row {
-            event_type: spec.event_type,
-            category: spec.category.to_string(),
-            since: spec.since.to_string(),
-            required: spec.required,
-            routing: routing(spec),
-        }
-    }
-}
-
-/// The pattern that selects the type in every workflow.
-pub(crate) fn routing(spec: &EventSpec) -> String {
-    format!("{}.*.{}", spec.category, spec.word)
-}
-
 pub(crate) fn run(args: &Args) -> Result2 {
     let registry = Registry::new(args.protocol.clone());
     let rows: Vec<&EventSpec> = REGISTRY
@@ -78,7 +50,6 @@ pub(crate) fn run(args: &Args) -> Result2 {
         Format::Human => human(&rows),
         Format::Markdown => markdown(&rows),
         Format::Json => {
-            let rows: Vec<Row> = rows.iter().map(|spec| Row::new(spec)).collect();
             serde_json::to_string_pretty(&rows).map_err(|e| Failure(e.to_string()))? + "\n"
         }
     };
@@ -140,7 +111,7 @@ fn markdown(rows: &[&EventSpec]) -> String {
             spec.event_type,
             spec.sentence,
             required.join(", "),
-            routing(spec),
+            spec.routing(),
             spec.since
         );
     }

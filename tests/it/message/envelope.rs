@@ -396,20 +396,25 @@ fn flat_events_are_read_with_all_their_names() {
 }
 
 #[test]
-fn a_flat_event_needs_its_type_and_one_more_part() {
+fn a_flat_event_needs_its_type_and_its_workflow() {
     for (text, kind) in [
         (r#"{"event_type":"X"}"#, MessageKind::Unknown),
         (r#"{"event_type":"X","operation":"y"}"#, MessageKind::Unknown),
         (r#"{"workflow_id":"w","phase":"p","data":{}}"#, MessageKind::Unknown),
-        (r#"{"event_type":"X","data":{}}"#, MessageKind::Event),
+        (r#"{"event_type":"X","phase":"p","data":{}}"#, MessageKind::Unknown),
         (r#"{"event_type":"X","workflow_id":"w"}"#, MessageKind::Event),
     ] {
         assert_eq!(Codec::new(Mode::Interop).check_message(text).kind, kind, "{text}");
         assert_eq!(peek(text).kind, kind, "{text}");
     }
     assert_eq!(
-        told(r#"{"event_type":"X","phase":"p"}"#),
-        ["flat-event ", "missing-identity /data", "missing-field /workflow_id"]
+        told(r#"{"event_type":"X","workflow_context":"w"}"#),
+        [
+            "flat-event ",
+            "field-alias /workflow_context",
+            "missing-identity /data",
+            "missing-field /phase"
+        ]
     );
 }
 

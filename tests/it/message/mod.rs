@@ -52,39 +52,6 @@ fn examples_decode_and_encode_to_an_equal_value() {
     }
 }
 
-fn found(mode: Mode, text: &str) -> Vec<(&'static str, String)> {
-    let report = Codec::new(mode).check_message(text).report;
-    report.findings().iter().map(|f| (f.code.as_str(), f.pointer.clone())).collect()
-}
-
-#[test]
-fn an_alias_beside_its_field_is_an_unknown_field_wherever_the_field_stands() {
-    let body =
-        r#""heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}"#;
-    let unknown = [("unknown-field", "/source_component".to_owned())];
-    for root in [
-        format!(r#"{{"source":"a","source_component":"b",{body}}}"#),
-        format!(r#"{{"source_component":"b","source":"a",{body}}}"#),
-        format!(r#"{{"source_component":"b",{body},"sour\u0063e":"a"}}"#),
-    ] {
-        for mode in [Mode::Strict, Mode::Interop] {
-            assert_eq!(found(mode, &root), unknown, "{root}");
-        }
-        let envelope: Envelope = root.parse().unwrap();
-        assert_eq!(envelope.header.source.as_ref().unwrap().as_str(), "a");
-        assert_eq!(envelope.header.extra().get("source_component").unwrap().as_str(), r#""b""#);
-        assert_eq!(envelope.to_string().parse::<Envelope>().unwrap(), envelope);
-    }
-    let alone = format!(r#"{{"source_component":"b",{body}}}"#);
-    assert_eq!(found(Mode::Strict, &alone), [("field-alias", "/source_component".to_owned())]);
-    // The second of two aliases has no field left to stand for.
-    let two = format!(r#"{{"source_command":"a","source_component":"b",{body}}}"#);
-    assert_eq!(
-        found(Mode::Interop, &two),
-        [("field-alias", "/source_command".to_owned()), unknown[0].clone()]
-    );
-}
-
 #[test]
 fn placeholders_are_told_by_meaning_not_by_spelling() {
     let letter = |value: &str| {
@@ -92,20 +59,20 @@ fn placeholders_are_told_by_meaning_not_by_spelling() {
             r#"{{"subscription":{{"subscriber":"hub","patterns":[{value}],"filter":{value},"group":{value}}}}}"#
         )
     };
-    let everywhere = ["/filter", "/group", "/patterns"]
-        .map(|key| ("placeholder", format!("/subscription{key}")));
+    let everywhere =
+        ["/filter", "/group", "/patterns/0"].map(|key| format!("placeholder /subscription{key}"));
     for value in [r#""$name""#, r#""\u0024name""#] {
         let mut told = found(Mode::Strict, &letter(value));
         told.sort();
         assert_eq!(told, everywhere, "{value}");
     }
     // A brace inside keeps it from being one.
-    assert_eq!(found(Mode::Strict, &letter(r#""${a\u007bb}""#)), []);
+    assert!(found(Mode::Strict, &letter(r#""${a\u007bb}""#)).is_empty());
 }
 
 #[test]
 fn only_white_space_of_json_may_follow() {
     let text = format!("{} \t\r\n", examples()[0].1);
-    assert_eq!(found(Mode::Strict, &text), []);
-    assert_eq!(found(Mode::Strict, &format!("{text}\u{c}")), [("trailing-text", String::new())]);
+    assert!(found(Mode::Strict, &text).is_empty());
+    assert_eq!(found(Mode::Strict, &format!("{text}\u{c}")), ["trailing-text "]);
 }

@@ -1,0 +1,203 @@
+//! From the tables to schemas.
+
+use super::{embed, leaf};
+use crate::event::{Category, EventType, FieldSpec, FieldType, Registry};
+use crate::message::{MemberSpec, MessageKind, ObjectSpec, Presence, Role, Shape};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+/// Writes schemas, and takes down the definitions that they refer to.
+pub(super) struct Writer<'r, 'g> {
+    registry: &'r Registry,
+    /// Has the definitions of values without fields.
+    generator: &'g mut SchemaGenerator,
+    /// The definitions of objects; `None` leaves them to the generator too.
+    objects: Option<Map<String, Value>>,
+}
+
+impl<'r, 'g> Writer<'r, 'g> {
+    pub(super) fn new(registry: &'r Registry, generator: &'g mut SchemaGenerator) -> Self {
+        Writer { registry, generator, objects: Some(Map::new()) }
+    }
+
+    /// Writes into a schema of the user's, where definitions go by type.
+    pub(super) fn embedded(registry: &'r Registry, generator: &'g mut SchemaGenerator) -> Self {
+        Writer { registry, generator, objects: None }
+    }
+
+    pub(super) fn into_definitions(self) -> Map<String, Value> {
+        self.objects.unwrap_or_default()
+    }
+
+    /// An object of the table.
+    pub(super) fn object(&mut self, spec: &'static ObjectSpec) -> Schema {
+        let mut schema = self.members(spec);
+        match spec.role {
+            Role::Envelope => self.one_body(spec, &mut schema),
+            Role::Event => self.data_by_type(&mut schema),
+            Role::AllocationResponse => {
+                // The reader's finding `misplaced-field`.
+                if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+                    let said = "It belongs into `allocated_resources`.";
+                    let never = json!({ "description": said, "not": {} });
+                    properties.insert("allocation_id".to_owned(), never);
+                }
+            }
+            Role::Plain | Role::Flat => {}
+        }
+        schema
+    }
+
+    fn members(&mut self, spec: &'static ObjectSpec) -> Schema {
+        let mut properties = Map::new();
+        let mut required = Vec::new();
+        for member in known(spec, self.registry) {
+            let mut value = self.shape(&member.shape);
+            if !member.sentence.is_empty() {
+                value.insert("description".to_owned(), member.sentence.into());
+            }
+            properties.insert(member.name.to_owned(), value.to_value());
+            if matches!(member.presence, Presence::Need | Presence::Want) {
+                required.push(member.name);
+            }
+        }
+        for (alias, _) in spec.aliases {
+            // Readers of the field's messages take it for the other name; writers never use it.
+            properties.insert((*alias).to_owned(), json!({ "not": {} }));
+        }
+        let mut schema = json_schema!({
+            "title": spec.name,
+            "description": spec.sentence,
+            "type": "object",
+            "properties": properties,
+        });
+        if !required.is_empty() {
+            schema.insert("required".to_owned(), required.into());
+        }
+        schema
+    }
+
+    fn one_body(&self, spec: &'static ObjectSpec, schema: &mut Schema) {
+        let bodies: Vec<Value> = known(spec, self.registry)
+            .filter(|member| MessageKind::lookup(member.name).is_some())
+            .map(|member| json!({ "required": [member.name] }))
+            .collect();
+        schema.insert("oneOf".to_owned(), bodies.into());
+    }
+
+    /// The types that the registry knows, and the data of each.
+    fn data_by_type(&mut self, schema: &mut Schema) {
+        let names = self.type_names();
+        let data: Vec<Value> = names
+            .iter()
+            .filter_map(|name| {
+                let data = self.payload(name)?;
+                Some(json!({
+                    "if": { "properties": { "event_type": { "const": name } } },
+                    "then": { "properties": { "data": data } },
+                }))
+            })
+            .collect();
+        if let Some(Value::Object(event_type)) = schema.pointer_mut("/properties/event_type") {
+            event_type.insert("enum".to_owned(), names.into());
+        }
+        schema.insert("allOf".to_owned(), data.into());
+    }
+
+    fn type_names(&self) -> Vec<&'r str> {
+        let types = EventType::ALL.iter().map(|kind| kind.as_str());
+        let custom = self.registry.custom().map(|custom| &*custom.name);
+        types.filter(|name| self.registry.knows(name)).chain(custom).collect()
+    }
+
+    /// The data of an event type; `None` if the registry does not know it.
+    pub(super) fn payload(&mut self, name: &str) -> Option<Schema> {
+        let required: &[FieldSpec] = self.registry.required(name)?;
+        let mut properties = Map::new();
+        for field in required {
+            let value = leaf::schema(field.field_type, self.generator);
+            properties.insert(field.name.to_string(), value.to_value());
+        }
+        let names: Vec<&str> = required.iter().map(|field| &*field.name).collect();
+        let mut schema = json_schema!({
+            "title": name,
+            "type": "object",
+            "required": names,
+            "properties": properties,
+        });
+        if let Some(kind) = EventType::lookup(name) {
+            schema.insert("description".to_owned(), kind.spec().sentence.into());
+        }
+        Some(schema)
+    }
+
+    fn shape(&mut self, shape: &Shape) -> Schema {
+        match shape {
+            Shape::Leaf(leaf) => leaf::schema(*leaf, self.generator),
+            Shape::Object(spec) => self.refer(spec),
+            Shape::List(of) => json_schema!({ "type": "array", "items": self.shape(of) }),
+            Shape::Map(of) => {
+                json_schema!({ "type": "object", "additionalProperties": self.shape(of) })
+            }
+        }
+    }
+
+    /// A reference to the definition of an object, which is made on the way.
+    fn refer(&mut self, spec: &'static ObjectSpec) -> Schema {
+        let Some(objects) = &self.objects else { return embed::refer(spec, self.generator) };
+        if !objects.contains_key(spec.name) {
+            let schema = self.object(spec).to_value();
+            if let Some(objects) = &mut self.objects {
+                objects.insert(spec.name.to_owned(), schema);
+            }
+        }
+        Schema::new_ref(format!("#/$defs/{}", spec.name))
+    }
+
+    /// The rows that `coord registry` prints.
+    pub(super) fn registry(&mut self) -> Schema {
+        let types = EventType::ALL.iter().filter(|kind| self.registry.knows(kind.as_str()));
+        let types: Vec<&str> = types.map(|kind| kind.as_str()).collect();
+        let categories: Vec<&str> = Category::KNOWN.iter().map(Category::as_str).collect();
+        let kinds: Vec<&str> = FieldType::ALL.iter().map(|kind| kind.as_str()).collect();
+        let since = leaf::schema(FieldType::ProtocolVersion, self.generator);
+        json_schema!({
+            "title": "Registry",
+            "description": "The registered event types.",
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["type", "category", "since", "required", "routing"],
+                "properties": {
+                    "type": { "description": "The type.", "enum": types },
+                    "category": { "description": "What its events are about.", "enum": categories },
+                    "since": since,
+                    "required": {
+                        "description": "Its required data, in the order of a canonical line.",
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["name", "type"],
+                            "properties": {
+                                "name": { "description": "The key.", "type": "string" },
+                                "type": { "description": "The type of its value.", "enum": kinds },
+                            },
+                        },
+                    },
+                    "routing": {
+                        "description": "The pattern that selects it in every workflow.",
+                        "type": "string",
+                    },
+                },
+            },
+        })
+    }
+}
+
+/// The members that the protocol version has.
+fn known<'r>(
+    spec: &'static ObjectSpec,
+    registry: &'r Registry,
+) -> impl Iterator<Item = &'static MemberSpec> + use<'r> {
+    spec.members.iter().filter(|member| member.since <= registry.version())
+}
