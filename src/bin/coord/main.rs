@@ -11,6 +11,7 @@ mod input;
 mod registry;
 mod route;
 mod sarif;
+mod schema;
 mod show;
 mod source;
 
@@ -39,7 +40,9 @@ Examples:
   coord check events.log                 what is wrong with these lines?
   coord check --mode strict -            check standard input as a writer must write it
   coord registry TASK_FAILED             what data must this event carry?
+  coord check commands/*.md              check the messages in these files
   coord explain missing-data             what does this finding mean?
+  coord schema allocation_request        what must this document look like?
   coord convert --to json events.log     event lines as JSON
   coord route explain '*.failed'         which events does this pattern select?
 
@@ -53,8 +56,10 @@ enum Verb {
     Registry(registry::Args),
     /// Explain a finding code or an event type.
     Explain(explain::Args),
-    /// Convert events between lines and JSON.
+    /// Convert events and messages between lines and JSON.
     Convert(convert::Args),
+    /// Print the JSON Schemas of everything that is written.
+    Schema(schema::Args),
     /// Try routing patterns.
     Route(route::Args),
     /// Print the completion script of a shell.
@@ -169,6 +174,7 @@ fn main() -> ExitCode {
         Verb::Registry(args) => registry::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Convert(args) => convert::run(&args),
+        Verb::Schema(args) => schema::run(&args),
         Verb::Route(args) => route::run(&args),
         Verb::Completions { shell } => completions(shell),
     };

@@ -1,0 +1,45 @@
+//! `coord schema`
+
+use crate::{Failure, Outcome, Result2};
+use coordination_protocol::event::Registry;
+use coordination_protocol::scalar::{ProtocolVersion, nearest};
+use coordination_protocol::schema;
+use std::io::Write;
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord schema                          the names
+  coord schema envelope > envelope.json
+  coord schema allocation_request
+  coord schema TASK_FAILED              the data of an event
+  coord schema envelope --protocol 1.0.0")]
+pub(crate) struct Args {
+    /// A document, `envelope`, `event`, `registry`, or an event type; lists the names if left out.
+    name: Option<String>,
+
+    /// The protocol version.
+    #[arg(long, default_value_t = ProtocolVersion::DEFAULT, value_name = "VERSION", value_parser = crate::protocol)]
+    protocol: ProtocolVersion,
+}
+
+pub(crate) fn run(args: &Args) -> Result2 {
+    let registry = Registry::new(args.protocol.clone());
+    let mut out = std::io::stdout().lock();
+    let Some(name) = &args.name else {
+        for name in schema::names(&registry) {
+            writeln!(out, "{name}")?;
+        }
+        return Ok(Outcome::Fine);
+    };
+    let Some(schema) = schema::of(name, &registry) else {
+        let near = nearest(name, schema::names(&registry));
+        return Err(Failure(match near {
+            Some(near) => format!("there is no schema `{name}`; did you mean `{near}`?"),
+            None => format!("there is no schema `{name}`; `coord schema` lists the names"),
+        }));
+    };
+    let text = serde_json::to_string_pretty(&schema).map_err(|e| Failure(e.to_string()))?;
+    writeln!(out, "{text}")?;
+    Ok(Outcome::Fine)
+}
