@@ -47,6 +47,7 @@ mod escape;
 mod key;
 mod message;
 mod pattern;
+mod relation;
 mod warning;
 
 pub use key::{KeyError, RouteKey};

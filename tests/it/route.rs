@@ -5,10 +5,13 @@ use coordination_protocol::event::{Category, Codec, EventRef, REGISTRY, Registry
 use coordination_protocol::finding::Mode;
 use coordination_protocol::route::{KeyError, MessageKind, Pattern, PatternError, RouteKey};
 use coordination_protocol::scalar::ProtocolVersion;
+
+use crate::support::{Rng, scaled};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use regex::Regex;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// What a pattern means, in the form of the table's rows.
 fn meaning(pattern: &str, registry: &Registry) -> Value {
@@ -394,4 +397,264 @@ fn escapes_read_back() {
             Ok(())
         })
         .unwrap();
+}
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn covering_is_as_the_table_says() {
+    // The first covers the second; the witness is a key that only the second selects.
+    let rows: &[(&str, &str, Option<&str>)] = &[
+        (">", "*.*", None),
+        ("*.*", ">", None),
+        ("*.*.*", "TASK_FAILED.>", None),
+        ("resource.*", "resource.wf_001.allocated", None),
+        ("resource.>", "RESOURCE.wf_001.allocated", None),
+        ("RESOURCE.>", "resource.wf_001.>", Some("resource.wf_001.allocated")),
+        ("Resource.*.ALLOCATED", "resource.allocated", None),
+        ("resource.*", "RESOURCE_CONFLICT.wf_001.build", None),
+        ("*.conflict_detected", "RESOURCE_CONFLICT.>", None),
+        ("resource.*.resource_conflict", "RESOURCE_CONFLICT.>", None),
+        ("recovery.*", "CHECKPOINT_CREATED.>", None),
+        // A word may be spelled in three ways, and other types have some of them only.
+        ("*.conflict", "*.conflict_detected", Some("conflict.global.detected")),
+        ("resource.*.conflict_detected", "resource.*.conflict", Some("resource.global.conflict")),
+        ("*.threshold", "*.*.resource_threshold", Some("other.global.resource_threshold")),
+        ("*.*.resource_threshold", "*.threshold", Some("system.global.threshold")),
+        // `workflow` and `system` also select by the workflow.
+        ("workflow.*", "*.wf_001.*", None),
+        ("workflow.*", "*.global.*", Some("phase.global.started")),
+        ("workflow.*", "workflow.global.*", None),
+        ("system.*", "*.global.*", None),
+        ("system.*", "TASK_FAILED.global.build", None),
+        ("system.*", "TASK_FAILED.>", Some("task.other.failed")),
+        ("workflow.*", "TASK_FAILED.>", Some("task.global.failed")),
+        ("task.*", "workflow.*.task_failed", Some("workflow.global.task_failed")),
+        ("system.global.*", "system.*", Some("system.other.startup")),
+        // Identifiers and types compare with case, scopes and words without.
+        ("*.wf_001.*", "*.WF_001.*", Some("workflow.WF_001.created")),
+        ("*.wf%2E1.*", "*.wf%2e1.failed", None),
+        // The second family leaves out the phase.
+        ("PHASE_COMPLETED.wf_001", "PHASE_COMPLETED.wf_001.>", None),
+        ("PHASE_COMPLETED.wf_001.*", "PHASE_COMPLETED.wf_001.build", None),
+        ("PHASE_COMPLETED.*.build", "PHASE_COMPLETED.wf_001", Some("phase.wf_001.completed")),
+        ("PHASE_COMPLETED.>", "phase.wf_001.completed", Some("phase.wf_001.completed")),
+        ("TASK_FAILED.>", "TASK_TIMEOUT.>", Some("task.global.timeout")),
+        ("TEMPLATE_DONE.>", "TEMPLATE_DONE.global.build", None),
+        ("template.*", "TEMPLATE_DONE.>", None),
+        // What selects nothing is covered by everything.
+        ("TASK_FAILED.>", "coordination_hub.workflow_events", None),
+        ("coordination_hub.workflow_events", "TASK_FAILED.>", Some("task.global.failed")),
+    ];
+    let registry = Registry::default();
+    for (covering, covered, witness) in rows {
+        let (covering, covered) = (pattern(covering), pattern(covered));
+        let found = covered.first_outside(&registry, [&covering]).map(|key| key.to_string());
+        assert_eq!(found.as_deref(), *witness, "{covering} {covered}");
+        assert_eq!(covering.covers(&covered), witness.is_none(), "{covering} {covered}");
+    }
+}
+
+#[test]
+fn patterns_cover_together_what_none_covers_alone() {
+    let registry = Registry::default();
+    let rows: &[(&str, &[&str], Option<&str>)] = &[
+        (">", &["workflow.*", "system.*"], None),
+        ("*.failed", &["workflow.*.failed", "system.*.failed"], None),
+        ("*.failed", &["workflow.*.failed", "*.global.*"], None),
+        ("*.failed", &["workflow.*.failed", "TASK_FAILED.>"], Some("phase.global.failed")),
+        ("*.failed", &["task.*", "phase.*", "workflow.*"], Some("recovery.global.failed")),
+        ("TASK_FAILED.>", &["TASK_FAILED.global.*", "workflow.*.task_failed"], None),
+        ("task.*", &["TASK_FAILED.>", "TASK_TIMEOUT.>"], Some("task.global.assigned")),
+        // Types in another case are other types.
+        ("ab.*.ab", &["AB.>", "AB_AB.>"], Some("ab.global.ab")),
+        ("coordination_hub.events", &[], None),
+        ("*.events", &[], Some("events.global.events")),
+    ];
+    for (asked, granted, witness) in rows {
+        let granted: Vec<Pattern> = granted.iter().map(|text| pattern(text)).collect();
+        let found = pattern(asked).first_outside(&registry, &granted).map(|key| key.to_string());
+        assert_eq!(found.as_deref(), *witness, "{asked}");
+    }
+}
+
+#[test]
+fn overlapping_is_as_the_table_says() {
+    for (one, other, expected) in [
+        ("*.failed", "task.*", true),
+        ("*.failed", "TASK_FAILED.wf_001.build", true),
+        ("*.failed", "TASK_TIMEOUT.>", false),
+        ("*.conflict", "*.conflict_detected", true),
+        ("*.conflict", "*.threshold", false),
+        // A word and the whole type: TASK_FAILED, and nothing has both words without it.
+        ("task.*.failed", "*.task_failed", true),
+        ("agent.*.failed", "*.task_failed", false),
+        ("*.wf_001.*", "*.wf_002.*", false),
+        ("workflow.*", "system.*", true),
+        ("system.*", "TASK_FAILED.wf_001.*", false),
+        ("TASK_FAILED.*.build", "TASK_FAILED.wf_001", true),
+        ("TASK_FAILED.*.build", "TASK_FAILED.*.test", false),
+        ("coordination_hub.workflow_events", ">", false),
+    ] {
+        let (one, other) = (pattern(one), pattern(other));
+        assert_eq!(one.overlaps(&other), expected, "{one} {other}");
+        assert_eq!(other.overlaps(&one), expected, "{other} {one}");
+    }
+}
+
+const HEADS: &[&str] = &[
+    "resource",
+    "task",
+    "Task",
+    "workflow",
+    "system",
+    "recovery",
+    "checkpoint",
+    "ping",
+    "deploy",
+    "other",
+    "a_b",
+    "ä",
+];
+const TAILS: &[&str] = &[
+    "failed",
+    "FAILED",
+    "conflict",
+    "conflict_detected",
+    "resource_conflict",
+    "task_failed",
+    "parked",
+    "created",
+    "checkpoint_created",
+    "ping",
+    "other",
+    "b",
+    "_b",
+    "ä",
+];
+const PLACES: &[&str] = &["global", "wf_001", "WF_001", "other", "otherx"];
+const TYPES: &[&str] = &[
+    "TASK_FAILED",
+    "RESOURCE_CONFLICT",
+    "CHECKPOINT_CREATED",
+    "TASK_PARKED",
+    "PING",
+    "OTHER_OTHER",
+    "SHIP",
+    "A_B",
+];
+
+/// A pattern of few tokens, so that patterns relate often.
+fn related(rng: &mut Rng) -> Pattern {
+    let mut part = |from: &[&str]| {
+        if rng.one_in(2) { "*".to_owned() } else { rng.pick(from).to_owned() }
+    };
+    let (scope, workflow, phase, word) = (part(HEADS), part(PLACES), part(PLACES), part(TAILS));
+    let name = rng.pick(TYPES);
+    pattern(&match rng.below(8) {
+        0 => format!("{name}.{workflow}.{phase}"),
+        1 => format!("{name}.{workflow}"),
+        2 => format!("{scope}.{word}"),
+        3 => format!("{scope}.{workflow}.>"),
+        4 => ">".to_owned(),
+        _ => format!("{scope}.{workflow}.{word}"),
+    })
+}
+
+/// Every key of the tokens above, in three spellings, and the registered types.
+fn all_keys(registry: &Registry) -> Vec<RouteKey<'static>> {
+    let mut names: Vec<String> = REGISTRY.iter().map(|s| s.event_type.to_string()).collect();
+    names.extend(HEADS.iter().chain(TAILS).map(|&part| part.to_owned()));
+    names.extend(HEADS.iter().flat_map(|head| TAILS.iter().map(move |t| format!("{head}_{t}"))));
+    names.extend(HEADS.iter().map(|head| format!("{head}_unheard")));
+    names.extend(TAILS.iter().map(|tail| format!("unheard_{tail}")));
+    names.extend(["", "unheard", "un_heard", "task_", "_task", "_"].map(str::to_owned));
+    let mixed = |name: &String| {
+        let letter = |(at, c): (usize, char)| if at % 2 == 0 { c.to_ascii_uppercase() } else { c };
+        name.to_ascii_lowercase().char_indices().map(letter).collect()
+    };
+    let cased = |name: &String| [name.to_ascii_uppercase(), name.to_ascii_lowercase(), mixed(name)];
+    let names: BTreeSet<String> =
+        names.iter().flat_map(cased).chain(TYPES.iter().map(|&name| name.to_owned())).collect();
+    let mut keys = Vec::new();
+    for name in &names {
+        for workflow in PLACES.iter().chain(&["unheard"]) {
+            for phase in PLACES.iter().chain(&["unheard"]) {
+                let key = RouteKey::with_registry(registry, name, workflow, phase);
+                keys.push(key.into_owned());
+            }
+        }
+    }
+    keys
+}
+
+#[test]
+fn relations_agree_with_enumeration() {
+    let custom = Registry::new(ProtocolVersion::V1_0_0)
+        .with_type("TASK_PARKED", Category::Task, [])
+        .and_then(|registry| registry.with_type("SHIP", Category::new("deploy").unwrap(), []))
+        .and_then(|registry| registry.with_type("task_other", Category::new("A_b").unwrap(), []))
+        .and_then(|registry| registry.with_type("PING", Category::new("ping").unwrap(), []))
+        .unwrap();
+    for (seed, registry) in [(1, Registry::default()), (2, custom)] {
+        let keys = all_keys(&registry);
+        let rng = &mut Rng::new(seed);
+        let (mut covered, mut outside, mut overlapping, mut apart) = (0, 0, 0, 0);
+        for _ in 0..scaled(500) {
+            let asked = related(rng);
+            let granted: Vec<Pattern> = (0..1 + rng.below(4)).map(|_| related(rng)).collect();
+            let selected: Vec<_> = keys.iter().filter(|key| asked.matches(key)).collect();
+            let free = |key: &RouteKey<'_>| !granted.iter().any(|pattern| pattern.matches(key));
+            match asked.first_outside(&registry, &granted) {
+                Some(key) => {
+                    assert!(asked.matches(&key) && free(&key), "{asked} {granted:?} {key}");
+                    let (workflow, phase) = (key.workflow(), key.phase().unwrap());
+                    let made = RouteKey::with_registry(&registry, key.type_name(), workflow, phase);
+                    assert_eq!(key, made, "the witness is a key of this registry");
+                    outside += 1;
+                }
+                None => {
+                    let missed = selected.iter().find(|key| free(key));
+                    assert!(missed.is_none(), "{asked} {granted:?} {missed:?}");
+                    covered += 1;
+                }
+            }
+            for pattern in &granted {
+                let meets = selected.iter().any(|key| pattern.matches(key));
+                assert_eq!(asked.overlaps_with(&registry, pattern), meets, "{asked} {pattern}");
+                if meets {
+                    overlapping += 1
+                } else {
+                    apart += 1
+                }
+                let covers = pattern.covers_with(&registry, &asked);
+                assert!(!covers || selected.iter().all(|key| pattern.matches(key)));
+                assert!(!covers || meets || selected.is_empty());
+            }
+            assert!(asked.covers_with(&registry, &asked));
+        }
+        // Neither answer is rare.
+        for count in [covered, outside, overlapping, apart] {
+            assert!(count > 50, "{covered} {outside} {overlapping} {apart}");
+        }
+    }
+}
+
+/// Equal, covering and overlapping patterns are found whatever the caller registered: here all
+/// spellings of a name, so that no unregistered type has it.
+#[test]
+fn a_name_can_be_taken_in_every_spelling() {
+    let deploy = || Category::new("deploy").unwrap();
+    let mut registry = Registry::default();
+    for name in ["AB", "Ab", "aB", "ab"] {
+        registry = registry.with_type(name, deploy(), []).unwrap();
+    }
+    let (own, whole) = (pattern("deploy.*.ab"), pattern("*.*.ab"));
+    // Types like X_AB remain.
+    let key = whole.first_outside(&registry, [&own]).unwrap();
+    assert_eq!(key.type_name(), "OTHER_AB");
+    assert!(!pattern("ab.*.ab").covers(&pattern("deploy.*.ab")));
+    assert_eq!(pattern("ab.*.ab").first_outside(&registry, []).unwrap().type_name(), "AB_AB");
 }
