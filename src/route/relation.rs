@@ -94,15 +94,15 @@ impl Pattern {
         self.find(registry, &granted, |key| !granted.iter().any(|pattern| pattern.matches(key)))
     }
 
-    /// How many of the parts that the pattern spells out a key has; scope, word and type count
-    /// more than workflow and phase.
+    /// How much of what the pattern spells out a key has: the type counts most, then the word,
+    /// the scope, and the rest.
     pub(crate) fn nearness(&self, key: &RouteKey<'_>) -> usize {
         let part = |wanted: &Option<_>, meets: &dyn Fn(&str) -> bool, weight| {
             wanted.as_deref().filter(|wanted| meets(wanted)).map_or(0, |_| weight)
         };
         match self.selector() {
             Selector::Scoped { scope, workflow, word } => {
-                part(scope, &|scope| key.in_scope(scope), 4)
+                part(scope, &|scope| key.in_scope(scope), 2)
                     + part(word, &|word| key.has_word(word), 4)
                     + part(workflow, &|workflow| key.workflow() == workflow, 1)
             }

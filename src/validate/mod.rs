@@ -32,6 +32,7 @@
 
 mod checked;
 mod history;
+pub mod rights;
 mod rules;
 pub mod scan;
 mod validator;

@@ -19,6 +19,7 @@ mod json;
 mod layers;
 mod message;
 mod registry;
+mod rights;
 mod route;
 mod scalar;
 #[cfg(feature = "schema")]

@@ -604,31 +604,25 @@ fn relations_agree_with_enumeration() {
         let (mut covered, mut outside, mut overlapping, mut apart) = (0, 0, 0, 0);
         for _ in 0..scaled(500) {
             let asked = related(rng);
-            let granted: Vec<Pattern> = (0..1 + rng.below(4)).map(|_| related(rng)).collect();
+            let granted: Vec<Pattern> = (0..=rng.below(4)).map(|_| related(rng)).collect();
             let selected: Vec<_> = keys.iter().filter(|key| asked.matches(key)).collect();
             let free = |key: &RouteKey<'_>| !granted.iter().any(|pattern| pattern.matches(key));
-            match asked.first_outside(&registry, &granted) {
-                Some(key) => {
-                    assert!(asked.matches(&key) && free(&key), "{asked} {granted:?} {key}");
-                    let (workflow, phase) = (key.workflow(), key.phase().unwrap());
-                    let made = RouteKey::with_registry(&registry, key.type_name(), workflow, phase);
-                    assert_eq!(key, made, "the witness is a key of this registry");
-                    outside += 1;
-                }
-                None => {
-                    let missed = selected.iter().find(|key| free(key));
-                    assert!(missed.is_none(), "{asked} {granted:?} {missed:?}");
-                    covered += 1;
-                }
+            if let Some(key) = asked.first_outside(&registry, &granted) {
+                assert!(asked.matches(&key) && free(&key), "{asked} {granted:?} {key}");
+                let (workflow, phase) = (key.workflow(), key.phase().unwrap());
+                let made = RouteKey::with_registry(&registry, key.type_name(), workflow, phase);
+                assert_eq!(key, made, "the witness is a key of this registry");
+                outside += 1;
+            } else {
+                let missed = selected.iter().find(|key| free(key));
+                assert!(missed.is_none(), "{asked} {granted:?} {missed:?}");
+                covered += 1;
             }
             for pattern in &granted {
                 let meets = selected.iter().any(|key| pattern.matches(key));
                 assert_eq!(asked.overlaps_with(&registry, pattern), meets, "{asked} {pattern}");
-                if meets {
-                    overlapping += 1
-                } else {
-                    apart += 1
-                }
+                overlapping += u32::from(meets);
+                apart += u32::from(!meets);
                 let covers = pattern.covers_with(&registry, &asked);
                 assert!(!covers || selected.iter().all(|key| pattern.matches(key)));
                 assert!(!covers || meets || selected.is_empty());

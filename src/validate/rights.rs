@@ -1,0 +1,372 @@
+//! Rights: what a component may publish and subscribe to.
+//!
+//! A component registers with patterns of what it publishes and what it subscribes to
+//! (specification, Component Registration). These lists are also its rights: what no pattern of
+//! them covers is denied, and so is everything to a component that is not registered.
+//!
+//! ```
+//! use coordination_protocol::route::{Pattern, RouteKey};
+//! use coordination_protocol::scalar::ComponentId;
+//! use coordination_protocol::validate::rights::Rights;
+//!
+//! let manager = ComponentId::new("resource-manager")?;
+//! let rights = Rights::new().with_component(
+//!     &manager,
+//!     ["resource.*.allocated", "resource.*.conflict_detected"],
+//!     ["workflow.*.resource_request", "system.*.resource_threshold"],
+//! )?;
+//! assert!(rights.may_publish(&manager, &RouteKey::new("RESOURCE_CONFLICT", "wf_001", "build")).is_ok());
+//!
+//! let denied = rights.may_publish(&manager, &RouteKey::new("RESOURCE_OPTIMIZED", "wf_001", "build"));
+//! assert_eq!(
+//!     denied.unwrap_err().to_string(),
+//!     "`resource-manager` may not publish resource.wf_001.optimized: no pattern of its \
+//!      event_publications covers it; the nearest is `resource.*.allocated`",
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The source of a message is what its header claims. Rights are worth as much as that claim, so
+//! check its [signature](super::signature) first where components do not trust each other.
+
+use crate::event::Registry;
+use crate::route::{Pattern, PatternError, RouteKey};
+use crate::scalar::{ComponentId, nearest};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Which of a registration's two lists is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RightsList {
+    /// `event_publications`
+    Publications,
+    /// `event_subscriptions`
+    Subscriptions,
+}
+
+impl RightsList {
+    /// The name of the list in a registration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RightsList::Publications => "event_publications",
+            RightsList::Subscriptions => "event_subscriptions",
+        }
+    }
+}
+
+impl fmt::Display for RightsList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What each registered component may publish and subscribe to. See [the module](self).
+#[derive(Clone, Debug, Default)]
+pub struct Rights {
+    registry: Registry,
+    max_patterns: MaxPatterns,
+    components: BTreeMap<ComponentId, Granted>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct MaxPatterns(usize);
+
+impl Default for MaxPatterns {
+    fn default() -> Self {
+        MaxPatterns(Rights::DEFAULT_MAX_PATTERNS)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Granted {
+    publications: Vec<Pattern>,
+    subscriptions: Vec<Pattern>,
+}
+
+impl Rights {
+    /// How many patterns each list of a component may have unless set otherwise. The work of
+    /// [`may_subscribe`](Self::may_subscribe) grows with the cube of their number at worst.
+    pub const DEFAULT_MAX_PATTERNS: usize = 64;
+
+    /// Nobody is registered, so everything is denied. Types are those of protocol 1.1.0.
+    pub fn new() -> Self {
+        Rights::default()
+    }
+
+    /// Sets the registry that says which types a pattern can select. Keys that are asked about
+    /// should be made with the same.
+    pub fn with_registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Sets how many patterns each list of a component that is added from now on may have.
+    pub const fn with_max_patterns(mut self, most: usize) -> Self {
+        self.max_patterns = MaxPatterns(most);
+        self
+    }
+
+    /// Adds a component with the two lists of its registration. A later registration replaces an
+    /// earlier one.
+    ///
+    /// # Errors
+    /// [`RightsError`] for the first text that is no pattern, or a list that is too long.
+    pub fn with_component<'p>(
+        mut self,
+        component: &ComponentId,
+        publications: impl IntoIterator<Item = &'p str>,
+        subscriptions: impl IntoIterator<Item = &'p str>,
+    ) -> Result<Self, RightsError> {
+        let MaxPatterns(most) = self.max_patterns;
+        let granted = Granted {
+            publications: compile(component, RightsList::Publications, publications, most)?,
+            subscriptions: compile(component, RightsList::Subscriptions, subscriptions, most)?,
+        };
+        self.components.insert(component.clone(), granted);
+        Ok(self)
+    }
+
+    /// The registered components, in the order of their names.
+    pub fn components(&self) -> impl Iterator<Item = &ComponentId> {
+        self.components.keys()
+    }
+
+    /// The patterns of one list of a component; none if it is not registered.
+    pub fn patterns(&self, component: &ComponentId, list: RightsList) -> &[Pattern] {
+        match (self.components.get(component), list) {
+            (Some(granted), RightsList::Publications) => &granted.publications,
+            (Some(granted), RightsList::Subscriptions) => &granted.subscriptions,
+            (None, _) => &[],
+        }
+    }
+
+    /// Whether a component may publish under a key: one of its `event_publications` selects it.
+    ///
+    /// # Errors
+    /// [`Denied`], with the pattern that comes nearest.
+    pub fn may_publish(&self, source: &ComponentId, key: &RouteKey<'_>) -> Result<(), Denied> {
+        let granted = &self.granted(source)?.publications;
+        if granted.iter().any(|pattern| pattern.matches(key)) {
+            return Ok(());
+        }
+        Err(Denied::Publication {
+            component: source.clone(),
+            key: key.to_string(),
+            nearest: nearest_pattern(granted, key),
+        })
+    }
+
+    /// Whether a component may subscribe to what a pattern selects: its `event_subscriptions`
+    /// cover the pattern, alone or together (see [`Pattern::first_outside`]).
+    ///
+    /// A pattern that can select nothing under this registry is allowed only in the very
+    /// spelling of one of the `event_subscriptions`: another registry may give it a meaning.
+    ///
+    /// ```
+    /// use coordination_protocol::route::Pattern;
+    /// use coordination_protocol::scalar::ComponentId;
+    /// use coordination_protocol::validate::rights::Rights;
+    ///
+    /// let monitor = ComponentId::new("monitor")?;
+    /// let rights = Rights::new().with_component(&monitor, [], ["task.*", "phase.*"])?;
+    /// assert!(rights.may_subscribe(&monitor, &Pattern::parse("task.wf_001.failed")?).is_ok());
+    /// assert_eq!(
+    ///     rights.may_subscribe(&monitor, &Pattern::parse("*.failed")?).unwrap_err().to_string(),
+    ///     "`monitor` may not subscribe to `*.failed`: its event_subscriptions do not cover all \
+    ///      of it, such as workflow.global.failed",
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Denied`], with a key that is not covered and the pattern that comes nearest to it.
+    pub fn may_subscribe(&self, source: &ComponentId, asked: &Pattern) -> Result<(), Denied> {
+        let granted = &self.granted(source)?.subscriptions;
+        if granted.contains(asked) {
+            return Ok(());
+        }
+        if let Some(key) = asked.first_outside(&self.registry, granted) {
+            return Err(Denied::Subscription {
+                component: source.clone(),
+                pattern: SmolStr::new(asked.as_str()),
+                outside: key.to_string(),
+                nearest: nearest_pattern(granted, &key),
+            });
+        }
+        if asked.first_outside(&self.registry, []).is_none() {
+            return Err(Denied::NothingSelected {
+                component: source.clone(),
+                pattern: SmolStr::new(asked.as_str()),
+            });
+        }
+        Ok(())
+    }
+
+    fn granted(&self, source: &ComponentId) -> Result<&Granted, Denied> {
+        self.components.get(source).ok_or_else(|| {
+            let known = self.components.keys().map(ComponentId::as_str);
+            let meant =
+                nearest(source.as_str(), known).and_then(|name| ComponentId::new(name).ok());
+            Denied::UnknownComponent { component: source.clone(), nearest: meant }
+        })
+    }
+}
+
+fn compile<'p>(
+    component: &ComponentId,
+    list: RightsList,
+    texts: impl IntoIterator<Item = &'p str>,
+    most: usize,
+) -> Result<Vec<Pattern>, RightsError> {
+    let mut patterns = Vec::new();
+    for text in texts {
+        if patterns.len() == most {
+            return Err(RightsError::TooMany { component: component.clone(), list, most });
+        }
+        let pattern = Pattern::parse(text).map_err(|error| RightsError::Pattern {
+            component: component.clone(),
+            list,
+            index: patterns.len(),
+            pattern: text.to_owned(),
+            error,
+        })?;
+        patterns.push(pattern);
+    }
+    Ok(patterns)
+}
+
+/// The pattern that shares most with a key, the first of equals; none if nothing is shared.
+fn nearest_pattern(patterns: &[Pattern], key: &RouteKey<'_>) -> Option<SmolStr> {
+    let mut best = None;
+    let mut most = 0;
+    for pattern in patterns {
+        let shared = pattern.nearness(key);
+        if shared > most {
+            (best, most) = (Some(pattern), shared);
+        }
+    }
+    best.map(|pattern| SmolStr::new(pattern.as_str()))
+}
+
+/// Why a registration gives no rights.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RightsError {
+    /// A text is no pattern.
+    #[error("component `{component}`, {list}, entry {index}, `{pattern}`: {error}")]
+    #[non_exhaustive]
+    Pattern {
+        /// The component.
+        component: ComponentId,
+        /// The list.
+        list: RightsList,
+        /// Which entry of it, from 0.
+        index: usize,
+        /// The text.
+        pattern: String,
+        /// What is wrong with it.
+        error: PatternError,
+    },
+    /// A list has more patterns than allowed.
+    #[error("component `{component}`, {list}: more than {most} patterns")]
+    #[non_exhaustive]
+    TooMany {
+        /// The component.
+        component: ComponentId,
+        /// The list.
+        list: RightsList,
+        /// How many are allowed.
+        most: usize,
+    },
+}
+
+/// Why a component may not do something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Denied {
+    /// The component is not registered.
+    #[error("component `{component}` is not registered{}", meant(nearest.as_ref()))]
+    #[non_exhaustive]
+    UnknownComponent {
+        /// The component.
+        component: ComponentId,
+        /// A registered component with nearly the same name.
+        nearest: Option<ComponentId>,
+    },
+    /// None of its `event_publications` selects the key.
+    #[error(
+        "`{component}` may not publish {key}: no pattern of its event_publications covers it{}",
+        hint(nearest.as_ref())
+    )]
+    #[non_exhaustive]
+    Publication {
+        /// The component.
+        component: ComponentId,
+        /// The canonical form of the key.
+        key: String,
+        /// The pattern that shares most with the key.
+        nearest: Option<SmolStr>,
+    },
+    /// Its `event_subscriptions` do not cover the pattern.
+    #[error(
+        "`{component}` may not subscribe to `{pattern}`: its event_subscriptions do not cover \
+         all of it, such as {outside}{}",
+        hint(nearest.as_ref())
+    )]
+    #[non_exhaustive]
+    Subscription {
+        /// The component.
+        component: ComponentId,
+        /// The pattern that was asked for.
+        pattern: SmolStr,
+        /// The canonical form of a key that the pattern selects and no subscription does.
+        outside: String,
+        /// The subscription that shares most with that key.
+        nearest: Option<SmolStr>,
+    },
+    /// The pattern can select nothing and is not among its `event_subscriptions`.
+    #[error(
+        "`{component}` may not subscribe to `{pattern}`: it selects nothing, and is not among \
+         its event_subscriptions"
+    )]
+    #[non_exhaustive]
+    NothingSelected {
+        /// The component.
+        component: ComponentId,
+        /// The pattern that was asked for.
+        pattern: SmolStr,
+    },
+}
+
+impl Denied {
+    /// The stable name of the reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Denied::UnknownComponent { .. } => "unknown-component",
+            Denied::Publication { .. } => "publication-not-granted",
+            Denied::Subscription { .. } | Denied::NothingSelected { .. } => {
+                "subscription-not-granted"
+            }
+        }
+    }
+
+    /// The component that was denied something.
+    pub const fn component(&self) -> &ComponentId {
+        match self {
+            Denied::UnknownComponent { component, .. }
+            | Denied::Publication { component, .. }
+            | Denied::Subscription { component, .. }
+            | Denied::NothingSelected { component, .. } => component,
+        }
+    }
+}
+
+fn meant(nearest: Option<&ComponentId>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+fn hint(nearest: Option<&SmolStr>) -> String {
+    nearest.map_or_else(String::new, |pattern| format!("; the nearest is `{pattern}`"))
+}
