@@ -31,6 +31,7 @@
 //! [`scan`](mod@scan) finds the messages in Markdown and shell files.
 
 mod checked;
+pub mod fresh;
 mod history;
 pub mod rights;
 mod rules;

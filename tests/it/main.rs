@@ -13,6 +13,7 @@
 #[cfg(feature = "cli")]
 mod coord;
 mod events;
+mod fresh;
 mod fuzz_corpus;
 mod hostile;
 mod json;

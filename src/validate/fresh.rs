@@ -1,0 +1,336 @@
+//! Freshness and replay: whether a message is recent, and whether it was seen before.
+//!
+//! A signature stays good for ever, so whoever records a signed message can send it again. Two
+//! checks together end that. [`Freshness`] refuses a message whose timestamp is not close to the
+//! reader's clock, and [`ReplayCache`] remembers the identifiers of those that are.
+//!
+//! ```
+//! use coordination_protocol::scalar::ComponentId;
+//! use coordination_protocol::validate::fresh::{Freshness, NotAdmitted, ReplayCache};
+//!
+//! let freshness = Freshness::default();
+//! let mut cache = ReplayCache::new(&freshness);
+//! let hub = ComponentId::new("coordination-hub")?;
+//! let (sent, now) = (1_736_942_400_000, 1_736_942_401_500);
+//!
+//! freshness.check(Some(sent), Some(60), now)?;
+//! cache.admit(&hub, "msg_1", sent, now)?;
+//! assert_eq!(cache.admit(&hub, "msg_1", sent, now + 5_000), Err(NotAdmitted::Replayed));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! All moments are milliseconds since 1970-01-01T00:00:00Z, as
+//! [`Timestamp::unix_millis`](crate::scalar::Timestamp::unix_millis) gives them. The clock is the
+//! caller's.
+
+use crate::scalar::ComponentId;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+/// How far a message's timestamp may be from the reader's clock.
+///
+/// ```
+/// use coordination_protocol::validate::fresh::{Freshness, NotFresh};
+/// use std::time::Duration;
+///
+/// let freshness = Freshness::default().with_behind(Duration::from_secs(60));
+/// assert_eq!(freshness.check(Some(0), None, 60_000), Ok(()));
+/// assert_eq!(freshness.check(Some(0), None, 60_001), Err(NotFresh::Stale { millis: 1 }));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Freshness {
+    /// How far ahead of the clock it may be, since clocks differ. Default 30 s.
+    pub ahead: Duration,
+    /// How far behind it may be: the difference of the clocks and the time on the way. Default
+    /// 5 min.
+    pub behind: Duration,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Freshness { ahead: Duration::from_secs(30), behind: Duration::from_secs(300) }
+    }
+}
+
+impl Freshness {
+    /// Sets how far ahead a timestamp may be.
+    pub const fn with_ahead(mut self, ahead: Duration) -> Self {
+        self.ahead = ahead;
+        self
+    }
+
+    /// Sets how far behind a timestamp may be.
+    pub const fn with_behind(mut self, behind: Duration) -> Self {
+        self.behind = behind;
+        self
+    }
+
+    /// Judges a message by its `timestamp`, its `ttl_seconds` and the reader's clock.
+    ///
+    /// Both bounds belong to the window. A message lives up to and including `ttl_seconds` after
+    /// its timestamp; a longer life than [`behind`](Self::behind) does not widen the window.
+    ///
+    /// # Errors
+    /// [`NotFresh`]. What the sender says himself, that the message has expired, goes before what
+    /// the reader finds, that it is stale.
+    pub fn check(
+        &self,
+        timestamp: Option<i64>,
+        ttl_seconds: Option<u64>,
+        now: i64,
+    ) -> Result<(), NotFresh> {
+        let timestamp = i128::from(timestamp.ok_or(NotFresh::NoTimestamp)?);
+        let beyond = |past: i128| u64::try_from(past).ok().filter(|past| *past > 0);
+        // How far the clock is past the timestamp; negative if the timestamp is ahead.
+        let age = i128::from(now) - timestamp;
+        if let Some(millis) = beyond(-age - millis(self.ahead)) {
+            return Err(NotFresh::FromFuture { millis });
+        }
+        let past_life = ttl_seconds.and_then(|ttl| beyond(age - i128::from(ttl) * 1_000));
+        if let Some(millis) = past_life {
+            return Err(NotFresh::Expired { millis });
+        }
+        match beyond(age - millis(self.behind)) {
+            Some(millis) => Err(NotFresh::Stale { millis }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i128 {
+    i128::try_from(duration.as_millis()).unwrap_or(i128::MAX)
+}
+
+/// Why a message is not fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotFresh {
+    /// It has no timestamp, or none that can be read.
+    #[error("the message has no timestamp to judge its age by")]
+    NoTimestamp,
+    /// Its timestamp is too far ahead of the clock.
+    #[error("the timestamp is {millis} ms further ahead of the clock than allowed")]
+    FromFuture {
+        /// Milliseconds beyond what is allowed.
+        millis: u64,
+    },
+    /// The life that the message gives itself is over.
+    #[error("the message expired {millis} ms ago")]
+    Expired {
+        /// Milliseconds since then.
+        millis: u64,
+    },
+    /// Its timestamp is too far behind the clock.
+    #[error("the timestamp is {millis} ms further behind the clock than allowed")]
+    Stale {
+        /// Milliseconds beyond what is allowed.
+        millis: u64,
+    },
+}
+
+impl NotFresh {
+    /// The stable name of the reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            NotFresh::NoTimestamp => "no-timestamp",
+            NotFresh::FromFuture { .. } => "from-future",
+            NotFresh::Expired { .. } => "expired",
+            NotFresh::Stale { .. } => "stale",
+        }
+    }
+}
+
+/// What a [`ReplayCache`] does when it is full of entries that it should still remember.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// Forget the entry that was nearest to its end, and from then on refuse every message with
+    /// a timestamp not later than that entry's: the window shrinks to what fits. Suits many
+    /// messages that arrive about in order.
+    #[default]
+    ShrinkWindow,
+    /// Refuse new messages until the window has moved on. Suits few messages that arrive late.
+    Refuse,
+}
+
+/// Remembers which messages were admitted.
+///
+/// A message is known by its source and its identifier; both and its timestamp must be what the
+/// source signed. Two things hold:
+///
+/// * An identifier that was admitted is not admitted again within the window, unless the cache
+///   was full or the clock was set.
+/// * A message that was admitted is never admitted again with the same timestamp, however full
+///   the cache is and however the clock moves. What the cache cannot vouch for, it refuses.
+///
+/// An entry takes some 100 bytes, however long the identifiers are. Admission takes a time that
+/// grows with the logarithm of the capacity.
+///
+/// A new cache knows nothing of what was admitted before a restart; see
+/// [`with_floor`](Self::with_floor).
+#[derive(Clone, Debug)]
+pub struct ReplayCache {
+    window: i64,
+    capacity: usize,
+    when_full: WhenFull,
+    /// Timestamps up to this one are not admitted, since entries were forgotten.
+    floor: Option<i64>,
+    seen: HashSet<Key>,
+    /// The timestamps of the entries, in the order in which they may be forgotten: each stays
+    /// for a window after its timestamp or its admission, whichever is later.
+    entries: BTreeMap<(i64, Key), i64>,
+}
+
+/// Half a SHA-256: two messages with one key are out of reach, and would only be refused.
+type Key = [u8; 16];
+
+impl ReplayCache {
+    /// How many messages a cache remembers unless set otherwise.
+    pub const DEFAULT_CAPACITY: usize = 65_536;
+
+    /// A cache whose window is as wide as that of a [`Freshness`] to both sides.
+    pub fn new(freshness: &Freshness) -> Self {
+        ReplayCache::with_window(freshness.ahead.max(freshness.behind))
+    }
+
+    /// A cache that admits timestamps up to `window` away from the clock, to either side, and
+    /// remembers messages as long as needed for that.
+    pub fn with_window(window: Duration) -> Self {
+        ReplayCache {
+            window: i64::try_from(window.as_millis()).unwrap_or(i64::MAX),
+            capacity: Self::DEFAULT_CAPACITY,
+            when_full: WhenFull::default(),
+            floor: None,
+            seen: HashSet::new(),
+            entries: BTreeMap::new(),
+        }
+    }
+
+    /// Sets how many messages are remembered, at least one.
+    pub fn with_capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity.max(1);
+        self
+    }
+
+    /// Sets what happens when the cache is full.
+    pub const fn with_when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// Refuses messages with a timestamp up to `floor`. Give it the moment of a restart: what was
+    /// sent before may have been admitted before.
+    pub const fn with_floor(mut self, floor: i64) -> Self {
+        self.floor = Some(floor);
+        self
+    }
+
+    /// How many messages are remembered.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no message is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Admits a message and remembers it. `at` is its timestamp and `now` the reader's clock.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`].
+    pub fn admit(
+        &mut self,
+        source: &ComponentId,
+        message_id: &str,
+        at: i64,
+        now: i64,
+    ) -> Result<(), NotAdmitted> {
+        if now.abs_diff(at) > self.window.unsigned_abs() {
+            return Err(NotAdmitted::OutsideWindow);
+        }
+        self.forget_passed(now);
+        let key = key(source, message_id);
+        if self.seen.contains(&key) {
+            return Err(NotAdmitted::Replayed);
+        }
+        if self.floor.is_some_and(|floor| at <= floor) {
+            return Err(NotAdmitted::Forgotten);
+        }
+        if self.entries.len() >= self.capacity {
+            if self.when_full == WhenFull::Refuse {
+                return Err(NotAdmitted::Full);
+            }
+            // Forgetting an entry refuses all that are not later.
+            if self.entries.first_key_value().is_some_and(|(_, first)| at <= *first) {
+                return Err(NotAdmitted::Forgotten);
+            }
+            self.forget_first();
+        }
+        let until = at.max(now).saturating_add(self.window);
+        self.seen.insert(key);
+        self.entries.insert((until, key), at);
+        Ok(())
+    }
+
+    fn forget_passed(&mut self, now: i64) {
+        while self.entries.first_key_value().is_some_and(|((until, _), _)| *until < now) {
+            self.forget_first();
+        }
+    }
+
+    /// The floor rises even if the entry's time has passed: the clock may be set back.
+    fn forget_first(&mut self) {
+        if let Some(((_, key), at)) = self.entries.pop_first() {
+            self.seen.remove(&key);
+            self.floor = self.floor.max(Some(at));
+        }
+    }
+}
+
+fn key(source: &ComponentId, message_id: &str) -> Key {
+    let source = source.as_str();
+    // The length keeps the two apart.
+    let digest = Sha256::new()
+        .chain_update((source.len() as u64).to_be_bytes())
+        .chain_update(source)
+        .chain_update(message_id)
+        .finalize();
+    let mut key = Key::default();
+    for (to, from) in key.iter_mut().zip(digest) {
+        *to = from;
+    }
+    key
+}
+
+/// Why a message is not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotAdmitted {
+    /// The message was admitted before.
+    #[error("a message of this source with this identifier was admitted before")]
+    Replayed,
+    /// The timestamp is too far from the clock to know.
+    #[error("the timestamp is outside the window in which replays are recognized")]
+    OutsideWindow,
+    /// Messages of that time were forgotten, or the timestamp is not above the floor.
+    #[error("messages as old as this one are no longer remembered")]
+    Forgotten,
+    /// The cache is full, and told to refuse then.
+    #[error("too many messages are remembered to admit another one")]
+    Full,
+}
+
+impl NotAdmitted {
+    /// The stable name of the reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            NotAdmitted::Replayed => "replayed",
+            NotAdmitted::OutsideWindow => "outside-replay-window",
+            NotAdmitted::Forgotten => "no-longer-remembered",
+            NotAdmitted::Full => "replay-cache-full",
+        }
+    }
+}
