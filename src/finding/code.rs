@@ -1,7 +1,7 @@
 //! Codes, from the table.
 
 use super::FindingSeverity::{self, Error, Note, Warning};
-use super::Level::{self, Business, Content, Schema};
+use super::Level::{self, Business, Content, Schema, Security};
 use super::Mode;
 use super::table::code_table;
 use serde::{Serialize, Serializer};
@@ -17,6 +17,7 @@ pub struct Example {
     times: usize,
     behind: &'static [u8],
     earlier: &'static [&'static str],
+    under: &'static str,
 }
 
 impl Example {
@@ -25,7 +26,7 @@ impl Example {
     }
 
     const fn bytes(line: &'static [u8]) -> Self {
-        Example { before: line, repeated: b"", times: 0, behind: b"", earlier: &[] }
+        Example { before: line, repeated: b"", times: 0, behind: b"", earlier: &[], under: "" }
     }
 
     const fn long(
@@ -40,7 +41,18 @@ impl Example {
             times,
             behind: behind.as_bytes(),
             earlier: &[],
+            under: "",
         }
+    }
+
+    const fn under(mut self, under: &'static str) -> Self {
+        self.under = under;
+        self
+    }
+
+    /// What else the deviation depends on, such as a policy; empty if nothing.
+    pub const fn circumstances(&self) -> &'static str {
+        self.under
     }
 
     const fn after(mut self, earlier: &'static [&'static str]) -> Self {

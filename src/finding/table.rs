@@ -389,6 +389,114 @@ macro_rules! code_table {
             because "Who applies the decision must know which version it made.";
             good Example::new(r#"{"decision":{"proposal_id":"prop_1","outcome":"committed","state_version":16}}"#);
             bad Example::new(r#"{"decision":{"proposal_id":"prop_1","outcome":"committed"}}"#);
+
+        UnknownSource "unknown-source" Security, strict Error, interop Error;
+            says "{detail}";
+            because "A message under a policy comes from a registered component, named in `source` or known from the transport. An event line has no source of its own: send an envelope, or let the reader say whose lines it reads.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("rights");
+
+        PublicationDenied "publication-denied" Security, strict Error, interop Error;
+            says "{detail}";
+            because "A component publishes only what the patterns in its `event_publications` cover. Register the event there, or publish it from the component that may.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"source":"hub","event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#).under("rights that cover `workflow.*.created`");
+
+        SubscriptionDenied "subscription-denied" Security, strict Error, interop Error;
+            says "{detail}";
+            because "A component subscribes only to what the patterns in its `event_subscriptions` cover. Ask for less, or register more.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"source":"hub","subscription":{"subscriber":"hub","patterns":["task.*.failed"]}}"#).under("rights that cover `workflow.*.created`");
+
+        Unsigned "unsigned" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The policy asks for signatures, and the message has none. `coord sign` signs a message; an event line has no room for a signature.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("keys");
+
+        MalformedSignature "malformed-signature" Security, strict Error, interop Error;
+            says "{detail}";
+            because "A signature is an object with `key_id`, `algorithm` and `value`, the last in Base64.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","signature":{"key_id":"hub-1","algorithm":"ed25519","value":"?"},"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("keys");
+
+        UnknownKey "unknown-key" Security, strict Error, interop Error;
+            says "{detail}";
+            because "No key of the key file has this identifier. Add the component's public key to the file, or sign with a key that is in it.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","signature":{"key_id":"hub-9","algorithm":"ed25519","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="},"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("keys");
+
+        KeyNotValid "key-not-valid" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The key is not in use at this moment: not yet, no longer, or revoked. Sign with the current key; after a change, old and new keys overlap for a while.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","signature":{"key_id":"hub-old","algorithm":"ed25519","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="},"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("keys of which `hub-old` was revoked");
+
+        WrongKeyOwner "wrong-key-owner" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The key belongs to another component than the message names as its source. A component signs its own messages with its own key.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","signature":{"key_id":"worker-1","algorithm":"ed25519","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="},"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("keys of which `worker-1` belongs to `worker-1`");
+
+        BadSignature "bad-signature" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The signature was not made over this message with this key: something was changed after signing, or the signature is that of another message.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","signature":{"key_id":"hub-1","algorithm":"ed25519","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="},"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("keys");
+
+        SignatureUnchecked "signature-unchecked" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The signature could not be checked: the message has no canonical form, or the algorithm is not known here. What cannot be checked is refused.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","serial":9007199254740993,"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("keys");
+
+        NoTimestamp "no-timestamp" Security, strict Error, interop Error;
+            says "{detail}";
+            because "Without a timestamp in the header nobody can tell how old the message is.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a clock value of 2025-01-15T12:00:01Z");
+
+        FromFuture "from-future" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The timestamp lies further ahead of the reader's clock than clocks differ. Check the clocks of both machines.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a clock value of 2025-01-15T11:00:00Z");
+
+        Expired "expired" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The life that the message gave itself with `ttl_seconds` is over. Whoever sent it expects no answer any more.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","ttl_seconds":60,"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a clock value of 2025-01-15T12:02:00Z");
+
+        Stale "stale" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The timestamp lies further behind than the policy allows. An old message may be recorded and sent again.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a clock value of 2025-01-15T13:00:00Z");
+
+        Replayed "replayed" Security, strict Error, interop Error;
+            says "{detail}";
+            because "A message of this source with this identifier was accepted before. Senders that try again keep the identifier, so the second one is dropped.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a replay cache that has seen it");
+
+        ReplayUnsure "replay-unsure" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The reader can no longer tell whether it has seen this message, and refuses what it cannot vouch for.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a replay cache that began later");
+
+        NoMessageId "no-message-id" Security, strict Error, interop Error;
+            says "{detail}";
+            because "Without `message_id` nobody can tell a new message from a repeated one.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"source":"hub","timestamp":"2025-01-15T12:00:00Z","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a replay cache");
+
+        SecurityRequired "security-required" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The policy requires that the source of a message is checked, and a part of that could not be done here.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a policy that requires security, without keys");
     } };
 }
 

@@ -3,11 +3,11 @@
 use super::Checked;
 use crate::json::{Json, Limits, canonical, write_text};
 use crate::message::{AllocationRequest, Envelope, Message, WorkflowState};
-use crate::scalar::Digest;
+use crate::scalar::{ComponentId, Digest};
 use smol_str::SmolStr;
 use std::collections::{HashMap, VecDeque};
 
-/// What a check may use beside the record. Both parts are optional; rules that need what is absent
+/// What a check may use beside the record. Each part is optional; rules that need what is absent
 /// say nothing.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -16,17 +16,26 @@ pub struct Context<'h> {
     pub history: Option<&'h History>,
     /// The time, in milliseconds since 1970-01-01T00:00:00Z.
     pub now: Option<i64>,
+    /// The component that the transport knows the record to come from.
+    pub source: Option<&'h ComponentId>,
 }
 
 impl<'h> Context<'h> {
     /// Nothing.
     pub const fn new() -> Self {
-        Context { history: None, now: None }
+        Context { history: None, now: None, source: None }
     }
 
     /// Sets what came before.
     pub const fn with_history(mut self, history: &'h History) -> Self {
         self.history = Some(history);
+        self
+    }
+
+    /// Sets the component that the transport knows the record to come from. A source that the
+    /// message names goes before it.
+    pub const fn with_source(mut self, source: &'h ComponentId) -> Self {
+        self.source = Some(source);
         self
     }
 

@@ -28,18 +28,24 @@
 //! assert_eq!(outcome.security.to_string(), "not checked");
 //! ```
 //!
-//! [`scan`](mod@scan) finds the messages in Markdown and shell files.
+//! A receiver keeps an [`Inbox`]: it holds the history and the replay cache that belong to the
+//! validator. [`scan`](mod@scan) finds the messages in Markdown and shell files.
 
 mod checked;
 pub mod fresh;
 mod history;
+mod inbox;
+mod policy;
 pub mod rights;
 mod rules;
 pub mod scan;
+pub mod signature;
 mod validator;
 
 pub use checked::{Checked, Security};
 pub use history::{Context, History};
+pub use inbox::Inbox;
+pub use policy::Policy;
 pub use rules::{Found, Rule, Subject};
 pub use scan::{
     Command, FileKind, Form, LineIndex, Place, Position, Scan, Snippet, looks_like, scan, scan_as,

@@ -1,7 +1,7 @@
 //! The pass over all levels.
 
 use super::rules::{Found, Place, RULES, Rule, Subject};
-use super::{Checked, Context, Security, Snippet};
+use super::{Checked, Context, Policy, Security, Snippet};
 use crate::event::{Codec, EventRef, EventType};
 use crate::finding::{Code, Finding, FindingSeverity, Level, Mode, Report};
 use crate::json::{self, Kind};
@@ -57,6 +57,7 @@ pub struct Validator {
     rules: Vec<Rule>,
     silenced: Vec<Code>,
     levels: Vec<Level>,
+    policy: Policy,
 }
 
 impl Validator {
@@ -90,6 +91,21 @@ impl Validator {
     pub fn without_level(mut self, level: Level) -> Self {
         self.levels.retain(|known| *known != level);
         self
+    }
+
+    /// Sets what is asked of the source of a message.
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// What is asked of the source of a message.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(super) fn has_level(&self, level: Level) -> bool {
+        self.levels.contains(&level)
     }
 
     /// What reads the records.
@@ -160,10 +176,11 @@ impl Validator {
             let text = event.as_str();
             pass.error_report(text, event);
             // The protocol's own rules ask nothing more of a line than its reader does.
-            if !self.rules.is_empty() {
+            if !self.rules.is_empty() || self.policy.asks() {
                 let made = Envelope::from_line(event);
                 let place = Place { text, root: event.data_start(), body: "" };
                 pass.business(&made, context, place);
+                pass.security(&made, None, context, place);
                 envelope = Some(made);
             }
         }
@@ -198,7 +215,9 @@ impl Validator {
                     {
                         pass.error_report_in(text, &made, data, &body);
                     }
-                    pass.business(&made, context, Place { text, root, body: &body });
+                    let place = Place { text, root, body: &body };
+                    pass.business(&made, context, place);
+                    pass.security(&made, Some(message.root().raw()), context, place);
                     envelope = Some(made);
                 }
                 Err(error) if only_placeholders(&record.report) => {
@@ -231,7 +250,13 @@ impl Validator {
 
 impl From<Codec> for Validator {
     fn from(codec: Codec) -> Self {
-        Validator { codec, rules: Vec::new(), silenced: Vec::new(), levels: Level::ALL.to_vec() }
+        Validator {
+            codec,
+            rules: Vec::new(),
+            silenced: Vec::new(),
+            levels: Level::ALL.to_vec(),
+            policy: Policy::new(),
+        }
     }
 }
 
@@ -253,11 +278,12 @@ fn only_placeholders(report: &Report) -> bool {
 struct Pass<'v> {
     validator: &'v Validator,
     report: Report,
+    security: Security,
 }
 
 impl<'v> Pass<'v> {
     fn new(validator: &'v Validator, read: &Report) -> Self {
-        let mut pass = Pass { validator, report: Report::new() };
+        let mut pass = Pass { validator, report: Report::new(), security: Security::default() };
         for finding in read.findings() {
             // Its severity is set already.
             pass.keep(finding.clone());
@@ -322,11 +348,30 @@ impl<'v> Pass<'v> {
         }
     }
 
+    fn security(
+        &mut self,
+        envelope: &Envelope,
+        text: Option<&str>,
+        context: &Context<'_>,
+        place: Place<'_>,
+    ) {
+        let validator = self.validator;
+        if !validator.levels.contains(&Level::Security) {
+            return;
+        }
+        let limits = validator.codec.limits();
+        let mut push = |finding: Finding| {
+            let range = place.range(&finding.pointer);
+            self.push(Finding { range, ..finding });
+        };
+        self.security = validator.policy.judge(envelope, text, context, limits, &mut push);
+    }
+
     fn outcome<'a>(mut self, envelope: Option<Envelope>) -> Outcome<'a> {
         self.report.sort();
         Outcome {
             report: self.report,
-            security: Security::default(),
+            security: self.security,
             kind: RecordKind::Unknown,
             type_name: None,
             event: None,
@@ -356,6 +401,13 @@ pub struct Outcome<'a> {
 }
 
 impl Outcome<'_> {
+    /// The bytes of the value at a pointer of the message; empty for an event line.
+    pub(super) fn place_of(&self, pointer: &str) -> std::ops::Range<usize> {
+        let Some(message) = &self.message else { return 0..0 };
+        let root = message.root().token().start();
+        Place { text: message.as_str(), root, body: "" }.range(pointer)
+    }
+
     /// Whether no finding is an error.
     pub fn is_accepted(&self) -> bool {
         self.report.worst() != Some(FindingSeverity::Error)

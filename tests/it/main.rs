@@ -25,5 +25,6 @@ mod route;
 mod scalar;
 #[cfg(feature = "schema")]
 mod schema;
+mod security;
 mod support;
 mod validate;

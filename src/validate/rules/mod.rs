@@ -9,6 +9,8 @@ mod control;
 mod exchange;
 mod state;
 
+pub(super) use exchange::key_of;
+
 use super::Context;
 use crate::finding::{Code, Finding};
 use crate::json::{Kind, Token, pointer};
@@ -42,7 +44,7 @@ pub(super) struct Place<'a> {
 impl Place<'_> {
     /// The bytes of the value at a pointer; where there is none, the closing bracket of the
     /// innermost object on the way.
-    fn range(&self, path: &str) -> Range<usize> {
+    pub(super) fn range(&self, path: &str) -> Range<usize> {
         if let Some(token) = pointer::find(self.text, self.root, path) {
             return token.range();
         }

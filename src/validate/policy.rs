@@ -1,0 +1,257 @@
+//! The security level: what is asked of a message's source.
+
+use super::Context;
+use super::checked::Security;
+use super::fresh::{Freshness, NotAdmitted, NotFresh};
+use super::rights::{Denied, Rights};
+use super::rules::key_of;
+use super::signature::{self, Verifier, VerifyError};
+use crate::finding::{Code, Finding};
+use crate::json::Limits;
+use crate::message::{Envelope, Message};
+use crate::route::Pattern;
+use crate::scalar::ComponentId;
+use smol_str::SmolStr;
+use std::fmt;
+use std::sync::Arc;
+
+/// What must hold of the source of a message. An empty policy asks nothing, and reports say that
+/// security was not checked.
+///
+/// ```
+/// use coordination_protocol::scalar::ComponentId;
+/// use coordination_protocol::validate::rights::Rights;
+/// use coordination_protocol::validate::{Context, Policy, Validator};
+/// use coordination_protocol::Mode;
+///
+/// let hub = ComponentId::new("coordination-hub")?;
+/// let rights = Rights::new().with_component(&hub, ["workflow.*.created"], [])?;
+/// let validator = Validator::new(Mode::Interop).with_policy(Policy::new().with_rights(rights));
+/// let text = r#"{"source":"coordination-hub","event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global",
+///     "phase":"global","data":{"component_name":"coordination-hub","shutdown_reason":"update"}}}"#;
+/// let outcome = validator.check(text, &Context::new());
+/// assert_eq!(outcome.report.findings()[0].code.as_str(), "publication-denied");
+/// assert_eq!(outcome.security.to_string(), "rights checked; signature, freshness, replay not checked");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Policy {
+    rights: Option<Rights>,
+    verifier: Option<Arc<dyn Verifier>>,
+    freshness: Option<Freshness>,
+    required: bool,
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("rights", &self.rights)
+            .field("verifier", &self.verifier.is_some())
+            .field("freshness", &self.freshness)
+            .field("required", &self.required)
+            .finish()
+    }
+}
+
+impl Policy {
+    /// A policy that asks nothing.
+    pub fn new() -> Self {
+        Policy::default()
+    }
+
+    /// Asks that a component publishes and subscribes only what its registration covers.
+    pub fn with_rights(mut self, rights: Rights) -> Self {
+        self.rights = Some(rights);
+        self
+    }
+
+    /// Asks for a signature of the source. It is checked at [`Context::now`].
+    pub fn with_verifier(mut self, verifier: impl Verifier + 'static) -> Self {
+        self.verifier = Some(Arc::new(verifier));
+        self
+    }
+
+    /// Asks that a message is recent at [`Context::now`].
+    pub const fn with_freshness(mut self, freshness: Freshness) -> Self {
+        self.freshness = Some(freshness);
+        self
+    }
+
+    /// Refuses what cannot be checked: without rights and keys, every message.
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// Whether what cannot be checked is refused.
+    pub const fn is_required(&self) -> bool {
+        self.required
+    }
+
+    /// Whether anything is asked.
+    pub(super) fn asks(&self) -> bool {
+        self.required
+            || self.rights.is_some()
+            || self.verifier.is_some()
+            || self.freshness.is_some()
+    }
+
+    /// Judges a message. `text` is the JSON text of the whole message, if it is no event line.
+    pub(super) fn judge(
+        &self,
+        envelope: &Envelope,
+        text: Option<&str>,
+        context: &Context<'_>,
+        limits: &Limits,
+        push: &mut dyn FnMut(Finding),
+    ) -> Security {
+        let mut done = Security::default();
+        let mut say = |code: Code, pointer: &str, detail: String| {
+            push(Finding::new(code, 0..0).with_pointer(pointer).with_detail(SmolStr::from(detail)));
+        };
+        if let Some(verifier) = &self.verifier {
+            if let Some(at) = context.now {
+                done.signature = true;
+                let verified = match text {
+                    Some(text) => signature::verify(text, verifier.as_ref(), at, limits),
+                    None => Err(VerifyError::Unsigned),
+                };
+                match verified {
+                    Ok(proof) if envelope.header.source.is_none() => {
+                        // The owner of the key is the source, whatever the transport says.
+                        if let Some(source) = context.source
+                            && source != proof.owner()
+                        {
+                            let claim = proof.check_source(source.as_str());
+                            if let Err(error) = claim {
+                                say(Code::WrongKeyOwner, "/signature", error.to_string());
+                            }
+                        }
+                    }
+                    Ok(_) => {}
+                    Err(error) => say(code_of(&error), "/signature", error.to_string()),
+                }
+            } else {
+                let detail = "the signature cannot be checked without a clock value";
+                say(Code::SignatureUnchecked, "/signature", detail.to_owned());
+            }
+        }
+        if let Some(freshness) = &self.freshness {
+            if let Some(now) = context.now {
+                done.freshness = true;
+                if let Err(error) = fresh(freshness, envelope, now) {
+                    say(stale_code(error), "/timestamp", error.to_string());
+                }
+            } else {
+                let detail = "the age of the message cannot be told without a clock value";
+                say(Code::NoTimestamp, "/timestamp", detail.to_owned());
+            }
+        }
+        if let Some(rights) = &self.rights {
+            done.rights = true;
+            match envelope.header.source.as_ref().or(context.source) {
+                Some(source) => granted(rights, source, envelope, &mut say),
+                None => say(
+                    Code::UnknownSource,
+                    "/source",
+                    "the message does not say where it comes from".to_owned(),
+                ),
+            }
+        }
+        if self.required {
+            let missing = match (done.rights, done.signature) {
+                (true, true) => return done,
+                (true, false) => "its signature was not checked",
+                (false, true) => "the rights of its source were not checked",
+                (false, false) => "neither its signature nor the rights of its source were checked",
+            };
+            say(Code::SecurityRequired, "", format!("security is required, and {missing}"));
+        }
+        done
+    }
+}
+
+/// Timestamp and life of a message against the clock.
+fn fresh(freshness: &Freshness, envelope: &Envelope, now: i64) -> Result<(), NotFresh> {
+    let header = &envelope.header;
+    let sent = header.timestamp.as_ref().and_then(crate::scalar::Timestamp::unix_millis);
+    // A life of half a second is none in whole seconds, which errs on the safe side.
+    let ttl = header.ttl_seconds.as_ref().and_then(crate::scalar::Amount::value);
+    #[allow(clippy::cast_sign_loss, reason = "an amount is not negative")]
+    freshness.check(sent, ttl.map(|seconds| seconds as u64), now)
+}
+
+fn granted(
+    rights: &Rights,
+    source: &ComponentId,
+    envelope: &Envelope,
+    say: &mut dyn FnMut(Code, &str, String),
+) {
+    match &envelope.message {
+        Message::Event(body) => {
+            if let Err(denied) = rights.may_publish(source, &key_of(&body.event)) {
+                say(denied_code(&denied), "/source", denied.to_string());
+            }
+        }
+        Message::Subscription(subscription) => {
+            for (index, text) in subscription.patterns.iter().enumerate() {
+                // One that is no pattern has a finding of its own.
+                let Ok(pattern) = Pattern::parse(text) else { continue };
+                if let Err(denied) = rights.may_subscribe(source, &pattern) {
+                    let pointer = format!("/subscription/patterns/{index}");
+                    say(denied_code(&denied), &pointer, denied.to_string());
+                }
+            }
+        }
+        // Who is not yet registered introduces himself.
+        Message::Hello(_) | Message::ComponentRegistration(_) => {}
+        _ => {
+            let known = rights.components().any(|component| component == source);
+            if !known {
+                let detail = format!("component `{source}` is not registered");
+                say(Code::UnknownSource, "/source", detail);
+            }
+        }
+    }
+}
+
+fn denied_code(denied: &Denied) -> Code {
+    match denied {
+        Denied::UnknownComponent { .. } => Code::UnknownSource,
+        Denied::Publication { .. } => Code::PublicationDenied,
+        Denied::Subscription { .. } | Denied::NothingSelected { .. } => Code::SubscriptionDenied,
+    }
+}
+
+fn code_of(error: &VerifyError) -> Code {
+    match error {
+        VerifyError::Unsigned => Code::Unsigned,
+        VerifyError::Malformed { .. } => Code::MalformedSignature,
+        VerifyError::UnknownKey { .. } => Code::UnknownKey,
+        VerifyError::NotYetValid { .. }
+        | VerifyError::Expired { .. }
+        | VerifyError::Revoked { .. } => Code::KeyNotValid,
+        VerifyError::WrongOwner { .. } => Code::WrongKeyOwner,
+        VerifyError::BadSignature { .. } => Code::BadSignature,
+        VerifyError::NotCanonical(_)
+        | VerifyError::UnknownAlgorithm { .. }
+        | VerifyError::WrongAlgorithm { .. }
+        | VerifyError::Unavailable(_) => Code::SignatureUnchecked,
+    }
+}
+
+fn stale_code(error: NotFresh) -> Code {
+    match error {
+        NotFresh::NoTimestamp => Code::NoTimestamp,
+        NotFresh::FromFuture { .. } => Code::FromFuture,
+        NotFresh::Expired { .. } => Code::Expired,
+        NotFresh::Stale { .. } => Code::Stale,
+    }
+}
+
+pub(super) fn replay_code(error: NotAdmitted) -> Code {
+    match error {
+        NotAdmitted::Replayed => Code::Replayed,
+        _ => Code::ReplayUnsure,
+    }
+}
