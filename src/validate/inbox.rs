@@ -91,7 +91,10 @@ impl Inbox {
         if outcome.is_accepted() && self.validator.has_level(Level::Security) {
             self.remember(&mut outcome, now, from);
         }
-        if let Ok(checked) = outcome.clone().accept() {
+        // Nothing is judged by earlier event lines.
+        if outcome.message.is_some()
+            && let Ok(checked) = outcome.clone().accept()
+        {
             self.history.note(&checked);
         }
         outcome

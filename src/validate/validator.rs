@@ -361,8 +361,14 @@ impl<'v> Pass<'v> {
         }
         let limits = validator.codec.limits();
         let mut push = |finding: Finding| {
-            let range = place.range(&finding.pointer);
-            self.push(Finding { range, ..finding });
+            if text.is_some() {
+                let range = place.range(&finding.pointer);
+                self.push(Finding { range, ..finding });
+            } else {
+                // A line has no header to point into but what stands before its data.
+                let range = 0..place.root.saturating_sub(1);
+                self.push(Finding { range, pointer: String::new(), ..finding });
+            }
         };
         self.security = validator.policy.judge(envelope, text, context, limits, &mut push);
     }

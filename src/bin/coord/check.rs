@@ -2,11 +2,12 @@
 
 use crate::input::paths;
 use crate::sarif::Sarif;
+use crate::security::Security;
 use crate::source::{As, Checker, Item};
 use crate::{Failure, Outcome, Reading, Result2, show};
 use clap::ValueEnum;
 use coordination_protocol::finding::{Finding, Verdict};
-use coordination_protocol::validate::Validator;
+use coordination_protocol::validate::{Security as Checks, Validator};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 
@@ -16,6 +17,7 @@ Examples:
   coord check events.log
   coord check --mode strict --format json - < messages.json
   coord check commands/*.md scripts/publish.sh
+  coord check --rights registrations.json --keys keys.json --fresh inbox.jsonl
   my-command | coord check
 
 A record is an event line, a JSON message (on one line or many), or an element of an array of
@@ -29,6 +31,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    security: Security,
 
     /// What the input is taken for.
     #[arg(long = "as", value_enum, default_value_t = As::Auto)]
@@ -91,14 +96,17 @@ struct Counts {
 }
 
 pub(crate) fn run(args: &Args) -> Result2 {
-    let validator = Validator::from(args.reading.codec());
-    let checker =
-        Checker { validator: &validator, reading: &args.reading, given: args.given, now: None };
+    let policy = args.security.policy(&args.reading)?;
+    let validator = Validator::from(args.reading.codec()).with_policy(policy);
+    let mut checker = Checker::new(&validator, &args.reading, args.given);
+    checker.now = Some(args.security.now()?);
+    checker.from = args.security.source()?;
+    checker.replay = args.security.freshness();
     let mut counts = Counts::default();
     let mut plain = BufWriter::with_capacity(64 << 10, io::stdout());
     let mut styled = anstream::stdout();
     let mut sarif = Sarif::new();
-    let mut security = String::from("not checked");
+    let mut security = Checks::default();
     let mut unreadable = false;
     if args.format == Format::Sarif {
         sarif.open(&mut plain)?;
@@ -111,7 +119,11 @@ pub(crate) fn run(args: &Args) -> Result2 {
                 Verdict::Deviating => counts.deviating += 1,
                 _ => counts.invalid += 1,
             }
-            security = item.outcome.security.to_string();
+            let done = item.outcome.security;
+            security.rights |= done.rights;
+            security.signature |= done.signature;
+            security.freshness |= done.freshness;
+            security.replay |= done.replay;
             match args.format {
                 Format::Json => print_row(&mut plain, source, &item)?,
                 Format::Sarif => sarif.record(&mut plain, source, &item, args.verbose)?,

@@ -45,8 +45,7 @@ enum Form {
 
 pub(crate) fn run(args: &Args) -> Result2 {
     let validator = Validator::from(args.reading.codec());
-    let checker =
-        Checker { validator: &validator, reading: &args.reading, given: args.given, now: None };
+    let checker = Checker::new(&validator, &args.reading, args.given);
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout());
     let mut failed = false;
     for path in paths(&args.paths) {

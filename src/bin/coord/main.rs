@@ -12,7 +12,9 @@ mod registry;
 mod route;
 mod sarif;
 mod schema;
+mod security;
 mod show;
+mod sign;
 mod source;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -60,6 +62,12 @@ enum Verb {
     Convert(convert::Args),
     /// Print the JSON Schemas of everything that is written.
     Schema(schema::Args),
+    /// Sign messages.
+    Sign(sign::Sign),
+    /// Verify the signatures of messages.
+    Verify(sign::Verify),
+    /// Make a key to sign with.
+    Keygen(sign::Keygen),
     /// Try routing patterns.
     Route(route::Args),
     /// Print the completion script of a shell.
@@ -175,6 +183,9 @@ fn main() -> ExitCode {
         Verb::Explain(args) => explain::run(&args),
         Verb::Convert(args) => convert::run(&args),
         Verb::Schema(args) => schema::run(&args),
+        Verb::Sign(args) => sign::sign(&args),
+        Verb::Verify(args) => sign::verify(&args),
+        Verb::Keygen(args) => sign::keygen(&args),
         Verb::Route(args) => route::run(&args),
         Verb::Completions { shell } => completions(shell),
     };

@@ -5,9 +5,10 @@ use crate::{Failure, Reading};
 use clap::ValueEnum;
 use coordination_protocol::event::Codec;
 use coordination_protocol::json::{self, Dialect, Limits};
+use coordination_protocol::scalar::ComponentId;
+use coordination_protocol::validate::fresh::{Freshness, ReplayCache};
 use coordination_protocol::validate::{
-    Context, FileKind, History, LineIndex, Outcome, Position, Snippet, Validator, looks_like,
-    scan_as,
+    Context, FileKind, Inbox, LineIndex, Outcome, Position, Snippet, Validator, looks_like, scan_as,
 };
 use std::io::{BufRead, Read};
 use std::ops::Range;
@@ -106,10 +107,21 @@ fn whole_lines(file: &str, range: Range<usize>) -> (&[u8], usize) {
 
 /// Checks every record of an input and hands it on.
 pub(crate) struct Checker<'c> {
-    pub(crate) validator: &'c Validator,
-    pub(crate) reading: &'c Reading,
-    pub(crate) given: As,
+    validator: &'c Validator,
+    reading: &'c Reading,
+    given: As,
+    /// The time, in milliseconds since 1970-01-01T00:00:00Z.
     pub(crate) now: Option<i64>,
+    /// The component that records without a source come from.
+    pub(crate) from: Option<ComponentId>,
+    /// What was seen before is refused within this.
+    pub(crate) replay: Option<Freshness>,
+}
+
+impl<'c> Checker<'c> {
+    pub(crate) fn new(validator: &'c Validator, reading: &'c Reading, given: As) -> Self {
+        Checker { validator, reading, given, now: None, from: None, replay: None }
+    }
 }
 
 type Take<'t> = dyn FnMut(&str, Item<'_>) -> Result<(), Failure> + 't;
@@ -151,36 +163,30 @@ impl Checker<'_> {
         }
     }
 
-    fn context<'h>(&self, history: &'h History) -> Context<'h> {
-        let context = Context::new().with_history(history);
-        match self.now {
-            Some(now) => context.with_now(now),
-            None => context,
+    fn inbox(&self) -> Inbox {
+        let inbox = Inbox::new(self.validator.clone());
+        match &self.replay {
+            Some(freshness) => inbox.with_replay(ReplayCache::new(freshness)),
+            None => inbox,
         }
+    }
+
+    fn look<'a>(&self, inbox: &mut Inbox, bytes: &'a [u8]) -> Outcome<'a> {
+        inbox.look(bytes, self.now.unwrap_or_default(), self.from.as_ref())
     }
 
     fn codec(&self) -> &Codec {
         self.validator.codec()
     }
 
-    /// What was accepted counts for what comes behind it.
-    fn note(history: &mut History, outcome: &Outcome<'_>) {
-        if outcome.message.is_some()
-            && let Ok(checked) = outcome.clone().accept()
-        {
-            history.note(&checked);
-        }
-    }
-
     fn stream(&self, name: &str, reader: impl BufRead, take: &mut Take<'_>) -> Result<(), Failure> {
         let mut records = self.codec().records(reader);
-        let mut history = History::new();
+        let mut inbox = self.inbox();
         while let Some(raw) = records
             .next_record()
             .map_err(|error| Failure(format!("cannot read {name}: {error}")))?
         {
-            let outcome = self.validator.check_bytes(raw.bytes, &self.context(&history));
-            Self::note(&mut history, &outcome);
+            let outcome = self.look(&mut inbox, raw.bytes);
             take(name, Item { outcome, bytes: raw.bytes, place: Place::Line(raw.line) })?;
         }
         Ok(())
@@ -195,9 +201,11 @@ impl Checker<'_> {
     ) -> Result<(), Failure> {
         let index = LineIndex::new(text);
         // What a file shows are examples, not a history.
-        let history = History::new();
+        let mut context = Context::new();
+        context.now = self.now;
+        context.source = self.from.as_ref();
         for snippet in scan_as(text, kind, self.codec().limits()) {
-            let outcome = self.validator.check_snippet(&snippet, &self.context(&history));
+            let outcome = self.validator.check_snippet(&snippet, &context);
             let bytes = snippet.text.as_bytes();
             take(name, Item { outcome, bytes, place: Place::Snippet(&index, text, &snippet) })?;
         }
@@ -218,11 +226,10 @@ impl Checker<'_> {
             return self.stream(name, text.as_bytes(), take);
         }
         let index = LineIndex::new(text);
-        let mut history = History::new();
+        let mut inbox = self.inbox();
         for element in json::elements(text, start) {
             let bytes = element.raw(text).as_bytes();
-            let outcome = self.validator.check_bytes(bytes, &self.context(&history));
-            Self::note(&mut history, &outcome);
+            let outcome = self.look(&mut inbox, bytes);
             let place = Place::Slice(&index, text, element.start());
             take(name, Item { outcome, bytes, place })?;
         }

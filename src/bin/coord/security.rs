@@ -1,0 +1,127 @@
+//! What `coord` is told of the sources of messages: registrations, keys, the time.
+
+use crate::source::{As, Checker};
+use crate::{Failure, Reading};
+use coordination_protocol::json::Limits;
+use coordination_protocol::message::Message;
+use coordination_protocol::scalar::{ComponentId, Timestamp};
+use coordination_protocol::validate::fresh::Freshness;
+use coordination_protocol::validate::rights::Rights;
+use coordination_protocol::validate::signature::KeyRing;
+use coordination_protocol::validate::{Policy, Validator};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Security")]
+pub(crate) struct Security {
+    /// Registrations of components: each may publish and subscribe only what its own covers.
+    #[arg(long, value_name = "FILE")]
+    rights: Option<String>,
+
+    /// Public keys: each message must be signed by its source.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<String>,
+
+    /// Refuse messages that are old, expired, or seen before.
+    #[arg(long)]
+    fresh: bool,
+
+    /// Refuse messages whose source cannot be checked.
+    #[arg(long)]
+    require: bool,
+
+    /// The component that records without a source come from.
+    #[arg(long, value_name = "COMPONENT")]
+    source: Option<String>,
+
+    /// The time at which keys must be valid and messages recent: RFC 3339, or `now`.
+    #[arg(long, default_value = "now", value_name = "TIME")]
+    at: String,
+}
+
+impl Security {
+    pub(crate) fn policy(&self, reading: &Reading) -> Result<Policy, Failure> {
+        let mut policy = Policy::new();
+        if let Some(path) = &self.rights {
+            policy = policy.with_rights(rights(path, reading)?);
+        }
+        if let Some(path) = &self.keys {
+            policy = policy.with_verifier(key_ring(path)?);
+        }
+        if self.fresh {
+            policy = policy.with_freshness(Freshness::default());
+        }
+        Ok(if self.require { policy.required() } else { policy })
+    }
+
+    pub(crate) fn freshness(&self) -> Option<Freshness> {
+        self.fresh.then(Freshness::default)
+    }
+
+    pub(crate) fn source(&self) -> Result<Option<ComponentId>, Failure> {
+        let parse = |text: &String| {
+            ComponentId::new(text).map_err(|error| Failure(format!("--source {text}: {error}")))
+        };
+        self.source.as_ref().map(parse).transpose()
+    }
+
+    pub(crate) fn now(&self) -> Result<i64, Failure> {
+        moment(&self.at)
+    }
+}
+
+/// A moment in milliseconds since 1970-01-01T00:00:00Z; `now` is the clock's.
+pub(crate) fn moment(text: &str) -> Result<i64, Failure> {
+    if text == "now" {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        return Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    }
+    let time = Timestamp::new(text).map_err(|error| Failure(format!("--at: {error}")))?;
+    time.unix_millis().ok_or_else(|| Failure(format!("--at: `{text}` is out of range")))
+}
+
+pub(crate) fn key_ring(path: &str) -> Result<KeyRing, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure(format!("cannot read {path}: {error}")))?;
+    KeyRing::new()
+        .with_json(&text, &Limits::DEFAULT.with_bytes(16 << 20))
+        .map_err(|error| Failure(format!("{path}: {error}")))
+}
+
+/// The rights of all registrations in a file of any shape that `check` reads.
+fn rights(path: &str, reading: &Reading) -> Result<Rights, Failure> {
+    let validator = Validator::from(reading.codec());
+    let checker = Checker::new(&validator, reading, As::Auto);
+    let mut rights = Rights::new();
+    let mut seen = 0;
+    checker.path(path, &mut |source, item| {
+        let line = item.position(0).0;
+        let at = |problem: String| Failure(format!("{source}:{line}: {problem}"));
+        let checked = match item.outcome.accept() {
+            Ok(checked) => checked,
+            Err(report) => {
+                let first = report.findings().first().map(ToString::to_string).unwrap_or_default();
+                return Err(at(first));
+            }
+        };
+        let Message::ComponentRegistration(registration) = &checked.message else {
+            return Err(at(format!("a `{}` gives no rights", checked.kind())));
+        };
+        let list = |patterns: &Option<Vec<String>>| patterns.clone().unwrap_or_default();
+        let publications = list(&registration.event_publications);
+        let subscriptions = list(&registration.event_subscriptions);
+        seen += 1;
+        rights = std::mem::take(&mut rights)
+            .with_component(
+                &registration.component_id,
+                publications.iter().map(String::as_str),
+                subscriptions.iter().map(String::as_str),
+            )
+            .map_err(|error| at(error.to_string()))?;
+        Ok(())
+    })?;
+    if seen == 0 {
+        return Err(Failure(format!("{path}: there are no registrations in it")));
+    }
+    Ok(rights)
+}
