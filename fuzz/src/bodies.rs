@@ -8,6 +8,7 @@ use coordination_protocol::json::{
     self, Dialect, Fault, FaultKind, Json, Kind, Limits, Token, Visit, pointer,
 };
 use coordination_protocol::scalar as s;
+use coordination_protocol::validate::{self, FileKind, LineIndex, Place, Snippet};
 use serde_json::Value;
 use std::fmt::Display;
 use std::io::{BufReader, Read};
@@ -395,5 +396,67 @@ fn wander(text: &str) {
     }
     for offset in [0, root, text.len() / 2, text.len()] {
         let _ = pointer::locate(text, root, offset);
+    }
+}
+
+/// What is found in a file lies in it, in order, says where each byte comes from, and does not
+/// depend on the line ends. So it is whatever kind of file the text is taken for.
+pub fn scan(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let told = validate::looks_like(text);
+    fn by_kind<'a>(text: &'a str, kind: FileKind) -> Vec<Snippet<'a>> {
+        validate::scan_as(text, kind, &SCANNED).collect()
+    }
+    assert_eq!(validate::scan(text, &SCANNED).collect::<Vec<_>>(), by_kind(text, told));
+    for kind in [FileKind::EventLines, FileKind::Json, FileKind::Markdown, FileKind::Shell] {
+        let found = by_kind(text, kind);
+        placed(text, &found);
+        if !text.contains('\r') {
+            let other = text.replace('\n', "\r\n");
+            let (index, other_index) = (LineIndex::new(text), LineIndex::new(&other));
+            let shown = |found: &[Snippet<'_>], index: &LineIndex<'_>| {
+                found.iter().map(|snippet| shown(snippet, index)).collect::<Vec<_>>()
+            };
+            let again = shown(&by_kind(&other, kind), &other_index);
+            assert_eq!(shown(&found, &index), again, "as {kind:?}");
+            assert_eq!(validate::looks_like(&other), told);
+        }
+    }
+}
+
+/// Shallow enough to be reached by small inputs.
+const SCANNED: Limits = Limits::DEFAULT.with_depth(4);
+
+/// Everything about a snippet that line ends do not change.
+fn shown(snippet: &Snippet<'_>, index: &LineIndex<'_>) -> String {
+    let at = index.position(snippet.origin(0));
+    let (form, place, command) = (snippet.form, snippet.place, &snippet.command);
+    let (template, text) = (snippet.template, snippet.text.replace('\r', ""));
+    let around = format!("{form:?} {place:?} {command:?}").replace("\\r", "");
+    format!("{}:{} {around} {template} {text}", at.line, at.column)
+}
+
+fn placed(file: &str, found: &[Snippet<'_>]) {
+    let mut last = 0;
+    for snippet in found {
+        let range = snippet.range();
+        assert!(last <= range.start && range.end <= file.len(), "{snippet:?}");
+        assert!(range.start < range.end && !snippet.text.is_empty(), "{snippet:?}");
+        last = range.end;
+        let mut before = 0;
+        for (at, character) in snippet.text.char_indices() {
+            let origin = snippet.origin(at);
+            assert!(before <= origin && range.contains(&origin), "byte {at} of {snippet:?}");
+            before = origin;
+            let rest = &file[origin..];
+            // An escape like `$'\n'` is the one thing that the file spells otherwise.
+            let escape = rest.starts_with('\\')
+                && matches!(snippet.place, Place::Argument { .. } | Place::InlineCode);
+            assert!(rest.starts_with(character) || escape, "byte {at} of {snippet:?}");
+        }
+        assert_eq!(snippet.origin(snippet.text.len()), range.end);
+        if snippet.text.len() == range.len() {
+            assert_eq!(snippet.text, file[range]);
+        }
     }
 }

@@ -46,3 +46,8 @@ fn scalars() {
 fn scanner() {
     run("scanner", bodies::scanner, 10_000);
 }
+
+#[test]
+fn scan() {
+    run("scan", bodies::scan, 2_000);
+}

@@ -26,5 +26,6 @@ mod scalar;
 #[cfg(feature = "schema")]
 mod schema;
 mod security;
+mod scan;
 mod support;
 mod validate;

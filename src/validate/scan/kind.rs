@@ -68,7 +68,8 @@ pub fn looks_like(text: &str) -> FileKind {
         if !line.is_empty() {
             let nothing_yet = commands + markup + others == 0;
             if opens_fence(text, at) {
-                return if records > others { FileKind::EventLines } else { FileKind::Markdown };
+                let stream = records > 0 && records >= hashes + markup + others;
+                return if stream { FileKind::EventLines } else { FileKind::Markdown };
             }
             match sign(line) {
                 Sign::Record(kind) if nothing_yet => return kind,
@@ -147,7 +148,7 @@ fn names_type(line: &str) -> bool {
 /// `[text](target)`, `[name]: target`, `[[page]]`, `[ ] task`, `![image]`.
 fn is_link(line: &str) -> bool {
     let inner = line[1..].trim_start();
-    let value = inner.starts_with(['{', '[', '"', '\'', ']', '-']) || inner.is_empty();
+    let value = inner.starts_with(['{', '[', '"', '\'', '-']) || matches!(inner, "" | "]");
     let word = ["true", "false", "null"].iter().any(|word| inner.starts_with(word));
     let digit = inner.starts_with(|c: char| c.is_ascii_digit());
     let named = line.split_once(']').is_some_and(|(_, rest)| rest.starts_with(['(', ':', '[']));

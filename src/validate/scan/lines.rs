@@ -2,7 +2,8 @@
 
 use super::mapped::Mapped;
 use super::shape::{
-    Bounds, event_head, extent, line_end, skip_blanks, starts_document, trim_end, with_stray,
+    Bounds, event_head, extent, line_end, skip_blanks, starts_document, starts_member, trim_end,
+    with_stray,
 };
 use super::{Command, Form, LEVELS, Output, Place, shell};
 use std::ops::Range;
@@ -133,7 +134,21 @@ impl<'a> Reader<'_, 'a, '_> {
             };
             at = skip_blanks(bytes, at + mark);
         }
-        at
+        if self.mode == Mode::Text { self.skip_key(at, eol) } else { at }
+    }
+
+    /// The event line behind `key: `, as in YAML, if there is one.
+    fn skip_key(&self, at: usize, eol: usize) -> usize {
+        let text = &*self.source.text;
+        let line = &text.as_bytes()[at.min(eol)..eol];
+        let key =
+            line.iter().take_while(|b| b.is_ascii_alphanumeric() || b"_-".contains(b)).count();
+        if key == 0 || !line[key..].starts_with(b": ") {
+            return at;
+        }
+        let value = skip_blanks(text.as_bytes(), at + key + 1);
+        let quoted = usize::from(matches!(text.as_bytes().get(value), Some(b'"' | b'\'')));
+        if event_head(text, value + quoted).is_some() { value } else { at }
     }
 
     /// The message at `at`, if one starts there; returns its end. `first` says that nothing stands
@@ -162,7 +177,8 @@ impl<'a> Reader<'_, 'a, '_> {
             if any || whole || starts_document(text, start) {
                 let bounds = Bounds { blank_line: self.mode == Mode::Prose, line: false };
                 let extent = extent(text, start, bounds);
-                if any || extent.key || !whole {
+                let begun = || starts_member(&text.as_bytes()[start..]);
+                if any || extent.key || !whole || begun() {
                     let mut end = extent.end;
                     if extent.closed {
                         end = with_stray(text, start, end, strict && quoted == 0, quoted > 0);

@@ -239,7 +239,10 @@ impl<'t> Block<'t> {
                 }
                 // Fences do not nest with marks of the same length. Where they seem to, the one
                 // before was not closed, or was closed by the wrong line.
-                let tag = info.bytes().all(|b| b.is_ascii_alphanumeric());
+                let tag = info
+                    .split(' ')
+                    .next()
+                    .is_some_and(|tag| tag.bytes().all(|b| b.is_ascii_alphanumeric()));
                 if marks == open.length && tag {
                     block.after = next;
                     block.next = opening(text, start, eol);

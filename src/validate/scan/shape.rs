@@ -48,14 +48,14 @@ pub(super) fn event_head(text: &str, at: usize) -> Option<Head> {
     let whole = !workflow.is_empty() && !phase.is_empty();
     let snake = name.contains(&b'_');
     let starts = match spelling {
-        Spelling::Upper if object => whole || snake && starts_member(rest),
+        Spelling::Upper if object => whole || snake && is_object(rest),
         Spelling::Upper => {
             whole && (snake || matches!(name, b"TYPE" | b"EVENT")) && stands_for_data(rest)
         }
         Spelling::Word => {
-            whole && object && starts_member(rest) && is_plain(workflow) && is_plain(phase)
+            whole && object && is_object(rest) && is_plain(workflow) && is_plain(phase)
         }
-        Spelling::Template => whole && object && starts_member(rest),
+        Spelling::Template => whole && object && is_object(rest),
     };
     starts.then_some(Head { data, object })
 }
@@ -64,6 +64,7 @@ pub(super) fn event_head(text: &str, at: usize) -> Option<Head> {
 /// quotes are no separators.
 fn part(bytes: &[u8], from: usize, word: bool) -> Option<&[u8]> {
     let room = &bytes[from.min(bytes.len())..bytes.len().min(from + MOST)];
+    let room = &room[..line_end(room, 0)];
     let mut at = 0;
     loop {
         at += match room.get(at)? {
@@ -85,11 +86,10 @@ fn part(bytes: &[u8], from: usize, word: bool) -> Option<&[u8]> {
     (part.trim_ascii() == part).then_some(part)
 }
 
-/// How far it is from `at` to behind the next `end` on the line.
+/// How far it is from `at` to behind the next `end`.
 fn closing(room: &[u8], at: usize, end: &[u8]) -> Option<usize> {
-    let rest = &room[at..];
-    let found = rest.windows(end.len()).position(|window| window == end)?;
-    (!rest[..found].contains(&b'\n')).then_some(found + end.len())
+    let found = room[at..].windows(end.len()).position(|window| window == end)?;
+    Some(found + end.len())
 }
 
 fn spelling(name: &[u8]) -> Option<Spelling> {
@@ -115,8 +115,11 @@ fn is_plain(id: &[u8]) -> bool {
 
 /// Whether a text starts with `{{name}}`, `{name}` or `{...}`.
 pub(super) fn is_placeholder(text: &[u8]) -> bool {
-    let braces = if text.starts_with(b"{{") { 2 } else { 1 };
-    let Some(inner) = text.get(braces..) else { return false };
+    let braces = text.iter().take(2).take_while(|b| **b == b'{').count();
+    if braces == 0 {
+        return false;
+    }
+    let inner = &text[braces..];
     let room = &inner[..inner.len().min(MOST)];
     let Some(end) = memchr(b'}', room) else { return false };
     let name = room[..end].trim_ascii();
@@ -126,15 +129,20 @@ pub(super) fn is_placeholder(text: &[u8]) -> bool {
 }
 
 /// Whether what stands behind `{` can be a first member, or the end.
-fn starts_member(object: &[u8]) -> bool {
+pub(super) fn starts_member(object: &[u8]) -> bool {
     let at = skip_space(object, 1);
-    matches!(object.get(at), Some(b'"' | b'\'' | b'\\' | b'}' | b'$'))
+    matches!(object.get(at), Some(b'"' | b'\'' | b'\\' | b'$'))
+}
+
+/// Whether an object starts with a member, or is empty.
+fn is_object(object: &[u8]) -> bool {
+    starts_member(object) || object.get(skip_space(object, 1)) == Some(&b'}')
 }
 
 /// Whether the data is the placeholder of a grammar line.
 fn stands_for_data(rest: &[u8]) -> bool {
-    let line = &rest[..memchr(b'\n', rest).unwrap_or(rest.len())];
-    let word = line.trim_ascii_end();
+    let room = &rest[..rest.len().min(MOST)];
+    let word = room[..line_end(room, 0)].trim_ascii_end();
     let word = word.strip_suffix(b"\"").or(word.strip_suffix(b"'")).unwrap_or(word);
     GRAMMAR.iter().any(|known| known.as_bytes() == word)
         || is_placeholder(word)
@@ -173,7 +181,9 @@ pub(super) fn starts_document(text: &str, at: usize) -> bool {
 /// Whether the string at `at` is a key: a colon follows it, or stands inside it where its closing
 /// quote was forgotten.
 fn is_key(bytes: &[u8], at: usize) -> bool {
-    let line = &bytes[at..line_end(bytes, at).min(at + MOST)];
+    let room = &bytes[at..bytes.len().min(at + MOST)];
+    let line = &room[..line_end(room, 0)];
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     match string_end(line, 0) {
         Some(end) if line.get(skip_blanks(line, end)) == Some(&b':') => true,
         end => {
@@ -227,7 +237,6 @@ pub(super) struct Extent {
 /// stand, unless it is indented further.
 pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
     let bytes = text.as_bytes();
-    let column = open - line_start(bytes, open);
     let (mut depth, mut key, mut last, mut at) = (0_usize, false, b' ', open);
     let stop = |at: usize, key| Extent { end: trim_end(bytes, open, at), closed: false, key };
     while let Some(&byte) = bytes.get(at) {
@@ -263,7 +272,7 @@ pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
                 let value_ended = !b"{[,: ".contains(&last);
                 let ends = match first {
                     b'\n' | b'\r' => bounds.blank_line || bounds.line,
-                    b'{' | b'[' if value_ended && next - at - 1 <= column => true,
+                    b'{' | b'[' if value_ended && next - at - 1 <= column(bytes, open) => true,
                     b'}' | b']' | b',' | b':' => false,
                     _ if bounds.line && value_ended => true,
                     _ => event_head(text, next + quoted).is_some(),
@@ -286,7 +295,6 @@ pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
 /// but messages may stand (`strict`), any other text up to the end of the line.
 pub(super) fn with_stray(text: &str, start: usize, end: usize, strict: bool, line: bool) -> usize {
     let bytes = text.as_bytes();
-    let column = start - line_start(bytes, start);
     let (mut end, mut at) = (end, end);
     loop {
         at = skip_blanks(bytes, at);
@@ -300,7 +308,7 @@ pub(super) fn with_stray(text: &str, start: usize, end: usize, strict: bool, lin
             Some(b'\n') if !line => {
                 let next = skip_blanks(bytes, at + 1);
                 let goes_on = match bytes.get(next) {
-                    Some(b'}' | b']') => strict || next - at - 1 >= column,
+                    Some(b'}' | b']') => strict || next - at - 1 >= column(bytes, start),
                     Some(b',') => strict,
                     _ => false,
                 };
@@ -335,10 +343,9 @@ pub(super) fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
     }
 }
 
-/// Where the line of `at` starts.
-pub(super) fn line_start(bytes: &[u8], at: usize) -> usize {
-    let head = &bytes[..at.min(bytes.len())];
-    memchr::memrchr(b'\n', head).map_or(0, |line_break| line_break + 1)
+/// How many bytes stand before `at` on its line.
+fn column(bytes: &[u8], at: usize) -> usize {
+    at - memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |line_break| line_break + 1)
 }
 
 /// The line break at or behind `at`, or the end.

@@ -17,7 +17,7 @@ use word::Word;
 
 /// Command substitutions deeper than this are read as plain text, whatever the limits say.
 const DEEPEST: usize = 32;
-/// Substitutions up to this length are shown in the text; of a longer one only `$()`.
+/// Substitutions up to this length on one line are shown in the text; of any other only `$()`.
 const SHOWN: usize = 128;
 
 /// Reads a script.
@@ -463,7 +463,7 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
         }
     }
 
-    /// Ends a substitution: the word around it gets its text, or `$()` for a long one.
+    /// Ends a substitution: the word around it gets its text, or `$()` in its place.
     fn close_frame(&mut self) {
         let Some(frame) = self.frames.pop() else { return };
         let range = frame.opened..self.at;
@@ -474,7 +474,8 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
         if self.word().is_none() {
             return;
         }
-        if range.len() <= SHOWN {
+        let shown = range.len() <= SHOWN && memchr(b'\n', &self.bytes[range.clone()]).is_none();
+        if shown {
             self.expansion(range);
         } else {
             let opening = if self.bytes[range.start] == b'`' { 1 } else { 2 };
@@ -548,6 +549,12 @@ fn reads_programs(name: &str) -> bool {
         "rg", "ruby", "sed", "yq",
     ];
     PROGRAMS.contains(&name.rsplit('/').next().unwrap_or(name))
+}
+
+/// Whether a command reads its words as scripts.
+fn runs_scripts(name: &str) -> bool {
+    const SHELLS: &[&str] = &["bash", "dash", "eval", "ksh", "sh", "ssh", "trap", "zsh"];
+    SHELLS.contains(&name.rsplit('/').next().unwrap_or(name))
 }
 
 /// Whether a command reads a program from its input.

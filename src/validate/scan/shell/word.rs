@@ -1,11 +1,12 @@
 //! Words: their quoting resolved, and the messages in them.
 
+use super::super::LEVELS;
 use super::super::Place;
 use super::super::lines::{self, Context, Mode};
 use super::super::mapped::Builder;
 use super::super::shape::event_head;
 use super::heredoc::HereDoc;
-use super::{Next, Shell, interprets, is_reserved, reads_programs};
+use super::{Next, Shell, interprets, is_reserved, reads_programs, runs_scripts};
 use memchr::memchr2;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -200,7 +201,10 @@ impl<'a> Shell<'_, '_, 'a> {
         let context = Context { place, command, expansions: &expansions, printf };
         let inner = self.output.found.split_off(word.mark);
         let level = self.level + 1;
-        if from == 0 {
+        let name = self.frames.last().and_then(|frame| frame.simple.name.as_deref());
+        if !starts && level < LEVELS && name.is_some_and(runs_scripts) {
+            super::read(self.output, &whole, &context, level);
+        } else if from == 0 {
             lines::read(self.output, &whole, Mode::Container, &context, level);
         } else {
             let part = whole.slice(from..whole.text.len());
