@@ -404,7 +404,7 @@ fn wander(text: &str) {
 pub fn scan(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let told = validate::looks_like(text);
-    fn by_kind<'a>(text: &'a str, kind: FileKind) -> Vec<Snippet<'a>> {
+    fn by_kind(text: &str, kind: FileKind) -> Vec<Snippet<'_>> {
         validate::scan_as(text, kind, &SCANNED).collect()
     }
     assert_eq!(validate::scan(text, &SCANNED).collect::<Vec<_>>(), by_kind(text, told));

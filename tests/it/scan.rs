@@ -93,8 +93,10 @@ fn laws_hold_for_damaged_files() {
     }
 }
 
-/// Ways to write a message so that its author's reader gets exactly its text.
-const WRITERS: &[(&str, fn(&str) -> String)] = &[
+type Writer = (&'static str, fn(&str) -> String);
+
+/// Ways to write a message so that its reader gets exactly its text.
+const WRITERS: &[Writer] = &[
     ("single quotes", |m| format!("publish '{}' x\n", m.replace('\'', r"'\''"))),
     ("double quotes", |m| format!("publish \"{}\" x\n", in_double_quotes(m))),
     ("assignment", |m| format!("local m=\"{}\"\n", in_double_quotes(m))),
@@ -340,92 +342,23 @@ fn broken_messages_lead_to_the_fault() {
     }
 }
 
+/// Pieces that open something, or make a reader look ahead.
+#[rustfmt::skip]
+const PIECES: &[&str] = &[
+    "'", "\"", "`", "``", "$(", "${", "$((", "((", "(", "<<E\n", "<<-'E'\n", "cat <<A <<B\n",
+    "\"$(", "$'\\", "{", "{\n", "[{\n", "{\"a\":", "{\"a\":\n", "{\"a\n", "[", "]", "}", "\\",
+    "\\\n", "```\n", "```json\n", "~~~\n", "> ```\n", "````md\n", "- ", "- - 1. ", "A_B:",
+    "A_B:c:d:{", "A_B:c:d:{\n", "\"A_B:c:d:{\\\"", "a:b:c:", "A_B:${", "/x '{\n", "/x \"",
+    "/x \\\n", "/x {\"a\":\n", "a'a", "echo '{", "case x in a) ", "esac ", "{\"a\":1}",
+    "{\"a\":1} ", "{{", "{{a}}", "<a", "\"<", "$", "...", "|", "\"a|", "#", "# a\n", "\r\n", "\n",
+    " ", "\t", "x=", "x=(", "<(", "<<<", ";", "&", "|", "é", "\u{feff}", "printf '%",
+    "{\"a\":1}\n}\n", "'\\''", "k: ", "\"{\\\"", "`{`", "`a:", "jq '{\n", "\"{\n\n",
+];
+
 /// Every piece repeated, alone and with a line break: each is over in time that grows with the
 /// length only, or this test does not end.
 #[test]
 fn hostile_files_end() {
-    let pieces = [
-        "'",
-        "\"",
-        "`",
-        "``",
-        "$(",
-        "${",
-        "$((",
-        "((",
-        "(",
-        "<<E\n",
-        "<<-'E'\n",
-        "cat <<A <<B\n",
-        "\"$(",
-        "$'\\",
-        "{",
-        "{\n",
-        "[{\n",
-        "{\"a\":",
-        "{\"a\":\n",
-        "{\"a\n",
-        "[",
-        "]",
-        "}",
-        "\\",
-        "\\\n",
-        "```\n",
-        "```json\n",
-        "~~~\n",
-        "> ```\n",
-        "````md\n",
-        "- ",
-        "- - 1. ",
-        "A_B:",
-        "A_B:c:d:{",
-        "A_B:c:d:{\n",
-        "\"A_B:c:d:{\\\"",
-        "a:b:c:",
-        "A_B:${",
-        "/x '{\n",
-        "/x \"",
-        "/x \\\n",
-        "/x {\"a\":\n",
-        "a'a",
-        "echo '{",
-        "case x in a) ",
-        "esac ",
-        "{\"a\":1}",
-        "{\"a\":1} ",
-        "{{",
-        "{{a}}",
-        "<a",
-        "\"<",
-        "$",
-        "...",
-        "|",
-        "\"a|",
-        "#",
-        "# a\n",
-        "\r\n",
-        "\n",
-        " ",
-        "\t",
-        "x=",
-        "x=(",
-        "<(",
-        "<<<",
-        ";",
-        "&",
-        "|",
-        "é",
-        "\u{feff}",
-        "printf '%",
-        "{\"a\":1}\n}\n",
-        "'\\''",
-        "k: ",
-        "\"{\\\"",
-        "`{`",
-        "`a:",
-        "jq '{\n",
-        "\"{\n\n",
-    ];
     let limits = Limits::default();
     let kinds = [FileKind::EventLines, FileKind::Markdown, FileKind::Shell];
     let run = |text: &str, kind| {
@@ -434,7 +367,7 @@ fn hostile_files_end() {
         assert!(covered <= text.len());
     };
     let mut all = String::new();
-    for piece in pieces {
+    for piece in PIECES {
         for end in ["", "\n"] {
             let text = format!("{piece}{end}").repeat(scaled(32 << 10) / (piece.len() + end.len()));
             for kind in kinds {

@@ -134,7 +134,7 @@ fn sign(line: &str) -> Sign {
     }
 }
 
-/// Whether a line starts with an UPPER_SNAKE word, as a broken event line does.
+/// Whether a line starts with an `UPPER_SNAKE` word, as a broken event line does.
 fn names_type(line: &str) -> bool {
     let end =
         line.bytes().take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_');

@@ -111,7 +111,7 @@ struct Reader<'r, 'a, 'c> {
     level: usize,
 }
 
-impl<'a> Reader<'_, 'a, '_> {
+impl Reader<'_, '_, '_> {
     /// The first byte behind indentation, list marks and quotation marks.
     fn skip_marks(&self, at: usize, eol: usize) -> usize {
         let bytes = self.source.text.as_bytes();
@@ -235,7 +235,10 @@ impl<'a> Reader<'_, 'a, '_> {
             }
             end = line_end(bytes, next);
         }
-        self.add(at..trim_end(bytes, at, end), Form::Document, at);
+        let stop = trim_end(bytes, at, end);
+        if stop > at {
+            self.add(at..stop, Form::Document, at);
+        }
         Some(end)
     }
 

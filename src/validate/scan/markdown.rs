@@ -21,100 +21,18 @@ enum Language {
 
 /// The language that an info string names. Tags that are nobody's language are read as lines.
 fn language(info: &str) -> Language {
-    const TABLE: &[(Language, &[&str])] = &[
-        (Language::Json, &["json", "jsonl", "ndjson"]),
-        (
-            Language::Shell,
-            &["bash", "sh", "shell", "zsh", "console", "ksh", "dash", "shell-session", "terminal"],
-        ),
-        (Language::Markdown, &["markdown", "md", "mdx"]),
+    const TABLE: &[(Language, &str)] = &[
+        (Language::Json, "json jsonl ndjson"),
+        (Language::Shell, "bash sh shell zsh console ksh dash shell-session terminal"),
+        (Language::Markdown, "markdown md mdx"),
         (
             Language::Other,
-            &[
-                "asm",
-                "awk",
-                "bat",
-                "c",
-                "c++",
-                "clojure",
-                "cmake",
-                "cpp",
-                "cs",
-                "csharp",
-                "css",
-                "dart",
-                "diff",
-                "dockerfile",
-                "dot",
-                "elixir",
-                "erl",
-                "erlang",
-                "ex",
-                "fish",
-                "fsharp",
-                "go",
-                "golang",
-                "gradle",
-                "graphql",
-                "groovy",
-                "haskell",
-                "hcl",
-                "hs",
-                "html",
-                "java",
-                "javascript",
-                "jinja",
-                "jq",
-                "js",
-                "json5",
-                "jsonc",
-                "jsx",
-                "julia",
-                "kotlin",
-                "kt",
-                "latex",
-                "less",
-                "lua",
-                "make",
-                "makefile",
-                "mermaid",
-                "nix",
-                "objc",
-                "ocaml",
-                "patch",
-                "perl",
-                "php",
-                "plantuml",
-                "powershell",
-                "ps1",
-                "proto",
-                "protobuf",
-                "py",
-                "python",
-                "python3",
-                "r",
-                "rb",
-                "rs",
-                "ruby",
-                "rust",
-                "sass",
-                "scala",
-                "scss",
-                "solidity",
-                "sql",
-                "svelte",
-                "svg",
-                "swift",
-                "terraform",
-                "tex",
-                "ts",
-                "tsx",
-                "typescript",
-                "vim",
-                "vue",
-                "xml",
-                "zig",
-            ],
+            "asm awk bat c c++ clojure cmake cpp cs csharp css dart diff dockerfile dot elixir erl \
+             erlang ex fish fsharp go golang gradle graphql groovy haskell hcl hs html java \
+             javascript jinja jq js json5 jsonc jsx julia kotlin kt latex less lua make makefile \
+             mermaid nix objc ocaml patch perl php plantuml powershell ps1 proto protobuf py python \
+             python3 r rb rs ruby rust sass scala scss solidity sql svelte svg swift terraform tex \
+             ts tsx typescript vim vue xml zig",
         ),
     ];
     let word = info.trim_start_matches(['{', '.', ' ']);
@@ -123,7 +41,7 @@ fn language(info: &str) -> Language {
     if word.is_empty() {
         return Language::Untagged;
     }
-    let named = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
+    let named = |names: &str| names.split(' ').any(|name| name.eq_ignore_ascii_case(word));
     TABLE.iter().find(|(_, names)| named(names)).map_or(Language::Text, |(language, _)| *language)
 }
 

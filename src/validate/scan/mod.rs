@@ -26,7 +26,7 @@
 //!
 //! # What is found
 //!
-//! * An **event line**: an UPPER_SNAKE word, three colons, an object. A word in lower case counts
+//! * An **event line**: an `UPPER_SNAKE` word, three colons, an object. A word in lower case counts
 //!   if a quoted key follows. So does a line that shows the grammar, as a template.
 //! * A **document**: an object, or an array of objects, with a quoted key. In a fence that is
 //!   tagged `json`, any value.

@@ -308,7 +308,7 @@ pub(super) fn with_stray(text: &str, start: usize, end: usize, strict: bool, lin
             Some(b'\n') if !line => {
                 let next = skip_blanks(bytes, at + 1);
                 let goes_on = match bytes.get(next) {
-                    Some(b'}' | b']') => strict || next - at - 1 >= column(bytes, start),
+                    Some(b'}' | b']') => strict || next - at > column(bytes, start),
                     Some(b',') => strict,
                     _ => false,
                 };

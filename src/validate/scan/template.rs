@@ -33,7 +33,7 @@ pub(super) fn is_template(text: &str, data: usize, printf: bool) -> bool {
         while let Some(&byte) = json.get(end) {
             match byte {
                 b'\n' => break,
-                b'\\' => end += 1,
+                b'\\' => end += usize::from(json.get(end + 1) != Some(&b'\n')),
                 _ if byte == quote => break,
                 _ => {}
             }
