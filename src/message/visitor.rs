@@ -371,10 +371,10 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
                 _ => Expect::Search,
             };
         }
-        // Members are told by their keys, elements by what holds them.
+        // Elements have no key that would set their shape.
         let (expect, element) = match frame.expect {
-            Expect::Shape(Shape::List(of)) => (Expect::Shape(*of), true),
-            Expect::Search => (Expect::Search, false),
+            Expect::Shape(Shape::List(of)) if kind == Kind::Array => (Expect::Shape(*of), true),
+            Expect::Search if kind == Kind::Array => (Expect::Search, false),
             _ => (Expect::Ignore, false),
         };
         if let Some(inside) = self.frames.get_mut(depth + 1) {

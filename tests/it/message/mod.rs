@@ -76,3 +76,20 @@ fn only_white_space_of_json_may_follow() {
     assert!(found(Mode::Strict, &text).is_empty());
     assert_eq!(found(Mode::Strict, &format!("{text}\u{c}")), ["trailing-text "]);
 }
+
+/// What was expected somewhere deep must not be expected of an unknown value beside it.
+#[test]
+fn nothing_is_asked_of_unknown_values_at_any_depth() {
+    let known = r#""allocation_request":{"request_id":"r","workflow_id":"w","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"tool_instances":{"bash":3},"exclusive_files":["a"]}}"#;
+    let mut value = r#"{"agents":"$x"}"#.to_owned();
+    for depth in 0..24 {
+        let text = format!(r#"{{{known},"x":{value}}}"#);
+        assert_eq!(found(Mode::Strict, &text), ["unknown-field /x"], "{text}");
+        let envelope: Envelope = text.parse().unwrap();
+        assert_eq!(envelope.header.extra().get("x").unwrap().as_str(), value);
+        value = match depth % 3 {
+            0 | 1 => format!("[{value}]"),
+            _ => format!(r#"{{"resources":{value}}}"#),
+        };
+    }
+}
