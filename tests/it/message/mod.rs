@@ -5,6 +5,7 @@ mod fields;
 mod generate;
 mod hostile;
 mod lossless;
+mod planted;
 
 use coordination_protocol::message::Envelope;
 use coordination_protocol::{Codec, Mode, Verdict};
