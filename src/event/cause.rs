@@ -7,6 +7,9 @@ pub(super) const NO_PHASE: &str = "the phase is missing; an event without one sa
 pub(super) const SHELL_ESCAPED: &str =
     "the quotes are escaped for a shell; write the record as the shell would print it";
 
+const PASTED: &str =
+    "text was pasted between quotes of its own; escape it, for example with `jq -R`";
+
 /// The usual cause of broken JSON, from what stands around the fault.
 #[cold]
 pub(super) fn cause(text: &str, at: usize) -> Hint {
@@ -38,9 +41,8 @@ pub(super) fn cause(text: &str, at: usize) -> Hint {
         {
             "a comma is missing"
         }
-        (Some(b'"'), Some(b'"')) => {
-            "text was pasted between quotes of its own; escape it, for example with `jq -R`"
-        }
+        (Some(b'"'), Some(b'"')) => PASTED,
+        (Some(b'"'), Some(_)) if at > 1 && bytes[..at].ends_with(b"\"\"") => PASTED,
         (Some(b'"'), Some(byte))
             if byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80 =>
         {

@@ -765,7 +765,10 @@ fn broken_data_names_its_usual_cause() {
         ),
         (r#"{"a":True}"#, "JSON writes `true`, `false` and `null`; it has no NaN"),
         (r#"{"a":2 + 1}"#, "a sum was not evaluated; JSON has numbers only"),
-        (r#"{"a":""pasted""}"#, "a quote inside the text is not escaped"),
+        (
+            r#"{"a":""pasted""}"#,
+            "text was pasted between quotes of its own; escape it, for example with `jq -R`",
+        ),
         (r#"{"a":"say "hi""}"#, "a quote inside the text is not escaped"),
         (r#"{"a":"t" "b":1}"#, "a comma is missing"),
         ("{a:1}", "keys stand in double quotes"),
