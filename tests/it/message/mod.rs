@@ -1,6 +1,7 @@
 //! Messages: the documents, the envelope, what is found in them.
 
 mod envelope;
+mod field;
 mod fields;
 mod generate;
 mod hostile;
