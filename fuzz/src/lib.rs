@@ -1,3 +1,4 @@
 //! Fuzz targets of `coordination-protocol`; their bodies also run as ordinary tests.
 
 pub mod bodies;
+pub mod messages;

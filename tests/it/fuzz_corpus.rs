@@ -2,6 +2,8 @@
 
 #[path = "../../fuzz/src/bodies.rs"]
 pub(crate) mod bodies;
+#[path = "../../fuzz/src/messages.rs"]
+pub(crate) mod messages;
 
 use crate::support::{Rng, mutate, scaled};
 use std::path::Path;
@@ -50,4 +52,14 @@ fn scanner() {
 #[test]
 fn scan() {
     run("scan", bodies::scan, 2_000);
+}
+
+#[test]
+fn documents() {
+    run("documents", messages::documents, 4_000);
+}
+
+#[test]
+fn envelopes() {
+    run("envelopes", messages::envelopes, 4_000);
 }

@@ -371,7 +371,7 @@ fn told(report: &Report) -> Vec<String> {
 fn n_faults_are_n_findings() {
     let mut planted_codes = BTreeSet::new();
     let mut most = 0;
-    for number in 0..scaled(6_300) {
+    for number in 0..scaled(4_200) {
         let rng = &mut Rng::new(number as u64 + 3);
         let drawn = Drawn::new(number, Manner::Plain);
         let mut root = drawn.tree();
