@@ -23,9 +23,9 @@ mod registry;
 mod rights;
 mod route;
 mod scalar;
+mod scan;
 #[cfg(feature = "schema")]
 mod schema;
 mod security;
-mod scan;
 mod support;
 mod validate;
