@@ -71,6 +71,7 @@ pub mod scalar;
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub mod schema;
 pub mod validate;
+pub mod version;
 
 pub use event::{
     Category, Codec, Data, Event, EventBuf, EventBuilder, EventError, EventRef, EventType, Header,

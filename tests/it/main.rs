@@ -29,3 +29,4 @@ mod schema;
 mod security;
 mod support;
 mod validate;
+mod version;

@@ -1,0 +1,3 @@
+//! Versions: agreeing, announcing, migrating.
+
+mod negotiate;

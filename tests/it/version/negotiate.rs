@@ -1,0 +1,371 @@
+//! Negotiation against a brute-force oracle, and the two forms of what a side supports.
+
+use crate::support::{Rng, scaled};
+use coordination_protocol::ProtocolVersion;
+use coordination_protocol::version::{
+    Agreement, Feature, Refusal, Remedy, Side, Supported, Transition, VERSIONS, VersionRange,
+    negotiate,
+};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// A small world of versions, in which a set is a list of all its members.
+fn world() -> Vec<ProtocolVersion> {
+    let numbers = (0..3).flat_map(|a| (0..3).flat_map(move |b| (0..3).map(move |c| (a, b, c))));
+    numbers.map(|(a, b, c)| ProtocolVersion::new(a, b, c)).collect()
+}
+
+fn any_version(rng: &mut Rng) -> ProtocolVersion {
+    ProtocolVersion::new(rng.below(3) as u64, rng.below(3) as u64, rng.below(3) as u64)
+}
+
+fn any_range(rng: &mut Rng) -> VersionRange {
+    let (a, b) = (any_version(rng), any_version(rng));
+    if rng.one_in(2) {
+        a.into()
+    } else {
+        VersionRange::new(a.clone().min(b.clone()), a.max(b)).unwrap()
+    }
+}
+
+const FEATURES: &[&str] = &["a", "b", "batching", "x-1", "y.z"];
+
+/// The parts of a `Supported`, in the order in which they were drawn.
+#[derive(Clone)]
+struct Parts {
+    ranges: Vec<VersionRange>,
+    known: Vec<VersionRange>,
+    floor: Option<ProtocolVersion>,
+    features: Vec<Feature>,
+}
+
+impl Parts {
+    fn any(rng: &mut Rng) -> Self {
+        Parts {
+            ranges: (0..=rng.below(3)).map(|_| any_range(rng)).collect(),
+            known: (0..rng.below(3)).map(|_| any_range(rng)).collect(),
+            floor: rng.one_in(2).then(|| any_version(rng)),
+            features: (0..rng.below(4))
+                .map(|_| Feature::new(rng.pick(FEATURES)).unwrap())
+                .collect(),
+        }
+    }
+
+    fn build(&self) -> Supported {
+        let mut supported = Supported::new(self.ranges[0].clone());
+        for range in &self.ranges[1..] {
+            supported = supported.with_implemented(range.clone());
+        }
+        for range in &self.known {
+            supported = supported.with_known(range.clone());
+        }
+        for feature in &self.features {
+            supported = supported.with_feature(feature.clone());
+        }
+        match &self.floor {
+            Some(floor) => supported.with_floor(floor.clone()),
+            None => supported,
+        }
+    }
+}
+
+/// Tries every version of the world.
+fn oracle(ours: &Parts, theirs: &Parts) -> Option<ProtocolVersion> {
+    let speaks = |parts: &Parts, version: &ProtocolVersion| {
+        parts.ranges.iter().any(|range| range.lowest() <= version && version <= range.highest())
+            && parts.floor.as_ref().is_none_or(|floor| version >= floor)
+    };
+    world().into_iter().rfind(|version| speaks(ours, version) && speaks(theirs, version))
+}
+
+#[test]
+fn negotiation_agrees_with_trying_every_version() {
+    let (mut agreed, mut refused) = (0, 0);
+    for case in 0..scaled(20_000) {
+        let rng = &mut Rng::new(case as u64 + 1);
+        let (a, b) = (Parts::any(rng), Parts::any(rng));
+        let (ours, theirs) = (a.build(), b.build());
+        let outcome = negotiate(&ours, &theirs);
+        let expected = oracle(&a, &b);
+        // All ends of ranges lie in the world, so the highest common version does, too.
+        assert_eq!(
+            outcome.as_ref().ok().map(|found| &found.version),
+            expected.as_ref(),
+            "case {case}"
+        );
+        match &outcome {
+            Ok(agreement) => {
+                agreed += 1;
+                let both = a.features.iter().filter(|feature| b.features.contains(feature));
+                assert_eq!(agreement.features, both.cloned().collect(), "case {case}");
+            }
+            Err(_) => refused += 1,
+        }
+
+        // Symmetric, and the order of the parts does not matter.
+        let mirrored = negotiate(&theirs, &ours);
+        assert_eq!(mirrored, outcome.clone().map_err(|refusal| refusal.swapped()), "case {case}");
+        let mut shuffled = a.clone();
+        rng.shuffle(&mut shuffled.ranges);
+        rng.shuffle(&mut shuffled.known);
+        rng.shuffle(&mut shuffled.features);
+        assert_eq!(shuffled.build(), ours, "case {case}");
+        assert_eq!(negotiate(&ours, &theirs), outcome);
+
+        if let Err(refusal) = outcome {
+            assert!(!refusal.remedies().is_empty(), "case {case}: {refusal}");
+            for remedy in refusal.remedies() {
+                let (ours, theirs) = remedy.apply(refusal.ours(), refusal.theirs());
+                assert!(negotiate(&ours, &theirs).is_ok(), "case {case}: {remedy} does not help");
+            }
+        }
+    }
+    assert!(
+        agreed > scaled(2_000) && refused > scaled(2_000),
+        "{agreed} agreed, {refused} refused"
+    );
+}
+
+#[test]
+fn equal_sets_are_equal_values_and_both_forms_read_back() {
+    for case in 0..scaled(5_000) {
+        let rng = &mut Rng::new(case as u64 + 77);
+        let parts = Parts::any(rng);
+        let supported = parts.build();
+        assert_eq!(supported.to_string().parse::<Supported>().unwrap(), supported, "case {case}");
+        let json = supported.to_json();
+        assert_eq!(Supported::from_json(json.as_str()).unwrap(), supported, "case {case}");
+        let through: Supported =
+            serde_json::from_str(&serde_json::to_string(&supported).unwrap()).unwrap();
+        assert_eq!(through, supported);
+        for version in world() {
+            let inside = parts.ranges.iter().any(|range| range.contains(&version));
+            assert_eq!(supported.implements(&version), inside);
+            let known = inside || parts.known.iter().any(|range| range.contains(&version));
+            assert_eq!(supported.knows(&version), known);
+        }
+        let ranges = supported.implemented();
+        assert!(ranges.windows(2).all(|pair| pair[0].highest() < pair[1].lowest()));
+    }
+    let apart: Supported = "1.0.1+1.0.0+1.0.3".parse().unwrap();
+    assert_eq!(apart.to_string(), "1.0.0..=1.0.1+1.0.3");
+    let last = ProtocolVersion::new(1, 0, u64::MAX);
+    assert_eq!(
+        Supported::new(last.clone()).with_implemented(ProtocolVersion::V1_1_0).to_string(),
+        format!("{last}..=1.1.0"),
+        "nothing lies between them"
+    );
+}
+
+#[test]
+fn what_is_only_known_is_never_agreed_on() {
+    let ours: Supported = "1.0.0,reads=1.0.0..=1.2.0".parse().unwrap();
+    let theirs: Supported = "1.0.0..=1.2.0".parse().unwrap();
+    assert!(ours.knows(&ProtocolVersion::V1_1_0) && !ours.implements(&ProtocolVersion::V1_1_0));
+    assert_eq!(negotiate(&ours, &theirs).unwrap().version, ProtocolVersion::V1_0_0);
+    let newer: Supported = "1.1.0..=1.2.0".parse().unwrap();
+    assert!(negotiate(&ours, &newer).is_err());
+    let json = r#"{"implemented":[{"from":"1.1.0","to":"1.1.0"}],"known":[{"from":"1.0.0","to":"1.0.0"}]}"#;
+    let read = Supported::from_json(json).unwrap();
+    assert!(read.knows(&ProtocolVersion::V1_1_0), "what is implemented is known");
+}
+
+#[test]
+fn the_current_versions_are_those_of_the_tables() {
+    let current = Supported::current();
+    assert_eq!(current.to_string(), "1.0.0+1.1.0");
+    assert_eq!(Supported::default(), current);
+    assert!(VERSIONS.iter().all(|version| current.implements(version)));
+    assert!(VERSIONS.is_sorted());
+    for spec in coordination_protocol::event::REGISTRY {
+        assert!(current.implements(&spec.since), "{}", spec.event_type);
+    }
+}
+
+fn refused(ours: &str, theirs: &str) -> Refusal {
+    negotiate(&ours.parse().unwrap(), &theirs.parse().unwrap()).unwrap_err()
+}
+
+#[test]
+fn refusals_say_what_would_help() {
+    for (ours, theirs, sentence) in [
+        (
+            "1.1.0..=1.2.0",
+            "1.0.0",
+            "no version is common to 1.1.0..=1.2.0 (ours) and 1.0.0 (theirs); upgrade the peer to \
+             at least 1.1.0, or let our side speak 1.0.0 as well",
+        ),
+        (
+            "1.0.0..=1.1.0,floor=1.1.0",
+            "1.0.0",
+            "the highest common version is 1.0.0, below our floor 1.1.0; upgrade the peer to at \
+             least 1.1.0, or lower the floor of our side to 1.0.0",
+        ),
+        (
+            "1.0.0,floor=1.0.0",
+            "1.0.0,floor=2.0.0",
+            "the highest common version is 1.0.0, below the peer's floor 2.0.0; lower the floor \
+             of the peer to 1.0.0",
+        ),
+        (
+            "1.0.0,floor=1.1.0",
+            "1.0.0,floor=1.2.0",
+            "the highest common version is 1.0.0, below our floor 1.1.0 and the peer's floor \
+             1.2.0; lower the floor of both sides to 1.0.0",
+        ),
+        (
+            "1.0.0,floor=3.0.0",
+            "2.0.0",
+            "no version is common to 1.0.0 (ours) and 2.0.0 (theirs); upgrade both sides to at \
+             least 3.0.0",
+        ),
+    ] {
+        assert_eq!(refused(ours, theirs).to_string(), sentence);
+    }
+}
+
+#[test]
+fn a_refusal_carries_both_sides_as_data() {
+    let refusal = refused("1.0.0..=1.1.0,floor=1.1.0", "1.0.0");
+    assert_eq!(refusal.highest_common(), Some(&ProtocolVersion::V1_0_0));
+    assert_eq!(
+        refusal.remedies(),
+        [
+            Remedy::Upgrade { side: Side::Theirs, version: ProtocolVersion::V1_1_0 },
+            Remedy::LowerFloor { side: Side::Ours, version: ProtocolVersion::V1_0_0 },
+        ]
+    );
+    assert_eq!(
+        serde_json::to_value(&refusal).unwrap(),
+        json!({
+            "ours": {"implemented": [{"from": "1.0.0", "to": "1.1.0"}], "floor": "1.1.0"},
+            "theirs": {"implemented": [{"from": "1.0.0", "to": "1.0.0"}]},
+            "highest_common": "1.0.0",
+            "remedies": [
+                {"do": "upgrade", "side": "theirs", "version": "1.1.0"},
+                {"do": "lower-floor", "side": "ours", "version": "1.0.0"},
+            ],
+            "message": refusal.to_string(),
+        })
+    );
+    assert_eq!(refusal.swapped().swapped(), refusal);
+}
+
+#[test]
+fn agreements_have_a_json_form() {
+    let features = BTreeSet::from([Feature::new("batching").unwrap()]);
+    let agreement = negotiate(
+        &"1.0.0,features=batching".parse().unwrap(),
+        &"1.0.0,features=batching".parse().unwrap(),
+    )
+    .unwrap();
+    assert_eq!(agreement.features, features);
+    let json = json!({"version": "1.0.0", "features": ["batching"]});
+    assert_eq!(serde_json::to_value(&agreement).unwrap(), json);
+    assert_eq!(serde_json::from_value::<Agreement>(json).unwrap(), agreement);
+    assert!(
+        serde_json::from_str::<Agreement>(r#"{"version":"1.0.0","features":["a b"]}"#).is_err()
+    );
+    assert_eq!(agreement.to_string(), "1.0.0 with batching");
+}
+
+#[test]
+fn bad_texts_are_refused_with_their_place() {
+    let version = "is not a protocol version; write MAJOR.MINOR.PATCH like `1.1.0`";
+    for (text, at, reason) in [
+        ("", 0, format!("`` {version}")),
+        ("1.0", 0, format!("`1.0` {version}")),
+        ("1.0.0+", 6, format!("`` {version}")),
+        ("1.0.0..1.1.0", 5, "ranges include both ends; write `..=`".to_owned()),
+        ("1.0.0..=1.x.0", 8, format!("`1.x.0` {version}")),
+        ("1.0.0+2.0.0..=1.0.0", 6, "the range ends at 1.0.0, before it starts at 2.0.0".to_owned()),
+        ("1.0.0,florr=1.0.0", 6, "`florr` is none of reads=, floor=, features=".to_owned()),
+        ("1.0.0,floor=1", 12, format!("`1` {version}")),
+        ("1.0.0,floor=1.0.0,floor=1.1.0", 18, "`floor` is given twice".to_owned()),
+        ("1.0.0,reads=1.0.0+x", 18, format!("`x` {version}")),
+        (
+            "1.0.0,features=a+b c",
+            17,
+            "a feature name has 1 to 128 letters, digits, `_`, `-` and `.`".to_owned(),
+        ),
+        (
+            "1.0.0,features",
+            15,
+            "a feature name has 1 to 128 letters, digits, `_`, `-` and `.`".to_owned(),
+        ),
+    ] {
+        let error = text.parse::<Supported>().unwrap_err();
+        assert_eq!((error.at(), error.reason()), (at, reason.as_str()), "{text}");
+        assert_eq!(error.to_string(), format!("{reason} (byte {at})"), "{text}");
+    }
+    let many = vec!["1.0.0"; 65].join("+");
+    assert_eq!(
+        many.parse::<Supported>().unwrap_err().to_string(),
+        "more than 64 ranges (byte 384)"
+    );
+    let many: Vec<String> = (0..257).map(|n| format!("f{n}")).collect();
+    let many = format!("1.0.0,features={}", many.join("+"));
+    assert!(
+        many.parse::<Supported>().unwrap_err().to_string().starts_with("more than 256 features")
+    );
+}
+
+#[test]
+fn bad_json_is_refused_with_its_place() {
+    for (json, message) in [
+        ("[]", "expected an object, found an array (byte 0)"),
+        (" {}", "`implemented` is missing (byte 1)"),
+        (r#"{"implemented":[]}"#, "at least one range is needed at /implemented (byte 15)"),
+        (r#"{"implemented":{}}"#, "expected an array, found an object at /implemented (byte 15)"),
+        (r#"{"implemented":[{"from":"1.0.0"}]}"#, "`to` is missing at /implemented/0 (byte 16)"),
+        (
+            r#"{"implemented":[{"from":"1.0.0","to":"0.1.0"}]}"#,
+            "the range ends at 0.1.0, before it starts at 1.0.0 at /implemented/0 (byte 16)",
+        ),
+        (
+            r#"{"implemented":[{"from":"1.0.0","to":1}]}"#,
+            "expected a string, found a number at /implemented/0/to (byte 37)",
+        ),
+        (
+            r#"{"implemented":[{"from":"1.0.0","to":"1"}]}"#,
+            "`1` is not a protocol version; write MAJOR.MINOR.PATCH like `1.1.0` \
+             at /implemented/0/to (byte 37)",
+        ),
+        (
+            r#"{"implemented":[{"from":"1.0.0","to":"1.0.0"}],"features":["a","b c"]}"#,
+            "a feature name has 1 to 128 letters, digits, `_`, `-` and `.` at /features/1 (byte 63)",
+        ),
+        (r#"{"implemented":[],"implemented":[]}"#, "duplicate key (byte 18)"),
+        (r#"{"implemented":"#, "the text ends inside a value (byte 15)"),
+    ] {
+        assert_eq!(Supported::from_json(json).unwrap_err().to_string(), message, "{json}");
+    }
+    let error = Supported::from_json(r#"{"implemented":[{"from":"1.0.0","to":1}]}"#).unwrap_err();
+    assert_eq!((error.pointer(), error.at()), ("/implemented/0/to", 37));
+    let later = r#"{"implemented":[{"from":"1.0.0","to":"1.0.0","why":1}],"transports":["tcp"]}"#;
+    assert_eq!(
+        Supported::from_json(later).unwrap().to_string(),
+        "1.0.0",
+        "later keys are passed over"
+    );
+}
+
+#[test]
+fn a_transition_keeps_what_peers_still_need() {
+    let mut transition = Transition::new(Supported::current());
+    assert!(transition.versions().is_empty());
+    assert!(transition.meet("old", "1.0.0".parse().unwrap()).is_ok());
+    assert!(transition.meet("new", "1.0.0..=1.1.0".parse().unwrap()).is_ok());
+    assert!(transition.meet("alien", "3.0.0".parse().unwrap()).is_err());
+    assert!(transition.versions().into_iter().eq(VERSIONS));
+    let blockers: Vec<_> = transition.blockers(&ProtocolVersion::V1_1_0).collect();
+    assert_eq!(blockers, ["old"], "who is refused anyway blocks nothing");
+    let blockers: Vec<_> = transition.blockers(&ProtocolVersion::new(2, 0, 0)).collect();
+    assert_eq!(blockers, ["new", "old"]);
+    assert_eq!(transition.outcomes().count(), 3);
+
+    transition.meet("old", "1.0.0..=1.1.0".parse().unwrap());
+    assert!(transition.versions().into_iter().eq([&ProtocolVersion::V1_1_0]));
+    assert!(transition.leave("old") && !transition.leave("old"));
+    assert!(transition.outcome("old").is_none() && transition.outcome("new").is_some());
+}
