@@ -3,14 +3,24 @@
 //!
 //! * [`negotiate`] finds the version that two sides speak; [`Transition`] keeps count while several
 //!   are in use.
+//! * [`Matrix`] shows which version reads what another writes, computed from [`additions`].
+//! * [`Migrator`] rewrites a record of one version in another and lists what is lost.
 
+mod addition;
 mod form;
+mod matrix;
+mod migrate;
 mod negotiate;
 mod range;
 mod supported;
 mod transition;
 
+pub use addition::{Addition, AdditionKind, additions};
 pub use form::FormError;
+pub use matrix::{Cell, Matrix, Reading};
+pub use migrate::{
+    Adapter, AdapterError, Change, Loss, MigrateError, Migrated, Migrator, Step, StepError, migrate,
+};
 pub use negotiate::{Agreement, Refusal, Remedy, Side, negotiate};
 pub use range::{RangeError, VersionRange};
 pub use supported::{Feature, FeatureError, Supported, VERSIONS};

@@ -1,3 +1,5 @@
 //! Versions: agreeing, announcing, migrating.
 
+mod matrix;
+mod migrate;
 mod negotiate;

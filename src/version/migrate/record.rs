@@ -1,0 +1,80 @@
+//! Taking a record apart without changing it.
+
+use super::MigrateError;
+use crate::event::Header;
+use crate::json::{self, Dialect, Kind, Limits, Token};
+use std::ops::Range;
+
+/// A record, and what it is.
+#[derive(Clone, Debug)]
+pub(super) struct Record<'a> {
+    pub(super) text: &'a str,
+    /// Where the line or the object starts.
+    pub(super) start: usize,
+    pub(super) shape: Shape<'a>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Shape<'a> {
+    /// An event line, and where its type stands. The data is not looked at.
+    Line(Header<'a>, Range<usize>),
+    /// A JSON object that the scanner accepted; its members in order.
+    Document(Vec<Member<'a>>),
+}
+
+/// One member of the root object.
+#[derive(Clone, Debug)]
+pub(super) struct Member<'a> {
+    pub(super) key: std::borrow::Cow<'a, str>,
+    pub(super) value: Token,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn read(text: &'a str, limits: &Limits) -> Result<Self, MigrateError> {
+        let behind_mark = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let core = behind_mark.trim_ascii();
+        let start = text.len() - behind_mark.trim_ascii_start().len();
+        if core.starts_with('{') {
+            // The mark is no JSON; everything else around the object is.
+            json::check(core, Dialect::Strict, limits).map_err(|mut fault| {
+                fault.range = fault.range.start + start..fault.range.end + start;
+                MigrateError::Json(fault)
+            })?;
+            let members = json::members(text, start)
+                .map(|(key, value)| Member { key: key.decode(text), value })
+                .collect();
+            return Ok(Record { text, start, shape: Shape::Document(members) });
+        }
+        let header = Header::parse(core).map_err(MigrateError::NotARecord)?;
+        let place = start..start + header.type_name.len();
+        Ok(Record { text, start, shape: Shape::Line(header, place) })
+    }
+
+    /// The members of a document; none for a line.
+    pub(super) fn members(&self) -> &[Member<'a>] {
+        match &self.shape {
+            Shape::Document(members) => members,
+            Shape::Line(..) => &[],
+        }
+    }
+
+    /// A member of a document.
+    pub(super) fn get(&self, key: &str) -> Option<Token> {
+        self.members().iter().find(|member| member.key == key).map(|member| member.value)
+    }
+
+    /// A member of an object inside the document.
+    pub(super) fn inside(&self, object: Token, key: &str) -> Option<Token> {
+        if object.kind() != Kind::Object {
+            return None;
+        }
+        let (_, value) = json::members(self.text, object.start())
+            .find(|(name, _)| name.means(self.text, key))?;
+        Some(value)
+    }
+
+    /// The meaning of a string inside the document.
+    pub(super) fn meaning(&self, value: Token) -> Option<std::borrow::Cow<'a, str>> {
+        (value.kind() == Kind::Text).then(|| value.decode(self.text))
+    }
+}

@@ -1,0 +1,119 @@
+//! The compatibility matrix, against the rule stated pair by pair.
+
+use crate::support::{Rng, scaled};
+use coordination_protocol::ProtocolVersion;
+use coordination_protocol::event::{Codec, EventType, Registry};
+use coordination_protocol::finding::Mode;
+use coordination_protocol::version::{
+    Addition, AdditionKind, Matrix, Reading, VERSIONS, additions, migrate,
+};
+
+#[test]
+fn the_current_matrix_reads_as_it_was_reviewed() {
+    insta::assert_snapshot!(Matrix::current().to_markdown(), @r"
+    | reader \ writer | 1.0.0 | 1.1.0 |
+    |---|---|---|
+    | 1.0.0 | all | down-level |
+    | 1.1.0 | all | all |
+
+    What 1.0.0 does not know of 1.1.0:
+
+    - event types: `ERROR_ENCOUNTERED`, `RECOVERY_INITIATED`, `RECOVERY_COMPLETED`, `RECOVERY_FAILED`, `CHECKPOINT_CREATED`
+    - messages: `hello`, `welcome`, `release`, `conflict_check`, `rollback`, `heartbeat`, `subscription`, `dead_letter`, `proposal`, `vote`, `decision`, `deregistration`
+    - header keys: `protocol_version`, `message_id`, `timestamp`, `source`, `correlation_id`, `causation_id`, `request_id`, `response_to`, `response_required`, `priority`, `ttl_seconds`, `routing_key`, `signature`
+    - fields: `checkpoint_sync/state_version`
+    ");
+}
+
+#[test]
+fn the_json_form_has_every_pair() {
+    let matrix = Matrix::current();
+    let json = serde_json::to_value(&matrix).unwrap();
+    assert_eq!(json["versions"], serde_json::json!(["1.0.0", "1.1.0"]));
+    let cells = json["cells"].as_array().unwrap();
+    let row = |cell: &serde_json::Value| {
+        ["reader", "writer", "reading"].map(|key| cell[key].as_str().unwrap().to_owned()).join(" ")
+    };
+    let rows: Vec<_> = cells.iter().map(row).collect();
+    assert_eq!(
+        rows,
+        ["1.0.0 1.0.0 all", "1.0.0 1.1.0 down-level", "1.1.0 1.0.0 all", "1.1.0 1.1.0 all"]
+    );
+    let unknown = cells[1]["unknown"].as_array().unwrap();
+    assert_eq!(unknown.len(), 31);
+    let one =
+        serde_json::json!({"since": "1.1.0", "kind": "event_type", "name": "ERROR_ENCOUNTERED"});
+    assert_eq!(unknown[0], one);
+    assert!(cells[0]["unknown"].as_array().unwrap().is_empty());
+}
+
+/// What the matrix says is what the readers do.
+#[test]
+fn the_matrix_says_what_strict_readers_do() {
+    for cell in Matrix::current().cells() {
+        let reader = Codec::new(Mode::Strict).with_registry(Registry::new(cell.reader.clone()));
+        for kind in EventType::ALL.iter().filter(|kind| kind.spec().since <= cell.writer) {
+            let unknown = cell.unknown.iter().any(|addition| addition.name == kind.as_str());
+            assert_eq!(reader.registry().knows(kind.as_str()), !unknown, "{kind}");
+            let migrated = migrate(&format!("{kind}:w:p:{{}}"), &cell.writer, &cell.reader);
+            assert_eq!(migrated.is_ok(), !unknown, "{kind}");
+        }
+    }
+}
+
+const KINDS: &[AdditionKind] =
+    &[AdditionKind::EventType, AdditionKind::Body, AdditionKind::Header, AdditionKind::Field];
+
+#[test]
+fn every_cell_follows_from_the_additions() {
+    let mut seen = [0; 4];
+    for case in 0..scaled(500) {
+        let rng = &mut Rng::new(case as u64 + 2);
+        let any =
+            |rng: &mut Rng| ProtocolVersion::new(1 + rng.below(2) as u64, rng.below(3) as u64, 0);
+        let versions: Vec<_> = (0..=rng.below(4)).map(|_| any(rng)).collect();
+        let added: Vec<_> = (0..rng.below(4))
+            .map(|n| Addition::new(any(rng), KINDS[rng.below(4)], format!("a{n}")))
+            .collect();
+        let matrix = Matrix::new(&versions, &added);
+        assert_eq!(matrix.cells().len(), versions.len() * versions.len());
+        for cell in matrix.cells() {
+            let (reader, writer) = (&cell.reader, &cell.writer);
+            let new: Vec<_> =
+                added.iter().filter(|a| a.since > *reader && a.since <= *writer).collect();
+            let expected = if reader.major() != writer.major() {
+                Reading::Incompatible
+            } else if new.is_empty() {
+                Reading::All
+            } else if new
+                .iter()
+                .any(|a| matches!(a.kind, AdditionKind::EventType | AdditionKind::Body))
+            {
+                Reading::DownLevel
+            } else {
+                Reading::KeepsRest
+            };
+            assert_eq!(cell.reading, expected, "case {case}");
+            assert!(cell.unknown.iter().eq(new), "case {case}");
+            seen[expected as usize] += 1;
+            if reader == writer {
+                assert_eq!(cell.reading, Reading::All, "every version reads itself");
+            }
+            assert_eq!(matrix.cell(reader, writer), Some(cell), "case {case}");
+        }
+    }
+    assert!(seen.iter().all(|count| *count > scaled(50)), "{seen:?}");
+    let empty = Matrix::new(&[], &[]);
+    assert_eq!(empty.to_markdown(), "| reader \\ writer |\n|---|\n");
+    assert_eq!(empty.cell(&VERSIONS[0], &VERSIONS[1]), None);
+}
+
+#[test]
+fn additions_are_named_and_belong_to_supported_versions() {
+    for addition in additions() {
+        assert!(VERSIONS.contains(&addition.since), "{addition}");
+    }
+    let field = additions().find(|addition| addition.kind == AdditionKind::Field).unwrap();
+    assert_eq!(field.to_string(), "the field `checkpoint_sync/state_version`");
+    assert!(field.kind.is_optional() && !AdditionKind::Body.is_optional());
+}
