@@ -1,6 +1,7 @@
-//! What each version added: the one table that compatibility and migration are computed from.
+//! What each version added, from the tables of events and messages.
 
 use crate::event::REGISTRY;
+use crate::message::{Header, MessageKind, ObjectSpec, Shape};
 use crate::scalar::ProtocolVersion;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -17,7 +18,7 @@ pub enum AdditionKind {
     Body,
     /// A header key of the envelope.
     Header,
-    /// A field of a message, as `message/field`.
+    /// A field of a message, as `message/field`; `*` stands for any element or key of a map.
     Field,
 }
 
@@ -43,7 +44,7 @@ pub struct Addition {
 }
 
 impl Addition {
-    /// An addition; the name of a field is `message/field`.
+    /// An addition.
     pub fn new(
         since: ProtocolVersion,
         kind: AdditionKind,
@@ -65,53 +66,64 @@ impl fmt::Display for Addition {
     }
 }
 
-macro_rules! messages {
-    ($($since:ident $kind:ident: $($name:literal)+;)+) => {
-        /// Bodies, header keys and fields with the version that brought them.
-        ///
-        /// To be derived from the table of the messages, as event types are from the registry.
-        const MESSAGES: &[(ProtocolVersion, AdditionKind, &str)] =
-            &[$($((ProtocolVersion::$since, AdditionKind::$kind, $name)),+),+];
-    };
+/// The version of the envelope: the specification's messages stand alone, without header keys.
+const ENVELOPE: ProtocolVersion = ProtocolVersion::V1_1_0;
+
+/// The version that brought a header key; none if it is no header key.
+pub(super) fn header_since(key: &str) -> Option<ProtocolVersion> {
+    Header::SPEC.member(key).map(|member| member.since.max(&ENVELOPE).clone())
 }
 
-messages! {
-    V1_0_0 Body:
-        "allocation_request" "allocation_response" "workflow_state" "checkpoint_sync"
-        "error_report" "component_registration" "health_status" "component_config" "event";
-    V1_1_0 Body:
-        "hello" "welcome" "release" "conflict_check" "rollback" "heartbeat" "subscription"
-        "dead_letter" "proposal" "vote" "decision" "deregistration";
-    V1_1_0 Header:
-        "protocol_version" "message_id" "timestamp" "source" "correlation_id" "causation_id"
-        "request_id" "response_to" "response_required" "priority" "ttl_seconds" "routing_key"
-        "signature";
-    V1_1_0 Field:
-        "checkpoint_sync/state_version";
-}
-
-/// Everything that has a version in the tables: event types, then the parts of messages.
-pub fn additions() -> impl Iterator<Item = Addition> {
-    let events = REGISTRY.iter().map(|spec| {
-        Addition::new(spec.since.clone(), AdditionKind::EventType, spec.event_type.as_str())
-    });
-    let messages =
-        MESSAGES.iter().map(|(since, kind, name)| Addition::new(since.clone(), *kind, *name));
-    events.chain(messages)
-}
-
-/// Whether a root key is the body of an envelope in some version.
-pub(super) fn is_body(key: &str) -> bool {
-    MESSAGES.iter().any(|(_, kind, name)| *kind == AdditionKind::Body && *name == key)
-}
-
-/// The parts of messages that one version has and an earlier one lacks.
-pub(super) fn between<'v>(
-    low: &'v ProtocolVersion,
-    high: &'v ProtocolVersion,
-) -> impl Iterator<Item = (AdditionKind, &'static str)> + 'v {
-    MESSAGES
+/// Everything that has a version in the tables: event types, messages, header keys, and the fields
+/// that came later than their message.
+///
+/// ```
+/// use coordination_protocol::ProtocolVersion;
+/// use coordination_protocol::version::additions;
+///
+/// let later = additions().into_iter().filter(|addition| addition.since > ProtocolVersion::V1_0_0);
+/// let names: Vec<_> = later.map(|addition| addition.name).collect();
+/// assert!(names.contains(&"CHECKPOINT_CREATED".into()));
+/// assert!(names.contains(&"checkpoint_sync/state_version".into()));
+/// ```
+pub fn additions() -> Vec<Addition> {
+    let mut all: Vec<Addition> = REGISTRY
         .iter()
-        .filter(move |(since, ..)| low < since && since <= high)
-        .map(|(_, kind, name)| (*kind, *name))
+        .map(|spec| {
+            Addition::new(spec.since.clone(), AdditionKind::EventType, spec.event_type.as_str())
+        })
+        .collect();
+    all.extend(
+        MessageKind::KNOWN
+            .iter()
+            .map(|kind| Addition::new(kind.since().clone(), AdditionKind::Body, kind.as_str())),
+    );
+    all.extend(Header::SPEC.members.iter().filter_map(|member| {
+        Some(Addition::new(header_since(member.name)?, AdditionKind::Header, member.name))
+    }));
+    for kind in MessageKind::KNOWN {
+        if let Some(spec) = kind.spec() {
+            fields(spec, kind.since(), kind.as_str(), &mut all);
+        }
+    }
+    all
+}
+
+/// The fields of an object that are younger than what they stand in.
+fn fields(spec: &ObjectSpec, since: &ProtocolVersion, path: &str, all: &mut Vec<Addition>) {
+    for member in spec.members {
+        let path = format!("{path}/{}", member.name);
+        if member.since > since {
+            all.push(Addition::new(member.since.clone(), AdditionKind::Field, path.clone()));
+        }
+        within(member.shape, member.since.max(since), path, all);
+    }
+}
+
+fn within(shape: Shape, since: &ProtocolVersion, path: String, all: &mut Vec<Addition>) {
+    match shape {
+        Shape::Object(spec) => fields(spec, since, &path, all),
+        Shape::List(inner) | Shape::Map(inner) => within(*inner, since, path + "/*", all),
+        _ => {}
+    }
 }

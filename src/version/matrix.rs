@@ -76,8 +76,7 @@ pub struct Matrix {
 impl Matrix {
     /// The matrix of the versions that this crate supports.
     pub fn current() -> Self {
-        let additions: Vec<_> = additions().collect();
-        Matrix::new(VERSIONS, &additions)
+        Matrix::new(VERSIONS, &additions())
     }
 
     /// The matrix of versions of your own, from what each of them added.

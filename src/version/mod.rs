@@ -8,6 +8,7 @@
 
 mod addition;
 mod form;
+mod greeting;
 mod matrix;
 mod migrate;
 mod negotiate;
@@ -17,11 +18,12 @@ mod transition;
 
 pub use addition::{Addition, AdditionKind, additions};
 pub use form::FormError;
+pub use greeting::GreetingError;
 pub use matrix::{Cell, Matrix, Reading};
 pub use migrate::{
     Adapter, AdapterError, Change, Loss, MigrateError, Migrated, Migrator, Step, StepError, migrate,
 };
 pub use negotiate::{Agreement, Refusal, Remedy, Side, negotiate};
 pub use range::{RangeError, VersionRange};
-pub use supported::{Feature, FeatureError, Supported, VERSIONS};
+pub use supported::{Capability, CapabilityError, Supported, VERSIONS};
 pub use transition::Transition;

@@ -1,7 +1,7 @@
 //! Agreeing on one version, or saying why not and what would help.
 
 use super::range::VersionSet;
-use super::supported::{Feature, Supported};
+use super::supported::{Capability, Supported};
 use crate::scalar::ProtocolVersion;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -11,14 +11,14 @@ use std::fmt;
 /// Finds the version that two sides speak (specification, Migration Support).
 ///
 /// It is the highest version that both implement and that is below neither floor, with the
-/// features that both have. Pure and total; the order of ranges and features does not matter, and
-/// both sides compute the same answer.
+/// capabilities that both have. Pure and total; the order of ranges and capabilities does not
+/// matter, and both sides compute the same answer.
 ///
 /// ```
 /// use coordination_protocol::version::{Supported, negotiate};
 ///
-/// let ours: Supported = "1.0.0..=1.1.0,features=batching+compression".parse()?;
-/// let theirs: Supported = "1.1.0..=1.4.0,features=compression".parse()?;
+/// let ours: Supported = "1.0.0..=1.1.0,capabilities=batching+compression".parse()?;
+/// let theirs: Supported = "1.1.0..=1.4.0,capabilities=compression".parse()?;
 /// let agreement = negotiate(&ours, &theirs)?;
 /// assert_eq!(agreement.to_string(), "1.1.0 with compression");
 ///
@@ -39,7 +39,7 @@ pub fn negotiate(ours: &Supported, theirs: &Supported) -> Result<Agreement, Refu
     match common.at_least(floor).highest() {
         Some(version) => Ok(Agreement {
             version: version.clone(),
-            features: ours.features.intersection(&theirs.features).cloned().collect(),
+            capabilities: ours.capabilities.intersection(&theirs.capabilities).cloned().collect(),
         }),
         None => Err(Refusal {
             highest_common: common.highest().cloned(),
@@ -55,16 +55,16 @@ pub fn negotiate(ours: &Supported, theirs: &Supported) -> Result<Agreement, Refu
 pub struct Agreement {
     /// The version that both speak from now on.
     pub version: ProtocolVersion,
-    /// The features that both have.
+    /// The capabilities that both have.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub features: BTreeSet<Feature>,
+    pub capabilities: BTreeSet<Capability>,
 }
 
 impl fmt::Display for Agreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.version)?;
-        for (index, feature) in self.features.iter().enumerate() {
-            write!(f, "{}{feature}", if index == 0 { " with " } else { ", " })?;
+        for (index, capability) in self.capabilities.iter().enumerate() {
+            write!(f, "{}{capability}", if index == 0 { " with " } else { ", " })?;
         }
         Ok(())
     }

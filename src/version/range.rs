@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 /// All versions from one to another, both included; written `1.0.0..=1.1.0`, or `1.1.0` alone.
 ///
-/// Its JSON form is `{"from":"1.0.0","to":"1.1.0"}`.
+/// Its JSON form is `{"min":"1.0.0","max":"1.1.0"}`.
 ///
 /// ```
 /// use coordination_protocol::ProtocolVersion;
@@ -22,7 +22,9 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct VersionRange {
+    #[serde(rename = "min")]
     from: ProtocolVersion,
+    #[serde(rename = "max")]
     to: ProtocolVersion,
 }
 
@@ -58,18 +60,18 @@ impl VersionRange {
         (&self.from..=&self.to).contains(&version)
     }
 
-    /// Reads `{"from":"1.0.0","to":"1.1.0"}`.
+    /// Reads `{"min":"1.0.0","max":"1.1.0"}`.
     fn read(place: &Place<'_>) -> Result<Self, FormError> {
         let (mut from, mut to) = (None, None);
         for (key, value) in place.members()? {
             match key.as_str() {
-                "from" => from = Some(value.parse(str::parse)?),
-                "to" => to = Some(value.parse(str::parse)?),
+                "min" => from = Some(value.parse(str::parse)?),
+                "max" => to = Some(value.parse(str::parse)?),
                 _ => {}
             }
         }
-        let from = from.ok_or_else(|| place.missing("from"))?;
-        let to = to.ok_or_else(|| place.missing("to"))?;
+        let from = from.ok_or_else(|| place.missing("min"))?;
+        let to = to.ok_or_else(|| place.missing("max"))?;
         VersionRange::new(from, to).map_err(|error| place.error(error))
     }
 }

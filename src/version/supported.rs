@@ -19,22 +19,22 @@ pub const VERSIONS: &[ProtocolVersion] = &[ProtocolVersion::V1_0_0, ProtocolVers
 /// 1 to 128 of the characters letters, digits, `_`, `-` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct Feature(SmolStr);
+pub struct Capability(SmolStr);
 
-/// A text is no name of a feature.
+/// A text is no name of a capability.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a feature name has 1 to 128 letters, digits, `_`, `-` and `.`")]
-pub struct FeatureError(());
+#[error("a capability name has 1 to 128 letters, digits, `_`, `-` and `.`")]
+pub struct CapabilityError(());
 
-impl Feature {
+impl Capability {
     /// Takes a text as a name.
     ///
     /// # Errors
-    /// [`FeatureError`] if it is empty, too long or has other characters.
-    pub fn new(name: impl AsRef<str>) -> Result<Self, FeatureError> {
+    /// [`CapabilityError`] if it is empty, too long or has other characters.
+    pub fn new(name: impl AsRef<str>) -> Result<Self, CapabilityError> {
         match id::check(name.as_ref()) {
-            Ok(IdCharset::Recommended) => Ok(Feature(SmolStr::new(name))),
-            _ => Err(FeatureError(())),
+            Ok(IdCharset::Recommended) => Ok(Capability(SmolStr::new(name))),
+            _ => Err(CapabilityError(())),
         }
     }
 
@@ -44,15 +44,15 @@ impl Feature {
     }
 }
 
-impl fmt::Display for Feature {
+impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for Feature {
+impl<'de> Deserialize<'de> for Capability {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Feature::new(SmolStr::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        Capability::new(SmolStr::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -64,26 +64,27 @@ impl<'de> Deserialize<'de> for Feature {
 ///
 /// | form | example |
 /// |---|---|
-/// | text | `1.0.0..=1.1.0,reads=1.0.0..=1.2.0,floor=1.0.0,features=batching+compression` |
-/// | JSON | `{"implemented":[{"from":"1.0.0","to":"1.1.0"}],"known":[...],"floor":"1.0.0","features":["batching","compression"]}` |
+/// | text | `1.0.0..=1.1.0,reads=1.0.0..=1.2.0,floor=1.0.0,capabilities=batching+compression` |
+/// | JSON | `{"versions":[{"min":"1.0.0","max":"1.1.0"}],"known":[...],"floor":"1.0.0","capabilities":["batching","compression"]}` |
 ///
 /// Ranges include both ends and are joined by `+`. Everything but the implemented versions may be
-/// left out; what is implemented is known. Unknown keys of the JSON form are passed over, because
+/// left out; what is implemented is known. The JSON form is also how a [`hello`](Self::hello)
+/// spells it. Unknown keys of the JSON form are passed over, because
 /// it is read before the versions are known. Either form holds at most 64 ranges a list and 256
-/// features.
+/// capabilities.
 ///
 /// ```
 /// use coordination_protocol::ProtocolVersion;
 /// use coordination_protocol::version::Supported;
 ///
-/// let supported: Supported = "1.0.0+1.1.0,floor=1.1.0,features=batching".parse()?;
+/// let supported: Supported = "1.0.0+1.1.0,floor=1.1.0,capabilities=batching".parse()?;
 /// assert!(supported.implements(&ProtocolVersion::V1_0_0));
 /// assert_eq!(supported.floor(), Some(&ProtocolVersion::V1_1_0));
 /// assert_eq!(
 ///     supported.to_json().as_str(),
 ///     concat!(
-///         r#"{"implemented":[{"from":"1.0.0","to":"1.0.0"},{"from":"1.1.0","to":"1.1.0"}],"#,
-///         r#""floor":"1.1.0","features":["batching"]}"#
+///         r#"{"versions":[{"min":"1.0.0","max":"1.0.0"},{"min":"1.1.0","max":"1.1.0"}],"#,
+///         r#""floor":"1.1.0","capabilities":["batching"]}"#
 ///     )
 /// );
 /// assert_eq!(Supported::from_json(supported.to_json().as_str())?, supported);
@@ -95,7 +96,7 @@ pub struct Supported {
     /// Holds all that is implemented.
     pub(super) known: VersionSet,
     pub(super) floor: Option<ProtocolVersion>,
-    pub(super) features: BTreeSet<Feature>,
+    pub(super) capabilities: BTreeSet<Capability>,
 }
 
 impl Supported {
@@ -106,10 +107,10 @@ impl Supported {
 
     fn of(implemented: VersionSet) -> Self {
         let known = implemented.clone();
-        Supported { implemented, known, floor: None, features: BTreeSet::new() }
+        Supported { implemented, known, floor: None, capabilities: BTreeSet::new() }
     }
 
-    /// What this crate supports: [`VERSIONS`], without features of its own.
+    /// What this crate supports: [`VERSIONS`], without capabilities of its own.
     pub fn current() -> Self {
         Supported::of(VersionSet::new(VERSIONS.iter().cloned().map(VersionRange::from)))
     }
@@ -139,9 +140,9 @@ impl Supported {
         self
     }
 
-    /// Adds a feature.
-    pub fn with_feature(mut self, feature: Feature) -> Self {
-        self.features.insert(feature);
+    /// Adds a capability.
+    pub fn with_capability(mut self, capability: Capability) -> Self {
+        self.capabilities.insert(capability);
         self
     }
 
@@ -160,9 +161,9 @@ impl Supported {
         self.floor.as_ref()
     }
 
-    /// The features.
-    pub const fn features(&self) -> &BTreeSet<Feature> {
-        &self.features
+    /// The capabilities.
+    pub const fn capabilities(&self) -> &BTreeSet<Capability> {
+        &self.capabilities
     }
 
     /// Whether a version can be spoken, whatever the floor.
@@ -182,26 +183,26 @@ impl Supported {
     pub fn from_json(text: &str) -> Result<Self, FormError> {
         let root = Place::root(text)?;
         let (mut implemented, mut known, mut floor) = (None, None, None);
-        let mut features = BTreeSet::new();
+        let mut capabilities = BTreeSet::new();
         for (key, value) in root.members()? {
             match key.as_str() {
-                "implemented" => implemented = Some(VersionSet::read(&value)?),
+                "versions" => implemented = Some(VersionSet::read(&value)?),
                 "known" => known = Some(VersionSet::read(&value)?),
                 "floor" => floor = Some(value.parse(str::parse)?),
-                "features" => {
-                    for item in value.items(MOST_FEATURES)? {
-                        features.insert(item.parse(|name| Feature::new(name))?);
+                "capabilities" => {
+                    for item in value.items(MOST_CAPABILITIES)? {
+                        capabilities.insert(item.parse(|name| Capability::new(name))?);
                     }
                 }
                 _ => {}
             }
         }
-        let implemented = implemented.ok_or_else(|| root.missing("implemented"))?;
+        let implemented = implemented.ok_or_else(|| root.missing("versions"))?;
         let known = match known {
             Some(known) => known.with(implemented.ranges().iter().cloned()),
             None => implemented.clone(),
         };
-        Ok(Supported { implemented, known, floor, features })
+        Ok(Supported { implemented, known, floor, capabilities })
     }
 
     /// The JSON form.
@@ -211,7 +212,7 @@ impl Supported {
     }
 }
 
-const MOST_FEATURES: usize = 256;
+const MOST_CAPABILITIES: usize = 256;
 
 impl Default for Supported {
     /// [`Supported::current`].
@@ -230,8 +231,8 @@ impl fmt::Display for Supported {
         if let Some(floor) = &self.floor {
             write!(f, ",floor={floor}")?;
         }
-        for (index, feature) in self.features.iter().enumerate() {
-            write!(f, "{}{feature}", if index == 0 { ",features=" } else { "+" })?;
+        for (index, capability) in self.capabilities.iter().enumerate() {
+            write!(f, "{}{capability}", if index == 0 { ",capabilities=" } else { "+" })?;
         }
         Ok(())
     }
@@ -262,9 +263,9 @@ impl FromStr for Supported {
                     let floor = value.parse().map_err(|error| FormError::new(inside, error))?;
                     supported.floor = Some(floor);
                 }
-                "features" => supported.features = features(value, inside)?,
+                "capabilities" => supported.capabilities = capabilities(value, inside)?,
                 _ => {
-                    let reason = format_args!("`{key}` is none of reads=, floor=, features=");
+                    let reason = format_args!("`{key}` is none of reads=, floor=, capabilities=");
                     return Err(FormError::new(at, reason));
                 }
             }
@@ -276,30 +277,33 @@ impl FromStr for Supported {
 }
 
 /// Reads names joined by `+`.
-fn features(text: &str, mut at: usize) -> Result<BTreeSet<Feature>, FormError> {
-    let mut features = BTreeSet::new();
+fn capabilities(text: &str, mut at: usize) -> Result<BTreeSet<Capability>, FormError> {
+    let mut capabilities = BTreeSet::new();
     for (count, name) in text.split('+').enumerate() {
-        if count == MOST_FEATURES {
-            return Err(FormError::new(at, format_args!("more than {MOST_FEATURES} features")));
+        if count == MOST_CAPABILITIES {
+            return Err(FormError::new(
+                at,
+                format_args!("more than {MOST_CAPABILITIES} capabilities"),
+            ));
         }
-        features.insert(Feature::new(name).map_err(|error| FormError::new(at, error))?);
+        capabilities.insert(Capability::new(name).map_err(|error| FormError::new(at, error))?);
         at += name.len() + 1;
     }
-    Ok(features)
+    Ok(capabilities)
 }
 
 impl Serialize for Supported {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("implemented", &self.implemented)?;
+        map.serialize_entry("versions", &self.implemented)?;
         if self.known != self.implemented {
             map.serialize_entry("known", &self.known)?;
         }
         if let Some(floor) = &self.floor {
             map.serialize_entry("floor", floor)?;
         }
-        if !self.features.is_empty() {
-            map.serialize_entry("features", &self.features)?;
+        if !self.capabilities.is_empty() {
+            map.serialize_entry("capabilities", &self.capabilities)?;
         }
         map.end()
     }

@@ -20,12 +20,11 @@ impl<'a> Edits<'a> {
         self.cuts.push((range, with.into()));
     }
 
-    /// Leaves out the members of the object that opens at `open` whose key is to `go`, each with
+    /// Leaves out the members of the object that opens at `open` whose value is to `go`, each with
     /// one comma.
-    pub(super) fn remove(&mut self, open: usize, go: impl Fn(&str) -> bool) {
-        let mut members: Vec<(Token, Token, bool)> = json::members(self.text, open)
-            .map(|(key, value)| (key, value, go(&key.decode(self.text))))
-            .collect();
+    pub(super) fn remove(&mut self, open: usize, go: impl Fn(Token) -> bool) {
+        let mut members: Vec<(Token, Token, bool)> =
+            json::members(self.text, open).map(|(key, value)| (key, value, go(value))).collect();
         // Up to the first that stays, a member goes with the comma behind it.
         let stays = members.iter().position(|(.., gone)| !gone);
         let leading = members.drain(..stays.unwrap_or(members.len())).collect::<Vec<_>>();

@@ -7,7 +7,6 @@ use crate::event::Header;
 use crate::json::{Json, Kind, Token};
 use crate::scalar::ProtocolVersion;
 use crate::scalar::id::GLOBAL;
-use crate::version::addition::is_body;
 
 /// Where the keys of the dialect belong. Of two names for one place, the first present one counts.
 const PLACES: &[(&str, &[&str])] = &[
@@ -26,7 +25,7 @@ const PLACES: &[(&str, &[&str])] = &[
 /// Turns a flat event into an envelope with an `event`.
 pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {
     let members = record.members();
-    let nested = members.iter().any(|member| is_body(&member.key));
+    let nested = record.has_body();
     let is_event = record.get("event_type").is_some_and(|token| token.kind() == Kind::Text);
     let data = first(record, &["data", "payload"]).map(|(_, token)| token);
     if nested || !is_event || data.is_some_and(|token| token.kind() != Kind::Object) {

@@ -5,7 +5,6 @@ use super::record::Record;
 use super::{Change, Loss, Migrated};
 use crate::json::{self, Json, Kind, Token, pointer};
 use crate::scalar::{ErrorCategory, ErrorScope, ErrorType, ProtocolVersion, Severity};
-use crate::version::addition::is_body;
 
 /// The words of a classification, and the lists they come from.
 const WORDS: &[(&str, &[&str])] = &[
@@ -30,7 +29,7 @@ pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {
             None => None,
         };
     }
-    if record.members().iter().any(|member| is_body(&member.key)) {
+    if record.has_body() {
         return None;
     }
     let root = json::pointer::find(record.text, record.start, "")?;

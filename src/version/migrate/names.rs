@@ -4,16 +4,15 @@ use super::edit::{Edits, quoted};
 use super::record::{Record, Shape};
 use super::{Change, Migrated};
 use crate::event::EventType;
-use crate::version::addition::is_body;
 
 /// Respells the event type of a line, of an `event` body, or of a flat envelope.
 pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {
     let (name, range, pointer) = match &record.shape {
         Shape::Line(header, range) => (header.type_name.into(), range.clone(), ""),
-        Shape::Document(members) => {
+        Shape::Document(_) => {
             let (token, pointer) = match record.get("event") {
                 Some(event) => (record.inside(event, "event_type")?, "/event/event_type"),
-                None if members.iter().any(|member| is_body(&member.key)) => return None,
+                None if record.has_body() => return None,
                 None => (record.get("event_type")?, "/event_type"),
             };
             (record.meaning(token)?, token.range(), pointer)

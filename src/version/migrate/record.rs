@@ -3,6 +3,7 @@
 use super::MigrateError;
 use crate::event::Header;
 use crate::json::{self, Dialect, Kind, Limits, Token};
+use crate::message::MessageKind;
 use std::ops::Range;
 
 /// A record, and what it is.
@@ -56,6 +57,11 @@ impl<'a> Record<'a> {
             Shape::Document(members) => members,
             Shape::Line(..) => &[],
         }
+    }
+
+    /// Whether a root key is the body of an envelope, in any version.
+    pub(super) fn has_body(&self) -> bool {
+        self.members().iter().any(|member| MessageKind::lookup(&member.key).is_some())
     }
 
     /// A member of a document.

@@ -1,13 +1,16 @@
 //! Steps between neighbouring versions.
 
 use super::edit::{Edits, quoted};
-use super::record::{Record, Shape};
+use super::record::{Member, Record, Shape};
 use super::{Loss, MigrateError, Migrated};
 use crate::event::EventType;
-use crate::json::{Kind, Limits, Token};
+use crate::json::pointer::push_key;
+use crate::json::{Kind, Limits, Token, elements, members};
+use crate::message::{MessageKind, Shape as Form};
 use crate::scalar::ProtocolVersion;
-use crate::version::addition::{Addition, AdditionKind, between, is_body};
+use crate::version::addition::{Addition, AdditionKind, header_since};
 use crate::version::supported::VERSIONS;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -91,150 +94,150 @@ impl Step {
     fn additive(&self, record: &Record<'_>) -> Migrated {
         let up = self.from < self.to;
         let uses = self.uses(record);
-        let mut edits = Edits::new(record.text);
         let mut losses = Vec::new();
         for found in &uses {
-            let pointer = found.place.pointer();
             let addition = &found.addition;
             if up {
-                let what = format!("the free meaning of {}", found.name());
+                let name = addition.name.rsplit('/').next().unwrap_or_default();
+                let what = format!("the free meaning of `{name}`");
                 let reason = format!("protocol {} gives it one", self.to);
-                losses.push(Loss::new(pointer, what, reason));
+                losses.push(Loss::new(&found.pointer, what, reason));
                 continue;
             }
             let reason = format!("protocol {} does not have it", self.to);
-            let loss = Loss::new(pointer, addition.to_string(), reason);
+            let loss = Loss::new(&found.pointer, addition.to_string(), reason);
             if !addition.kind.is_optional() {
                 return Migrated::dropped(loss);
             }
             losses.push(loss);
         }
+        let mut edits = Edits::new(record.text);
         if up {
-            if let Some(Use { place: Place::Root { value, .. }, .. }) =
-                uses.iter().find(|found| found.addition.name == "protocol_version")
-            {
+            let states = |found: &&Use| found.addition.name == "protocol_version";
+            if let Some(Use { member: Some((_, value)), .. }) = uses.iter().find(states) {
                 edits.replace(value.range(), quoted(&self.to.to_string()));
             }
-        } else if !uses.is_empty() {
-            edits.remove(record.start, |key| {
-                uses.iter()
-                    .any(|found| matches!(&found.place, Place::Root { key: at, .. } if *at == key))
-            });
-            for found in &uses {
-                if let Place::Inside { open, key, .. } = &found.place {
-                    edits.remove(*open, |name| name == *key);
-                }
+        } else {
+            let mut gone: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            for (open, value) in uses.iter().filter_map(|found| found.member) {
+                gone.entry(open).or_default().push(value.start());
+            }
+            for (open, values) in gone {
+                edits.remove(open, |value| values.contains(&value.start()));
             }
         }
         Migrated { losses, ..Migrated::new(edits.finish()) }
     }
 
-    /// What only the higher of the two versions has a meaning for, in the order of the record.
+    /// Whether something is new in the higher of the two versions.
+    fn is_new(&self, since: &ProtocolVersion) -> bool {
+        let (low, high) = ((&self.from).min(&self.to), (&self.from).max(&self.to));
+        low < since && since <= high
+    }
+
+    /// What only the higher version has a meaning for, in the order of the record.
     fn uses(&self, record: &Record<'_>) -> Vec<Use> {
-        let (low, high) = (self.from.min_of(&self.to), self.from.max_of(&self.to));
-        let later = |name: &str| {
-            let spec = EventType::lookup(name)?.spec();
-            let inside = *low < spec.since && spec.since <= *high;
-            inside.then(|| {
-                Addition::new(spec.since.clone(), AdditionKind::EventType, spec.event_type.as_str())
-            })
-        };
-        if let Shape::Line(header, _) = &record.shape {
-            let found = later(header.type_name);
-            return found
-                .map(|addition| Use { addition, place: Place::Record })
-                .into_iter()
-                .collect();
-        }
-        let members = record.members();
-        // Without a body it is no message of this protocol, and its keys are nobody's header.
-        if !members.iter().any(|member| is_body(&member.key)) {
-            return Vec::new();
-        }
-        let added: Vec<_> = between(low, high).collect();
-        let addition = |kind, name: &'static str| Addition::new(high.clone(), kind, name);
         let mut uses = Vec::new();
-        for member in members {
-            for (kind, name) in &added {
-                match kind {
-                    AdditionKind::Header | AdditionKind::Body if *name == member.key => {
-                        let place = Place::Root { key: name, value: member.value };
-                        uses.push(Use { addition: addition(*kind, name), place });
-                    }
-                    AdditionKind::Field => {
-                        let Some((message, field)) = name.split_once('/') else { continue };
-                        if message == member.key && record.inside(member.value, field).is_some() {
-                            let place =
-                                Place::Inside { open: member.value.start(), message, key: field };
-                            uses.push(Use { addition: addition(*kind, name), place });
-                        }
-                    }
-                    _ => {}
+        if let Shape::Line(header, _) = &record.shape {
+            self.event_type(header.type_name, "", &mut uses);
+        }
+        // Without a body it is no message of this protocol, and its keys are nobody's header.
+        if !record.has_body() {
+            return uses;
+        }
+        for Member { key, value } in record.members() {
+            let mut pointer = String::new();
+            push_key(&mut pointer, key);
+            let mut found = |since: &ProtocolVersion, kind| {
+                let addition = Addition::new(since.clone(), kind, key.to_string());
+                let member = Some((record.start, *value));
+                uses.push(Use { addition, pointer: pointer.clone(), member });
+            };
+            if let Some(since) = header_since(key) {
+                if self.is_new(&since) {
+                    found(&since, AdditionKind::Header);
                 }
+                continue;
             }
-            if member.key == "event" && member.value.kind() == Kind::Object {
-                let name = record
-                    .inside(member.value, "event_type")
-                    .and_then(|token| record.meaning(token));
-                if let Some(addition) = name.and_then(|name| later(&name)) {
-                    uses.push(Use { addition, place: Place::Event });
-                }
+            let Some(kind) = MessageKind::lookup(key) else { continue };
+            if self.is_new(kind.since()) {
+                found(kind.since(), AdditionKind::Body);
+                continue;
+            }
+            if let Some(spec) = kind.spec() {
+                self.fields(record, *value, Form::Object(spec), &pointer, key, &mut uses);
+            }
+            if kind == MessageKind::Event
+                && let Some(name) = record.inside(*value, "event_type")
+                && let Some(name) = record.meaning(name)
+            {
+                self.event_type(&name, "/event/event_type", &mut uses);
             }
         }
         uses
     }
-}
 
-/// The lower and the higher of two versions, borrowed.
-trait Ordered {
-    fn min_of<'a>(&'a self, other: &'a Self) -> &'a Self;
-    fn max_of<'a>(&'a self, other: &'a Self) -> &'a Self;
-}
-
-impl Ordered for ProtocolVersion {
-    fn min_of<'a>(&'a self, other: &'a Self) -> &'a Self {
-        if other < self { other } else { self }
+    fn event_type(&self, name: &str, pointer: &str, uses: &mut Vec<Use>) {
+        let Some(kind) = EventType::lookup(name) else { return };
+        let since = &kind.spec().since;
+        if self.is_new(since) {
+            let addition = Addition::new(since.clone(), AdditionKind::EventType, kind.as_str());
+            uses.push(Use { addition, pointer: pointer.to_owned(), member: None });
+        }
     }
 
-    fn max_of<'a>(&'a self, other: &'a Self) -> &'a Self {
-        if other < self { self } else { other }
+    /// The new fields inside a value of some form, down to the last part.
+    fn fields(
+        &self,
+        record: &Record<'_>,
+        value: Token,
+        form: Form,
+        pointer: &str,
+        path: &str,
+        uses: &mut Vec<Use>,
+    ) {
+        let text = record.text;
+        match (form, value.kind()) {
+            (Form::Object(spec), Kind::Object) => {
+                for (key, inner) in members(text, value.start()) {
+                    let name = key.decode(text);
+                    let Some(member) = spec.member(&name) else { continue };
+                    let (pointer, path) =
+                        (format!("{pointer}/{}", member.name), format!("{path}/{}", member.name));
+                    if self.is_new(member.since) {
+                        let since = member.since.clone();
+                        let addition = Addition::new(since, AdditionKind::Field, path);
+                        let member = Some((value.start(), inner));
+                        uses.push(Use { addition, pointer, member });
+                    } else {
+                        self.fields(record, inner, member.shape, &pointer, &path, uses);
+                    }
+                }
+            }
+            (Form::List(form), Kind::Array) => {
+                for (index, inner) in elements(text, value.start()).enumerate() {
+                    let pointer = format!("{pointer}/{index}");
+                    self.fields(record, inner, *form, &pointer, &format!("{path}/*"), uses);
+                }
+            }
+            (Form::Map(form), Kind::Object) => {
+                for (key, inner) in members(text, value.start()) {
+                    let mut pointer = pointer.to_owned();
+                    push_key(&mut pointer, &key.decode(text));
+                    self.fields(record, inner, *form, &pointer, &format!("{path}/*"), uses);
+                }
+            }
+            _ => {}
+        }
     }
 }
 
 /// One use of an addition.
 struct Use {
     addition: Addition,
-    place: Place,
-}
-
-enum Place {
-    /// The type of an event line.
-    Record,
-    /// The type in an `event` body.
-    Event,
-    /// A key of the root object.
-    Root { key: &'static str, value: Token },
-    /// A key of a message.
-    Inside { open: usize, message: &'static str, key: &'static str },
-}
-
-impl Place {
-    fn pointer(&self) -> String {
-        match self {
-            Place::Record => String::new(),
-            Place::Event => "/event/event_type".to_owned(),
-            Place::Root { key, .. } => format!("/{key}"),
-            Place::Inside { message, key, .. } => format!("/{message}/{key}"),
-        }
-    }
-}
-
-impl Use {
-    /// The bare name: nobody has declared yet what kind of thing it is.
-    fn name(&self) -> String {
-        let name = self.addition.name.rsplit('/').next().unwrap_or_default();
-        format!("`{name}`")
-    }
+    pointer: String,
+    /// Where the object around it opens, and its value; none for an event type.
+    member: Option<(usize, Token)>,
 }
 
 impl fmt::Debug for Step {

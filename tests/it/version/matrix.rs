@@ -113,7 +113,8 @@ fn additions_are_named_and_belong_to_supported_versions() {
     for addition in additions() {
         assert!(VERSIONS.contains(&addition.since), "{addition}");
     }
-    let field = additions().find(|addition| addition.kind == AdditionKind::Field).unwrap();
+    let field =
+        additions().into_iter().find(|addition| addition.kind == AdditionKind::Field).unwrap();
     assert_eq!(field.to_string(), "the field `checkpoint_sync/state_version`");
     assert!(field.kind.is_optional() && !AdditionKind::Body.is_optional());
 }

@@ -2,8 +2,12 @@
 
 use crate::support::{Rng, scaled};
 use coordination_protocol::ProtocolVersion;
+use coordination_protocol::message::{
+    Envelope, Header, Hello, Message, VersionRange as WireRange, Welcome,
+};
+use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::version::{
-    Agreement, Feature, Refusal, Remedy, Side, Supported, Transition, VERSIONS, VersionRange,
+    Agreement, Capability, Refusal, Remedy, Side, Supported, Transition, VERSIONS, VersionRange,
     negotiate,
 };
 use serde_json::json;
@@ -28,7 +32,7 @@ fn any_range(rng: &mut Rng) -> VersionRange {
     }
 }
 
-const FEATURES: &[&str] = &["a", "b", "batching", "x-1", "y.z"];
+const CAPABILITIES: &[&str] = &["a", "b", "batching", "x-1", "y.z"];
 
 /// The parts of a `Supported`, in the order in which they were drawn.
 #[derive(Clone)]
@@ -36,7 +40,7 @@ struct Parts {
     ranges: Vec<VersionRange>,
     known: Vec<VersionRange>,
     floor: Option<ProtocolVersion>,
-    features: Vec<Feature>,
+    capabilities: Vec<Capability>,
 }
 
 impl Parts {
@@ -45,8 +49,8 @@ impl Parts {
             ranges: (0..=rng.below(3)).map(|_| any_range(rng)).collect(),
             known: (0..rng.below(3)).map(|_| any_range(rng)).collect(),
             floor: rng.one_in(2).then(|| any_version(rng)),
-            features: (0..rng.below(4))
-                .map(|_| Feature::new(rng.pick(FEATURES)).unwrap())
+            capabilities: (0..rng.below(4))
+                .map(|_| Capability::new(rng.pick(CAPABILITIES)).unwrap())
                 .collect(),
         }
     }
@@ -59,8 +63,8 @@ impl Parts {
         for range in &self.known {
             supported = supported.with_known(range.clone());
         }
-        for feature in &self.features {
-            supported = supported.with_feature(feature.clone());
+        for capability in &self.capabilities {
+            supported = supported.with_capability(capability.clone());
         }
         match &self.floor {
             Some(floor) => supported.with_floor(floor.clone()),
@@ -96,8 +100,9 @@ fn negotiation_agrees_with_trying_every_version() {
         match &outcome {
             Ok(agreement) => {
                 agreed += 1;
-                let both = a.features.iter().filter(|feature| b.features.contains(feature));
-                assert_eq!(agreement.features, both.cloned().collect(), "case {case}");
+                let both =
+                    a.capabilities.iter().filter(|capability| b.capabilities.contains(capability));
+                assert_eq!(agreement.capabilities, both.cloned().collect(), "case {case}");
             }
             Err(_) => refused += 1,
         }
@@ -108,7 +113,7 @@ fn negotiation_agrees_with_trying_every_version() {
         let mut shuffled = a.clone();
         rng.shuffle(&mut shuffled.ranges);
         rng.shuffle(&mut shuffled.known);
-        rng.shuffle(&mut shuffled.features);
+        rng.shuffle(&mut shuffled.capabilities);
         assert_eq!(shuffled.build(), ours, "case {case}");
         assert_eq!(negotiate(&ours, &theirs), outcome);
 
@@ -165,7 +170,8 @@ fn what_is_only_known_is_never_agreed_on() {
     assert_eq!(negotiate(&ours, &theirs).unwrap().version, ProtocolVersion::V1_0_0);
     let newer: Supported = "1.1.0..=1.2.0".parse().unwrap();
     assert!(negotiate(&ours, &newer).is_err());
-    let json = r#"{"implemented":[{"from":"1.1.0","to":"1.1.0"}],"known":[{"from":"1.0.0","to":"1.0.0"}]}"#;
+    let json =
+        r#"{"versions":[{"min":"1.1.0","max":"1.1.0"}],"known":[{"min":"1.0.0","max":"1.0.0"}]}"#;
     let read = Supported::from_json(json).unwrap();
     assert!(read.knows(&ProtocolVersion::V1_1_0), "what is implemented is known");
 }
@@ -238,8 +244,8 @@ fn a_refusal_carries_both_sides_as_data() {
     assert_eq!(
         serde_json::to_value(&refusal).unwrap(),
         json!({
-            "ours": {"implemented": [{"from": "1.0.0", "to": "1.1.0"}], "floor": "1.1.0"},
-            "theirs": {"implemented": [{"from": "1.0.0", "to": "1.0.0"}]},
+            "ours": {"versions": [{"min": "1.0.0", "max": "1.1.0"}], "floor": "1.1.0"},
+            "theirs": {"versions": [{"min": "1.0.0", "max": "1.0.0"}]},
             "highest_common": "1.0.0",
             "remedies": [
                 {"do": "upgrade", "side": "theirs", "version": "1.1.0"},
@@ -253,18 +259,18 @@ fn a_refusal_carries_both_sides_as_data() {
 
 #[test]
 fn agreements_have_a_json_form() {
-    let features = BTreeSet::from([Feature::new("batching").unwrap()]);
+    let capabilities = BTreeSet::from([Capability::new("batching").unwrap()]);
     let agreement = negotiate(
-        &"1.0.0,features=batching".parse().unwrap(),
-        &"1.0.0,features=batching".parse().unwrap(),
+        &"1.0.0,capabilities=batching".parse().unwrap(),
+        &"1.0.0,capabilities=batching".parse().unwrap(),
     )
     .unwrap();
-    assert_eq!(agreement.features, features);
-    let json = json!({"version": "1.0.0", "features": ["batching"]});
+    assert_eq!(agreement.capabilities, capabilities);
+    let json = json!({"version": "1.0.0", "capabilities": ["batching"]});
     assert_eq!(serde_json::to_value(&agreement).unwrap(), json);
     assert_eq!(serde_json::from_value::<Agreement>(json).unwrap(), agreement);
     assert!(
-        serde_json::from_str::<Agreement>(r#"{"version":"1.0.0","features":["a b"]}"#).is_err()
+        serde_json::from_str::<Agreement>(r#"{"version":"1.0.0","capabilities":["a b"]}"#).is_err()
     );
     assert_eq!(agreement.to_string(), "1.0.0 with batching");
 }
@@ -279,19 +285,19 @@ fn bad_texts_are_refused_with_their_place() {
         ("1.0.0..1.1.0", 5, "ranges include both ends; write `..=`".to_owned()),
         ("1.0.0..=1.x.0", 8, format!("`1.x.0` {version}")),
         ("1.0.0+2.0.0..=1.0.0", 6, "the range ends at 1.0.0, before it starts at 2.0.0".to_owned()),
-        ("1.0.0,florr=1.0.0", 6, "`florr` is none of reads=, floor=, features=".to_owned()),
+        ("1.0.0,florr=1.0.0", 6, "`florr` is none of reads=, floor=, capabilities=".to_owned()),
         ("1.0.0,floor=1", 12, format!("`1` {version}")),
         ("1.0.0,floor=1.0.0,floor=1.1.0", 18, "`floor` is given twice".to_owned()),
         ("1.0.0,reads=1.0.0+x", 18, format!("`x` {version}")),
         (
-            "1.0.0,features=a+b c",
-            17,
-            "a feature name has 1 to 128 letters, digits, `_`, `-` and `.`".to_owned(),
+            "1.0.0,capabilities=a+b c",
+            21,
+            "a capability name has 1 to 128 letters, digits, `_`, `-` and `.`".to_owned(),
         ),
         (
-            "1.0.0,features",
-            15,
-            "a feature name has 1 to 128 letters, digits, `_`, `-` and `.`".to_owned(),
+            "1.0.0,capabilities",
+            19,
+            "a capability name has 1 to 128 letters, digits, `_`, `-` and `.`".to_owned(),
         ),
     ] {
         let error = text.parse::<Supported>().unwrap_err();
@@ -304,9 +310,12 @@ fn bad_texts_are_refused_with_their_place() {
         "more than 64 ranges (byte 384)"
     );
     let many: Vec<String> = (0..257).map(|n| format!("f{n}")).collect();
-    let many = format!("1.0.0,features={}", many.join("+"));
+    let many = format!("1.0.0,capabilities={}", many.join("+"));
     assert!(
-        many.parse::<Supported>().unwrap_err().to_string().starts_with("more than 256 features")
+        many.parse::<Supported>()
+            .unwrap_err()
+            .to_string()
+            .starts_with("more than 256 capabilities")
     );
 }
 
@@ -314,35 +323,35 @@ fn bad_texts_are_refused_with_their_place() {
 fn bad_json_is_refused_with_its_place() {
     for (json, message) in [
         ("[]", "expected an object, found an array (byte 0)"),
-        (" {}", "`implemented` is missing (byte 1)"),
-        (r#"{"implemented":[]}"#, "at least one range is needed at /implemented (byte 15)"),
-        (r#"{"implemented":{}}"#, "expected an array, found an object at /implemented (byte 15)"),
-        (r#"{"implemented":[{"from":"1.0.0"}]}"#, "`to` is missing at /implemented/0 (byte 16)"),
+        (" {}", "`versions` is missing (byte 1)"),
+        (r#"{"versions":[]}"#, "at least one range is needed at /versions (byte 12)"),
+        (r#"{"versions":{}}"#, "expected an array, found an object at /versions (byte 12)"),
+        (r#"{"versions":[{"min":"1.0.0"}]}"#, "`max` is missing at /versions/0 (byte 13)"),
         (
-            r#"{"implemented":[{"from":"1.0.0","to":"0.1.0"}]}"#,
-            "the range ends at 0.1.0, before it starts at 1.0.0 at /implemented/0 (byte 16)",
+            r#"{"versions":[{"min":"1.0.0","max":"0.1.0"}]}"#,
+            "the range ends at 0.1.0, before it starts at 1.0.0 at /versions/0 (byte 13)",
         ),
         (
-            r#"{"implemented":[{"from":"1.0.0","to":1}]}"#,
-            "expected a string, found a number at /implemented/0/to (byte 37)",
+            r#"{"versions":[{"min":"1.0.0","max":1}]}"#,
+            "expected a string, found a number at /versions/0/max (byte 34)",
         ),
         (
-            r#"{"implemented":[{"from":"1.0.0","to":"1"}]}"#,
+            r#"{"versions":[{"min":"1.0.0","max":"1"}]}"#,
             "`1` is not a protocol version; write MAJOR.MINOR.PATCH like `1.1.0` \
-             at /implemented/0/to (byte 37)",
+             at /versions/0/max (byte 34)",
         ),
         (
-            r#"{"implemented":[{"from":"1.0.0","to":"1.0.0"}],"features":["a","b c"]}"#,
-            "a feature name has 1 to 128 letters, digits, `_`, `-` and `.` at /features/1 (byte 63)",
+            r#"{"versions":[{"min":"1.0.0","max":"1.0.0"}],"capabilities":["a","b c"]}"#,
+            "a capability name has 1 to 128 letters, digits, `_`, `-` and `.` at /capabilities/1 (byte 64)",
         ),
-        (r#"{"implemented":[],"implemented":[]}"#, "duplicate key (byte 18)"),
-        (r#"{"implemented":"#, "the text ends inside a value (byte 15)"),
+        (r#"{"versions":[],"versions":[]}"#, "duplicate key (byte 15)"),
+        (r#"{"versions":"#, "the text ends inside a value (byte 12)"),
     ] {
         assert_eq!(Supported::from_json(json).unwrap_err().to_string(), message, "{json}");
     }
-    let error = Supported::from_json(r#"{"implemented":[{"from":"1.0.0","to":1}]}"#).unwrap_err();
-    assert_eq!((error.pointer(), error.at()), ("/implemented/0/to", 37));
-    let later = r#"{"implemented":[{"from":"1.0.0","to":"1.0.0","why":1}],"transports":["tcp"]}"#;
+    let error = Supported::from_json(r#"{"versions":[{"min":"1.0.0","max":1}]}"#).unwrap_err();
+    assert_eq!((error.pointer(), error.at()), ("/versions/0/max", 34));
+    let later = r#"{"versions":[{"min":"1.0.0","max":"1.0.0","why":1}],"transports":["tcp"]}"#;
     assert_eq!(
         Supported::from_json(later).unwrap().to_string(),
         "1.0.0",
@@ -368,4 +377,51 @@ fn a_transition_keeps_what_peers_still_need() {
     assert!(transition.versions().into_iter().eq([&ProtocolVersion::V1_1_0]));
     assert!(transition.leave("old") && !transition.leave("old"));
     assert!(transition.outcome("old").is_none() && transition.outcome("new").is_some());
+}
+
+#[test]
+fn greetings_carry_what_is_supported() {
+    let component = ComponentId::new("hub").unwrap();
+    for case in 0..scaled(1_000) {
+        let rng = &mut Rng::new(case as u64 + 31);
+        let (ours, theirs) = (Parts::any(rng).build(), Parts::any(rng).build());
+        let hello = ours.hello(component.clone());
+        let text = Envelope::new(Header::new(), hello.clone()).to_string();
+        let read: Envelope = text.parse().unwrap();
+        let Message::Hello(read) = &read.message else { panic!("{text}") };
+        assert_eq!(Supported::from_hello(read).unwrap(), ours, "case {case}: {text}");
+        let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let body = body["hello"].to_string();
+        assert_eq!(Supported::from_json(&body).unwrap(), ours, "case {case}: one spelling");
+        if let Ok(agreement) = negotiate(&ours, &theirs) {
+            let welcome = agreement.welcome(component.clone());
+            assert_eq!(Agreement::from_welcome(&welcome).unwrap(), agreement);
+        }
+    }
+}
+
+#[test]
+fn unusable_greetings_are_refused_with_their_place() {
+    let (v1, v2) = (ProtocolVersion::V1_0_0, ProtocolVersion::V1_1_0);
+    let hub = ComponentId::new("hub").unwrap();
+    let hello = |ranges: Vec<WireRange>| Hello::new(hub.clone(), ranges);
+    let sound = vec![WireRange::new(v1.clone(), v2.clone())];
+    let turned = WireRange::new(v2.clone(), v1.clone());
+    for (hello, message) in [
+        (hello(vec![]), "at least one range is needed at /versions"),
+        (
+            hello(vec![sound[0].clone(), turned]),
+            "the range ends at 1.0.0, before it starts at 1.1.0 at /versions/1",
+        ),
+        (
+            hello(sound.clone()).with_capabilities(vec!["a".to_owned(), "b c".to_owned()]),
+            "a capability name has 1 to 128 letters, digits, `_`, `-` and `.` at /capabilities/1",
+        ),
+    ] {
+        assert_eq!(Supported::from_hello(&hello).unwrap_err().to_string(), message);
+    }
+    let known = hello(sound).with_extra("known", 7).unwrap();
+    assert_eq!(Supported::from_hello(&known).unwrap_err().pointer(), "/known");
+    let welcome = Welcome::new(hub, v1).with_capabilities(vec![String::new()]);
+    assert_eq!(Agreement::from_welcome(&welcome).unwrap_err().pointer(), "/capabilities/0");
 }

@@ -1,0 +1,133 @@
+//! The greeting on the wire: what is supported as a `hello`, what was agreed as a `welcome`.
+
+use super::negotiate::Agreement;
+use super::range::VersionRange;
+use super::supported::{Capability, Supported};
+use crate::json::Json;
+use crate::message::{Hello, VersionRange as WireRange, Welcome};
+use crate::scalar::ComponentId;
+use std::fmt;
+
+/// Why a `hello` or `welcome` says nothing that can be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} at {pointer}")]
+pub struct GreetingError {
+    pointer: String,
+    reason: String,
+}
+
+impl GreetingError {
+    fn new(pointer: impl Into<String>, reason: impl fmt::Display) -> Self {
+        GreetingError { pointer: pointer.into(), reason: format!("{reason}") }
+    }
+
+    /// The JSON pointer into the body.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+}
+
+impl Supported {
+    /// The greeting of a component. Versions that can only be read go into an extra field `known`.
+    ///
+    /// ```
+    /// use coordination_protocol::scalar::ComponentId;
+    /// use coordination_protocol::version::{Supported, negotiate};
+    ///
+    /// let hello = Supported::current().hello(ComponentId::new("resource-manager")?);
+    /// let theirs = Supported::from_hello(&hello)?;
+    /// let agreement = negotiate(&Supported::current(), &theirs)?;
+    /// let welcome = agreement.welcome(ComponentId::new("coordination-hub")?);
+    /// assert_eq!(welcome.version.to_string(), "1.1.0");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn hello(&self, component: ComponentId) -> Hello {
+        let wire =
+            |range: &VersionRange| WireRange::new(range.lowest().clone(), range.highest().clone());
+        let mut hello =
+            Hello::new(component, self.implemented().iter().map(wire).collect::<Vec<_>>());
+        if let Some(floor) = self.floor() {
+            hello = hello.with_floor(floor.clone());
+        }
+        if !self.capabilities().is_empty() {
+            hello = hello.with_capabilities(names(self.capabilities()));
+        }
+        if self.known != self.implemented
+            && let Ok(known) = Json::of(&self.known)
+            && let Ok(with_known) = hello.clone().with_extra("known", known)
+        {
+            hello = with_known;
+        }
+        hello
+    }
+
+    /// What a greeting says that its component supports.
+    ///
+    /// # Errors
+    /// [`GreetingError`] if a range ends before it starts, there is none, or a capability is no
+    /// name.
+    pub fn from_hello(hello: &Hello) -> Result<Self, GreetingError> {
+        let mut supported: Option<Supported> = None;
+        for (index, range) in hello.versions.iter().enumerate() {
+            let range = VersionRange::new(range.min.clone(), range.max.clone())
+                .map_err(|error| GreetingError::new(format!("/versions/{index}"), error))?;
+            supported = Some(match supported {
+                Some(supported) => supported.with_implemented(range),
+                None => Supported::new(range),
+            });
+        }
+        let Some(mut supported) = supported else {
+            return Err(GreetingError::new("/versions", "at least one range is needed"));
+        };
+        if let Some(floor) = &hello.floor {
+            supported = supported.with_floor(floor.clone());
+        }
+        for name in capabilities(hello.capabilities.as_deref())? {
+            supported = supported.with_capability(name);
+        }
+        if let Some(known) = hello.extra().get("known") {
+            let known: Vec<WireRange> =
+                known.decode().map_err(|error| GreetingError::new("/known", error))?;
+            for (index, range) in known.into_iter().enumerate() {
+                let range = VersionRange::new(range.min, range.max)
+                    .map_err(|error| GreetingError::new(format!("/known/{index}"), error))?;
+                supported = supported.with_known(range);
+            }
+        }
+        Ok(supported)
+    }
+}
+
+impl Agreement {
+    /// The answer to a greeting.
+    pub fn welcome(&self, component: ComponentId) -> Welcome {
+        let welcome = Welcome::new(component, self.version.clone());
+        if self.capabilities.is_empty() {
+            welcome
+        } else {
+            welcome.with_capabilities(names(&self.capabilities))
+        }
+    }
+
+    /// What an answer says was agreed. Compare it with your own [`negotiate`](super::negotiate) of
+    /// the two greetings: both sides compute the same.
+    ///
+    /// # Errors
+    /// [`GreetingError`] if a capability is no name.
+    pub fn from_welcome(welcome: &Welcome) -> Result<Self, GreetingError> {
+        let capabilities = capabilities(welcome.capabilities.as_deref())?.into_iter().collect();
+        Ok(Agreement { version: welcome.version.clone(), capabilities })
+    }
+}
+
+fn names<'c>(capabilities: impl IntoIterator<Item = &'c Capability>) -> Vec<String> {
+    capabilities.into_iter().map(ToString::to_string).collect()
+}
+
+fn capabilities(names: Option<&[String]>) -> Result<Vec<Capability>, GreetingError> {
+    let read = |(index, name): (usize, &String)| {
+        Capability::new(name)
+            .map_err(|error| GreetingError::new(format!("/capabilities/{index}"), error))
+    };
+    names.unwrap_or_default().iter().enumerate().map(read).collect()
+}
