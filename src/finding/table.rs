@@ -497,6 +497,18 @@ macro_rules! code_table {
             because "The policy requires that the source of a message is checked, and a part of that could not be done here.";
             good GOOD_DOCUMENT;
             bad Example::new(r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a policy that requires security, without keys");
+
+        Deprecated "deprecated" Business, strict Warning, interop Warning;
+            says "{actual} is deprecated and ends on {detail}";
+            because "The calendar of deprecations announces that this ends; the announcement comes at least 90 days before. Change to the replacement until then; `coord deprecations` lists all notices. In the example, the calendar ends the field `TASK_FAILED/retries`.";
+            good GOOD;
+            bad Example::new(r#"TASK_FAILED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","failure_reason":"exit 1","retry_count":2,"retries":2}"#);
+
+        SunsetPassed "sunset-passed" Business, strict Error, interop Error;
+            says "{actual} is gone since {detail}";
+            because "The calendar of deprecations announced this day, and it has come: readers need not understand the thing any more. Use the replacement. In the example, the calendar has ended the field `TASK_FAILED/attempts`.";
+            good GOOD;
+            bad Example::new(r#"TASK_FAILED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","failure_reason":"exit 1","retry_count":2,"attempts":2}"#);
     } };
 }
 

@@ -4,19 +4,27 @@
 //! * [`negotiate`] finds the version that two sides speak; [`Transition`] keeps count while several
 //!   are in use.
 //! * [`Matrix`] shows which version reads what another writes, computed from [`additions`].
+//! * [`Calendar`] holds what is announced to end, and finds its uses.
 //! * [`Migrator`] rewrites a record of one version in another and lists what is lost.
 
 mod addition;
+mod date;
+mod deprecation;
 mod form;
 mod greeting;
 mod matrix;
 mod migrate;
 mod negotiate;
 mod range;
+mod record;
 mod supported;
 mod transition;
 
 pub use addition::{Addition, AdditionKind, additions};
+pub use date::Date;
+pub use deprecation::{
+    Calendar, FieldPath, FieldPathError, NOTICE_DAYS, Notice, NoticeError, Subject,
+};
 pub use form::FormError;
 pub use greeting::GreetingError;
 pub use matrix::{Cell, Matrix, Reading};

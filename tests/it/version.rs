@@ -1,5 +1,6 @@
 //! Versions: agreeing, announcing, migrating.
 
+mod deprecation;
 mod matrix;
 mod migrate;
 mod negotiate;

@@ -1,8 +1,8 @@
 //! Named readers of dialects that are met in the field.
 
-use super::record::Record;
 use super::{Migrated, envelope, fault, names};
 use crate::scalar::nearest;
+use crate::version::record::Record;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;

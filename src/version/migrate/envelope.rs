@@ -1,12 +1,12 @@
 //! Events in one flat object.
 
 use super::edit::{Object, quoted};
-use super::record::{Member, Record};
 use super::{Change, Loss, Migrated};
 use crate::event::Header;
 use crate::json::{Json, Kind, Token};
 use crate::scalar::ProtocolVersion;
 use crate::scalar::id::GLOBAL;
+use crate::version::record::{Member, Record};
 
 /// Where the keys of the dialect belong. Of two names for one place, the first present one counts.
 const PLACES: &[(&str, &[&str])] = &[
@@ -66,7 +66,7 @@ pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {
             None => {}
         }
     }
-    for Member { key, value } in members {
+    for Member { key, value, .. } in members {
         let pointer = || {
             let mut pointer = String::new();
             crate::json::pointer::push_key(&mut pointer, key);

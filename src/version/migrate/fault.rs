@@ -1,10 +1,10 @@
 //! Error reports with capital words or a flat classification.
 
 use super::edit::{Edits, Object, quoted};
-use super::record::Record;
 use super::{Change, Loss, Migrated};
 use crate::json::{self, Json, Kind, Token, pointer};
 use crate::scalar::{ErrorCategory, ErrorScope, ErrorType, ProtocolVersion, Severity};
+use crate::version::record::Record;
 
 /// The words of a classification, and the lists they come from.
 const WORDS: &[(&str, &[&str])] = &[

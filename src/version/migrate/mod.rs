@@ -22,16 +22,16 @@ mod edit;
 mod envelope;
 mod fault;
 mod names;
-mod record;
+
 mod step;
 
 pub use adapter::{Adapter, AdapterError};
 pub use step::{Step, StepError};
 
+use super::record::Record;
 use crate::event::HeaderError;
 use crate::json::{Fault, Limits};
 use crate::scalar::ProtocolVersion;
-use record::Record;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;

@@ -1,9 +1,9 @@
 //! Event types in the spellings of the field.
 
 use super::edit::{Edits, quoted};
-use super::record::{Record, Shape};
 use super::{Change, Migrated};
 use crate::event::EventType;
+use crate::version::record::{Record, Shape};
 
 /// Respells the event type of a line, of an `event` body, or of a flat envelope.
 pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {

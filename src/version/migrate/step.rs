@@ -1,7 +1,6 @@
 //! Steps between neighbouring versions.
 
 use super::edit::{Edits, quoted};
-use super::record::{Member, Record, Shape};
 use super::{Loss, MigrateError, Migrated};
 use crate::event::EventType;
 use crate::json::pointer::push_key;
@@ -9,6 +8,7 @@ use crate::json::{Kind, Limits, Token, elements, members};
 use crate::message::{MessageKind, Shape as Form};
 use crate::scalar::ProtocolVersion;
 use crate::version::addition::{Addition, AdditionKind, header_since};
+use crate::version::record::{Member, Record, Shape};
 use crate::version::supported::VERSIONS;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -145,7 +145,7 @@ impl Step {
         if !record.has_body() {
             return uses;
         }
-        for Member { key, value } in record.members() {
+        for Member { key, value, .. } in record.members() {
             let mut pointer = String::new();
             push_key(&mut pointer, key);
             let mut found = |since: &ProtocolVersion, kind| {

@@ -1,6 +1,6 @@
 //! Taking a record apart without changing it.
 
-use super::MigrateError;
+use super::migrate::MigrateError;
 use crate::event::Header;
 use crate::json::{self, Dialect, Kind, Limits, Token};
 use crate::message::MessageKind;
@@ -26,6 +26,7 @@ pub(super) enum Shape<'a> {
 /// One member of the root object.
 #[derive(Clone, Debug)]
 pub(super) struct Member<'a> {
+    pub(super) name: Token,
     pub(super) key: std::borrow::Cow<'a, str>,
     pub(super) value: Token,
 }
@@ -42,7 +43,7 @@ impl<'a> Record<'a> {
                 MigrateError::Json(fault)
             })?;
             let members = json::members(text, start)
-                .map(|(key, value)| Member { key: key.decode(text), value })
+                .map(|(key, value)| Member { name: key, key: key.decode(text), value })
                 .collect();
             return Ok(Record { text, start, shape: Shape::Document(members) });
         }

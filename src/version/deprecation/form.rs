@@ -1,0 +1,104 @@
+//! The JSON form of a calendar, read strictly.
+
+use super::{Calendar, FieldPath, Notice, Subject};
+use crate::version::form::{FormError, Place};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use smol_str::SmolStr;
+
+/// The most notices that a form may list.
+const MOST_NOTICES: usize = 4096;
+
+impl Calendar {
+    /// Reads the JSON form.
+    ///
+    /// # Errors
+    /// [`FormError`] with the pointer and the byte of the first fault, a short notice and a
+    /// subject that is announced twice among them.
+    pub fn from_json(text: &str) -> Result<Self, FormError> {
+        let root = Place::root(text)?;
+        let [notices] = only(&root, ["notices"])?;
+        let mut calendar = Calendar::new();
+        for place in notices.ok_or_else(|| root.missing("notices"))?.items(MOST_NOTICES)? {
+            let notice = notice(&place)?;
+            if calendar.notice(notice.subject()).is_some() {
+                let reason = format!("{} is announced twice", notice.subject());
+                return Err(place.error(reason));
+            }
+            calendar.notices.push(notice);
+        }
+        Ok(calendar)
+    }
+}
+
+/// The members of an object that may have only these.
+fn only<'a, const N: usize>(
+    place: &Place<'a>,
+    names: [&str; N],
+) -> Result<[Option<Place<'a>>; N], FormError> {
+    let mut found = [const { None }; N];
+    for (key, value) in place.members()? {
+        let Some(at) = names.iter().position(|name| *name == key) else {
+            return Err(value.error(format_args!("`{key}` is none of {}", names.join(", "))));
+        };
+        found[at] = Some(value);
+    }
+    Ok(found)
+}
+
+fn notice(place: &Place<'_>) -> Result<Notice, FormError> {
+    const NAMES: [&str; 5] = ["subject", "since", "announced", "sunset", "replacement"];
+    let [about, since, announced, sunset, replacement] = only(place, NAMES)?;
+    let about = subject(&about.ok_or_else(|| place.missing("subject"))?)?;
+    let since = since.ok_or_else(|| place.missing("since"))?.parse(str::parse)?;
+    let day = |member: Option<Place<'_>>, name| {
+        let member = member.ok_or_else(|| place.missing(name))?;
+        member.parse(|text| text.parse().map_err(|error: FormError| error.reason().to_owned()))
+    };
+    let (announced, sunset) = (day(announced, "announced")?, day(sunset, "sunset")?);
+    let notice =
+        Notice::new(about, since, announced, sunset).map_err(|error| place.error(error))?;
+    Ok(match replacement {
+        Some(replacement) => notice.with_replacement(replacement.text()?),
+        None => notice,
+    })
+}
+
+fn subject(place: &Place<'_>) -> Result<Subject, FormError> {
+    const NAMES: [&str; 6] = ["event_type", "message", "field", "word", "of", "version"];
+    let found = only(place, NAMES)?;
+    let name = |place: &Place<'_>| place.text().map(SmolStr::from);
+    Ok(match found.each_ref().map(Option::as_ref) {
+        [Some(event), None, None, None, None, None] => Subject::EventType(name(event)?),
+        [None, Some(message), None, None, None, None] => Subject::Message(name(message)?),
+        [None, None, Some(field), None, None, None] => Subject::Field(field.parse(FieldPath::new)?),
+        [None, None, None, Some(word), Some(of), None] => {
+            Subject::Word { of: of.parse(FieldPath::new)?, word: name(word)? }
+        }
+        [None, None, None, None, None, Some(version)] => {
+            Subject::Version(version.parse(str::parse)?)
+        }
+        _ => {
+            let reason = "a subject is one of `event_type`, `message`, `field`, `version`, or \
+                          `word` with `of`";
+            return Err(place.error(reason));
+        }
+    })
+}
+
+impl Serialize for Subject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Subject::EventType(name) => map.serialize_entry("event_type", name)?,
+            Subject::Message(name) => map.serialize_entry("message", name)?,
+            Subject::Field(path) => map.serialize_entry("field", path.as_str())?,
+            Subject::Word { of, word } => {
+                map.serialize_entry("word", word)?;
+                map.serialize_entry("of", of.as_str())?;
+            }
+            Subject::Version(version) => map.serialize_entry("version", version)?,
+        }
+        map.end()
+    }
+}
