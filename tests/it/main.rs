@@ -12,6 +12,8 @@
 
 #[cfg(feature = "cli")]
 mod coord;
+#[cfg(feature = "cli")]
+mod coord_version;
 mod events;
 mod fresh;
 mod fuzz_corpus;

@@ -29,17 +29,20 @@ pub(crate) fn open(path: &str) -> Result<Input, Failure> {
     if meta.is_dir() {
         return Err(Failure(format!("cannot read {path}: it is a directory")));
     }
-    let name = path.to_owned();
-    if meta.len() >= LONG && io::stderr().is_terminal() {
-        let bar = ProgressBar::new(meta.len());
+    Ok(Input { name: path.to_owned(), reader: reader(file, 0, meta.len()) })
+}
+
+/// Reads a file that stands at byte `from` of `length`, with a bar if that takes long enough.
+pub(crate) fn reader(file: File, from: u64, length: u64) -> Box<dyn BufRead> {
+    if length >= LONG && io::stderr().is_terminal() {
+        let bar = ProgressBar::new(length).with_position(from);
         let style = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
         bar.set_style(
             ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
-        let reader = BufReader::with_capacity(BUFFER, Watched { file, bar });
-        return Ok(Input { name, reader: Box::new(reader) });
+        return Box::new(BufReader::with_capacity(BUFFER, Watched { file, bar }));
     }
-    Ok(Input { name, reader: Box::new(BufReader::with_capacity(BUFFER, file)) })
+    Box::new(BufReader::with_capacity(BUFFER, file))
 }
 
 /// All inputs of a verb: the paths, or standard input if there are none.

@@ -5,9 +5,13 @@
 #![allow(clippy::disallowed_methods, reason = "a program may read the clock; the library may not")]
 
 mod check;
+mod compat;
 mod convert;
+mod deprecations;
 mod explain;
 mod input;
+mod migrate;
+mod negotiate;
 mod registry;
 mod route;
 mod sarif;
@@ -47,6 +51,8 @@ Examples:
   coord schema allocation_request        what must this document look like?
   coord convert --to json events.log     event lines as JSON
   coord route explain '*.failed'         which events does this pattern select?
+  coord negotiate current 1.0.0          which version do two sides speak?
+  coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
 
 Exit status: 0 fine, 1 something was found, 2 usage or I/O error.";
 
@@ -70,6 +76,14 @@ enum Verb {
     Keygen(sign::Keygen),
     /// Try routing patterns.
     Route(route::Args),
+    /// Find the protocol version that two sides speak.
+    Negotiate(negotiate::Args),
+    /// Show which protocol version reads what another writes.
+    Compat(compat::Args),
+    /// List what is announced to end.
+    Deprecations(deprecations::Args),
+    /// Rewrite records of one protocol version in another.
+    Migrate(migrate::Args),
     /// Print the completion script of a shell.
     #[command(
         after_help = "Example:\n  coord completions bash > ~/.local/share/bash-completion/completions/coord"
@@ -139,8 +153,7 @@ fn protocol(text: &str) -> Result<ProtocolVersion, String> {
     let version: ProtocolVersion = text
         .parse()
         .map_err(|error: coordination_protocol::scalar::VersionError| error.to_string())?;
-    let supported = [ProtocolVersion::V1_0_0, ProtocolVersion::V1_1_0];
-    if supported.contains(&version) {
+    if coordination_protocol::version::VERSIONS.contains(&version) {
         Ok(version)
     } else {
         Err(format!("{version} is not supported; 1.0.0 and 1.1.0 are"))
@@ -187,6 +200,10 @@ fn main() -> ExitCode {
         Verb::Verify(args) => sign::verify(&args),
         Verb::Keygen(args) => sign::keygen(&args),
         Verb::Route(args) => route::run(&args),
+        Verb::Negotiate(args) => negotiate::run(&args),
+        Verb::Compat(args) => compat::run(&args),
+        Verb::Deprecations(args) => deprecations::run(&args),
+        Verb::Migrate(args) => migrate::run(&args),
         Verb::Completions { shell } => completions(shell),
     };
     match result {

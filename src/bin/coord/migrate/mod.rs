@@ -1,0 +1,205 @@
+//! `coord migrate`
+
+mod journal;
+mod replace;
+mod tally;
+
+use crate::input::open;
+use crate::{Failure, Outcome, Result2};
+use coordination_protocol::event::Codec;
+use coordination_protocol::finding::Mode;
+use coordination_protocol::json::Limits;
+use coordination_protocol::scalar::ProtocolVersion;
+use coordination_protocol::version::{Adapter, AdapterError, Migrator};
+use std::io::{self, BufWriter, Write};
+use tally::Tally;
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log      what would be lost?
+  coord migrate --from 1.0.0 --to 1.1.0 events.log                replaces the file
+  coord migrate --from 1.0.0 --to 1.1.0 --adapter flat-envelope,event-names - < old > new
+
+Records are event lines and JSON documents. The file is replaced at once, when all of it is done;
+a run that was killed is taken up where it was by the same command. A record that cannot be
+migrated leaves the file as it is. From standard input, such records are left out.
+Adapters: event-names, flat-envelope, error-reports.
+Exit status: 0 if all records were migrated, 1 if some were not, 2 for usage and I/O errors.")]
+pub(crate) struct Args {
+    /// The file to migrate; `-` or none reads standard input and writes standard output.
+    #[arg(value_name = "FILE|-")]
+    path: Option<String>,
+
+    /// The protocol version of the records.
+    #[arg(long, value_name = "VERSION", value_parser = crate::protocol)]
+    from: ProtocolVersion,
+
+    /// The protocol version they should have.
+    #[arg(long, value_name = "VERSION", value_parser = crate::protocol)]
+    to: ProtocolVersion,
+
+    /// Dialects to read as well.
+    #[arg(long, value_name = "NAME", value_parser = adapter, value_delimiter = ',')]
+    adapter: Vec<Adapter>,
+
+    /// Only tell what would happen.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Drop the records that the version cannot express, instead of refusing them.
+    #[arg(long)]
+    allow_loss: bool,
+
+    /// Tell every loss and change, not only how many there are.
+    #[arg(long, short)]
+    verbose: bool,
+
+    /// The most bytes of one record.
+    #[arg(long, default_value_t = Limits::DEFAULT.bytes, value_name = "N", help_heading = "Limits")]
+    max_bytes: usize,
+
+    /// After how many bytes of input to note how far the migration is.
+    #[arg(long, default_value_t = 8 << 20, value_name = "N", help_heading = "Limits")]
+    journal_every: u64,
+}
+
+fn adapter(name: &str) -> Result<Adapter, String> {
+    name.parse().map_err(|error: AdapterError| error.to_string())
+}
+
+/// One migration: what is asked for, and what came of it so far.
+struct Job<'a> {
+    args: &'a Args,
+    migrator: Migrator,
+    codec: Codec,
+    /// The name for messages.
+    name: String,
+    tally: Tally,
+}
+
+/// What becomes of a record.
+enum Fate {
+    Text(String),
+    Dropped,
+    Refused,
+}
+
+/// Refused records that are told one by one.
+const TOLD: u64 = 20;
+
+impl<'a> Job<'a> {
+    fn new(args: &'a Args, name: &str) -> Self {
+        let limits = Limits::DEFAULT.with_bytes(args.max_bytes);
+        let migrator = args.adapter.iter().fold(
+            Migrator::new().with_limits(limits).with_allow_loss(args.allow_loss),
+            |migrator, adapter| migrator.with_adapter(*adapter),
+        );
+        Job {
+            args,
+            migrator,
+            codec: Codec::new(Mode::Interop).with_limits(limits),
+            name: name.to_owned(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// What must be equal for a run to take up another: all that the output depends on.
+    fn command(&self) -> String {
+        let Args { from, to, allow_loss, max_bytes, .. } = self.args;
+        let mut adapters: Vec<&str> = self.args.adapter.iter().map(|one| one.as_str()).collect();
+        adapters.sort_unstable();
+        adapters.dedup();
+        let program = env!("CARGO_PKG_VERSION");
+        format!("{program} {from} {to} {} {allow_loss} {max_bytes}", adapters.join(","))
+    }
+
+    fn one(&mut self, bytes: &[u8], line: u64) -> io::Result<Fate> {
+        self.tally.records += 1;
+        let limit = self.migrator.limits().bytes;
+        let result = match std::str::from_utf8(bytes) {
+            _ if bytes.len() > limit => Err(format!("the record is longer than {limit} bytes")),
+            Err(error) => Err(error.to_string()),
+            Ok(text) => self
+                .migrator
+                .migrate(text, &self.args.from, &self.args.to)
+                .map(|migrated| (text, migrated))
+                .map_err(|error| error.to_string()),
+        };
+        let (text, migrated) = match result {
+            Ok(done) => done,
+            Err(message) => {
+                self.tally.refused += 1;
+                if self.tally.refused <= TOLD {
+                    writeln!(anstream::stderr(), "coord: {}:{line}: {message}", self.name)?;
+                }
+                return Ok(Fate::Refused);
+            }
+        };
+        for loss in &migrated.losses {
+            self.tally.lose(loss, line);
+        }
+        if self.args.verbose {
+            let mut errors = anstream::stderr();
+            for loss in &migrated.losses {
+                writeln!(errors, "{}:{line}: {loss}", self.name)?;
+            }
+            for change in &migrated.changes {
+                writeln!(errors, "{}:{line}: {change}", self.name)?;
+            }
+        }
+        let Some(value) = migrated.value else {
+            self.tally.dropped += 1;
+            return Ok(Fate::Dropped);
+        };
+        self.tally.changed += u64::from(value != text);
+        Ok(Fate::Text(value))
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.tally.refused == 0 { Outcome::Fine } else { Outcome::Found }
+    }
+
+    /// Tells how it went; refused records beyond those told one by one are counted.
+    fn report(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(more) = self.tally.refused.checked_sub(TOLD + 1) {
+            let more = more + 1;
+            writeln!(anstream::stderr(), "coord: {}: {more} more were not migrated", self.name)?;
+        }
+        write!(out, "{}: {}", self.name, self.tally)
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result2 {
+    let path = args.path.as_deref().unwrap_or("-");
+    if path == "-" || args.dry_run {
+        return stream(args, path);
+    }
+    replace::run(&mut Job::new(args, path), path)
+}
+
+/// From the input to standard output, or nowhere.
+fn stream(args: &Args, path: &str) -> Result2 {
+    let input = open(path)?;
+    let mut job = Job::new(args, &input.name);
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout());
+    let mut records = job.codec.records(input.reader);
+    while let Some(raw) = records
+        .next_record()
+        .map_err(|error| Failure(format!("cannot read {}: {error}", input.name)))?
+    {
+        if let Fate::Text(value) = job.one(raw.bytes, raw.line)?
+            && !args.dry_run
+        {
+            out.write_all(value.as_bytes())?;
+            out.write_all(b"\n")?;
+        }
+    }
+    out.flush()?;
+    if args.dry_run {
+        job.report(&mut anstream::stdout())?;
+    } else {
+        job.report(&mut anstream::stderr())?;
+    }
+    Ok(job.outcome())
+}
