@@ -281,7 +281,7 @@ fn log(lines: usize) -> String {
                 "{{\n \"checkpoint_sync\": {{\"state_version\": {number}}}\n}}\n\n"
             )),
             3 => text.push_str(&format!("phase.failed:w:p:{{'n':{number}}}\n")),
-            _ => text.push_str(&(Drawn::new(rng.below(500) / 38 * 38).line() + "\n")),
+            _ => text.push_str(&(Drawn::new(rng.below(8) * 38 + rng.below(33)).line() + "\n")),
         }
     }
     text
@@ -323,7 +323,7 @@ fn a_run_that_is_killed_at_any_moment_is_taken_up() {
     assert_ne!(expected, text);
     let rng = &mut Rng::new(started.elapsed().subsec_nanos().into());
     let (mut kills, mut resumed) = (0, 0);
-    for round in 0..6 {
+    for round in 0..3 {
         let path = folder.write("log", &text);
         let args = with(KILLED, &[path.to_str().unwrap()]);
         for attempt in 0_u32.. {
