@@ -110,9 +110,8 @@ pub(super) fn description(comment: &str) -> String {
     let mut text = String::with_capacity(comment.len());
     for line in comment.lines().map(str::trim) {
         match text.chars().last() {
-            None => {}
             Some('\n') if line.is_empty() => continue,
-            Some('\n') => {}
+            None | Some('\n') => {}
             Some(_) => text.push(if line.is_empty() { '\n' } else { ' ' }),
         }
         text.push_str(line);

@@ -35,3 +35,9 @@ pub use negotiate::{Agreement, Refusal, Remedy, Side, negotiate};
 pub use range::{RangeError, VersionRange};
 pub use supported::{Capability, CapabilityError, Supported, VERSIONS};
 pub use transition::Transition;
+
+crate::message::reports! {
+    Refusal, System, Conflict, "upgrade", "Let both sides speak one version; the refusal says which.";
+    MigrateError, System, Conflict, "correct_and_retry", "Migrate with the adapter that the record needs, or allow the loss.";
+    NoticeError, System, Corruption, "correct_and_retry", "Announce at least 90 days before the sunset.";
+}

@@ -22,6 +22,7 @@ mod json;
 mod layers;
 mod message;
 mod registry;
+mod report;
 mod rights;
 mod route;
 mod scalar;
