@@ -22,3 +22,4 @@ mod spoil;
 #[allow(dead_code, reason = "shared with the crate's own tests")]
 #[path = "../../it/support.rs"]
 mod support;
+mod texts;
