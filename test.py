@@ -21,6 +21,7 @@ STEPS = [
     ("lint", ["cargo", "clippy", "--locked", "--all-targets", "--all-features", "--", "-D", "warnings"], ENV),
     ("core alone", ["cargo", "clippy", "--locked", "--lib", "--no-default-features", "--", "-D", "warnings"], ENV),
     ("feature schema", ["cargo", "check", "--locked", "--no-default-features", "--features", "schema"], ENV),
+    ("feature signature", ["cargo", "check", "--locked", "--no-default-features", "--features", "signature"], ENV),
     ("feature cli", ["cargo", "check", "--locked", "--no-default-features", "--features", "cli"], ENV),
     ("docs", ["cargo", "doc", "--locked", "--no-deps", "--lib", "--all-features"], DENY),
     ("tests", ["cargo", "test", "--locked", "--all-features"], ENV),

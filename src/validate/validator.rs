@@ -274,6 +274,17 @@ fn only_placeholders(report: &Report) -> bool {
     report.findings().iter().all(|f| f.severity < FindingSeverity::Error || placeholder(f))
 }
 
+/// Whether one of two pointers leads into the value of the other. The root is in nobody's way.
+fn touches(a: &str, b: &str) -> bool {
+    let inside = |outer: &str, inner: &str| {
+        !outer.is_empty()
+            && inner
+                .strip_prefix(outer)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    inside(a, b) || inside(b, a)
+}
+
 /// One check under way.
 struct Pass<'v> {
     validator: &'v Validator,
@@ -338,7 +349,19 @@ impl<'v> Pass<'v> {
             return;
         }
         let subject = Subject { envelope, context: *context, place };
-        let mut push = |finding| self.push(finding);
+        // A value that was refused counts as absent here; nothing is concluded from that.
+        let refused: Vec<String> = self
+            .report
+            .findings()
+            .iter()
+            .filter(|finding| finding.severity == FindingSeverity::Error)
+            .map(|finding| finding.pointer.clone())
+            .collect();
+        let mut push = |finding: Finding| {
+            if !refused.iter().any(|pointer| touches(pointer, &finding.pointer)) {
+                self.push(finding);
+            }
+        };
         let mut found = Found { place, push: &mut push };
         for (_, check) in RULES {
             check(&subject, &mut found);

@@ -13,6 +13,8 @@
 #[cfg(feature = "cli")]
 mod coord;
 #[cfg(feature = "cli")]
+mod coord_documents;
+#[cfg(feature = "cli")]
 mod coord_version;
 mod events;
 mod fresh;
@@ -30,6 +32,7 @@ mod scan;
 #[cfg(feature = "schema")]
 mod schema;
 mod security;
+mod signature;
 mod support;
 mod validate;
 mod version;

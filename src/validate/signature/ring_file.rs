@@ -25,7 +25,7 @@ impl KeyRing {
     /// let error = KeyRing::new().with_json(file, &Limits::default()).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "/keys/0/publickey at byte 65: a key has no such member; did you mean `public_key`?",
+    ///     "/keys/0/publickey at byte 61: a key has no such member; did you mean `public_key`?",
     /// );
     /// ```
     ///
