@@ -18,6 +18,7 @@ STEPS = [
     ("format", ["cargo", "fmt", "--all", "--check"], ENV),
     ("format fuzz", ["cargo", "fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"], ENV),
     ("format benches", ["cargo", "fmt", "--manifest-path", "benches/events/Cargo.toml", "--check"], ENV),
+    ("format oracle", ["cargo", "fmt", "--manifest-path", "tests/oracle/Cargo.toml", "--check"], ENV),
     ("lint", ["cargo", "clippy", "--locked", "--all-targets", "--all-features", "--", "-D", "warnings"], ENV),
     ("core alone", ["cargo", "clippy", "--locked", "--lib", "--no-default-features", "--", "-D", "warnings"], ENV),
     ("feature schema", ["cargo", "check", "--locked", "--no-default-features", "--features", "schema"], ENV),
@@ -26,6 +27,7 @@ STEPS = [
     ("docs", ["cargo", "doc", "--locked", "--no-deps", "--lib", "--all-features"], DENY),
     ("tests", ["cargo", "test", "--locked", "--all-features"], ENV),
     ("tests of the core alone", ["cargo", "test", "--locked", "--no-default-features", "--test", "it"], ENV),
+    ("schemas against a validator", ["cargo", "test", "--locked", "--manifest-path", "tests/oracle/Cargo.toml"], ENV),
     ("benches build", ["cargo", "check", "--locked", "--manifest-path", "benches/events/Cargo.toml"], ENV),
 ]
 

@@ -26,8 +26,8 @@
 //!
 //! * keys that an object has twice, which other readers of JSON do not see;
 //! * numbers with more digits than a double holds, which the reader compares exactly;
-//! * amounts in durations, sizes and versions that come within a factor of ten of 2^64, because a
-//!   pattern counts digits and cannot compare; the schema refuses them;
+//! * amounts in durations, sizes and versions with so many digits that they may exceed 2^64, because
+//!   a pattern counts digits and cannot compare; the schema refuses them;
 //! * the reader's limits on bytes, depth and keys.
 //!
 //! The documents and [`Envelope`](crate::Envelope) implement [`JsonSchema`](schemars::JsonSchema),

@@ -63,6 +63,7 @@ fn texts() {
     assert_eq!(span["type"], "string");
     assert_eq!(span["examples"], json!(["2h 30m"]));
     assert_eq!(schema::<Timestamp>()["format"], "date-time");
+    assert_eq!(schema::<Window>()["not"]["pattern"], r"^(.*)-\1$");
     for (schema, valid) in [
         (span, "2h 30m"),
         (schema::<Timestamp>(), "2025-01-15T12:00:00Z"),
