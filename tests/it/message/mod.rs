@@ -7,6 +7,7 @@ mod generate;
 mod hostile;
 mod lossless;
 mod planted;
+mod writing;
 
 use coordination_protocol::message::Envelope;
 use coordination_protocol::{Codec, Mode, Verdict};
