@@ -512,10 +512,14 @@ fn the_examples_name_every_field_but_the_extensions() {
             match (member.shape, value) {
                 (Shape::Object(inner), _) => walk(inner, value, seen),
                 (Shape::List(Shape::Object(inner)), Tree::Array(items)) => {
-                    items.iter().for_each(|item| walk(inner, item, seen));
+                    for item in items {
+                        walk(inner, item, seen);
+                    }
                 }
                 (Shape::Map(Shape::Object(inner)), Tree::Object(entries)) => {
-                    entries.iter().for_each(|(_, value)| walk(inner, value, seen));
+                    for (_, value) in entries {
+                        walk(inner, value, seen);
+                    }
                 }
                 _ => {}
             }
