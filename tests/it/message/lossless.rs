@@ -116,7 +116,7 @@ fn case(number: usize, manner: Manner, codec: &Codec) -> (Drawn, String) {
 fn strict_messages_survive() {
     let codec = Codec::new(Mode::Strict).with_limits(roomy());
     let interop = Codec::new(Mode::Interop).with_limits(roomy());
-    for number in 0..scaled(2_100) {
+    for number in 0..scaled(1_050) {
         let (drawn, text) = case(number, Manner::Strict, &codec);
         let report = codec.check_message(&text).report;
         let others = report.findings().iter().filter(|f| f.code != Code::UnknownField);
@@ -139,14 +139,14 @@ fn strict_messages_survive() {
 fn what_interop_lets_pass_survives() {
     let codec = Codec::new(Mode::Interop).with_limits(roomy());
     let mut deviating = 0;
-    for number in 0..scaled(2_100) {
+    for number in 0..scaled(1_050) {
         let (_, text) = case(number, Manner::Interop, &codec);
         let report = codec.check_message(&text).report;
         deviating += usize::from(report.verdict() == Verdict::Deviating);
         let strict = Codec::new(Mode::Strict).with_limits(roomy());
         assert_eq!(report.findings().len(), strict.check_message(&text).report.findings().len());
     }
-    assert!(deviating > scaled(1_000), "only {deviating} deviate");
+    assert!(deviating > scaled(500), "only {deviating} deviate");
 }
 
 /// The generator leaves out no field of any object, and no type.
