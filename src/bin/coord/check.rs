@@ -109,7 +109,7 @@ pub(crate) fn run(args: &Args) -> Result2 {
     let mut security = Checks::default();
     let mut unreadable = false;
     if args.format == Format::Sarif {
-        sarif.open(&mut plain)?;
+        Sarif::open(&mut plain)?;
     }
     for path in paths(&args.paths) {
         let result = checker.path(path, &mut |source, item| {

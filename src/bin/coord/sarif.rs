@@ -4,6 +4,7 @@ use crate::source::Item;
 use coordination_protocol::finding::{Code, Finding, FindingSeverity, Mode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 pub(crate) struct Sarif {
@@ -16,7 +17,7 @@ impl Sarif {
         Sarif { first: true, met: BTreeSet::new() }
     }
 
-    pub(crate) fn open(&self, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn open(out: &mut impl Write) -> io::Result<()> {
         write!(
             out,
             r#"{{"$schema":"https://json.schemastore.org/sarif-2.1.0.json","version":"2.1.0","runs":[{{"columnKind":"unicodeCodePoints","results":["#
@@ -104,7 +105,9 @@ fn uri(path: &str) -> String {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => {
                 uri.push(char::from(byte));
             }
-            other => uri.push_str(&format!("%{other:02X}")),
+            other => {
+                let _ = write!(uri, "%{other:02X}");
+            }
         }
     }
     uri

@@ -97,15 +97,15 @@ fn rights(path: &str, reading: &Reading) -> Result<Rights, Failure> {
     checker.path(path, &mut |source, item| {
         let line = item.position(0).0;
         let at = |problem: String| Failure(format!("{source}:{line}: {problem}"));
-        let checked = match item.outcome.accept() {
-            Ok(checked) => checked,
+        let accepted = match item.outcome.accept() {
+            Ok(accepted) => accepted,
             Err(report) => {
                 let first = report.findings().first().map(ToString::to_string).unwrap_or_default();
                 return Err(at(first));
             }
         };
-        let Message::ComponentRegistration(registration) = &checked.message else {
-            return Err(at(format!("a `{}` gives no rights", checked.kind())));
+        let Message::ComponentRegistration(registration) = &accepted.message else {
+            return Err(at(format!("a `{}` gives no rights", accepted.kind())));
         };
         let list = |patterns: &Option<Vec<String>>| patterns.clone().unwrap_or_default();
         let publications = list(&registration.event_publications);

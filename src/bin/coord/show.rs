@@ -1,6 +1,6 @@
 //! Diagnostics that point into a record, drawn as rustc draws them.
 
-use crate::source::Item;
+use crate::source::{Item, line_breaks};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use coordination_protocol::finding::{Finding, FindingSeverity, Verdict};
 use coordination_protocol::validate::RecordKind;
@@ -69,7 +69,7 @@ impl Frame<'_> {
             _ => Level::NOTE,
         };
         let before = &self.text[..wanted.start.min(self.text.len())];
-        let line = self.first as usize + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = self.first as usize + line_breaks(before);
         let path = if long {
             format!("{} (byte {middle} of the record)", self.source)
         } else {

@@ -99,8 +99,10 @@ pub(crate) fn keygen(args: &Keygen) -> Result2 {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let cannot = |error: io::Error| Failure(format!("cannot write {}: {error}", args.seed));
     let mut file = options.open(&args.seed).map_err(cannot)?;
-    let text: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-    writeln!(file, "{text}").map_err(cannot)?;
+    for byte in seed {
+        write!(file, "{byte:02x}").map_err(cannot)?;
+    }
+    writeln!(file).map_err(cannot)?;
     writeln!(io::stdout(), "{}", ring.to_json())?;
     Ok(Outcome::Fine)
 }

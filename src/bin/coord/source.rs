@@ -55,8 +55,8 @@ impl Item<'_> {
         match &self.place {
             Place::Line(line) => {
                 let before = &self.bytes[..offset.min(self.bytes.len())];
-                let start = memchr_last(before).map_or(0, |at| at + 1);
-                let lines = before.iter().filter(|byte| **byte == b'\n').count();
+                let start = last_break(before).map_or(0, |at| at + 1);
+                let lines = line_breaks(before);
                 let first = |byte: &&u8| **byte & 0xC0 != 0x80;
                 let column = before[start..].iter().filter(first).count() + 1;
                 (line + lines as u64, column as u64)
@@ -93,14 +93,19 @@ impl Item<'_> {
     }
 }
 
-fn memchr_last(bytes: &[u8]) -> Option<usize> {
+/// How many lines end in these bytes.
+pub(crate) fn line_breaks(bytes: &[u8]) -> usize {
+    bytes.split(|byte| *byte == b'\n').count() - 1
+}
+
+fn last_break(bytes: &[u8]) -> Option<usize> {
     bytes.iter().rposition(|byte| *byte == b'\n')
 }
 
 /// The whole lines that hold a range, and where they start.
 fn whole_lines(file: &str, range: Range<usize>) -> (&[u8], usize) {
     let bytes = file.as_bytes();
-    let start = memchr_last(&bytes[..range.start]).map_or(0, |at| at + 1);
+    let start = last_break(&bytes[..range.start]).map_or(0, |at| at + 1);
     let rest = bytes[range.end..].iter().position(|byte| *byte == b'\n');
     (&bytes[start..rest.map_or(bytes.len(), |at| range.end + at)], start)
 }
