@@ -2,9 +2,9 @@
 //!
 //! Commands of an AI-agent system (a coordination hub, a resource manager, workers, monitors) run
 //! as many small processes and have to agree on what they say to each other. The protocol has them
-//! write events as lines, `EVENT_TYPE:workflow:phase:data`. This crate reads and writes these
-//! lines, knows which data each event must carry, says precisely what is wrong with a line, and
-//! routes events to subscribers.
+//! write events as lines, `EVENT_TYPE:workflow:phase:data`, and everything else as JSON documents.
+//! This crate reads and writes both, says precisely what is wrong with a message, on four levels,
+//! routes events to subscribers, and settles which version two components speak.
 //!
 //! # On one page
 //!
@@ -22,6 +22,15 @@
 //! assert_eq!(record.report.verdict(), Verdict::Deviating);
 //! let hints: Vec<_> = record.report.findings().iter().filter_map(|f| f.hint()).collect();
 //! assert_eq!(hints, ["`agent` is present; did you mean `agent_id`?"]);
+//!
+//! // Documents are typed, unknown fields kept; a validator asks for more than form and content.
+//! use coordination_protocol::validate::{Context, Validator};
+//!
+//! let text = r#"{"decision":{"proposal_id":"prop_1","outcome":"committed"}}"#;
+//! let outcome = Validator::new(Mode::Interop).check(text, &Context::new());
+//! assert_eq!(outcome.report.findings()[0].code.as_str(), "commit-without-version");
+//! let checked = outcome.accept().expect("a warning refuses nothing");
+//! assert_eq!(checked.kind().as_str(), "decision");
 //! # Ok::<(), coordination_protocol::EventError>(())
 //! ```
 //!
@@ -49,6 +58,7 @@
 //! | [`message`] | documents, control messages, the envelope |
 //! | [`route`] | routing keys and subscription patterns |
 //! | [`validate`] | all four levels of validation, and messages in Markdown and shell files |
+//! | [`version`] | negotiation, compatibility, deprecation, migration |
 //! | `schema` | JSON Schema 2020-12 of all that is written (feature `schema`) |
 //!
 //! # Features
@@ -56,7 +66,8 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `schema` | yes | JSON Schema 2020-12 for documents, envelope, event data and registry (`schemars`) |
-//! | `cli` | no | the `coord` program |
+//! | `signature` | no | Ed25519 signatures (`ed25519-dalek`) |
+//! | `cli` | no | the `coord` program, with both of the above |
 //!
 //! The library alone builds with `--no-default-features`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
