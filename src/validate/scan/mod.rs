@@ -103,7 +103,8 @@ pub enum Place<'a> {
 pub struct Command<'a> {
     /// The component, without the slash.
     pub name: Cow<'a, str>,
-    /// The words before the argument, quotes resolved; at most 8, of at most 128 bytes each.
+    /// The words before the argument, quotes resolved: the first 8 that have at most 128 bytes and
+    /// no line break.
     pub words: Vec<Cow<'a, str>>,
 }
 

@@ -42,7 +42,8 @@ pub(super) fn is_template(text: &str, data: usize, printf: bool) -> bool {
         let end = end.min(json.len());
         let after = json[end..].get(1..).unwrap_or_default();
         let is_key = after.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b':');
-        if in_string(&json[at..end], is_key, printf) {
+        let inner = &json[at..end];
+        if in_string(inner.strip_suffix(b"\r").unwrap_or(inner), is_key, printf) {
             return true;
         }
         at = (end + 1).min(json.len());

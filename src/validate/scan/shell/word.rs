@@ -176,7 +176,7 @@ impl<'a> Shell<'_, '_, 'a> {
         if text == "--argjson" {
             simple.json_in = 3;
         }
-        if simple.words.len() < WORDS && text.len() <= WORD {
+        if simple.words.len() < WORDS && text.len() <= WORD && !text.contains('\n') {
             simple.words.push(text);
         }
     }
