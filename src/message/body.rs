@@ -366,3 +366,16 @@ fn event_at(node: Node<'_>, from: usize) -> Result<Event, Untyped> {
     )
     .ok_or(Untyped("data"))
 }
+
+/// Whether a key means something in an object although it is no member of it: a body key beside a
+/// header, a name that the field writes for another.
+pub(super) fn is_taken(spec: &ObjectSpec, key: &str) -> bool {
+    match spec.role {
+        Role::AllocationResponse => key == "allocation_id",
+        Role::Plain if spec.name == Header::SPEC.name => {
+            MessageKind::lookup(key).is_some()
+                || HEADER_ALIASES.iter().any(|(alias, _)| *alias == key)
+        }
+        _ => false,
+    }
+}

@@ -136,7 +136,7 @@ macro_rules! documents {
             /// # Errors
             /// [`ExtraError`] if the protocol knows it, or it is there already.
             pub fn with_extra(mut self, key: &str, value: impl Into<Json>) -> Result<Self, ExtraError> {
-                if Self::SPEC.member(key).is_some() {
+                if Self::SPEC.member(key).is_some() || super::body::is_taken(Self::SPEC, key) {
                     return Err(ExtraError::Repeated(key.to_owned()));
                 }
                 self.extra.insert(key, value.into())?;

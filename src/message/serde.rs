@@ -10,13 +10,15 @@ use super::value::{Object, Value};
 use crate::event::Codec;
 use crate::event::sink::FailFast;
 use crate::finding::Mode;
+use crate::json::Limits;
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// Serde reads as lenient as it is: what interop mode lets pass, and any depth that fits.
-static LENIENT: Codec = Codec::new(Mode::Interop);
+/// Serde reads as lenient as it is: what interop mode lets pass, of any length.
+static LENIENT: Codec =
+    Codec::new(Mode::Interop).with_limits(Limits::DEFAULT.with_bytes(usize::MAX));
 
 pub(super) fn write<T: Value, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     let mut out = Vec::with_capacity(256);

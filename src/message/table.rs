@@ -51,9 +51,9 @@ macro_rules! object_table {
             want {
                 requester: String, "Who asks, such as `coordination-hub`. An open list.";
                 timestamp: Timestamp, "When it was asked.";
-                resources: Resources, "What is asked for; at least one resource.";
             }
             may {
+                resources with_resources: Resources, "What is asked for; at least one resource.";
                 priority with_priority: Priority, "How urgent it is.";
                 constraints with_constraints: Constraints, "What must hold of an allocation.";
                 fallback_options with_fallback_options: FallbackOptions, "What the requester puts up with instead.";
@@ -326,9 +326,9 @@ macro_rules! object_table {
             }
             want {
                 component_type: String, "What kind of component, such as `utility`. An open list.";
-                version: ComponentVersion, "Its own version.";
             }
             may {
+                version with_version: ComponentVersion, "Its own version.";
                 capabilities with_capabilities: Vec<String>, "What it can do.";
                 dependencies with_dependencies: Vec<String>, "Components it cannot do without.";
                 event_subscriptions with_event_subscriptions: Vec<String>, "Patterns of the events it receives.";
@@ -468,10 +468,8 @@ macro_rules! object_table {
             need {
                 request_id: RequestId, "The request for resources.";
             }
-            want {
-                resources: Resources, "What it asks for.";
-            }
             may {
+                resources with_resources: Resources, "What it asks for.";
                 workflow_id with_workflow_id: WorkflowId, "The workflow that asks.";
                 conflict_tolerance with_conflict_tolerance: ConflictTolerance, "How much conflict it accepts.";
                 conflicts with_conflicts: Vec<Conflict>, "The answer: the conflicts, none if empty.";

@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 
 pub(super) fn asks_for_something(subject: &Subject<'_>, found: &mut Found<'_>) {
     let Message::AllocationRequest(request) = &subject.envelope.message else { return };
-    // An absent object is told as a missing field.
-    let Some(resources) = &request.resources else { return };
+    let none = Resources::new();
+    let resources = request.resources.as_ref().unwrap_or(&none);
     let positive = |amount: &Amount| amount.cmp_value(&Amount::from(0)).is_gt();
     let something = resources.agents.as_ref().is_some_and(|agents| agents.get() > 0)
         || resources.memory_gb.as_ref().is_some_and(positive)

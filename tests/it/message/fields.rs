@@ -36,7 +36,7 @@ AllocationRequest
     want requester text
     want timestamp timestamp
     may priority priority
-    want resources Resources
+    may resources Resources
     may constraints Constraints
     may fallback_options FallbackOptions
 
@@ -203,7 +203,7 @@ RecoverySuggestion
 ComponentRegistration
     need component_id id
     want component_type text
-    want version version
+    may version version
     may capabilities text_list
     may dependencies text_list
     may event_subscriptions text_list
@@ -288,7 +288,7 @@ Release
 
 ConflictCheck
     need request_id id
-    want resources Resources
+    may resources Resources
     may workflow_id id
     may conflict_tolerance conflict_tolerance
     may conflicts list of Conflict

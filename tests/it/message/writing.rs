@@ -48,22 +48,17 @@ fn all() -> Vec<(Message, &'static str)> {
     let digest = || Digest::new(format!("sha256:{}", "0a".repeat(32))).unwrap();
     vec![
         (
-            AllocationRequest::new(
-                id!(RequestId "req_1"),
-                id!(WorkflowId "wf"),
-                "hub",
-                at(NOON),
-                resources(),
-            )
-            .with_priority(Priority::High)
-            .with_constraints(
-                Constraints::new()
-                    .with_max_wait_time(span("10m"))
-                    .with_conflict_tolerance(ConflictTolerance::Low)
-                    .with_isolation_level(IsolationLevel::Strict),
-            )
-            .with_fallback_options(FallbackOptions::new().with_reduce_agents(true))
-            .into(),
+            AllocationRequest::new(id!(RequestId "req_1"), id!(WorkflowId "wf"), "hub", at(NOON))
+                .with_resources(resources())
+                .with_priority(Priority::High)
+                .with_constraints(
+                    Constraints::new()
+                        .with_max_wait_time(span("10m"))
+                        .with_conflict_tolerance(ConflictTolerance::Low)
+                        .with_isolation_level(IsolationLevel::Strict),
+                )
+                .with_fallback_options(FallbackOptions::new().with_reduce_agents(true))
+                .into(),
             r#""allocation_request":{"request_id":"req_1","workflow_id":"wf","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12.5,"exclusive_files":["a.nix"],"tool_instances":{"bash":3,"web":0.5}},"priority":"high","constraints":{"max_wait_time":"10m","conflict_tolerance":"low","isolation_level":"strict"},"fallback_options":{"reduce_agents":true}}"#,
         ),
         (
@@ -142,13 +137,10 @@ fn all() -> Vec<(Message, &'static str)> {
             r#""error_report":{"error_id":"err_1","classification":{"category":"execution","severity":"high","type":"timeout","scope":"task","recoverable":true},"workflow_id":"global","timestamp":"2025-01-15T12:00:00Z","context":{"phase":"global"},"recovery_suggestions":[{"strategy":"retry","success_probability":0.9}]}"#,
         ),
         (
-            ComponentRegistration::new(
-                id!(ComponentId "hub"),
-                "orchestration",
-                ComponentVersion::new("1.0.0").unwrap(),
-            )
-            .with_event_publications(texts(&[]))
-            .into(),
+            ComponentRegistration::new(id!(ComponentId "hub"), "orchestration")
+                .with_version(ComponentVersion::new("1.0.0").unwrap())
+                .with_event_publications(texts(&[]))
+                .into(),
             r#""component_registration":{"component_id":"hub","component_type":"orchestration","version":"1.0.0","event_publications":[]}"#,
         ),
         (
@@ -194,7 +186,8 @@ fn all() -> Vec<(Message, &'static str)> {
             r#""release":{"allocation_id":"alloc_1","release_reason":"done","force":false}"#,
         ),
         (
-            ConflictCheck::new(id!(RequestId "req_1"), resources())
+            ConflictCheck::new(id!(RequestId "req_1"))
+                .with_resources(resources())
                 .with_conflicts(vec![
                     Conflict::new(id!(ConflictId "c1"), Severity::Low).with_resource("a.nix"),
                 ])
