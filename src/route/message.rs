@@ -1,51 +1,28 @@
 //! Messages that are routed and are no events.
 
 use super::key::RouteKey;
+use crate::message::MessageKind;
 use crate::scalar::id;
-use std::fmt;
 
-/// A message that is a document rather than an event and that patterns can name.
-///
-/// ```
-/// use coordination_protocol::route::{MessageKind, Pattern};
-///
-/// let key = MessageKind::AllocationRequest.key("wf_001");
-/// assert!(Pattern::parse("workflow.*.resource_request")?.matches(&key));
-/// # Ok::<(), coordination_protocol::route::PatternError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum MessageKind {
-    /// The request for resources, which patterns call `resource_request`.
-    AllocationRequest,
-}
+/// What stands where an event has its type, by the kind of message.
+pub(super) const ROUTED: &[(MessageKind, &str)] =
+    &[(MessageKind::AllocationRequest, "RESOURCE_REQUEST")];
 
-impl MessageKind {
-    /// All kinds.
-    pub const ALL: &'static [MessageKind] = &[MessageKind::AllocationRequest];
-
-    /// The name of the document.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            MessageKind::AllocationRequest => "allocation_request",
-        }
-    }
-
-    /// The name that stands where an event has its type.
-    pub const fn type_name(self) -> &'static str {
-        match self {
-            MessageKind::AllocationRequest => "RESOURCE_REQUEST",
-        }
-    }
-
-    /// The key of such a message in a workflow, or in `global`; its phase is `global`.
-    pub fn key(self, workflow: &str) -> RouteKey<'_> {
-        RouteKey::new(self.type_name(), workflow, id::GLOBAL)
-    }
-}
-
-impl fmt::Display for MessageKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+impl<'a> RouteKey<'a> {
+    /// The key of a message that is no event, in a workflow or in `global`; its phase is `global`.
+    /// `None` for a kind that patterns have no name for: only the request for resources has one.
+    ///
+    /// ```
+    /// use coordination_protocol::MessageKind;
+    /// use coordination_protocol::route::{Pattern, RouteKey};
+    ///
+    /// let key = RouteKey::of_message(MessageKind::AllocationRequest, "wf_001").unwrap();
+    /// assert!(Pattern::parse("workflow.*.resource_request")?.matches(&key));
+    /// assert!(RouteKey::of_message(MessageKind::Heartbeat, "global").is_none());
+    /// # Ok::<(), coordination_protocol::route::PatternError>(())
+    /// ```
+    pub fn of_message(kind: MessageKind, workflow: &'a str) -> Option<Self> {
+        let (_, name) = ROUTED.iter().find(|(routed, _)| *routed == kind)?;
+        Some(RouteKey::new(name, workflow, id::GLOBAL))
     }
 }

@@ -51,7 +51,6 @@ mod relation;
 mod warning;
 
 pub use key::{KeyError, RouteKey};
-pub use message::MessageKind;
 pub use pattern::{Pattern, PatternError};
 pub use warning::PatternWarning;
 

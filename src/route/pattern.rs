@@ -2,9 +2,10 @@
 
 use super::escape::{self, EscapeError};
 use super::key::{RouteKey, names};
-use super::message::MessageKind;
+use super::message::ROUTED;
 use super::warning::{self, PatternWarning};
 use crate::event::Registry;
+use crate::message::MessageKind;
 use crate::scalar::id;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
@@ -130,7 +131,8 @@ impl Pattern {
     /// The messages other than events that the pattern can select.
     ///
     /// ```
-    /// use coordination_protocol::route::{MessageKind, Pattern};
+    /// use coordination_protocol::MessageKind;
+    /// use coordination_protocol::route::Pattern;
     ///
     /// let pattern = Pattern::parse("workflow.*.resource_request")?;
     /// assert_eq!(pattern.messages(), [MessageKind::AllocationRequest]);
@@ -138,8 +140,8 @@ impl Pattern {
     /// ```
     pub fn messages(&self) -> Vec<MessageKind> {
         let registry = Registry::default();
-        let all = MessageKind::ALL.iter().copied();
-        all.filter(|kind| self.can_select(&registry, kind.type_name())).collect()
+        let routed = ROUTED.iter().filter(|(_, name)| self.can_select(&registry, name));
+        routed.map(|(kind, _)| *kind).collect()
     }
 
     /// What is probably wrong with a pattern that no registered type or message can meet.

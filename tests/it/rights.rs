@@ -1,7 +1,8 @@
 //! Rights: what registrations allow, what they deny, and what the denial says.
 
+use coordination_protocol::MessageKind;
 use coordination_protocol::event::{Category, Registry};
-use coordination_protocol::route::{MessageKind, Pattern, PatternError, RouteKey};
+use coordination_protocol::route::{Pattern, PatternError, RouteKey};
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::validate::rights::{Denied, Rights, RightsError, RightsList};
 
@@ -99,7 +100,7 @@ fn publications() {
     }
     let key = RouteKey::parse("system.global.threshold").unwrap();
     assert!(rights.may_publish(&id("monitor"), &key).is_ok(), "the phase is not known");
-    let request = MessageKind::AllocationRequest.key("wf_001");
+    let request = RouteKey::of_message(MessageKind::AllocationRequest, "wf_001").unwrap();
     assert!(rights.may_publish(&id("hub"), &request).is_ok());
 }
 

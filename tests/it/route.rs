@@ -1,9 +1,10 @@
 //! Routing: what the patterns of the specification and of the field mean, and the matcher against
 //! regular expressions.
 
+use coordination_protocol::MessageKind;
 use coordination_protocol::event::{Category, Codec, EventRef, REGISTRY, Registry};
 use coordination_protocol::finding::Mode;
-use coordination_protocol::route::{KeyError, MessageKind, Pattern, PatternError, RouteKey};
+use coordination_protocol::route::{KeyError, Pattern, PatternError, RouteKey};
 use coordination_protocol::scalar::ProtocolVersion;
 
 use crate::support::{Rng, scaled};

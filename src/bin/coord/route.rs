@@ -3,8 +3,9 @@
 use crate::input::open;
 use crate::{Failure, Outcome, Result2};
 use clap::{Subcommand, ValueEnum};
+use coordination_protocol::MessageKind;
 use coordination_protocol::event::Registry;
-use coordination_protocol::route::{MessageKind, Pattern, PatternError, RouteKey};
+use coordination_protocol::route::{Pattern, PatternError, RouteKey};
 use coordination_protocol::scalar::ProtocolVersion;
 use serde::Serialize;
 use std::io::{self, BufRead, Write};
