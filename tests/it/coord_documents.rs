@@ -154,6 +154,42 @@ fn the_elements_of_an_array_are_records() {
 }
 
 #[test]
+fn bytes_that_are_not_utf8_are_found_in_every_shape() {
+    let broken = b"{\"heartbeat\":{\"component_id\":\"h\xffub\",\"sequence\":1,\"timestamp\":\"2025-01-15T12:00:00Z\"}}";
+    let with = |before: &str, after: &str| [before.as_bytes(), broken, after.as_bytes()].concat();
+    // The byte is the 32nd character of its record.
+    for (input, line, column) in [
+        (with("", "\n"), 1, 32),
+        (with("[\n", "]\n"), 2, 32),
+        (with("[\n{\"x\":\"\u{e9}\"}, ", "]\n"), 2, 43),
+        (with("# T\n\n```json\n", "\n```\n"), 4, 32),
+        (with("#!/bin/sh\nsend '", "'\n"), 2, 38),
+        (with("#!/bin/sh\n# caf\u{e9}\ncat <<EOF\n", "\nEOF\n"), 4, 32),
+    ] {
+        let output = run(&["check", "--format", "json"], &input);
+        assert_eq!(output.status.code(), Some(1));
+        let text = out(&output);
+        let row: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        let finding = &row["findings"][0];
+        assert_eq!(finding["code"], "not-utf-8", "{text}");
+        assert_eq!(
+            (&finding["line"], &finding["column"]),
+            (&json!(line), &json!(column)),
+            "{text}"
+        );
+    }
+    // What is not UTF-8 outside the messages is nobody's business, and moves nothing.
+    let prose = [b"# Caf\xe9 \xe9\n\n```json\n".as_slice(), BEAT.as_bytes(), b"\n```\n"].concat();
+    let output = run(&["check", "--mode", "strict", "--format", "json"], &prose);
+    let row: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(brief(&row), ("4 control heartbeat valid".to_owned(), vec![]));
+    // A continuation byte alone is a character for whoever reads the column.
+    let output = run(&["check", "--format", "json"], b"{\"x\":\"\x80\x80\"}");
+    let row: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(row["findings"][0]["column"], 7);
+}
+
+#[test]
 fn what_came_before_counts_within_a_stream() {
     let state = |version: u32| {
         format!(
@@ -313,6 +349,11 @@ fn messages_are_signed_and_verified() {
     assert_eq!(check("2025-01-15T11:00:00Z", &signed), [told(1, "from-future")]);
     let twice = format!("{signed}{signed}");
     assert_eq!(check("2025-01-15T12:00:05Z", &twice), [vec![], told(2, "replayed")]);
+    // The second file of a run is judged by what the first held.
+    let files = ["a.json", "b.json"].map(|name| folder.write(name, signed.as_bytes()));
+    let args = ["check", "--fresh", "--at", "2025-01-15T12:00:05Z", &files[0], &files[1]];
+    let output = out(&run(&args, b""));
+    assert!(output.contains("b.json:1") && output.contains("error[replayed]"), "{output}");
 }
 
 #[test]
@@ -346,7 +387,7 @@ fn rights_come_from_registrations() {
     assert!(out(&required).contains("security-required"));
 
     for (text, message) in [
-        (BEAT, "a `heartbeat` gives no rights"),
+        (BEAT, "`heartbeat` gives no rights; a registration does"),
         ("", "there are no registrations in it"),
         ("{\"component_registration\":{}}", "`component_id` is missing"),
     ] {

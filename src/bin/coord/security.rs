@@ -105,7 +105,7 @@ fn rights(path: &str, reading: &Reading) -> Result<Rights, Failure> {
             }
         };
         let Message::ComponentRegistration(registration) = &accepted.message else {
-            return Err(at(format!("a `{}` gives no rights", accepted.kind())));
+            return Err(at(format!("`{}` gives no rights; a registration does", accepted.kind())));
         };
         let list = |patterns: &Option<Vec<String>>| patterns.clone().unwrap_or_default();
         let publications = list(&registration.event_publications);

@@ -8,8 +8,11 @@ use coordination_protocol::json::{self, Dialect, Limits};
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::validate::fresh::{Freshness, ReplayCache};
 use coordination_protocol::validate::{
-    Context, FileKind, Inbox, LineIndex, Outcome, Position, Snippet, Validator, looks_like, scan_as,
+    Context, FileKind, History, Inbox, LineIndex, Outcome, Position, Snippet, Validator,
+    looks_like, scan_as,
 };
+use std::borrow::Cow;
+use std::cell::{RefCell, RefMut};
 use std::io::{BufRead, Read};
 use std::ops::Range;
 
@@ -43,9 +46,9 @@ enum Place<'a> {
     /// Starts at this line and the first column.
     Line(u64),
     /// Stands in a file from this byte on.
-    Slice(&'a LineIndex<'a>, &'a str, usize),
+    Slice(&'a LineIndex<'a>, &'a [u8], usize),
     /// Was found in a file.
-    Snippet(&'a LineIndex<'a>, &'a str, &'a Snippet<'a>),
+    Snippet(&'a LineIndex<'a>, &'a [u8], &'a Snippet<'a>),
 }
 
 impl Item<'_> {
@@ -57,9 +60,7 @@ impl Item<'_> {
                 let before = &self.bytes[..offset.min(self.bytes.len())];
                 let start = last_break(before).map_or(0, |at| at + 1);
                 let lines = line_breaks(before);
-                let first = |byte: &&u8| **byte & 0xC0 != 0x80;
-                let column = before[start..].iter().filter(first).count() + 1;
-                (line + lines as u64, column as u64)
+                (line + lines as u64, characters(&before[start..]) as u64 + 1)
             }
             Place::Slice(index, _, base) => plain(index.position(base + offset)),
             Place::Snippet(index, _, snippet) => plain(index.position(snippet.origin(offset))),
@@ -98,13 +99,18 @@ pub(crate) fn line_breaks(bytes: &[u8]) -> usize {
     bytes.split(|byte| *byte == b'\n').count() - 1
 }
 
+/// How many characters these bytes are; what is not UTF-8 counts as readers show it.
+fn characters(bytes: &[u8]) -> usize {
+    let chunks = bytes.utf8_chunks();
+    chunks.map(|c| c.valid().chars().count() + usize::from(!c.invalid().is_empty())).sum()
+}
+
 fn last_break(bytes: &[u8]) -> Option<usize> {
     bytes.iter().rposition(|byte| *byte == b'\n')
 }
 
 /// The whole lines that hold a range, and where they start.
-fn whole_lines(file: &str, range: Range<usize>) -> (&[u8], usize) {
-    let bytes = file.as_bytes();
+fn whole_lines(bytes: &[u8], range: Range<usize>) -> (&[u8], usize) {
     let start = last_break(&bytes[..range.start]).map_or(0, |at| at + 1);
     let rest = bytes[range.end..].iter().position(|byte| *byte == b'\n');
     (&bytes[start..rest.map_or(bytes.len(), |at| range.end + at)], start)
@@ -121,11 +127,13 @@ pub(crate) struct Checker<'c> {
     pub(crate) from: Option<ComponentId>,
     /// What was seen before is refused within this.
     pub(crate) replay: Option<Freshness>,
+    inbox: RefCell<Option<Inbox>>,
 }
 
 impl<'c> Checker<'c> {
     pub(crate) fn new(validator: &'c Validator, reading: &'c Reading, given: As) -> Self {
-        Checker { validator, reading, given, now: None, from: None, replay: None }
+        let inbox = RefCell::new(None);
+        Checker { validator, reading, given, now: None, from: None, replay: None, inbox }
     }
 }
 
@@ -143,7 +151,7 @@ impl Checker<'_> {
             As::Records => None,
             As::Auto => {
                 look(&mut reader, &mut head).map_err(failed)?;
-                let kind = looks_like(readable(&head));
+                let kind = looks_like(&same_length(&head));
                 matches!(kind, FileKind::Markdown | FileKind::Shell).then_some(kind)
             }
         };
@@ -161,19 +169,25 @@ impl Checker<'_> {
         if bytes.len() as u64 > WHOLE {
             return Err(Failure(format!("cannot read {name}: more than {WHOLE} bytes")));
         }
-        let text = String::from_utf8_lossy(&bytes);
+        let text = same_length(&bytes);
         match kind {
-            Some(kind) => self.file(&name, &text, kind, take),
-            None => self.array(&name, &text, take),
+            Some(kind) => self.file(&name, &bytes, &text, kind, take),
+            None => self.array(&name, &bytes, &text, take),
         }
     }
 
-    fn inbox(&self) -> Inbox {
-        let inbox = Inbox::new(self.validator.clone());
-        match &self.replay {
-            Some(freshness) => inbox.with_replay(ReplayCache::new(freshness)),
-            None => inbox,
-        }
+    /// The inbox for the records of one input: with a history of its own, and what was seen before
+    /// in any input.
+    fn inbox(&self) -> RefMut<'_, Inbox> {
+        let mut slot = self.inbox.borrow_mut();
+        let inbox = slot.take().unwrap_or_else(|| {
+            let inbox = Inbox::new(self.validator.clone());
+            match &self.replay {
+                Some(freshness) => inbox.with_replay(ReplayCache::new(freshness)),
+                None => inbox,
+            }
+        });
+        RefMut::map(slot, |slot| slot.insert(inbox.with_history(History::new())))
     }
 
     fn look<'a>(&self, inbox: &mut Inbox, bytes: &'a [u8]) -> Outcome<'a> {
@@ -197,9 +211,11 @@ impl Checker<'_> {
         Ok(())
     }
 
+    /// The messages in a file; `text` is what of its bytes is UTF-8.
     fn file(
         &self,
         name: &str,
+        file: &[u8],
         text: &str,
         kind: FileKind,
         take: &mut Take<'_>,
@@ -210,15 +226,30 @@ impl Checker<'_> {
         context.now = self.now;
         context.source = self.from.as_ref();
         for snippet in scan_as(text, kind, self.codec().limits()) {
-            let outcome = self.validator.check_snippet(&snippet, &context);
-            let bytes = snippet.text.as_bytes();
-            take(name, Item { outcome, bytes, place: Place::Snippet(&index, text, &snippet) })?;
+            let range = snippet.range();
+            let bytes = &file[range.clone()];
+            let item = if std::str::from_utf8(bytes).is_err() {
+                // What is to be filled in or unquoted does not matter any more.
+                let outcome = self.validator.check_bytes(bytes, &context);
+                Item { outcome, bytes, place: Place::Slice(&index, file, range.start) }
+            } else {
+                let outcome = self.validator.check_snippet(&snippet, &context);
+                let bytes = snippet.text.as_bytes();
+                Item { outcome, bytes, place: Place::Snippet(&index, file, &snippet) }
+            };
+            take(name, item)?;
         }
         Ok(())
     }
 
-    /// The messages of an array, each a record.
-    fn array(&self, name: &str, text: &str, take: &mut Take<'_>) -> Result<(), Failure> {
+    /// The messages of an array, each a record; `text` is what of its bytes is UTF-8.
+    fn array(
+        &self,
+        name: &str,
+        file: &[u8],
+        text: &str,
+        take: &mut Take<'_>,
+    ) -> Result<(), Failure> {
         let limits = Limits::DEFAULT
             .with_bytes(usize::MAX)
             .with_depth(self.reading.max_depth.saturating_add(1))
@@ -228,14 +259,14 @@ impl Checker<'_> {
             && !matches!(fault.kind, json::FaultKind::DuplicateKey)
         {
             // Broken as a whole: the stream reader still finds the records in it.
-            return self.stream(name, text.as_bytes(), take);
+            return self.stream(name, file, take);
         }
         let index = LineIndex::new(text);
         let mut inbox = self.inbox();
         for element in json::elements(text, start) {
-            let bytes = element.raw(text).as_bytes();
+            let bytes = &file[element.range()];
             let outcome = self.look(&mut inbox, bytes);
-            let place = Place::Slice(&index, text, element.start());
+            let place = Place::Slice(&index, file, element.start());
             take(name, Item { outcome, bytes, place })?;
         }
         Ok(())
@@ -267,6 +298,20 @@ fn look(reader: &mut impl BufRead, head: &mut Vec<u8>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The bytes as text, with a `?` for each that is not UTF-8: every other byte stays where it is, and
+/// what holds such a byte is refused later.
+fn same_length(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    Cow::Owned(text)
 }
 
 /// As much of the bytes as is UTF-8.
