@@ -398,7 +398,7 @@ macro_rules! code_table {
 
         PublicationDenied "publication-denied" Security, strict Error, interop Error;
             says "{detail}";
-            because "A component publishes only what the patterns in its `event_publications` cover. Register the event there, or publish it from the component that may.";
+            because "A component publishes only what the patterns in its `event_publications` cover, and speaks for itself only. Register the event there, or publish it from the component that may.";
             good GOOD_DOCUMENT;
             bad Example::new(r#"{"source":"hub","event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#).under("rights that cover `workflow.*.created`");
 

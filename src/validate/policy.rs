@@ -4,7 +4,7 @@ use super::Context;
 use super::checked::Security;
 use super::fresh::{Freshness, NotAdmitted, NotFresh};
 use super::rights::{Denied, Rights};
-use super::rules::key_of;
+use super::rules::{key_of, speaker};
 use super::signature::{self, Verifier, VerifyError};
 use crate::finding::{Code, Finding};
 use crate::json::Limits;
@@ -116,20 +116,16 @@ impl Policy {
                     Some(text) => signature::verify(text, verifier.as_ref(), at, limits),
                     None => Err(VerifyError::Unsigned),
                 };
-                match verified {
-                    Ok(proof) if envelope.header.source.is_none() => {
-                        // The owner of the key is the source, whatever the transport says.
-                        if let Some(source) = context.source
-                            && source != proof.owner()
-                        {
-                            let claim = proof.check_source(source.as_str());
-                            if let Err(error) = claim {
-                                say(Code::WrongKeyOwner, "/signature", error.to_string());
-                            }
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(error) => say(code_of(&error), "/signature", error.to_string()),
+                // Without a source of its own, the message has that of the transport, and speaks for
+                // nobody but the owner of the key.
+                let source = context.source.filter(|_| envelope.header.source.is_none());
+                let named = source.map(ComponentId::as_str);
+                let verified = verified.and_then(|proof| {
+                    let speaker = speaker(&envelope.message).map(|(_, name)| name);
+                    named.into_iter().chain(speaker).try_for_each(|name| proof.check_source(name))
+                });
+                if let Err(error) = verified {
+                    say(code_of(&error), "/signature", error.to_string());
                 }
             } else {
                 let detail = "the signature cannot be checked without a clock value";
@@ -187,6 +183,13 @@ fn granted(
     envelope: &Envelope,
     say: &mut dyn FnMut(Code, &str, String),
 ) {
+    if let Some((key, name)) = speaker(&envelope.message)
+        && name != source.as_str()
+    {
+        let pointer = format!("/{}/{key}", envelope.kind());
+        let detail = format!("`{source}` may not speak for `{name}`");
+        say(Code::PublicationDenied, &pointer, detail);
+    }
     match &envelope.message {
         Message::Event(body) => {
             if let Err(denied) = rights.may_publish(source, &key_of(&body.event)) {

@@ -108,6 +108,50 @@ fn rights_let_a_component_do_what_it_registered() {
     assert!(validator.check(line, &context.with_source(&hub())).is_accepted());
 }
 
+/// A component speaks for itself only: for others it neither registers nor subscribes, in either
+/// mode, whatever it may publish.
+#[test]
+fn nobody_speaks_for_another() {
+    let worker = ComponentId::new("worker").unwrap();
+    let rights = rights().with_component(&worker, [">"], [">"]).unwrap();
+    let policy = Policy::new().with_rights(rights);
+    for (body, key) in [
+        (
+            r#""component_registration":{"component_id":"hub","component_type":"x","version":"1.0.0"}"#,
+            "component_id",
+        ),
+        (r#""subscription":{"subscriber":"hub","patterns":["workflow.*.created"]}"#, "subscriber"),
+        (
+            r#""heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}"#,
+            "component_id",
+        ),
+        (r#""deregistration":{"component_id":"hub","reason":"update"}"#, "component_id"),
+    ] {
+        for mode in [Mode::Strict, Mode::Interop] {
+            let validator = Validator::new(mode).with_policy(policy.clone());
+            let said = |source: &str| format!(r#"{{"source":"{source}",{body}}}"#);
+            let own = said("hub");
+            assert!(validator.check(&own, &Context::new()).is_accepted(), "{own}");
+            let other = said("worker");
+            let known = format!("{{{body}}}");
+            for (text, context) in [
+                (&other, Context::new()),
+                // The transport knows better than the body.
+                (&known, Context::new().with_source(&worker)),
+            ] {
+                let outcome = validator.check(text, &context);
+                let findings = outcome.report.findings().iter();
+                let refused: Vec<_> = findings.filter(|f| f.level() == Level::Security).collect();
+                assert_eq!(refused.len(), 1, "{text}");
+                assert_eq!(refused[0].code, Code::PublicationDenied);
+                assert_eq!(refused[0].to_string(), "`worker` may not speak for `hub`");
+                assert!(refused[0].pointer.ends_with(key), "{}", refused[0].pointer);
+                assert_eq!(&text[refused[0].range.clone()], "\"hub\"");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_refused_record_changes_nothing() {
     let freshness = Freshness::default();
@@ -217,6 +261,12 @@ mod signed {
         // One byte of what was signed.
         let tampered = good.replace("\"sequence\":1", "\"sequence\":2");
         assert!(validator.check(&tampered, &context).report.has(Code::BadSignature));
+        // Without a source, the body must not speak for anybody but the owner of the key.
+        let nameless = String::from_utf8(Code::UnknownSource.bad().record()).unwrap();
+        let own = sign(&nameless, &signer("hub-1"), &limits).unwrap();
+        assert!(validator.check(&own, &context).is_accepted());
+        let other = sign(&nameless, &signer("worker-1"), &limits).unwrap();
+        assert!(validator.check(&other, &context).report.has(Code::WrongKeyOwner));
         let report = validator.check(&text, &context).report;
         assert!(report.worst() == Some(coordination_protocol::FindingSeverity::Error));
         report.findings().iter().filter(|f| f.level() == Level::Security).map(|f| f.code).collect()

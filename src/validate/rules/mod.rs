@@ -9,7 +9,7 @@ mod control;
 mod exchange;
 mod state;
 
-pub(super) use exchange::key_of;
+pub(super) use exchange::{key_of, speaker};
 
 use super::Context;
 use crate::finding::{Code, Finding};
