@@ -164,7 +164,7 @@ macro_rules! code_table {
 
         HeaderMismatch "header-mismatch" Business, strict Error, interop Warning;
             says "the data says `{actual}`, the header says `{expected}`";
-            because "Where data repeats the workflow or the phase of the header, both must agree: routing follows the header, handlers often read the data.";
+            because "Where data repeats the workflow or the phase of the header, or a request its priority, both must agree: routing follows the header, handlers often read the data.";
             good Example::new(r#"AGENT_DEALLOCATED:wf_001:build:{"agent_id":"agent_003","workflow_id":"wf_001","reason":"done"}"#);
             bad Example::new(r#"AGENT_DEALLOCATED:wf_001:build:{"agent_id":"agent_003","workflow_id":"wf_002","reason":"done"}"#);
 
@@ -266,7 +266,7 @@ macro_rules! code_table {
 
         QueueingNotPermitted "queueing-not-permitted" Business, strict Error, interop Warning;
             says "the request is queued, and does not permit it";
-            because "A request waits in the queue only if its `fallback_options` say `queue_if_unavailable`.";
+            because "A request whose `fallback_options` say `\"queue_if_unavailable\": false` wants an answer at once, not a place in the queue.";
             good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:05Z"}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#]);
             bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"queued","timestamp":"2025-01-15T12:00:05Z"}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#]);
 

@@ -78,3 +78,21 @@ fn every_message_reads_as_it_was_reviewed() {
     }
     insta::assert_snapshot!("codes", page);
 }
+
+#[test]
+fn a_request_repeats_the_priority_of_its_header() {
+    for (header, body, mismatch) in [
+        (r#""priority":"low","#, r#""priority":"critical","#, true),
+        (r#""priority":"low","#, r#""priority":"low","#, false),
+        (r#""priority":"low","#, "", false),
+        ("", r#""priority":"critical","#, false),
+    ] {
+        let text = format!(
+            r#"{{{header}"allocation_request":{{{body}"request_id":"req_1","workflow_id":"w","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{{"agents":1}}}}}}"#
+        );
+        let report = Validator::new(Mode::Strict).check(&text, &Context::new()).report;
+        let told: Vec<_> = report.findings().iter().map(|f| (f.code, &*f.pointer)).collect();
+        let expected = [(Code::HeaderMismatch, "/allocation_request/priority")];
+        assert_eq!(told, if mismatch { &expected[..] } else { &[] }, "{text}");
+    }
+}

@@ -146,6 +146,17 @@ pub(super) fn source(subject: &Subject<'_>, found: &mut Found<'_>) {
     }
 }
 
+/// What the body repeats of the header.
+pub(super) fn repeated(subject: &Subject<'_>, found: &mut Found<'_>) {
+    let Message::AllocationRequest(request) = &subject.envelope.message else { return };
+    if let (Some(header), Some(body)) = (&subject.envelope.header.priority, &request.priority)
+        && header != body
+    {
+        let path = subject.body("priority");
+        found.differ(Code::HeaderMismatch, path, header.as_str(), body.as_str());
+    }
+}
+
 /// The routing key of an event.
 pub(in crate::validate) fn key_of(event: &Event) -> RouteKey<'_> {
     RouteKey::new(event.type_name(), event.workflow_id.as_str(), event.phase.as_str())

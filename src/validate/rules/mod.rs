@@ -191,6 +191,7 @@ pub(super) const RULES: &[Row] = &[
     (&[Code::ZeroOption], component::options),
     (&[Code::RequestWithoutId, Code::AnswerMismatch], exchange::identity),
     (&[Code::AnswerWithoutSuggestion], exchange::suggestions),
+    (&[Code::HeaderMismatch], exchange::repeated),
     (&[Code::SourceMismatch], exchange::source),
     (&[Code::RoutingMismatch], exchange::routing),
     (&[Code::EmptyRange], control::ranges),

@@ -8,20 +8,15 @@ use crate::validate::history::content;
 
 pub(super) fn versions(subject: &Subject<'_>, found: &mut Found<'_>) {
     let Some(history) = subject.context.history else { return };
-    let (workflow, version, digest) = match &subject.envelope.message {
-        Message::WorkflowState(state) => {
-            (&state.workflow_id, &state.state_version, Some(content(state)))
-        }
-        // A checkpoint of an older version is nothing unusual, one of a version to come is.
-        _ => return,
-    };
-    let Some(seen) = history.state(workflow.as_str()) else { return };
-    let version = version.get();
+    // A checkpoint may well be of an older version.
+    let Message::WorkflowState(state) = &subject.envelope.message else { return };
+    let Some(seen) = history.state(state.workflow_id.as_str()) else { return };
+    let version = state.state_version.get();
     let path = subject.body("state_version");
     if version < seen.version {
         found.differ(Code::StaleVersion, path, seen.version.to_string(), &version.to_string());
     } else if version == seen.version
-        && let (Some(Some(ours)), Some(theirs)) = (digest, &seen.digest)
+        && let (Some(ours), Some(theirs)) = (content(state), &seen.digest)
         && ours != *theirs
     {
         found.push(Code::StateFork, path, |finding| finding.with_actual(&version.to_string()));
