@@ -192,7 +192,8 @@ fn granted(
     }
     match &envelope.message {
         Message::Event(body) => {
-            if let Err(denied) = rights.may_publish(source, &key_of(&body.event)) {
+            if let Err(denied) = rights.may_publish(source, &key_of(rights.registry(), &body.event))
+            {
                 say(denied_code(&denied), "/source", denied.to_string());
             }
         }

@@ -102,6 +102,11 @@ impl Rights {
         self
     }
 
+    /// The registry that says which types a pattern can select.
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Sets how many patterns each list of a component that is added from now on may have.
     pub const fn with_max_patterns(mut self, most: usize) -> Self {
         self.max_patterns = MaxPatterns(most);

@@ -348,7 +348,8 @@ impl<'v> Pass<'v> {
         if !validator.levels.contains(&Level::Business) {
             return;
         }
-        let subject = Subject { envelope, context: *context, place };
+        let registry = validator.codec.registry();
+        let subject = Subject { envelope, context: *context, registry, place };
         // A value that was refused counts as absent here; nothing is concluded from that.
         let refused: Vec<String> = self
             .report

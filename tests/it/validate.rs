@@ -1,8 +1,11 @@
 //! Validation on all levels: every code by its examples, rules of one's own, history.
 
 use crate::fuzz_corpus::bodies;
+use coordination_protocol::event::{Category, Registry};
 use coordination_protocol::finding::{Code, Example, Level};
-use coordination_protocol::validate::{Context, History, Outcome, Validator};
+use coordination_protocol::scalar::ComponentId;
+use coordination_protocol::validate::rights::Rights;
+use coordination_protocol::validate::{Context, History, Outcome, Policy, Validator};
 use coordination_protocol::version::Calendar;
 use coordination_protocol::{Codec, Mode, Report, Verdict};
 use std::fmt::Write as _;
@@ -77,6 +80,40 @@ fn every_message_reads_as_it_was_reviewed() {
         page.push('\n');
     }
     insta::assert_snapshot!("codes", page);
+}
+
+/// Rules and rights know the event types that the caller registered.
+#[test]
+fn types_of_the_caller_are_known_on_all_levels() {
+    let registry = || {
+        let category = Category::new("deploy").unwrap();
+        Registry::default().with_type("SHIP_DONE", category, []).unwrap()
+    };
+    let rm = ComponentId::new("rm").unwrap();
+    let rights =
+        |rights: Rights| rights.with_component(&rm, ["deploy.*.ship_done"], ["deploy.*"]).unwrap();
+    let judge = |codec: Codec, rights: Rights, text: &str| -> Vec<Code> {
+        let policy = Policy::new().with_rights(rights);
+        let outcome = Validator::from(codec).with_policy(policy).check(text, &Context::new());
+        outcome.report.findings().iter().map(|finding| finding.code).collect()
+    };
+    for (text, unknown) in [
+        (
+            r#"{"source":"rm","component_registration":{"component_id":"rm","component_type":"x","version":"1.0.0","event_publications":["deploy.*.ship_done"]}}"#,
+            vec![Code::DeadPattern],
+        ),
+        (
+            r#"{"source":"rm","routing_key":"deploy.wf_001.ship_done","event":{"event_type":"SHIP_DONE","workflow_id":"wf_001","phase":"p","data":{}}}"#,
+            vec![Code::RoutingMismatch, Code::UnknownEventType, Code::PublicationDenied],
+        ),
+    ] {
+        let codec = Codec::new(Mode::Strict);
+        let known = rights(Rights::new().with_registry(registry()));
+        assert_eq!(judge(codec.clone().with_registry(registry()), known, text), []);
+        let mut found = judge(codec, rights(Rights::new()), text);
+        found.sort_unstable_by_key(|code| unknown.iter().position(|known| known == code));
+        assert_eq!(found, unknown, "{text}");
+    }
 }
 
 #[test]

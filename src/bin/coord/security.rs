@@ -92,7 +92,7 @@ pub(crate) fn key_ring(path: &str) -> Result<KeyRing, Failure> {
 fn rights(path: &str, reading: &Reading) -> Result<Rights, Failure> {
     let validator = Validator::from(reading.codec());
     let checker = Checker::new(&validator, reading, As::Auto);
-    let mut rights = Rights::new();
+    let mut rights = Rights::new().with_registry(validator.codec().registry().clone());
     let mut seen = 0;
     checker.path(path, &mut |source, item| {
         let line = item.position(0).0;

@@ -1,7 +1,6 @@
 //! Registrations, health and configuration.
 
 use super::{Found, Subject};
-use crate::event::Registry;
 use crate::finding::Code;
 use crate::message::Message;
 use crate::route::Pattern;
@@ -18,7 +17,6 @@ pub(super) fn patterns(subject: &Subject<'_>, found: &mut Found<'_>) {
         Message::Subscription(subscription) => vec![("patterns", &subscription.patterns)],
         _ => return,
     };
-    let registry = Registry::default();
     for (key, patterns) in lists {
         for (index, text) in patterns.iter().enumerate() {
             let path = subject.body(&format!("{key}/{index}"));
@@ -27,7 +25,7 @@ pub(super) fn patterns(subject: &Subject<'_>, found: &mut Found<'_>) {
                     finding.with_actual(text).with_detail(SmolStr::from(error.to_string()))
                 }),
                 Ok(pattern) => {
-                    if let Some(warning) = pattern.warnings(&registry).first() {
+                    if let Some(warning) = pattern.warnings(subject.registry).first() {
                         found.push(Code::DeadPattern, path, |finding| {
                             finding
                                 .with_actual(text)

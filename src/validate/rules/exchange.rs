@@ -1,7 +1,7 @@
 //! What holds of any message: times, identity, source, routing.
 
 use super::{Found, Subject};
-use crate::event::Event;
+use crate::event::{Event, Registry};
 use crate::finding::Code;
 use crate::message::Message;
 use crate::route::RouteKey;
@@ -158,15 +158,16 @@ pub(super) fn repeated(subject: &Subject<'_>, found: &mut Found<'_>) {
 }
 
 /// The routing key of an event.
-pub(in crate::validate) fn key_of(event: &Event) -> RouteKey<'_> {
-    RouteKey::new(event.type_name(), event.workflow_id.as_str(), event.phase.as_str())
+pub(in crate::validate) fn key_of<'a>(registry: &'a Registry, event: &'a Event) -> RouteKey<'a> {
+    let (workflow, phase) = (event.workflow_id.as_str(), event.phase.as_str());
+    RouteKey::with_registry(registry, event.type_name(), workflow, phase)
 }
 
 pub(super) fn routing(subject: &Subject<'_>, found: &mut Found<'_>) {
     let Some(said) = &subject.envelope.header.routing_key else { return };
     let Message::Event(body) = &subject.envelope.message else { return };
-    let key = key_of(&body.event);
-    let same = RouteKey::parse(said).is_ok_and(|other| {
+    let key = key_of(subject.registry, &body.event);
+    let same = RouteKey::parse_with(subject.registry, said).is_ok_and(|other| {
         other.type_name() == key.type_name()
             && other.workflow() == key.workflow()
             && other.phase().is_none_or(|phase| Some(phase) == key.phase())

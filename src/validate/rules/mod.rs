@@ -12,6 +12,7 @@ mod state;
 pub(super) use exchange::{key_of, speaker};
 
 use super::Context;
+use crate::event::Registry;
 use crate::finding::{Code, Finding};
 use crate::json::{Kind, Token, pointer};
 use crate::message::Envelope;
@@ -28,6 +29,8 @@ pub struct Subject<'a> {
     pub envelope: &'a Envelope,
     /// What came before, and the time.
     pub context: Context<'a>,
+    /// The event types that the validator knows.
+    pub registry: &'a Registry,
     pub(super) place: Place<'a>,
 }
 
