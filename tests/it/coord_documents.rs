@@ -148,6 +148,24 @@ fn the_elements_of_an_array_are_records() {
         ]
     );
     assert!(rows(&[], "[]").is_empty());
+    // Arrays among other records, as `cat` joins them.
+    let input = format!(
+        "[]\n[{BEAT},\n {BEAT}]\n{BEAT}\n [7, {BEAT}]\n[\n  {BEAT},\n  {{\"heartbeat\":\n {{\"sequence\": -1}}}}]"
+    );
+    let found: Vec<_> =
+        rows(&[], &input).iter().map(|row| (brief(row).0, row["column"].clone())).collect();
+    let expected = [
+        ("2 control heartbeat valid", 2),
+        ("3 control heartbeat valid", 2),
+        ("4 control heartbeat valid", 1),
+        ("5 unknown - invalid", 3),
+        ("5 control heartbeat valid", 6),
+        ("7 control heartbeat valid", 3),
+        ("8 control heartbeat invalid", 3),
+    ];
+    assert_eq!(found, expected.map(|(head, column)| (head.to_owned(), json!(column))));
+    let drawn = out(&run(&["check"], input.as_bytes()));
+    assert!(drawn.contains("<stdin>:9:15"), "{drawn}");
     let broken = rows(&[], &format!("[{BEAT},,{BEAT}]"));
     assert_eq!(broken.len(), 1);
     assert_eq!(broken[0]["verdict"], "invalid");

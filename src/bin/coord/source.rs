@@ -43,8 +43,8 @@ pub(crate) struct Item<'a> {
 }
 
 enum Place<'a> {
-    /// Starts at this line and the first column.
-    Line(u64),
+    /// Stands in a record of a stream, which starts at this line, from this byte on.
+    Record(u64, &'a [u8], usize),
     /// Stands in a file from this byte on.
     Slice(&'a LineIndex<'a>, &'a [u8], usize),
     /// Was found in a file.
@@ -56,8 +56,8 @@ impl Item<'_> {
     pub(crate) fn position(&self, offset: usize) -> (u64, u64) {
         let plain = |position: Position| (position.line as u64, position.column as u64);
         match &self.place {
-            Place::Line(line) => {
-                let before = &self.bytes[..offset.min(self.bytes.len())];
+            Place::Record(line, record, base) => {
+                let before = &record[..(base + offset).min(record.len())];
                 let start = last_break(before).map_or(0, |at| at + 1);
                 let lines = line_breaks(before);
                 (line + lines as u64, characters(&before[start..]) as u64 + 1)
@@ -70,7 +70,7 @@ impl Item<'_> {
     /// The text to draw, the number of its first line, and where in it the ranges are.
     pub(crate) fn drawing(&self) -> (&[u8], u64, impl Fn(&Range<usize>) -> Range<usize>) {
         let (text, first, base) = match &self.place {
-            Place::Line(line) => (self.bytes, *line, 0),
+            Place::Record(line, record, _) => (*record, *line, 0),
             Place::Slice(index, file, base) => {
                 let end = base + self.bytes.len();
                 let (text, start) = whole_lines(file, *base..end);
@@ -83,8 +83,9 @@ impl Item<'_> {
         };
         let place = &self.place;
         (text, first, move |range: &Range<usize>| match place {
-            Place::Line(_) => range.clone(),
-            Place::Slice(_, _, offset) => offset + range.start - base..offset + range.end - base,
+            Place::Record(_, _, offset) | Place::Slice(_, _, offset) => {
+                offset + range.start - base..offset + range.end - base
+            }
             Place::Snippet(_, _, snippet) => {
                 let start = snippet.origin(range.start);
                 let end = snippet.origin(range.end).max(start);
@@ -160,7 +161,8 @@ impl Checker<'_> {
             look(&mut reader, &mut head).map_err(failed)?;
         }
         let mut reader = head.as_slice().chain(reader);
-        let array = readable(&head).trim_start_matches('\u{feff}').trim_start().starts_with('[');
+        let text = readable(&head);
+        let array = text[start_of(text)..].starts_with('[');
         if kind.is_none() && !array {
             return self.stream(&name, reader, take);
         }
@@ -205,8 +207,23 @@ impl Checker<'_> {
             .next_record()
             .map_err(|error| Failure(format!("cannot read {name}: {error}")))?
         {
-            let outcome = self.look(&mut inbox, raw.bytes);
-            take(name, Item { outcome, bytes: raw.bytes, place: Place::Line(raw.line) })?;
+            let mut one = |inbox: &mut Inbox, range: Range<usize>| {
+                let (start, bytes) = (range.start, &raw.bytes[range]);
+                let outcome = self.look(inbox, bytes);
+                take(
+                    name,
+                    Item { outcome, bytes, place: Place::Record(raw.line, raw.bytes, start) },
+                )
+            };
+            // The messages of an array are records. One that is broken is refused as a whole.
+            let text = std::str::from_utf8(raw.bytes).unwrap_or_default();
+            if self.is_array(text) {
+                for element in json::elements(text, start_of(text)) {
+                    one(&mut inbox, element.range())?;
+                }
+            } else {
+                one(&mut inbox, 0..raw.bytes.len())?;
+            }
         }
         Ok(())
     }
@@ -242,6 +259,18 @@ impl Checker<'_> {
         Ok(())
     }
 
+    /// Whether a text is one array that is sound enough to tell its elements apart.
+    fn is_array(&self, text: &str) -> bool {
+        let text = &text[start_of(text)..];
+        let limits = Limits::DEFAULT
+            .with_bytes(usize::MAX)
+            .with_depth(self.reading.max_depth.saturating_add(1))
+            .with_keys(usize::MAX);
+        let fault = || json::check(text, Dialect::SingleQuoted, &limits).err();
+        text.starts_with('[')
+            && fault().is_none_or(|fault| matches!(fault.kind, json::FaultKind::DuplicateKey))
+    }
+
     /// The messages of an array, each a record; `text` is what of its bytes is UTF-8.
     fn array(
         &self,
@@ -250,20 +279,13 @@ impl Checker<'_> {
         text: &str,
         take: &mut Take<'_>,
     ) -> Result<(), Failure> {
-        let limits = Limits::DEFAULT
-            .with_bytes(usize::MAX)
-            .with_depth(self.reading.max_depth.saturating_add(1))
-            .with_keys(usize::MAX);
-        let start = text.len() - text.trim_start_matches('\u{feff}').trim_start().len();
-        if let Err(fault) = json::check(&text[start..], Dialect::SingleQuoted, &limits)
-            && !matches!(fault.kind, json::FaultKind::DuplicateKey)
-        {
-            // Broken as a whole: the stream reader still finds the records in it.
+        if !self.is_array(text) {
+            // More than one value, or broken: the stream reader still finds the records in it.
             return self.stream(name, file, take);
         }
         let index = LineIndex::new(text);
         let mut inbox = self.inbox();
-        for element in json::elements(text, start) {
+        for element in json::elements(text, start_of(text)) {
             let bytes = &file[element.range()];
             let outcome = self.look(&mut inbox, bytes);
             let place = Place::Slice(&index, file, element.start());
@@ -271,6 +293,11 @@ impl Checker<'_> {
         }
         Ok(())
     }
+}
+
+/// Where a text starts, behind a byte order mark and white space.
+fn start_of(text: &str) -> usize {
+    text.len() - text.trim_start_matches('\u{feff}').trim_start().len()
 }
 
 /// Reads ahead until it is clear what the input is. A stream of records is clear from its first
@@ -288,7 +315,8 @@ fn look(reader: &mut impl BufRead, head: &mut Vec<u8>) -> std::io::Result<()> {
         let used = chunk.len();
         head.extend_from_slice(chunk);
         reader.consume(used);
-        let text = readable(head).trim_start_matches('\u{feff}').trim_start();
+        let text = readable(head);
+        let text = &text[start_of(text)..];
         let record = text.starts_with(['{', '['])
             || text
                 .split_once('\n')
