@@ -13,6 +13,7 @@ use crate::event::{Codec, FieldType};
 use crate::finding::{Code, Finding, FindingSeverity, Hint};
 use crate::json::{Fault, Kind, Token, Visit, pointer};
 use crate::scalar::ProtocolVersion;
+use crate::scalar::id::{self, IdCharset};
 use smol_str::SmolStr;
 use std::ops::ControlFlow::{self, Break, Continue};
 
@@ -311,6 +312,23 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
         Continue(())
     }
 
+    /// An identifier with characters that need escaping elsewhere.
+    #[cold]
+    fn unusual(&mut self, value: Token) -> ControlFlow<()> {
+        let name = value.decode(self.text);
+        if id::check(&name) != Ok(IdCharset::Unusual) {
+            return Continue(());
+        }
+        let pointer = self.locate(value.start());
+        let key = pointer.rsplit('/').next().unwrap_or_default().to_owned();
+        self.sink.push(Code::UnusualIdentifier, || {
+            Finding::new(Code::UnusualIdentifier, value.range())
+                .with_pointer(pointer)
+                .with_detail(SmolStr::from(key))
+                .with_actual(&name)
+        })
+    }
+
     /// The second of two bodies.
     #[cold]
     #[inline(never)]
@@ -472,6 +490,8 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
                 if let Err(misfit) = leaf.fits(self.text, value) {
                     self.tape.spoil(entry, misfit);
                     self.misfit(shape, value, misfit)?;
+                } else if S::ALL && leaf == FieldType::Id {
+                    self.unusual(value)?;
                 }
                 if depth > 0
                     && let Expect::Shape(Shape::Object(parent)) = self.frames[depth - 1].expect

@@ -97,3 +97,21 @@ fn nothing_is_asked_of_unknown_values_at_any_depth() {
         };
     }
 }
+
+#[test]
+fn identifiers_of_unusual_characters_are_told() {
+    let beat = |name: &str| {
+        format!(
+            r#"{{"heartbeat":{{"component_id":"{name}","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}}}"#
+        )
+    };
+    for mode in [Mode::Strict, Mode::Interop] {
+        assert!(found(mode, &beat("hub-1.a_b")).is_empty());
+        assert_eq!(found(mode, &beat("my hub")), ["unusual-identifier /heartbeat/component_id"]);
+    }
+    let verdict = |mode| Codec::new(mode).check_message(&beat("my hub")).report.verdict();
+    assert_eq!(
+        (verdict(Mode::Strict), verdict(Mode::Interop)),
+        (Verdict::Deviating, Verdict::Valid)
+    );
+}
