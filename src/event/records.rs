@@ -31,8 +31,9 @@ impl<'a> RawRecord<'a> {
 /// record so that they get one finding instead of many: an event whose data goes on over line
 /// breaks, and a JSON value that starts a line. A line is only joined with the next if it is sound
 /// as far as it goes. Joining ends when the brackets close, and at the latest at a line that starts
-/// an event, behind a line that ends inside a string, and at a blank line: for a JSON value, only if
-/// the line behind it opens another at its very start. So one broken record does not hide the next.
+/// an event, at a line that opens a value at its very start where none can stand, behind a line that
+/// ends inside a string, and at a blank line: for a JSON value, only if the line behind it opens
+/// another at its very start. So one broken record does not hide the next.
 ///
 /// Blank lines are skipped. A line longer than the limit is read to its end and cut; memory stays
 /// bounded whatever arrives.
@@ -132,12 +133,10 @@ impl<R: BufRead> Records<R> {
                     break;
                 };
                 let blank = is_blank(&self.ahead_bytes);
+                let opens = matches!(self.ahead_bytes.first(), Some(b'{' | b'['));
                 // A document may hold blank lines, unless what follows one starts another.
-                let ends = if document {
-                    behind_blank && matches!(self.ahead_bytes.first(), Some(b'{' | b'['))
-                } else {
-                    blank
-                };
+                let ends = if document { behind_blank && opens } else { blank }
+                    || opens && !nesting.takes_value();
                 if ends || starts_event(&self.ahead_bytes) {
                     self.ahead = Some(next);
                     break;
@@ -239,6 +238,8 @@ struct Nesting {
     depth: usize,
     quote: Option<u8>,
     escaped: bool,
+    /// The last byte that is no white space.
+    last: u8,
 }
 
 impl Nesting {
@@ -248,8 +249,16 @@ impl Nesting {
         self.depth > 0 && self.quote.is_none()
     }
 
+    /// Whether a value can stand here.
+    fn takes_value(&self) -> bool {
+        matches!(self.last, b':' | b',' | b'[')
+    }
+
     fn feed(&mut self, text: &[u8]) {
         for &byte in text {
+            if !byte.is_ascii_whitespace() {
+                self.last = byte;
+            }
             match (self.quote, byte) {
                 (Some(_), _) if self.escaped => self.escaped = false,
                 (Some(_), b'\\') => self.escaped = true,

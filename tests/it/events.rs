@@ -562,6 +562,21 @@ fn records_come_out_of_any_stream() {
         (format!("X:w:p:{{\"a\n{good}"), vec![("X:w:p:{\"a", 1), (good, 2)]),
         (format!("[[[\nno\n{good}"), vec![("[[[\nno", 1), (good, 3)]),
         ("X:w:p:{\"a\":".to_owned(), vec![("X:w:p:{\"a\":", 1)]),
+        // A line that was cut short is not joined with the values behind it.
+        (
+            "{\"a\":{\"b\":1}\n{\"c\":2}\n[3]".to_owned(),
+            vec![("{\"a\":{\"b\":1}", 1), ("{\"c\":2}", 2), ("[3]", 3)],
+        ),
+        (
+            "X:w:p:{\"a\":[1]\n{\"c\":2}\n".to_owned(),
+            vec![("X:w:p:{\"a\":[1]", 1), ("{\"c\":2}", 2)],
+        ),
+        ("[1\n[2]".to_owned(), vec![("[1", 1), ("[2]", 2)]),
+        // Unless a value can stand there.
+        (
+            "[\n{\"a\":1},\n{\"b\":\n{\"c\":\n[\n[]]}}]\nb".to_owned(),
+            vec![("[\n{\"a\":1},\n{\"b\":\n{\"c\":\n[\n[]]}}]", 1), ("b", 7)],
+        ),
         // Data that is no object does not go on.
         ("X:w:p:[\nb".to_owned(), vec![("X:w:p:[", 1), ("b", 2)]),
     ];
