@@ -118,11 +118,14 @@ impl View {
             view.text.push('…');
         }
         for chunk in bytes[start..end].utf8_chunks() {
-            for character in chunk.valid().chars() {
+            let mut characters = chunk.valid().chars().peekable();
+            while let Some(character) = characters.next() {
                 let at = view.text.len();
                 view.map.extend(std::iter::repeat_n(at, character.len_utf8()));
                 match character {
-                    '\n' => view.text.push('\n'),
+                    '\n' | '\t' => view.text.push(character),
+                    // The line ends of the file are not what is shown.
+                    '\r' if characters.peek() == Some(&'\n') => {}
                     // Control characters would move the terminal's cursor.
                     c if c.is_control() => view.text.push('\u{fffd}'),
                     c => view.text.push(c),
