@@ -33,6 +33,15 @@ pub(super) fn cause(text: &str, at: usize) -> Hint {
         {
             "JSON writes `true`, `false` and `null`; it has no NaN"
         }
+        _ if rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#') => {
+            "JSON has no comments"
+        }
+        _ if rest.starts_with("...") || rest.starts_with('…') => {
+            "something was left out; a record that is sent is written in full"
+        }
+        _ if rest.starts_with("undefined") => {
+            "JSON has no `undefined`; leave the key out, or write `null`"
+        }
         (_, Some(b'+' | b'-' | b'*' | b'/')) if last.is_some_and(|b| b.is_ascii_digit()) => {
             "a sum was not evaluated; JSON has numbers only"
         }
@@ -55,6 +64,13 @@ pub(super) fn cause(text: &str, at: usize) -> Hint {
         (_, Some(b'$')) => "a shell variable was not filled in",
         (Some(b':'), Some(b'}' | b',')) => {
             "the value is empty; an unset shell variable leaves such a hole"
+        }
+        (Some(b'"'), Some(b'=')) => "a colon stands between key and value",
+        (Some(b'"' | b'}' | b']' | b'0'..=b'9'), Some(b';')) => "a comma separates members",
+        (Some(b'"'), Some(b':')) => "only an object has keys; write it in braces",
+        (Some(b'0'), Some(b'x' | b'X')) => "numbers are decimal",
+        (Some(b':' | b'[' | b','), Some(b'+' | b'.')) => {
+            "a number starts with a digit, or with a minus and a digit"
         }
         (Some(b'0'), Some(b'0'..=b'9')) => "numbers have no leading zeros",
         (_, Some(b'\t' | b'\n')) => {
