@@ -227,9 +227,10 @@ fn no_body<S: Sink, T: Tape>(
                 names.push('\n');
             }
         }
-        let close = names.lines().find_map(|name| {
-            let known = MessageKind::KNOWN.iter().map(|kind| kind.as_str());
-            crate::scalar::nearest(name, known)
+        let mut unknown = names.lines().filter(|name| MessageKind::lookup(name).is_none());
+        let close = unknown.find_map(|name| {
+            let known = MessageKind::KNOWN.iter().filter(|kind| *kind.since() <= version);
+            crate::scalar::nearest(name, known.map(|kind| kind.as_str()))
         });
         let hint = match close {
             Some(known) => Hint::Nearly { known: SmolStr::new(known) },
