@@ -36,6 +36,8 @@ impl Hint {
         match self {
             Hint::None => None,
             Hint::Say(text) => Some((*text).to_owned()),
+            // A name that only a later version of the protocol has is not misspelled.
+            Hint::NearestTo { known } if known.lines().any(|name| name == actual) => None,
             Hint::NearestTo { known } => {
                 let name = nearest_name(actual, known)?;
                 Some(format!("did you mean `{name}`?"))

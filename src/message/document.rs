@@ -41,7 +41,7 @@ macro_rules! documents {
             $(need { $($need:ident $(as $need_wire:literal)? : $need_type:ty, $need_doc:literal;)+ })?
             $(want { $($want:ident $(as $want_wire:literal)? : $want_type:ty, $want_doc:literal;)+ })?
             $(advise { $($advise:ident since $advise_since:ident : $advise_type:ty, $advise_doc:literal;)+ })?
-            $(may { $($may:ident $setter:ident : $may_type:ty, $may_doc:literal;)+ })?
+            $(may { $($may:ident $setter:ident $(since $may_since:ident)? : $may_type:ty, $may_doc:literal;)+ })?
         }
     )+) => { $(
         #[doc = $sentence]
@@ -98,7 +98,7 @@ macro_rules! documents {
                     sentence: $may_doc,
                     shape: <$may_type as Value>::SHAPE,
                     presence: Presence::May,
-                    since: &V1_0_0,
+                    since: since!($($may_since)?),
                 },)+)?
             ]; MEMBERS });
 

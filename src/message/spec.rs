@@ -69,7 +69,7 @@ pub struct MemberSpec {
     pub shape: Shape,
     /// How much it is required.
     pub presence: Presence,
-    /// The protocol version that introduced it.
+    /// The protocol version that introduced it; in an object that is younger, the object's counts.
     pub since: &'static ProtocolVersion,
 }
 

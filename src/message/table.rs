@@ -9,6 +9,10 @@
 //! | `advise` | give it | a warning |
 //! | `may` | choose | nothing |
 //!
+//! A field has been there since protocol 1.0.0, or since its object if that is younger, unless the
+//! row says `since`. Of the header, the specification names what correlates and routes; the rest
+//! came with 1.1.0.
+//!
 //! The rows become structs ([`document`](super::document)), specifications for the reader
 //! ([`spec`](super::spec)), and JSON Schema.
 
@@ -18,19 +22,19 @@ macro_rules! object_table {
         "What stands in an envelope beside its body (Communication Patterns). All of it is optional on read; correlation lives here because bodies have no room for it."
         Header {
             may {
-                protocol_version with_protocol_version: ProtocolVersion, "The version that the writer speaks.";
-                message_id with_message_id: MessageId, "This message; what deduplication and replay protection go by.";
-                timestamp with_timestamp: Timestamp, "When it was written.";
-                source with_source: ComponentId, "The component that wrote it.";
+                protocol_version with_protocol_version since V1_1_0: ProtocolVersion, "The version that the writer speaks.";
+                message_id with_message_id since V1_1_0: MessageId, "This message; what deduplication and replay protection go by.";
+                timestamp with_timestamp since V1_1_0: Timestamp, "When it was written.";
+                source with_source since V1_1_0: ComponentId, "The component that wrote it.";
                 correlation_id with_correlation_id: CorrelationId, "The exchange it belongs to.";
-                causation_id with_causation_id: MessageId, "The message that caused it.";
+                causation_id with_causation_id since V1_1_0: MessageId, "The message that caused it.";
                 request_id with_request_id: RequestId, "The request that this is, or that this answers.";
                 response_to with_response_to: RequestId, "The request that this answers.";
                 response_required with_response_required: bool, "Whether the writer waits for an answer.";
-                priority with_priority: Priority, "How urgent it is.";
-                ttl_seconds with_ttl_seconds: Amount, "Seconds after `timestamp` from which on it must not be handled any more.";
+                priority with_priority since V1_1_0: Priority, "How urgent it is.";
+                ttl_seconds with_ttl_seconds since V1_1_0: Amount, "Seconds after `timestamp` from which on it must not be handled any more.";
                 routing_key with_routing_key: String, "The key it is routed by.";
-                signature with_signature: Signature, "The signature over the rest of the envelope.";
+                signature with_signature since V1_1_0: Signature, "The signature over the rest of the envelope.";
             }
         }
         "A signature over the RFC 8785 form of the envelope without this member. Extension."

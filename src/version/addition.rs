@@ -66,14 +66,6 @@ impl fmt::Display for Addition {
     }
 }
 
-/// The version of the envelope: the specification's messages stand alone, without header keys.
-const ENVELOPE: ProtocolVersion = ProtocolVersion::V1_1_0;
-
-/// The version that brought a header key; none if it is no header key.
-pub(super) fn header_since(key: &str) -> Option<ProtocolVersion> {
-    Header::SPEC.member(key).map(|member| member.since.max(&ENVELOPE).clone())
-}
-
 /// Everything that has a version in the tables: event types, messages, header keys, and the fields
 /// that came later than their message.
 ///
@@ -98,9 +90,12 @@ pub fn additions() -> Vec<Addition> {
             .iter()
             .map(|kind| Addition::new(kind.since().clone(), AdditionKind::Body, kind.as_str())),
     );
-    all.extend(Header::SPEC.members.iter().filter_map(|member| {
-        Some(Addition::new(header_since(member.name)?, AdditionKind::Header, member.name))
-    }));
+    all.extend(
+        Header::SPEC
+            .members
+            .iter()
+            .map(|member| Addition::new(member.since.clone(), AdditionKind::Header, member.name)),
+    );
     for kind in MessageKind::KNOWN {
         if let Some(spec) = kind.spec() {
             fields(spec, kind.since(), kind.as_str(), &mut all);

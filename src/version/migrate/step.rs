@@ -5,9 +5,9 @@ use super::{Loss, MigrateError, Migrated};
 use crate::event::EventType;
 use crate::json::pointer::push_key;
 use crate::json::{Kind, Limits, Token, elements, members};
-use crate::message::{MessageKind, Shape as Form};
+use crate::message::{Header, MessageKind, Shape as Form};
 use crate::scalar::ProtocolVersion;
-use crate::version::addition::{Addition, AdditionKind, header_since};
+use crate::version::addition::{Addition, AdditionKind};
 use crate::version::record::{Member, Record, Shape};
 use crate::version::supported::VERSIONS;
 use std::collections::BTreeMap;
@@ -153,9 +153,9 @@ impl Step {
                 let member = Some((record.start, *value));
                 uses.push(Use { addition, pointer: pointer.clone(), member });
             };
-            if let Some(since) = header_since(key) {
-                if self.is_new(&since) {
-                    found(&since, AdditionKind::Header);
+            if let Some(member) = Header::SPEC.member(key) {
+                if self.is_new(member.since) {
+                    found(member.since, AdditionKind::Header);
                 }
                 continue;
             }

@@ -3,7 +3,7 @@
 use super::{found, rewritten, told};
 use coordination_protocol::event::{Category, FieldType, Registry};
 use coordination_protocol::finding::{Code, Verdict};
-use coordination_protocol::message::{Envelope, Message, MessageKind, MessageRef, peek};
+use coordination_protocol::message::{Envelope, Header, Message, MessageKind, MessageRef, peek};
 use coordination_protocol::{Codec, Mode, ProtocolVersion};
 
 const ALIVE: &str =
@@ -564,6 +564,23 @@ fn the_first_version_lacks_the_extensions() {
     let message = record.message.unwrap();
     assert_eq!(message.decode().unwrap().header.extra().get("hello").unwrap().as_str(), "{}");
     assert_eq!(message.kind(), MessageKind::HealthStatus);
+    // Header keys that came later are, too, whatever they hold; those of the text are checked.
+    let body = r#""health_status":{"component_id":"c","status":"healthy","timestamp":"2025-01-15T12:00:00Z"}"#;
+    for member in Header::SPEC.members {
+        let name = member.name;
+        let text = format!("{{\"{name}\":[0],{body}}}");
+        let record = old.check_message(&text);
+        let found = &record.report.findings()[0];
+        if *member.since > ProtocolVersion::V1_0_0 {
+            assert_eq!((found.code, record.report.findings().len()), (Code::UnknownField, 1));
+            assert_eq!((found.hint(), record.report.verdict()), (None, Verdict::Valid), "{name}");
+            let decoded = record.message.unwrap().decode().unwrap();
+            assert_eq!(decoded.header.extra().get(name).unwrap().as_str(), "[0]");
+            assert!(decoded.to_string().parse::<Envelope>().is_err(), "1.1.0 checks it");
+        } else {
+            assert_eq!(found.code, Code::WrongKind, "{name}");
+        }
+    }
     // The version of the state came with 1.1.0: not missed, and unknown.
     let sync = |more: &str| {
         format!(
