@@ -33,9 +33,12 @@
 //! The documents and [`Envelope`](crate::Envelope) implement [`JsonSchema`](schemars::JsonSchema),
 //! so that a schema of yours can hold them.
 
+mod breaking;
 mod embed;
 mod leaf;
 mod writer;
+
+pub use breaking::{Break, BreakKind, breaking};
 
 use crate::event::{EventType, Registry};
 use crate::message::{ENVELOPE, MessageKind};

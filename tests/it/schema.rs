@@ -7,7 +7,8 @@ use coordination_protocol::message::{
 };
 use coordination_protocol::scalar::ProtocolVersion;
 use coordination_protocol::schema;
-use schemars::{JsonSchema, schema_for};
+use coordination_protocol::version::VERSIONS;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,24 +34,33 @@ fn keys(value: &Value) -> Vec<&str> {
 #[test]
 fn the_reviewed_files_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schema");
-    let path = |name: &str| folder.join(format!("{name}.json"));
-    let registry = Registry::default();
     let update = std::env::var_os("COORD_UPDATE_SCHEMA").is_some_and(|value| value == "1");
     let mut stale = Vec::new();
-    for name in schema::names(&registry) {
-        let text = format!("{:#}\n", current(name));
-        let same = fs::read_to_string(path(name)).is_ok_and(|file| file == text);
-        if update {
-            fs::create_dir_all(&folder).unwrap();
-            fs::write(path(name), text).unwrap();
-        } else if !same {
-            stale.push(name);
+    for version in VERSIONS {
+        let registry = Registry::new(version.clone());
+        let folder = folder.join(version.to_string());
+        let path = |name: &str| folder.join(format!("{name}.json"));
+        for name in schema::names(&registry) {
+            let text = format!("{:#}\n", of(name, &registry));
+            let file = fs::read_to_string(path(name)).unwrap_or_default();
+            let same = file == text;
+            if let Ok(before) = serde_json::from_str::<Schema>(&file) {
+                // Who breaks a version that is in use has to remove its file first.
+                let breaks = schema::breaking(&before, &schema::of(name, &registry).unwrap());
+                assert!(breaks.is_empty(), "{name} of {version}: {breaks:#?}");
+            }
+            if update {
+                fs::create_dir_all(&folder).unwrap();
+                fs::write(path(name), text).unwrap();
+            } else if !same {
+                stale.push(path(name));
+            }
         }
+        let files: BTreeSet<PathBuf> =
+            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(files, schema::names(&registry).map(path).collect());
     }
     assert!(stale.is_empty(), "set COORD_UPDATE_SCHEMA=1 and review: {stale:?}");
-    let files: BTreeSet<PathBuf> =
-        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(files, schema::names(&registry).map(path).collect());
 }
 
 #[test]
@@ -173,6 +183,8 @@ fn the_first_version_lacks_the_extension() {
     assert!(envelope["properties"].get("heartbeat").is_none());
     assert!(envelope["$defs"].get("Heartbeat").is_none());
     assert_eq!(first("event")["allOf"].as_array().unwrap().len(), 33);
+    assert!(envelope["properties"].get("signature").is_none());
+    assert!(envelope["properties"].get("correlation_id").is_some());
     assert!(first("checkpoint_sync")["properties"].get("state_version").is_none());
     assert!(current("checkpoint_sync")["properties"].get("state_version").is_some());
     assert_eq!(
