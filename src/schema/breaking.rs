@@ -278,12 +278,16 @@ impl<'s> Comparison<'s> {
         };
         let mut kept = vec![false; is.len()];
         for (index, was) in was.iter().enumerate() {
-            match is.iter().position(|is| self.admits(was, is)) {
-                Some(place) => kept[place] = true,
-                None => {
-                    let what = format!("the alternative {was} is gone");
-                    self.push(&format!("{at}/{key}/{index}"), BreakKind::Form, what);
-                }
+            // A wider one of several could fit what another one fits.
+            let keeps = |is: &'s Value| match key {
+                "oneOf" => expanded(self.old, was, 0) == expanded(self.new, is, 0),
+                _ => self.admits(was, is),
+            };
+            if let Some(place) = is.iter().position(keeps) {
+                kept[place] = true;
+            } else {
+                let what = format!("the alternative {was} is gone");
+                self.push(&format!("{at}/{key}/{index}"), BreakKind::Form, what);
             }
         }
         // Of more alternatives, several could fit what fitted one; not if it needs a new field.
@@ -306,7 +310,8 @@ impl<'s> Comparison<'s> {
         for (index, is) in is.as_array().into_iter().flatten().enumerate() {
             let place = format!("{at}/allOf/{index}");
             let same = |was: &&Value| is.get("if").is_some() && was.get("if") == is.get("if");
-            if let Some(was) = was.iter().find(same) {
+            let pure = is_condition(is);
+            if let Some(was) = was.iter().find(same).filter(|_| pure) {
                 for branch in ["then", "else"] {
                     let place = format!("{place}/{branch}");
                     match (was.get(branch), is.get(branch)) {
@@ -317,27 +322,12 @@ impl<'s> Comparison<'s> {
                         }
                     }
                 }
-            } else if !self.is_about_new_word(around, is)
+            } else if !(pure && is_about_new_word(around, is))
                 && !was.iter().any(|was| self.admits(was, is))
             {
                 self.push(&place, BreakKind::Form, "a condition is new".to_owned());
             }
         }
-    }
-
-    /// Whether a condition holds only where a field has a word that it could not have.
-    fn is_about_new_word(&self, around: &Members, condition: &Value) -> bool {
-        let fields = condition.pointer("/if/properties").and_then(Value::as_object);
-        let only_then = condition.get("else").is_none();
-        only_then
-            && fields.into_iter().flatten().any(|(name, asked)| {
-                let known = around.get("properties").and_then(|all| all.get(name));
-                let words = known.and_then(|field| field.get("enum")).and_then(Value::as_array);
-                match (asked.get("const"), words) {
-                    (Some(word), Some(words)) => !words.contains(word),
-                    _ => false,
-                }
-            })
     }
 
     /// Whether there is no break between two schemas inside these.
@@ -351,6 +341,27 @@ impl<'s> Comparison<'s> {
         inner.schema(old, new, "");
         inner.breaks.is_empty()
     }
+}
+
+/// Whether it asks nothing but a condition.
+fn is_condition(schema: &Value) -> bool {
+    let parts = |key: &String| matches!(key.as_str(), "if" | "then" | "else");
+    schema.as_object().is_some_and(|members| members.keys().all(parts))
+}
+
+/// Whether a condition holds only where a field has a word that it could not have.
+fn is_about_new_word(around: &Members, condition: &Value) -> bool {
+    let fields = condition.pointer("/if/properties").and_then(Value::as_object);
+    let only_then = condition.get("else").is_none();
+    only_then
+        && fields.into_iter().flatten().any(|(name, asked)| {
+            let known = around.get("properties").and_then(|all| all.get(name));
+            let words = known.and_then(|field| field.get("enum")).and_then(Value::as_array);
+            match (asked.get("const"), words) {
+                (Some(word), Some(words)) => !words.contains(word),
+                _ => false,
+            }
+        })
 }
 
 fn reference(schema: &Members) -> Option<&str> {

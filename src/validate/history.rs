@@ -4,6 +4,7 @@ use super::Checked;
 use crate::json::{Json, Limits, canonical, write_text};
 use crate::message::{AllocationRequest, Envelope, Message, WorkflowState};
 use crate::scalar::{ComponentId, Digest};
+use crate::version::{Calendar, Date};
 use smol_str::SmolStr;
 use std::collections::{HashMap, VecDeque};
 
@@ -18,12 +19,14 @@ pub struct Context<'h> {
     pub now: Option<i64>,
     /// The component that the transport knows the record to come from.
     pub source: Option<&'h ComponentId>,
+    /// What is announced to end, and the day to judge its uses by.
+    pub calendar: Option<(&'h Calendar, Date)>,
 }
 
 impl<'h> Context<'h> {
     /// Nothing.
     pub const fn new() -> Self {
-        Context { history: None, now: None, source: None }
+        Context { history: None, now: None, source: None, calendar: None }
     }
 
     /// Sets what came before.
@@ -36,6 +39,27 @@ impl<'h> Context<'h> {
     /// message names goes before it.
     pub const fn with_source(mut self, source: &'h ComponentId) -> Self {
         self.source = Some(source);
+        self
+    }
+
+    /// Sets what is announced to end, and the day to judge its uses by: before the sunset they are
+    /// `deprecated`, a warning, from then on `sunset-passed`, an error.
+    ///
+    /// ```
+    /// use coordination_protocol::Mode;
+    /// use coordination_protocol::validate::{Context, Validator};
+    /// use coordination_protocol::version::Calendar;
+    ///
+    /// let calendar = Calendar::from_json(r#"{"notices":[{"subject":{"event_type":"TASK_REASSIGNED"},
+    ///     "since":"1.1.0","announced":"2025-01-15","sunset":"2025-06-01"}]}"#)?;
+    /// let line = r#"TASK_REASSIGNED:wf_001:build:{"task_id":"t7","old_agent_id":"a1","new_agent_id":"a2","reason":"load"}"#;
+    /// let context = Context::new().with_calendar(&calendar, "2025-03-01".parse()?);
+    /// let outcome = Validator::new(Mode::Strict).check(line, &context);
+    /// assert_eq!(outcome.report.findings()[0].code.as_str(), "deprecated");
+    /// # Ok::<(), coordination_protocol::version::FormError>(())
+    /// ```
+    pub const fn with_calendar(mut self, calendar: &'h Calendar, on: Date) -> Self {
+        self.calendar = Some((calendar, on));
         self
     }
 

@@ -6,6 +6,7 @@ use super::{Checked, Context, History, Outcome, Validator};
 use crate::finding::{Code, Finding, Level, Report};
 use crate::message::Envelope;
 use crate::scalar::ComponentId;
+use crate::version::{Calendar, Date};
 use smol_str::SmolStr;
 
 /// Takes records in, one after another: checks each on all four levels, against what came before,
@@ -33,12 +34,13 @@ pub struct Inbox {
     validator: Validator,
     history: History,
     replay: Option<ReplayCache>,
+    calendar: Option<(Calendar, Option<Date>)>,
 }
 
 impl Inbox {
     /// An inbox that remembers nothing yet.
     pub fn new(validator: Validator) -> Self {
-        Inbox { validator, history: History::new(), replay: None }
+        Inbox { validator, history: History::new(), replay: None, calendar: None }
     }
 
     /// Sets what came before.
@@ -51,6 +53,13 @@ impl Inbox {
     /// source.
     pub fn with_replay(mut self, cache: ReplayCache) -> Self {
         self.replay = Some(cache);
+        self
+    }
+
+    /// Finds uses of what is announced to end, by the UTC day of each record's arrival or, if one is
+    /// given, by that day; see [`Context::with_calendar`].
+    pub fn with_calendar(mut self, calendar: Calendar, on: Option<Date>) -> Self {
+        self.calendar = Some((calendar, on));
         self
     }
 
@@ -87,6 +96,9 @@ impl Inbox {
     ) -> Outcome<'a> {
         let mut context = Context::new().with_history(&self.history).with_now(now);
         context.source = from;
+        context.calendar = self.calendar.as_ref().and_then(|(calendar, on)| {
+            Some((calendar, on.or_else(|| Date::from_unix_millis(now))?))
+        });
         let mut outcome = self.validator.check_bytes(record, &context);
         if outcome.is_accepted() && self.validator.has_level(Level::Security) {
             self.remember(&mut outcome, now, from);

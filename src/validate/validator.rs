@@ -185,6 +185,7 @@ impl Validator {
             }
         }
         let known = record.type_name.is_some();
+        pass.deprecations(record.event.as_ref().map(EventRef::as_str), bytes, 0, context);
         Outcome {
             kind: if known { RecordKind::Event } else { RecordKind::Unknown },
             type_name: record.type_name.map(Cow::Borrowed),
@@ -230,6 +231,13 @@ impl Validator {
                 Err(_) => {}
             }
         }
+        // Without what may surround it.
+        let object = record.message.as_ref().or(record.draft.as_ref()).map(|message| {
+            let range = message.root().token().range();
+            (range.start, &message.as_str()[range])
+        });
+        let start = object.map_or(0, |(start, _)| start);
+        pass.deprecations(object.map(|(_, text)| text), bytes, start, context);
         let kind = match record.kind {
             MessageKind::Unknown => RecordKind::Unknown,
             MessageKind::Event => RecordKind::Envelope,
@@ -315,6 +323,25 @@ impl<'v> Pass<'v> {
         let wanted = levels.contains(&finding.level()) && !silenced.contains(&finding.code);
         if wanted || finding.code.is_fatal() {
             self.report.push(finding, codec.limits().findings);
+        }
+    }
+
+    /// What a record uses of what is announced to end. `text` stands in it from `start` on; without
+    /// it, the record is looked at as it is.
+    fn deprecations(
+        &mut self,
+        text: Option<&str>,
+        bytes: &[u8],
+        start: usize,
+        context: &Context<'_>,
+    ) {
+        let Some((calendar, on)) = context.calendar else { return };
+        let Some(text) = text.or_else(|| std::str::from_utf8(bytes).ok()) else { return };
+        let codec = &self.validator.codec;
+        for finding in calendar.check_within(text, on, codec.limits()).findings() {
+            let mut finding = finding.clone();
+            finding.range = finding.range.start + start..finding.range.end + start;
+            self.push(finding);
         }
     }
 

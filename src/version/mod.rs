@@ -4,12 +4,15 @@
 //! * [`negotiate`] finds the version that two sides speak; [`Transition`] keeps count while several
 //!   are in use.
 //! * [`Matrix`] shows which version reads what another writes, computed from [`additions`].
+//! * [`Envelope::encode_for`](crate::Envelope::encode_for) and
+//!   [`Event::encode_for`](crate::Event::encode_for) write for a peer of another version.
 //! * [`Calendar`] holds what is announced to end, and finds its uses.
 //! * [`Migrator`] rewrites a record of one version in another and lists what is lost.
 
 mod addition;
 mod date;
 mod deprecation;
+mod encode;
 mod form;
 mod greeting;
 mod matrix;
@@ -25,6 +28,7 @@ pub use date::Date;
 pub use deprecation::{
     Calendar, FieldPath, FieldPathError, NOTICE_DAYS, Notice, NoticeError, Subject,
 };
+pub use encode::{EncodeError, Encoded};
 pub use form::FormError;
 pub use greeting::GreetingError;
 pub use matrix::{Cell, Matrix, Reading};
@@ -39,5 +43,6 @@ pub use transition::Transition;
 crate::message::reports! {
     Refusal, System, Conflict, "upgrade", "Let both sides speak one version; the refusal says which.";
     MigrateError, System, Conflict, "correct_and_retry", "Migrate with the adapter that the record needs, or allow the loss.";
+    EncodeError, System, Conflict, "correct_and_retry", "Send what the peer's version has, or agree on a later one.";
     NoticeError, System, Corruption, "correct_and_retry", "Announce at least 90 days before the sunset.";
 }

@@ -33,12 +33,20 @@ pub(super) struct Member<'a> {
 
 impl<'a> Record<'a> {
     pub(super) fn read(text: &'a str, limits: &Limits) -> Result<Self, MigrateError> {
+        Record::read_as(text, Dialect::Strict, limits)
+    }
+
+    pub(super) fn read_as(
+        text: &'a str,
+        dialect: Dialect,
+        limits: &Limits,
+    ) -> Result<Self, MigrateError> {
         let behind_mark = text.strip_prefix('\u{feff}').unwrap_or(text);
         let core = behind_mark.trim_ascii();
         let start = text.len() - behind_mark.trim_ascii_start().len();
         if core.starts_with('{') {
             // The mark is no JSON; everything else around the object is.
-            json::check(core, Dialect::Strict, limits).map_err(|mut fault| {
+            json::check(core, dialect, limits).map_err(|mut fault| {
                 fault.range = fault.range.start + start..fault.range.end + start;
                 MigrateError::Json(fault)
             })?;

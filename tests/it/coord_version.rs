@@ -149,6 +149,35 @@ fn deprecations_depend_on_the_day() {
     assert_eq!((&rows[0]["severity"], &rows[0]["days_left"]), (&json!("warning"), &json!(137)));
     assert_eq!(rows[0]["subject"], json!({"field": "TASK_FAILED/retries"}));
 
+    // `check` finds the uses, in streams and in files, on that day or on the day of `--at`.
+    let line = r#"TASK_FAILED:wf_001:build:{"task_id":"t7","agent_id":"a3","failure_reason":"exit 1","retry_count":2,"retries":2}"#;
+    let script = format!("#!/bin/sh\npublish '{line}'\n");
+    for input in [
+        line,
+        &format!(
+            "[{}]",
+            r#"{"event":{"event_type":"TASK_FAILED","workflow_id":"w","phase":"p","data":{"task_id":"t7","agent_id":"a3","failure_reason":"exit 1","retry_count":2,"retries":2}}}"#
+        ),
+        &script,
+    ] {
+        for (day, code, found) in [
+            (["--on", "2025-01-14"], 0, None),
+            (["--on", "2025-05-31"], 0, Some("deprecated")),
+            (["--at", "2025-05-31T23:59:59Z"], 0, Some("deprecated")),
+            (["--on", "2025-06-01"], 1, Some("sunset-passed")),
+            (["--at", "2025-06-01T00:00:00Z"], 1, Some("sunset-passed")),
+        ] {
+            let args = [&["check", "--format", "json", "--calendar", calendar][..], &day].concat();
+            let shown = run(&args, input);
+            let text = out(&shown);
+            assert_eq!(shown.status.code(), Some(code), "{day:?} {input}: {text}");
+            let codes = ["deprecated", "sunset-passed"];
+            let told = codes.into_iter().find(|code| text.contains(&format!("\"{code}\"")));
+            assert_eq!(told, found, "{day:?} {input}: {text}");
+        }
+    }
+    assert_eq!(run(&["check", "--on", "2025-01-14"], line).status.code(), Some(2));
+
     let short = fs::read_to_string(calendar).unwrap().replace("2025-06-01", "2025-02-01");
     let short = folder.write("short.json", &short);
     let refused = run(&["deprecations", "--calendar", short.to_str().unwrap()], "");

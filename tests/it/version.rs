@@ -3,6 +3,7 @@
 #[cfg(feature = "schema")]
 mod breaking;
 mod deprecation;
+mod encode;
 mod matrix;
 mod migrate;
 mod negotiate;

@@ -1,5 +1,6 @@
 //! `coord check`
 
+use crate::deprecations::{self, day};
 use crate::input::paths;
 use crate::sarif::Sarif;
 use crate::security::Security;
@@ -8,6 +9,7 @@ use crate::{Failure, Outcome, Reading, Result2, show};
 use clap::ValueEnum;
 use coordination_protocol::finding::{Finding, Verdict};
 use coordination_protocol::validate::{Security as Checks, Validator};
+use coordination_protocol::version::Date;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 
@@ -18,6 +20,7 @@ Examples:
   coord check --mode strict --format json - < messages.json
   coord check commands/*.md scripts/publish.sh
   coord check --rights registrations.json --keys keys.json --fresh inbox.jsonl
+  coord check --calendar notices.json --on 2025-06-01 events.log
   my-command | coord check
 
 A record is an event line, a JSON message (on one line or many), or an element of an array of
@@ -34,6 +37,14 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     security: Security,
+
+    /// Find uses of what a calendar announces to end; `coord deprecations --help` shows its form.
+    #[arg(long, value_name = "FILE")]
+    calendar: Option<String>,
+
+    /// The day to judge them by, in UTC; that of `--at` if left out.
+    #[arg(long, value_parser = day, value_name = "YYYY-MM-DD", requires = "calendar")]
+    on: Option<Date>,
 
     /// What the input is taken for.
     #[arg(long = "as", value_enum, default_value_t = As::Auto)]
@@ -102,6 +113,9 @@ pub(crate) fn run(args: &Args) -> Result2 {
     checker.now = Some(args.security.now()?);
     checker.from = args.security.source()?;
     checker.replay = args.security.freshness();
+    if let Some(path) = &args.calendar {
+        checker.calendar = Some((deprecations::read(path)?, args.on));
+    }
     let mut counts = Counts::default();
     let mut plain = BufWriter::with_capacity(64 << 10, io::stdout());
     let mut styled = anstream::stdout();

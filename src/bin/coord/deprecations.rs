@@ -20,7 +20,7 @@ A calendar is {\"notices\":[{\"subject\":{\"event_type\":\"...\"},\"since\":\"1.
 Exit status: 0 if nothing has ended, 1 if something has, 2 for a bad calendar or date.")]
 pub(crate) struct Args {
     /// The day to look from, in UTC; today if left out.
-    #[arg(long, value_parser = date, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_parser = day, value_name = "YYYY-MM-DD")]
     on: Option<Date>,
 
     /// A calendar of your own instead of the protocol's.
@@ -40,9 +40,15 @@ enum Format {
     Json,
 }
 
-fn date(text: &str) -> Result<Date, String> {
+pub(crate) fn day(text: &str) -> Result<Date, String> {
     text.parse()
         .map_err(|error: coordination_protocol::version::FormError| error.reason().to_owned())
+}
+
+pub(crate) fn read(path: &str) -> Result<Calendar, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure(format!("cannot read {path}: {error}")))?;
+    Calendar::from_json(&text).map_err(|error| Failure(format!("{path}: {error}")))
 }
 
 #[derive(Serialize)]
@@ -56,11 +62,7 @@ struct Row<'a> {
 pub(crate) fn run(args: &Args) -> Result2 {
     let calendar = match &args.calendar {
         None => Calendar::current(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure(format!("cannot read {path}: {error}")))?;
-            Calendar::from_json(&text).map_err(|error| Failure(format!("{path}: {error}")))?
-        }
+        Some(path) => read(path)?,
     };
     let on = match args.on {
         Some(day) => day,

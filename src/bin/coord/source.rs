@@ -11,6 +11,7 @@ use coordination_protocol::validate::{
     Context, FileKind, History, Inbox, LineIndex, Outcome, Position, Snippet, Validator,
     looks_like, scan_as,
 };
+use coordination_protocol::version::{Calendar, Date};
 use std::borrow::Cow;
 use std::cell::{RefCell, RefMut};
 use std::io::{BufRead, Read};
@@ -128,13 +129,16 @@ pub(crate) struct Checker<'c> {
     pub(crate) from: Option<ComponentId>,
     /// What was seen before is refused within this.
     pub(crate) replay: Option<Freshness>,
+    /// What is announced to end, and the day to judge by instead of that of the time.
+    pub(crate) calendar: Option<(Calendar, Option<Date>)>,
     inbox: RefCell<Option<Inbox>>,
 }
 
 impl<'c> Checker<'c> {
     pub(crate) fn new(validator: &'c Validator, reading: &'c Reading, given: As) -> Self {
         let inbox = RefCell::new(None);
-        Checker { validator, reading, given, now: None, from: None, replay: None, inbox }
+        let (now, from, replay, calendar) = (None, None, None, None);
+        Checker { validator, reading, given, now, from, replay, calendar, inbox }
     }
 }
 
@@ -183,7 +187,10 @@ impl Checker<'_> {
     fn inbox(&self) -> RefMut<'_, Inbox> {
         let mut slot = self.inbox.borrow_mut();
         let inbox = slot.take().unwrap_or_else(|| {
-            let inbox = Inbox::new(self.validator.clone());
+            let mut inbox = Inbox::new(self.validator.clone());
+            if let Some((calendar, on)) = &self.calendar {
+                inbox = inbox.with_calendar(calendar.clone(), *on);
+            }
             match &self.replay {
                 Some(freshness) => inbox.with_replay(ReplayCache::new(freshness)),
                 None => inbox,
@@ -242,6 +249,9 @@ impl Checker<'_> {
         let mut context = Context::new();
         context.now = self.now;
         context.source = self.from.as_ref();
+        context.calendar = self.calendar.as_ref().and_then(|(calendar, on)| {
+            Some((calendar, on.or_else(|| Date::from_unix_millis(self.now?))?))
+        });
         for snippet in scan_as(text, kind, self.codec().limits()) {
             let range = snippet.range();
             let bytes = &file[range.clone()];

@@ -2,7 +2,7 @@
 
 use super::{Calendar, FieldPath, Notice, Subject};
 use crate::finding::{Code, Finding, FindingSeverity, Report};
-use crate::json::{self, Kind, Limits, Token, pointer};
+use crate::json::{self, Dialect, Kind, Limits, Token, pointer};
 use crate::version::date::Date;
 use crate::version::record::{Record, Shape};
 use smol_str::format_smolstr;
@@ -13,9 +13,15 @@ impl Calendar {
     ///
     /// A record that cannot be read gives no findings here; reading it gives others.
     pub fn check(&self, record: &str, on: Date) -> Report {
+        self.check_within(record, on, &Limits::DEFAULT)
+    }
+
+    /// Like [`check`](Self::check), with limits of the caller's.
+    pub(crate) fn check_within(&self, record: &str, on: Date, limits: &Limits) -> Report {
         let mut report = Report::new();
-        let limits = Limits::DEFAULT;
-        let Ok(record) = Record::read(record, &limits) else { return report };
+        let Ok(record) = Record::read_as(record, Dialect::SingleQuoted, limits) else {
+            return report;
+        };
         let parts = Parts::of(&record);
         for notice in &self.notices {
             let Some(severity) = notice.severity_on(on) else { continue };
@@ -62,12 +68,25 @@ impl<'r> Parts<'r> {
                 let blanks = header.data.len() - header.data.trim_ascii_start().len();
                 Some((header.type_name.to_owned(), range.clone(), "", data + blanks, ""))
             }
-            Shape::Document(_) => record.get("event").and_then(|event| {
-                let name = record.inside(event, "event_type")?;
-                let data = record.inside(event, "data").map_or(event.end(), Token::start);
-                let meaning = record.meaning(name)?.into_owned();
-                Some((meaning, name.range(), "/event/event_type", data, "/event/data"))
-            }),
+            Shape::Document(_) => match record.get("event") {
+                Some(event) => {
+                    let data = record.inside(event, "data").map_or(event.end(), Token::start);
+                    let name = record.inside(event, "event_type");
+                    name.and_then(|name| {
+                        let meaning = record.meaning(name)?.into_owned();
+                        Some((meaning, name.range(), "/event/event_type", data, "/event/data"))
+                    })
+                }
+                // The field's flat event.
+                None if !record.has_body() => record.get("event_type").and_then(|name| {
+                    let at = if record.get("data").is_some() { "data" } else { "payload" };
+                    let data = record.get(at).map_or(name.end(), Token::start);
+                    let pointer = if at == "data" { "/data" } else { "/payload" };
+                    let meaning = record.meaning(name)?.into_owned();
+                    Some((meaning, name.range(), "/event_type", data, pointer))
+                }),
+                None => None,
+            },
         };
         Parts { record, event }
     }

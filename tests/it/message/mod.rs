@@ -3,7 +3,7 @@
 mod envelope;
 mod field;
 mod fields;
-mod generate;
+pub(crate) mod generate;
 mod hostile;
 mod lossless;
 mod planted;

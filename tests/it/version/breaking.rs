@@ -201,6 +201,11 @@ const BREAKING: &[(Edit, BreakKind, &str)] = &[
          out",
     ),
     (
+        ("/$defs/Event/allOf/6", |condition| condition["required"] = json!(["x"])),
+        BreakKind::Form,
+        "/$defs/Event/allOf/6: a condition is new",
+    ),
+    (
         ("/$defs/Event/allOf", |all| {
             all.as_array_mut().unwrap().push(json!({ "required": ["x"] }))
         }),

@@ -3,7 +3,8 @@
 use crate::support::{Rng, scaled};
 use chrono::NaiveDate;
 use coordination_protocol::ProtocolVersion;
-use coordination_protocol::finding::{Code, FindingSeverity};
+use coordination_protocol::finding::{Code, FindingSeverity, Level, Mode};
+use coordination_protocol::validate::{Context, Inbox, Validator};
 use coordination_protocol::version::{Calendar, Date, FieldPath, Notice, NoticeError, Subject};
 use coordination_protocol::{Finding, Verdict};
 
@@ -323,4 +324,99 @@ fn dates_are_days_of_the_calendar() {
     assert_eq!(Date::from_unix_millis(i64::MAX), None);
     assert_eq!(serde_json::to_string(&day("2025-01-15")).unwrap(), "\"2025-01-15\"");
     assert!(serde_json::from_str::<Date>("\"2025-02-29\"").is_err());
+}
+
+/// Code and pointer of what a validator finds of the calendar, and the text of the place.
+fn judged(validator: &Validator, record: &str, calendar: &Calendar, on: &str) -> Vec<String> {
+    let context = Context::new().with_calendar(calendar, day(on));
+    let outcome = validator.check(record, &context);
+    let about = |finding: &&Finding| matches!(finding.code, Code::Deprecated | Code::SunsetPassed);
+    let findings = outcome.report.findings().iter().filter(about);
+    findings.map(|f| format!("{} {} {}", f.code, f.pointer, &record[f.range.clone()])).collect()
+}
+
+#[test]
+fn a_validator_judges_by_the_calendar_of_its_context() {
+    let path = |path: &str| FieldPath::new(path).unwrap();
+    let mut calendar = Calendar::new();
+    for subject in [
+        event("TASK_TIMEOUT"),
+        Subject::Field(path("TASK_TIMEOUT/attempts")),
+        Subject::Word { of: path("health_status/status"), word: "degraded".into() },
+        Subject::Version(ProtocolVersion::V1_0_0),
+    ] {
+        calendar.announce(notice(subject, "2025-01-15", "2025-06-01").unwrap()).unwrap();
+    }
+    let health = r#"{"protocol_version":"1.0.0","health_status":{"component_id":"hub","status":"degraded","timestamp":"2025-01-15T12:00:00Z"}}"#;
+    let line = r#"TASK_TIMEOUT:wf_001:build:{"task_id":"t1","agent_id":"a1","timeout_duration":"15m","attempts":2}"#;
+    let quoted = r"TASK_TIMEOUT:wf_001:build:{'task_id':'t1','agent_id':'a1','timeout_duration':'15m','attempts':2}";
+    let flat = r#"{"event_type":"TASK_TIMEOUT","workflow_id":"w","phase":"p","data":{"task_id":"t1","agent_id":"a1","timeout_duration":"15m","attempts":2}}"#;
+    let document = [" /protocol_version \"1.0.0\"", " /health_status/status \"degraded\""];
+    let shell = format!("\u{feff} '{}'\n", health);
+    let single = health.replace('"', "'");
+    let in_single = [" /protocol_version '1.0.0'", " /health_status/status 'degraded'"];
+    let events = ["  TASK_TIMEOUT", " /attempts \"attempts\""];
+    let events_single = ["  TASK_TIMEOUT", " /attempts 'attempts'"];
+    let in_flat = [" /event_type \"TASK_TIMEOUT\"", " /data/attempts \"attempts\""];
+    let interop = Validator::new(Mode::Interop);
+    for (record, expected) in [
+        (health, &document),
+        (&*shell, &document),
+        (&*single, &in_single),
+        (line, &events),
+        (quoted, &events_single),
+        (flat, &in_flat),
+    ] {
+        for (on, code) in
+            [("2025-01-14", ""), ("2025-05-31", "deprecated"), ("2025-06-01", "sunset-passed")]
+        {
+            let expected: Vec<_> = expected.iter().map(|place| format!("{code}{place}")).collect();
+            let expected = if code.is_empty() { Vec::new() } else { expected };
+            assert_eq!(judged(&interop, record, &calendar, on), expected, "{record}");
+        }
+        assert_eq!(
+            interop
+                .check(record, &Context::new())
+                .report
+                .findings()
+                .iter()
+                .filter(|f| f.code == Code::Deprecated)
+                .count(),
+            0
+        );
+    }
+    // Severities, switches and verdicts are those of any other finding.
+    let strict = Validator::new(Mode::Strict);
+    let on = |text: &str| Context::new().with_calendar(&calendar, day(text));
+    assert!(strict.check(line, &on("2025-05-31")).is_accepted());
+    assert!(!strict.check(line, &on("2025-06-01")).is_accepted());
+    let mild = strict.clone().with_severity(Code::SunsetPassed, FindingSeverity::Warning);
+    assert!(mild.check(line, &on("2025-06-01")).is_accepted());
+    let deaf = strict.clone().without_level(Level::Business);
+    assert_eq!(judged(&deaf, line, &calendar, "2025-06-01"), [""; 0]);
+    // A record that is refused for something else is judged all the same.
+    let broken = r#"TASK_TIMEOUT:wf_001:build:{"task_id":7}"#;
+    assert_eq!(judged(&strict, broken, &calendar, "2025-06-01"), ["sunset-passed  TASK_TIMEOUT"]);
+}
+
+#[test]
+fn an_inbox_goes_by_the_day_of_arrival_or_by_a_day_that_is_set() {
+    let ends = notice(Subject::Message("heartbeat".into()), "2025-01-15", "2025-06-01").unwrap();
+    let mut calendar = Calendar::new();
+    calendar.announce(ends).unwrap();
+    let record =
+        r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
+    // 2025-06-01T00:00:00Z.
+    let sunset = 1_748_736_000_000;
+    let inbox = || Inbox::new(Validator::new(Mode::Strict));
+    let mut by_arrival = inbox().with_calendar(calendar.clone(), None);
+    assert!(by_arrival.take(record.as_bytes(), sunset - 1, None).is_ok());
+    let refused = by_arrival.take(record.as_bytes(), sunset, None).unwrap_err();
+    assert_eq!(
+        refused.findings()[0].to_string(),
+        "the message `heartbeat` is gone since 2025-06-01"
+    );
+    let mut by_day = inbox().with_calendar(calendar, Some(day("2025-05-31")));
+    assert!(by_day.take(record.as_bytes(), sunset, None).is_ok());
+    assert!(inbox().take(record.as_bytes(), sunset, None).is_ok());
 }

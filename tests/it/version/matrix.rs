@@ -3,10 +3,11 @@
 use crate::support::{Rng, scaled};
 use coordination_protocol::ProtocolVersion;
 use coordination_protocol::event::{Codec, EventType, Registry};
-use coordination_protocol::finding::Mode;
+use coordination_protocol::finding::{Code, Mode};
 use coordination_protocol::version::{
     Addition, AdditionKind, Matrix, Reading, VERSIONS, additions, migrate,
 };
+use std::collections::BTreeSet;
 
 #[test]
 fn the_current_matrix_reads_as_it_was_reviewed() {
@@ -59,6 +60,52 @@ fn the_matrix_says_what_strict_readers_do() {
             assert_eq!(migrated.is_ok(), !unknown, "{kind}");
         }
     }
+}
+
+/// The fixtures of each version, decoded by every other: what the cell says, record by record.
+#[test]
+fn each_version_decodes_the_fixtures_of_the_others_as_the_matrix_says() {
+    let fixtures = |version: &ProtocolVersion| match version.to_string().as_str() {
+        "1.0.0" => include_str!("old.jsonl").lines(),
+        "1.1.0" => include_str!("new.jsonl").lines(),
+        other => panic!("fixtures of {other}; add them"),
+    };
+    // What is strange to a reader; the fixtures leave data out, which is another matter.
+    let read = |version: &ProtocolVersion, record: &str| -> BTreeSet<(Code, String)> {
+        let codec = Codec::new(Mode::Interop).with_registry(Registry::new(version.clone()));
+        let report = match record.trim_start().starts_with('{') {
+            true => codec.check_message(record).report,
+            false => codec.check(record).report,
+        };
+        let strange =
+            |code: &Code| [Code::NoBody, Code::UnknownEventType, Code::UnknownField].contains(code);
+        let found = report.findings().iter().filter(|finding| strange(&finding.code));
+        found.map(|finding| (finding.code, finding.pointer.clone())).collect()
+    };
+    let mut seen: BTreeSet<Code> = BTreeSet::new();
+    for cell in Matrix::current().cells() {
+        for record in fixtures(&cell.writer) {
+            let own = read(&cell.writer, record);
+            let theirs = read(&cell.reader, record);
+            let new: Vec<Code> = theirs.difference(&own).map(|(code, _)| *code).collect();
+            let only_fields = new.iter().all(|code| *code == Code::UnknownField);
+            seen.extend(new.iter().copied());
+            match cell.reading {
+                Reading::All => assert_eq!(new, [], "{}: {record}", cell.reader),
+                // Down-levelled, it reads like the reader's own; else it cannot be said.
+                Reading::DownLevel => match migrate(record, &cell.writer, &cell.reader) {
+                    Ok(migrated) => {
+                        assert!(!new.is_empty() && only_fields, "{record}: {new:?}");
+                        assert_eq!(new.len(), migrated.losses.len(), "{record}");
+                        assert_eq!(read(&cell.reader, &migrated.value.unwrap()), BTreeSet::new());
+                    }
+                    Err(_) => assert!(!only_fields, "{record}: {new:?}"),
+                },
+                other => panic!("{other}"),
+            }
+        }
+    }
+    assert_eq!(seen.len(), 3, "every way of being new: {seen:?}");
 }
 
 const KINDS: &[AdditionKind] =

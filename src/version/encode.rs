@@ -1,0 +1,109 @@
+//! Writing for a peer that speaks another version.
+
+use super::migrate::{Loss, MigrateError, migrate};
+use crate::event::{Codec, Event, EventError, Registry};
+use crate::finding::Mode;
+use crate::message::{Envelope, MessageError};
+use crate::scalar::ProtocolVersion;
+
+/// What a peer of some version is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Encoded {
+    /// The message or the event line. A strict reader of the peer's version accepts it.
+    pub text: String,
+    /// What was left out, because the peer's version has no place for it.
+    pub losses: Vec<Loss>,
+}
+
+/// Why there is nothing to send to a peer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The version cannot express it: the event type or the message came later.
+    #[error(transparent)]
+    Version(#[from] MigrateError),
+    /// The message is not one that writers may send in any version.
+    #[error("not fit to be sent: {0}")]
+    Message(MessageError),
+    /// The event is not one that writers may send in any version.
+    #[error("not fit to be sent: {0}")]
+    Event(EventError),
+}
+
+/// What values of this crate are written in.
+const OURS: ProtocolVersion = ProtocolVersion::DEFAULT;
+
+fn reader(peer: &ProtocolVersion) -> Codec {
+    Codec::new(Mode::Strict).with_registry(Registry::new(peer.clone()))
+}
+
+fn lowered(text: &str, peer: &ProtocolVersion) -> Result<Encoded, MigrateError> {
+    let migrated = migrate(text, &OURS, peer)?;
+    match migrated.value {
+        Some(text) => Ok(Encoded { text, losses: migrated.losses }),
+        // Not reachable: dropping a record has to be allowed.
+        None => Err(MigrateError::RequiredLoss { losses: migrated.losses }),
+    }
+}
+
+impl Envelope {
+    /// The message for a peer that speaks a version, such as the one that was
+    /// [agreed](super::Agreement) on.
+    ///
+    /// Header keys and fields that came later are left out and listed; a message that came later is
+    /// refused. What is written was read back strictly under the peer's version.
+    ///
+    /// ```
+    /// use coordination_protocol::ProtocolVersion;
+    /// use coordination_protocol::message::Envelope;
+    ///
+    /// let text = r#"{"priority":"high","correlation_id":"corr_1",
+    ///     "health_status":{"component_id":"hub","status":"healthy","timestamp":"2025-01-15T12:00:00Z"}}"#;
+    /// let envelope: Envelope = text.parse()?;
+    /// let encoded = envelope.encode_for(&ProtocolVersion::V1_0_0)?;
+    /// assert!(encoded.text.starts_with(r#"{"correlation_id":"corr_1","health_status":"#));
+    /// assert_eq!(
+    ///     encoded.losses[0].to_string(),
+    ///     "/priority: the header key `priority` is lost: protocol 1.0.0 does not have it"
+    /// );
+    ///
+    /// let heartbeat = r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
+    /// let refused = heartbeat.parse::<Envelope>()?.encode_for(&ProtocolVersion::V1_0_0);
+    /// assert_eq!(
+    ///     refused.unwrap_err().to_string(),
+    ///     "required data would be lost: /heartbeat: the message `heartbeat` is lost: protocol 1.0.0 does not have it"
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub fn encode_for(&self, peer: &ProtocolVersion) -> Result<Encoded, EncodeError> {
+        let encoded = lowered(&self.to_string(), peer)?;
+        reader(peer).verify_message(&encoded.text).map_err(EncodeError::Message)?;
+        Ok(encoded)
+    }
+}
+
+impl Event {
+    /// The event line for a peer that speaks a version. An event type that came later is refused.
+    ///
+    /// ```
+    /// use coordination_protocol::{Event, ProtocolVersion};
+    ///
+    /// let line = r#"CHECKPOINT_CREATED:wf_001:build:{"checkpoint_id":"ckpt_1","checkpoint_type":"manual","state_version":3}"#;
+    /// let event: Event = line.parse()?;
+    /// assert_eq!(event.encode_for(&ProtocolVersion::V1_1_0)?.text, line);
+    /// assert!(event.encode_for(&ProtocolVersion::V1_0_0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub fn encode_for(&self, peer: &ProtocolVersion) -> Result<Encoded, EncodeError> {
+        let encoded = lowered(&self.to_string(), peer)?;
+        reader(peer).parse(&encoded.text).map_err(EncodeError::Event)?;
+        Ok(encoded)
+    }
+}
