@@ -9,6 +9,9 @@
 //! * amounts in texts near 2^64, which a pattern cannot compare;
 //! * the reader's limits, which are set out of reach.
 //!
+//! The same judge tells whether a minor version of the protocol admits what the one before it
+//! describes, and whether edits that [`coordination_protocol::schema::breaking`] passes refuse anything.
+//!
 //! `COORD_TEST_SCALE` multiplies the number of cases.
 #![cfg(test)]
 #![allow(clippy::cast_possible_truncation, reason = "below a bound that fits")]
@@ -23,3 +26,4 @@ mod spoil;
 #[path = "../../it/support.rs"]
 mod support;
 mod texts;
+mod versions;

@@ -4,6 +4,7 @@ use crate::judge::{validator, validator_of};
 use coordination_protocol::event::{REGISTRY, Registry};
 use coordination_protocol::scalar::ProtocolVersion;
 use coordination_protocol::schema;
+use coordination_protocol::version::VERSIONS;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -11,23 +12,17 @@ use std::path::Path;
 #[test]
 fn the_reviewed_files_are_schemas() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schema");
-    let mut files = 0;
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let schema: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        assert_eq!(schema["$id"], json!(schema::id(name, &ProtocolVersion::DEFAULT)));
-        meta(name, &schema);
-        files += 1;
-    }
-    assert_eq!(files, schema::names(&Registry::default()).count());
-}
-
-#[test]
-fn the_schemas_of_the_first_version_are_schemas() {
-    let registry = Registry::new(ProtocolVersion::V1_0_0);
-    for name in schema::names(&registry) {
-        meta(name, schema::of(name, &registry).unwrap().as_value());
+    for version in VERSIONS {
+        let mut files = 0;
+        for entry in fs::read_dir(folder.join(version.to_string())).unwrap() {
+            let path = entry.unwrap().path();
+            let schema: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            assert_eq!(schema["$id"], json!(schema::id(name, version)));
+            meta(name, &schema);
+            files += 1;
+        }
+        assert_eq!(files, schema::names(&Registry::new(version.clone())).count());
     }
 }
 
