@@ -58,6 +58,7 @@
 //! | [`message`] | documents, control messages, the envelope |
 //! | [`route`] | routing keys and subscription patterns |
 //! | [`validate`] | all four levels of validation, and messages in Markdown and shell files |
+//! | [`machine`] | requests, answers, circuit breaker, greeting, presence: state machines without I/O |
 //! | [`version`] | negotiation, compatibility, deprecation, migration |
 //! | `schema` | JSON Schema 2020-12 of all that is written (feature `schema`) |
 //!
@@ -75,6 +76,7 @@
 pub mod event;
 pub mod finding;
 pub mod json;
+pub mod machine;
 pub mod message;
 pub mod route;
 pub mod scalar;
@@ -90,7 +92,8 @@ pub use event::{
 };
 pub use finding::{Code, Finding, FindingSeverity, Level, Mode, Report, Verdict};
 pub use json::{Json, Limits};
+pub use machine::Machine;
 pub use message::{Envelope, Message, MessageKind, MessageRef};
 pub use route::{Pattern, RouteKey};
-pub use scalar::{Phase, ProtocolVersion, WorkflowId};
+pub use scalar::{Instant, Now, Phase, ProtocolVersion, WorkflowId};
 pub use validate::{Checked, Validator};

@@ -64,7 +64,7 @@ pub use id::{
 pub use nearest::nearest;
 pub use number::{Amount, Count, NumberError, Percent, Quantity, Ratio};
 pub use size::{ByteSize, ByteSizeError};
-pub use time::{Span, SpanError, Timestamp, TimestampError, Window, WindowError};
+pub use time::{Instant, Now, Span, SpanError, Timestamp, TimestampError, Window, WindowError};
 pub use version::{ComponentVersion, ComponentVersionError, ProtocolVersion, VersionError};
 pub use word::{
     AllocationStatus, Ballot, BallotOutcome, CheckResult, CheckpointMessage, CheckpointTrigger,

@@ -42,6 +42,7 @@ pub use transition::Transition;
 
 crate::message::reports! {
     Refusal, System, Conflict, "upgrade", "Let both sides speak one version; the refusal says which.";
+    GreetingError, System, Corruption, "correct_and_resend", "Greet with at least one sound range of versions.";
     MigrateError, System, Conflict, "correct_and_retry", "Migrate with the adapter that the record needs, or allow the loss.";
     EncodeError, System, Conflict, "correct_and_retry", "Send what the peer's version has, or agree on a later one.";
     NoticeError, System, Corruption, "correct_and_retry", "Announce at least 90 days before the sunset.";

@@ -1,0 +1,98 @@
+//! How long to wait before the next attempt.
+
+use super::{Draws, Settings};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Exponential backoff with full jitter: the pause is drawn evenly from everything up to a ceiling
+/// that grows with each attempt, so that many who failed together do not come back together.
+///
+/// ```
+/// use coordination_protocol::machine::{Backoff, Draws};
+/// use std::time::Duration;
+///
+/// let backoff = Backoff::default();
+/// assert_eq!(backoff.ceiling(1), Duration::from_secs(1));
+/// assert_eq!(backoff.ceiling(3), Duration::from_secs(4));
+/// assert_eq!(backoff.ceiling(100), Duration::from_secs(30));
+/// assert!(backoff.pause(3, &mut Draws::new(7)) <= backoff.ceiling(3));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Backoff {
+    /// The ceiling after the first attempt. Default 1 s.
+    pub base: Duration,
+    /// What the ceiling is multiplied by after each further attempt. Default 2.
+    pub factor: u32,
+    /// What the ceiling never exceeds. Default 30 s.
+    pub cap: Duration,
+    /// How many attempts there are in all, the first among them. Default 3.
+    pub attempts: u32,
+}
+
+impl Backoff {
+    /// The specification's figures.
+    pub fn new() -> Self {
+        Backoff::from(&Settings::default())
+    }
+
+    /// Sets the ceiling after the first attempt.
+    pub const fn with_base(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Sets what the ceiling is multiplied by.
+    pub const fn with_factor(mut self, factor: u32) -> Self {
+        self.factor = factor;
+        self
+    }
+
+    /// Sets what the ceiling never exceeds.
+    pub const fn with_cap(mut self, cap: Duration) -> Self {
+        self.cap = cap;
+        self
+    }
+
+    /// Sets how many attempts there are in all.
+    pub const fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// Whether another attempt follows this one, counted from 1.
+    pub(super) fn allows_after(&self, attempt: u32) -> bool {
+        attempt < self.attempts.max(1)
+    }
+
+    /// The longest pause after an attempt, counted from 1; at least 1 ms.
+    pub fn ceiling(&self, attempt: u32) -> Duration {
+        let least = Duration::from_millis(1);
+        let growth = self.factor.max(1).checked_pow(attempt.saturating_sub(1));
+        let grown = growth.and_then(|growth| self.base.max(least).checked_mul(growth));
+        grown.unwrap_or(self.cap).min(self.cap).max(least)
+    }
+
+    /// The pause after an attempt: whole milliseconds from 1 up to the ceiling.
+    pub fn pause(&self, attempt: u32, draws: &mut Draws) -> Duration {
+        let most = u64::try_from(self.ceiling(attempt).as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(draws.below(most).saturating_add(1))
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff::new()
+    }
+}
+
+impl From<&Settings> for Backoff {
+    fn from(settings: &Settings) -> Self {
+        Backoff {
+            base: Duration::from_secs(1),
+            factor: 2,
+            cap: Duration::from_secs(30),
+            attempts: u32::try_from(settings.max_retry_attempts).unwrap_or(u32::MAX),
+        }
+    }
+}

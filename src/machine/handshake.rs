@@ -1,0 +1,445 @@
+//! Agreeing with a peer on a version (specification, Version Management).
+//!
+//! Either side may greet, or both at once: each computes what
+//! [`negotiate`](crate::version::negotiate()) says of the two greetings, so they agree. A `hello` is a
+//! request, sent by a [`Requester`] with its timeouts and attempts; the answer is a `welcome`, or an
+//! error report that says what would help. A peer that greets again has restarted; it is answered
+//! anew.
+
+use super::settings::from_settings;
+use super::{
+    Ask, Draws, Ending, Machine, RequestInput, RequestOptions, RequestOutput, RequestRefused,
+    Requester, Settings, respond,
+};
+use crate::message::{
+    Envelope, Header, Hello, IntoReport, Message, MessageKind, Occurrence, Welcome,
+};
+use crate::scalar::{ComponentId, ErrorId, Instant, MessageId, Now, Span, WorkflowId};
+use crate::validate::Checked;
+use crate::version::{Agreement, Supported, negotiate};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+/// How a [`Handshake`] greets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HandshakeOptions {
+    /// How the greeting is sent, and sent again.
+    pub request: RequestOptions,
+    /// How often the peer is asked to send a heartbeat. Default 30 s.
+    pub heartbeat: Duration,
+}
+
+impl HandshakeOptions {
+    /// The specification's figures.
+    pub fn new() -> Self {
+        HandshakeOptions::default()
+    }
+
+    /// Sets how the greeting is sent, and sent again.
+    pub const fn with_request(mut self, request: RequestOptions) -> Self {
+        self.request = request;
+        self
+    }
+
+    /// Sets how often the peer is asked to send a heartbeat.
+    pub const fn with_heartbeat(mut self, interval: Duration) -> Self {
+        self.heartbeat = interval;
+        self
+    }
+}
+
+impl From<&Settings> for HandshakeOptions {
+    fn from(settings: &Settings) -> Self {
+        HandshakeOptions {
+            request: RequestOptions::from(settings),
+            heartbeat: settings.heartbeat_interval,
+        }
+    }
+}
+from_settings!(HandshakeOptions);
+
+/// What goes into a [`Handshake`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum HandshakeInput {
+    /// Greet the peer. The ten random bytes make the identifier of the greeting.
+    Greet([u8; 10]),
+    /// A `hello` or `welcome` came, or an error report that answers our `hello`.
+    Received(Box<Checked<Envelope>>),
+}
+
+/// Why a [`Handshake`] refuses an input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeRefused {
+    /// The greeting is under way or done.
+    #[error("the greeting has begun already")]
+    Begun,
+    /// The message is no part of a greeting.
+    #[error("`{0}` is no part of a greeting")]
+    NotAGreeting(MessageKind),
+    /// It comes from our own side.
+    #[error("the greeting is our own")]
+    OwnGreeting,
+    /// It comes from another component than the peer.
+    #[error("the greeting comes from `{found}`, the peer is `{peer}`")]
+    WrongPeer {
+        /// Who it comes from.
+        found: ComponentId,
+        /// Who the peer is.
+        peer: ComponentId,
+    },
+    /// It answers what was not asked.
+    #[error(transparent)]
+    NotAsked(#[from] RequestRefused),
+}
+
+/// Why there is no agreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum HandshakeFailure {
+    /// No version will do, we found. The text says what would help.
+    Incompatible(String),
+    /// No version will do, the peer says.
+    Refused(String),
+    /// The peer's answer is not what the greetings lead to.
+    BadWelcome(String),
+    /// The peer did not answer.
+    NoAnswer,
+}
+
+impl fmt::Display for HandshakeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandshakeFailure::Incompatible(text) => f.write_str(text),
+            HandshakeFailure::Refused(text) => write!(f, "the peer refused: {text}"),
+            HandshakeFailure::BadWelcome(text) => write!(f, "the answer is wrong: {text}"),
+            HandshakeFailure::NoAnswer => f.write_str("the peer did not answer"),
+        }
+    }
+}
+
+/// What a [`Handshake`] wishes. `Display` is one line for logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum HandshakeOutput {
+    /// Send this to the peer.
+    Send(Box<Envelope>),
+    /// There is an agreement: the first, or another one after the peer has restarted.
+    Agreed {
+        /// The peer.
+        peer: ComponentId,
+        /// What both speak from now on.
+        agreement: Agreement,
+        /// How often the peer wants a heartbeat, if it said so.
+        heartbeat: Option<Duration>,
+    },
+    /// There is no agreement.
+    Failed(HandshakeFailure),
+}
+
+impl fmt::Display for HandshakeOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandshakeOutput::Send(envelope) => match &envelope.message {
+                Message::Welcome(welcome) => write!(f, "send welcome {}", welcome.version),
+                Message::ErrorReport(report) => {
+                    write!(f, "send error_report: {}", respond::text(report))
+                }
+                _ => write!(f, "send {}", envelope.kind()),
+            },
+            HandshakeOutput::Agreed { peer, agreement, .. } => {
+                write!(f, "agreed {agreement} with peer {peer}")
+            }
+            HandshakeOutput::Failed(failure) => write!(f, "failed: {failure}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    Idle,
+    Greeting,
+    Agreed(Agreed),
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Agreed {
+    agreement: Agreement,
+}
+
+/// The greeting between two components. Keep one for each peer.
+///
+/// ```
+/// use coordination_protocol::machine::{Handshake, HandshakeInput, HandshakeOutput, Machine};
+/// use coordination_protocol::scalar::{ComponentId, Instant, Now};
+/// use coordination_protocol::validate::{Inbox, Validator};
+/// use coordination_protocol::{Mode, version::Supported};
+///
+/// let now = Now::new(Instant::START, 1_736_942_400_000);
+/// let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+/// let mut hub = Handshake::new(ComponentId::new("hub")?, Supported::current(), 1);
+/// let mut worker = Handshake::new(ComponentId::new("worker")?, "1.0.0".parse()?, 2);
+///
+/// worker.handle(now, HandshakeInput::Greet([7; 10]))?;
+/// let Some(HandshakeOutput::Send(hello)) = worker.poll() else { unreachable!() };
+/// let hello = inbox.take(hello.to_string().as_bytes(), now.wall, None).unwrap();
+/// hub.handle(now, HandshakeInput::Received(Box::new(hello)))?;
+/// assert_eq!(hub.poll().unwrap().to_string(), "send welcome 1.0.0");
+/// assert_eq!(hub.poll().unwrap().to_string(), "agreed 1.0.0 with peer worker");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Handshake {
+    own: ComponentId,
+    supported: Supported,
+    options: HandshakeOptions,
+    draws: Draws,
+    /// Known beforehand, or since it greeted or answered.
+    peer: Option<ComponentId>,
+    requester: Requester,
+    state: State,
+    out: VecDeque<HandshakeOutput>,
+}
+
+impl Handshake {
+    /// A greeting of a component with whoever greets or answers first. Give each start of a component
+    /// a random seed.
+    pub fn new(own: ComponentId, supported: Supported, seed: u64) -> Self {
+        let mut draws = Draws::new(seed);
+        let requester = Requester::new(own.clone(), draws.bits());
+        Handshake {
+            own,
+            supported,
+            options: HandshakeOptions::default(),
+            draws,
+            peer: None,
+            requester,
+            state: State::Idle,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Sets how it greets.
+    pub fn with_options(mut self, options: HandshakeOptions) -> Self {
+        self.options = options;
+        self.requester = self.requester.with_options(options.request);
+        self
+    }
+
+    /// Greets this component only.
+    pub fn with_peer(mut self, peer: ComponentId) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+
+    /// What was agreed.
+    pub const fn agreement(&self) -> Option<&Agreement> {
+        match &self.state {
+            State::Agreed(agreed) => Some(&agreed.agreement),
+            _ => None,
+        }
+    }
+
+    fn greet(&mut self, now: Now, random: [u8; 10]) -> Result<(), HandshakeRefused> {
+        if matches!(self.state, State::Greeting | State::Agreed(_)) {
+            return Err(HandshakeRefused::Begun);
+        }
+        let mut ask = Ask::new(self.supported.hello(self.own.clone()), now, random);
+        if let Some(peer) = &self.peer {
+            ask = ask.with_peer(peer.clone());
+        }
+        self.requester.handle(now, RequestInput::Ask(Box::new(ask)))?;
+        self.state = State::Greeting;
+        self.follow();
+        Ok(())
+    }
+
+    /// Does what the requester wishes.
+    fn follow(&mut self) {
+        while let Some(output) = self.requester.poll() {
+            match output {
+                RequestOutput::Send { envelope, .. } => {
+                    self.out.push_back(HandshakeOutput::Send(envelope));
+                }
+                RequestOutput::Ended { ending, .. } => self.ended(ending),
+                RequestOutput::Queued { .. } | RequestOutput::Ignored { .. } => {}
+            }
+        }
+    }
+
+    fn ended(&mut self, ending: Ending) {
+        let agreed = match ending {
+            Ending::Answered(answer) => match answer.message {
+                Message::Welcome(welcome) => self.welcomed(&welcome),
+                other => {
+                    let text = format!("it is no welcome but `{}`", other.kind());
+                    Err(HandshakeFailure::BadWelcome(text))
+                }
+            },
+            Ending::Failed(answer) => Err(HandshakeFailure::Refused(match &answer.message {
+                Message::ErrorReport(report) => respond::text(report).to_owned(),
+                other => other.kind().to_string(),
+            })),
+            Ending::TimedOut | Ending::Cancelled => Err(HandshakeFailure::NoAnswer),
+        };
+        match agreed {
+            Ok((peer, agreement, heartbeat)) => self.agree(peer, agreement, heartbeat, false),
+            // The peer's own greeting has settled it meanwhile.
+            Err(HandshakeFailure::NoAnswer) if self.agreement().is_some() => {}
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn welcomed(
+        &self,
+        welcome: &Welcome,
+    ) -> Result<(ComponentId, Agreement, Option<Duration>), HandshakeFailure> {
+        let bad = |text: String| Err(HandshakeFailure::BadWelcome(text));
+        let agreement = match Agreement::from_welcome(welcome) {
+            Ok(agreement) => agreement,
+            Err(error) => return bad(error.to_string()),
+        };
+        let version = &agreement.version;
+        if !self.supported.implements(version) {
+            return bad(format!("version {version} is none of {}", self.supported));
+        }
+        if self.supported.floor().is_some_and(|floor| version < floor) {
+            return bad(format!("version {version} is below the floor of {}", self.supported));
+        }
+        let ours = self.supported.capabilities();
+        if let Some(foreign) = agreement.capabilities.difference(ours).next() {
+            return bad(format!("we do not have `{foreign}`"));
+        }
+        match self.agreement() {
+            Some(known) if *known != agreement => {
+                bad(format!("{agreement} was answered, {known} follows from the greetings"))
+            }
+            _ => {
+                let heartbeat = welcome.heartbeat_interval.as_ref().and_then(Span::value);
+                Ok((welcome.component_id.clone(), agreement, heartbeat))
+            }
+        }
+    }
+
+    /// Notes an agreement; `anew` if the peer greeted, which may be after a restart.
+    fn agree(
+        &mut self,
+        peer: ComponentId,
+        agreement: Agreement,
+        heartbeat: Option<Duration>,
+        anew: bool,
+    ) {
+        let known = self.agreement() == Some(&agreement);
+        self.peer = Some(peer.clone());
+        self.state = State::Agreed(Agreed { agreement: agreement.clone() });
+        if anew || !known {
+            self.out.push_back(HandshakeOutput::Agreed { peer, agreement, heartbeat });
+        }
+    }
+
+    fn fail(&mut self, failure: HandshakeFailure) {
+        self.state = State::Failed;
+        self.out.push_back(HandshakeOutput::Failed(failure));
+    }
+
+    fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), HandshakeRefused> {
+        let from = match &envelope.message {
+            Message::Hello(hello) => Some(&hello.component_id),
+            Message::Welcome(welcome) => Some(&welcome.component_id),
+            Message::ErrorReport(_) => envelope.header.source.as_ref(),
+            other => return Err(HandshakeRefused::NotAGreeting(other.kind())),
+        };
+        if let Some(found) = from {
+            if *found == self.own {
+                return Err(HandshakeRefused::OwnGreeting);
+            }
+            if let Some(peer) = self.peer.as_ref().filter(|peer| *peer != found) {
+                let (found, peer) = (found.clone(), peer.clone());
+                return Err(HandshakeRefused::WrongPeer { found, peer });
+            }
+        }
+        if let Message::Hello(hello) = &envelope.message {
+            self.greeted(now, &envelope.header, hello);
+        } else {
+            self.requester.handle(now, RequestInput::Answer(Box::new(envelope)))?;
+            self.follow();
+        }
+        Ok(())
+    }
+
+    /// Answers the peer's greeting.
+    fn greeted(&mut self, now: Now, header: &Header, hello: &Hello) {
+        let theirs = match Supported::from_hello(hello) {
+            Ok(theirs) => theirs,
+            Err(error) => return self.refuse(now, header, &error),
+        };
+        match negotiate(&self.supported, &theirs) {
+            Ok(agreement) => {
+                let welcome = agreement
+                    .welcome(self.own.clone())
+                    .with_heartbeat_interval(Span::from(self.options.heartbeat));
+                self.reply(now, header, welcome);
+                self.agree(hello.component_id.clone(), agreement, None, true);
+            }
+            Err(refusal) => {
+                // The peer reads it from its own side.
+                self.refuse(now, header, &refusal.swapped());
+                self.peer = Some(hello.component_id.clone());
+                self.fail(HandshakeFailure::Incompatible(refusal.to_string()));
+            }
+        }
+    }
+
+    /// Says why not. Asking again would not help.
+    fn refuse(&mut self, now: Now, header: &Header, error: &impl IntoReport) {
+        let id = ErrorId::generate(now.id_millis(), self.draws.id_bytes());
+        let occurrence = Occurrence::new(id, WorkflowId::global(), now.timestamp());
+        let mut report = error.to_report(&occurrence);
+        report.classification.recoverable = Some(false);
+        self.reply(now, header, report);
+    }
+
+    fn reply(&mut self, now: Now, asked: &Header, message: impl Into<Message>) {
+        let mut header = Header::new()
+            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_timestamp(now.timestamp())
+            .with_source(self.own.clone());
+        header.request_id.clone_from(&asked.request_id);
+        header.response_to.clone_from(&asked.request_id);
+        header.correlation_id.clone_from(&asked.correlation_id);
+        header.causation_id.clone_from(&asked.message_id);
+        let envelope = Box::new(Envelope::new(header, message));
+        self.out.push_back(HandshakeOutput::Send(envelope));
+    }
+}
+
+impl Machine for Handshake {
+    type Input = HandshakeInput;
+    type Output = HandshakeOutput;
+    type Refused = HandshakeRefused;
+
+    fn handle(&mut self, now: Now, input: HandshakeInput) -> Result<(), HandshakeRefused> {
+        match input {
+            HandshakeInput::Greet(random) => self.greet(now, random),
+            HandshakeInput::Received(envelope) => self.received(now, *envelope),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.requester.handle_timeout(now);
+        self.follow();
+    }
+
+    fn poll(&mut self) -> Option<HandshakeOutput> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.requester.deadline()
+    }
+}

@@ -1,0 +1,187 @@
+//! Protocol behaviour as state machines without I/O (specification, Communication Patterns).
+//!
+//! A machine decides, its host acts. Time and messages go in; wishes come out: send this, note
+//! that. A machine opens no socket, reads no clock and starts no thread, so it runs under any
+//! runtime, in a test with virtual time, or in a process that lives for one message.
+//!
+//! # The contract
+//!
+//! All machines have the shape of [`Machine`], and the host drives them all alike:
+//!
+//! 1. **In.** Bytes pass an [`Inbox`](crate::validate::Inbox) first. Machines take received
+//!    messages as [`Checked`](crate::validate::Checked), so there is no way around it. What
+//!    [`handle`](Machine::handle) refuses changes nothing.
+//! 2. **Out.** After every call, [`poll`](Machine::poll) until it says `None`, and do what it wishes.
+//!    A machine keeps what is not fetched.
+//! 3. **Sleep** until [`deadline`](Machine::deadline) or input; at the deadline call
+//!    [`handle_timeout`](Machine::handle_timeout). Late is fine, early does nothing. Afterwards the
+//!    deadline is later than `now`, or there is none.
+//! 4. **Stop.** [`snapshot`](Machine::snapshot) and [`restore`](Machine::restore) carry a machine
+//!    over to another process, with timers, unfetched wishes and all. Nobody sees the difference.
+//!
+//! Equal seeds, times and inputs give equal outputs. One test holds all machines to these laws.
+//!
+//! ```
+//! use coordination_protocol::machine::{Ask, Machine, RequestInput, RequestOutput, Requester};
+//! use coordination_protocol::message::{AllocationRequest, Envelope, Resources};
+//! use coordination_protocol::scalar::{ComponentId, Count, Instant, Now, RequestId, Timestamp, WorkflowId};
+//! use coordination_protocol::validate::{Inbox, Validator};
+//! use coordination_protocol::Mode;
+//!
+//! let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+//! let mut requester = Requester::new(ComponentId::new("coordination-hub")?, 7);
+//! let now = |seconds: u64| Now::new(Instant::from_millis(seconds * 1_000), 1_736_942_400_000);
+//!
+//! // Ask. The request is sent; nobody answers; it is sent again after a pause.
+//! let request = AllocationRequest::new(
+//!     RequestId::new("req_1")?, WorkflowId::new("wf_001")?, "coordination-hub",
+//!     now(0).timestamp(), Resources::new().with_agents(Count::new(3)),
+//! );
+//! requester.handle(now(0), RequestInput::Ask(Box::new(Ask::new(request, now(0), [7; 10]))))?;
+//! assert_eq!(requester.poll().unwrap().to_string(), "send req_1 attempt=1");
+//! assert!(requester.poll().is_none());
+//! assert_eq!(requester.deadline(), Some(now(30).at));
+//! requester.handle_timeout(now(30));
+//! let again = requester.deadline().unwrap();
+//! requester.handle_timeout(Now::new(again, now(31).wall));
+//! let Some(RequestOutput::Send { envelope, .. }) = requester.poll() else { unreachable!() };
+//!
+//! // The answer ends it.
+//! let answer = format!(
+//!     r#"{{"response_to":"req_1","request_id":"req_1","correlation_id":"{}","allocation_response":
+//!         {{"response_id":"resp_1","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:31Z"}}}}"#,
+//!     envelope.header.correlation_id.unwrap(),
+//! );
+//! let checked = inbox.take(answer.as_bytes(), now(31).wall, None).unwrap();
+//! requester.handle(now(31), RequestInput::Answer(Box::new(checked)))?;
+//! assert_eq!(requester.poll().unwrap().to_string(), "end req_1 answered attempts=2");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | machine | does |
+//! |---|---|
+//! | [`Requester`] | asks, waits, asks again, ends exactly once |
+//! | [`Responder`] | hands each request on once, replays its answer, refuses what is invalid |
+//! | [`Breaker`] | keeps calls away from what fails |
+//! | [`Handshake`] | agrees with a peer on a version |
+//! | [`Presence`] | shows that it is alive, and knows who else is |
+//!
+//! Machines are composed by owning one another ([`Handshake`] owns a [`Requester`]), and each takes
+//! its options from a [`ComponentConfig`](crate::message::ComponentConfig); [`Settings`] says which
+//! keys are obeyed. Durations below a millisecond count as one, and counts of 0 as 1: less would
+//! never do anything.
+
+mod backoff;
+mod breaker;
+mod draws;
+mod handshake;
+mod presence;
+mod request;
+mod respond;
+mod settings;
+mod timers;
+mod window;
+
+pub use backoff::Backoff;
+pub use breaker::{Breaker, BreakerInput, BreakerOptions, BreakerOutput, BreakerRefused, Circuit};
+pub use draws::Draws;
+pub use handshake::{
+    Handshake, HandshakeFailure, HandshakeInput, HandshakeOptions, HandshakeOutput,
+    HandshakeRefused,
+};
+pub use presence::{
+    Presence, PresenceInput, PresenceOptions, PresenceOutput, PresenceRefused, Standing,
+};
+pub use request::{
+    Ask, Ending, RequestInput, RequestOptions, RequestOutput, RequestRefused, Requester, Stray,
+};
+pub use respond::{
+    Rejected, RespondInput, RespondOptions, RespondOutput, RespondProblem, RespondRefused,
+    Responder, Ticket,
+};
+pub use settings::Settings;
+pub use timers::Timers;
+
+use crate::json::Json;
+use crate::scalar::{Instant, Now};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A state machine without I/O; see [the module](self) for the contract.
+pub trait Machine: Serialize + DeserializeOwned {
+    /// What goes in beside time.
+    type Input;
+    /// What it wishes its host to do or to know.
+    type Output;
+    /// Why it refuses an input.
+    type Refused: std::error::Error;
+
+    /// Takes an input.
+    ///
+    /// # Errors
+    /// The input is refused, and nothing has changed.
+    fn handle(&mut self, now: Now, input: Self::Input) -> Result<(), Self::Refused>;
+
+    /// Does what is due. Afterwards [`deadline`](Self::deadline) is later than `now`, or none.
+    fn handle_timeout(&mut self, now: Now);
+
+    /// The next wish. Once it says `None`, it does so until the next call of one of the above.
+    fn poll(&mut self) -> Option<Self::Output>;
+
+    /// When something is due next, if nothing comes in.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// All that it knows, as JSON for [`restore`](Self::restore) of the same version of this crate.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] if it holds what JSON cannot, which none of this crate's machines does.
+    fn snapshot(&self) -> Result<Json, SnapshotError> {
+        Json::of(self).map_err(|error| SnapshotError(error.to_string()))
+    }
+
+    /// The machine of a snapshot. Its clock must have the same start as that of the snapshot.
+    ///
+    /// Restore only what you stored: a snapshot is trusted, not validated.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] if it is no snapshot of such a machine.
+    fn restore(snapshot: &Json) -> Result<Self, SnapshotError> {
+        snapshot.decode().map_err(|error| SnapshotError(error.to_string()))
+    }
+}
+
+/// Why a machine cannot be stored, or a text is no machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no snapshot of this machine: {0}")]
+pub struct SnapshotError(String);
+
+crate::message::reports! {
+    SnapshotError, State, Corruption, "restart", "Start the machine anew, or with the version of the crate that wrote the snapshot.";
+    RequestRefused, Execution, Conflict, "correct_and_retry", "Ask under a fresh identifier, and hand on answers to what was asked only.";
+    RespondRefused, Execution, Conflict, "correct_and_retry", "Answer each request once, with the ticket that came with it.";
+    BreakerRefused, Dependency, Unavailable, "retry", "Wait until the circuit lets a call through.";
+    HandshakeRefused, Execution, Conflict, "correct_and_retry", "Hand on greetings of the one peer only.";
+    PresenceRefused, Execution, Conflict, "register", "Register the component first.";
+}
+
+/// The wire values of a map whose keys are no texts: a list of pairs.
+pub(crate) mod pairs {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::BTreeMap;
+
+    pub(crate) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(crate) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}

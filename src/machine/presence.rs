@@ -1,0 +1,537 @@
+//! Who takes part, and who is alive (specification, Component Registration, Health Monitoring).
+//!
+//! A component registers, sends a heartbeat at each interval and leaves. Whoever watches it counts
+//! the heartbeats that are missing:
+//!
+//! | heard | state |
+//! |---|---|
+//! | never, only expected | unknown |
+//! | in time | healthy, or as it says itself |
+//! | one or two heartbeats are missing | degraded |
+//! | three or more are missing | unhealthy |
+//! | a deregistration | gone |
+//!
+//! The nth heartbeat is missing when n intervals and the [grace](PresenceOptions::grace) are over. Of
+//! what a component says of itself and what its silence says, the worse counts. A heartbeat that is
+//! older than one that was heard changes nothing, so repeated messages keep nobody alive; a component
+//! that starts to count anew registers first.
+
+use super::settings::{at_least, from_settings};
+use super::{Draws, Machine, Settings, Timers};
+use crate::message::{
+    ComponentRegistration, Deregistration, Envelope, Header, HealthStatus, Heartbeat, Message,
+    MessageKind,
+};
+use crate::scalar::{ComponentId, Count, HealthState, Instant, MessageId, Now};
+use crate::validate::Checked;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+/// How a [`Presence`] shows itself and watches others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PresenceOptions {
+    /// The time between heartbeats, one's own and expected ones. Default 30 s.
+    pub heartbeat: Duration,
+    /// How late a heartbeat may be before it is missing, for the way takes time. Default a tenth of
+    /// the interval.
+    pub grace: Duration,
+    /// The time between reports of one's own health. Default 60 s.
+    pub health_check: Duration,
+    /// How many missing heartbeats make a component degraded. Default 1.
+    pub degraded: u32,
+    /// How many missing heartbeats make a component unhealthy. Default 3.
+    pub unhealthy: u32,
+    /// The most components that are watched. Default 1000.
+    pub most: usize,
+}
+
+impl PresenceOptions {
+    /// The specification's figures.
+    pub fn new() -> Self {
+        PresenceOptions::default()
+    }
+
+    /// Sets the time between heartbeats, and the grace to a tenth of it.
+    pub fn with_heartbeat(mut self, interval: Duration) -> Self {
+        self.heartbeat = interval;
+        self.grace = interval / 10;
+        self
+    }
+
+    /// Sets how late a heartbeat may be before it is missing.
+    pub const fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets the time between reports of one's own health.
+    pub const fn with_health_check(mut self, interval: Duration) -> Self {
+        self.health_check = interval;
+        self
+    }
+
+    /// Sets how many missing heartbeats make a component degraded, and how many unhealthy.
+    pub const fn with_missing(mut self, degraded: u32, unhealthy: u32) -> Self {
+        self.degraded = degraded;
+        self.unhealthy = unhealthy;
+        self
+    }
+
+    /// Sets the most components that are watched.
+    pub const fn with_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// How long a component is silent when so many heartbeats are missing.
+    fn silence(&self, missing: u32) -> Option<Duration> {
+        let intervals = at_least(self.heartbeat).checked_mul(missing.max(1))?;
+        intervals.checked_add(self.grace)
+    }
+}
+
+impl From<&Settings> for PresenceOptions {
+    fn from(settings: &Settings) -> Self {
+        PresenceOptions {
+            heartbeat: settings.heartbeat_interval,
+            grace: settings.heartbeat_interval / 10,
+            health_check: settings.health_check_interval,
+            degraded: 1,
+            unhealthy: 3,
+            most: settings.event_queue_size,
+        }
+    }
+}
+from_settings!(PresenceOptions);
+
+/// What goes into a [`Presence`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum PresenceInput {
+    /// Take part: send this registration, and heartbeats from now on.
+    Join(Box<ComponentRegistration>),
+    /// One's own health, as [`HealthDue`](PresenceOutput::HealthDue) asks for it. Its state goes into
+    /// the heartbeats, too.
+    Health(Box<HealthStatus>),
+    /// Take part no more, for a reason.
+    Leave(String),
+    /// Watch a component that has not been heard of.
+    Expect(ComponentId),
+    /// A registration, heartbeat, health report or deregistration came.
+    Received(Box<Checked<Envelope>>),
+}
+
+/// Why a [`Presence`] refuses an input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PresenceRefused {
+    /// The message is about something else.
+    #[error("`{0}` says nothing about presence")]
+    NotPresence(MessageKind),
+    /// The component is neither registered nor expected.
+    #[error("`{0}` is neither registered nor expected")]
+    NotRegistered(ComponentId),
+    /// As many components are watched as may be.
+    #[error("{0} components are watched, which is the most")]
+    Full(usize),
+    /// It is about another component than the one that takes part.
+    #[error("`{0}` is not the component that takes part")]
+    NotOurs(ComponentId),
+    /// The component does not take part yet.
+    #[error("the component has not joined")]
+    NotJoined,
+    /// The component takes part already.
+    #[error("the component has joined already")]
+    Joined,
+}
+
+/// What a [`Presence`] wishes. `Display` is one line for logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum PresenceOutput {
+    /// Send this to whoever watches.
+    Send(Box<Envelope>),
+    /// One's own health is to be reported: hand it in.
+    HealthDue,
+    /// The state of a component changed.
+    Changed {
+        /// The component.
+        component: ComponentId,
+        /// What it was; `None` if it was not watched.
+        from: Option<HealthState>,
+        /// What it is; `None` if it has left.
+        to: Option<HealthState>,
+    },
+}
+
+impl fmt::Display for PresenceOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PresenceOutput::Send(envelope) => {
+                write!(f, "send {}", envelope.kind())?;
+                if let Message::Heartbeat(beat) = &envelope.message
+                    && let Some(sequence) = &beat.sequence
+                {
+                    write!(f, " {sequence}")?;
+                }
+                Ok(())
+            }
+            PresenceOutput::HealthDue => f.write_str("health due"),
+            PresenceOutput::Changed { component, from, to } => {
+                let word = |state: &'_ Option<HealthState>, none: &str| {
+                    state.as_ref().map_or_else(|| none.to_owned(), ToString::to_string)
+                };
+                write!(f, "{component} {} -> {}", word(from, "new"), word(to, "gone"))
+            }
+        }
+    }
+}
+
+/// What is known of a component that is watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Standing {
+    /// How it is.
+    pub state: HealthState,
+    /// When it was last heard.
+    pub heard: Option<Instant>,
+    /// How it registered.
+    pub registration: Option<Box<ComponentRegistration>>,
+    /// What it last said of itself.
+    said: Option<HealthState>,
+    sequence: Option<u64>,
+    /// The time of its last message, by its own clock.
+    sent: Option<i64>,
+}
+
+impl Standing {
+    fn new() -> Self {
+        Standing {
+            state: HealthState::Unknown,
+            heard: None,
+            registration: None,
+            said: None,
+            sequence: None,
+            sent: None,
+        }
+    }
+
+    /// How it is, by its silence and its own word.
+    fn judge(&self, options: &PresenceOptions, now: Instant) -> HealthState {
+        let Some(heard) = self.heard else { return HealthState::Unknown };
+        let silence = now.since(heard);
+        let missing = |count| options.silence(count).is_some_and(|longest| silence >= longest);
+        if missing(options.unhealthy) || self.said == Some(HealthState::Unhealthy) {
+            HealthState::Unhealthy
+        } else if missing(options.degraded) || self.said == Some(HealthState::Degraded) {
+            HealthState::Degraded
+        } else {
+            HealthState::Healthy
+        }
+    }
+
+    /// When its silence says more than it does now.
+    fn next(&self, options: &PresenceOptions, now: Instant) -> Option<Instant> {
+        let heard = self.heard?;
+        [options.degraded, options.unhealthy]
+            .into_iter()
+            .filter_map(|missing| heard.after(options.silence(missing)?))
+            .filter(|at| *at > now)
+            .min()
+    }
+}
+
+/// One's own part.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Own {
+    Away,
+    Present(Present),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Present {
+    component: ComponentId,
+    sequence: u64,
+    health: Option<HealthState>,
+    beat: Option<Instant>,
+    check: Option<Instant>,
+}
+
+/// Sends one's own heartbeats and watches those of others.
+///
+/// ```
+/// use coordination_protocol::machine::{Machine, Presence, PresenceInput};
+/// use coordination_protocol::scalar::{ComponentId, HealthState, Instant, Now};
+///
+/// let mut presence = Presence::new(7);
+/// let hub = ComponentId::new("hub")?;
+/// let now = Now::new(Instant::START, 1_736_942_400_000);
+/// presence.handle(now, PresenceInput::Expect(hub.clone()))?;
+/// assert_eq!(presence.poll().unwrap().to_string(), "hub new -> unknown");
+/// assert_eq!(presence.standing(&hub).unwrap().state, HealthState::Unknown);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Presence {
+    options: PresenceOptions,
+    draws: Draws,
+    own: Own,
+    #[serde(with = "super::pairs")]
+    others: BTreeMap<ComponentId, Standing>,
+    timers: Timers<ComponentId>,
+    out: VecDeque<PresenceOutput>,
+}
+
+impl Presence {
+    /// Nobody takes part yet. The seed decides on identifiers: give each start of a component a
+    /// random one.
+    pub fn new(seed: u64) -> Self {
+        Presence {
+            options: PresenceOptions::default(),
+            draws: Draws::new(seed),
+            own: Own::Away,
+            others: BTreeMap::new(),
+            timers: Timers::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Sets how it shows itself and watches others.
+    pub fn with_options(mut self, options: PresenceOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// What is known of a component.
+    pub fn standing(&self, component: &ComponentId) -> Option<&Standing> {
+        self.others.get(component)
+    }
+
+    /// All components that are watched.
+    pub fn components(&self) -> impl Iterator<Item = (&ComponentId, &Standing)> {
+        self.others.iter()
+    }
+
+    fn send(&mut self, now: Now, source: ComponentId, message: impl Into<Message>) {
+        let header = Header::new()
+            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_timestamp(now.timestamp())
+            .with_source(source);
+        self.out.push_back(PresenceOutput::Send(Box::new(Envelope::new(header, message))));
+    }
+
+    fn join(
+        &mut self,
+        now: Now,
+        registration: ComponentRegistration,
+    ) -> Result<(), PresenceRefused> {
+        if let Own::Present(_) = self.own {
+            return Err(PresenceRefused::Joined);
+        }
+        let component = registration.component_id.clone();
+        self.own = Own::Present(Present {
+            component: component.clone(),
+            sequence: 0,
+            health: None,
+            beat: now.at.after(at_least(self.options.heartbeat)),
+            check: now.at.after(at_least(self.options.health_check)),
+        });
+        self.send(now, component, registration);
+        Ok(())
+    }
+
+    fn health(&mut self, now: Now, status: HealthStatus) -> Result<(), PresenceRefused> {
+        let Own::Present(own) = &mut self.own else { return Err(PresenceRefused::NotJoined) };
+        if own.component != status.component_id {
+            return Err(PresenceRefused::NotOurs(status.component_id));
+        }
+        own.health = Some(status.status.clone());
+        self.send(now, status.component_id.clone(), status);
+        Ok(())
+    }
+
+    fn leave(&mut self, now: Now, reason: String) -> Result<(), PresenceRefused> {
+        let Own::Present(own) = &self.own else { return Err(PresenceRefused::NotJoined) };
+        let component = own.component.clone();
+        self.own = Own::Away;
+        let leaving =
+            Deregistration::new(component.clone(), reason).with_timestamp(now.timestamp());
+        self.send(now, component, leaving);
+        Ok(())
+    }
+
+    /// Does what is due of one's own. A late call sends one heartbeat, not all that were missed.
+    fn show(&mut self, now: Now) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.at);
+        let Own::Present(own) = &mut self.own else { return };
+        let (beat, check) = (due(own.beat), due(own.check));
+        if check {
+            own.check = now.at.after(at_least(self.options.health_check));
+        }
+        if beat {
+            own.beat = now.at.after(at_least(self.options.heartbeat));
+            own.sequence += 1;
+            let mut heartbeat =
+                Heartbeat::new(own.component.clone(), Count::new(own.sequence), now.timestamp());
+            heartbeat.status.clone_from(&own.health);
+            let component = own.component.clone();
+            self.send(now, component, heartbeat);
+        }
+        if check {
+            self.out.push_back(PresenceOutput::HealthDue);
+        }
+    }
+
+    fn expect(&mut self, component: ComponentId) -> Result<(), PresenceRefused> {
+        if self.others.contains_key(&component) {
+            return Ok(());
+        }
+        self.room()?;
+        self.others.insert(component.clone(), Standing::new());
+        self.out.push_back(PresenceOutput::Changed {
+            component,
+            from: None,
+            to: Some(HealthState::Unknown),
+        });
+        Ok(())
+    }
+
+    fn room(&self) -> Result<(), PresenceRefused> {
+        if self.others.len() >= self.options.most.max(1) {
+            return Err(PresenceRefused::Full(self.others.len()));
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, now: Now, envelope: &Envelope) -> Result<(), PresenceRefused> {
+        match &envelope.message {
+            Message::ComponentRegistration(registration) => {
+                let component = registration.component_id.clone();
+                if !self.others.contains_key(&component) {
+                    self.room()?;
+                }
+                let new = !self.others.contains_key(&component);
+                let standing = self.others.entry(component.clone()).or_insert_with(Standing::new);
+                let from = (!new).then(|| standing.state.clone());
+                // It may have started anew: what it said before counts no more.
+                *standing = Standing {
+                    heard: Some(now.at),
+                    registration: Some(registration.clone()),
+                    state: HealthState::Healthy,
+                    ..Standing::new()
+                };
+                self.timers.set(component.clone(), standing.next(&self.options, now.at));
+                self.changed(component, from, Some(HealthState::Healthy));
+            }
+            Message::Heartbeat(beat) => {
+                let standing = self.known(&beat.component_id)?;
+                let sequence = beat.sequence.as_ref().map(Count::get);
+                let sent = beat.timestamp.as_ref().and_then(|time| time.unix_millis());
+                let old = |new: Option<u64>, last: Option<u64>| new.is_some() && new <= last;
+                let newer = sent.is_some() && sent > standing.sent;
+                if old(sequence, standing.sequence) && !newer {
+                    return Ok(());
+                }
+                standing.sequence = sequence.or(standing.sequence);
+                self.heard(now, &beat.component_id, beat.status.as_ref(), sent);
+            }
+            Message::HealthStatus(status) => {
+                let standing = self.known(&status.component_id)?;
+                let sent = status.timestamp.as_ref().and_then(|time| time.unix_millis());
+                if sent.is_some() && sent <= standing.sent {
+                    return Ok(());
+                }
+                self.heard(now, &status.component_id, Some(&status.status), sent);
+            }
+            Message::Deregistration(leaving) => {
+                let component = &leaving.component_id;
+                let Some(standing) = self.others.remove(component) else {
+                    return Err(PresenceRefused::NotRegistered(component.clone()));
+                };
+                self.timers.set(component.clone(), None);
+                self.changed(component.clone(), Some(standing.state), None);
+            }
+            other => return Err(PresenceRefused::NotPresence(other.kind())),
+        }
+        Ok(())
+    }
+
+    fn known(&mut self, component: &ComponentId) -> Result<&mut Standing, PresenceRefused> {
+        let unknown = || PresenceRefused::NotRegistered(component.clone());
+        self.others.get_mut(component).ok_or_else(unknown)
+    }
+
+    /// Notes a sign of life.
+    fn heard(
+        &mut self,
+        now: Now,
+        component: &ComponentId,
+        said: Option<&HealthState>,
+        sent: Option<i64>,
+    ) {
+        if let Some(standing) = self.others.get_mut(component) {
+            standing.heard = Some(now.at);
+            standing.said = said.cloned().or(standing.said.take());
+            standing.sent = sent.max(standing.sent);
+            self.review(now, component.clone());
+        }
+    }
+
+    /// Judges a component anew.
+    fn review(&mut self, now: Now, component: ComponentId) {
+        let Some(standing) = self.others.get_mut(&component) else { return };
+        let to = standing.judge(&self.options, now.at);
+        let from = std::mem::replace(&mut standing.state, to.clone());
+        self.timers.set(component.clone(), standing.next(&self.options, now.at));
+        self.changed(component, Some(from), Some(to));
+    }
+
+    fn changed(
+        &mut self,
+        component: ComponentId,
+        from: Option<HealthState>,
+        to: Option<HealthState>,
+    ) {
+        if from != to {
+            self.out.push_back(PresenceOutput::Changed { component, from, to });
+        }
+    }
+}
+
+impl Machine for Presence {
+    type Input = PresenceInput;
+    type Output = PresenceOutput;
+    type Refused = PresenceRefused;
+
+    fn handle(&mut self, now: Now, input: PresenceInput) -> Result<(), PresenceRefused> {
+        match input {
+            PresenceInput::Join(registration) => self.join(now, *registration),
+            PresenceInput::Health(status) => self.health(now, *status),
+            PresenceInput::Leave(reason) => self.leave(now, reason),
+            PresenceInput::Expect(component) => self.expect(component),
+            PresenceInput::Received(envelope) => self.received(now, &envelope),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.show(now);
+        while let Some(component) = self.timers.due(now.at) {
+            self.review(now, component);
+        }
+    }
+
+    fn poll(&mut self) -> Option<PresenceOutput> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let own = match &self.own {
+            Own::Present(own) => [own.beat, own.check],
+            Own::Away => [None, None],
+        };
+        own.into_iter().chain([self.timers.earliest()]).flatten().min()
+    }
+}

@@ -1,0 +1,561 @@
+//! Asking, and asking again (specification, Request-Response Pattern).
+//!
+//! A request ends exactly once for its caller: answered, failed, timed out or cancelled. Between two
+//! attempts there is a pause, drawn from an exponential [`Backoff`]. All attempts have the same
+//! `request_id` and `correlation_id`, so the responder performs it once; each has its own
+//! `message_id` and `timestamp`, so that nobody takes it for a replay. The machine does not sign:
+//! sign what it wishes to send.
+//!
+//! Three readings of what the specification leaves open:
+//!
+//! * An answer that is an error report ends the request unless it says `recoverable: true`; then
+//!   there is another attempt, if one is left.
+//! * The answer `queued` stops the clock of the attempt. From then on the wait is the queue's: the
+//!   request's own `max_wait_time`, or [`RequestOptions::queue_wait`].
+//! * An answer of an earlier attempt is as good as that of the last.
+
+use super::settings::{at_least, from_settings};
+use super::window::Window;
+use super::{Backoff, Draws, Machine, Settings, Timers};
+use crate::message::{Envelope, Message};
+use crate::scalar::{
+    AllocationStatus, ComponentId, CorrelationId, Instant, MessageId, Now, RequestId,
+};
+use crate::validate::Checked;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+/// How a [`Requester`] asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RequestOptions {
+    /// How long one attempt waits for an answer. Default 30 s.
+    pub timeout: Duration,
+    /// The attempts and the pauses between them.
+    pub backoff: Backoff,
+    /// How long a queued request waits that has no `max_wait_time`. Default 10 min.
+    pub queue_wait: Duration,
+    /// The most requests that are open at a time, and the most ended ones that are remembered.
+    /// Default 1000.
+    pub most: usize,
+}
+
+impl RequestOptions {
+    /// The specification's figures.
+    pub fn new() -> Self {
+        RequestOptions::default()
+    }
+
+    /// Sets how long one attempt waits for an answer.
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the attempts and the pauses between them.
+    pub const fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets how long a queued request waits that has no `max_wait_time`.
+    pub const fn with_queue_wait(mut self, wait: Duration) -> Self {
+        self.queue_wait = wait;
+        self
+    }
+
+    /// Sets the most requests that are open at a time.
+    pub const fn with_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+}
+
+impl From<&Settings> for RequestOptions {
+    fn from(settings: &Settings) -> Self {
+        RequestOptions {
+            timeout: settings.timeout_default,
+            backoff: Backoff::from(settings),
+            queue_wait: Duration::from_secs(600),
+            most: settings.event_queue_size,
+        }
+    }
+}
+from_settings!(RequestOptions);
+
+/// A request to be made.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    envelope: Envelope,
+    id: RequestId,
+    peer: Option<ComponentId>,
+    within: Option<Duration>,
+}
+
+impl Ask {
+    /// A request. Its identifiers are those of the header or the body; what is missing is made from
+    /// the time and ten random bytes.
+    ///
+    /// ```
+    /// use coordination_protocol::machine::Ask;
+    /// use coordination_protocol::message::{ConflictCheck, Envelope, Resources};
+    /// use coordination_protocol::scalar::{Instant, Now, RequestId};
+    ///
+    /// let now = Now::new(Instant::START, 1_736_942_400_000);
+    /// let check = ConflictCheck::new(RequestId::new("req_9")?, Resources::new());
+    /// let ask = Ask::new(check, now, [7; 10]);
+    /// assert_eq!(ask.request_id().as_str(), "req_019469d5-b200-7707-8707-070707070707");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(message: impl Into<Envelope>, now: Now, random: [u8; 10]) -> Self {
+        let mut envelope = message.into();
+        let id = match (&envelope.header.request_id, &envelope.message) {
+            (Some(id), _) => id.clone(),
+            (None, Message::AllocationRequest(body)) => body.request_id.clone(),
+            (None, _) => RequestId::generate(now.id_millis(), random),
+        };
+        let header = &mut envelope.header;
+        header.request_id = Some(id.clone());
+        header.response_required = Some(true);
+        header
+            .correlation_id
+            .get_or_insert_with(|| CorrelationId::generate(now.id_millis(), random));
+        header.signature = None;
+        Ask { envelope, id, peer: None, within: None }
+    }
+
+    /// Takes answers from this component only.
+    pub fn with_peer(mut self, peer: ComponentId) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+
+    /// Ends the request at the latest so long after it was made, whatever is left to try.
+    pub const fn with_deadline(mut self, within: Duration) -> Self {
+        self.within = Some(within);
+        self
+    }
+
+    /// The identifier that answers repeat.
+    pub const fn request_id(&self) -> &RequestId {
+        &self.id
+    }
+}
+
+/// What goes into a [`Requester`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RequestInput {
+    /// Make a request.
+    Ask(Box<Ask>),
+    /// Something came that answers a request.
+    Answer(Box<Checked<Envelope>>),
+    /// Nobody wants the answer any more. Nothing is sent: the protocol has no such message.
+    Cancel(RequestId),
+}
+
+/// Why a [`Requester`] refuses an input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestRefused {
+    /// As many requests are open as may be.
+    #[error("{0} requests are open, which is the most")]
+    Busy(usize),
+    /// The identifier is in use, or was a short while ago.
+    #[error("`{0}` was asked before; each request needs an identifier of its own")]
+    AskedBefore(RequestId),
+    /// Header and body have different identifiers.
+    #[error("the header says `{header}` and the body `{body}`")]
+    IdsDiffer {
+        /// The identifier of the header.
+        header: RequestId,
+        /// That of the body.
+        body: RequestId,
+    },
+    /// The message does not say what it answers.
+    #[error("the message answers no request: it has neither `response_to` nor `request_id`")]
+    NoRequestId,
+    /// Nobody asked, or it is so long ago that it is forgotten.
+    #[error("`{0}` was not asked")]
+    NotAsked(RequestId),
+    /// The answer belongs to another exchange.
+    #[error("the answer to `{0}` has another correlation_id than the request")]
+    WrongCorrelation(RequestId),
+    /// The answer comes from somebody who was not asked.
+    #[error("the answer to `{0}` comes from another component than the one that was asked")]
+    WrongSource(RequestId),
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Ending {
+    /// With this answer.
+    Answered(Box<Envelope>),
+    /// With this error report: it says that trying again does not help, or nothing is left to try.
+    Failed(Box<Envelope>),
+    /// Without an answer.
+    TimedOut,
+    /// By the caller.
+    Cancelled,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ending::Answered(_) => "answered",
+            Ending::Failed(_) => "failed",
+            Ending::TimedOut => "timed out",
+            Ending::Cancelled => "cancelled",
+        })
+    }
+}
+
+/// Why an answer changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Stray {
+    /// The request had ended without an answer.
+    Late,
+    /// It said again what was known.
+    Duplicate,
+}
+
+/// What a [`Requester`] wishes. `Display` is one line for logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RequestOutput {
+    /// Send this.
+    Send {
+        /// The request.
+        request_id: RequestId,
+        /// Which attempt it is, from 1.
+        attempt: u32,
+        /// Whom to ask; `None` if the request names nobody.
+        to: Option<ComponentId>,
+        /// What to send.
+        envelope: Box<Envelope>,
+    },
+    /// The request waits in the responder's queue.
+    Queued {
+        /// The request.
+        request_id: RequestId,
+        /// The answer that says so.
+        answer: Box<Envelope>,
+    },
+    /// The request ended. There is exactly one for each.
+    Ended {
+        /// The request.
+        request_id: RequestId,
+        /// How many attempts there were.
+        attempts: u32,
+        /// How it ended.
+        ending: Ending,
+    },
+    /// An answer came that nobody waits for.
+    Ignored {
+        /// The request that it answers.
+        request_id: RequestId,
+        /// Why it changes nothing.
+        why: Stray,
+    },
+}
+
+impl fmt::Display for RequestOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RequestOutput::Send { request_id, attempt, .. } => {
+                write!(f, "send {request_id} attempt={attempt}")
+            }
+            RequestOutput::Queued { request_id, .. } => write!(f, "queued {request_id}"),
+            RequestOutput::Ended { request_id, attempts, ending } => {
+                write!(f, "end {request_id} {ending} attempts={attempts}")
+            }
+            RequestOutput::Ignored { request_id, why: Stray::Late } => {
+                write!(f, "ignore {request_id} late")
+            }
+            RequestOutput::Ignored { request_id, why: Stray::Duplicate } => {
+                write!(f, "ignore {request_id} duplicate")
+            }
+        }
+    }
+}
+
+/// A request that has not ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Open {
+    envelope: Envelope,
+    peer: Option<ComponentId>,
+    /// The attempts that were made.
+    attempt: u32,
+    /// When it ends at the latest.
+    last: Option<Instant>,
+    state: State,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum State {
+    Waiting(Waiting),
+    Resting(Resting),
+    Queued(Queued),
+}
+
+/// An attempt was made, and no answer has come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Waiting {}
+
+/// There is a pause before the next attempt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Resting {
+    /// What the attempt ended with, unless it timed out.
+    error: Option<Box<Envelope>>,
+}
+
+/// The responder has put it into its queue.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Queued {}
+
+/// Makes requests; see [the module](super) for an example.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Requester {
+    own: ComponentId,
+    options: RequestOptions,
+    draws: Draws,
+    #[serde(with = "super::pairs")]
+    open: BTreeMap<RequestId, Open>,
+    timers: Timers<RequestId>,
+    /// The requests that ended, and whether with an answer.
+    ended: Window<RequestId, bool>,
+    out: VecDeque<RequestOutput>,
+}
+
+impl Requester {
+    /// A requester of a component. The seed decides on pauses and message identifiers: give each
+    /// start of a component a random one.
+    pub fn new(own: ComponentId, seed: u64) -> Self {
+        Requester {
+            own,
+            options: RequestOptions::default(),
+            draws: Draws::new(seed),
+            open: BTreeMap::new(),
+            timers: Timers::new(),
+            ended: Window::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Sets how it asks.
+    pub fn with_options(mut self, options: RequestOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The requests that have not ended.
+    pub fn open(&self) -> impl Iterator<Item = &RequestId> {
+        self.open.keys()
+    }
+
+    fn ask(&mut self, now: Now, ask: Ask) -> Result<(), RequestRefused> {
+        let Ask { mut envelope, id, peer, within } = ask;
+        if self.open.len() >= self.options.most.max(1) {
+            return Err(RequestRefused::Busy(self.open.len()));
+        }
+        if self.open.contains_key(&id) || self.ended.get(&id).is_some() {
+            return Err(RequestRefused::AskedBefore(id));
+        }
+        if let Message::AllocationRequest(body) = &envelope.message
+            && body.request_id != id
+        {
+            return Err(RequestRefused::IdsDiffer { header: id, body: body.request_id.clone() });
+        }
+        envelope.header.source.get_or_insert_with(|| self.own.clone());
+        let last = within.and_then(|within| now.at.after(at_least(within)));
+        let state = State::Waiting(Waiting {});
+        self.attempt(now, id, Open { envelope, peer, attempt: 0, last, state });
+        Ok(())
+    }
+
+    /// Sends the next attempt.
+    fn attempt(&mut self, now: Now, id: RequestId, mut open: Open) {
+        open.attempt = open.attempt.saturating_add(1);
+        open.state = State::Waiting(Waiting {});
+        let header = &mut open.envelope.header;
+        header.timestamp = Some(now.timestamp());
+        if open.attempt > 1 || header.message_id.is_none() {
+            let fresh = MessageId::generate(now.id_millis(), self.draws.id_bytes());
+            header.message_id = Some(fresh);
+        }
+        self.out.push_back(RequestOutput::Send {
+            request_id: id.clone(),
+            attempt: open.attempt,
+            to: open.peer.clone(),
+            envelope: Box::new(open.envelope.clone()),
+        });
+        self.wait(now, id, open, self.options.timeout);
+    }
+
+    /// Keeps a request open for a while, but not beyond its last moment.
+    fn wait(&mut self, now: Now, id: RequestId, open: Open, duration: Duration) {
+        let until = now.at.after(at_least(duration));
+        let until = match (until, open.last) {
+            (Some(until), Some(last)) => Some(until.min(last)),
+            (until, last) => until.or(last),
+        };
+        self.timers.set(id.clone(), until);
+        self.open.insert(id, open);
+    }
+
+    /// Pauses before the next attempt, or ends it if there is none.
+    fn rest(&mut self, now: Now, id: RequestId, mut open: Open, error: Option<Box<Envelope>>) {
+        let over = open.last.is_some_and(|last| last <= now.at);
+        if over || !self.options.backoff.allows_after(open.attempt) {
+            return self.end(id, open.attempt, error.map_or(Ending::TimedOut, Ending::Failed));
+        }
+        let pause = self.options.backoff.pause(open.attempt, &mut self.draws);
+        open.state = State::Resting(Resting { error });
+        self.wait(now, id, open, pause);
+    }
+
+    fn end(&mut self, request_id: RequestId, attempts: u32, ending: Ending) {
+        self.open.remove(&request_id);
+        self.timers.set(request_id.clone(), None);
+        let answered = matches!(ending, Ending::Answered(_) | Ending::Failed(_));
+        self.ended.put(request_id.clone(), answered, None, self.options.most);
+        self.out.push_back(RequestOutput::Ended { request_id, attempts, ending });
+    }
+
+    fn ignore(&mut self, request_id: RequestId, why: Stray) {
+        self.out.push_back(RequestOutput::Ignored { request_id, why });
+    }
+
+    fn answer(&mut self, now: Now, answer: Checked<Envelope>) -> Result<(), RequestRefused> {
+        let id = answered(&answer).ok_or(RequestRefused::NoRequestId)?.clone();
+        let Some(open) = self.open.get(&id) else {
+            let Some(answered) = self.ended.get(&id) else {
+                return Err(RequestRefused::NotAsked(id));
+            };
+            let why = if *answered { Stray::Duplicate } else { Stray::Late };
+            self.ignore(id, why);
+            return Ok(());
+        };
+        let (said, asked) = (&answer.header.correlation_id, &open.envelope.header.correlation_id);
+        if said.is_some() && said != asked {
+            return Err(RequestRefused::WrongCorrelation(id));
+        }
+        if open.peer.is_some() && open.peer != answer.header.source {
+            return Err(RequestRefused::WrongSource(id));
+        }
+        let Some(mut open) = self.open.remove(&id) else { return Ok(()) };
+        let attempts = open.attempt;
+        match (verdict(&answer), &open.state) {
+            (Verdict::Final, _) => {
+                self.end(id, attempts, Ending::Answered(Box::new(answer.into_inner())));
+            }
+            (Verdict::Hopeless, _) => {
+                self.end(id, attempts, Ending::Failed(Box::new(answer.into_inner())));
+            }
+            // The next attempt is on its way, or it waits in the queue already.
+            (Verdict::TryAgain, State::Resting(_)) | (Verdict::Queued, State::Queued(_)) => {
+                self.open.insert(id.clone(), open);
+                self.ignore(id, Stray::Duplicate);
+            }
+            (Verdict::TryAgain, _) => self.rest(now, id, open, Some(Box::new(answer.into_inner()))),
+            (Verdict::Queued, _) => {
+                let asked = match &open.envelope.message {
+                    Message::AllocationRequest(body) => body.constraints.as_ref(),
+                    _ => None,
+                };
+                let wait = asked
+                    .and_then(|constraints| constraints.max_wait_time.as_ref()?.value())
+                    .unwrap_or(self.options.queue_wait);
+                open.state = State::Queued(Queued {});
+                self.out.push_back(RequestOutput::Queued {
+                    request_id: id.clone(),
+                    answer: Box::new(answer.into_inner()),
+                });
+                self.wait(now, id, open, wait);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an answer means for its request.
+enum Verdict {
+    Final,
+    Queued,
+    TryAgain,
+    Hopeless,
+}
+
+fn verdict(answer: &Envelope) -> Verdict {
+    match &answer.message {
+        Message::ErrorReport(report) if report.classification.recoverable == Some(true) => {
+            Verdict::TryAgain
+        }
+        Message::ErrorReport(_) => Verdict::Hopeless,
+        Message::AllocationResponse(body) if body.status == AllocationStatus::Queued => {
+            Verdict::Queued
+        }
+        _ => Verdict::Final,
+    }
+}
+
+/// The request that a message answers.
+fn answered(answer: &Envelope) -> Option<&RequestId> {
+    let header = &answer.header;
+    let body = match &answer.message {
+        Message::AllocationResponse(body) => Some(&body.request_id),
+        _ => None,
+    };
+    // A message that asks for an answer is a request itself.
+    let own = header.request_id.as_ref().filter(|_| header.response_required != Some(true));
+    header.response_to.as_ref().or(body).or(own)
+}
+
+impl Machine for Requester {
+    type Input = RequestInput;
+    type Output = RequestOutput;
+    type Refused = RequestRefused;
+
+    fn handle(&mut self, now: Now, input: RequestInput) -> Result<(), RequestRefused> {
+        match input {
+            RequestInput::Ask(ask) => self.ask(now, *ask),
+            RequestInput::Answer(answer) => self.answer(now, *answer),
+            RequestInput::Cancel(id) => match self.open.get(&id) {
+                Some(open) => {
+                    let attempts = open.attempt;
+                    self.end(id, attempts, Ending::Cancelled);
+                    Ok(())
+                }
+                None => Err(RequestRefused::NotAsked(id)),
+            },
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        while let Some(id) = self.timers.due(now.at) {
+            let Some(open) = self.open.remove(&id) else { continue };
+            let over = open.last.is_some_and(|last| last <= now.at);
+            let attempts = open.attempt;
+            match open.state.clone() {
+                State::Waiting(Waiting {}) => self.rest(now, id, open, None),
+                State::Resting(Resting { error }) if over => {
+                    self.end(id, attempts, error.map_or(Ending::TimedOut, Ending::Failed));
+                }
+                State::Resting(_) => self.attempt(now, id, open),
+                State::Queued(Queued {}) => self.end(id, attempts, Ending::TimedOut),
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<RequestOutput> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.timers.earliest()
+    }
+}

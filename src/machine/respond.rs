@@ -1,0 +1,687 @@
+//! Answering: each request once, whatever arrives how often (specification, Request-Response
+//! Pattern, Error Responses).
+//!
+//! Networks repeat, and so do requesters that got no answer. The machine hands a request on once,
+//! remembers the answer and replays it. What it remembers is bounded in count and in time.
+//!
+//! | what comes in | what goes out |
+//! |---|---|
+//! | a new request | [`Perform`](RespondOutput::Perform), once |
+//! | the same again, still under way | nothing new |
+//! | the same again, answered | the same answer |
+//! | the same identifier with other content | an error report: conflict |
+//! | a request too many | an error report: try again |
+//! | a request that nobody answers in time | an error report: try again |
+//! | an invalid message that is readable, has a `request_id`, wants an answer and comes from an accepted source | one error report with at least one suggestion |
+//! | any other invalid message | a dead letter, no answer |
+//! | an invalid error report | a dead letter, never an error about an error |
+//! | an invalid dead letter | nothing, never a letter about a letter |
+//!
+//! So messages from nobody in particular cause no reply, however many there are. An answer that is a
+//! `recoverable` error report is not remembered: the next attempt is performed anew. Requests are told
+//! apart by source and `request_id`, so nobody gets at the answers of another.
+
+use super::settings::{at_least, from_settings};
+use super::window::Window;
+use super::{Draws, Machine, Settings, Timers};
+use crate::finding::{Code, FindingSeverity, Level, Report};
+use crate::json::{self, Json};
+use crate::message::{
+    AllocationRequest, DeadLetter, Envelope, ErrorReport, Header, IntoReport, Message, MessageKind,
+    Occurrence, Problem, peek,
+};
+use crate::scalar::{
+    AllocationStatus, ComponentId, CorrelationId, Count, Digest, ErrorCategory, ErrorId, ErrorType,
+    Instant, MessageId, Now, RequestId, TextEncoding, WorkflowId,
+};
+use crate::validate::Checked;
+use base64ct::{Base64, Encoding as _};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+/// How a [`Responder`] answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RespondOptions {
+    /// The most requests that are under way, those in a queue not counted. Default 50.
+    pub concurrent: usize,
+    /// The most answers that are remembered, and the most requests that wait in a queue. Default
+    /// 1000.
+    pub most: usize,
+    /// How long an answer is remembered. Default 5 min.
+    pub remember: Duration,
+    /// How long a request may be under way: as long as its requester waits and asks again. Default
+    /// 90 s, three attempts of 30 s.
+    pub perform: Duration,
+    /// How long a queued request may wait that has no `max_wait_time`. Default 10 min.
+    pub queue_wait: Duration,
+    /// The components whose invalid requests are answered. Default nobody.
+    pub accepted: BTreeSet<ComponentId>,
+}
+
+impl RespondOptions {
+    /// The specification's figures.
+    pub fn new() -> Self {
+        RespondOptions::default()
+    }
+
+    /// Sets the most requests that are under way.
+    pub fn with_concurrent(mut self, most: usize) -> Self {
+        self.concurrent = most;
+        self
+    }
+
+    /// Sets the most answers that are remembered.
+    pub fn with_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// Sets how long an answer is remembered.
+    pub fn with_remember(mut self, duration: Duration) -> Self {
+        self.remember = duration;
+        self
+    }
+
+    /// Sets how long a request may be under way.
+    pub fn with_perform(mut self, duration: Duration) -> Self {
+        self.perform = duration;
+        self
+    }
+
+    /// Sets how long a queued request may wait that has no `max_wait_time`.
+    pub fn with_queue_wait(mut self, duration: Duration) -> Self {
+        self.queue_wait = duration;
+        self
+    }
+
+    /// Answers invalid requests of a component.
+    pub fn with_accepted(mut self, component: ComponentId) -> Self {
+        self.accepted.insert(component);
+        self
+    }
+}
+
+impl From<&Settings> for RespondOptions {
+    fn from(settings: &Settings) -> Self {
+        let attempts = u32::try_from(settings.max_retry_attempts).unwrap_or(u32::MAX);
+        RespondOptions {
+            concurrent: settings.max_concurrent_operations,
+            most: settings.event_queue_size,
+            remember: Duration::from_secs(300),
+            perform: settings.timeout_default.saturating_mul(attempts),
+            queue_wait: Duration::from_secs(600),
+            accepted: BTreeSet::new(),
+        }
+    }
+}
+from_settings!(RespondOptions);
+
+/// One request of one component, to be handed back with its answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Ticket {
+    /// Who asked; `None` if the request does not say.
+    pub source: Option<ComponentId>,
+    /// The request.
+    pub request_id: RequestId,
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Some(source) => write!(f, "{} of {source}", self.request_id),
+            None => write!(f, "{}", self.request_id),
+        }
+    }
+}
+
+/// A record that the [`Inbox`](crate::validate::Inbox) refused.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    record: Vec<u8>,
+    report: Report,
+    from: Option<ComponentId>,
+}
+
+impl Rejected {
+    /// A record, and the report that refused it.
+    pub fn new(record: impl Into<Vec<u8>>, report: Report) -> Self {
+        Rejected { record: record.into(), report, from: None }
+    }
+
+    /// Sets the component that the transport knows the record to come from.
+    pub fn with_source(mut self, from: ComponentId) -> Self {
+        self.from = Some(from);
+        self
+    }
+}
+
+/// What goes into a [`Responder`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RespondInput {
+    /// A request came.
+    Request(Box<Checked<Envelope>>),
+    /// Something came that is invalid.
+    Rejected(Box<Rejected>),
+    /// The request of a ticket has an answer. After an allocation response that says `queued`, there
+    /// is one more.
+    Answer(Ticket, Box<Message>),
+}
+
+/// Why a [`Responder`] refuses an input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RespondRefused {
+    /// The message is no request.
+    #[error("the message has no `request_id`, so it cannot be answered")]
+    NoRequestId,
+    /// The message answers a request.
+    #[error("the message is an answer to `{0}`, not a request")]
+    IsAnswer(RequestId),
+    /// The request has its answer, ran out of time, or never came.
+    #[error("`{0}` is not under way")]
+    NotUnderWay(Ticket),
+}
+
+/// Why a request that is valid by itself is answered with an error report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RespondProblem {
+    /// Its identifier stands for another request.
+    #[error("`{0}` was used for another request")]
+    IdReused(RequestId),
+    /// Too many requests are under way.
+    #[error("{0} requests are under way, which is the most")]
+    Busy(usize),
+    /// Nobody answered in time.
+    #[error("the request was not answered in time")]
+    TimedOut,
+}
+
+impl IntoReport for RespondProblem {
+    fn problem(&self) -> Problem {
+        let (category, error_type, strategy, advice) = match self {
+            RespondProblem::IdReused(_) => (
+                ErrorCategory::State,
+                ErrorType::Conflict,
+                "correct_and_resend",
+                "Send the request under an identifier of its own.",
+            ),
+            RespondProblem::Busy(_) => (
+                ErrorCategory::Resource,
+                ErrorType::LimitExceeded,
+                "retry",
+                "Send the request again after a pause.",
+            ),
+            RespondProblem::TimedOut => (
+                ErrorCategory::Execution,
+                ErrorType::Timeout,
+                "retry",
+                "Send the request again after a pause.",
+            ),
+        };
+        let problem =
+            Problem::new(category, error_type, self.to_string()).with_suggestion(strategy, advice);
+        match self {
+            RespondProblem::IdReused(_) => problem.unrecoverable(),
+            _ => problem,
+        }
+    }
+}
+
+/// What a [`Responder`] wishes. `Display` is one line for logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RespondOutput {
+    /// Do what the request asks, and hand in the answer with the ticket.
+    Perform {
+        /// The ticket.
+        ticket: Ticket,
+        /// The request.
+        request: Box<Envelope>,
+    },
+    /// Send this answer.
+    Send {
+        /// To whom; `None` if the request does not say who asked.
+        to: Option<ComponentId>,
+        /// The answer.
+        envelope: Box<Envelope>,
+    },
+    /// Stop working on it: its time is over.
+    Abandon(Ticket),
+    /// Keep this as evidence. It was not answered.
+    Bury(Box<DeadLetter>),
+}
+
+impl fmt::Display for RespondOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RespondOutput::Perform { ticket, .. } => write!(f, "perform {ticket}"),
+            RespondOutput::Send { to, envelope } => {
+                f.write_str("send ")?;
+                match &envelope.header.response_to {
+                    Some(id) => write!(f, "{id} {}", envelope.kind())?,
+                    None => write!(f, "{}", envelope.kind())?,
+                }
+                if let Some(to) = to {
+                    write!(f, " to {to}")?;
+                }
+                match &envelope.message {
+                    Message::ErrorReport(report) => write!(f, ": {}", text(report)),
+                    _ => Ok(()),
+                }
+            }
+            RespondOutput::Abandon(ticket) => write!(f, "abandon {ticket}"),
+            RespondOutput::Bury(letter) => write!(f, "bury: {}", letter.reason),
+        }
+    }
+}
+
+/// What an error report says.
+pub(super) fn text(report: &ErrorReport) -> &str {
+    let details = report.details.as_ref();
+    details.and_then(|details| details.error_message.as_deref()).unwrap_or("no reason given")
+}
+
+/// A request that has no final answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Running {
+    content: Digest,
+    asked: Asked,
+    /// The longest it wants to wait in a queue.
+    patience: Option<Duration>,
+    /// The answer that it waits in the queue.
+    queued: Option<Box<Envelope>>,
+}
+
+/// What an answer must repeat.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Asked {
+    correlation_id: Option<CorrelationId>,
+    causation_id: Option<MessageId>,
+    workflow: WorkflowId,
+    /// Whether the requester waits.
+    waits: bool,
+}
+
+/// A request that has its final answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Done {
+    /// `None` for an invalid request.
+    content: Option<Digest>,
+    /// `None` if the requester did not wait for one.
+    answer: Option<Box<Envelope>>,
+}
+
+/// Answers requests.
+///
+/// ```
+/// use coordination_protocol::machine::{Machine, Rejected, RespondInput, RespondOptions, Responder};
+/// use coordination_protocol::scalar::{ComponentId, Instant, Now};
+/// use coordination_protocol::validate::{Inbox, Validator};
+/// use coordination_protocol::Mode;
+///
+/// let hub = ComponentId::new("coordination-hub")?;
+/// let options = RespondOptions::new().with_accepted(hub);
+/// let mut responder = Responder::new(ComponentId::new("resource-manager")?, 7).with_options(options);
+/// let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+/// let now = Now::new(Instant::START, 1_736_942_400_000);
+///
+/// let record = br#"{"source":"coordination-hub","request_id":"req_1","correlation_id":"corr_1",
+///     "response_required":true,"allocation_request":{"request_id":"req_1"}}"#;
+/// let report = inbox.take(record, now.wall, None).unwrap_err();
+/// responder.handle(now, RespondInput::Rejected(Box::new(Rejected::new(*record, report))))?;
+/// assert_eq!(
+///     responder.poll().unwrap().to_string(),
+///     "send req_1 error_report to coordination-hub: required data is missing: `workflow_id` (missing-field) and 3 more findings",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Responder {
+    own: ComponentId,
+    options: RespondOptions,
+    draws: Draws,
+    #[serde(with = "super::pairs")]
+    running: BTreeMap<Ticket, Running>,
+    timers: Timers<Ticket>,
+    done: Window<Ticket, Done>,
+    out: VecDeque<RespondOutput>,
+}
+
+impl Responder {
+    /// A responder of a component. The seed decides on identifiers: give each start of a component a
+    /// random one.
+    pub fn new(own: ComponentId, seed: u64) -> Self {
+        Responder {
+            own,
+            options: RespondOptions::default(),
+            draws: Draws::new(seed),
+            running: BTreeMap::new(),
+            timers: Timers::new(),
+            done: Window::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Sets how it answers.
+    pub fn with_options(mut self, options: RespondOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The requests that have no final answer.
+    pub fn running(&self) -> impl Iterator<Item = &Ticket> {
+        self.running.keys()
+    }
+
+    fn request(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), RespondRefused> {
+        let header = &envelope.header;
+        if let Some(answered) = &header.response_to {
+            return Err(RespondRefused::IsAnswer(answered.clone()));
+        }
+        if let Message::AllocationResponse(body) = &envelope.message {
+            return Err(RespondRefused::IsAnswer(body.request_id.clone()));
+        }
+        let body = allocation(&envelope);
+        let id = header.request_id.as_ref().or(body.map(|body| &body.request_id));
+        let request_id = id.ok_or(RespondRefused::NoRequestId)?.clone();
+        let ticket = Ticket { source: header.source.clone(), request_id };
+        let asked = Asked {
+            correlation_id: header.correlation_id.clone(),
+            causation_id: header.message_id.clone(),
+            workflow: body.map_or_else(WorkflowId::global, |body| body.workflow_id.clone()),
+            waits: header.response_required != Some(false),
+        };
+        let content = content(&envelope);
+        self.done.expire(now.at);
+        if let Some(done) = self.done.get(&ticket) {
+            if done.content.as_ref() == Some(&content) {
+                let answer = done.answer.clone();
+                self.replay(&ticket, answer);
+            } else {
+                self.refuse(now, &ticket, &asked);
+            }
+            return Ok(());
+        }
+        if let Some(running) = self.running.get(&ticket) {
+            if running.content == content {
+                let answer = running.queued.clone();
+                self.replay(&ticket, answer);
+            } else {
+                self.refuse(now, &ticket, &asked);
+            }
+            return Ok(());
+        }
+        let under_way = self.under_way();
+        if under_way >= self.options.concurrent.max(1) {
+            self.complain(now, &ticket, &asked, &RespondProblem::Busy(under_way));
+            return Ok(());
+        }
+        let patience = body
+            .and_then(|body| body.constraints.as_ref()?.max_wait_time.as_ref())
+            .and_then(crate::scalar::Span::value);
+        self.timers.set(ticket.clone(), now.at.after(at_least(self.options.perform)));
+        let running = Running { content, asked, patience, queued: None };
+        self.running.insert(ticket.clone(), running);
+        let request = Box::new(envelope.into_inner());
+        self.out.push_back(RespondOutput::Perform { ticket, request });
+        Ok(())
+    }
+
+    /// How many requests are under way. Those in the queue do not count until there are too many.
+    fn under_way(&self) -> usize {
+        if self.running.len() < self.options.concurrent.max(1) {
+            return 0;
+        }
+        let queued = self.running.values().filter(|running| running.queued.is_some()).count();
+        self.running.len() - queued.min(self.options.most)
+    }
+
+    fn replay(&mut self, ticket: &Ticket, answer: Option<Box<Envelope>>) {
+        if let Some(envelope) = answer {
+            self.out.push_back(RespondOutput::Send { to: ticket.source.clone(), envelope });
+        }
+    }
+
+    fn refuse(&mut self, now: Now, ticket: &Ticket, asked: &Asked) {
+        let problem = RespondProblem::IdReused(ticket.request_id.clone());
+        self.complain(now, ticket, asked, &problem);
+    }
+
+    /// Answers with an error report that is not remembered.
+    fn complain(&mut self, now: Now, ticket: &Ticket, asked: &Asked, problem: &RespondProblem) {
+        if asked.waits {
+            let report = self.report(now, asked, problem);
+            let answer = self.dress(now, ticket, asked, report.into());
+            self.replay(ticket, Some(answer));
+        }
+    }
+
+    fn report(&mut self, now: Now, asked: &Asked, error: &impl IntoReport) -> ErrorReport {
+        let id = ErrorId::generate(now.id_millis(), self.draws.id_bytes());
+        let workflow = asked.workflow.clone();
+        error.to_report(&Occurrence::new(id, workflow, now.timestamp()))
+    }
+
+    /// The envelope of an answer.
+    fn dress(
+        &mut self,
+        now: Now,
+        ticket: &Ticket,
+        asked: &Asked,
+        message: Message,
+    ) -> Box<Envelope> {
+        let mut header = Header::new()
+            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_timestamp(now.timestamp())
+            .with_source(self.own.clone())
+            .with_request_id(ticket.request_id.clone())
+            .with_response_to(ticket.request_id.clone());
+        header.correlation_id.clone_from(&asked.correlation_id);
+        header.causation_id.clone_from(&asked.causation_id);
+        Box::new(Envelope::new(header, message))
+    }
+
+    fn answer(&mut self, now: Now, ticket: Ticket, message: Message) -> Result<(), RespondRefused> {
+        let Some(mut running) = self.running.remove(&ticket) else {
+            return Err(RespondRefused::NotUnderWay(ticket));
+        };
+        let queued = matches!(&message, Message::AllocationResponse(body)
+            if body.status == AllocationStatus::Queued);
+        let again = matches!(&message, Message::ErrorReport(report)
+            if report.classification.recoverable == Some(true));
+        let answer = self.dress(now, &ticket, &running.asked, message);
+        let waits = running.asked.waits;
+        if waits {
+            self.replay(&ticket, Some(answer.clone()));
+        }
+        if queued {
+            let wait = running.patience.unwrap_or(self.options.queue_wait);
+            self.timers.set(ticket.clone(), now.at.after(at_least(wait)));
+            running.queued = Some(answer);
+            self.running.insert(ticket, running);
+            return Ok(());
+        }
+        self.timers.set(ticket.clone(), None);
+        if !again {
+            self.remember(now, ticket, Some(running.content), waits.then_some(answer));
+        }
+        Ok(())
+    }
+
+    fn remember(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        content: Option<Digest>,
+        answer: Option<Box<Envelope>>,
+    ) {
+        let until = now.at.after(at_least(self.options.remember));
+        self.done.put(ticket, Done { content, answer }, until, self.options.most);
+    }
+
+    /// What becomes of a message that is invalid.
+    fn rejected(&mut self, now: Now, rejected: &Rejected) {
+        let seen = std::str::from_utf8(&rejected.record).ok().map(|text| (text, peek(text)));
+        let kind = seen.as_ref().map_or(MessageKind::Unknown, |(_, seen)| seen.kind);
+        let answerable =
+            seen.and_then(|(text, seen)| self.answerable(text, seen.header?, rejected));
+        match (kind, answerable) {
+            (MessageKind::DeadLetter, _) => {}
+            (MessageKind::ErrorReport, _) | (_, None) => self.bury(now, rejected),
+            (_, Some((ticket, asked))) => {
+                self.done.expire(now.at);
+                let known = self.done.get(&ticket);
+                match known {
+                    Some(Done { content: None, answer }) => {
+                        let answer = answer.clone();
+                        self.replay(&ticket, answer);
+                    }
+                    _ if known.is_some() || self.running.contains_key(&ticket) => {
+                        self.refuse(now, &ticket, &asked);
+                    }
+                    _ => {
+                        let mut report = self.report(now, &asked, &rejected.report);
+                        // The same message is as invalid the next time.
+                        report.classification.recoverable = Some(false);
+                        let answer = self.dress(now, &ticket, &asked, report.into());
+                        self.replay(&ticket, Some(answer.clone()));
+                        self.remember(now, ticket, None, Some(answer));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whom to answer about an invalid message, if anybody.
+    fn answerable(
+        &self,
+        text: &str,
+        header: Header,
+        rejected: &Rejected,
+    ) -> Option<(Ticket, Asked)> {
+        let findings = rejected.report.findings();
+        let refused = |level| {
+            findings.iter().any(|f| f.level() == level && f.severity == FindingSeverity::Error)
+        };
+        if findings.iter().any(|finding| unreadable(finding.code)) || refused(Level::Security) {
+            return None;
+        }
+        let source = match (header.source, &rejected.from) {
+            (Some(said), Some(known)) if said != *known => return None,
+            (Some(said), _) => said,
+            (None, known) => known.clone()?,
+        };
+        if header.response_required != Some(true)
+            || header.response_to.is_some()
+            || !self.options.accepted.contains(&source)
+        {
+            return None;
+        }
+        let place = text.bytes().take_while(u8::is_ascii_whitespace).count();
+        let body = |key| json::pointer::find(text, place, key).map(|token| token.decode(text));
+        let in_body = || RequestId::new(body("/allocation_request/request_id")?).ok();
+        let workflow =
+            body("/allocation_request/workflow_id").and_then(|id| WorkflowId::new(id).ok());
+        let ticket =
+            Ticket { source: Some(source), request_id: header.request_id.or_else(in_body)? };
+        let asked = Asked {
+            correlation_id: header.correlation_id,
+            causation_id: header.message_id,
+            workflow: workflow.unwrap_or_else(WorkflowId::global),
+            waits: true,
+        };
+        Some((ticket, asked))
+    }
+
+    fn bury(&mut self, now: Now, rejected: &Rejected) {
+        let (original, encoding) = match std::str::from_utf8(&rejected.record) {
+            Ok(text) => (text.to_owned(), TextEncoding::Utf8),
+            Err(_) => (Base64::encode_string(&rejected.record), TextEncoding::Base64),
+        };
+        let findings = rejected.report.findings();
+        let reason = findings.iter().max_by_key(|finding| finding.severity).map_or_else(
+            || "invalid".to_owned(),
+            |finding| format!("{finding} ({})", finding.code),
+        );
+        let letter = DeadLetter::new(reason, original, Count::new(1), now.timestamp())
+            .with_encoding(encoding)
+            .with_subscriber(self.own.clone())
+            .with_findings(findings.iter().filter_map(|f| Json::of(f).ok()).collect::<Vec<_>>());
+        self.out.push_back(RespondOutput::Bury(Box::new(letter)));
+    }
+}
+
+fn allocation(envelope: &Envelope) -> Option<&AllocationRequest> {
+    match &envelope.message {
+        Message::AllocationRequest(body) => Some(body),
+        _ => None,
+    }
+}
+
+/// Whether nothing of such a record can be relied on, not even its header.
+const fn unreadable(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TooLong
+            | Code::TooDeep
+            | Code::TooManyKeys
+            | Code::NotUtf8
+            | Code::BrokenJson
+            | Code::TrailingText
+            | Code::DuplicateKey
+            | Code::NotAMessage
+            | Code::NotAnEvent
+            | Code::SecondBody
+    )
+}
+
+/// The digest of what is the same in all attempts of a request.
+fn content(envelope: &Envelope) -> Digest {
+    let mut header = envelope.header.clone();
+    (header.message_id, header.timestamp, header.signature) = (None, None, None);
+    let bare = Envelope::new(header, envelope.message.clone());
+    Digest::of(bare.to_string().as_bytes())
+}
+
+impl Machine for Responder {
+    type Input = RespondInput;
+    type Output = RespondOutput;
+    type Refused = RespondRefused;
+
+    fn handle(&mut self, now: Now, input: RespondInput) -> Result<(), RespondRefused> {
+        match input {
+            RespondInput::Request(envelope) => self.request(now, *envelope),
+            RespondInput::Rejected(rejected) => {
+                self.rejected(now, &rejected);
+                Ok(())
+            }
+            RespondInput::Answer(ticket, message) => self.answer(now, ticket, *message),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.done.expire(now.at);
+        while let Some(ticket) = self.timers.due(now.at) {
+            let Some(running) = self.running.remove(&ticket) else { continue };
+            self.out.push_back(RespondOutput::Abandon(ticket.clone()));
+            self.complain(now, &ticket, &running.asked, &RespondProblem::TimedOut);
+        }
+    }
+
+    fn poll(&mut self) -> Option<RespondOutput> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match (self.timers.earliest(), self.done.deadline()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+}
