@@ -14,7 +14,7 @@ use super::{
 use crate::message::{
     Envelope, Header, Hello, IntoReport, Message, MessageKind, Occurrence, Welcome,
 };
-use crate::scalar::{ComponentId, ErrorId, Instant, MessageId, Now, Span, WorkflowId};
+use crate::scalar::{ComponentId, ErrorId, Instant, MessageId, Now, RequestId, Span, WorkflowId};
 use crate::validate::Checked;
 use crate::version::{Agreement, Supported, negotiate};
 use serde::{Deserialize, Serialize};
@@ -202,6 +202,8 @@ pub struct Handshake {
     /// Known beforehand, or since it greeted or answered.
     peer: Option<ComponentId>,
     requester: Requester,
+    /// The last greeting of the peer: a repetition of it is no restart.
+    greeted: Option<RequestId>,
     state: State,
     out: VecDeque<HandshakeOutput>,
 }
@@ -219,6 +221,7 @@ impl Handshake {
             draws,
             peer: None,
             requester,
+            greeted: None,
             state: State::Idle,
             out: VecDeque::new(),
         }
@@ -384,7 +387,9 @@ impl Handshake {
                     .welcome(self.own.clone())
                     .with_heartbeat_interval(Span::from(self.options.heartbeat));
                 self.reply(now, header, welcome);
-                self.agree(hello.component_id.clone(), agreement, None, true);
+                let anew = header.request_id.is_none() || header.request_id != self.greeted;
+                self.greeted.clone_from(&header.request_id);
+                self.agree(hello.component_id.clone(), agreement, None, anew);
             }
             Err(refusal) => {
                 // The peer reads it from its own side.

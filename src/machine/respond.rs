@@ -605,10 +605,7 @@ impl Responder {
             Err(_) => (Base64::encode_string(&rejected.record), TextEncoding::Base64),
         };
         let findings = rejected.report.findings();
-        let reason = findings.iter().max_by_key(|finding| finding.severity).map_or_else(
-            || "invalid".to_owned(),
-            |finding| format!("{finding} ({})", finding.code),
-        );
+        let reason = rejected.report.problem().message;
         let letter = DeadLetter::new(reason, original, Count::new(1), now.timestamp())
             .with_encoding(encoding)
             .with_subscriber(self.own.clone())

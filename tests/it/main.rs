@@ -22,6 +22,7 @@ mod fuzz_corpus;
 mod hostile;
 mod json;
 mod layers;
+mod machine;
 mod message;
 mod registry;
 mod report;

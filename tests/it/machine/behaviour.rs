@@ -1,0 +1,334 @@
+//! What machines promise beyond the laws: bounds of pauses, what attempts and answers carry,
+//! requester and responder over a bad network, no reply to hostile messages.
+
+use super::{allocation, ask, asked, checked, corr, id, name, now, request, wishes};
+use crate::support::{Rng, mutate, scaled};
+use coordination_protocol::machine::{
+    Ask, Backoff, Draws, Ending, Machine, Rejected, RequestInput, RequestOptions, RequestOutput,
+    Requester, RespondInput, RespondOptions, RespondOutput, Responder, Timers,
+};
+use coordination_protocol::message::{AllocationResponse, Message};
+use coordination_protocol::scalar::{
+    AllocationStatus, Instant, Now, RequestId, ResponseId, Timestamp,
+};
+use coordination_protocol::validate::{Inbox, Validator};
+use coordination_protocol::{Envelope, Mode};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+proptest! {
+    /// A pause is within 1 ms and its ceiling; ceilings never shrink and never exceed the cap.
+    #[test]
+    fn pauses_are_bounded(
+        base in 0_u64..100_000, cap in 0_u64..200_000, factor in 0_u32..9,
+        attempt in 0_u32..2_000, seed: u64,
+    ) {
+        let (base, cap) = (Duration::from_millis(base), Duration::from_millis(cap));
+        let backoff = Backoff::new().with_base(base).with_cap(cap).with_factor(factor);
+        let least = Duration::from_millis(1);
+        let ceiling = backoff.ceiling(attempt);
+        prop_assert!(ceiling >= least && ceiling <= cap.max(least));
+        prop_assert!(backoff.ceiling(attempt + 1) >= ceiling);
+        if factor >= 2 && attempt < 10 && base >= least {
+            let exact = base * factor.pow(attempt.saturating_sub(1));
+            prop_assert_eq!(ceiling, exact.min(cap).max(least));
+        }
+        let pause = backoff.pause(attempt, &mut Draws::new(seed));
+        prop_assert!(pause >= least && pause <= ceiling);
+        prop_assert_eq!(pause, backoff.pause(attempt, &mut Draws::new(seed)));
+    }
+
+    /// Timers are a sorted list of which each key has one.
+    #[test]
+    fn timers_agree_with_a_list(steps in prop::collection::vec((0_u8..6, prop::option::of(0_u64..9)), 0..60)) {
+        let mut timers = Timers::new();
+        let mut model: BTreeMap<u8, Instant> = BTreeMap::new();
+        for (key, at) in steps {
+            if key == 5 {
+                let now = Instant::from_nanos(at.unwrap_or(4));
+                let due = model.iter().map(|(key, at)| (*at, *key)).min().filter(|(at, _)| *at <= now);
+                prop_assert_eq!(timers.due(now), due.map(|(_, key)| key));
+                due.map(|(_, key)| model.remove(&key));
+            } else {
+                timers.set(key, at.map(Instant::from_nanos));
+                match at {
+                    Some(at) => model.insert(key, Instant::from_nanos(at)),
+                    None => model.remove(&key),
+                };
+            }
+            prop_assert_eq!(timers.earliest(), model.values().min().copied());
+            prop_assert_eq!(timers.is_empty(), model.is_empty());
+        }
+    }
+}
+
+/// The jitter is full: pauses come from all parts of the range.
+#[test]
+fn jitter_is_full() {
+    let backoff = Backoff::new();
+    let mut draws = Draws::new(3);
+    let mut tenths = [0_usize; 10];
+    for _ in 0..10_000 {
+        let pause = backoff.pause(5, &mut draws).as_millis() - 1;
+        tenths[usize::try_from(pause).unwrap() * 10 / 16_000] += 1;
+    }
+    assert!(tenths.iter().all(|count| (850..1_150).contains(count)), "{tenths:?}");
+    // The sequence is part of what a seed promises.
+    let mut draws = Draws::new(0);
+    assert_eq!([draws.bits(), draws.bits()], [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4]);
+}
+
+#[test]
+fn moments_end_where_the_clock_does() {
+    let last = Instant::from_nanos(u64::MAX);
+    assert_eq!(last.after(Duration::from_nanos(1)), None);
+    assert_eq!(Instant::START.after(Duration::MAX), None);
+    assert_eq!(Instant::from_millis(u64::MAX), last);
+    assert_eq!(Now::new(Instant::START, -1).id_millis(), 0);
+    assert_eq!(Now::new(Instant::START, -1).timestamp().as_str(), "1969-12-31T23:59:59.999Z");
+    // A request at the end of the clock waits for ever rather than for no time.
+    let mut machine = Requester::new(name("hub"), 1);
+    let end = Now::new(last, 0);
+    machine.handle(end, asked("req_1")).unwrap();
+    machine.handle_timeout(end);
+    assert_eq!(machine.deadline(), None);
+    assert_eq!(wishes(&mut machine), ["send req_1 attempt=1"]);
+}
+
+/// All attempts are one exchange; each is a message of its own.
+#[test]
+fn attempts_carry_what_the_specification_asks_for() {
+    let mut machine = Requester::new(name("hub"), 1);
+    machine.handle(now(0), asked("req_1")).unwrap();
+    let mut sent: Vec<Envelope> = Vec::new();
+    while let Some(at) = machine.deadline() {
+        machine.handle_timeout(now(at.as_nanos() / 1_000_000));
+    }
+    while let Some(output) = machine.poll() {
+        if let RequestOutput::Send { envelope, to, .. } = output {
+            assert_eq!(to, None);
+            sent.push(*envelope);
+        }
+    }
+    assert_eq!(sent.len(), 3);
+    for envelope in &sent {
+        let header = &envelope.header;
+        assert_eq!(header.request_id, Some(id("req_1")));
+        assert_eq!(header.correlation_id, Some(corr("req_1")));
+        assert_eq!(header.response_required, Some(true));
+        assert_eq!(header.source, Some(name("hub")));
+        assert_eq!(allocation(envelope), allocation(&sent[0]));
+        let strict = Validator::new(Mode::Strict);
+        let text = envelope.to_string();
+        assert!(Inbox::new(strict).take(text.as_bytes(), 0, None).is_ok(), "{text}");
+    }
+    let ids: BTreeSet<_> = sent.iter().map(|e| e.header.message_id.clone().unwrap()).collect();
+    assert_eq!(ids.len(), 3);
+    let time = |e: &Envelope| e.header.timestamp.as_ref().unwrap().unix_millis().unwrap();
+    let times: BTreeSet<_> = sent.iter().map(time).collect();
+    assert_eq!(times.iter().next(), Some(&now(0).wall));
+    assert_eq!(times.len(), 3);
+}
+
+/// Identifiers that are missing are made from the given bytes; given ones stay.
+#[test]
+fn identifiers_are_made_from_given_bytes() {
+    let ask = ask("req_1");
+    assert_eq!(ask.request_id(), &id("req_1"));
+    let text = r#"{"conflict_check":{"request_id":"req_2","resources":{"agents":1}}}"#;
+    let envelope = checked(text).into_inner();
+    let made = |bytes| Ask::new(envelope.clone(), now(0), bytes).request_id().clone();
+    assert_eq!(made([1; 10]), RequestId::generate(now(0).id_millis(), [1; 10]));
+    assert_ne!(made([1; 10]), made([2; 10]));
+}
+
+/// Answers repeat request, correlation and cause, and pass the strict reader.
+#[test]
+fn answers_carry_what_the_specification_asks_for() {
+    let options = RespondOptions::new().with_concurrent(1);
+    let mut machine = Responder::new(name("rm"), 1).with_options(options);
+    for which in ["req_1", "req_2"] {
+        let mut envelope = request(which, 3, "");
+        envelope.header.message_id = Some(format!("msg_{which}").as_str().try_into().unwrap());
+        let input = RespondInput::Request(checked(&envelope.to_string()));
+        machine.handle(now(5_000), input).unwrap();
+    }
+    assert!(matches!(machine.poll(), Some(RespondOutput::Perform { .. })));
+    let Some(RespondOutput::Send { to, envelope }) = machine.poll() else { panic!("no answer") };
+    assert_eq!(to, Some(name("hub")));
+    let header = &envelope.header;
+    assert_eq!(header.response_to, Some(id("req_2")));
+    assert_eq!(header.request_id, Some(id("req_2")));
+    assert_eq!(header.correlation_id, Some(corr("req_2")));
+    assert_eq!(header.causation_id.as_ref().unwrap().as_str(), "msg_req_2");
+    assert_eq!(header.source, Some(name("rm")));
+    let Message::ErrorReport(report) = &envelope.message else { panic!("{envelope}") };
+    assert_eq!(report.workflow_id.as_ref().unwrap().as_str(), "wf_001");
+    assert_eq!(report.classification.recoverable, Some(true));
+    assert_eq!(report.recovery_suggestions.as_ref().unwrap().len(), 1);
+    let text = envelope.to_string();
+    let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+    assert!(inbox.take(text.as_bytes(), now(5_000).wall, None).is_ok(), "{text}");
+}
+
+/// A requester that does not wait is not answered.
+#[test]
+fn who_does_not_wait_is_not_answered() {
+    let mut machine = Responder::new(name("rm"), 1);
+    let text = request("req_1", 3, "")
+        .to_string()
+        .replace("response_required\":true", "response_required\":false");
+    for _ in 0..2 {
+        machine.handle(now(0), RespondInput::Request(checked(&text))).unwrap();
+    }
+    assert_eq!(wishes(&mut machine), ["perform req_1 of hub"]);
+    let ticket = machine.running().next().unwrap().clone();
+    let answer = super::answer("req_1", "", "approved").into_inner().message;
+    machine.handle(now(1), RespondInput::Answer(ticket, Box::new(answer))).unwrap();
+    machine.handle(now(2), RespondInput::Request(checked(&text))).unwrap();
+    assert!(wishes(&mut machine).is_empty());
+}
+
+/// What was sent by nobody in particular, or cannot be read, causes no reply, however often.
+#[test]
+fn hostile_messages_cause_no_reply() {
+    let options = RespondOptions::new().with_accepted(name("hub"));
+    let mut machine = Responder::new(name("rm"), 1).with_options(options);
+    let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+    let mut rng = Rng::new(11);
+    let (mut buried, mut answered) = (0, 0);
+    for round in 0..scaled(4_000) {
+        // The identifier of the accepted source is the one thing that hostile texts do not have.
+        let text = request(&format!("req_{round}"), 3, "").to_string().replace("hub", "h4x0r");
+        let mut record = text.into_bytes();
+        mutate(&mut rng, &mut record);
+        let Err(report) = inbox.take(&record, now(0).wall, None) else { continue };
+        let rejected = Rejected::new(record, report);
+        machine.handle(now(0), RespondInput::Rejected(Box::new(rejected))).unwrap();
+        while let Some(output) = machine.poll() {
+            match output {
+                RespondOutput::Bury(letter) => {
+                    buried += 1;
+                    let text = Envelope::from(*letter).to_string();
+                    assert!(inbox.take(text.as_bytes(), now(0).wall, None).is_ok(), "{text}");
+                }
+                other => {
+                    answered += 1;
+                    panic!("{answered}: {other}");
+                }
+            }
+        }
+    }
+    assert!(buried > 1_000, "{buried}");
+}
+
+/// The source that the transport knows counts if the message names none, and must not differ.
+#[test]
+fn a_known_source_counts() {
+    let options = RespondOptions::new().with_accepted(name("hub"));
+    let mut machine = Responder::new(name("rm"), 1).with_options(options);
+    let mut play = |source: &str, from: &str| {
+        let record = format!(
+            r#"{{{source}"request_id":"req_1","correlation_id":"corr_1","response_required":true,"allocation_request":{{}}}}"#,
+        );
+        let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+        let report = inbox.take(record.as_bytes(), now(0).wall, None).unwrap_err();
+        let rejected = Rejected::new(record, report).with_source(name(from));
+        machine.handle(now(0), RespondInput::Rejected(Box::new(rejected))).unwrap();
+        wishes(&mut machine).remove(0).split(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(play("", "hub"), "send");
+    assert_eq!(play(r#""source":"hub","#, "hub"), "send");
+    assert_eq!(play("", "stranger"), "bury:");
+    assert_eq!(play(r#""source":"hub","#, "stranger"), "bury:");
+    assert_eq!(play(r#""source":"stranger","#, "hub"), "bury:");
+}
+
+/// A requester and a responder over a network that loses, repeats and delays: every request ends
+/// exactly once, is performed at most once while it is remembered, and nearly all are answered.
+#[test]
+fn every_request_ends_exactly_once() {
+    let mut answered = 0;
+    let rounds = scaled(60) as u64;
+    for seed in 0..rounds {
+        let mut rng = Rng::new(seed);
+        let options = RequestOptions::new().with_timeout(Duration::from_secs(2));
+        let mut hub = Requester::new(name("hub"), seed).with_options(options);
+        let mut rm = Responder::new(name("rm"), seed);
+        let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+        // Messages on the way: when, to the responder or back, what.
+        let mut way: BTreeMap<(u64, u64), (bool, String)> = BTreeMap::new();
+        let mut posted = 0;
+        let mut ends: BTreeMap<RequestId, usize> = BTreeMap::new();
+        let mut performed: BTreeMap<RequestId, usize> = BTreeMap::new();
+        for n in 0..8 {
+            hub.handle(now(0), asked(&format!("req_{n}"))).unwrap();
+        }
+        let mut millis = 0;
+        loop {
+            let at = now(millis);
+            let mut post = |forth: bool, envelope: &Envelope, rng: &mut Rng| {
+                for _ in 0..[0, 1, 1, 1, 1, 2][rng.below(6)] {
+                    posted += 1;
+                    let due = millis + 1 + rng.below(1_500) as u64;
+                    way.insert((due, posted), (forth, envelope.to_string()));
+                }
+            };
+            while let Some(output) = hub.poll() {
+                match output {
+                    RequestOutput::Send { envelope, .. } => post(true, &envelope, &mut rng),
+                    RequestOutput::Ended { request_id, ending, .. } => {
+                        *ends.entry(request_id).or_default() += 1;
+                        answered += usize::from(matches!(ending, Ending::Answered(_)));
+                    }
+                    _ => {}
+                }
+            }
+            while let Some(output) = rm.poll() {
+                match output {
+                    RespondOutput::Send { envelope, .. } => post(false, &envelope, &mut rng),
+                    RespondOutput::Perform { ticket, .. } => {
+                        *performed.entry(ticket.request_id.clone()).or_default() += 1;
+                        let answer = AllocationResponse::new(
+                            ResponseId::new("resp_1").unwrap(),
+                            ticket.request_id.clone(),
+                            AllocationStatus::Denied,
+                            Timestamp::from_unix_millis(at.wall),
+                        );
+                        rm.handle(at, RespondInput::Answer(ticket, Box::new(answer.into())))
+                            .unwrap();
+                    }
+                    other => panic!("{other}"),
+                }
+            }
+            let next = [
+                way.keys().next().map(|(due, _)| *due),
+                hub.deadline().map(|at| at.as_nanos().div_ceil(1_000_000)),
+            ];
+            let Some(next) = next.into_iter().flatten().min() else { break };
+            millis = next.max(millis);
+            let at = now(millis);
+            if let Some(entry) = way.first_entry().filter(|entry| entry.key().0 <= millis) {
+                let (forth, text) = entry.remove();
+                let checked = Box::new(inbox.take(text.as_bytes(), at.wall, None).unwrap());
+                if forth {
+                    rm.handle(at, RespondInput::Request(checked)).unwrap();
+                } else {
+                    hub.handle(at, RequestInput::Answer(checked)).unwrap();
+                }
+            }
+            hub.handle_timeout(at);
+            rm.handle_timeout(at);
+            if rng.one_in(4) {
+                hub = Requester::restore(&hub.snapshot().unwrap()).unwrap();
+                rm = Responder::restore(&rm.snapshot().unwrap()).unwrap();
+            }
+        }
+        assert_eq!(ends.len(), 8, "seed {seed}");
+        assert!(ends.values().all(|times| *times == 1), "seed {seed}: {ends:?}");
+        assert!(performed.values().all(|times| *times == 1), "seed {seed}: {performed:?}");
+    }
+    // Each attempt has seven in ten; three attempts miss one in forty.
+    assert!(answered as u64 > rounds * 8 * 9 / 10, "{answered} of {}", rounds * 8);
+}

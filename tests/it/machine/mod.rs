@@ -1,0 +1,91 @@
+//! Machines: the laws that hold for all, what each does, and transcripts of it.
+
+mod behaviour;
+mod laws;
+mod refusals;
+mod settings;
+mod transcripts;
+
+use coordination_protocol::machine::{Ask, Machine, RequestInput};
+use coordination_protocol::message::AllocationRequest;
+use coordination_protocol::scalar::{ComponentId, CorrelationId, Instant, Now, RequestId};
+use coordination_protocol::validate::{Context, Validator};
+use coordination_protocol::{Checked, Envelope, Mode};
+use std::fmt::Display;
+
+/// 2025-01-15T12:00:00Z.
+const START: i64 = 1_736_942_400_000;
+
+/// Both clocks, so many milliseconds after the start.
+fn now(millis: u64) -> Now {
+    Now::new(Instant::from_millis(millis), START + i64::try_from(millis).unwrap())
+}
+
+fn name(text: &str) -> ComponentId {
+    ComponentId::new(text).unwrap()
+}
+
+fn id(text: &str) -> RequestId {
+    RequestId::new(text).unwrap()
+}
+
+/// A message as it comes out of the inbox.
+fn checked(text: &str) -> Box<Checked<Envelope>> {
+    let outcome = Validator::new(Mode::Interop).check(text, &Context::new());
+    Box::new(outcome.accept().unwrap_or_else(|report| panic!("{text}: {report:?}")))
+}
+
+/// A request for resources, its correlation named after it.
+fn request(id: &str, agents: usize, more: &str) -> Envelope {
+    let text = format!(
+        r#"{{"source":"hub","correlation_id":"corr_{id}","response_required":true,"allocation_request":
+            {{"request_id":"{id}","workflow_id":"wf_001","requester":"hub",
+              "timestamp":"2025-01-15T12:00:00Z","resources":{{"agents":{agents}}}{more}}}}}"#,
+    );
+    checked(&text).into_inner()
+}
+
+fn ask(id: &str) -> Ask {
+    Ask::new(request(id, 3, ""), now(0), [7; 10])
+}
+
+/// An answer to such a request.
+fn answer(id: &str, header: &str, status: &str) -> Box<Checked<Envelope>> {
+    let granted = match status {
+        "approved" => r#","allocated_resources":{"allocation_id":"alloc_1","agents":3}"#,
+        _ => r#","reason":"none left""#,
+    };
+    checked(&format!(
+        r#"{{"source":"rm","response_to":"{id}","request_id":"{id}"{header},"allocation_response":{{"response_id":"resp_1",
+            "request_id":"{id}","status":"{status}","timestamp":"2025-01-15T12:00:00Z"{granted}}}}}"#,
+    ))
+}
+
+fn error(id: &str, recoverable: &str) -> Box<Checked<Envelope>> {
+    checked(&format!(
+        r#"{{"source":"rm","response_to":"{id}","request_id":"{id}","correlation_id":"corr_{id}",
+            "error_report":{{"error_id":"err_1","workflow_id":"wf_001","timestamp":"2025-01-15T12:00:00Z",
+            "classification":{{"category":"resource","severity":"high","type":"unavailable","scope":"workflow"{recoverable}}},
+            "recovery_suggestions":[{{"strategy":"retry"}}]}}}}"#,
+    ))
+}
+
+/// Everything that the machine wishes, a line each.
+fn wishes<M: Machine<Output: Display>>(machine: &mut M) -> Vec<String> {
+    std::iter::from_fn(|| machine.poll()).map(|output| output.to_string()).collect()
+}
+
+fn asked(id: &str) -> RequestInput {
+    RequestInput::Ask(Box::new(ask(id)))
+}
+
+fn corr(id: &str) -> CorrelationId {
+    CorrelationId::new(format!("corr_{id}")).unwrap()
+}
+
+fn allocation(envelope: &Envelope) -> &AllocationRequest {
+    match &envelope.message {
+        coordination_protocol::Message::AllocationRequest(body) => body,
+        other => panic!("{other:?}"),
+    }
+}

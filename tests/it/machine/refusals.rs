@@ -1,0 +1,138 @@
+//! The sentences of refusals that no transcript shows, and how refusals are reported.
+
+use super::{answer, asked, checked, id, name, now, request};
+use coordination_protocol::machine::{
+    Ask, BreakerRefused, Handshake, HandshakeInput, HandshakeRefused, Machine, Presence,
+    PresenceInput, PresenceOptions, PresenceRefused, RequestInput, RequestRefused, Requester,
+    RespondInput, RespondProblem, RespondRefused, Responder,
+};
+use coordination_protocol::message::{IntoReport, Occurrence};
+use coordination_protocol::scalar::{ErrorId, Instant, WorkflowId};
+
+const HEARTBEAT: &str =
+    r#"{"heartbeat":{"component_id":"a","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
+
+#[test]
+fn requester() {
+    let mut machine = Requester::new(name("hub"), 1);
+    let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
+    let mut other = request("req_1", 3, "");
+    other.header.request_id = Some(id("req_2"));
+    assert_eq!(
+        refused(RequestInput::Ask(Box::new(Ask::new(other, now(0), [0; 10])))),
+        "the header says `req_2` and the body `req_1`"
+    );
+    assert_eq!(
+        refused(RequestInput::Answer(checked(HEARTBEAT))),
+        "the message answers no request: it has neither `response_to` nor `request_id`"
+    );
+    assert_eq!(
+        refused(RequestInput::Answer(checked(&request("req_1", 3, "").to_string()))),
+        "the message answers no request: it has neither `response_to` nor `request_id`"
+    );
+    assert_eq!(refused(RequestInput::Cancel(id("req_9"))), "`req_9` was not asked");
+    assert_eq!(machine.open().count(), 0);
+    machine.handle(now(0), asked("req_1")).unwrap();
+    assert_eq!(machine.open().collect::<Vec<_>>(), [&id("req_1")]);
+}
+
+#[test]
+fn responder() {
+    let mut machine = Responder::new(name("rm"), 1);
+    let mut refused = |text: &str| {
+        machine.handle(now(0), RespondInput::Request(checked(text))).unwrap_err().to_string()
+    };
+    assert_eq!(refused(HEARTBEAT), "the message has no `request_id`, so it cannot be answered");
+    assert_eq!(
+        refused(&answer("req_1", "", "approved").to_string()),
+        "the message is an answer to `req_1`, not a request"
+    );
+    let mut bare = answer("req_1", "", "approved").into_inner();
+    (bare.header.response_to, bare.header.request_id) = (None, None);
+    assert_eq!(refused(&bare.to_string()), "the message is an answer to `req_1`, not a request");
+}
+
+#[test]
+fn handshake() {
+    let mut machine = Handshake::new(name("hub"), "1.0.0".parse().unwrap(), 1);
+    let mut refused = |text: &str| {
+        let input = HandshakeInput::Received(checked(text));
+        machine.handle(now(0), input).unwrap_err().to_string()
+    };
+    assert_eq!(refused(HEARTBEAT), "`heartbeat` is no part of a greeting");
+    assert_eq!(
+        refused(r#"{"hello":{"component_id":"hub","versions":[{"min":"1.0.0","max":"1.0.0"}]}}"#),
+        "the greeting is our own"
+    );
+    assert_eq!(
+        refused(r#"{"response_to":"req_1","welcome":{"component_id":"a","version":"1.0.0"}}"#),
+        "`req_1` was not asked"
+    );
+    // A greeting that says nothing is answered, and settles nothing.
+    let empty = r#"{"request_id":"req_h","hello":{"component_id":"a","versions":[]}}"#;
+    machine.handle(now(0), HandshakeInput::Received(checked(empty))).unwrap();
+    assert_eq!(
+        super::wishes(&mut machine),
+        ["send error_report: at least one range is needed at /versions"]
+    );
+    assert_eq!(machine.agreement(), None);
+}
+
+#[test]
+fn presence() {
+    let mut machine = Presence::new(1).with_options(PresenceOptions::new().with_most(1));
+    let status = checked(
+        r#"{"health_status":{"component_id":"a","status":"healthy","timestamp":"2025-01-15T12:00:00Z"}}"#,
+    );
+    let status = match status.into_inner().message {
+        coordination_protocol::Message::HealthStatus(body) => body,
+        other => panic!("{other:?}"),
+    };
+    let registration = checked(
+        r#"{"component_registration":{"component_id":"hub","component_type":"hub","version":"1.0.0"}}"#,
+    );
+    let registration = match registration.into_inner().message {
+        coordination_protocol::Message::ComponentRegistration(body) => body,
+        other => panic!("{other:?}"),
+    };
+    let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
+    assert_eq!(refused(PresenceInput::Health(status.clone())), "the component has not joined");
+    assert_eq!(refused(PresenceInput::Leave("x".into())), "the component has not joined");
+    machine.handle(now(0), PresenceInput::Join(registration.clone())).unwrap();
+    let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
+    assert_eq!(refused(PresenceInput::Join(registration)), "the component has joined already");
+    assert_eq!(refused(PresenceInput::Health(status)), "`a` is not the component that takes part");
+    assert_eq!(
+        refused(PresenceInput::Received(checked(&request("req_1", 3, "").to_string()))),
+        "`allocation_request` says nothing about presence"
+    );
+    machine.handle(now(0), PresenceInput::Expect(name("a"))).unwrap();
+    machine.handle(now(0), PresenceInput::Expect(name("a"))).unwrap();
+    let refused = machine.handle(now(0), PresenceInput::Expect(name("b"))).unwrap_err();
+    assert_eq!(refused.to_string(), "1 components are watched, which is the most");
+    assert_eq!(machine.components().count(), 1);
+}
+
+/// Every refusal can be told to another component, with something that helps.
+#[test]
+fn refusals_become_reports() {
+    let occurrence =
+        Occurrence::new(ErrorId::new("err_1").unwrap(), WorkflowId::global(), now(0).timestamp());
+    let errors: [(&dyn IntoReport, bool); 8] = [
+        (&RequestRefused::Busy(3), true),
+        (&RespondRefused::NoRequestId, true),
+        (&BreakerRefused::Open { until: Instant::START }, true),
+        (&HandshakeRefused::Begun, true),
+        (&PresenceRefused::NotJoined, true),
+        (&RespondProblem::IdReused(id("req_1")), false),
+        (&RespondProblem::Busy(3), true),
+        (&RespondProblem::TimedOut, true),
+    ];
+    for (error, recoverable) in errors {
+        let report = error.to_report(&occurrence);
+        assert_eq!(report.classification.recoverable, Some(recoverable));
+        let suggestions = report.recovery_suggestions.unwrap();
+        assert!(!suggestions.is_empty());
+        assert!(suggestions[0].description.as_ref().is_some_and(|text| text.ends_with('.')));
+    }
+}

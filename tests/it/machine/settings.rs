@@ -1,0 +1,249 @@
+//! Each key of a configuration that machines obey changes what they do, and the specification's
+//! figures are what they do without one.
+
+use super::{asked, error, name, now, request, wishes};
+use coordination_protocol::Message;
+use coordination_protocol::machine::{
+    Backoff, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput, HandshakeOptions,
+    HandshakeOutput, Machine, Presence, PresenceInput, PresenceOptions, RequestInput,
+    RequestOptions, Requester, RespondInput, RespondOptions, Responder, Settings,
+};
+use coordination_protocol::message::ComponentConfig;
+use coordination_protocol::scalar::ComponentVersion;
+use std::time::Duration;
+
+fn config(section: &str, key: &str, value: &str) -> ComponentConfig {
+    let text = format!(r#"{{"component_id":"hub","{section}":{{"{key}":{value}}}}}"#);
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The configuration of the specification, word for word where machines look.
+const SPECIFICATION: &str = r#"{"component_id":"resource-manager",
+    "coordination":{"hub_endpoint":"coordination-hub","heartbeat_interval":"30s",
+        "event_queue_size":1000,"max_retry_attempts":3,"timeout_default":"30s"},
+    "performance":{"max_concurrent_operations":50,"resource_pool_size":20,"cache_size_mb":128,
+        "optimization_interval":"5m"},
+    "monitoring":{"metrics_collection":true,"performance_tracking":true,"health_check_interval":"60s"}}"#;
+
+#[test]
+fn the_figures_of_the_specification_are_the_defaults() {
+    let written: ComponentConfig = serde_json::from_str(SPECIFICATION).unwrap();
+    let silent: ComponentConfig = serde_json::from_str(r#"{"component_id":"x"}"#).unwrap();
+    for config in [written, silent] {
+        assert_eq!(Settings::from(&config), Settings::default());
+        assert_eq!(RequestOptions::from(&config), RequestOptions::new());
+        assert_eq!(RespondOptions::from(&config), RespondOptions::new());
+        assert_eq!(BreakerOptions::from(&config), BreakerOptions::new());
+        assert_eq!(HandshakeOptions::from(&config), HandshakeOptions::new());
+        assert_eq!(PresenceOptions::from(&config), PresenceOptions::new());
+    }
+    let settings = Settings::default();
+    assert_eq!(settings.heartbeat_interval, Duration::from_secs(30));
+    assert_eq!(settings.event_queue_size, 1_000);
+    assert_eq!(settings.max_retry_attempts, 3);
+    assert_eq!(settings.timeout_default, Duration::from_secs(30));
+    assert_eq!(settings.max_concurrent_operations, 50);
+    assert_eq!(settings.health_check_interval, Duration::from_secs(60));
+    let backoff = Backoff::new();
+    assert_eq!((backoff.base, backoff.cap), (Duration::from_secs(1), Duration::from_secs(30)));
+    assert_eq!((backoff.factor, backoff.attempts), (2, 3));
+    assert_eq!(RespondOptions::new().perform, Duration::from_secs(90));
+}
+
+#[test]
+fn what_cannot_be_obeyed_falls_back() {
+    let unreadable = config("coordination", "timeout_default", r#""soon""#);
+    assert_eq!(Settings::from(&unreadable), Settings::default());
+    let zero = config("coordination", "timeout_default", r#""0s""#);
+    assert_eq!(Settings::from(&zero).timeout_default, Duration::from_millis(1));
+    let none = config("coordination", "max_retry_attempts", "0");
+    assert_eq!(Settings::from(&none).max_retry_attempts, 1);
+}
+
+fn requester(config: &ComponentConfig) -> Requester {
+    Requester::new(name("hub"), 1).with_options(config.into())
+}
+
+/// A machine of the configuration beside one of the defaults.
+macro_rules! both {
+    ($make:expr, $section:literal, $key:literal, $value:literal, $look:expr) => {{
+        let plain = serde_json::from_str::<ComponentConfig>(r#"{"component_id":"hub"}"#).unwrap();
+        ($look($make(&plain)), $look($make(&config($section, $key, $value))))
+    }};
+}
+
+#[test]
+fn timeout_default() {
+    let look = |mut machine: Requester| {
+        machine.handle(now(0), asked("req_1")).unwrap();
+        machine.deadline()
+    };
+    let both = both!(requester, "coordination", "timeout_default", r#""5s""#, look);
+    assert_eq!(both, (Some(now(30_000).at), Some(now(5_000).at)));
+
+    let responder =
+        |config: &ComponentConfig| Responder::new(name("rm"), 1).with_options(config.into());
+    let look = |mut machine: Responder| {
+        let request = super::checked(&request("req_1", 3, "").to_string());
+        machine.handle(now(0), RespondInput::Request(request)).unwrap();
+        machine.deadline()
+    };
+    let both = both!(responder, "coordination", "timeout_default", r#""5s""#, look);
+    assert_eq!(both, (Some(now(90_000).at), Some(now(15_000).at)));
+
+    let look = |mut machine: Breaker| {
+        for call in 1..=5 {
+            machine
+                .handle(now(0), BreakerInput::Failure(super::id(&format!("req_{call}"))))
+                .unwrap();
+        }
+        machine.handle(now(30_000), BreakerInput::Call(super::id("req_6"))).unwrap();
+        machine.deadline()
+    };
+    let breaker = |config: &ComponentConfig| Breaker::new(config.into());
+    let both = both!(breaker, "coordination", "timeout_default", r#""5s""#, look);
+    assert_eq!(both, (Some(now(60_000).at), Some(now(35_000).at)));
+}
+
+#[test]
+fn max_retry_attempts() {
+    let look = |mut machine: Requester| {
+        machine.handle(now(0), asked("req_1")).unwrap();
+        while let Some(at) = machine.deadline() {
+            machine.handle_timeout(now(at.as_nanos() / 1_000_000));
+        }
+        wishes(&mut machine).len()
+    };
+    let both = both!(requester, "coordination", "max_retry_attempts", "7", look);
+    assert_eq!(both, (3 + 1, 7 + 1));
+}
+
+#[test]
+fn event_queue_size() {
+    let look = |mut machine: Requester| {
+        let busy = |n: &usize| {
+            let asked = asked(&format!("req_{n}"));
+            machine.handle(now(0), asked).is_err()
+        };
+        (0..2_000).find(busy).unwrap()
+    };
+    assert_eq!(both!(requester, "coordination", "event_queue_size", "4", look), (1_000, 4));
+    let presence = |config: &ComponentConfig| Presence::new(1).with_options(config.into());
+    let look = |mut machine: Presence| {
+        let full = |n: &usize| {
+            machine.handle(now(0), PresenceInput::Expect(name(&format!("c{n}")))).is_err()
+        };
+        (0..2_000).find(full).unwrap()
+    };
+    assert_eq!(both!(presence, "coordination", "event_queue_size", "4", look), (1_000, 4));
+}
+
+#[test]
+fn max_concurrent_operations() {
+    let responder =
+        |config: &ComponentConfig| Responder::new(name("rm"), 1).with_options(config.into());
+    let look = |mut machine: Responder| {
+        let busy = |n: &usize| {
+            let request = super::checked(&request(&format!("req_{n}"), 3, "").to_string());
+            machine.handle(now(0), RespondInput::Request(request)).unwrap();
+            wishes(&mut machine)[0].contains("requests are under way, which is the most")
+        };
+        (0..100).find(busy).unwrap()
+    };
+    let both = both!(responder, "performance", "max_concurrent_operations", "2", look);
+    assert_eq!(both, (50, 2));
+}
+
+#[test]
+fn heartbeat_interval() {
+    let presence = |config: &ComponentConfig| Presence::new(1).with_options(config.into());
+    let join = |mut machine: Presence| {
+        let version = ComponentVersion::new("1.0.0").unwrap();
+        let body =
+            coordination_protocol::message::ComponentRegistration::new(name("hub"), "hub", version);
+        machine.handle(now(0), PresenceInput::Join(Box::new(body))).unwrap();
+        machine.deadline()
+    };
+    let both = both!(presence, "coordination", "heartbeat_interval", r#""10s""#, join);
+    assert_eq!(both, (Some(now(30_000).at), Some(now(10_000).at)));
+    let watch = |mut machine: Presence| {
+        let text = r#"{"component_registration":{"component_id":"a","component_type":"utility","version":"1.0.0"}}"#;
+        machine.handle(now(0), PresenceInput::Received(super::checked(text))).unwrap();
+        machine.deadline()
+    };
+    let both = both!(presence, "coordination", "heartbeat_interval", r#""10s""#, watch);
+    assert_eq!(both, (Some(now(33_000).at), Some(now(11_000).at)));
+
+    let handshake = |config: &ComponentConfig| {
+        Handshake::new(name("hub"), "1.0.0..=1.1.0".parse().unwrap(), 1).with_options(config.into())
+    };
+    let look = |mut machine: Handshake| {
+        let text = r#"{"request_id":"req_h","hello":{"component_id":"a","versions":[{"min":"1.0.0","max":"1.0.0"}]}}"#;
+        machine.handle(now(0), HandshakeInput::Received(super::checked(text))).unwrap();
+        let Some(HandshakeOutput::Send(envelope)) = machine.poll() else { panic!("no welcome") };
+        let Message::Welcome(welcome) = envelope.message else { panic!("no welcome") };
+        welcome.heartbeat_interval.unwrap().as_str().to_owned()
+    };
+    let both = both!(handshake, "coordination", "heartbeat_interval", r#""10s""#, look);
+    assert_eq!(both, ("30s".to_owned(), "10s".to_owned()));
+}
+
+#[test]
+fn health_check_interval() {
+    let presence = |config: &ComponentConfig| {
+        let options = PresenceOptions::from(config).with_heartbeat(Duration::from_secs(3_600));
+        Presence::new(1).with_options(options)
+    };
+    let look = |mut machine: Presence| {
+        let version = ComponentVersion::new("1.0.0").unwrap();
+        let body =
+            coordination_protocol::message::ComponentRegistration::new(name("hub"), "hub", version);
+        machine.handle(now(0), PresenceInput::Join(Box::new(body))).unwrap();
+        machine.deadline()
+    };
+    let both = both!(presence, "monitoring", "health_check_interval", r#""15s""#, look);
+    assert_eq!(both, (Some(now(60_000).at), Some(now(15_000).at)));
+}
+
+/// The options that no key of the configuration sets.
+#[test]
+fn options_without_a_key() {
+    let options = RequestOptions::new()
+        .with_queue_wait(Duration::from_secs(7))
+        .with_backoff(Backoff::new().with_base(Duration::from_millis(1)).with_cap(Duration::ZERO));
+    let mut machine = Requester::new(name("hub"), 1).with_options(options);
+    machine.handle(now(0), asked("req_1")).unwrap();
+    let error = error("req_1", r#","recoverable":true"#);
+    machine.handle(now(0), RequestInput::Answer(error)).unwrap();
+    assert_eq!(machine.deadline(), Some(now(1).at));
+    machine.handle_timeout(now(1));
+    let corr = r#","correlation_id":"corr_req_1""#;
+    machine.handle(now(2), RequestInput::Answer(super::answer("req_1", corr, "queued"))).unwrap();
+    assert_eq!(machine.deadline(), Some(now(7_002).at));
+
+    let options = BreakerOptions::new().with_failures(1).with_probe(Duration::from_secs(2));
+    let mut machine = Breaker::new(options.with_open(Duration::from_secs(1)));
+    machine.handle(now(0), BreakerInput::Failure(super::id("req_1"))).unwrap();
+    machine.handle(now(1_000), BreakerInput::Call(super::id("req_2"))).unwrap();
+    assert_eq!(machine.deadline(), Some(now(3_000).at));
+
+    let options = PresenceOptions::new().with_missing(2, 4).with_grace(Duration::from_secs(1));
+    let mut machine = Presence::new(1).with_options(options.with_most(1));
+    let text = r#"{"component_registration":{"component_id":"a","component_type":"utility","version":"1.0.0"}}"#;
+    machine.handle(now(0), PresenceInput::Received(super::checked(text))).unwrap();
+    assert_eq!(machine.deadline(), Some(now(61_000).at));
+    machine.handle_timeout(now(61_000));
+    assert_eq!(machine.deadline(), Some(now(121_000).at));
+
+    let options = RespondOptions::new()
+        .with_perform(Duration::from_secs(4))
+        .with_queue_wait(Duration::from_secs(9));
+    let mut machine = Responder::new(name("rm"), 1).with_options(options);
+    let request = super::checked(&request("req_1", 3, "").to_string());
+    machine.handle(now(0), RespondInput::Request(request)).unwrap();
+    assert_eq!(machine.deadline(), Some(now(4_000).at));
+    let ticket = machine.running().next().unwrap().clone();
+    let queued = super::answer("req_1", "", "queued").into_inner().message;
+    machine.handle(now(1_000), RespondInput::Answer(ticket, Box::new(queued))).unwrap();
+    assert_eq!(machine.deadline(), Some(now(10_000).at));
+}

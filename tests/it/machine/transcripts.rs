@@ -1,0 +1,324 @@
+//! Transcripts: what a machine does, for people to read. Each file shows one behaviour.
+//!
+//! A file holds blocks: a command, `----`, and what the machine says to it. The first command names
+//! the machine. `COORD_UPDATE_TRANSCRIPTS=1` writes anew what the machines say; review the
+//! difference.
+
+use super::{START, allocation, answer, checked, error, id, name, now, request, wishes};
+use coordination_protocol::Message;
+use coordination_protocol::machine::{
+    Ask, Backoff, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput, Machine,
+    Presence, PresenceInput, Rejected, RequestInput, RequestOptions, Requester, RespondInput,
+    RespondOptions, Responder, Ticket,
+};
+use coordination_protocol::scalar::{Now, Span};
+use coordination_protocol::validate::{Inbox, Validator};
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+/// The words of a command and its `key=value` pairs.
+struct Command<'t> {
+    words: Vec<&'t str>,
+    pairs: BTreeMap<&'t str, &'t str>,
+    /// Everything behind the first word.
+    rest: &'t str,
+}
+
+impl<'t> Command<'t> {
+    fn read(text: &'t str) -> Self {
+        let rest = text.split_once(' ').map_or("", |(_, rest)| rest);
+        if rest.starts_with('{') {
+            return Command { words: vec!["record"], pairs: BTreeMap::new(), rest };
+        }
+        let (pairs, words): (Vec<&str>, Vec<&str>) =
+            text.split(' ').partition(|part| part.contains('='));
+        let pairs = pairs.into_iter().map(|pair| pair.split_once('=').unwrap()).collect();
+        Command { words, pairs, rest }
+    }
+
+    fn get(&self, key: &str, default: &'t str) -> &'t str {
+        self.pairs.get(key).copied().unwrap_or(default)
+    }
+
+    fn count<T: std::str::FromStr<Err: std::fmt::Debug>>(&self, key: &str, default: &'t str) -> T {
+        self.get(key, default).parse().unwrap()
+    }
+
+    fn span(&self, key: &str, default: &'t str) -> Duration {
+        span(self.get(key, default))
+    }
+}
+
+fn span(text: &str) -> Duration {
+    Span::new(text).unwrap().value().unwrap()
+}
+
+/// A machine that takes commands.
+trait Told: Machine<Output: Display> {
+    fn input(&self, now: Now, command: &Command<'_>) -> Self::Input;
+}
+
+impl Told for Requester {
+    fn input(&self, now: Now, command: &Command<'_>) -> RequestInput {
+        let which = command.words[1];
+        let corr = format!(r#","correlation_id":"corr_{}""#, command.get("corr", which));
+        match command.words[0] {
+            "ask" => {
+                let more = match command.get("max_wait", "") {
+                    "" => String::new(),
+                    wait => format!(r#","constraints":{{"max_wait_time":"{wait}"}}"#),
+                };
+                let envelope = request(which, 3, &more);
+                assert_eq!(allocation(&envelope).request_id.as_str(), which);
+                let mut ask = Ask::new(envelope, now, [7; 10]);
+                if let Some(peer) = command.pairs.get("peer") {
+                    ask = ask.with_peer(name(peer));
+                }
+                if let Some(within) = command.pairs.get("within") {
+                    ask = ask.with_deadline(span(within));
+                }
+                RequestInput::Ask(Box::new(ask))
+            }
+            "cancel" => RequestInput::Cancel(id(which)),
+            "answer" => RequestInput::Answer(answer(which, &corr, command.words[2])),
+            "error" => {
+                let recoverable =
+                    format!(r#","recoverable":{}"#, command.get("recoverable", "false"));
+                RequestInput::Answer(error(which, &recoverable))
+            }
+            other => panic!("unknown command `{other}`"),
+        }
+    }
+}
+
+impl Told for Responder {
+    fn input(&self, now: Now, command: &Command<'_>) -> RespondInput {
+        if command.words[0] == "record" {
+            let mut inbox = Inbox::new(Validator::new(coordination_protocol::Mode::Strict));
+            return match inbox.take(command.rest.as_bytes(), now.wall, None) {
+                Ok(envelope) => RespondInput::Request(Box::new(envelope)),
+                Err(report) => {
+                    RespondInput::Rejected(Box::new(Rejected::new(command.rest, report)))
+                }
+            };
+        }
+        let which = command.words[1];
+        let ticket = serde_json::json!({ "source": "hub", "request_id": which });
+        let ticket: Ticket = serde_json::from_value(ticket).unwrap();
+        let message = match command.words[0] {
+            "request" => {
+                let mut envelope = request(which, command.count("agents", "3"), "");
+                envelope.header.source = Some(name(command.get("from", "hub")));
+                return RespondInput::Request(checked(&envelope.to_string()));
+            }
+            "answer" => answer(which, "", command.words[2]),
+            "error" => {
+                error(which, &format!(r#","recoverable":{}"#, command.get("recoverable", "false")))
+            }
+            other => panic!("unknown command `{other}`"),
+        };
+        RespondInput::Answer(ticket, Box::new(message.into_inner().message))
+    }
+}
+
+impl Told for Breaker {
+    fn input(&self, _: Now, command: &Command<'_>) -> BreakerInput {
+        let call = id(command.words[1]);
+        match command.words[0] {
+            "call" => BreakerInput::Call(call),
+            "success" => BreakerInput::Success(call),
+            "failure" => BreakerInput::Failure(call),
+            other => panic!("unknown command `{other}`"),
+        }
+    }
+}
+
+impl Told for Handshake {
+    fn input(&self, _: Now, command: &Command<'_>) -> HandshakeInput {
+        let greeting = coordination_protocol::scalar::RequestId::generate(
+            u64::try_from(START).unwrap(),
+            [7; 10],
+        );
+        match command.words[0] {
+            "greet" => HandshakeInput::Greet([7; 10]),
+            "hello" => {
+                let (min, max) = command.get("versions", "").split_once("..").unwrap();
+                HandshakeInput::Received(checked(&format!(
+                    r#"{{"request_id":"{}","correlation_id":"corr_h","response_required":true,
+                        "hello":{{"component_id":"{}","versions":[{{"min":"{min}","max":"{max}"}}]}}}}"#,
+                    command.get("greeting", "req_h"),
+                    command.words[1],
+                )))
+            }
+            "welcome" => HandshakeInput::Received(checked(&format!(
+                r#"{{"response_to":"{greeting}","source":"{0}","welcome":{{"component_id":"{0}","version":"{1}"}}}}"#,
+                command.words[1], command.words[2],
+            ))),
+            "refusal" => HandshakeInput::Received(checked(
+                &error("req_x", r#","recoverable":false"#)
+                    .to_string()
+                    .replace("req_x", greeting.as_str())
+                    .replace(r#""correlation_id":"corr_req_x","#, "")
+                    .replace(&format!(r#""correlation_id":"corr_{greeting}","#), "")
+                    .replace(
+                        r#""recovery_suggestions""#,
+                        r#""details":{"error_message":"too old"},"recovery_suggestions""#,
+                    ),
+            )),
+            other => panic!("unknown command `{other}`"),
+        }
+    }
+}
+
+impl Told for Presence {
+    fn input(&self, _: Now, command: &Command<'_>) -> PresenceInput {
+        let who = command.words[1];
+        let registration = || {
+            checked(&format!(
+                r#"{{"component_registration":{{"component_id":"{who}","component_type":"utility","version":"1.0.0"}}}}"#,
+            ))
+        };
+        let health = |status: &str, time: &str| {
+            checked(&format!(
+                r#"{{"health_status":{{"component_id":"{who}","status":"{status}","timestamp":"2025-01-15T{time}Z"}}}}"#,
+            ))
+        };
+        match command.words[0] {
+            "join" => match registration().into_inner().message {
+                Message::ComponentRegistration(body) => PresenceInput::Join(body),
+                other => panic!("{other:?}"),
+            },
+            "health" => match health(command.words[2], "12:00:00").into_inner().message {
+                Message::HealthStatus(body) => PresenceInput::Health(body),
+                other => panic!("{other:?}"),
+            },
+            "leave" => PresenceInput::Leave(who.to_owned()),
+            "expect" => PresenceInput::Expect(name(who)),
+            "registration" => PresenceInput::Received(registration()),
+            "status" => {
+                PresenceInput::Received(health(command.words[2], command.get("sent", "12:00:00")))
+            }
+            "heartbeat" => {
+                let status = match command.get("status", "") {
+                    "" => String::new(),
+                    word => format!(r#","status":"{word}""#),
+                };
+                PresenceInput::Received(checked(&format!(
+                    r#"{{"heartbeat":{{"component_id":"{who}","sequence":{},"timestamp":"2025-01-15T{}Z"{status}}}}}"#,
+                    command.words[2],
+                    command.get("sent", "12:00:00"),
+                )))
+            }
+            "deregistration" => PresenceInput::Received(checked(&format!(
+                r#"{{"deregistration":{{"component_id":"{who}","reason":"done"}}}}"#,
+            ))),
+            other => panic!("unknown command `{other}`"),
+        }
+    }
+}
+
+/// Does what `at TIME COMMAND` asks, and says what comes of it.
+fn tell<M: Told>(machine: &mut M, line: &str) -> String {
+    let command = line.strip_prefix("at ").unwrap_or_else(|| panic!("`{line}` has no time"));
+    let (time, command) = command.split_once(' ').unwrap();
+    let now = now(u64::try_from(span(time).as_millis()).unwrap());
+    let mut said = String::new();
+    if command == "timeout" {
+        machine.handle_timeout(now);
+    } else {
+        let command = Command::read(command);
+        let input = machine.input(now, &command);
+        if let Err(refused) = machine.handle(now, input) {
+            let _ = writeln!(said, "refused: {refused}");
+        }
+    }
+    for wish in wishes(machine) {
+        let _ = writeln!(said, "{wish}");
+    }
+    let _ = match machine.deadline() {
+        Some(at) => writeln!(said, "next {at}"),
+        None => writeln!(said, "next never"),
+    };
+    said
+}
+
+/// Plays all commands of a file and writes it anew.
+fn replay(text: &str) -> String {
+    let mut blocks = text.split("\n\n").map(|block| block.trim_matches('\n'));
+    let first = blocks.next().unwrap();
+    let mut page = format!("{first}\n");
+    let line = first.lines().find(|line| line.starts_with("machine ")).unwrap();
+    let command = Command::read(line);
+    let seed: u64 = command.count("seed", "1");
+    match command.words[1] {
+        "requester" => {
+            let backoff = Backoff::new().with_attempts(command.count("attempts", "3"));
+            let options = RequestOptions::new()
+                .with_timeout(command.span("timeout", "30s"))
+                .with_most(command.count("most", "1000"))
+                .with_backoff(backoff);
+            follow(Requester::new(name("hub"), seed).with_options(options), blocks, &mut page);
+        }
+        "responder" => {
+            let options = RespondOptions::new()
+                .with_accepted(name("hub"))
+                .with_most(command.count("most", "1000"))
+                .with_remember(command.span("remember", "5m"))
+                .with_concurrent(command.count("concurrent", "50"));
+            follow(Responder::new(name("rm"), seed).with_options(options), blocks, &mut page);
+        }
+        "breaker" => {
+            let options = BreakerOptions::new()
+                .with_failures(command.count("failures", "5"))
+                .with_open(command.span("open", "30s"));
+            follow(Breaker::new(options), blocks, &mut page);
+        }
+        "handshake" => {
+            let supported = command.get("supports", "1.0.0..=1.1.0");
+            let supported = line.split_once("supports=").map_or(supported, |(_, rest)| rest);
+            let supported = supported.parse().unwrap();
+            follow(Handshake::new(name("hub"), supported, seed), blocks, &mut page);
+        }
+        "presence" => follow(Presence::new(seed), blocks, &mut page),
+        other => panic!("unknown machine `{other}`"),
+    }
+    page
+}
+
+fn follow<'t, M: Told>(mut machine: M, blocks: impl Iterator<Item = &'t str>, page: &mut String) {
+    for block in blocks.filter(|block| !block.is_empty()) {
+        let (input, _) = block.split_once("\n----").unwrap_or((block, ""));
+        let _ = write!(page, "\n{input}\n----\n");
+        for line in input.lines().filter(|line| !line.starts_with('#')) {
+            page.push_str(&tell(&mut machine, line));
+        }
+    }
+}
+
+#[test]
+fn machines_do_what_the_transcripts_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let update = std::env::var_os("COORD_UPDATE_TRANSCRIPTS").is_some_and(|set| set == "1");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    assert!(files.len() >= 25, "only {} transcripts were found", files.len());
+    let mut wrong = Vec::new();
+    for path in files {
+        let written = std::fs::read_to_string(&path).unwrap();
+        let said = replay(&written);
+        if update {
+            std::fs::write(&path, said).unwrap();
+        } else if said != written {
+            wrong.push(format!("{}:\n{said}", path.file_name().unwrap().display()));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}\nIf that is right, run again with COORD_UPDATE_TRANSCRIPTS=1.",
+        wrong.join("\n")
+    );
+}
