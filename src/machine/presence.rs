@@ -22,7 +22,7 @@ use crate::message::{
     ComponentRegistration, Deregistration, Envelope, Header, HealthStatus, Heartbeat, Message,
     MessageKind,
 };
-use crate::scalar::{ComponentId, Count, HealthState, Instant, MessageId, Now};
+use crate::scalar::{ComponentId, Count, HealthState, Instant, MessageId, Now, Timestamp};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -429,7 +429,7 @@ impl Presence {
             Message::Heartbeat(beat) => {
                 let standing = self.known(&beat.component_id)?;
                 let sequence = beat.sequence.as_ref().map(Count::get);
-                let sent = beat.timestamp.as_ref().and_then(|time| time.unix_millis());
+                let sent = beat.timestamp.as_ref().and_then(Timestamp::unix_millis);
                 let old = |new: Option<u64>, last: Option<u64>| new.is_some() && new <= last;
                 let newer = sent.is_some() && sent > standing.sent;
                 if old(sequence, standing.sequence) && !newer {
@@ -440,7 +440,7 @@ impl Presence {
             }
             Message::HealthStatus(status) => {
                 let standing = self.known(&status.component_id)?;
-                let sent = status.timestamp.as_ref().and_then(|time| time.unix_millis());
+                let sent = status.timestamp.as_ref().and_then(Timestamp::unix_millis);
                 if sent.is_some() && sent <= standing.sent {
                     return Ok(());
                 }

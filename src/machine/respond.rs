@@ -335,10 +335,8 @@ struct Done {
 ///     "response_required":true,"allocation_request":{"request_id":"req_1"}}"#;
 /// let report = inbox.take(record, now.wall, None).unwrap_err();
 /// responder.handle(now, RespondInput::Rejected(Box::new(Rejected::new(*record, report))))?;
-/// assert_eq!(
-///     responder.poll().unwrap().to_string(),
-///     "send req_1 error_report to coordination-hub: required data is missing: `workflow_id` (missing-field) and 3 more findings",
-/// );
+/// let said = responder.poll().unwrap().to_string();
+/// assert!(said.starts_with("send req_1 error_report to coordination-hub: `workflow_id` is missing"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -215,7 +215,7 @@ fn play<M: Scripted>(seed: u64, carried_over: bool) -> Result<String, String> {
     let mut machine = M::fresh(seed);
     let mut heard = String::new();
     let mut millis = 0;
-    for step in 0..1 + rng.below(30) {
+    for step in 0..=rng.below(30) {
         let broken = |law: &str| Err(format!("seed {seed}, step {step}: {law}"));
         let jump = STEPS[rng.below(STEPS.len())];
         // The clock goes on, now and then to the deadline exactly, once in a while (against the

@@ -68,12 +68,15 @@ fn handshake() {
         refused(r#"{"response_to":"req_1","welcome":{"component_id":"a","version":"1.0.0"}}"#),
         "`req_1` was not asked"
     );
-    // A greeting that says nothing is answered, and settles nothing.
-    let empty = r#"{"request_id":"req_h","hello":{"component_id":"a","versions":[]}}"#;
+    // A greeting that cannot be used is answered, and settles nothing.
+    let empty = r#"{"request_id":"req_h","hello":{"component_id":"a","capabilities":["a+b"],
+        "versions":[{"min":"1.0.0","max":"1.0.0"}]}}"#;
     machine.handle(now(0), HandshakeInput::Received(checked(empty))).unwrap();
     assert_eq!(
         super::wishes(&mut machine),
-        ["send error_report: at least one range is needed at /versions"]
+        [
+            "send error_report: a capability name has 1 to 128 letters, digits, `_`, `-` and `.` at /capabilities/0"
+        ]
     );
     assert_eq!(machine.agreement(), None);
 }

@@ -159,8 +159,8 @@ fn heartbeat_interval() {
     let presence = |config: &ComponentConfig| Presence::new(1).with_options(config.into());
     let join = |mut machine: Presence| {
         let version = ComponentVersion::new("1.0.0").unwrap();
-        let body =
-            coordination_protocol::message::ComponentRegistration::new(name("hub"), "hub", version);
+        let body = coordination_protocol::message::ComponentRegistration::new(name("hub"), "hub")
+            .with_version(version);
         machine.handle(now(0), PresenceInput::Join(Box::new(body))).unwrap();
         machine.deadline()
     };
@@ -196,8 +196,8 @@ fn health_check_interval() {
     };
     let look = |mut machine: Presence| {
         let version = ComponentVersion::new("1.0.0").unwrap();
-        let body =
-            coordination_protocol::message::ComponentRegistration::new(name("hub"), "hub", version);
+        let body = coordination_protocol::message::ComponentRegistration::new(name("hub"), "hub")
+            .with_version(version);
         machine.handle(now(0), PresenceInput::Join(Box::new(body))).unwrap();
         machine.deadline()
     };
