@@ -35,8 +35,8 @@
 //! // Ask. The request is sent; nobody answers; it is sent again after a pause.
 //! let request = AllocationRequest::new(
 //!     RequestId::new("req_1")?, WorkflowId::new("wf_001")?, "coordination-hub",
-//!     now(0).timestamp(), Resources::new().with_agents(Count::new(3)),
-//! );
+//!     now(0).timestamp(),
+//! ).with_resources(Resources::new().with_agents(Count::new(3)));
 //! requester.handle(now(0), RequestInput::Ask(Box::new(Ask::new(request, now(0), [7; 10]))))?;
 //! assert_eq!(requester.poll().unwrap().to_string(), "send req_1 attempt=1");
 //! assert!(requester.poll().is_none());

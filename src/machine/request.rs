@@ -100,11 +100,11 @@ impl Ask {
     ///
     /// ```
     /// use coordination_protocol::machine::Ask;
-    /// use coordination_protocol::message::{ConflictCheck, Envelope, Resources};
+    /// use coordination_protocol::message::ConflictCheck;
     /// use coordination_protocol::scalar::{Instant, Now, RequestId};
     ///
     /// let now = Now::new(Instant::START, 1_736_942_400_000);
-    /// let check = ConflictCheck::new(RequestId::new("req_9")?, Resources::new());
+    /// let check = ConflictCheck::new(RequestId::new("req_9")?);
     /// let ask = Ask::new(check, now, [7; 10]);
     /// assert_eq!(ask.request_id().as_str(), "req_019469d5-b200-7707-8707-070707070707");
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -603,7 +603,10 @@ impl Responder {
             Err(_) => (Base64::encode_string(&rejected.record), TextEncoding::Base64),
         };
         let findings = rejected.report.findings();
-        let reason = rejected.report.problem().message;
+        let reason = match findings.iter().find(|finding| unreadable(finding.code)) {
+            Some(finding) => format!("{finding} ({})", finding.code),
+            None => rejected.report.problem().message,
+        };
         let letter = DeadLetter::new(reason, original, Count::new(1), now.timestamp())
             .with_encoding(encoding)
             .with_subscriber(self.own.clone())

@@ -9,7 +9,6 @@ use coordination_protocol::machine::{
     RequestOptions, Requester, RespondInput, RespondOptions, Responder, Settings,
 };
 use coordination_protocol::message::ComponentConfig;
-use coordination_protocol::scalar::ComponentVersion;
 use std::time::Duration;
 
 fn config(section: &str, key: &str, value: &str) -> ComponentConfig {
@@ -158,9 +157,7 @@ fn max_concurrent_operations() {
 fn heartbeat_interval() {
     let presence = |config: &ComponentConfig| Presence::new(1).with_options(config.into());
     let join = |mut machine: Presence| {
-        let version = ComponentVersion::new("1.0.0").unwrap();
-        let body = coordination_protocol::message::ComponentRegistration::new(name("hub"), "hub")
-            .with_version(version);
+        let body = coordination_protocol::message::ComponentRegistration::new(name("hub"), "hub");
         machine.handle(now(0), PresenceInput::Join(Box::new(body))).unwrap();
         machine.deadline()
     };
@@ -195,9 +192,7 @@ fn health_check_interval() {
         Presence::new(1).with_options(options)
     };
     let look = |mut machine: Presence| {
-        let version = ComponentVersion::new("1.0.0").unwrap();
-        let body = coordination_protocol::message::ComponentRegistration::new(name("hub"), "hub")
-            .with_version(version);
+        let body = coordination_protocol::message::ComponentRegistration::new(name("hub"), "hub");
         machine.handle(now(0), PresenceInput::Join(Box::new(body))).unwrap();
         machine.deadline()
     };
