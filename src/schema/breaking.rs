@@ -322,8 +322,8 @@ impl<'s> Comparison<'s> {
                         }
                     }
                 }
-            } else if !(pure && is_about_new_word(around, is))
-                && !was.iter().any(|was| self.admits(was, is))
+            } else if !(pure && is_about_new_word(around, is)
+                || was.iter().any(|was| self.admits(was, is)))
             {
                 self.push(&place, BreakKind::Form, "a condition is new".to_owned());
             }

@@ -207,7 +207,7 @@ const BREAKING: &[(Edit, BreakKind, &str)] = &[
     ),
     (
         ("/$defs/Event/allOf", |all| {
-            all.as_array_mut().unwrap().push(json!({ "required": ["x"] }))
+            all.as_array_mut().unwrap().push(json!({ "required": ["x"] }));
         }),
         BreakKind::Form,
         "/$defs/Event/allOf/38: a condition is new",

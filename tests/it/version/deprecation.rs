@@ -352,7 +352,7 @@ fn a_validator_judges_by_the_calendar_of_its_context() {
     let quoted = r"TASK_TIMEOUT:wf_001:build:{'task_id':'t1','agent_id':'a1','timeout_duration':'15m','attempts':2}";
     let flat = r#"{"event_type":"TASK_TIMEOUT","workflow_id":"w","phase":"p","data":{"task_id":"t1","agent_id":"a1","timeout_duration":"15m","attempts":2}}"#;
     let document = [" /protocol_version \"1.0.0\"", " /health_status/status \"degraded\""];
-    let shell = format!("\u{feff} '{}'\n", health);
+    let shell = format!("\u{feff} '{health}'\n");
     let single = health.replace('"', "'");
     let in_single = [" /protocol_version '1.0.0'", " /health_status/status 'degraded'"];
     let events = ["  TASK_TIMEOUT", " /attempts \"attempts\""];

@@ -73,9 +73,10 @@ fn each_version_decodes_the_fixtures_of_the_others_as_the_matrix_says() {
     // What is strange to a reader; the fixtures leave data out, which is another matter.
     let read = |version: &ProtocolVersion, record: &str| -> BTreeSet<(Code, String)> {
         let codec = Codec::new(Mode::Interop).with_registry(Registry::new(version.clone()));
-        let report = match record.trim_start().starts_with('{') {
-            true => codec.check_message(record).report,
-            false => codec.check(record).report,
+        let report = if record.trim_start().starts_with('{') {
+            codec.check_message(record).report
+        } else {
+            codec.check(record).report
         };
         let strange =
             |code: &Code| [Code::NoBody, Code::UnknownEventType, Code::UnknownField].contains(code);
