@@ -164,7 +164,8 @@ impl<'a> RouteKey<'a> {
         }
     }
 
-    fn raw_scope(&self) -> &str {
+    /// The scope, in whatever case it is.
+    pub(super) fn raw_scope(&self) -> &str {
         match &self.origin {
             Origin::Protocol(kind) => kind.spec().category.as_str(),
             Origin::Caller { scope, .. } => scope,
@@ -172,13 +173,24 @@ impl<'a> RouteKey<'a> {
         }
     }
 
-    fn raw_word(&self) -> &str {
+    /// The word, in whatever case it is.
+    pub(super) fn raw_word(&self) -> &str {
         match self.origin {
             Origin::Protocol(kind) => kind.spec().word,
             Origin::Caller { word_at, .. } | Origin::Unknown { word_at, .. } => {
                 &self.type_name[word_at..]
             }
         }
+    }
+
+    /// Whether two keys are the same in all that patterns look at.
+    #[inline]
+    pub(super) fn same(&self, other: &RouteKey<'_>) -> bool {
+        let origin = match (&self.origin, &other.origin) {
+            (Origin::Protocol(own), Origin::Protocol(met)) => own == met,
+            (own, met) => own == met && self.type_name == other.type_name,
+        };
+        origin && self.workflow == other.workflow && self.phase == other.phase
     }
 
     /// Whether a pattern's scope selects this key.
@@ -203,7 +215,7 @@ impl<'a> RouteKey<'a> {
 }
 
 /// The scope that selects a key whatever its category is.
-fn widening_scope(workflow: &str) -> &'static str {
+pub(super) fn widening_scope(workflow: &str) -> &'static str {
     if workflow == id::GLOBAL { "system" } else { "workflow" }
 }
 

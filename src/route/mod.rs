@@ -48,10 +48,12 @@ mod key;
 mod message;
 mod pattern;
 mod relation;
+mod table;
 mod warning;
 
 pub use key::{KeyError, RouteKey};
 pub use pattern::{Pattern, PatternError};
+pub use table::{Choice, Matches, Receivers, RouteTable, SubscriptionId};
 pub use warning::PatternWarning;
 
 crate::message::reports! {

@@ -17,6 +17,7 @@ mod coord_documents;
 #[cfg(feature = "cli")]
 mod coord_version;
 mod events;
+mod filter;
 mod fresh;
 mod fuzz_corpus;
 mod hostile;
@@ -28,6 +29,7 @@ mod registry;
 mod report;
 mod rights;
 mod route;
+mod route_table;
 mod scalar;
 mod scan;
 #[cfg(feature = "schema")]

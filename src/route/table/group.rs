@@ -1,0 +1,66 @@
+//! Queue groups: one member of a group receives each event.
+
+use super::hash;
+use super::tokens::{ANY, Tokens};
+use super::trie::Hit;
+
+/// Which member of a queue group receives an event.
+///
+/// Both choices go by what the table holds and by what the caller gives, so the same calls give
+/// the same receivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Choice<'k> {
+    /// The member that was chosen longest ago, and of members never chosen the oldest. Members
+    /// that match the same events take turns.
+    Rotate,
+    /// The member that a key falls to: as long as the same members match, equal keys go to the
+    /// same member, such as all events of one task. Keys spread evenly, and when a member leaves,
+    /// only its keys move.
+    Key(&'k str),
+}
+
+/// What a group remembers while one event is handed out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Contest {
+    /// The event.
+    round: u64,
+    /// Where the best member so far stands among the matches.
+    best: usize,
+    score: u64,
+}
+
+/// Leaves of each group the member that receives the event. `served` holds the round in which a
+/// subscription was chosen last, by slot.
+pub(super) fn choose(
+    hits: &mut Vec<Hit>,
+    choice: Choice<'_>,
+    round: u64,
+    groups: &mut Tokens<Contest>,
+    served: &mut [u64],
+) {
+    let key = match choice {
+        Choice::Rotate => 0,
+        Choice::Key(key) => hash::text(0, key),
+    };
+    for (at, hit) in hits.iter().enumerate().filter(|(_, hit)| hit.group != ANY) {
+        let score = match choice {
+            Choice::Rotate => u64::MAX - served[hit.slot as usize],
+            Choice::Key(_) => hash::score(key, hit.number),
+        };
+        let contest = groups.own_mut(hit.group);
+        if contest.round != round || contest.score < score {
+            *contest = Contest { round, best: at, score };
+        }
+    }
+    let mut at = 0;
+    hits.retain(|hit| {
+        let here = at;
+        at += 1;
+        let chosen = hit.group == ANY || groups.own(hit.group).best == here;
+        if chosen {
+            served[hit.slot as usize] = round;
+        }
+        chosen
+    });
+}

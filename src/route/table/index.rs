@@ -1,0 +1,103 @@
+//! An open-addressed set of positions, found by hash.
+//!
+//! It holds no keys: whoever asks compares them. So one table serves texts, triples and whatever
+//! else stands in a list, and a slot is eight bytes.
+
+/// A slot that holds nothing.
+const EMPTY: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// The low half of the hash; its low bits choose the slot.
+    tag: u32,
+    at: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    slots: Vec<Slot>,
+    used: usize,
+}
+
+impl Index {
+    const LEAST: usize = 8;
+
+    pub(super) fn new() -> Self {
+        Index { slots: vec![Slot { tag: 0, at: EMPTY }; Self::LEAST], used: 0 }
+    }
+
+    /// Where the walk for a tag starts. The length is a power of two.
+    #[inline]
+    fn home(&self, tag: u32) -> usize {
+        tag as usize & (self.slots.len() - 1)
+    }
+
+    #[inline]
+    fn after(&self, slot: usize) -> usize {
+        (slot + 1) & (self.slots.len() - 1)
+    }
+
+    /// The position with this hash that is the wanted one.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, mut wanted: impl FnMut(u32) -> bool) -> Option<u32> {
+        let tag = hash as u32;
+        let mut slot = self.home(tag);
+        loop {
+            let found = self.slots[slot];
+            if found.at == EMPTY {
+                return None;
+            }
+            if found.tag == tag && wanted(found.at) {
+                return Some(found.at);
+            }
+            slot = self.after(slot);
+        }
+    }
+
+    /// Adds a position that is not in the set.
+    pub(super) fn add(&mut self, hash: u64, at: u32) {
+        // At least a quarter stays empty, so every walk ends, and soon.
+        if (self.used + 1) * 4 > self.slots.len() * 3 {
+            let wider = vec![Slot { tag: 0, at: EMPTY }; self.slots.len() * 2];
+            for slot in std::mem::replace(&mut self.slots, wider) {
+                if slot.at != EMPTY {
+                    self.put(slot);
+                }
+            }
+        }
+        self.put(Slot { tag: hash as u32, at });
+        self.used += 1;
+    }
+
+    fn put(&mut self, new: Slot) {
+        let mut slot = self.home(new.tag);
+        while self.slots[slot].at != EMPTY {
+            slot = self.after(slot);
+        }
+        self.slots[slot] = new;
+    }
+
+    /// Takes a position out, if it is there.
+    pub(super) fn remove(&mut self, hash: u64, at: u32) {
+        let mut gap = self.home(hash as u32);
+        while self.slots[gap].at != at {
+            if self.slots[gap].at == EMPTY {
+                return;
+            }
+            gap = self.after(gap);
+        }
+        self.used -= 1;
+        // What follows moves up, unless that would put it before its home.
+        let mask = self.slots.len() - 1;
+        let mut next = self.after(gap);
+        while self.slots[next].at != EMPTY {
+            let home = self.home(self.slots[next].tag);
+            if next.wrapping_sub(home) & mask >= next.wrapping_sub(gap) & mask {
+                self.slots[gap] = self.slots[next];
+                gap = next;
+            }
+            next = self.after(next);
+        }
+        self.slots[gap].at = EMPTY;
+    }
+}

@@ -1,0 +1,304 @@
+//! Many patterns at once.
+
+mod group;
+mod hash;
+mod hot;
+mod index;
+mod matches;
+mod tokens;
+mod trie;
+
+pub use group::Choice;
+pub use matches::{Matches, Receivers};
+
+use super::key::RouteKey;
+use super::pattern::Pattern;
+use group::Contest;
+use hot::{Hot, Seen};
+use matches::Merge;
+use std::fmt;
+use tokens::{ANY, Tokens};
+use trie::{Hit, Trie};
+
+/// The name of a subscription: the same as long as it exists, and never given again by its table.
+///
+/// Identifiers order by the time of subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionId {
+    number: u64,
+    slot: u32,
+}
+
+impl SubscriptionId {
+    /// How many subscriptions its table has had before.
+    pub const fn number(self) -> u64 {
+        self.number
+    }
+}
+
+impl fmt::Display for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.number, f)
+    }
+}
+
+impl Hit {
+    #[inline]
+    fn id(self) -> SubscriptionId {
+        SubscriptionId { number: self.number, slot: self.slot }
+    }
+}
+
+fn grouped(hits: &[Hit]) -> bool {
+    hits.iter().any(|hit| hit.group != ANY)
+}
+
+/// Subscriptions: patterns, each with a value, and which of them select a key.
+///
+/// All patterns are tried in one pass over a trie of their tokens, so an event costs about the
+/// same whether there are a thousand subscriptions or a hundred thousand. The answer is that of
+/// [`Pattern::matches`], one by one, and always in the order of subscription. Matching allocates
+/// nothing.
+///
+/// A subscription may belong to a **queue group**: of all subscriptions of one group that match
+/// an event, in whatever pattern, one [receives](Self::receivers) it.
+///
+/// ```
+/// use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable};
+///
+/// let mut table = RouteTable::new();
+/// let monitor = table.insert(Pattern::parse("*.failed")?, "monitor");
+/// table.insert_in_group(Pattern::parse("task.>")?, "workers", "worker-1");
+/// table.insert_in_group(Pattern::parse("task.>")?, "workers", "worker-2");
+///
+/// let key = RouteKey::new("TASK_FAILED", "wf_001", "build");
+/// let all: Vec<_> = table.matches(&key).map(|(_, name)| *name).collect();
+/// assert_eq!(all, ["monitor", "worker-1", "worker-2"]);
+///
+/// let mut next = || -> Vec<_> { table.receivers(&key, Choice::Rotate).map(|(_, name)| *name).collect() };
+/// assert_eq!(next(), ["monitor", "worker-1"]);
+/// assert_eq!(next(), ["monitor", "worker-2"]);
+/// assert_eq!(next(), ["monitor", "worker-1"]);
+///
+/// assert_eq!(table.remove(monitor), Some("monitor"));
+/// assert_eq!(table.remove(monitor), None);
+/// # Ok::<(), coordination_protocol::route::PatternError>(())
+/// ```
+#[derive(Clone)]
+pub struct RouteTable<T> {
+    seed: u64,
+    trie: Trie,
+    groups: Tokens<Contest>,
+    /// Apart from the rest, since they are read for every match.
+    values: Vec<Option<T>>,
+    subscriptions: Vec<Subscription>,
+    /// The round in which a subscription was chosen in its group.
+    served: Vec<u64>,
+    free: Vec<u32>,
+    next: u64,
+    len: usize,
+    /// Counts changes.
+    version: u64,
+    /// Counts events that groups received.
+    round: u64,
+    hot: Hot,
+    scratch: Vec<Hit>,
+}
+
+#[derive(Clone, Debug)]
+struct Subscription {
+    number: u64,
+    pattern: Pattern,
+    node: u32,
+    group: u32,
+}
+
+impl<T> Default for RouteTable<T> {
+    fn default() -> Self {
+        RouteTable::new()
+    }
+}
+
+impl<T> RouteTable<T> {
+    /// A table without subscriptions.
+    pub fn new() -> Self {
+        RouteTable::with_seed(0)
+    }
+
+    /// A table whose hashes start from a seed. Give a random one where strangers choose the
+    /// patterns: who knows the seed can choose workflows that make lookups slow. The seed changes
+    /// no answer.
+    pub fn with_seed(seed: u64) -> Self {
+        RouteTable {
+            seed,
+            trie: Trie::new(seed),
+            groups: Tokens::exact(),
+            values: Vec::new(),
+            subscriptions: Vec::new(),
+            served: Vec::new(),
+            free: Vec::new(),
+            next: 0,
+            len: 0,
+            version: 0,
+            round: 0,
+            hot: Hot::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Adds a subscription.
+    pub fn insert(&mut self, pattern: Pattern, value: T) -> SubscriptionId {
+        self.add(pattern, ANY, value)
+    }
+
+    /// Adds a subscription to a queue group. Names compare exactly, and the group exists as long
+    /// as it has members.
+    pub fn insert_in_group(&mut self, pattern: Pattern, group: &str, value: T) -> SubscriptionId {
+        let group = self.groups.take(self.seed, group);
+        self.add(pattern, group, value)
+    }
+
+    fn add(&mut self, pattern: Pattern, group: u32, value: T) -> SubscriptionId {
+        let number = self.next;
+        self.next += 1;
+        self.len += 1;
+        self.version += 1;
+        let slot = self.free.pop().unwrap_or(self.values.len() as u32);
+        let node = self.trie.add(&pattern, Hit { number, slot, group });
+        let subscription = Subscription { number, pattern, node, group };
+        match self.subscriptions.get_mut(slot as usize) {
+            Some(old) => {
+                *old = subscription;
+                self.values[slot as usize] = Some(value);
+                self.served[slot as usize] = 0;
+            }
+            None => {
+                self.subscriptions.push(subscription);
+                self.values.push(Some(value));
+                self.served.push(0);
+            }
+        }
+        SubscriptionId { number, slot }
+    }
+
+    /// Ends a subscription; gives its value, or `None` if there is no such subscription any more.
+    pub fn remove(&mut self, id: SubscriptionId) -> Option<T> {
+        let node = self.subscription(id)?.node;
+        let value = self.values.get_mut(id.slot as usize)?.take()?;
+        self.trie.remove(node, id.number);
+        let group = self.subscriptions[id.slot as usize].group;
+        if group != ANY {
+            self.groups.release(self.seed, group);
+        }
+        self.free.push(id.slot);
+        self.len -= 1;
+        self.version += 1;
+        Some(value)
+    }
+
+    #[inline]
+    fn subscription(&self, id: SubscriptionId) -> Option<&Subscription> {
+        let there = self.values.get(id.slot as usize)?.is_some();
+        let found = self.subscriptions.get(id.slot as usize)?;
+        (there && found.number == id.number).then_some(found)
+    }
+
+    /// The value of a subscription.
+    pub fn get(&self, id: SubscriptionId) -> Option<&T> {
+        self.subscription(id)?;
+        self.values.get(id.slot as usize)?.as_ref()
+    }
+
+    /// The value of a subscription, to change it.
+    pub fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut T> {
+        self.subscription(id)?;
+        self.values.get_mut(id.slot as usize)?.as_mut()
+    }
+
+    /// The pattern of a subscription.
+    pub fn pattern(&self, id: SubscriptionId) -> Option<&Pattern> {
+        self.subscription(id).map(|found| &found.pattern)
+    }
+
+    /// The queue group of a subscription.
+    pub fn group(&self, id: SubscriptionId) -> Option<&str> {
+        let group = self.subscription(id)?.group;
+        (group != ANY).then(|| self.groups.text(group))
+    }
+
+    /// How many subscriptions there are.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All subscriptions, oldest first. Sorts them, so it is not for every event.
+    pub fn iter(&self) -> impl Iterator<Item = (SubscriptionId, &Pattern, &T)> {
+        let mut all: Vec<_> = (0_u32..)
+            .zip(self.subscriptions.iter().zip(&self.values))
+            .filter_map(|(slot, (found, value))| {
+                let id = SubscriptionId { number: found.number, slot };
+                Some((id, &found.pattern, value.as_ref()?))
+            })
+            .collect();
+        all.sort_unstable_by_key(|(id, ..)| *id);
+        all.into_iter()
+    }
+
+    /// The subscriptions whose patterns select a key, oldest first. Queue groups do not count
+    /// here: all members are told.
+    #[inline]
+    pub fn matches(&self, key: &RouteKey<'_>) -> Matches<'_, T> {
+        Matches { hits: self.merge(key), values: &self.values }
+    }
+
+    #[inline]
+    fn merge(&self, key: &RouteKey<'_>) -> Merge<'_> {
+        let mut hits = Merge::new();
+        self.trie.reach(key, |list| hits.push(list));
+        hits
+    }
+
+    /// The subscriptions that receive one event, oldest first: all that [match](Self::matches),
+    /// and of each queue group the one of `choice`.
+    ///
+    /// The matches of keys that come often are remembered until a subscription is added or
+    /// removed, so asking for them again costs one lookup.
+    pub fn receivers(&mut self, key: &RouteKey<'_>, choice: Choice<'_>) -> Receivers<'_, T> {
+        let seen = self.hot.look(self.seed, self.version, key);
+        if let Seen::Noted(at) = seen {
+            let (hits, grouped) = self.hot.noted(at);
+            if !grouped {
+                return Receivers { hits: hits.iter(), values: &self.values };
+            }
+            self.scratch.clear();
+            self.scratch.extend_from_slice(hits);
+        } else {
+            let mut scratch = std::mem::take(&mut self.scratch);
+            scratch.clear();
+            scratch.extend(self.merge(key));
+            self.scratch = scratch;
+            if let Seen::Again(at) = seen {
+                self.hot.note(at, self.version, key, &self.scratch);
+            }
+        }
+        if grouped(&self.scratch) {
+            self.round += 1;
+            let RouteTable { scratch, groups, served, .. } = self;
+            group::choose(scratch, choice, self.round, groups, served);
+        }
+        Receivers { hits: self.scratch.iter(), values: &self.values }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for RouteTable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(id, pattern, value)| ((id.number, pattern.as_str()), value)))
+            .finish()
+    }
+}

@@ -1,0 +1,356 @@
+//! The token trie: workflow first, then the pair of first and last token.
+//!
+//! A key meets at most two workflows, its own and any, but up to fourteen pairs: its type and its
+//! phase, or one of its scopes and one of its words, each of them spelled out or left open. So
+//! every workflow has a filter of the pairs below it, and a pair is looked up only if the filter
+//! may hold it. What is left is hardly more than one lookup for each pattern that is met.
+
+use super::hash;
+use super::index::Index;
+use super::tokens::{ANY, Tokens};
+use crate::event::REGISTRY;
+use crate::route::key::{RouteKey, widening_scope};
+use crate::route::pattern::{Pattern, Selector};
+use crate::scalar::id;
+use smol_str::SmolStr;
+
+/// Set in a first token that is a type, so that it is no scope.
+const TYPED: u32 = 1 << 31;
+
+/// The most pairs of one key: its type with two phases, three scopes with four words.
+const PAIRS: usize = 2 + 3 * 4;
+/// The most nodes that one key reaches.
+pub(super) const REACH: usize = 2 * PAIRS;
+
+/// One subscription below a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    /// The number of the subscription; it orders the matches.
+    pub(super) number: u64,
+    /// Where its value is.
+    pub(super) slot: u32,
+    /// Its queue group, 0 for none.
+    pub(super) group: u32,
+}
+
+/// The slot of a hit whose subscription was removed.
+pub(super) const GONE: u32 = u32::MAX;
+
+/// The subscriptions below a node, by number. Most nodes have one.
+#[derive(Clone, Debug)]
+enum Hits {
+    One(Hit),
+    Many { list: Vec<Hit>, gone: usize },
+}
+
+impl Hits {
+    #[inline]
+    fn as_slice(&self) -> &[Hit] {
+        match self {
+            Hits::One(hit) => std::slice::from_ref(hit),
+            Hits::Many { list, .. } => list,
+        }
+    }
+
+    fn push(&mut self, hit: Hit) {
+        match self {
+            Hits::One(first) => *self = Hits::Many { list: vec![*first, hit], gone: 0 },
+            Hits::Many { list, .. } => list.push(hit),
+        }
+    }
+
+    /// Takes a subscription out; whether none is left. In a long list it only leaves a mark, so
+    /// that removing all of them takes no more than linear time.
+    fn remove(&mut self, number: u64) -> bool {
+        match self {
+            Hits::One(hit) => hit.number == number,
+            Hits::Many { list, gone } => {
+                if let Ok(at) = list.binary_search_by_key(&number, |hit| hit.number)
+                    && list[at].slot != GONE
+                {
+                    list[at].slot = GONE;
+                    *gone += 1;
+                }
+                if *gone * 2 > list.len() {
+                    list.retain(|hit| hit.slot != GONE);
+                    *gone = 0;
+                }
+                list.is_empty()
+            }
+        }
+    }
+}
+
+/// Tokens of a pattern: workflow, first and last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Path {
+    workflow: u32,
+    first: u32,
+    last: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    path: Path,
+    hits: Hits,
+}
+
+/// What a workflow knows of the pairs below it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// One bit for each pair, several pairs to a bit.
+    filter: u64,
+    nodes: u32,
+}
+
+/// The filter of patterns without a workflow, which many pairs share.
+const WIDE: usize = 64;
+
+/// The tokens of a registered type.
+#[derive(Clone, Debug)]
+struct Known {
+    name: u32,
+    scope: u32,
+    words: [u32; 3],
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Trie {
+    seed: u64,
+    workflows: Tokens<Place>,
+    /// Types and phases.
+    exact: Tokens<()>,
+    /// Scopes and words.
+    folded: Tokens<()>,
+    known: Vec<Known>,
+    /// The scopes of whatever is bound to a workflow, and of whatever is global.
+    widening: [u32; 2],
+    wide: Box<[u64; WIDE]>,
+    nodes: Vec<Option<Node>>,
+    free: Vec<u32>,
+    index: Index,
+}
+
+/// Where a pair stands in a filter.
+#[inline]
+fn spot(first: u32, last: u32) -> u32 {
+    first.wrapping_mul(0x9E37_79B1).wrapping_add(last.wrapping_mul(0x85EB_CA77))
+}
+
+#[inline]
+fn narrow_bit(spot: u32) -> u64 {
+    1 << (spot >> 26)
+}
+
+#[inline]
+fn wide_bit(spot: u32) -> (usize, u64) {
+    ((spot >> 26) as usize % WIDE, 1 << (spot >> 20 & 63))
+}
+
+/// The pairs of tokens that a key meets.
+struct Pairs {
+    pairs: [(u32, u32); PAIRS],
+    count: usize,
+}
+
+impl Pairs {
+    #[inline]
+    fn push(&mut self, first: u32, last: u32) {
+        if let Some(pair) = self.pairs.get_mut(self.count) {
+            *pair = (first, last);
+            self.count += 1;
+        }
+    }
+}
+
+impl Trie {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut exact = Tokens::exact();
+        let mut folded = Tokens::folded();
+        // The tokens of registered types are always there: their events look up no text but the
+        // workflow and the phase.
+        let known = REGISTRY
+            .iter()
+            .map(|spec| {
+                let name = spec.event_type.as_str();
+                let alias = spec.alias.unwrap_or(name);
+                Known {
+                    name: exact.take(seed, name) | TYPED,
+                    scope: folded.take(seed, spec.category.as_str()),
+                    words: [spec.word, name, alias].map(|word| folded.take(seed, word)),
+                }
+            })
+            .collect();
+        let widening = ["", id::GLOBAL].map(|flow| folded.take(seed, widening_scope(flow)));
+        Trie {
+            seed,
+            workflows: Tokens::exact(),
+            exact,
+            folded,
+            known,
+            widening,
+            wide: Box::new([0; WIDE]),
+            nodes: Vec::new(),
+            free: Vec::new(),
+            index: Index::new(),
+        }
+    }
+
+    #[inline]
+    fn hash(&self, path: Path) -> u64 {
+        hash::triple(self.seed, path.workflow, path.first, path.last)
+    }
+
+    #[inline]
+    fn find(&self, path: Path) -> Option<(u32, &Node)> {
+        let mut found = None;
+        self.index
+            .find(self.hash(path), |at| {
+                found = self.nodes[at as usize].as_ref().filter(|node| node.path == path);
+                found.is_some()
+            })
+            .zip(found)
+    }
+
+    /// Adds a subscription; gives the node that it stands at.
+    pub(super) fn add(&mut self, pattern: &Pattern, hit: Hit) -> u32 {
+        let (workflow, first, last) = match pattern.selector() {
+            Selector::Scoped { scope, workflow, word } => (
+                workflow,
+                self.folded.take_some(self.seed, scope.as_deref()),
+                self.folded.take_some(self.seed, word.as_deref()),
+            ),
+            Selector::Typed { name, workflow, phase } => (
+                workflow,
+                self.exact.take(self.seed, name) | TYPED,
+                self.exact.take_some(self.seed, phase.as_deref()),
+            ),
+        };
+        let workflow = self.workflows.take_some(self.seed, workflow.as_ref().map(SmolStr::as_str));
+        let path = Path { workflow, first, last };
+        if let Some((at, _)) = self.find(path) {
+            if let Some(node) = &mut self.nodes[at as usize] {
+                node.hits.push(hit);
+            }
+            return at;
+        }
+        let node = Some(Node { path, hits: Hits::One(hit) });
+        let at = if let Some(at) = self.free.pop() {
+            self.nodes[at as usize] = node;
+            at
+        } else {
+            self.nodes.push(node);
+            self.nodes.len() as u32 - 1
+        };
+        self.index.add(self.hash(path), at);
+        let spot = spot(first, last);
+        let place = self.workflows.own_mut(workflow);
+        place.nodes += 1;
+        place.filter |= narrow_bit(spot);
+        if workflow == ANY {
+            let (word, bit) = wide_bit(spot);
+            self.wide[word] |= bit;
+        }
+        at
+    }
+
+    /// Takes a subscription out of its node.
+    pub(super) fn remove(&mut self, at: u32, number: u64) {
+        let Some(node) = &mut self.nodes[at as usize] else { return };
+        let path = node.path;
+        if node.hits.remove(number) {
+            self.nodes[at as usize] = None;
+            self.free.push(at);
+            self.index.remove(self.hash(path), at);
+            let place = self.workflows.own_mut(path.workflow);
+            place.nodes -= 1;
+            // Bits are shared, so they go when all pairs have gone.
+            if place.nodes == 0 {
+                place.filter = 0;
+                if path.workflow == ANY {
+                    self.wide.fill(0);
+                }
+            }
+        }
+        if path.first & TYPED == 0 {
+            self.folded.release(self.seed, path.first);
+            self.folded.release(self.seed, path.last);
+        } else {
+            self.exact.release(self.seed, path.first & !TYPED);
+            self.exact.release(self.seed, path.last);
+        }
+        self.workflows.release(self.seed, path.workflow);
+    }
+
+    /// Hands out the subscriptions of every node that a key reaches, each list by number. The
+    /// lists have nothing in common.
+    #[inline]
+    pub(super) fn reach<'t>(&'t self, key: &RouteKey<'_>, mut take: impl FnMut(&'t [Hit])) {
+        let pairs = self.pairs(key);
+        let pairs = &pairs.pairs[..pairs.count];
+        let workflow = self.workflows.find(self.seed, key.workflow()).unwrap_or(ANY);
+        let narrow = if workflow == ANY { 0 } else { self.workflows.own(workflow).filter };
+        for &(first, last) in pairs {
+            let spot = spot(first, last);
+            let (word, bit) = wide_bit(spot);
+            if self.wide[word] & bit != 0
+                && let Some((_, node)) = self.find(Path { workflow: ANY, first, last })
+            {
+                take(node.hits.as_slice());
+            }
+            if narrow & narrow_bit(spot) != 0
+                && let Some((_, node)) = self.find(Path { workflow, first, last })
+            {
+                take(node.hits.as_slice());
+            }
+        }
+    }
+
+    #[inline]
+    fn pairs(&self, key: &RouteKey<'_>) -> Pairs {
+        let phase = key.phase().and_then(|phase| self.exact.find(self.seed, phase));
+        let wide = self.widening[usize::from(key.workflow() == id::GLOBAL)];
+        match key.event_type() {
+            Some(kind) => {
+                let Known { name, scope, words } = self.known[kind as usize];
+                pairs(Some(name), phase, [Some(scope), Some(wide)], words.map(Some))
+            }
+            None => self.unregistered(key, phase, wide),
+        }
+    }
+
+    #[cold]
+    fn unregistered(&self, key: &RouteKey<'_>, phase: Option<u32>, wide: u32) -> Pairs {
+        let name = self.exact.find(self.seed, key.type_name()).map(|at| at | TYPED);
+        let folded = |text| self.folded.find(self.seed, text);
+        let word = folded(key.raw_word());
+        let full = folded(key.type_name());
+        pairs(name, phase, [folded(key.raw_scope()), Some(wide)], [word, full, None])
+    }
+}
+
+/// All pairs of what a key has, each once.
+#[inline]
+fn pairs(
+    name: Option<u32>,
+    phase: Option<u32>,
+    [scope, wide]: [Option<u32>; 2],
+    [word, full, alias]: [Option<u32>; 3],
+) -> Pairs {
+    let mut pairs = Pairs { pairs: [(ANY, ANY); PAIRS], count: 0 };
+    if let Some(name) = name {
+        pairs.push(name, ANY);
+        if let Some(phase) = phase {
+            pairs.push(name, phase);
+        }
+    }
+    let full = full.filter(|_| full != word);
+    let alias = alias.filter(|_| alias != word && alias != full);
+    let scope = scope.filter(|_| scope != wide);
+    for first in [Some(ANY), scope, wide].into_iter().flatten() {
+        for last in [Some(ANY), word, full, alias].into_iter().flatten() {
+            pairs.push(first, last);
+        }
+    }
+    pairs
+}
