@@ -322,7 +322,7 @@ pub(crate) static ENVELOPE: ObjectSpec = aliased(
 );
 
 /// The field's flat event: the header, and the parts of the event in the root.
-pub(super) static FLAT: ObjectSpec = aliased(
+pub(crate) static FLAT: ObjectSpec = aliased(
     ObjectSpec::new("FlatEvent", "An event whose parts stand beside the header.", {
         const PARTS: &[MemberSpec] = &[
             part("event_type", Presence::Need, FieldType::Id),

@@ -41,8 +41,7 @@ mod tape;
 mod value;
 mod visitor;
 
-#[cfg(feature = "schema")]
-pub(crate) use body::ENVELOPE;
+pub(crate) use body::{ENVELOPE, FLAT};
 pub use body::{EventBody, Message, MessageKind, UnknownKind};
 pub use codec::{DecodeError, MessageError, MessageRecord, MessageRef, Part, Peek, peek};
 pub use document::*;

@@ -44,6 +44,7 @@
 //! of a component (`coordination_hub.workflow_events`) are of that kind and match no event.
 
 mod escape;
+mod filter;
 mod key;
 mod message;
 mod pattern;
@@ -51,12 +52,14 @@ mod relation;
 mod table;
 mod warning;
 
+pub use filter::{Comparison, Field, Filter, FilterError, FilterFault, Literal, Subject};
 pub use key::{KeyError, RouteKey};
 pub use pattern::{Pattern, PatternError};
 pub use table::{Choice, Matches, Receivers, RouteTable, SubscriptionId};
 pub use warning::PatternWarning;
 
 crate::message::reports! {
+    FilterError, System, Corruption, "correct_and_resend", "Write a filter such as `/retry_count >= 3 and severity >= high`.";
     KeyError, System, Corruption, "correct_and_resend", "Write `scope.workflow.word` or `TYPE.workflow.phase`.";
     PatternError, System, Corruption, "correct_and_resend", "Write a pattern such as `resource.*.allocated`.";
 }

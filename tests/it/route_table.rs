@@ -234,7 +234,6 @@ fn identifiers_are_stable_and_never_given_again() {
     let first = table.insert(pattern("task.>"), "a");
     let second = table.insert(pattern("task.>"), "b");
     assert_eq!(table.remove(first), Some("a"));
-    // The third takes the room of the first, not its name or its place in the order.
     let third = table.insert(pattern("TASK_FAILED.>"), "c");
     assert!(first < second && second < third);
     assert_eq!((first.to_string(), third.number()), ("0".to_owned(), 2));

@@ -17,7 +17,7 @@ pub struct FlatTrie {
     /// Node and token to node.
     edges: Map<(u32, u32), u32>,
     nodes: Vec<Lists>,
-    values: Vec<u32>,
+    len: u32,
 }
 
 #[derive(Default)]
@@ -31,9 +31,10 @@ impl FlatTrie {
         FlatTrie { nodes: vec![Lists::default()], ..FlatTrie::default() }
     }
 
-    pub fn insert(&mut self, pattern: &str, value: u32) {
-        let subscription = self.values.len() as u32;
-        self.values.push(value);
+    /// Adds a subscription; its value has the same place in a list of the caller's.
+    pub fn insert(&mut self, pattern: &str) {
+        let subscription = self.len;
+        self.len += 1;
         let mut node = ROOT;
         for token in pattern.split('.') {
             if token == ">" {
@@ -58,7 +59,7 @@ impl FlatTrie {
         self.nodes[node as usize].here.push(subscription);
     }
 
-    /// Copies the values of all subscriptions that a key of three tokens meets.
+    /// Copies the places of all subscriptions that a key of three tokens meets.
     pub fn matches(&self, key: [&str; 3], out: &mut Vec<u32>) {
         let tokens = key.map(|token| self.tokens.get(token).copied());
         self.walk(ROOT, &tokens, out);
@@ -67,10 +68,10 @@ impl FlatTrie {
     fn walk(&self, node: u32, rest: &[Option<u32>], out: &mut Vec<u32>) {
         let lists = &self.nodes[node as usize];
         let Some((first, rest)) = rest.split_first() else {
-            out.extend(lists.here.iter().map(|at| self.values[*at as usize]));
+            out.extend_from_slice(&lists.here);
             return;
         };
-        out.extend(lists.rest.iter().map(|at| self.values[*at as usize]));
+        out.extend_from_slice(&lists.rest);
         for token in [*first, Some(ANY)].into_iter().flatten() {
             if let Some(next) = self.edges.get(&(node, token)) {
                 self.walk(*next, rest, out);

@@ -74,9 +74,9 @@ impl Corpus {
                 (Family::Typed, _) => format!("{kind}.>"),
                 (Family::Scoped, 0..6_000) if turn < 3 => format!("workflow.{workflow}.{word}"),
                 (Family::Scoped, 0..6_000) => format!("{scope}.{workflow}.{word}"),
-                (Family::Scoped, 6_000..9_936) if turn < 5 => format!("*.{workflow}.{word}"),
-                (Family::Scoped, 6_000..9_936) => format!("{scope}.{workflow}.*"),
-                (Family::Scoped, 9_936..9_996) => format!("{scope}.*.{word}"),
+                (Family::Scoped, 6_000..9_956) if turn < 5 => format!("*.{workflow}.{word}"),
+                (Family::Scoped, 6_000..9_956) => format!("{scope}.{workflow}.*"),
+                (Family::Scoped, 9_956..9_998) => format!("{scope}.*.{word}"),
                 (Family::Scoped, _) => format!("{scope}.>"),
             }
         };

@@ -7,7 +7,10 @@ use std::fmt;
 /// The lists that a key reaches, merged by number. Holds no memory of its own.
 #[derive(Clone)]
 pub(super) struct Merge<'t> {
-    /// None of the first `count` is empty.
+    /// What is handed out next: a list, as long as its numbers are below the limit.
+    run: &'t [Hit],
+    limit: u64,
+    /// What waits. None of the first `count` is empty.
     lists: [&'t [Hit]; REACH],
     count: usize,
 }
@@ -15,7 +18,7 @@ pub(super) struct Merge<'t> {
 impl<'t> Merge<'t> {
     #[inline]
     pub(super) fn new() -> Self {
-        Merge { lists: [&[]; REACH], count: 0 }
+        Merge { run: &[], limit: u64::MAX, lists: [&[]; REACH], count: 0 }
     }
 
     #[inline]
@@ -26,24 +29,27 @@ impl<'t> Merge<'t> {
         }
     }
 
-    #[inline]
-    fn next_any(&mut self) -> Option<Hit> {
+    /// Takes up the list with the least number; the limit is the least of the others.
+    fn turn(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        self.push(run);
+        self.limit = u64::MAX;
         let lists = &mut self.lists[..self.count];
-        let number = |list: &[Hit]| list.first().map_or(u64::MAX, |hit| hit.number);
-        let least = match lists.len() {
-            0 => return None,
-            1 => 0,
-            _ => (1..lists.len()).fold(0, |least, at| {
-                if number(lists[at]) < number(lists[least]) { at } else { least }
-            }),
-        };
-        let (hit, rest) = lists[least].split_first()?;
-        lists[least] = rest;
-        if rest.is_empty() {
-            self.count -= 1;
-            self.lists.swap(least, self.count);
+        let (mut least, mut at_least) = (u64::MAX, 0);
+        for (at, list) in lists.iter().enumerate() {
+            let number = list.first().map_or(u64::MAX, |hit| hit.number);
+            if number < least {
+                self.limit = least;
+                (least, at_least) = (number, at);
+            } else {
+                self.limit = self.limit.min(number);
+            }
         }
-        Some(*hit)
+        if let Some(last) = self.count.checked_sub(1) {
+            self.run = lists[at_least];
+            lists.swap(at_least, last);
+            self.count = last;
+        }
     }
 }
 
@@ -53,9 +59,16 @@ impl Iterator for Merge<'_> {
     #[inline]
     fn next(&mut self) -> Option<Hit> {
         loop {
-            let hit = self.next_any()?;
+            if self.run.first().is_none_or(|hit| hit.number > self.limit) {
+                if self.run.is_empty() && self.count == 0 {
+                    return None;
+                }
+                self.turn();
+            }
+            let (hit, rest) = self.run.split_first()?;
+            self.run = rest;
             if hit.slot != GONE {
-                return Some(hit);
+                return Some(*hit);
             }
         }
     }
@@ -65,7 +78,7 @@ impl Iterator for Merge<'_> {
 #[derive(Clone)]
 pub struct Matches<'t, T> {
     pub(super) hits: Merge<'t>,
-    pub(super) values: &'t [Option<T>],
+    pub(super) values: &'t [T],
 }
 
 impl<'t, T> Iterator for Matches<'t, T> {
@@ -74,7 +87,7 @@ impl<'t, T> Iterator for Matches<'t, T> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let hit = self.hits.next()?;
-        Some((hit.id(), self.values.get(hit.slot as usize)?.as_ref()?))
+        Some((SubscriptionId(hit.number), self.values.get(hit.slot as usize)?))
     }
 }
 
@@ -86,7 +99,7 @@ impl<T> fmt::Debug for Matches<'_, T> {
 
 impl<T> Matches<'_, T> {
     fn clone_ids(&self) -> impl Iterator<Item = SubscriptionId> {
-        self.hits.clone().map(|hit| hit.id())
+        self.hits.clone().map(|hit| SubscriptionId(hit.number))
     }
 }
 
@@ -94,7 +107,7 @@ impl<T> Matches<'_, T> {
 #[derive(Clone)]
 pub struct Receivers<'t, T> {
     pub(super) hits: std::slice::Iter<'t, Hit>,
-    pub(super) values: &'t [Option<T>],
+    pub(super) values: &'t [T],
 }
 
 impl<'t, T> Iterator for Receivers<'t, T> {
@@ -103,7 +116,7 @@ impl<'t, T> Iterator for Receivers<'t, T> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let hit = self.hits.next()?;
-        Some((hit.id(), self.values.get(hit.slot as usize)?.as_ref()?))
+        Some((SubscriptionId(hit.number), self.values.get(hit.slot as usize)?))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -115,6 +128,6 @@ impl<T> ExactSizeIterator for Receivers<'_, T> {}
 
 impl<T> fmt::Debug for Receivers<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.hits.clone().map(|hit| hit.id())).finish()
+        f.debug_list().entries(self.hits.clone().map(|hit| SubscriptionId(hit.number))).finish()
     }
 }

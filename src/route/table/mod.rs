@@ -15,6 +15,7 @@ use super::key::RouteKey;
 use super::pattern::Pattern;
 use group::Contest;
 use hot::{Hot, Seen};
+use index::Index;
 use matches::Merge;
 use std::fmt;
 use tokens::{ANY, Tokens};
@@ -24,28 +25,18 @@ use trie::{Hit, Trie};
 ///
 /// Identifiers order by the time of subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SubscriptionId {
-    number: u64,
-    slot: u32,
-}
+pub struct SubscriptionId(u64);
 
 impl SubscriptionId {
     /// How many subscriptions its table has had before.
     pub const fn number(self) -> u64 {
-        self.number
+        self.0
     }
 }
 
 impl fmt::Display for SubscriptionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.number, f)
-    }
-}
-
-impl Hit {
-    #[inline]
-    fn id(self) -> SubscriptionId {
-        SubscriptionId { number: self.number, slot: self.slot }
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
@@ -89,14 +80,16 @@ pub struct RouteTable<T> {
     seed: u64,
     trie: Trie,
     groups: Tokens<Contest>,
-    /// Apart from the rest, since they are read for every match.
-    values: Vec<Option<T>>,
+    /// The values, without gaps: whoever removes one moves the last into its place. So a match
+    /// is handed out without a look at its value.
+    values: Vec<T>,
+    /// What else there is of each.
     subscriptions: Vec<Subscription>,
-    /// The round in which a subscription was chosen in its group.
+    /// The round in which each was chosen in its group.
     served: Vec<u64>,
-    free: Vec<u32>,
+    /// Where each stands, by number.
+    index: Index,
     next: u64,
-    len: usize,
     /// Counts changes.
     version: u64,
     /// Counts events that groups received.
@@ -136,9 +129,8 @@ impl<T> RouteTable<T> {
             values: Vec::new(),
             subscriptions: Vec::new(),
             served: Vec::new(),
-            free: Vec::new(),
+            index: Index::new(),
             next: 0,
-            len: 0,
             version: 0,
             round: 0,
             hot: Hot::default(),
@@ -161,58 +153,59 @@ impl<T> RouteTable<T> {
     fn add(&mut self, pattern: Pattern, group: u32, value: T) -> SubscriptionId {
         let number = self.next;
         self.next += 1;
-        self.len += 1;
         self.version += 1;
-        let slot = self.free.pop().unwrap_or(self.values.len() as u32);
+        let slot = self.values.len() as u32;
         let node = self.trie.add(&pattern, Hit { number, slot, group });
-        let subscription = Subscription { number, pattern, node, group };
-        match self.subscriptions.get_mut(slot as usize) {
-            Some(old) => {
-                *old = subscription;
-                self.values[slot as usize] = Some(value);
-                self.served[slot as usize] = 0;
-            }
-            None => {
-                self.subscriptions.push(subscription);
-                self.values.push(Some(value));
-                self.served.push(0);
-            }
-        }
-        SubscriptionId { number, slot }
+        self.index.add(self.hash(number), slot);
+        self.subscriptions.push(Subscription { number, pattern, node, group });
+        self.values.push(value);
+        self.served.push(0);
+        SubscriptionId(number)
     }
 
     /// Ends a subscription; gives its value, or `None` if there is no such subscription any more.
     pub fn remove(&mut self, id: SubscriptionId) -> Option<T> {
-        let node = self.subscription(id)?.node;
-        let value = self.values.get_mut(id.slot as usize)?.take()?;
-        self.trie.remove(node, id.number);
-        let group = self.subscriptions[id.slot as usize].group;
-        if group != ANY {
-            self.groups.release(self.seed, group);
-        }
-        self.free.push(id.slot);
-        self.len -= 1;
+        let slot = self.slot(id)?;
         self.version += 1;
-        Some(value)
+        self.index.remove(self.hash(id.0), slot);
+        let removed = self.subscriptions.swap_remove(slot as usize);
+        self.served.swap_remove(slot as usize);
+        self.trie.remove(removed.node, id.0);
+        if removed.group != ANY {
+            self.groups.release(self.seed, removed.group);
+        }
+        if let Some(moved) = self.subscriptions.get(slot as usize) {
+            let hash = self.hash(moved.number);
+            self.index.remove(hash, self.subscriptions.len() as u32);
+            self.index.add(hash, slot);
+            self.trie.moved(moved.node, moved.number, slot);
+        }
+        Some(self.values.swap_remove(slot as usize))
     }
 
     #[inline]
+    fn hash(&self, number: u64) -> u64 {
+        hash::score(self.seed, number)
+    }
+
+    #[inline]
+    fn slot(&self, id: SubscriptionId) -> Option<u32> {
+        self.index.find(self.hash(id.0), |at| self.subscriptions[at as usize].number == id.0)
+    }
+
     fn subscription(&self, id: SubscriptionId) -> Option<&Subscription> {
-        let there = self.values.get(id.slot as usize)?.is_some();
-        let found = self.subscriptions.get(id.slot as usize)?;
-        (there && found.number == id.number).then_some(found)
+        self.subscriptions.get(self.slot(id)? as usize)
     }
 
     /// The value of a subscription.
     pub fn get(&self, id: SubscriptionId) -> Option<&T> {
-        self.subscription(id)?;
-        self.values.get(id.slot as usize)?.as_ref()
+        self.values.get(self.slot(id)? as usize)
     }
 
     /// The value of a subscription, to change it.
     pub fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut T> {
-        self.subscription(id)?;
-        self.values.get_mut(id.slot as usize)?.as_mut()
+        let slot = self.slot(id)?;
+        self.values.get_mut(slot as usize)
     }
 
     /// The pattern of a subscription.
@@ -228,23 +221,21 @@ impl<T> RouteTable<T> {
 
     /// How many subscriptions there are.
     pub const fn len(&self) -> usize {
-        self.len
+        self.values.len()
     }
 
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.values.is_empty()
     }
 
     /// All subscriptions, oldest first. Sorts them, so it is not for every event.
     pub fn iter(&self) -> impl Iterator<Item = (SubscriptionId, &Pattern, &T)> {
-        let mut all: Vec<_> = (0_u32..)
-            .zip(self.subscriptions.iter().zip(&self.values))
-            .filter_map(|(slot, (found, value))| {
-                let id = SubscriptionId { number: found.number, slot };
-                Some((id, &found.pattern, value.as_ref()?))
-            })
-            .collect();
+        let of = |(found, value)| {
+            let Subscription { number, pattern, .. }: &Subscription = found;
+            (SubscriptionId(*number), pattern, value)
+        };
+        let mut all: Vec<_> = self.subscriptions.iter().zip(&self.values).map(of).collect();
         all.sort_unstable_by_key(|(id, ..)| *id);
         all.into_iter()
     }
@@ -298,7 +289,7 @@ impl<T> RouteTable<T> {
 impl<T: fmt::Debug> fmt::Debug for RouteTable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
-            .entries(self.iter().map(|(id, pattern, value)| ((id.number, pattern.as_str()), value)))
+            .entries(self.iter().map(|(id, pattern, value)| ((id.0, pattern.as_str()), value)))
             .finish()
     }
 }

@@ -59,6 +59,19 @@ impl Hits {
         }
     }
 
+    /// The value of a subscription was moved.
+    fn moved(&mut self, number: u64, slot: u32) {
+        match self {
+            Hits::One(hit) if hit.number == number => hit.slot = slot,
+            Hits::One(_) => {}
+            Hits::Many { list, .. } => {
+                if let Ok(at) = list.binary_search_by_key(&number, |hit| hit.number) {
+                    list[at].slot = slot;
+                }
+            }
+        }
+    }
+
     /// Takes a subscription out; whether none is left. In a long list it only leaves a mark, so
     /// that removing all of them takes no more than linear time.
     fn remove(&mut self, number: u64) -> bool {
@@ -126,6 +139,8 @@ pub(super) struct Trie {
     /// The scopes of whatever is bound to a workflow, and of whatever is global.
     widening: [u32; 2],
     wide: Box<[u64; WIDE]>,
+    /// How many nodes there are of each family, scopes first.
+    families: [u32; 2],
     nodes: Vec<Option<Node>>,
     free: Vec<u32>,
     index: Index,
@@ -161,6 +176,18 @@ impl Pairs {
             self.count += 1;
         }
     }
+
+    /// Scopes with words, each pair once.
+    #[inline]
+    fn cross(&mut self, scopes: [Option<u32>; 3], [word, full, alias]: [Option<u32>; 3]) {
+        let full = full.filter(|_| full != word);
+        let alias = alias.filter(|_| alias != word && alias != full);
+        for first in scopes.into_iter().flatten() {
+            for last in [Some(ANY), word, full, alias].into_iter().flatten() {
+                self.push(first, last);
+            }
+        }
+    }
 }
 
 impl Trie {
@@ -190,6 +217,7 @@ impl Trie {
             known,
             widening,
             wide: Box::new([0; WIDE]),
+            families: [0; 2],
             nodes: Vec::new(),
             free: Vec::new(),
             index: Index::new(),
@@ -245,6 +273,7 @@ impl Trie {
         self.index.add(self.hash(path), at);
         let spot = spot(first, last);
         let place = self.workflows.own_mut(workflow);
+        self.families[usize::from(first & TYPED != 0)] += 1;
         place.nodes += 1;
         place.filter |= narrow_bit(spot);
         if workflow == ANY {
@@ -263,6 +292,7 @@ impl Trie {
             self.free.push(at);
             self.index.remove(self.hash(path), at);
             let place = self.workflows.own_mut(path.workflow);
+            self.families[usize::from(path.first & TYPED != 0)] -= 1;
             place.nodes -= 1;
             // Bits are shared, so they go when all pairs have gone.
             if place.nodes == 0 {
@@ -280,6 +310,13 @@ impl Trie {
             self.exact.release(self.seed, path.last);
         }
         self.workflows.release(self.seed, path.workflow);
+    }
+
+    /// The value of a subscription at a node was moved.
+    pub(super) fn moved(&mut self, at: u32, number: u64, slot: u32) {
+        if let Some(node) = &mut self.nodes[at as usize] {
+            node.hits.moved(number, slot);
+        }
     }
 
     /// Hands out the subscriptions of every node that a key reaches, each list by number. The
@@ -308,49 +345,38 @@ impl Trie {
 
     #[inline]
     fn pairs(&self, key: &RouteKey<'_>) -> Pairs {
-        let phase = key.phase().and_then(|phase| self.exact.find(self.seed, phase));
-        let wide = self.widening[usize::from(key.workflow() == id::GLOBAL)];
-        match key.event_type() {
-            Some(kind) => {
-                let Known { name, scope, words } = self.known[kind as usize];
-                pairs(Some(name), phase, [Some(scope), Some(wide)], words.map(Some))
+        let mut pairs = Pairs { pairs: [(ANY, ANY); PAIRS], count: 0 };
+        let [scoped, typed] = self.families.map(|nodes| nodes > 0);
+        let known = key.event_type().map(|kind| &self.known[kind as usize]);
+        if typed {
+            let name = match known {
+                Some(known) => Some(known.name),
+                None => self.exact.find(self.seed, key.type_name()).map(|at| at | TYPED),
+            };
+            if let Some(name) = name {
+                pairs.push(name, ANY);
+                if let Some(phase) = key.phase().and_then(|phase| self.exact.find(self.seed, phase))
+                {
+                    pairs.push(name, phase);
+                }
             }
-            None => self.unregistered(key, phase, wide),
         }
+        if scoped {
+            let wide = Some(self.widening[usize::from(key.workflow() == id::GLOBAL)]);
+            let (scope, words) = match known {
+                Some(known) => (Some(known.scope), known.words.map(Some)),
+                None => self.unregistered(key),
+            };
+            pairs.cross([Some(ANY), scope.filter(|_| scope != wide), wide], words);
+        }
+        pairs
     }
 
+    /// The scope of a key, and its words.
     #[cold]
-    fn unregistered(&self, key: &RouteKey<'_>, phase: Option<u32>, wide: u32) -> Pairs {
-        let name = self.exact.find(self.seed, key.type_name()).map(|at| at | TYPED);
+    fn unregistered(&self, key: &RouteKey<'_>) -> (Option<u32>, [Option<u32>; 3]) {
         let folded = |text| self.folded.find(self.seed, text);
-        let word = folded(key.raw_word());
-        let full = folded(key.type_name());
-        pairs(name, phase, [folded(key.raw_scope()), Some(wide)], [word, full, None])
+        let words = [folded(key.raw_word()), folded(key.type_name()), None];
+        (folded(key.raw_scope()), words)
     }
-}
-
-/// All pairs of what a key has, each once.
-#[inline]
-fn pairs(
-    name: Option<u32>,
-    phase: Option<u32>,
-    [scope, wide]: [Option<u32>; 2],
-    [word, full, alias]: [Option<u32>; 3],
-) -> Pairs {
-    let mut pairs = Pairs { pairs: [(ANY, ANY); PAIRS], count: 0 };
-    if let Some(name) = name {
-        pairs.push(name, ANY);
-        if let Some(phase) = phase {
-            pairs.push(name, phase);
-        }
-    }
-    let full = full.filter(|_| full != word);
-    let alias = alias.filter(|_| alias != word && alias != full);
-    let scope = scope.filter(|_| scope != wide);
-    for first in [Some(ANY), scope, wide].into_iter().flatten() {
-        for last in [Some(ANY), word, full, alias].into_iter().flatten() {
-            pairs.push(first, last);
-        }
-    }
-    pairs
 }

@@ -1,0 +1,151 @@
+//! What a test looks at.
+
+use super::Filter;
+use super::error::{FilterError, FilterFault};
+use crate::message::Header;
+use crate::scalar::nearest;
+use smol_str::SmolStr;
+use std::fmt;
+use std::str::FromStr;
+
+/// What a test looks at: a field of the header, or data by JSON pointer.
+///
+/// | field | an event line | a message |
+/// |---|---|---|
+/// | `kind` | `event` | its body key |
+/// | `type`, `phase` | as the line has them | those of its event, else absent |
+/// | `workflow` | as the line has it | that of its event, else `workflow_id` of its body |
+/// | `source`, `priority`, `timestamp`, ... | absent | the header key of that name |
+/// | `/task_id`, `/usage/0/cpu`, ... | in the data | in the data of its event, else in its body |
+///
+/// An event without a phase is in the phase `global`. Header keys that the field writes under
+/// another name, such as `source_component`, are found, too.
+///
+/// ```
+/// use coordination_protocol::route::Field;
+///
+/// assert_eq!(Field::parse("workflow")?.as_str(), "workflow");
+/// assert_eq!(Field::parse("/usage/a~1b")?.as_str(), "/usage/a~1b");
+/// assert_eq!(
+///     Field::parse("sauce").unwrap_err().to_string(),
+///     "`sauce` is no field of a header; did you mean `source`?",
+/// );
+/// # Ok::<(), coordination_protocol::route::FilterError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Field(pub(super) Target);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Target {
+    Kind,
+    Type,
+    Workflow,
+    Phase,
+    /// A key of the message's header.
+    Header(&'static str),
+    Data(Pointer),
+}
+
+/// A JSON pointer and its decoded parts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Pointer {
+    text: SmolStr,
+    pub(super) parts: Box<[Part]>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Part {
+    pub(super) key: SmolStr,
+    /// The element that it names in an array.
+    pub(super) index: Option<usize>,
+}
+
+const NAMED: [(&str, Target); 4] = [
+    ("kind", Target::Kind),
+    ("type", Target::Type),
+    ("workflow", Target::Workflow),
+    ("phase", Target::Phase),
+];
+
+/// The keys of a message's header that hold one value.
+fn header_keys() -> impl Iterator<Item = &'static str> {
+    Header::SPEC.members.iter().map(|member| member.name).filter(|name| *name != "signature")
+}
+
+impl Field {
+    /// The field of a name or a JSON pointer.
+    ///
+    /// # Errors
+    /// [`FilterError`] for an unknown name and for what is no pointer.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        if text.len() > Filter::MAX_TEXT {
+            return Err(FilterFault::TextTooLong { bytes: text.len() }.into());
+        }
+        if let Some(parts) = text.strip_prefix('/') {
+            let parts: Option<Box<[Part]>> = parts.split('/').map(part).collect();
+            let parts = parts.ok_or_else(|| FilterFault::Pointer { pointer: text.into() })?;
+            return Ok(Field(Target::Data(Pointer { text: text.into(), parts })));
+        }
+        if let Some((_, target)) = NAMED.iter().find(|(name, _)| *name == text) {
+            return Ok(Field(target.clone()));
+        }
+        if let Some(name) = header_keys().find(|name| *name == text) {
+            return Ok(Field(Target::Header(name)));
+        }
+        let known = NAMED.iter().map(|(name, _)| *name).chain(header_keys());
+        let nearest = nearest(text, known).map(SmolStr::new);
+        Err(FilterFault::UnknownField { name: text.into(), nearest }.into())
+    }
+
+    /// A datum of a key that needs no escape.
+    pub(super) fn datum(key: &'static str) -> Self {
+        let part = Part { key: SmolStr::new_static(key), index: None };
+        let text = smol_str::format_smolstr!("/{key}");
+        Field(Target::Data(Pointer { text, parts: Box::new([part]) }))
+    }
+
+    /// The name or the pointer.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Target::Header(name) => name,
+            Target::Data(pointer) => &pointer.text,
+            named => NAMED.iter().find(|(_, target)| target == named).map_or("", |(name, _)| name),
+        }
+    }
+
+    /// Whether a text can stand in a pointer of the text form as it is.
+    pub(super) fn is_plain(text: &str) -> bool {
+        text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.~/".contains(&b))
+    }
+}
+
+/// One part of a pointer, decoded; `None` if a `~` escapes nothing.
+fn part(raw: &str) -> Option<Part> {
+    let mut pieces = raw.split('~');
+    let mut key = String::from(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        key.push(match piece.as_bytes().first()? {
+            b'0' => '~',
+            b'1' => '/',
+            _ => return None,
+        });
+        key.push_str(&piece[1..]);
+    }
+    let digits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+    let index = key.parse().ok().filter(|_| digits && (key.len() == 1 || !key.starts_with('0')));
+    Some(Part { key: key.into(), index })
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Field {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        Field::parse(text)
+    }
+}

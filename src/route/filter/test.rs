@@ -1,0 +1,181 @@
+//! One test of one field.
+
+use super::Filter;
+use super::error::{FilterError, FilterFault};
+use super::field::{Field, Target};
+use super::subject::Subject;
+use crate::json::Kind;
+use crate::scalar::{Priority, Quantity, Severity, Span, Timestamp};
+use smol_str::SmolStr;
+use std::cmp::Ordering;
+use std::fmt;
+
+/// A value that a field can exactly be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Literal {
+    /// A text, by its meaning.
+    Text(SmolStr),
+    /// A number, by its value: `3` is `3.0`.
+    Number(Quantity),
+    /// `true` or `false`.
+    Bool(bool),
+    /// `null`. What is absent is not `null`.
+    Null,
+}
+
+impl Literal {
+    pub(super) fn bounded(self) -> Result<Self, FilterError> {
+        match &self {
+            Literal::Text(text) => bounded(text).map(drop)?,
+            Literal::Number(number) => bounded(number.as_str()).map(drop)?,
+            Literal::Bool(_) | Literal::Null => {}
+        }
+        Ok(self)
+    }
+}
+
+impl From<&str> for Literal {
+    fn from(text: &str) -> Self {
+        Literal::Text(text.into())
+    }
+}
+
+impl From<Quantity> for Literal {
+    fn from(number: Quantity) -> Self {
+        Literal::Number(number)
+    }
+}
+
+impl From<bool> for Literal {
+    fn from(value: bool) -> Self {
+        Literal::Bool(value)
+    }
+}
+
+/// A text that a filter may hold.
+pub(super) fn bounded(text: &str) -> Result<SmolStr, FilterError> {
+    if text.len() > Filter::MAX_TEXT {
+        return Err(FilterFault::TextTooLong { bytes: text.len() }.into());
+    }
+    Ok(SmolStr::new(text))
+}
+
+/// How two numbers compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Comparison {
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    More,
+    /// `>=`
+    AtLeast,
+}
+
+impl Comparison {
+    /// All comparisons.
+    pub const ALL: &'static [Comparison] =
+        &[Comparison::Less, Comparison::AtMost, Comparison::More, Comparison::AtLeast];
+
+    /// The sign: `<`, `<=`, `>` or `>=`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Comparison::Less => "<",
+            Comparison::AtMost => "<=",
+            Comparison::More => ">",
+            Comparison::AtLeast => ">=",
+        }
+    }
+
+    fn holds(self, order: Ordering) -> bool {
+        match self {
+            Comparison::Less => order.is_lt(),
+            Comparison::AtMost => order.is_le(),
+            Comparison::More => order.is_gt(),
+            Comparison::AtLeast => order.is_ge(),
+        }
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Test {
+    Exact(Field, Literal),
+    Prefix(Field, SmolStr),
+    Suffix(Field, SmolStr),
+    Compare(Field, Comparison, Quantity),
+    Severity(Field, Severity),
+    Priority(Field, Priority),
+    Age(Field, Span, i128),
+}
+
+/// Where a severity is looked for unless it is said.
+pub(super) fn severity() -> Field {
+    Field::datum("severity")
+}
+
+/// Where a priority is looked for unless it is said.
+pub(super) fn priority() -> Field {
+    Field(Target::Header("priority"))
+}
+
+/// Where a moment is looked for unless it is said.
+pub(super) fn timestamp() -> Field {
+    Field(Target::Header("timestamp"))
+}
+
+impl Test {
+    /// An age in milliseconds, rounded up: a moment is known no better than that.
+    pub(super) fn age(field: Field, most: Span) -> Self {
+        let nanos = most.value().unwrap_or_default().as_nanos();
+        let millis = i128::try_from(nanos.div_ceil(1_000_000)).unwrap_or(i128::MAX);
+        Test::Age(field, most, millis)
+    }
+
+    pub(super) fn field(&self) -> &Field {
+        match self {
+            Test::Exact(field, _)
+            | Test::Prefix(field, _)
+            | Test::Suffix(field, _)
+            | Test::Compare(field, ..)
+            | Test::Severity(field, _)
+            | Test::Priority(field, _)
+            | Test::Age(field, ..) => field,
+        }
+    }
+
+    pub(super) fn accepts(&self, subject: &Subject<'_>, now: i64) -> bool {
+        self.holds(subject, now).unwrap_or(false)
+    }
+
+    /// `None` where there is nothing to compare.
+    fn holds(&self, subject: &Subject<'_>, now: i64) -> Option<bool> {
+        let found = subject.find(self.field())?;
+        let number = || Quantity::parse(found.raw(Kind::Number)?).ok();
+        Some(match self {
+            Test::Exact(_, Literal::Text(text)) => found.means(text),
+            Test::Exact(_, Literal::Number(wanted)) => number()?.cmp_value(wanted).is_eq(),
+            Test::Exact(_, Literal::Bool(wanted)) => {
+                found.raw(Kind::Bool)? == if *wanted { "true" } else { "false" }
+            }
+            Test::Exact(_, Literal::Null) => found.kind() == Kind::Null,
+            Test::Prefix(_, start) => found.text()?.starts_with(start.as_str()),
+            Test::Suffix(_, end) => found.text()?.ends_with(end.as_str()),
+            Test::Compare(_, comparison, wanted) => comparison.holds(number()?.cmp_value(wanted)),
+            Test::Severity(_, least) => Severity::read(&found.text()?).at_least(least)?,
+            Test::Priority(_, least) => Priority::read(&found.text()?).at_least(least)?,
+            Test::Age(_, _, most) => {
+                let moment = Timestamp::keep(&found.text()?).unix_millis()?;
+                i128::from(now) - i128::from(moment) <= *most
+            }
+        })
+    }
+}
