@@ -63,24 +63,70 @@ impl Corpus {
     /// 60 % without a wildcard; at 100,000 subscriptions about twenty match a key.
     pub fn patterns(&self, family: Family, count: usize) -> Vec<Pattern> {
         let random = &mut Random::new(3);
-        let mut one = || {
-            let (kind, workflow, phase) = self.parts(random);
-            let (share, turn) = (random.below(10_000), random.below(10));
-            let (scope, word) = (kind.category(), kind.spec().word);
-            match (family, share) {
-                (Family::Typed, 0..6_000) => format!("{kind}.{workflow}.{phase}"),
-                (Family::Typed, 6_000..9_480) => format!("{kind}.{workflow}.*"),
-                (Family::Typed, 9_480..9_980) => format!("{kind}.*.{phase}"),
-                (Family::Typed, _) => format!("{kind}.>"),
-                (Family::Scoped, 0..6_000) if turn < 3 => format!("workflow.{workflow}.{word}"),
-                (Family::Scoped, 0..6_000) => format!("{scope}.{workflow}.{word}"),
-                (Family::Scoped, 6_000..9_956) if turn < 5 => format!("*.{workflow}.{word}"),
-                (Family::Scoped, 6_000..9_956) => format!("{scope}.{workflow}.*"),
-                (Family::Scoped, 9_956..9_998) => format!("{scope}.*.{word}"),
-                (Family::Scoped, _) => format!("{scope}.>"),
-            }
-        };
-        let parse = |text: String| Pattern::parse(&text).expect("the corpus has sound patterns");
-        (0..count).map(|_| parse(one())).collect()
+        (0..count)
+            .map(|_| {
+                let share = random.below(10_000);
+                let wide = match family {
+                    Family::Typed => 9_480..9_980,
+                    Family::Scoped => 9_956..9_998,
+                };
+                let shape = match share {
+                    0..6_000 => Shape::Full,
+                    _ if share < wide.start => Shape::Workflow,
+                    _ if share < wide.end => Shape::Anywhere,
+                    _ => Shape::Rest,
+                };
+                self.pattern(random, family, shape)
+            })
+            .collect()
     }
+
+    /// Patterns of which about two match a key, however many there are: the number of those that
+    /// leave the workflow open stays the same.
+    pub fn growing(&self, family: Family, count: usize) -> Vec<Pattern> {
+        let random = &mut Random::new(4);
+        let open = match family {
+            Family::Typed => [300, 20],
+            Family::Scoped => [40, 4],
+        };
+        (0..count)
+            .map(|at| {
+                let shape = match at {
+                    _ if at < open[0] => Shape::Anywhere,
+                    _ if at < open[0] + open[1] => Shape::Rest,
+                    _ if random.below(10) < 6 => Shape::Full,
+                    _ => Shape::Workflow,
+                };
+                self.pattern(random, family, shape)
+            })
+            .collect()
+    }
+
+    fn pattern(&self, random: &mut Random, family: Family, shape: Shape) -> Pattern {
+        let (kind, workflow, phase) = self.parts(random);
+        let turn = random.below(10);
+        let (scope, word) = (kind.category(), kind.spec().word);
+        let text = match (family, shape) {
+            (Family::Typed, Shape::Full) => format!("{kind}.{workflow}.{phase}"),
+            (Family::Typed, Shape::Workflow) => format!("{kind}.{workflow}.*"),
+            (Family::Typed, Shape::Anywhere) => format!("{kind}.*.{phase}"),
+            (Family::Typed, Shape::Rest) => format!("{kind}.>"),
+            (Family::Scoped, Shape::Full) if turn < 3 => format!("workflow.{workflow}.{word}"),
+            (Family::Scoped, Shape::Full) => format!("{scope}.{workflow}.{word}"),
+            (Family::Scoped, Shape::Workflow) if turn < 5 => format!("*.{workflow}.{word}"),
+            (Family::Scoped, Shape::Workflow) => format!("{scope}.{workflow}.*"),
+            (Family::Scoped, Shape::Anywhere) => format!("{scope}.*.{word}"),
+            (Family::Scoped, Shape::Rest) => format!("{scope}.>"),
+        };
+        Pattern::parse(&text).expect("the corpus has sound patterns")
+    }
+}
+
+/// What a pattern leaves open.
+#[derive(Clone, Copy)]
+enum Shape {
+    Full,
+    Workflow,
+    Anywhere,
+    Rest,
 }

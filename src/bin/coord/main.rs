@@ -9,6 +9,7 @@ mod compat;
 mod convert;
 mod deprecations;
 mod explain;
+mod filter;
 mod input;
 mod migrate;
 mod negotiate;
@@ -51,6 +52,7 @@ Examples:
   coord schema allocation_request        what must this document look like?
   coord convert --to json events.log     event lines as JSON
   coord route explain '*.failed'         which events does this pattern select?
+  coord filter test '/retry_count >= 3'  which of these events does this filter accept?
   coord negotiate current 1.0.0          which version do two sides speak?
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
 
@@ -76,6 +78,8 @@ enum Verb {
     Keygen(sign::Keygen),
     /// Try routing patterns.
     Route(route::Args),
+    /// Try filters.
+    Filter(filter::Args),
     /// Find the protocol version that two sides speak.
     Negotiate(negotiate::Args),
     /// Show which protocol version reads what another writes.
@@ -200,6 +204,7 @@ fn main() -> ExitCode {
         Verb::Verify(args) => sign::verify(&args),
         Verb::Keygen(args) => sign::keygen(&args),
         Verb::Route(args) => route::run(&args),
+        Verb::Filter(args) => filter::run(&args),
         Verb::Negotiate(args) => negotiate::run(&args),
         Verb::Compat(args) => compat::run(&args),
         Verb::Deprecations(args) => deprecations::run(&args),

@@ -14,7 +14,6 @@ pub use test::{Comparison, Literal};
 
 use crate::json::Json;
 use crate::scalar::{Priority, Quantity, Severity, Span};
-use error::Place;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;

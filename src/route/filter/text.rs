@@ -252,7 +252,9 @@ impl<'a> Parser<'a> {
     fn field(&mut self) -> Result<Field, FilterError> {
         let (at, lexeme) = self.peek();
         let name = match lexeme {
-            Lexeme::Run(name) => SmolStr::new(name),
+            Lexeme::Run(name) if !KEYWORDS.contains(&name) || name == "priority" => {
+                SmolStr::new(name)
+            }
             Lexeme::Quoted(quoted) => unquoted(quoted, at)?,
             _ => return Err(self.expected("a field or a JSON pointer", at)),
         };
@@ -271,20 +273,27 @@ impl<'a> Parser<'a> {
             _ => return Err(self.expected("a comparison such as `=`, `>=` or `prefix`", at)),
         }
         self.skip(at, lexeme);
-        let (value_at, value) = self.value()?;
-        let filter = match (lexeme, value) {
-            (Lexeme::Sign("="), value) => Filter::exact(field, value),
-            (Lexeme::Run("prefix"), Literal::Text(text)) => Filter::prefix(field, &text),
-            (Lexeme::Run("suffix"), Literal::Text(text)) => Filter::suffix(field, &text),
-            (Lexeme::Sign(sign), Literal::Number(number)) => {
-                let comparison = Comparison::ALL.iter().find(|known| known.as_str() == sign);
-                Filter::compare(field, comparison.copied().unwrap_or(Comparison::AtLeast), number)
+        let (value_at, filter) = match lexeme {
+            Lexeme::Run(word) => {
+                let (value_at, text) = self.part_of_text()?;
+                let prefix = word == "prefix";
+                let test = if prefix { Filter::prefix } else { Filter::suffix };
+                (value_at, test(field, &text))
             }
-            (lexeme, _) => {
-                // Looked at again, to tell what was found.
-                self.at = value_at;
-                let number = matches!(lexeme, Lexeme::Sign(_));
-                return Err(self.expected(if number { "a number" } else { "a text" }, value_at));
+            Lexeme::Sign(sign) if sign != "=" => {
+                let (value_at, value) = self.value()?;
+                let Literal::Number(number) = value else {
+                    // Looked at again, to tell what was found.
+                    self.at = value_at;
+                    return Err(self.expected("a number", value_at));
+                };
+                let comparison = Comparison::ALL.iter().find(|known| known.as_str() == sign);
+                let comparison = comparison.copied().unwrap_or(Comparison::AtLeast);
+                (value_at, Filter::compare(field, comparison, number))
+            }
+            _ => {
+                let (value_at, value) = self.value()?;
+                (value_at, Filter::exact(field, value))
             }
         };
         filter.map_err(|error| error.or_at(|| Place::Byte(value_at)))
@@ -309,6 +318,18 @@ impl<'a> Parser<'a> {
         };
         self.skip(at, lexeme);
         Ok((at, value))
+    }
+
+    /// What a text starts or ends with: a text, whatever it looks like.
+    fn part_of_text(&mut self) -> Result<(usize, SmolStr), FilterError> {
+        let (at, lexeme) = self.peek();
+        let text = match lexeme {
+            Lexeme::Run(run) if !KEYWORDS.contains(&run) => SmolStr::new(run),
+            Lexeme::Quoted(quoted) => unquoted(quoted, at)?,
+            _ => return Err(self.expected("a text", at)),
+        };
+        self.skip(at, lexeme);
+        Ok((at, text))
     }
 
     /// A word of a scale or a duration, quoted or not.

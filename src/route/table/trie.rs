@@ -112,11 +112,13 @@ struct Node {
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     /// One bit for each pair, several pairs to a bit.
-    filter: u64,
+    filter: [u64; NARROW],
     nodes: u32,
 }
 
-/// The filter of patterns without a workflow, which many pairs share.
+/// Words of a workflow's filter: of 256 bits, the pairs of twenty patterns leave most empty.
+const NARROW: usize = 4;
+/// Words of the filter of patterns without a workflow, which many pairs share.
 const WIDE: usize = 64;
 
 /// The tokens of a registered type.
@@ -152,14 +154,22 @@ fn spot(first: u32, last: u32) -> u32 {
     first.wrapping_mul(0x9E37_79B1).wrapping_add(last.wrapping_mul(0x85EB_CA77))
 }
 
+/// Word and bit of a spot in a filter of a power of two of words.
 #[inline]
-fn narrow_bit(spot: u32) -> u64 {
-    1 << (spot >> 26)
+fn bit<const WORDS: usize>(spot: u32) -> (usize, u64) {
+    ((spot >> 26) as usize % WORDS, 1 << (spot >> 20 & 63))
 }
 
 #[inline]
-fn wide_bit(spot: u32) -> (usize, u64) {
-    ((spot >> 26) as usize % WIDE, 1 << (spot >> 20 & 63))
+fn has<const WORDS: usize>(filter: &[u64; WORDS], spot: u32) -> bool {
+    let (word, bit) = bit::<WORDS>(spot);
+    filter[word] & bit != 0
+}
+
+#[inline]
+fn set<const WORDS: usize>(filter: &mut [u64; WORDS], spot: u32) {
+    let (word, bit) = bit::<WORDS>(spot);
+    filter[word] |= bit;
 }
 
 /// The pairs of tokens that a key meets.
@@ -275,10 +285,9 @@ impl Trie {
         let place = self.workflows.own_mut(workflow);
         self.families[usize::from(first & TYPED != 0)] += 1;
         place.nodes += 1;
-        place.filter |= narrow_bit(spot);
+        set(&mut place.filter, spot);
         if workflow == ANY {
-            let (word, bit) = wide_bit(spot);
-            self.wide[word] |= bit;
+            set(&mut self.wide, spot);
         }
         at
     }
@@ -296,7 +305,7 @@ impl Trie {
             place.nodes -= 1;
             // Bits are shared, so they go when all pairs have gone.
             if place.nodes == 0 {
-                place.filter = 0;
+                place.filter = [0; NARROW];
                 if path.workflow == ANY {
                     self.wide.fill(0);
                 }
@@ -326,20 +335,26 @@ impl Trie {
         let pairs = self.pairs(key);
         let pairs = &pairs.pairs[..pairs.count];
         let workflow = self.workflows.find(self.seed, key.workflow()).unwrap_or(ANY);
-        let narrow = if workflow == ANY { 0 } else { self.workflows.own(workflow).filter };
-        for &(first, last) in pairs {
+        let narrow = &self.workflows.own(workflow).filter;
+        // First what may be there, without a branch; most of it is not.
+        let (mut wide_set, mut narrow_set) = (0_u32, 0_u32);
+        for (at, &(first, last)) in pairs.iter().enumerate() {
             let spot = spot(first, last);
-            let (word, bit) = wide_bit(spot);
-            if self.wide[word] & bit != 0
-                && let Some((_, node)) = self.find(Path { workflow: ANY, first, last })
-            {
-                take(node.hits.as_slice());
+            wide_set |= u32::from(has(&self.wide, spot)) << at;
+            narrow_set |= u32::from(has(narrow, spot)) << at;
+        }
+        let mut look = |mut set: u32, workflow| {
+            while set != 0 {
+                let (first, last) = pairs[set.trailing_zeros() as usize];
+                set &= set - 1;
+                if let Some((_, node)) = self.find(Path { workflow, first, last }) {
+                    take(node.hits.as_slice());
+                }
             }
-            if narrow & narrow_bit(spot) != 0
-                && let Some((_, node)) = self.find(Path { workflow, first, last })
-            {
-                take(node.hits.as_slice());
-            }
+        };
+        look(wide_set, ANY);
+        if workflow != ANY {
+            look(narrow_set, workflow);
         }
     }
 
