@@ -56,7 +56,7 @@
 //! | [`finding`] | findings, reports, and the table of codes |
 //! | [`event`] | the registry, the codec, the three forms of an event, record streams |
 //! | [`message`] | documents, control messages, the envelope |
-//! | [`route`] | routing keys and subscription patterns |
+//! | [`route`] | routing keys, subscription patterns, tables of them, filters |
 //! | [`validate`] | all four levels of validation, and messages in Markdown and shell files |
 //! | [`machine`] | requests, answers, circuit breaker, greeting, presence: state machines without I/O |
 //! | [`version`] | negotiation, compatibility, deprecation, migration |

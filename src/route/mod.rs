@@ -1,4 +1,13 @@
-//! Routing: the key an event is published under, and the patterns that select events.
+//! Routing: the key an event is published under, the patterns that select events, and filters.
+//!
+//! | to | use |
+//! |---|---|
+//! | say where an event goes | [`RouteKey`] |
+//! | select events by type, workflow and phase | [`Pattern`] |
+//! | try many patterns at once, and share events out in queue groups | [`RouteTable`] |
+//! | narrow further, by header fields and data | [`Filter`] |
+//!
+//! # Patterns
 //!
 //! Patterns come in two families, told apart by the first token. It is a type if it is upper
 //! case (a letter `A` to `Z`, then such letters, digits and `_`), else a scope.

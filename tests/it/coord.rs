@@ -371,3 +371,71 @@ fn limits_are_settable() {
     let row: Value = serde_json::from_slice(&few.stdout).unwrap();
     assert_eq!((row["findings"].as_array().unwrap().len(), &row["omitted"]), (1, &Value::from(3)));
 }
+
+#[test]
+fn filter_test_tells_what_a_filter_accepts() {
+    let input = concat!(
+        r#"TASK_FAILED:wf_001:build:{"task_id":"t1","agent_id":"a1","failure_reason":"x","retry_count":3}"#,
+        "\n",
+        r#"TASK_FAILED:wf_002:build:{"task_id":"t2","agent_id":"a1","failure_reason":"x","retry_count":1}"#,
+        "\n",
+        r#"{"source":"hub","timestamp":"2025-01-15T11:59:00Z","priority":"high","release":{"allocation_id":"alloc_1"}}"#,
+        "\n",
+    );
+    let lines: Vec<&str> = input.lines().collect();
+    let test = |args: &[&str]| run(&[&["filter", "test"], args].concat(), input.as_bytes());
+
+    let output = test(&["/retry_count >= 3 or priority >= high"]);
+    assert_eq!(output.status.code(), Some(0));
+    let expected = format!("match    {}\nno match {}\nmatch    {}\n", lines[0], lines[1], lines[2]);
+    assert_eq!(out(&output), expected);
+
+    let now = ["--now", "2025-01-15T12:00:00Z", "--format", "records"];
+    let young = test(&[&["age <= 1m"], &now[..]].concat());
+    assert_eq!((young.status.code(), out(&young)), (Some(0), format!("{}\n", lines[2])));
+    let old = test(&[&["age <= 59s"], &now[..]].concat());
+    assert_eq!((old.status.code(), out(&old)), (Some(1), String::new()));
+    // Measured from the clock, it is older than that.
+    assert_eq!(test(&["age <= 60s"]).status.code(), Some(1));
+
+    let json = r#"{"exact":{"field":"/task_id","value":"t2"}}"#;
+    let rows = out(&test(&[json, "--format", "json"]));
+    let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    assert_eq!(
+        rows[1],
+        serde_json::json!({"source": "<stdin>", "line": 2, "accepted": true, "record": lines[1]})
+    );
+    assert_eq!(rows[2]["accepted"], false);
+}
+
+#[test]
+fn filter_test_says_what_is_wrong() {
+    let bad = run(&["filter", "test", "/é = 1"], b"");
+    assert_eq!(bad.status.code(), Some(2));
+    assert_eq!(
+        err(&bad),
+        "coord: expected a comparison such as `=`, `>=` or `prefix`, found 'é' (at byte 1)\n  \
+         /é = 1\n   ^\n"
+    );
+    let bad = run(&["filter", "test", r#"{"all":[{}]}"#], b"");
+    assert_eq!(
+        err(&bad),
+        "coord: expected an object with one key, found an empty one (at /all/0)\n  \
+         {\"all\":[{}]}\n"
+    );
+    let bad = run(&["filter", "test", "{"], b"");
+    assert_eq!(
+        err(&bad),
+        "coord: the filter is no JSON: the text ends inside a value at byte 1\n  {\n"
+    );
+    let bad = run(&["filter", "test", "all()", "--now", "today"], b"");
+    assert_eq!(bad.status.code(), Some(2));
+    let input = format!("no event\n{GOOD}");
+    let odd = run(&["filter", "test", "kind = event"], input.as_bytes());
+    assert_eq!(odd.status.code(), Some(2));
+    assert_eq!(
+        err(&odd),
+        "coord: <stdin>:1: neither an event nor a message; `coord check` tells why\n"
+    );
+    assert!(out(&odd).starts_with("match "));
+}

@@ -220,7 +220,11 @@ fn text_errors_say_where_and_what() {
             5,
             "the quoted text is no JSON string: the text ends inside a value at byte 2",
         ),
-        ("/a = \"\\q\"", 5, "the quoted text is no JSON string: invalid escape at byte 1"),
+        (
+            "/a = \"\\q\"",
+            5,
+            "the quoted text is no JSON string: unknown escape in a string at byte 1",
+        ),
         ("/a~2 = 1", 0, "`/a~2` is no JSON pointer: behind `~` stands `0` or `1`"),
         ("/a~ = 1", 0, "`/a~` is no JSON pointer: behind `~` stands `0` or `1`"),
         ("typ = A", 0, "`typ` is no field of a header; did you mean `type`?"),

@@ -7,7 +7,7 @@ use coordination_protocol::json::{Dialect, canonical, check};
 use coordination_protocol::message::{
     Envelope, ErrorContext, IntoReport, MessageKind, MessageRef, Occurrence, Problem,
 };
-use coordination_protocol::route::{Pattern, RouteKey};
+use coordination_protocol::route::{Filter, Pattern, RouteKey};
 use coordination_protocol::scalar::{
     ByteSize, ComponentId, ComponentVersion, Digest, ErrorCategory, ErrorId, ErrorType, Percent,
     Priority, Severity, Span, Timestamp, Window, WorkflowId,
@@ -88,6 +88,7 @@ fn every_error_becomes_a_report() {
         Box::new("x".parse::<Mode>().unwrap_err()),
         Box::new(RouteKey::parse("x").unwrap_err()),
         Box::new(Pattern::parse("a..b").unwrap_err()),
+        Box::new(Filter::parse("type").unwrap_err()),
         Box::new(rights.may_publish(&hub, &RouteKey::new("A", "b", "c")).unwrap_err()),
         Box::new(Rights::new().with_component(&hub, ["a..b"], []).unwrap_err()),
         Box::new(freshness.check(None, None, 0).unwrap_err()),

@@ -7,7 +7,7 @@
 const EMPTY: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+pub(super) struct Slot {
     /// The low half of the hash; its low bits choose the slot.
     tag: u32,
     at: u32,
@@ -19,11 +19,15 @@ pub(super) struct Index {
     used: usize,
 }
 
+impl Slot {
+    pub(super) const NONE: Slot = Slot { tag: 0, at: EMPTY };
+}
+
 impl Index {
     const LEAST: usize = 8;
 
     pub(super) fn new() -> Self {
-        Index { slots: vec![Slot { tag: 0, at: EMPTY }; Self::LEAST], used: 0 }
+        Index { slots: vec![Slot::NONE; Self::LEAST], used: 0 }
     }
 
     /// Where the walk for a tag starts. The length is a power of two.
@@ -39,11 +43,28 @@ impl Index {
 
     /// The position with this hash that is the wanted one.
     #[inline]
-    pub(super) fn find(&self, hash: u64, mut wanted: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(super) fn find(&self, hash: u64, wanted: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.find_from(self.first(hash), hash, wanted)
+    }
+
+    /// The slot where the search for a hash starts. Who looks for several things reads their first
+    /// slots before anything else, so that the memory is asked for all of them at once.
+    #[inline]
+    pub(super) fn first(&self, hash: u64) -> Slot {
+        self.slots[self.home(hash as u32)]
+    }
+
+    /// As [`find`](Self::find), from the first slot on.
+    #[inline]
+    pub(super) fn find_from(
+        &self,
+        first: Slot,
+        hash: u64,
+        mut wanted: impl FnMut(u32) -> bool,
+    ) -> Option<u32> {
         let tag = hash as u32;
-        let mut slot = self.home(tag);
+        let (mut slot, mut found) = (self.home(tag), first);
         loop {
-            let found = self.slots[slot];
             if found.at == EMPTY {
                 return None;
             }
@@ -51,6 +72,7 @@ impl Index {
                 return Some(found.at);
             }
             slot = self.after(slot);
+            found = self.slots[slot];
         }
     }
 
@@ -58,7 +80,7 @@ impl Index {
     pub(super) fn add(&mut self, hash: u64, at: u32) {
         // At least a quarter stays empty, so every walk ends, and soon.
         if (self.used + 1) * 4 > self.slots.len() * 3 {
-            let wider = vec![Slot { tag: 0, at: EMPTY }; self.slots.len() * 2];
+            let wider = vec![Slot::NONE; self.slots.len() * 2];
             for slot in std::mem::replace(&mut self.slots, wider) {
                 if slot.at != EMPTY {
                     self.put(slot);

@@ -6,7 +6,7 @@
 //! may hold it. What is left is hardly more than one lookup for each pattern that is met.
 
 use super::hash;
-use super::index::Index;
+use super::index::{Index, Slot};
 use super::tokens::{ANY, Tokens};
 use crate::event::REGISTRY;
 use crate::route::key::{RouteKey, widening_scope};
@@ -240,14 +240,14 @@ impl Trie {
     }
 
     #[inline]
-    fn find(&self, path: Path) -> Option<(u32, &Node)> {
-        let mut found = None;
-        self.index
-            .find(self.hash(path), |at| {
-                found = self.nodes[at as usize].as_ref().filter(|node| node.path == path);
-                found.is_some()
-            })
-            .zip(found)
+    fn node(&self, at: u32) -> Option<&Node> {
+        self.nodes.get(at as usize)?.as_ref()
+    }
+
+    #[inline]
+    fn find_from(&self, slot: Slot, hash: u64, path: Path) -> Option<u32> {
+        let is = |at| self.node(at).is_some_and(|node| node.path == path);
+        self.index.find_from(slot, hash, is)
     }
 
     /// Adds a subscription; gives the node that it stands at.
@@ -266,7 +266,8 @@ impl Trie {
         };
         let workflow = self.workflows.take_some(self.seed, workflow.as_ref().map(SmolStr::as_str));
         let path = Path { workflow, first, last };
-        if let Some((at, _)) = self.find(path) {
+        let hash = self.hash(path);
+        if let Some(at) = self.find_from(self.index.first(hash), hash, path) {
             if let Some(node) = &mut self.nodes[at as usize] {
                 node.hits.push(hit);
             }
@@ -280,7 +281,7 @@ impl Trie {
             self.nodes.push(node);
             self.nodes.len() as u32 - 1
         };
-        self.index.add(self.hash(path), at);
+        self.index.add(hash, at);
         let spot = spot(first, last);
         let place = self.workflows.own_mut(workflow);
         self.families[usize::from(first & TYPED != 0)] += 1;
@@ -343,18 +344,41 @@ impl Trie {
             wide_set |= u32::from(has(&self.wide, spot)) << at;
             narrow_set |= u32::from(has(narrow, spot)) << at;
         }
-        let mut look = |mut set: u32, workflow| {
-            while set != 0 {
-                let (first, last) = pairs[set.trailing_zeros() as usize];
-                set &= set - 1;
-                if let Some((_, node)) = self.find(Path { workflow, first, last }) {
-                    take(node.hits.as_slice());
-                }
-            }
-        };
-        look(wide_set, ANY);
+        self.look(ANY, pairs, wide_set, &mut take);
         if workflow != ANY {
-            look(narrow_set, workflow);
+            self.look(workflow, pairs, narrow_set, &mut take);
+        }
+    }
+
+    /// Looks up the pairs of a set below a workflow.
+    #[inline]
+    fn look<'t>(
+        &'t self,
+        workflow: u32,
+        pairs: &[(u32, u32)],
+        set: u32,
+        take: &mut impl FnMut(&'t [Hit]),
+    ) {
+        let path = |at: u32| {
+            let (first, last) = pairs[at as usize];
+            Path { workflow, first, last }
+        };
+        let mut probes = [(0, Slot::NONE); PAIRS];
+        let mut rest = set;
+        let mut count = 0;
+        while rest != 0 {
+            let hash = self.hash(path(rest.trailing_zeros()));
+            probes[count] = (hash, self.index.first(hash));
+            count += 1;
+            rest &= rest - 1;
+        }
+        let mut rest = set;
+        for &(hash, slot) in &probes[..count] {
+            let path = path(rest.trailing_zeros());
+            rest &= rest - 1;
+            if let Some(node) = self.find_from(slot, hash, path).and_then(|at| self.node(at)) {
+                take(node.hits.as_slice());
+            }
         }
     }
 
