@@ -183,16 +183,6 @@ impl<'a> RouteKey<'a> {
         }
     }
 
-    /// Whether two keys are the same in all that patterns look at.
-    #[inline]
-    pub(super) fn same(&self, other: &RouteKey<'_>) -> bool {
-        let origin = match (&self.origin, &other.origin) {
-            (Origin::Protocol(own), Origin::Protocol(met)) => own == met,
-            (own, met) => own == met && self.type_name == other.type_name,
-        };
-        origin && self.workflow == other.workflow && self.phase == other.phase
-    }
-
     /// Whether a pattern's scope selects this key.
     pub(super) fn in_scope(&self, scope: &str) -> bool {
         scope.eq_ignore_ascii_case(self.raw_scope())

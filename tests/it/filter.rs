@@ -534,7 +534,7 @@ fn decimal(text: &str) -> (i8, Vec<u8>, i64) {
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let mut all: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|b| b - b'0').collect();
-    let mut point = whole.len() as i64 + exponent.parse::<i64>().unwrap();
+    let mut point = i64::try_from(whole.len()).unwrap() + exponent.parse::<i64>().unwrap();
     while all.first() == Some(&0) {
         all.remove(0);
         point -= 1;
@@ -629,7 +629,7 @@ fn naive(filter: &Value, plain: &Plain) -> bool {
             let scale = ["low", "medium", "high", "critical"];
             rank(&scale, text) >= rank(&scale, wanted_text)
         }),
-        _ => text.and_then(|text| chrono_millis(text)).is_some_and(|moment| {
+        _ => text.and_then(chrono_millis).is_some_and(|moment| {
             let most = match wanted_text {
                 "1m" | "60s" => 60_000,
                 "2h 30m" => 9_000_000,

@@ -348,10 +348,10 @@ fn one_member_of_each_group_receives() {
         let registries = registries();
         let mut table = RouteTable::new();
         let mut members: BTreeMap<SubscriptionId, (Pattern, Option<String>)> = BTreeMap::new();
-        for _ in 0..rng.below(6) + 1 {
+        for _ in 0..=rng.below(6) {
             let shared = any_pattern(rng);
             let group = rng.pick(&["", "a", "b", "workers"]);
-            for _ in 0..rng.below(4) + 1 {
+            for _ in 0..=rng.below(4) {
                 let (id, group) = if rng.one_in(4) {
                     (table.insert(shared.clone(), ()), None)
                 } else {

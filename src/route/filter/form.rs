@@ -7,6 +7,7 @@ use super::{Filter, Node};
 use crate::json::{Json, Kind, Token, elements, members, pointer};
 use crate::scalar::{Priority, Quantity, Severity, Span};
 use smol_str::SmolStr;
+use std::fmt::Write as _;
 
 /// Every key that says what a filter is, with the keys of its value.
 const FORMS: &[(&str, &[&str])] = &[
@@ -225,23 +226,23 @@ fn write_node(out: &mut String, node: &Node) {
 }
 
 fn write_test(out: &mut String, test: &Test) {
-    let text = |text: &str| Json::text(text).to_string();
+    let quoted = |value: &str| Json::text(value).to_string();
     let (name, op, value) = match test {
-        Test::Exact(_, Literal::Text(value)) => ("exact", None, text(value)),
+        Test::Exact(_, Literal::Text(value)) => ("exact", None, quoted(value)),
         Test::Exact(_, Literal::Number(number)) => ("exact", None, number.to_string()),
         Test::Exact(_, Literal::Bool(value)) => ("exact", None, value.to_string()),
         Test::Exact(_, Literal::Null) => ("exact", None, "null".to_owned()),
-        Test::Prefix(_, value) => ("prefix", None, text(value)),
-        Test::Suffix(_, value) => ("suffix", None, text(value)),
+        Test::Prefix(_, value) => ("prefix", None, quoted(value)),
+        Test::Suffix(_, value) => ("suffix", None, quoted(value)),
         Test::Compare(_, comparison, number) => ("compare", Some(*comparison), number.to_string()),
-        Test::Severity(_, least) => ("min_severity", None, text(least.as_str())),
-        Test::Priority(_, least) => ("min_priority", None, text(least.as_str())),
-        Test::Age(_, most, _) => ("max_age", None, text(most.as_str())),
+        Test::Severity(_, least) => ("min_severity", None, quoted(least.as_str())),
+        Test::Priority(_, least) => ("min_priority", None, quoted(least.as_str())),
+        Test::Age(_, most, _) => ("max_age", None, quoted(most.as_str())),
     };
-    let field = text(test.field().as_str());
-    out.push_str(&format!("{{\"{name}\":{{\"field\":{field},"));
+    let field = quoted(test.field().as_str());
+    let _ = write!(out, "{{\"{name}\":{{\"field\":{field},");
     if let Some(op) = op {
-        out.push_str(&format!("\"op\":\"{op}\","));
+        let _ = write!(out, "\"op\":\"{op}\",");
     }
-    out.push_str(&format!("\"value\":{value}}}}}"));
+    let _ = write!(out, "\"value\":{value}}}}}");
 }

@@ -85,8 +85,7 @@ impl<'a> Parser<'a> {
     fn skip(&mut self, at: usize, lexeme: Lexeme<'_>) {
         self.at = at
             + match lexeme {
-                Lexeme::Sign(text) => text.len(),
-                Lexeme::Run(text) | Lexeme::Quoted(text) => text.len(),
+                Lexeme::Sign(text) | Lexeme::Run(text) | Lexeme::Quoted(text) => text.len(),
                 Lexeme::Odd(c) => c.len_utf8(),
                 Lexeme::End => 0,
             };
@@ -275,10 +274,12 @@ impl<'a> Parser<'a> {
         self.skip(at, lexeme);
         let (value_at, filter) = match lexeme {
             Lexeme::Run(word) => {
-                let (value_at, text) = self.part_of_text()?;
-                let prefix = word == "prefix";
-                let test = if prefix { Filter::prefix } else { Filter::suffix };
-                (value_at, test(field, &text))
+                let (value_at, part) = self.part_of_text()?;
+                let filter = match word {
+                    "prefix" => Filter::prefix(field, &part),
+                    _ => Filter::suffix(field, &part),
+                };
+                (value_at, filter)
             }
             Lexeme::Sign(sign) if sign != "=" => {
                 let (value_at, value) = self.value()?;
@@ -414,16 +415,16 @@ fn write_test(f: &mut fmt::Formatter<'_>, test: &Test) -> fmt::Result {
             write_field(f, field)?;
             f.write_str(" = ")?;
             match value {
-                Literal::Text(text) => write_text(f, text),
+                Literal::Text(value) => write_text(f, value),
                 Literal::Number(number) => write!(f, "{number}"),
                 Literal::Bool(value) => write!(f, "{value}"),
                 Literal::Null => f.write_str("null"),
             }
         }
-        Test::Prefix(field, text) | Test::Suffix(field, text) => {
+        Test::Prefix(field, part) | Test::Suffix(field, part) => {
             write_field(f, field)?;
             f.write_str(if matches!(test, Test::Prefix(..)) { " prefix " } else { " suffix " })?;
-            write_text(f, text)
+            write_text(f, part)
         }
         Test::Compare(field, comparison, number) => {
             write_field(f, field)?;

@@ -88,8 +88,8 @@ fn lower(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * ONES;
     let low = word & !HIGH;
-    let from_a = low + (0x80 - b'A' as u64) * ONES;
-    let above_z = low + (0x7F - b'Z' as u64) * ONES;
+    let from_a = low + (0x80 - u64::from(b'A')) * ONES;
+    let above_z = low + (0x7F - u64::from(b'Z')) * ONES;
     word | ((from_a & !above_z & !word & HIGH) >> 2)
 }
 

@@ -5,7 +5,9 @@
 
 use super::hash;
 use super::trie::Hit;
+use crate::event::EventType;
 use crate::route::key::RouteKey;
+use smol_str::SmolStr;
 
 /// How many keys there is room for.
 const PLACES: usize = 4096;
@@ -23,9 +25,24 @@ pub(super) struct Hot {
 struct Note {
     /// The state of the table that it tells of.
     version: u64,
-    key: RouteKey<'static>,
-    hits: Vec<Hit>,
+    kind: Option<EventType>,
     grouped: bool,
+    // Short texts stand in the note itself.
+    workflow: SmolStr,
+    phase: Option<SmolStr>,
+    /// The whole key, unless its type is the protocol's and says it all.
+    whole: Option<Box<RouteKey<'static>>>,
+    hits: Vec<Hit>,
+}
+
+impl Note {
+    #[inline]
+    fn is_of(&self, key: &RouteKey<'_>) -> bool {
+        self.kind == key.event_type()
+            && self.workflow == key.workflow()
+            && self.phase.as_deref() == key.phase()
+            && self.whole.as_ref().is_none_or(|whole| **whole == *key)
+    }
 }
 
 /// What is known of a key.
@@ -54,7 +71,7 @@ impl Hot {
         );
         let at = place as usize % PLACES;
         let note = self.notes[at].as_ref();
-        if note.is_some_and(|note| note.version == version && note.key.same(key)) {
+        if note.is_some_and(|note| note.version == version && note.is_of(key)) {
             return Seen::Noted(at);
         }
         if std::mem::replace(&mut self.met[at], place) == place {
@@ -77,18 +94,24 @@ impl Hot {
         }
         let grouped = super::grouped(hits);
         match &mut self.notes[at] {
-            Some(note) => {
-                if !note.key.same(key) {
-                    note.key = key.clone().into_owned();
-                }
+            Some(note) if note.is_of(key) => {
                 note.version = version;
                 note.grouped = grouped;
                 note.hits.clear();
                 note.hits.extend_from_slice(hits);
             }
-            none => {
-                let key = key.clone().into_owned();
-                *none = Some(Note { version, key, hits: hits.to_vec(), grouped });
+            other => {
+                let kind = key.event_type();
+                let whole = kind.is_none().then(|| Box::new(key.clone().into_owned()));
+                *other = Some(Note {
+                    version,
+                    kind,
+                    grouped,
+                    workflow: key.workflow().into(),
+                    phase: key.phase().map(SmolStr::new),
+                    whole,
+                    hits: hits.to_vec(),
+                });
             }
         }
     }

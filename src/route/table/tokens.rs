@@ -117,17 +117,13 @@ impl<P: Default> Tokens<P> {
     pub(super) fn own_mut(&mut self, at: u32) -> &mut P {
         &mut self.entries[at as usize].own
     }
-}
 
-impl<P: Default> Tokens<P> {
     /// As [`take`](Self::take), and nothing for no text.
     pub(super) fn take_some(&mut self, seed: u64, text: Option<&str>) -> u32 {
-        match text {
-            Some(text) => self.take(seed, text),
-            None => {
-                self.entries[ANY as usize].uses += 1;
-                ANY
-            }
-        }
+        let Some(text) = text else {
+            self.entries[ANY as usize].uses += 1;
+            return ANY;
+        };
+        self.take(seed, text)
     }
 }
