@@ -94,6 +94,6 @@ pub use finding::{Code, Finding, FindingSeverity, Level, Mode, Report, Verdict};
 pub use json::{Json, Limits};
 pub use machine::Machine;
 pub use message::{Envelope, Message, MessageKind, MessageRef};
-pub use route::{Pattern, RouteKey};
+pub use route::{Filter, Pattern, RouteKey, RouteTable};
 pub use scalar::{Instant, Now, Phase, ProtocolVersion, WorkflowId};
 pub use validate::{Checked, Validator};

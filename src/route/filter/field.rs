@@ -27,8 +27,8 @@ use std::str::FromStr;
 /// assert_eq!(Field::parse("workflow")?.as_str(), "workflow");
 /// assert_eq!(Field::parse("/usage/a~1b")?.as_str(), "/usage/a~1b");
 /// assert_eq!(
-///     Field::parse("sauce").unwrap_err().to_string(),
-///     "`sauce` is no field of a header; did you mean `source`?",
+///     Field::parse("sorce").unwrap_err().to_string(),
+///     "`sorce` is no field of a header; did you mean `source`?",
 /// );
 /// # Ok::<(), coordination_protocol::route::FilterError>(())
 /// ```
