@@ -65,15 +65,15 @@ impl Corpus {
         let random = &mut Random::new(3);
         (0..count)
             .map(|_| {
-                let share = random.below(10_000);
+                let draw = random.below(10_000);
                 let wide = match family {
                     Family::Typed => 9_480..9_980,
                     Family::Scoped => 9_956..9_998,
                 };
-                let shape = match share {
+                let shape = match draw {
                     0..6_000 => Shape::Full,
-                    _ if share < wide.start => Shape::Workflow,
-                    _ if share < wide.end => Shape::Anywhere,
+                    _ if draw < wide.start => Shape::Workflow,
+                    _ if draw < wide.end => Shape::Anywhere,
                     _ => Shape::Rest,
                 };
                 self.pattern(random, family, shape)
