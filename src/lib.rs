@@ -83,6 +83,7 @@ pub mod scalar;
 #[cfg(feature = "schema")]
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub mod schema;
+pub mod storage;
 pub mod validate;
 pub mod version;
 

@@ -1,0 +1,182 @@
+//! The append-only journal.
+
+use super::StorageLimits;
+use super::error::StorageError;
+use super::key::Key;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Records at positions, and named cursors.
+///
+/// What every implementation promises:
+///
+/// - **Positions are 1, 2, 3, ...** without gap or duplicate, in the order of the appends,
+///   whoever appends. A position is never given again, not even when all records were trimmed.
+/// - **A batch is atomic**: all of its records become visible, side by side, or none.
+/// - **Reading never skips**: what was trimmed is an error, not a silence.
+///
+/// ```
+/// use coordination_protocol::storage::{Journal, Key, MemoryJournal, StorageError, block_on};
+///
+/// block_on(async {
+///     let journal = MemoryJournal::new();
+///     let positions = journal.append(&["one", "two", "three"]).await?;
+///     assert_eq!(positions, 1..4);
+///
+///     // A reader that picks up where it left off, even after a restart.
+///     let name = Key::of(["monitor"])?;
+///     let at = journal.cursor(&name).await?;
+///     let records = journal.read(at.unwrap_or(1), 2).await?;
+///     assert_eq!(&*records[1].data, b"two");
+///     journal.move_cursor(&name, at, records[1].position + 1).await?;
+///     assert_eq!(journal.cursor(&name).await?, Some(3));
+///     Ok::<(), StorageError>(())
+/// })?;
+/// # Ok::<(), StorageError>(())
+/// ```
+pub trait Journal: Send + Sync {
+    /// How much one operation may carry.
+    fn limits(&self) -> StorageLimits {
+        StorageLimits::default()
+    }
+
+    /// Appends a batch and returns the positions of its records. An empty batch changes nothing.
+    ///
+    /// # Errors
+    /// [`TooLarge`](StorageError::TooLarge).
+    fn append<B: AsRef<[u8]> + Sync>(
+        &self,
+        batch: &[B],
+    ) -> impl Future<Output = Result<Range<u64>, StorageError>> + Send;
+
+    /// Up to `limit` records from a position on, in order, without a gap. Fewer come if the
+    /// journal ends or the page is full, none only if there are none. 0 reads like 1.
+    ///
+    /// # Errors
+    /// [`Trimmed`](StorageError::Trimmed) if the record at `from` is no longer there.
+    fn read(
+        &self,
+        from: u64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Record>, StorageError>> + Send;
+
+    /// The first position still there and the one that the next record gets.
+    fn bounds(&self) -> impl Future<Output = Result<Bounds, StorageError>> + Send;
+
+    /// Waits until there is a record at `from` or behind it, whoever appends it, and returns the
+    /// position behind the last one. It may be dropped at any time.
+    fn wait(&self, from: u64) -> impl Future<Output = Result<u64, StorageError>> + Send;
+
+    /// Removes the records before a position and returns how many there were. Cursors stay where
+    /// they are, so a reader that was left behind learns it.
+    ///
+    /// # Errors
+    /// [`OutOfRange`](StorageError::OutOfRange) if there is no such position yet.
+    fn trim(&self, before: u64) -> impl Future<Output = Result<u64, StorageError>> + Send;
+
+    /// Where a cursor stands: the next position that its reader wants. None if it is not there.
+    fn cursor(&self, name: &Key) -> impl Future<Output = Result<Option<u64>, StorageError>> + Send;
+
+    /// Moves a cursor, or makes one if `expected` is none. It may move back.
+    ///
+    /// # Errors
+    /// [`CursorMoved`](StorageError::CursorMoved) if it is not where it is expected;
+    /// [`OutOfRange`](StorageError::OutOfRange) if `to` lies outside of the [`Bounds`].
+    fn move_cursor(
+        &self,
+        name: &Key,
+        expected: Option<u64>,
+        to: u64,
+    ) -> impl Future<Output = Result<(), StorageError>> + Send;
+
+    /// Removes a cursor and tells whether it was there.
+    fn remove_cursor(&self, name: &Key) -> impl Future<Output = Result<bool, StorageError>> + Send;
+
+    /// All cursors, ordered by name.
+    fn cursors(&self) -> impl Future<Output = Result<Vec<Cursor>, StorageError>> + Send;
+}
+
+/// One record of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// Its position.
+    pub position: u64,
+    /// The bytes, shared.
+    pub data: Arc<[u8]>,
+}
+
+impl Record {
+    /// The bytes at a position.
+    pub fn new(position: u64, data: impl Into<Arc<[u8]>>) -> Self {
+        Record { position, data: data.into() }
+    }
+}
+
+/// A named place in a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cursor {
+    /// Its name.
+    pub name: Key,
+    /// The next position that its reader wants.
+    pub position: u64,
+}
+
+impl Cursor {
+    /// A cursor at a position.
+    pub const fn new(name: Key, position: u64) -> Self {
+        Cursor { name, position }
+    }
+}
+
+/// What a journal spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bounds {
+    /// The first position that is still there; `next` if there is no record.
+    pub first: u64,
+    /// The position that the next record gets.
+    pub next: u64,
+}
+
+impl Bounds {
+    /// From the first position to the one behind the last.
+    pub const fn new(first: u64, next: u64) -> Self {
+        Bounds { first, next }
+    }
+
+    /// How many records there are.
+    pub const fn len(self) -> u64 {
+        self.next - self.first
+    }
+
+    /// Whether there is no record.
+    pub const fn is_empty(self) -> bool {
+        self.next == self.first
+    }
+
+    /// Where reading `from` starts.
+    ///
+    /// # Errors
+    /// [`Trimmed`](StorageError::Trimmed).
+    pub const fn start(self, from: u64) -> Result<u64, StorageError> {
+        let from = if from == 0 { 1 } else { from };
+        if from < self.first {
+            return Err(StorageError::Trimmed { from, first: self.first });
+        }
+        Ok(from)
+    }
+
+    /// Refuses a position that a cursor cannot have.
+    ///
+    /// # Errors
+    /// [`OutOfRange`](StorageError::OutOfRange).
+    pub const fn check(self, position: u64) -> Result<(), StorageError> {
+        if position < self.first || position > self.next {
+            let Bounds { first, next } = self;
+            return Err(StorageError::OutOfRange { position, first, next });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! Storage: a versioned key/value store and an append-only journal, as traits and in memory.
+//!
+//! Components that share state need two things of a store. Either both offer is what a `SQLite`
+//! transaction and a NATS `JetStream` bucket or stream can do, so an implementation is thin.
+//!
+//! | trait | holds | guarantees |
+//! |---|---|---|
+//! | [`Store`] | bytes under a [`Key`] | each write gets a revision that is never given again; a write with an [`Expect`] happens only if the key is as expected |
+//! | [`Journal`] | records at positions 1, 2, 3, ... | a batch is appended as a whole or not at all; positions have no gap; named cursors remember how far a reader got |
+//!
+//! An operation that returned `Ok` is acknowledged: it survives what the implementation says it
+//! survives. An operation that returned an error changed nothing, but for
+//! [`Unavailable`](StorageError::Unavailable), where it is not known. The same goes for a future
+//! that is dropped before it is done.
+//!
+//! Futures are native (`impl Future + Send`), so the traits need no runtime. [`block_on`] drives
+//! one where there is none. [`MemoryStore`] and [`MemoryJournal`] are bounded and safe to share
+//! between threads; their contents end with the process.
+//!
+//! ```
+//! use coordination_protocol::storage::{Expect, Key, MemoryStore, Store, StorageError, block_on};
+//!
+//! block_on(async {
+//!     let store = MemoryStore::new();
+//!     let key = Key::of(["state", "wf_001"])?;
+//!     let first = store.put(&key, b"{\"state_version\":1}", Expect::Absent).await?;
+//!
+//!     // Two writers read the same revision; only one of them can replace it.
+//!     store.put(&key, b"{\"state_version\":2}", Expect::Revision(first)).await?;
+//!     let late = store.put(&key, b"{\"state_version\":2}", Expect::Revision(first)).await;
+//!     assert_eq!(late.unwrap_err().to_string(), "`state/wf_001` has revision 2, expected revision 1");
+//!     Ok::<(), StorageError>(())
+//! })?;
+//! # Ok::<(), StorageError>(())
+//! ```
+//!
+//! An implementation shows that it keeps these promises with the module `conformance` (feature
+//! `conformance`).
+
+mod block;
+mod error;
+mod journal;
+mod key;
+mod memory;
+mod store;
+
+pub use block::block_on;
+pub use error::StorageError;
+pub use journal::{Bounds, Cursor, Journal, Record};
+pub use key::{Key, KeyError};
+pub use memory::{MemoryJournal, MemoryStore};
+pub use store::{Entry, Expect, Page, Scan, Store};
+
+/// How much one operation may carry. An implementation states its own.
+///
+/// ```
+/// use coordination_protocol::storage::StorageLimits;
+///
+/// let limits = StorageLimits::default().with_value_bytes(1 << 20);
+/// assert!(limits.check_value(1 << 20).is_ok());
+/// assert_eq!(
+///     limits.check_value((1 << 20) + 1).unwrap_err().to_string(),
+///     "a value has 1048577 bytes, at most 1048576 are allowed",
+/// );
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StorageLimits {
+    /// The most bytes of a value or of a record. 16 MiB unless set.
+    pub value_bytes: usize,
+    /// The most records of a batch that is appended. 10,000 unless set.
+    pub batch_records: usize,
+    /// The most bytes of such a batch. 64 MiB unless set.
+    pub batch_bytes: usize,
+    /// The most entries or records that one scan or read returns. 10,000 unless set.
+    pub page_items: usize,
+    /// A scan or read ends behind the item that takes it past this many bytes. 16 MiB unless set.
+    pub page_bytes: usize,
+}
+
+impl Default for StorageLimits {
+    fn default() -> Self {
+        StorageLimits {
+            value_bytes: 16 << 20,
+            batch_records: 10_000,
+            batch_bytes: 64 << 20,
+            page_items: 10_000,
+            page_bytes: 16 << 20,
+        }
+    }
+}
+
+impl StorageLimits {
+    /// Sets the most bytes of a value or of a record.
+    pub const fn with_value_bytes(mut self, bytes: usize) -> Self {
+        self.value_bytes = bytes;
+        self
+    }
+
+    /// Sets the most records and bytes of a batch.
+    pub const fn with_batch(mut self, records: usize, bytes: usize) -> Self {
+        self.batch_records = records;
+        self.batch_bytes = bytes;
+        self
+    }
+
+    /// Sets the most items of a page, and the bytes that end one.
+    pub const fn with_page(mut self, items: usize, bytes: usize) -> Self {
+        self.page_items = items;
+        self.page_bytes = bytes;
+        self
+    }
+
+    /// Refuses a value that is too large.
+    pub const fn check_value(&self, bytes: usize) -> Result<(), StorageError> {
+        within("a value", "bytes", bytes, self.value_bytes)
+    }
+
+    /// Refuses a batch that has too many or too large records.
+    pub fn check_batch(&self, sizes: impl Iterator<Item = usize>) -> Result<(), StorageError> {
+        let (mut records, mut bytes) = (0, 0_usize);
+        for size in sizes {
+            within("a record", "bytes", size, self.value_bytes)?;
+            records += 1;
+            bytes = bytes.saturating_add(size);
+        }
+        within("a batch", "records", records, self.batch_records)?;
+        within("a batch", "bytes", bytes, self.batch_bytes)
+    }
+}
+
+const fn within(
+    what: &'static str,
+    unit: &'static str,
+    size: usize,
+    limit: usize,
+) -> Result<(), StorageError> {
+    if size > limit {
+        return Err(StorageError::TooLarge { what, unit, size, limit });
+    }
+    Ok(())
+}
+
+crate::message::reports! {
+    KeyError, System, Corruption, "correct_and_retry", "Build keys with `Key::of` from identifiers.";
+}

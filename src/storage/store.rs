@@ -1,0 +1,189 @@
+//! The key/value store.
+
+use super::StorageLimits;
+use super::error::StorageError;
+use super::key::Key;
+use std::fmt;
+use std::sync::Arc;
+
+/// Bytes under keys, with revisions.
+///
+/// [The module](super) has an example. What every implementation promises:
+///
+/// - **Revisions grow.** Each write and each delete takes a revision higher than all before it in
+///   the store. None is given twice, not even after a delete, so an old revision never matches
+///   again. Between two revisions of one key there may be others.
+/// - **Compare and set is atomic.** Of several writers that expect the same revision, at most one
+///   succeeds.
+/// - **Reads see acknowledged writes**, whoever made them.
+/// - **Scans are ordered** by the bytes of the key. A page is one moment; two pages may be two.
+pub trait Store: Send + Sync {
+    /// How much one operation may carry.
+    fn limits(&self) -> StorageLimits {
+        StorageLimits::default()
+    }
+
+    /// The value of a key, if it is there.
+    fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Entry>, StorageError>> + Send;
+
+    /// Writes a value and returns its revision.
+    ///
+    /// # Errors
+    /// [`Conflict`](StorageError::Conflict) if the key is not as expected;
+    /// [`TooLarge`](StorageError::TooLarge).
+    fn put(
+        &self,
+        key: &Key,
+        value: &[u8],
+        expect: Expect,
+    ) -> impl Future<Output = Result<u64, StorageError>> + Send;
+
+    /// Removes a key and tells whether it was there.
+    ///
+    /// # Errors
+    /// [`Conflict`](StorageError::Conflict) if the key is not as expected.
+    fn delete(
+        &self,
+        key: &Key,
+        expect: Expect,
+    ) -> impl Future<Output = Result<bool, StorageError>> + Send;
+
+    /// The entries whose keys start with a text, a page at a time.
+    fn scan(&self, scan: &Scan) -> impl Future<Output = Result<Page, StorageError>> + Send;
+}
+
+/// A value with its key and revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The key.
+    pub key: Key,
+    /// The bytes, shared.
+    pub value: Arc<[u8]>,
+    /// The revision of the write that left this value.
+    pub revision: u64,
+}
+
+impl Entry {
+    /// A value under a key, at a revision.
+    pub fn new(key: Key, value: impl Into<Arc<[u8]>>, revision: u64) -> Self {
+        Entry { key, value: value.into(), revision }
+    }
+}
+
+/// What a writer expects of a key.
+///
+/// ```
+/// use coordination_protocol::storage::Expect;
+///
+/// assert!(Expect::Absent.holds(None));
+/// assert!(!Expect::Revision(3).holds(Some(4)));
+/// assert_eq!(Expect::Revision(3).to_string(), "revision 3");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Expect {
+    /// Anything: the last writer wins.
+    Any,
+    /// That the key is not there.
+    Absent,
+    /// That the key has this revision.
+    Revision(u64),
+}
+
+impl Expect {
+    /// Whether a key with this revision, or none if it is not there, is as expected.
+    pub fn holds(self, found: Option<u64>) -> bool {
+        match self {
+            Expect::Any => true,
+            Expect::Absent => found.is_none(),
+            Expect::Revision(revision) => found == Some(revision),
+        }
+    }
+
+    /// The same as a result, with the error that a store returns.
+    pub fn check(self, key: &Key, found: Option<u64>) -> Result<(), StorageError> {
+        if self.holds(found) {
+            return Ok(());
+        }
+        Err(StorageError::Conflict { key: key.clone(), expected: self, found })
+    }
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expect::Any => f.write_str("anything"),
+            Expect::Absent => f.write_str("no value"),
+            Expect::Revision(revision) => write!(f, "revision {revision}"),
+        }
+    }
+}
+
+/// Which entries to list.
+///
+/// ```
+/// use coordination_protocol::storage::{Key, MemoryStore, Scan, Store, Expect, StorageError, block_on};
+///
+/// block_on(async {
+///     let store = MemoryStore::new();
+///     for id in ["a", "b", "c"] {
+///         store.put(&Key::of(["state", id])?, b"", Expect::Absent).await?;
+///     }
+///     let mut scan = Scan::new("state/").with_limit(2);
+///     let page = store.scan(&scan).await?;
+///     assert_eq!((page.entries.len(), page.more), (2, true));
+///     scan = scan.after(page.entries[1].key.clone());
+///     let page = store.scan(&scan).await?;
+///     assert_eq!((page.entries[0].key.as_str(), page.more), ("state/c", false));
+///     Ok::<(), StorageError>(())
+/// })?;
+/// # Ok::<(), StorageError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Scan {
+    /// What the keys start with, as they print. Empty selects all. End it with `/` to select what
+    /// lies below a key.
+    pub prefix: String,
+    /// Only keys behind this one.
+    pub after: Option<Key>,
+    /// The most entries of a page, 100 unless set; the store's own limit holds, too.
+    pub limit: usize,
+}
+
+impl Scan {
+    /// All keys that start with a text.
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Scan { prefix: prefix.into(), after: None, limit: 100 }
+    }
+
+    /// Starts behind a key: the last one of the page before.
+    pub fn after(mut self, key: Key) -> Self {
+        self.after = Some(key);
+        self
+    }
+
+    /// Sets the most entries of a page. A page of 0 only tells whether there are any.
+    pub const fn with_limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+/// Some of the entries of a scan, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+impl Page {
+    /// A page.
+    pub const fn new(entries: Vec<Entry>, more: bool) -> Self {
+        Page { entries, more }
+    }
+}
