@@ -84,6 +84,7 @@ pub mod scalar;
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub mod schema;
 pub mod storage;
+pub mod transport;
 pub mod validate;
 pub mod version;
 

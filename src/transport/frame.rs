@@ -1,0 +1,196 @@
+//! Lines out of a stream of bytes, without I/O.
+
+/// Cuts a stream into lines, in whatever pieces it comes.
+///
+/// It holds at most one line within the limit. A line that is longer is passed over up to its end
+/// and reported once; the next one is read as usual. Empty lines are skipped, and a carriage
+/// return before the line break belongs to the break. What is inside a line is not judged.
+///
+/// ```
+/// use coordination_protocol::transport::{FrameError, LineDecoder};
+///
+/// let mut decoder = LineDecoder::new(8);
+/// let mut lines = Vec::new();
+/// let mut errors = Vec::new();
+/// for piece in ["one\ntw", "o\r\nfar too ", "long\n\nthree\n"] {
+///     let mut input = piece.as_bytes();
+///     while let Some(line) = decoder.next_line(&mut input) {
+///         match line {
+///             Ok(line) => lines.push(String::from_utf8_lossy(line).into_owned()),
+///             Err(error) => errors.push(error),
+///         }
+///     }
+/// }
+/// assert_eq!(lines, ["one", "two", "three"]);
+/// assert_eq!(errors, [FrameError::TooLong { at: 9, bytes: 12, limit: 8 }]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct LineDecoder {
+    limit: usize,
+    /// The start of a line whose end has not come; empty while a line is passed over.
+    held: Vec<u8>,
+    /// How many bytes of the current line have been taken.
+    taken: u64,
+    /// Where the current line starts in the stream.
+    at: u64,
+    /// The last of them was a carriage return.
+    cr: bool,
+    /// The line in `held` was handed out and is cleared with the next call.
+    spent: bool,
+}
+
+impl Default for LineDecoder {
+    /// For lines of at most 65,536 bytes, the limit of the reader.
+    fn default() -> Self {
+        LineDecoder::new(crate::json::Limits::default().bytes)
+    }
+}
+
+impl LineDecoder {
+    /// For lines of at most so many bytes, their break not counted.
+    pub const fn new(limit: usize) -> Self {
+        LineDecoder { limit, held: Vec::new(), taken: 0, at: 0, cr: false, spent: false }
+    }
+
+    /// The next line of the input, which is advanced behind it; none when the input is used up.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`], after which the decoder goes on with the next line.
+    pub fn next_line<'s, 'i: 's>(
+        &'s mut self,
+        input: &mut &'i [u8],
+    ) -> Option<Result<&'s [u8], FrameError>> {
+        if std::mem::take(&mut self.spent) {
+            self.held.clear();
+        }
+        loop {
+            let Some(end) = memchr::memchr(b'\n', input) else {
+                self.hold(input);
+                *input = &[];
+                return None;
+            };
+            let (piece, rest) = (&input[..end], &input[end + 1..]);
+            *input = rest;
+            let whole = self.taken == 0;
+            if whole {
+                self.taken = piece.len() as u64;
+                self.cr = piece.last() == Some(&b'\r');
+            } else {
+                self.hold(piece);
+            }
+            let at = self.at;
+            let bytes = self.taken - u64::from(self.cr);
+            self.at += self.taken + 1;
+            self.taken = 0;
+            self.cr = false;
+            if bytes > self.limit as u64 {
+                self.held.clear();
+                return Some(Err(FrameError::TooLong { at, bytes, limit: self.limit }));
+            }
+            if bytes == 0 {
+                self.held.clear();
+                continue;
+            }
+            if whole {
+                return Some(Ok(&piece[..bytes as usize]));
+            }
+            self.spent = true;
+            return Some(Ok(&self.held[..bytes as usize]));
+        }
+    }
+
+    /// What has come of a line that is not ended yet; empty if it is too long already.
+    pub fn partial(&self) -> &[u8] {
+        if self.spent { &[] } else { &self.held }
+    }
+
+    /// The stream has ended. The decoder is then as new, but for its position.
+    ///
+    /// # Errors
+    /// [`FrameError::Unterminated`] if the last line has no end: it may have been cut off.
+    pub fn finish(&mut self) -> Result<(), FrameError> {
+        let (at, bytes) = (self.at, self.taken);
+        self.held.clear();
+        self.spent = false;
+        self.taken = 0;
+        self.cr = false;
+        self.at += bytes;
+        if bytes > 0 {
+            return Err(FrameError::Unterminated { at, bytes });
+        }
+        Ok(())
+    }
+
+    /// Keeps a piece of a line, unless the line is too long already: one byte more than the limit
+    /// may be a carriage return.
+    fn hold(&mut self, piece: &[u8]) {
+        let Some(last) = piece.last() else { return };
+        self.cr = *last == b'\r';
+        self.taken += piece.len() as u64;
+        if self.taken <= (self.limit as u64).saturating_add(1) {
+            self.held.extend_from_slice(piece);
+        } else {
+            self.held = Vec::new();
+        }
+    }
+}
+
+/// Appends a line and its break.
+///
+/// ```
+/// use coordination_protocol::transport::{FrameError, encode_line};
+///
+/// let mut out = Vec::new();
+/// encode_line(b"one", &mut out)?;
+/// assert_eq!(out, b"one\n");
+/// assert_eq!(encode_line(b"two\nlines", &mut out), Err(FrameError::LineBreak { at: 3 }));
+/// # Ok::<(), FrameError>(())
+/// ```
+///
+/// # Errors
+/// [`FrameError::LineBreak`] and [`FrameError::Empty`]: the reader would see two lines, or none.
+/// Nothing is appended then.
+pub fn encode_line(line: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+    if line.is_empty() {
+        return Err(FrameError::Empty);
+    }
+    if let Some(at) = memchr::memchr2(b'\n', b'\r', line) {
+        return Err(FrameError::LineBreak { at });
+    }
+    out.extend_from_slice(line);
+    out.push(b'\n');
+    Ok(())
+}
+
+/// Why bytes are no line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// Longer than the limit.
+    #[error("the line at byte {at} has {bytes} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// Where the line starts in the stream.
+        at: u64,
+        /// How many bytes it has.
+        bytes: u64,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// The stream ended inside a line.
+    #[error("the stream ended in the line at byte {at}, after {bytes} bytes")]
+    Unterminated {
+        /// Where the line starts in the stream.
+        at: u64,
+        /// How many bytes of it came.
+        bytes: u64,
+    },
+    /// A break inside of what should become one line.
+    #[error("a line cannot contain a line break (at byte {at})")]
+    LineBreak {
+        /// Its byte offset.
+        at: usize,
+    },
+    /// A line without content would be skipped by the reader.
+    #[error("a line cannot be empty")]
+    Empty,
+}

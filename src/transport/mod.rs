@@ -1,0 +1,192 @@
+//! Transport: packets from one component to one other, or to all that asked for them.
+//!
+//! | operation | reaches | fails with |
+//! |---|---|---|
+//! | [`publish`](Transport::publish) | every inbox whose pattern selects the packet's key | [`Busy`](TransportError::Busy) if one that must not lose anything is full |
+//! | [`send`](Transport::send) | the one inbox that listens at an address | [`NoListener`](TransportError::NoListener), [`Busy`](TransportError::Busy) |
+//!
+//! Nothing is lost in silence. Every queue is bounded, and its [`Overflow`] says what happens when
+//! it is full: the publisher is refused, or the oldest packets make room and their subscriber finds
+//! one [`Gap`] in their place.
+//!
+//! Packets travel in batches: one hand-over, one wake-up and no copy for many of them. A transport
+//! moves bytes and does not judge them; whoever receives runs them through a
+//! [`Validator`](crate::validate::Validator).
+//!
+//! ```
+//! use coordination_protocol::route::{Pattern, RouteKey};
+//! use coordination_protocol::storage::block_on;
+//! use coordination_protocol::transport::{
+//!     Delivery, Inbox, MemoryTransport, Overflow, Packet, Subscription, Transport,
+//! };
+//!
+//! block_on(async {
+//!     let transport = MemoryTransport::new();
+//!     let slow = Subscription::new(Pattern::parse("*.failed")?)
+//!         .with_queue(1)
+//!         .with_overflow(Overflow::DropOldest);
+//!     let mut inbox = transport.subscribe(&slow).await?;
+//!
+//!     for body in ["one", "two", "three"] {
+//!         let key = RouteKey::new("TASK_FAILED", "wf_001", "build");
+//!         transport.publish([Packet::new(key, body.as_bytes())]).await?;
+//!     }
+//!     let Delivery::Gap(gap) = inbox.receive().await? else { unreachable!() };
+//!     assert_eq!((gap.from, gap.to, gap.dropped), (1, 2, 2));
+//!     let Delivery::Packets(packets) = inbox.receive().await? else { unreachable!() };
+//!     assert_eq!(&*packets.iter().next().unwrap().body, b"three");
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`LineDecoder`] cuts a stream of bytes into lines, for transports over pipes and sockets. An
+//! implementation shows that it keeps the promises of the traits with the module `conformance`
+//! (feature `conformance`).
+
+mod error;
+mod frame;
+mod memory;
+mod packet;
+
+pub use error::{AddressError, TransportError};
+pub use frame::{FrameError, LineDecoder, encode_line};
+pub use memory::{MemoryInbox, MemoryTransport};
+pub use packet::{Address, Delivery, Gap, Overflow, Packet, Packets, Receipt, Subscription};
+
+use std::sync::Arc;
+
+/// Moves packets.
+///
+/// What every implementation promises:
+///
+/// - **Order.** Packets of one publisher reach an inbox in the order in which they were published.
+/// - **Whole batches.** A batch that is refused reached nobody; one that is accepted reaches every
+///   inbox it is for.
+/// - **Only what matches**, and that once for each inbox.
+/// - **No silence.** A packet that an inbox was due and did not get is part of a [`Gap`].
+/// - **From then on.** An inbox gets what is published after `subscribe` returned, and nothing
+///   after it was dropped.
+pub trait Transport: Send + Sync {
+    /// Where packets arrive.
+    type Inbox: Inbox;
+
+    /// How much one operation may carry.
+    fn limits(&self) -> TransportLimits {
+        TransportLimits::default()
+    }
+
+    /// Hands packets to every inbox whose pattern selects their key.
+    ///
+    /// # Errors
+    /// [`Busy`](TransportError::Busy) if an inbox with [`Overflow::Refuse`] has no room for its
+    /// part of the batch; [`TooLarge`](TransportError::TooLarge).
+    fn publish(
+        &self,
+        packets: impl Into<Arc<[Packet]>> + Send,
+    ) -> impl Future<Output = Result<Receipt, TransportError>> + Send;
+
+    /// Opens an inbox for what a pattern selects.
+    fn subscribe(
+        &self,
+        subscription: &Subscription,
+    ) -> impl Future<Output = Result<Self::Inbox, TransportError>> + Send;
+
+    /// Hands packets to the inbox that listens at an address.
+    ///
+    /// # Errors
+    /// [`NoListener`](TransportError::NoListener); [`Busy`](TransportError::Busy) if it has no
+    /// room for the batch; [`TooLarge`](TransportError::TooLarge).
+    fn send(
+        &self,
+        to: &Address,
+        packets: impl Into<Arc<[Packet]>> + Send,
+    ) -> impl Future<Output = Result<(), TransportError>> + Send;
+
+    /// Opens the inbox of an address, for at most so many packets (at least 1). It refuses
+    /// senders when it is full.
+    ///
+    /// # Errors
+    /// [`AddressTaken`](TransportError::AddressTaken) while another inbox listens there.
+    fn listen(
+        &self,
+        at: &Address,
+        queue: usize,
+    ) -> impl Future<Output = Result<Self::Inbox, TransportError>> + Send;
+}
+
+/// Where packets arrive. Dropping it ends the subscription and frees the address.
+pub trait Inbox: Send {
+    /// Waits for what comes next. The future may be dropped at any time; nothing gets lost.
+    ///
+    /// # Errors
+    /// [`Closed`](TransportError::Closed) when the transport is closed and everything queued was
+    /// received.
+    fn receive(&mut self) -> impl Future<Output = Result<Delivery, TransportError>> + Send;
+}
+
+/// How much one operation may carry. An implementation states its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransportLimits {
+    /// The most bytes of a packet's body. 1 MiB unless set.
+    pub packet_bytes: usize,
+    /// The most packets of a batch. 10,000 unless set.
+    pub batch_packets: usize,
+    /// The most inboxes that are open at a time. 100,000 unless set.
+    pub inboxes: usize,
+}
+
+impl Default for TransportLimits {
+    fn default() -> Self {
+        TransportLimits { packet_bytes: 1 << 20, batch_packets: 10_000, inboxes: 100_000 }
+    }
+}
+
+impl TransportLimits {
+    /// Sets the most bytes of a packet's body.
+    pub const fn with_packet_bytes(mut self, bytes: usize) -> Self {
+        self.packet_bytes = bytes;
+        self
+    }
+
+    /// Sets the most packets of a batch.
+    pub const fn with_batch_packets(mut self, packets: usize) -> Self {
+        self.batch_packets = packets;
+        self
+    }
+
+    /// Sets the most open inboxes.
+    pub const fn with_inboxes(mut self, inboxes: usize) -> Self {
+        self.inboxes = inboxes;
+        self
+    }
+
+    /// Refuses a batch that has too many or too large packets.
+    ///
+    /// # Errors
+    /// [`TooLarge`](TransportError::TooLarge).
+    pub fn check(&self, packets: &[Packet]) -> Result<(), TransportError> {
+        within("a batch", "packets", packets.len(), self.batch_packets)?;
+        packets
+            .iter()
+            .try_for_each(|packet| within("a body", "bytes", packet.body.len(), self.packet_bytes))
+    }
+}
+
+fn within(
+    what: &'static str,
+    unit: &'static str,
+    size: usize,
+    limit: usize,
+) -> Result<(), TransportError> {
+    if size > limit {
+        return Err(TransportError::TooLarge { what, unit, size, limit });
+    }
+    Ok(())
+}
+
+crate::message::reports! {
+    AddressError, System, Corruption, "correct_and_retry", "Use an address without spaces.";
+    FrameError, System, Corruption, "correct_and_resend", "Send one message a line, within the limit.";
+}

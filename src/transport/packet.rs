@@ -1,0 +1,240 @@
+//! What travels, and what arrives.
+
+use super::error::AddressError;
+use crate::route::{Pattern, RouteKey};
+use smol_str::SmolStr;
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A message on its way: its routing key and its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Packet {
+    /// What patterns are matched with.
+    pub key: RouteKey<'static>,
+    /// The message as text: an event line, or an envelope.
+    pub body: Arc<[u8]>,
+}
+
+impl Packet {
+    /// A message under a key.
+    pub fn new(key: RouteKey<'_>, body: impl Into<Arc<[u8]>>) -> Self {
+        Packet { key: key.into_owned(), body: body.into() }
+    }
+}
+
+/// The name of one receiver: a component's identifier or endpoint. The transport resolves it.
+///
+/// 1 to 256 bytes without white space and control characters.
+///
+/// ```
+/// use coordination_protocol::transport::Address;
+///
+/// let hub: Address = "coordination-hub/health".parse()?;
+/// assert_eq!(hub.as_str(), "coordination-hub/health");
+/// assert_eq!(
+///     Address::new("two words").unwrap_err().to_string(),
+///     "an address cannot contain ' ' (at byte 3)",
+/// );
+/// # Ok::<(), coordination_protocol::transport::AddressError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address(SmolStr);
+
+impl Address {
+    /// The most bytes an address may have.
+    pub const MAX_BYTES: usize = 256;
+
+    /// Checks an address.
+    ///
+    /// # Errors
+    /// [`AddressError`] with the position of the first fault.
+    pub fn new(text: &str) -> Result<Self, AddressError> {
+        match text.len() {
+            0 => return Err(AddressError::Empty),
+            bytes if bytes > Self::MAX_BYTES => return Err(AddressError::TooLong { bytes }),
+            _ => {}
+        }
+        let bad = |c: char| c.is_whitespace() || c.is_control();
+        match text.char_indices().find(|(_, c)| bad(*c)) {
+            Some((at, found)) => Err(AddressError::Character { found, at }),
+            None => Ok(Address(SmolStr::new(text))),
+        }
+    }
+
+    /// The address as it was spelled.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        Address::new(text)
+    }
+}
+
+/// What an inbox wants, and how much it can hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Subscription {
+    /// Which packets.
+    pub pattern: Pattern,
+    /// The most packets that wait to be received, at least 1. 1,000 unless set.
+    pub queue: usize,
+    /// What happens when more come.
+    pub overflow: Overflow,
+}
+
+impl Subscription {
+    /// What a pattern selects; a full queue refuses the publisher.
+    pub const fn new(pattern: Pattern) -> Self {
+        Subscription { pattern, queue: 1_000, overflow: Overflow::Refuse }
+    }
+
+    /// Sets the most packets that wait.
+    pub const fn with_queue(mut self, packets: usize) -> Self {
+        self.queue = packets;
+        self
+    }
+
+    /// Sets what happens when more come.
+    pub const fn with_overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+}
+
+/// What happens when a queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The publisher is refused with `Busy`. Nobody gets the batch.
+    #[default]
+    Refuse,
+    /// The oldest packets make room. The subscriber finds a [`Gap`] in their place.
+    DropOldest,
+}
+
+/// What comes out of an inbox.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// Packets, in order; at least one.
+    Packets(Packets),
+    /// Packets that are lost to this inbox.
+    Gap(Gap),
+}
+
+/// A hole in what an inbox was due. It stands where the packets would have been.
+///
+/// Sequence numbers grow along an inbox. Packets for others may have numbers in between, so
+/// `dropped` can be less than the distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Gap {
+    /// The sequence number of the first lost packet.
+    pub from: u64,
+    /// The sequence number of the last lost packet.
+    pub to: u64,
+    /// How many packets are lost.
+    pub dropped: u64,
+}
+
+impl Gap {
+    /// A hole.
+    pub const fn new(from: u64, to: u64, dropped: u64) -> Self {
+        Gap { from, to, dropped }
+    }
+
+    /// This hole and a later one that follows without a received packet in between.
+    pub const fn join(self, later: Gap) -> Self {
+        Gap { from: self.from, to: later.to, dropped: self.dropped + later.dropped }
+    }
+}
+
+/// Packets of one batch that an inbox was due. Shared: a clone copies no packet.
+#[derive(Clone, Debug)]
+pub struct Packets {
+    batch: Arc<[Packet]>,
+    first: u64,
+    /// Which of the batch, in order; all if none.
+    picks: Option<Arc<[u32]>>,
+    /// The part of the picks, or of the batch, that is left.
+    range: Range<usize>,
+}
+
+impl Packets {
+    /// A whole batch, whose first packet has a sequence number and the others the next ones.
+    pub fn new(batch: Arc<[Packet]>, first: u64) -> Self {
+        let range = 0..batch.len();
+        Packets { batch, first, picks: None, range }
+    }
+
+    /// Those of a batch at some indices, in order. An index outside of the batch is left out.
+    pub fn picked(batch: Arc<[Packet]>, first: u64, picks: impl IntoIterator<Item = u32>) -> Self {
+        let fits = |index: &u32| (*index as usize) < batch.len();
+        let picks: Arc<[u32]> = picks.into_iter().filter(fits).collect();
+        let range = 0..picks.len();
+        Packets { batch, first, picks: Some(picks), range }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// The packets in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Packet> {
+        self.range.clone().map(|at| &self.batch[self.index(at)])
+    }
+
+    /// Their sequence numbers, in the same order.
+    pub fn sequences(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.range.clone().map(|at| self.first + self.index(at) as u64)
+    }
+
+    fn index(&self, at: usize) -> usize {
+        self.picks.as_ref().map_or(at, |picks| picks[at] as usize)
+    }
+
+    /// Takes up to `count` of the oldest away and tells what is gone.
+    pub(super) fn drop_oldest(&mut self, count: usize) -> Option<Gap> {
+        let count = count.min(self.len());
+        let last = count.checked_sub(1)?;
+        let sequence = |at| self.first + self.index(self.range.start + at) as u64;
+        let (from, to) = (sequence(0), sequence(last));
+        self.range.start += count;
+        Some(Gap::new(from, to, count as u64))
+    }
+}
+
+/// What became of a published batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// How many inboxes got a part of it; none if the transport cannot know.
+    pub inboxes: Option<usize>,
+}
+
+impl Receipt {
+    /// A batch that reached so many inboxes.
+    pub const fn new(inboxes: Option<usize>) -> Self {
+        Receipt { inboxes }
+    }
+}
