@@ -73,6 +73,9 @@
 //! The library alone builds with `--no-default-features`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub mod conformance;
 pub mod event;
 pub mod finding;
 pub mod json;

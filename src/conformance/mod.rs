@@ -1,0 +1,201 @@
+//! A kit of behavioural cases that any transport, store or journal can run against itself.
+//!
+//! The traits promise more than their signatures say. Each case here holds an implementation to
+//! one of those promises, by nothing but the trait's own methods. Our implementations run them in
+//! their tests; so can yours:
+//!
+//! ```
+//! use coordination_protocol::conformance;
+//! use coordination_protocol::storage::{MemoryStore, block_on};
+//!
+//! let summary = block_on(conformance::run(&conformance::store::cases(), MemoryStore::new));
+//! summary.into_result()?;
+//! # Ok::<(), conformance::Failures>(())
+//! ```
+//!
+//! Each case gets a fresh instance, empty and used by nobody else. A case that waits for something
+//! which never comes does not end: run the kit under a time limit. The cases drive several
+//! operations at once, on one task, so they need no particular runtime.
+
+pub mod journal;
+pub mod store;
+pub mod transport;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
+/// The run of a case.
+pub type Run<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+
+/// One promise, and how to hold an implementation to it.
+#[non_exhaustive]
+pub struct Case<T: ?Sized> {
+    /// The name, for reports.
+    pub name: &'static str,
+    /// What is promised.
+    pub promise: &'static str,
+    run: for<'a> fn(&'a T) -> Run<'a>,
+}
+
+impl<T: ?Sized> Case<T> {
+    /// A case of your own.
+    pub const fn new(
+        name: &'static str,
+        promise: &'static str,
+        run: for<'a> fn(&'a T) -> Run<'a>,
+    ) -> Self {
+        Case { name, promise, run }
+    }
+
+    /// Runs the case against a fresh instance.
+    ///
+    /// # Errors
+    /// [`Failure`] says what was not as promised.
+    pub async fn run(&self, instance: &T) -> Result<(), Failure> {
+        (self.run)(instance).await
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Case<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Runs cases in turn, each against a fresh instance.
+pub async fn run<T>(cases: &[Case<T>], mut fresh: impl FnMut() -> T) -> Summary {
+    let mut summary = Summary::default();
+    for case in cases {
+        match case.run(&fresh()).await {
+            Ok(()) => summary.passed.push(case.name),
+            Err(failure) => summary.failed.push((case.name, case.promise, failure)),
+        }
+    }
+    summary
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The names of the cases that passed.
+    pub passed: Vec<&'static str>,
+    /// Those that failed: name, promise and what happened instead.
+    pub failed: Vec<(&'static str, &'static str, Failure)>,
+}
+
+impl Summary {
+    /// An error that lists all failures, if there are any.
+    pub fn into_result(self) -> Result<(), Failures> {
+        if self.failed.is_empty() { Ok(()) } else { Err(Failures(self)) }
+    }
+}
+
+/// All failures of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failures(Summary);
+
+impl fmt::Display for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { passed, failed } = &self.0;
+        write!(f, "{} of {} cases failed", failed.len(), failed.len() + passed.len())?;
+        for (name, promise, failure) in failed {
+            write!(f, "\n{name}: {failure}\n  promised: {promise}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failures {}
+
+/// What was not as promised.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Failure {
+    detail: String,
+}
+
+impl Failure {
+    /// Says what happened.
+    pub fn new(detail: impl Into<String>) -> Self {
+        Failure { detail: detail.into() }
+    }
+}
+
+impl From<crate::storage::StorageError> for Failure {
+    fn from(error: crate::storage::StorageError) -> Self {
+        Failure::new(format!("unexpected error: {error}"))
+    }
+}
+
+impl From<crate::storage::KeyError> for Failure {
+    fn from(error: crate::storage::KeyError) -> Self {
+        Failure::new(format!("unexpected error: {error}"))
+    }
+}
+
+impl From<crate::transport::TransportError> for Failure {
+    fn from(error: crate::transport::TransportError) -> Self {
+        Failure::new(format!("unexpected error: {error}"))
+    }
+}
+
+/// The table of a trait's cases: name, promise, and the function of that name.
+macro_rules! cases {
+    ($trait:ident $(, $bound:path)?: $($name:ident $promise:literal;)+) => {
+        /// All cases.
+        pub fn cases<T: $trait $(+ $bound)?>() -> Vec<crate::conformance::Case<T>> {
+            vec![$(crate::conformance::Case::new(
+                stringify!($name),
+                $promise,
+                |instance: &T| Box::pin($name(instance)),
+            )),+]
+        }
+    };
+}
+use cases;
+
+/// Fails unless both are equal.
+#[allow(clippy::needless_pass_by_value, reason = "the callers' lines stay short")]
+fn same<A: PartialEq<B> + fmt::Debug, B: fmt::Debug>(
+    what: &str,
+    found: A,
+    expected: B,
+) -> Result<(), Failure> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Failure::new(format!("{what}: found {found:?}, expected {expected:?}")))
+}
+
+/// Runs futures side by side on this task, and returns their outputs in order.
+async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut all = Poll::Ready(());
+        for (future, output) in running.iter_mut().zip(&mut outputs) {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(value) => *output = Some(value),
+                    Poll::Pending => all = Poll::Pending,
+                }
+            }
+        }
+        all
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}
+
+/// Polls a future once and drops it; tells whether it was ready.
+async fn once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}

@@ -1,0 +1,297 @@
+//! What a [`Transport`] promises.
+
+use super::{Failure, cases, once, same, together};
+use crate::route::{Pattern, RouteKey};
+use crate::transport::{
+    Address, Delivery, Gap, Inbox, Overflow, Packet, Subscription, Transport, TransportError,
+};
+
+cases! { Transport:
+    selection "an inbox gets exactly what its pattern selects, once and in order";
+    batches "a batch is split by what each inbox wants, and keeps its order";
+    from_then_on "an inbox gets nothing from before it was opened";
+    closed_inboxes "an inbox that was dropped gets nothing and refuses nobody";
+    busy "a full queue refuses the publisher, nobody gets the batch, and room lets it through";
+    gaps "a queue that may drop keeps the newest, and one gap stands for all that is lost";
+    slow_beside_fast "what a slow inbox loses, a fast one gets";
+    addresses "a packet for an address reaches its listener only";
+    listeners "an address has one listener at a time, or none";
+    busy_listeners "a listener that is full refuses senders, and room lets them through";
+    large "what is over a limit is refused";
+    many_publishers "packets of many publishers all arrive, each publisher's in order";
+    receiving_given_up "a receive that is dropped loses nothing";
+}
+
+fn key<'a>(name: &'a str, workflow: &'a str) -> RouteKey<'a> {
+    RouteKey::new(name, workflow, "build")
+}
+
+fn failed(body: &str) -> Packet {
+    Packet::new(key("TASK_FAILED", "wf_1"), body.as_bytes())
+}
+
+fn subscription(pattern: &str) -> Result<Subscription, Failure> {
+    let pattern = Pattern::parse(pattern).map_err(|error| Failure::new(error.to_string()))?;
+    Ok(Subscription::new(pattern))
+}
+
+fn address(text: &str) -> Result<Address, Failure> {
+    Address::new(text).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Receives until so many packets came, and returns their bodies and the gaps before each.
+async fn receive<I: Inbox>(
+    inbox: &mut I,
+    count: usize,
+) -> Result<(Vec<String>, Vec<Gap>), Failure> {
+    let (mut bodies, mut gaps) = (Vec::new(), Vec::new());
+    let mut last = None;
+    while bodies.len() < count {
+        match inbox.receive().await? {
+            Delivery::Packets(packets) => {
+                for (packet, sequence) in packets.iter().zip(packets.sequences()) {
+                    if last.is_some_and(|last| last >= sequence) {
+                        return Err(Failure::new(format!("sequence {sequence} after {last:?}")));
+                    }
+                    last = Some(sequence);
+                    bodies.push(String::from_utf8_lossy(&packet.body).into_owned());
+                }
+            }
+            Delivery::Gap(gap) => gaps.push(gap),
+        }
+    }
+    Ok((bodies, gaps))
+}
+
+async fn expect<I: Inbox>(inbox: &mut I, bodies: &[&str]) -> Result<(), Failure> {
+    let (found, gaps) = receive(inbox, bodies.len()).await?;
+    same("bodies", found, bodies.to_vec())?;
+    same("gaps", gaps, Vec::new())
+}
+
+async fn selection<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let mut all = transport.subscribe(&subscription(">")?).await?;
+    let mut failures = transport.subscribe(&subscription("task.*.failed")?).await?;
+    let mut one = transport.subscribe(&subscription("*.wf_1.>")?).await?;
+    for (name, workflow, body) in [
+        ("TASK_FAILED", "wf_1", "a"),
+        ("TASK_STARTED", "wf_1", "b"),
+        ("TASK_FAILED", "wf_2", "c"),
+        ("PHASE_FAILED", "wf_2", "d"),
+        ("TASK_FAILED", "wf_1", "e"),
+    ] {
+        transport.publish([Packet::new(key(name, workflow), body.as_bytes())]).await?;
+    }
+    expect(&mut all, &["a", "b", "c", "d", "e"]).await?;
+    expect(&mut failures, &["a", "c", "e"]).await?;
+    expect(&mut one, &["a", "b", "e"]).await?;
+    // What follows shows that nothing else was on its way.
+    transport.publish([failed("end")]).await?;
+    for inbox in [&mut all, &mut failures, &mut one] {
+        expect(inbox, &["end"]).await?;
+    }
+    Ok(())
+}
+
+async fn batches<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let mut all = transport.subscribe(&subscription(">")?).await?;
+    let mut failures = transport.subscribe(&subscription("*.failed")?).await?;
+    let packets: Vec<Packet> = ["a", "b", "c", "d"]
+        .iter()
+        .zip(["TASK_FAILED", "TASK_STARTED", "TASK_STARTED", "PHASE_FAILED"])
+        .map(|(body, name)| Packet::new(key(name, "wf_1"), body.as_bytes()))
+        .collect();
+    transport.publish(packets).await?;
+    transport.publish(Vec::new()).await?;
+    transport.publish([failed("e")]).await?;
+    expect(&mut all, &["a", "b", "c", "d", "e"]).await?;
+    expect(&mut failures, &["a", "d", "e"]).await
+}
+
+async fn from_then_on<T: Transport>(transport: &T) -> Result<(), Failure> {
+    transport.publish([failed("before")]).await?;
+    let mut inbox = transport.subscribe(&subscription("*.failed")?).await?;
+    transport.publish([failed("after")]).await?;
+    expect(&mut inbox, &["after"]).await
+}
+
+async fn closed_inboxes<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let full = transport.subscribe(&subscription(">")?.with_queue(1)).await?;
+    let mut other = transport.subscribe(&subscription(">")?).await?;
+    transport.publish([failed("a")]).await?;
+    drop(full);
+    for body in ["b", "c"] {
+        let receipt = transport.publish([failed(body)]).await?;
+        if let Some(inboxes) = receipt.inboxes {
+            same("inboxes", inboxes, 1)?;
+        }
+    }
+    expect(&mut other, &["a", "b", "c"]).await
+}
+
+fn is_busy<V: std::fmt::Debug>(
+    result: Result<V, TransportError>,
+    name: &str,
+    limit: usize,
+) -> Result<(), Failure> {
+    let busy = TransportError::Busy { queue: name.to_owned(), limit };
+    match result {
+        Err(error) if error == busy => Ok(()),
+        other => Err(Failure::new(format!("{other:?}, expected {busy:?}"))),
+    }
+}
+
+async fn busy<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let mut small = transport.subscribe(&subscription("*.failed")?.with_queue(2)).await?;
+    let mut large = transport.subscribe(&subscription(">")?).await?;
+    transport.publish([failed("a")]).await?;
+    is_busy(transport.publish([failed("lost"), failed("lost")]).await, "*.failed", 2)?;
+    transport.publish([failed("b")]).await?;
+    is_busy(transport.publish([failed("lost")]).await, "*.failed", 2)?;
+    let other = Packet::new(key("TASK_STARTED", "wf_1"), &b"c"[..]);
+    transport.publish([other]).await?;
+    expect(&mut small, &["a", "b"]).await?;
+    transport.publish([failed("d")]).await?;
+    expect(&mut small, &["d"]).await?;
+    expect(&mut large, &["a", "b", "c", "d"]).await
+}
+
+async fn gaps<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let newest = subscription(">")?.with_queue(3).with_overflow(Overflow::DropOldest);
+    let mut inbox = transport.subscribe(&newest).await?;
+    for body in ["a", "b", "c"] {
+        transport.publish([failed(body)]).await?;
+    }
+    transport.publish([failed("d"), failed("e")]).await?;
+    transport.publish(["f", "g", "h", "i"].map(failed)).await?;
+    let (bodies, gaps) = receive(&mut inbox, 3).await?;
+    same("bodies", bodies, ["g", "h", "i"])?;
+    let &[gap] = gaps.as_slice() else {
+        return Err(Failure::new(format!("{} gaps: {gaps:?}", gaps.len())));
+    };
+    same("dropped", gap.dropped, 6)?;
+    same("span", gap.to - gap.from, 5)?;
+    transport.publish([failed("j")]).await?;
+    expect(&mut inbox, &["j"]).await
+}
+
+async fn slow_beside_fast<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let newest = subscription(">")?.with_queue(1).with_overflow(Overflow::DropOldest);
+    let mut slow = transport.subscribe(&newest).await?;
+    let mut fast = transport.subscribe(&subscription(">")?).await?;
+    for number in 0..20 {
+        transport.publish([failed(&number.to_string())]).await?;
+        expect(&mut fast, &[&number.to_string()]).await?;
+    }
+    let (bodies, gaps) = receive(&mut slow, 1).await?;
+    same("bodies", bodies, ["19"])?;
+    same("dropped", gaps.iter().map(|gap| gap.dropped).collect::<Vec<_>>(), [19])
+}
+
+async fn addresses<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let (hub, worker) = (address("hub")?, address("worker/1")?);
+    let mut at_hub = transport.listen(&hub, 10).await?;
+    let mut at_worker = transport.listen(&worker, 10).await?;
+    let mut all = transport.subscribe(&subscription(">")?).await?;
+    transport.send(&hub, [failed("a"), failed("b")]).await?;
+    transport.send(&worker, [failed("c")]).await?;
+    transport.publish([failed("d")]).await?;
+    transport.send(&hub, [failed("e")]).await?;
+    expect(&mut at_hub, &["a", "b", "e"]).await?;
+    expect(&mut at_worker, &["c"]).await?;
+    expect(&mut all, &["d"]).await
+}
+
+async fn listeners<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let hub = address("hub")?;
+    let nobody = TransportError::NoListener { address: "hub".to_owned() };
+    same("nobody", transport.send(&hub, [failed("a")]).await, Err(nobody.clone()))?;
+    let first = transport.listen(&hub, 10).await?;
+    let taken = TransportError::AddressTaken { address: "hub".to_owned() };
+    same("second", transport.listen(&hub, 10).await.map(drop), Err(taken))?;
+    drop(first);
+    same("gone", transport.send(&hub, [failed("b")]).await, Err(nobody))?;
+    let mut again = transport.listen(&hub, 10).await?;
+    transport.send(&hub, [failed("c")]).await?;
+    expect(&mut again, &["c"]).await
+}
+
+async fn busy_listeners<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let hub = address("hub")?;
+    let mut inbox = transport.listen(&hub, 2).await?;
+    transport.send(&hub, [failed("a"), failed("b")]).await?;
+    is_busy(transport.send(&hub, [failed("lost")]).await, "hub", 2)?;
+    expect(&mut inbox, &["a", "b"]).await?;
+    transport.send(&hub, [failed("c")]).await?;
+    expect(&mut inbox, &["c"]).await
+}
+
+async fn large<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let limits = transport.limits();
+    let hub = address("hub")?;
+    let mut inbox = transport.subscribe(&subscription(">")?.with_queue(1)).await?;
+    let mut listener = transport.listen(&hub, 1).await?;
+    let body = vec![b'x'; limits.packet_bytes + 1];
+    let key = || key("TASK_FAILED", "wf_1");
+    let batch: Vec<Packet> = (0..=limits.batch_packets).map(|_| failed("x")).collect();
+    for refused in [
+        transport.publish([Packet::new(key(), body.as_slice())]).await.map(drop),
+        transport.send(&hub, [Packet::new(key(), body.as_slice())]).await,
+        transport.publish(batch.clone()).await.map(drop),
+        transport.send(&hub, batch).await,
+        // More than the queue ever holds: waiting would not help.
+        transport.publish([failed("x"), failed("y")]).await.map(drop),
+        transport.send(&hub, [failed("x"), failed("y")]).await,
+    ] {
+        same("reason", refused.map_err(|error| error.reason()), Err("too-large"))?;
+    }
+    let most = Packet::new(key(), &body[1..]);
+    transport.publish([most.clone()]).await?;
+    transport.send(&hub, [most]).await?;
+    for delivery in [inbox.receive().await?, listener.receive().await?] {
+        let Delivery::Packets(packets) = delivery else {
+            return Err(Failure::new(format!("{delivery:?}")));
+        };
+        let sizes: Vec<usize> = packets.iter().map(|packet| packet.body.len()).collect();
+        same("sizes", sizes, [limits.packet_bytes])?;
+    }
+    Ok(())
+}
+
+async fn many_publishers<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let mut inboxes = Vec::new();
+    for _ in 0..3 {
+        inboxes.push(transport.subscribe(&subscription(">")?).await?);
+    }
+    let publish = async |who: usize| -> Result<(), Failure> {
+        for number in 0..40 {
+            transport.publish([failed(&format!("{who} {number}"))]).await?;
+        }
+        Ok(())
+    };
+    together((0..8).map(publish)).await.into_iter().collect::<Result<(), Failure>>()?;
+    let mut orders = Vec::new();
+    for inbox in &mut inboxes {
+        let (bodies, gaps) = receive(inbox, 320).await?;
+        same("gaps", gaps, Vec::new())?;
+        for who in 0..8 {
+            let own: Vec<&String> =
+                bodies.iter().filter(|body| body.starts_with(&format!("{who} "))).collect();
+            let expected: Vec<String> = (0..40).map(|number| format!("{who} {number}")).collect();
+            same("order", own, expected.iter().collect::<Vec<_>>())?;
+        }
+        orders.push(bodies);
+    }
+    Ok(())
+}
+
+async fn receiving_given_up<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let mut inbox = transport.subscribe(&subscription(">")?).await?;
+    for _ in 0..3 {
+        if let Some(delivery) = once(inbox.receive()).await {
+            return Err(Failure::new(format!("something came from nowhere: {delivery:?}")));
+        }
+    }
+    transport.publish([failed("a"), failed("b")]).await?;
+    expect(&mut inbox, &["a", "b"]).await
+}
