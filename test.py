@@ -24,6 +24,8 @@ STEPS = [
     ("core alone", ["cargo", "clippy", "--locked", "--lib", "--no-default-features", "--", "-D", "warnings"], ENV),
     ("feature schema", ["cargo", "check", "--locked", "--no-default-features", "--features", "schema"], ENV),
     ("feature signature", ["cargo", "check", "--locked", "--no-default-features", "--features", "signature"], ENV),
+    ("feature sqlite", ["cargo", "clippy", "--locked", "--lib", "--no-default-features", "--features", "sqlite", "--", "-D", "warnings"], ENV),
+    ("feature conformance", ["cargo", "clippy", "--locked", "--lib", "--no-default-features", "--features", "conformance", "--", "-D", "warnings"], ENV),
     ("feature cli", ["cargo", "check", "--locked", "--no-default-features", "--features", "cli"], ENV),
     ("docs", ["cargo", "doc", "--locked", "--no-deps", "--lib", "--all-features"], DENY),
     ("tests", ["cargo", "test", "--locked", "--all-features"], ENV),

@@ -37,7 +37,8 @@
 //! # What it is not
 //!
 //! It opens no sockets and no files, reads no clock, draws no random numbers and starts no threads:
-//! values come in, values go out. It is no broker and no workflow engine. `coord`, the program
+//! values come in, values go out. Files are opened, and threads started for them, only by the
+//! adapter of feature `sqlite`. It is no broker and no workflow engine. `coord`, the program
 //! built with feature `cli`, is a user of the library like any other.
 //!
 //! # How it reads the protocol
@@ -58,9 +59,13 @@
 //! | [`message`] | documents, control messages, the envelope |
 //! | [`route`] | routing keys, subscription patterns, tables of them, filters |
 //! | [`validate`] | all four levels of validation, and messages in Markdown and shell files |
+//! | [`transport`] | moving packets: the trait, an in-memory version, line framing |
+//! | [`storage`] | keeping state: key/value store and journal, as traits and in memory |
 //! | [`machine`] | requests, answers, circuit breaker, greeting, presence: state machines without I/O |
 //! | [`version`] | negotiation, compatibility, deprecation, migration |
 //! | `schema` | JSON Schema 2020-12 of all that is written (feature `schema`) |
+//! | `adapter::sqlite` | store and journal in one `SQLite` file (feature `sqlite`) |
+//! | `conformance` | what a transport, store or journal of your own must do (feature `conformance`) |
 //!
 //! # Features
 //!
@@ -68,11 +73,16 @@
 //! |---|---|---|
 //! | `schema` | yes | JSON Schema 2020-12 for documents, envelope, event data and registry (`schemars`) |
 //! | `signature` | no | Ed25519 signatures (`ed25519-dalek`) |
+//! | `sqlite` | no | store and journal in one `SQLite` file (`rusqlite`, `SQLite` built in) |
+//! | `conformance` | no | behavioural cases for transports, stores and journals |
 //! | `cli` | no | the `coord` program, with both of the above |
 //!
 //! The library alone builds with `--no-default-features`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub mod adapter;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;

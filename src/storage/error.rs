@@ -85,12 +85,12 @@ pub enum StorageError {
     /// Others held the lock for too long.
     #[error(
         "the store was locked for {} ms; {}", waited.as_millis(),
-        writer.as_ref().map_or_else(|| "nobody has written yet".to_owned(), |writer| format!("`{writer}` wrote last"))
+        writer.as_ref().map_or_else(|| "who wrote last is not known".to_owned(), |writer| format!("`{writer}` wrote last"))
     )]
     Busy {
         /// How long the operation waited.
         waited: Duration,
-        /// Who wrote last, as far as it is known. It need not be who holds the lock.
+        /// Who wrote last, if that is known. It need not be who holds the lock.
         writer: Option<String>,
     },
     /// Too many operations of this process are waiting.

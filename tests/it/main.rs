@@ -36,6 +36,10 @@ mod scan;
 mod schema;
 mod security;
 mod signature;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod storage;
 mod support;
+mod transport;
 mod validate;
 mod version;

@@ -1,0 +1,131 @@
+//! Looking at everything, and copying it.
+
+use super::connect::meaning;
+use super::operations;
+use crate::storage::StorageError;
+use rusqlite::{Connection, Row};
+use std::fs::{self, File};
+use std::path::Path;
+
+/// The most problems that are listed.
+const MOST: usize = 100;
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// How many values are sound.
+    pub entries: u64,
+    /// How many records are sound.
+    pub records: u64,
+    /// What is damaged, at most 100 sentences; empty if nothing is.
+    pub problems: Vec<String>,
+}
+
+pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError> {
+    let mut report = CheckReport::default();
+    let moment = connection.unchecked_transaction().map_err(|error| meaning(&error))?;
+    let mut problems = Vec::new();
+    let listed = each(&moment, &format!("PRAGMA integrity_check({MOST})"), |row| {
+        let text: String = row.get(0).map_err(|error| meaning(&error))?;
+        if text != "ok" {
+            problems.push(text);
+        }
+        Ok(())
+    });
+    let state = operations::bounds(&moment);
+    let mut revision = 0;
+    let entries = each(&moment, "SELECT key, revision, checksum, value FROM entry", |row| {
+        let entry = operations::entry(row)?;
+        revision = revision.max(entry.revision);
+        report.entries += 1;
+        Ok(())
+    });
+    let sql = "SELECT position, checksum, data FROM record ORDER BY position";
+    let mut expected = state.as_ref().map_or(1, |bounds| bounds.first);
+    let records = each(&moment, sql, |row| {
+        let record = operations::record(row)?;
+        let missing = record.position != expected;
+        let place = std::mem::replace(&mut expected, record.position + 1);
+        report.records += 1;
+        if missing {
+            let detail = format!("records from {place} to {} are missing", record.position - 1);
+            return Err(StorageError::Corrupt { detail });
+        }
+        Ok(())
+    });
+    let last = moment.query_row("SELECT revision FROM state", [], |row| row.get::<_, i64>(0));
+    match last {
+        Ok(last) if last.cast_unsigned() < revision => {
+            problems.push(format!("revision {revision} is higher than the last one, {last}"));
+        }
+        Ok(_) => {}
+        Err(error) => problems.push(meaning(&error).to_string()),
+    }
+    problems.extend(state.err().map(|error| error.to_string()));
+    let cursors = each(&moment, "SELECT name, position, checksum FROM cursor", |row| {
+        operations::cursor_of(row).map(drop)
+    });
+    for found in [listed, entries, records, cursors] {
+        problems.extend(found.into_iter().map(|error| error.to_string()));
+    }
+    problems.truncate(MOST);
+    report.problems = problems;
+    Ok(report)
+}
+
+/// Visits each row; an error of a row is kept and the next one visited.
+fn each(
+    connection: &Connection,
+    sql: &str,
+    mut visit: impl FnMut(&Row<'_>) -> Result<(), StorageError>,
+) -> Vec<StorageError> {
+    let mut errors = Vec::new();
+    let mut all = || -> Result<(), rusqlite::Error> {
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if let Err(error) = visit(row)
+                && errors.len() < MOST
+            {
+                errors.push(error);
+            }
+        }
+        Ok(())
+    };
+    let end = all();
+    errors.extend(end.err().map(|error| meaning(&error)));
+    errors
+}
+
+/// Copies beside the target first, so that the target is complete or not there.
+pub(super) fn backup(connection: &Connection, to: &Path) -> Result<(), StorageError> {
+    let unavailable = |what: &str, error: &dyn std::fmt::Display| StorageError::Unavailable {
+        detail: format!("{what} {}: {error}", to.display()),
+    };
+    let mut part = to.as_os_str().to_owned();
+    part.push(format!(".{}.part", std::process::id()));
+    let part = Path::new(&part);
+    let Some(text) = part.to_str() else {
+        return Err(unavailable("cannot back up to", &"the path is not UTF-8"));
+    };
+    if to.exists() {
+        return Err(unavailable("cannot back up to", &"there is a file already"));
+    }
+    let copy = || {
+        let _ = fs::remove_file(part);
+        connection.execute("VACUUM INTO ?1", [text]).map_err(|error| meaning(&error))?;
+        let synced = File::open(part).and_then(|file| file.sync_all());
+        // A link, unlike a rename, replaces nothing.
+        let placed = synced.and_then(|()| fs::hard_link(part, to));
+        placed.map_err(|error| unavailable("cannot back up to", &error))
+    };
+    let result = copy();
+    let _ = fs::remove_file(part);
+    if let (Ok(()), Some(folder)) = (&result, to.parent()) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        // Not every system lets a folder be synced; the file itself is.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    result
+}

@@ -1,0 +1,307 @@
+//! Store and journal in one `SQLite` file, shared by all processes of a machine.
+//!
+//! ```
+//! use coordination_protocol::adapter::sqlite::{Sqlite, SqliteOptions};
+//! use coordination_protocol::storage::{Expect, Journal, Key, Store, StorageError, block_on};
+//!
+//! # let root = std::env::temp_dir().join(format!("coord-doc-{}", std::process::id()));
+//! // Below a project this is `.claude/data`; the file in it is `coord.sqlite`.
+//! let file = Sqlite::open_in(&root, &SqliteOptions::new("deploy"))?;
+//! block_on(async {
+//!     let key = Key::of(["state", "wf_001"])?;
+//!     file.put(&key, b"{\"state_version\":1}", Expect::Absent).await?;
+//!     file.append(&["TASK_COMPLETED:wf_001:build:{}"]).await?;
+//!     assert_eq!(file.wait(1).await?, 2);
+//!     assert!(file.check().await?.problems.is_empty());
+//!     Ok::<(), StorageError>(())
+//! })?;
+//! # drop(file);
+//! # std::fs::remove_dir_all(root).unwrap();
+//! # Ok::<(), StorageError>(())
+//! ```
+//!
+//! # What it survives
+//!
+//! | what | with [`Synchronous::Full`], the default | with [`Synchronous::Normal`] |
+//! |---|---|---|
+//! | a process is killed at any moment | all that was acknowledged is there | all that was acknowledged is there |
+//! | power fails | all that was acknowledged is there | the last moments may be lost; the file is sound |
+//! | a bit of the file flips | a damaged value or record is an error, never returned | the same |
+//! | the disk is full | writes are refused, nothing is lost | the same |
+//!
+//! Every value, record and cursor has a checksum, which each read verifies. [`Sqlite::check`] looks
+//! at everything, indexes included. Two kinds of damage look like something that never happened: a
+//! file that was cut to nothing is a new one, and a write-ahead log ends where it is damaged.
+//!
+//! # Where the work is done
+//!
+//! Two threads belong to an open file: one writes, one reads. Futures hand them the work and wait;
+//! polling one never touches the file, so any runtime will do, or none
+//! ([`block_on`](crate::storage::block_on)). Only [`Sqlite::open`] and dropping the last handle
+//! block the calling thread: they open and close the file.
+//!
+//! Writes that wait at the same time share one commit, so many tasks with one durable write each
+//! cost hardly more than one. A write whose future is dropped is done nevertheless, unless it was
+//! never polled.
+//!
+//! [`Journal::wait`](crate::storage::Journal::wait) sees appends of this process at once, and those of
+//! others by asking `PRAGMA data_version` every 5 ms ([`SqliteOptions::with_poll`]) while somebody
+//! waits. While nobody does, the threads sleep.
+//!
+//! # Rules of the house
+//!
+//! - The file and its neighbours `-wal` and `-shm` belong together, on a local file system.
+//! - A process that has it open must not open the file by other means: closing that handle would
+//!   release the locks. To copy it, use [`Sqlite::backup`].
+//! - Trimming frees room for new records; the file does not shrink.
+
+mod check;
+mod connect;
+mod operations;
+mod worker;
+
+pub use check::CheckReport;
+
+use crate::storage::{
+    Bounds, Cursor, Entry, Expect, Journal, Key, Page, Record, Scan, StorageError, StorageLimits,
+    Store,
+};
+use operations::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use worker::Workers;
+
+/// The name of the file below a root.
+pub const FILE_NAME: &str = "coord.sqlite";
+
+/// How a file is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SqliteOptions {
+    /// Who writes, for the errors of others; the process number is added.
+    pub writer: String,
+    /// What an acknowledged write survives.
+    pub synchronous: Synchronous,
+    /// How long to wait for the lock of other processes. 5 s unless set.
+    pub lock_timeout: Duration,
+    /// How often to look for appends of other processes while somebody waits. 5 ms unless set.
+    pub poll: Duration,
+    /// The most bytes of the file, without its write-ahead log; no limit unless set.
+    pub max_bytes: Option<u64>,
+    /// Whether to make the file and its folder if they are not there. True unless set.
+    pub create: bool,
+    /// The most operations of each kind, reads and writes, that wait. 4,096 unless set.
+    pub waiting: usize,
+    /// How much one operation may carry.
+    pub limits: StorageLimits,
+}
+
+impl SqliteOptions {
+    /// The defaults, for a writer of this name.
+    pub fn new(writer: impl Into<String>) -> Self {
+        SqliteOptions {
+            writer: writer.into(),
+            synchronous: Synchronous::Full,
+            lock_timeout: Duration::from_secs(5),
+            poll: Duration::from_millis(5),
+            max_bytes: None,
+            create: true,
+            waiting: 4_096,
+            limits: StorageLimits::default(),
+        }
+    }
+
+    /// Sets what an acknowledged write survives.
+    pub const fn with_synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
+        self
+    }
+
+    /// Sets how long to wait for the lock of other processes.
+    pub const fn with_lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// Sets how often to look for appends of other processes.
+    pub const fn with_poll(mut self, poll: Duration) -> Self {
+        self.poll = poll;
+        self
+    }
+
+    /// Sets the most bytes of the file.
+    pub const fn with_max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets whether to make the file.
+    pub const fn with_create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Sets the most operations that wait.
+    pub const fn with_waiting(mut self, operations: usize) -> Self {
+        self.waiting = operations;
+        self
+    }
+
+    /// Sets how much one operation may carry.
+    pub const fn with_limits(mut self, limits: StorageLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// What an acknowledged write survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Synchronous {
+    /// Killed processes and power failures: each commit waits for the disk.
+    #[default]
+    Full,
+    /// Killed processes. Many times faster; after a power failure the last commits may be gone.
+    Normal,
+}
+
+/// An open file: a [`Store`] and a [`Journal`]. A clone is another handle on it.
+///
+/// [The module](self) has an example.
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    workers: Arc<Workers>,
+    path: Arc<Path>,
+    limits: StorageLimits,
+}
+
+impl Sqlite {
+    /// Opens a file, and makes or migrates it where needed. Blocks.
+    ///
+    /// # Errors
+    /// [`Unsupported`](StorageError::Unsupported) if the file belongs to another program or to a
+    /// later version; [`Corrupt`](StorageError::Corrupt); [`Busy`](StorageError::Busy);
+    /// [`Unavailable`](StorageError::Unavailable) if it cannot be opened.
+    pub fn open(path: impl Into<PathBuf>, options: &SqliteOptions) -> Result<Self, StorageError> {
+        let path: PathBuf = path.into();
+        let workers = Workers::start(&path, options)?;
+        Ok(Sqlite { workers: Arc::new(workers), path: path.into(), limits: options.limits })
+    }
+
+    /// Opens the file of a root, [`FILE_NAME`] in it. Blocks.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_in(root: impl AsRef<Path>, options: &SqliteOptions) -> Result<Self, StorageError> {
+        Sqlite::open(root.as_ref().join(FILE_NAME), options)
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks at everything in the file: `SQLite`'s own integrity check, every checksum, positions
+    /// and revisions.
+    ///
+    /// # Errors
+    /// Only if nothing can be looked at; damage is in the report.
+    pub async fn check(&self) -> Result<CheckReport, StorageError> {
+        self.workers.read(check::check).await
+    }
+
+    /// Writes a copy of this moment to a new file, which others may use while this goes on. It is
+    /// complete or not there.
+    ///
+    /// # Errors
+    /// [`Unavailable`](StorageError::Unavailable) if there is a file already, or it cannot be
+    /// written; [`Full`](StorageError::Full).
+    pub async fn backup(&self, to: impl Into<PathBuf>) -> Result<(), StorageError> {
+        let to = to.into();
+        self.workers.read(move |connection| check::backup(connection, &to)).await
+    }
+}
+
+impl Store for Sqlite {
+    fn limits(&self) -> StorageLimits {
+        self.limits
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Entry>, StorageError> {
+        let key = key.clone();
+        self.workers.read(move |connection| operations::get(connection, &key)).await
+    }
+
+    async fn put(&self, key: &Key, value: &[u8], expect: Expect) -> Result<u64, StorageError> {
+        self.limits.check_value(value.len())?;
+        let write = Write::Put { key: key.clone(), value: value.into(), expect };
+        Ok(self.workers.write(write).await?.end)
+    }
+
+    async fn delete(&self, key: &Key, expect: Expect) -> Result<bool, StorageError> {
+        Ok(self.workers.write(Write::Delete { key: key.clone(), expect }).await?.end > 0)
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Page, StorageError> {
+        let (scan, limits) = (scan.clone(), self.limits);
+        self.workers.read(move |connection| operations::scan(connection, &scan, limits)).await
+    }
+}
+
+impl Journal for Sqlite {
+    fn limits(&self) -> StorageLimits {
+        self.limits
+    }
+
+    async fn append<B: AsRef<[u8]> + Sync>(&self, batch: &[B]) -> Result<Range<u64>, StorageError> {
+        self.limits.check_batch(batch.iter().map(|data| data.as_ref().len()))?;
+        let mut data = Vec::with_capacity(batch.iter().map(|data| data.as_ref().len()).sum());
+        let mut ends = Vec::with_capacity(batch.len());
+        for record in batch {
+            data.extend_from_slice(record.as_ref());
+            ends.push(data.len());
+        }
+        self.workers.write(Write::Append { data, ends }).await
+    }
+
+    async fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, StorageError> {
+        let limits = self.limits;
+        self.workers.read(move |connection| operations::read(connection, from, limit, limits)).await
+    }
+
+    async fn bounds(&self) -> Result<Bounds, StorageError> {
+        self.workers.read(operations::bounds).await
+    }
+
+    async fn wait(&self, from: u64) -> Result<u64, StorageError> {
+        self.workers.wait(from.max(1)).await
+    }
+
+    async fn trim(&self, before: u64) -> Result<u64, StorageError> {
+        Ok(self.workers.write(Write::Trim { before }).await?.end)
+    }
+
+    async fn cursor(&self, name: &Key) -> Result<Option<u64>, StorageError> {
+        let name = name.clone();
+        self.workers.read(move |connection| operations::cursor(connection, &name)).await
+    }
+
+    async fn move_cursor(
+        &self,
+        name: &Key,
+        expected: Option<u64>,
+        to: u64,
+    ) -> Result<(), StorageError> {
+        self.workers.write(Write::MoveCursor { name: name.clone(), expected, to }).await.map(drop)
+    }
+
+    async fn remove_cursor(&self, name: &Key) -> Result<bool, StorageError> {
+        Ok(self.workers.write(Write::RemoveCursor { name: name.clone() }).await?.end > 0)
+    }
+
+    async fn cursors(&self) -> Result<Vec<Cursor>, StorageError> {
+        self.workers.read(operations::cursors).await
+    }
+}

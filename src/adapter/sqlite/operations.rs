@@ -1,0 +1,339 @@
+//! What is done with the file, in SQL. Nothing here waits.
+
+use super::connect::meaning;
+use crate::storage::{
+    Bounds, Cursor, Entry, Expect, Key, Page, Record, Scan, StorageError, StorageLimits,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::ops::Range;
+use std::sync::Arc;
+
+type Result<T, E = StorageError> = std::result::Result<T, E>;
+
+/// A change. It can be carried out again if the transaction that held it failed.
+#[derive(Debug)]
+pub(super) enum Write {
+    Put { key: Key, value: Arc<[u8]>, expect: Expect },
+    Delete { key: Key, expect: Expect },
+    Append { data: Vec<u8>, ends: Vec<usize> },
+    Trim { before: u64 },
+    MoveCursor { name: Key, expected: Option<u64>, to: u64 },
+    RemoveCursor { name: Key },
+}
+
+impl Write {
+    /// About how many bytes it carries.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Write::Put { value, .. } => value.len(),
+            Write::Append { data, .. } => data.len(),
+            _ => 0,
+        }
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+fn sqlite(error: rusqlite::Error) -> StorageError {
+    meaning(&error)
+}
+
+/// Words folded one after the other, each step a bijection: whatever changes within one word, and
+/// any single bit, changes the sum. Not against forgers.
+fn checksum(name: &[u8], number: u64, data: &[u8]) -> i64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    fn fold(sum: u64, word: u64) -> u64 {
+        (sum ^ word).wrapping_mul(ODD).rotate_left(29)
+    }
+    let mut sum = fold(number, data.len() as u64);
+    for part in [name, data] {
+        let (words, rest) = part.as_chunks::<8>();
+        for word in words {
+            sum = fold(sum, u64::from_le_bytes(*word));
+        }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        sum = fold(sum, u64::from_le_bytes(last));
+    }
+    sum.cast_signed()
+}
+
+/// A limit as `SQLite` takes it.
+fn most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
+}
+
+/// A text column as a key; what is no key was not written by us.
+fn key_of(row: &Row<'_>, column: usize) -> Result<Key> {
+    let text = row.get_ref(column).map_err(sqlite)?.as_str().unwrap_or_default();
+    Key::parse(text).map_err(|error| StorageError::Corrupt { detail: format!("`{text}`: {error}") })
+}
+
+/// An entry from the columns key, revision, checksum, value.
+pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
+    let key = key_of(row, 0)?;
+    let revision = number(row, 1).map_err(sqlite)?;
+    let sum: i64 = row.get(2).map_err(sqlite)?;
+    let value = row.get_ref(3).map_err(sqlite)?.as_blob().unwrap_or_default();
+    if checksum(key.as_str().as_bytes(), revision, value) != sum {
+        let detail = format!("the value of `{key}` does not match its checksum");
+        return Err(StorageError::Corrupt { detail });
+    }
+    Ok(Entry::new(key, value, revision))
+}
+
+/// A record from the columns position, checksum, data.
+pub(super) fn record(row: &Row<'_>) -> Result<Record> {
+    let position = number(row, 0).map_err(sqlite)?;
+    let sum: i64 = row.get(1).map_err(sqlite)?;
+    let data = row.get_ref(2).map_err(sqlite)?.as_blob().unwrap_or_default();
+    if checksum(&[], position, data) != sum {
+        let detail = format!("the record at {position} does not match its checksum");
+        return Err(StorageError::Corrupt { detail });
+    }
+    Ok(Record::new(position, data))
+}
+
+pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Entry>> {
+    let sql = "SELECT key, revision, checksum, value FROM entry WHERE key = ?1";
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    let mut rows = statement.query([key.as_str()]).map_err(sqlite)?;
+    rows.next().map_err(sqlite)?.map(entry).transpose()
+}
+
+pub(super) fn scan(connection: &Connection, scan: &Scan, limits: StorageLimits) -> Result<Page> {
+    // Keys are ASCII and compared by their bytes, so nothing with the prefix lies behind this.
+    let end = format!("{}\u{7f}", scan.prefix);
+    let after = scan.after.as_ref().map_or("", |key| key.as_str());
+    let limit = scan.limit.min(limits.page_items);
+    let sql = "SELECT key, revision, checksum, value FROM entry
+               WHERE key >= ?1 AND key < ?2 AND key > ?3 ORDER BY key LIMIT ?4";
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    let mut rows = statement
+        .query(params![scan.prefix, end, after, most(limit.saturating_add(1))])
+        .map_err(sqlite)?;
+    let mut page = Page::default();
+    let mut bytes = 0;
+    while let Some(row) = rows.next().map_err(sqlite)? {
+        if page.entries.len() == limit || bytes > limits.page_bytes {
+            page.more = true;
+            break;
+        }
+        let entry = entry(row)?;
+        bytes += entry.value.len();
+        page.entries.push(entry);
+    }
+    Ok(page)
+}
+
+pub(super) fn bounds(connection: &Connection) -> Result<Bounds> {
+    let sql =
+        "SELECT first, max(first, coalesce((SELECT max(position) + 1 FROM record), 1)) FROM state";
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    let bounds = |row: &Row<'_>| Ok(Bounds::new(number(row, 0)?, number(row, 1)?));
+    statement.query_row([], bounds).map_err(sqlite)
+}
+
+pub(super) fn read(
+    connection: &Connection,
+    from: u64,
+    limit: usize,
+    limits: StorageLimits,
+) -> Result<Vec<Record>> {
+    // One moment for both questions.
+    let moment = connection.unchecked_transaction().map_err(sqlite)?;
+    let bounds = bounds(&moment)?;
+    let start = bounds.start(from)?;
+    let limit = limit.min(limits.page_items).min(usize::try_from(bounds.len()).unwrap_or(limit));
+    let mut found = Vec::with_capacity(limit);
+    if start >= bounds.next || limit == 0 {
+        return Ok(found);
+    }
+    let sql = "SELECT position, checksum, data FROM record WHERE position >= ?1 ORDER BY position LIMIT ?2";
+    let mut statement = moment.prepare_cached(sql).map_err(sqlite)?;
+    let mut rows = statement.query(params![start.cast_signed(), most(limit)]).map_err(sqlite)?;
+    let mut bytes = 0;
+    let mut expected = start;
+    while bytes <= limits.page_bytes
+        && let Some(row) = rows.next().map_err(sqlite)?
+    {
+        let record = record(row)?;
+        if record.position != expected {
+            let detail = format!("the record at {expected} is missing");
+            return Err(StorageError::Corrupt { detail });
+        }
+        expected += 1;
+        bytes += record.data.len();
+        found.push(record);
+    }
+    Ok(found)
+}
+
+/// A cursor from the columns name, position, checksum.
+pub(super) fn cursor_of(row: &Row<'_>) -> Result<Cursor> {
+    let name = key_of(row, 0)?;
+    let position = number(row, 1).map_err(sqlite)?;
+    let sum: i64 = row.get(2).map_err(sqlite)?;
+    if checksum(name.as_str().as_bytes(), position, &[]) != sum {
+        let detail = format!("cursor `{name}` does not match its checksum");
+        return Err(StorageError::Corrupt { detail });
+    }
+    Ok(Cursor::new(name, position))
+}
+
+pub(super) fn cursor(connection: &Connection, name: &Key) -> Result<Option<u64>> {
+    let sql = "SELECT name, position, checksum FROM cursor WHERE name = ?1";
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    let mut rows = statement.query([name.as_str()]).map_err(sqlite)?;
+    let found = rows.next().map_err(sqlite)?.map(cursor_of).transpose()?;
+    Ok(found.map(|cursor| cursor.position))
+}
+
+pub(super) fn cursors(connection: &Connection) -> Result<Vec<Cursor>> {
+    let sql = "SELECT name, position, checksum FROM cursor ORDER BY name";
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    let mut rows = statement.query([]).map_err(sqlite)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(sqlite)? {
+        found.push(cursor_of(row)?);
+    }
+    Ok(found)
+}
+
+/// Who wrote last, if it can be told.
+pub(super) fn writer(connection: &Connection) -> Option<String> {
+    let found = connection.query_row("SELECT writer FROM state", [], |row| row.get(0));
+    found.ok().filter(|writer: &String| !writer.is_empty())
+}
+
+/// The state of an open write transaction.
+pub(super) struct Changes<'c> {
+    connection: &'c Connection,
+    revision: u64,
+    bounds: Bounds,
+    changed: bool,
+    pub(super) appended: bool,
+}
+
+impl<'c> Changes<'c> {
+    /// Reads what the changes start from.
+    pub(super) fn start(connection: &'c Connection, writer: &str) -> Result<Self> {
+        let bounds = bounds(connection)?;
+        let sql = "SELECT revision, writer FROM state";
+        let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+        let (revision, changed) = statement
+            .query_row([], |row| Ok((number(row, 0)?, row.get_ref(1)?.as_str()? != writer)))
+            .map_err(sqlite)?;
+        Ok(Changes { connection, revision, bounds, changed, appended: false })
+    }
+
+    /// Carries out one change. What it returns depends on the change; a refusal changes nothing.
+    pub(super) fn apply(&mut self, write: &Write) -> Result<Range<u64>> {
+        match write {
+            Write::Put { key, value, expect } => self.put(key, value, *expect),
+            Write::Delete { key, expect } => self.delete(key, *expect),
+            Write::Append { data, ends } => self.append(data, ends),
+            Write::Trim { before } => self.trim(*before),
+            Write::MoveCursor { name, expected, to } => self.move_cursor(name, *expected, *to),
+            Write::RemoveCursor { name } => {
+                let gone = self.execute("DELETE FROM cursor WHERE name = ?1", [name.as_str()])?;
+                Ok(0..gone as u64)
+            }
+        }
+    }
+
+    /// Writes what all changes share, before the commit.
+    pub(super) fn finish(&self, writer: &str) -> Result<()> {
+        if self.changed {
+            let sql = "UPDATE state SET revision = ?1, first = ?2, writer = ?3";
+            let first = self.bounds.first.cast_signed();
+            self.execute(sql, params![self.revision.cast_signed(), first, writer])?;
+        }
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
+        self.connection.prepare_cached(sql).and_then(|mut s| s.execute(params)).map_err(sqlite)
+    }
+
+    fn found(&self, key: &Key) -> Result<Option<u64>> {
+        let sql = "SELECT revision FROM entry WHERE key = ?1";
+        let mut statement = self.connection.prepare_cached(sql).map_err(sqlite)?;
+        statement.query_row([key.as_str()], |row| number(row, 0)).optional().map_err(sqlite)
+    }
+
+    fn put(&mut self, key: &Key, value: &[u8], expect: Expect) -> Result<Range<u64>> {
+        let found = self.found(key)?;
+        expect.check(key, found)?;
+        if found.is_some_and(|found| found > self.revision) {
+            let detail = format!("`{key}` is newer than the last revision, {}", self.revision);
+            return Err(StorageError::Corrupt { detail });
+        }
+        let revision = self.revision + 1;
+        let sum = checksum(key.as_str().as_bytes(), revision, value);
+        let sql = "INSERT INTO entry (key, revision, checksum, value) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (key) DO UPDATE SET
+                   revision = excluded.revision, checksum = excluded.checksum, value = excluded.value";
+        self.execute(sql, params![key.as_str(), revision.cast_signed(), sum, value])?;
+        self.revision = revision;
+        self.changed = true;
+        Ok(0..revision)
+    }
+
+    fn delete(&mut self, key: &Key, expect: Expect) -> Result<Range<u64>> {
+        let found = self.found(key)?;
+        expect.check(key, found)?;
+        if found.is_none() {
+            return Ok(0..0);
+        }
+        self.execute("DELETE FROM entry WHERE key = ?1", [key.as_str()])?;
+        self.revision += 1;
+        self.changed = true;
+        Ok(0..1)
+    }
+
+    fn append(&mut self, data: &[u8], ends: &[usize]) -> Result<Range<u64>> {
+        let first = self.bounds.next;
+        let mut start = 0;
+        let sql = "INSERT INTO record (position, checksum, data) VALUES (?1, ?2, ?3)";
+        let mut statement = self.connection.prepare_cached(sql).map_err(sqlite)?;
+        for (position, end) in (first..).zip(ends.iter().copied()) {
+            let data = &data[start..end];
+            let sum = checksum(&[], position, data);
+            statement.execute(params![position.cast_signed(), sum, data]).map_err(sqlite)?;
+            start = end;
+        }
+        self.bounds.next += ends.len() as u64;
+        self.appended |= !ends.is_empty();
+        Ok(first..self.bounds.next)
+    }
+
+    fn trim(&mut self, before: u64) -> Result<Range<u64>> {
+        if before <= self.bounds.first {
+            return Ok(0..0);
+        }
+        self.bounds.check(before)?;
+        let gone =
+            self.execute("DELETE FROM record WHERE position < ?1", [before.cast_signed()])?;
+        self.bounds.first = before;
+        self.changed = true;
+        Ok(0..gone as u64)
+    }
+
+    fn move_cursor(&self, name: &Key, expected: Option<u64>, to: u64) -> Result<Range<u64>> {
+        let found = cursor(self.connection, name)?;
+        if found != expected {
+            return Err(StorageError::CursorMoved { name: name.clone(), expected, found });
+        }
+        self.bounds.check(to)?;
+        let sql = "INSERT INTO cursor (name, position, checksum) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (name) DO UPDATE SET
+                   position = excluded.position, checksum = excluded.checksum";
+        let sum = checksum(name.as_str().as_bytes(), to, &[]);
+        self.execute(sql, params![name.as_str(), to.cast_signed(), sum])?;
+        Ok(0..0)
+    }
+}

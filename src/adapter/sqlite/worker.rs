@@ -1,0 +1,438 @@
+//! The two threads of an open file, and the futures that wait for them.
+
+#![allow(clippy::disallowed_methods, reason = "an adapter may read the clock")]
+
+use super::SqliteOptions;
+use super::connect::{Failed, connect, meaning, patiently};
+use super::operations::{self, Changes, Write};
+use crate::storage::StorageError;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::ops::Range;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// The most writes, and about the most bytes, that share one commit.
+const GROUP_WRITES: usize = 512;
+const GROUP_BYTES: usize = 16 << 20;
+
+/// What a write returns; the change says what it means.
+type Outcome = Result<Range<u64>, StorageError>;
+type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
+
+pub(super) struct Workers {
+    /// Taken away before the threads are joined, which ends them.
+    senders: Option<(SyncSender<WriteJob>, SyncSender<ReadJob>)>,
+    threads: Vec<JoinHandle<()>>,
+    waiters: Arc<Waiters>,
+    limit: usize,
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").finish_non_exhaustive()
+    }
+}
+
+struct WriteJob {
+    write: Write,
+    reply: Reply<Range<u64>>,
+}
+
+impl Workers {
+    pub(super) fn start(path: &Path, options: &SqliteOptions) -> Result<Self, StorageError> {
+        let limit = options.waiting.max(1);
+        let writer = Writer {
+            connection: connect(path, options)?,
+            label: format!("{} (pid {})", options.writer, std::process::id()),
+            lock_timeout: options.lock_timeout,
+        };
+        let connection = connect(path, options)?;
+        // A reader waits only while another process recovers the file after a crash.
+        connection.busy_timeout(options.lock_timeout).map_err(|error| meaning(&error))?;
+        let (to_writer, writes) = sync_channel(limit);
+        let (to_reader, reads) = sync_channel(limit);
+        let waiters = Arc::new(Waiters::default());
+        let mut workers = Workers {
+            senders: Some((to_writer, to_reader.clone())),
+            threads: Vec::new(),
+            waiters: Arc::clone(&waiters),
+            limit,
+        };
+        let appended = Arc::clone(&waiters);
+        workers.spawn("coord-sqlite-write", move || {
+            writer.run(&writes, || nudge(&appended, &to_reader));
+        })?;
+        let (poll, timeout) = (options.poll, options.lock_timeout);
+        workers.spawn("coord-sqlite-read", move || {
+            read_all(&connection, &reads, &waiters, poll, timeout);
+        })?;
+        Ok(workers)
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StorageError> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+        let thread = thread.map_err(|error| StorageError::Unavailable {
+            detail: format!("cannot start a thread: {error}"),
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Hands a change to the writer.
+    pub(super) async fn write(&self, write: Write) -> Outcome {
+        let (reply, answer) = slot();
+        let sent = match &self.senders {
+            Some((writes, _)) => self.admitted(writes.try_send(WriteJob { write, reply })),
+            None => Err(gone()),
+        };
+        sent?;
+        answer.await
+    }
+
+    /// Hands a question to the reader.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (reply, answer) = slot();
+        let job: ReadJob = Box::new(move |connection| {
+            let start = Instant::now();
+            reply.send(question(connection).map_err(|error| match error {
+                StorageError::Busy { writer, .. } => {
+                    StorageError::Busy { waited: start.elapsed(), writer }
+                }
+                error => error,
+            }));
+        });
+        let sent = match &self.senders {
+            Some((_, reads)) => self.admitted(reads.try_send(job)),
+            None => Err(gone()),
+        };
+        sent?;
+        answer.await
+    }
+
+    /// Waits for a record at a position or behind it.
+    pub(super) async fn wait(&self, from: u64) -> Result<u64, StorageError> {
+        let ticket = Ticket { waiters: &self.waiters, number: self.waiters.add(from) };
+        if let Some((_, reads)) = &self.senders {
+            nudge(&self.waiters, reads);
+        }
+        poll_fn(|context| ticket.poll(context)).await
+    }
+
+    fn admitted<J>(&self, sent: Result<(), TrySendError<J>>) -> Result<(), StorageError> {
+        sent.map_err(|error| match error {
+            TrySendError::Full(_) => StorageError::Overloaded { limit: self.limit },
+            TrySendError::Disconnected(_) => gone(),
+        })
+    }
+}
+
+impl Drop for Workers {
+    /// Finishes what was handed over and closes the file.
+    fn drop(&mut self) {
+        self.senders = None;
+        for thread in self.threads.drain(..) {
+            // The last handle may live in a waker that one of the threads wakes.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn gone() -> StorageError {
+    StorageError::Unavailable { detail: "its thread has ended".to_owned() }
+}
+
+/// Makes the reader look for new records now.
+fn nudge(waiters: &Waiters, reads: &SyncSender<ReadJob>) {
+    waiters.stale.store(true, Ordering::Release);
+    // If the queue is full the reader is awake anyway, and looks when it is done.
+    let _ = reads.try_send(Box::new(|_| {}));
+}
+
+struct Writer {
+    connection: Connection,
+    label: String,
+    lock_timeout: Duration,
+}
+
+impl Writer {
+    /// Takes what waits, in groups, until the last handle is gone.
+    fn run(&self, jobs: &Receiver<WriteJob>, appended: impl Fn()) {
+        while let Ok(first) = jobs.recv() {
+            let mut bytes = first.write.bytes();
+            let mut group = vec![first];
+            while group.len() < GROUP_WRITES
+                && bytes < GROUP_BYTES
+                && let Ok(job) = jobs.try_recv()
+            {
+                bytes += job.write.bytes();
+                group.push(job);
+            }
+            if self.group(group) {
+                appended();
+            }
+        }
+    }
+
+    /// Commits a group and answers; tells whether records were appended.
+    fn group(&self, group: Vec<WriteJob>) -> bool {
+        let writes: Vec<&Write> = group.iter().map(|job| &job.write).collect();
+        match self.commit(&writes) {
+            Ok((outcomes, appended)) => {
+                for (job, outcome) in group.into_iter().zip(outcomes) {
+                    job.reply.send(outcome);
+                }
+                appended
+            }
+            // One that does not fit must not take the others with it.
+            Err(StorageError::Full { .. }) if group.len() > 1 => {
+                group.into_iter().fold(false, |appended, job| self.group(vec![job]) | appended)
+            }
+            Err(error) => {
+                for job in group {
+                    job.reply.send(Err(error.clone()));
+                }
+                false
+            }
+        }
+    }
+
+    /// One transaction. Nobody is answered before its commit, not even with a refusal: it may rest
+    /// on a change of the same transaction.
+    fn commit(&self, writes: &[&Write]) -> Result<(Vec<Outcome>, bool), StorageError> {
+        self.begin()?;
+        let result = self.carry_out(writes);
+        if !self.connection.is_autocommit() {
+            // After an error `SQLite` may have rolled back already.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        result
+    }
+
+    fn begin(&self) -> Result<(), StorageError> {
+        let begin = || {
+            let mut statement = self.connection.prepare_cached("BEGIN IMMEDIATE")?;
+            statement.execute([]).map_err(Failed::from)
+        };
+        patiently(self.lock_timeout, begin).map(drop).map_err(|failed| match failed {
+            Failed::Busy(waited) => {
+                StorageError::Busy { waited, writer: operations::writer(&self.connection) }
+            }
+            Failed::Sqlite(error) => meaning(&error),
+            Failed::Storage(error) => error,
+        })
+    }
+
+    fn carry_out(&self, writes: &[&Write]) -> Result<(Vec<Outcome>, bool), StorageError> {
+        let mut changes = Changes::start(&self.connection, &self.label)?;
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for write in writes {
+            let outcome = changes.apply(write);
+            if let Err(
+                error @ (StorageError::Full { .. }
+                | StorageError::Corrupt { .. }
+                | StorageError::Unavailable { .. }
+                | StorageError::Busy { .. }),
+            ) = outcome
+            {
+                return Err(error);
+            }
+            outcomes.push(outcome);
+        }
+        changes.finish(&self.label)?;
+        let mut statement =
+            self.connection.prepare_cached("COMMIT").map_err(|error| meaning(&error))?;
+        statement.execute([]).map_err(|error| meaning(&error))?;
+        Ok((outcomes, changes.appended))
+    }
+}
+
+/// Answers questions, and looks for new records while somebody waits for them.
+fn read_all(
+    connection: &Connection,
+    jobs: &Receiver<ReadJob>,
+    waiters: &Waiters,
+    poll: Duration,
+    lock_timeout: Duration,
+) {
+    let mut seen = None;
+    loop {
+        let job = if waiters.lock().waiting.is_empty() {
+            jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            jobs.recv_timeout(poll)
+        };
+        match job {
+            Ok(job) => job(connection),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        while let Ok(job) = jobs.try_recv() {
+            job(connection);
+        }
+        if waiters.lock().waiting.is_empty() {
+            continue;
+        }
+        let version = patiently(lock_timeout, || {
+            let mut statement = connection.prepare_cached("PRAGMA data_version")?;
+            Ok(statement.query_row([], |row| row.get::<_, i64>(0))?)
+        });
+        let stale = waiters.stale.swap(false, Ordering::Acquire);
+        match version {
+            Ok(version) if !stale && seen == Some(version) => {}
+            Ok(version) => {
+                seen = Some(version);
+                waiters.tell(&operations::bounds(connection).map(|bounds| bounds.next));
+            }
+            Err(Failed::Busy(waited)) => {
+                waiters.tell(&Err(StorageError::Busy { waited, writer: None }));
+            }
+            Err(Failed::Sqlite(error)) => waiters.tell(&Err(meaning(&error))),
+            Err(Failed::Storage(error)) => waiters.tell(&Err(error)),
+        }
+    }
+}
+
+/// Who waits for records.
+#[derive(Default)]
+struct Waiters {
+    list: Mutex<List>,
+    /// Somebody came or something was appended since the reader looked.
+    stale: AtomicBool,
+}
+
+#[derive(Default)]
+struct List {
+    last: u64,
+    waiting: BTreeMap<u64, (u64, Option<Waker>)>,
+    done: BTreeMap<u64, Result<u64, StorageError>>,
+}
+
+impl Waiters {
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, from: u64) -> u64 {
+        let mut list = self.lock();
+        list.last += 1;
+        let number = list.last;
+        list.waiting.insert(number, (from, None));
+        number
+    }
+
+    /// Ends the waits that are over: those for less than what is there, or all with an error.
+    fn tell(&self, next: &Result<u64, StorageError>) {
+        let mut list = self.lock();
+        let over = |from: u64| next.as_ref().map_or(true, |next| *next > from);
+        let (ended, waiting) =
+            std::mem::take(&mut list.waiting).into_iter().partition(|(_, (from, _))| over(*from));
+        list.waiting = waiting;
+        let ended: BTreeMap<u64, (u64, Option<Waker>)> = ended;
+        list.done.extend(ended.keys().map(|number| (*number, next.clone())));
+        drop(list);
+        ended.into_values().filter_map(|(_, waker)| waker).for_each(Waker::wake);
+    }
+}
+
+/// A wait; forgotten when it is dropped.
+struct Ticket<'a> {
+    waiters: &'a Waiters,
+    number: u64,
+}
+
+impl Ticket<'_> {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Result<u64, StorageError>> {
+        let mut list = self.waiters.lock();
+        if let Some(result) = list.done.remove(&self.number) {
+            return Poll::Ready(result);
+        }
+        match list.waiting.get_mut(&self.number) {
+            Some((_, waker)) => *waker = Some(context.waker().clone()),
+            None => return Poll::Ready(Err(gone())),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let mut list = self.waiters.lock();
+        list.waiting.remove(&self.number);
+        list.done.remove(&self.number);
+    }
+}
+
+/// A place for one answer.
+struct Slot<T>(Mutex<Waited<T>>);
+
+struct Waited<T> {
+    answer: Option<Result<T, StorageError>>,
+    waker: Option<Waker>,
+}
+
+fn slot<T>() -> (Reply<T>, Answer<T>) {
+    let slot = Arc::new(Slot(Mutex::new(Waited { answer: None, waker: None })));
+    (Reply(Some(Arc::clone(&slot))), Answer(slot))
+}
+
+impl<T> Slot<T> {
+    fn fill(&self, result: Result<T, StorageError>) {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.answer = Some(result);
+        let waker = slot.waker.take();
+        drop(slot);
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+struct Reply<T>(Option<Arc<Slot<T>>>);
+
+impl<T> Reply<T> {
+    fn send(mut self, result: Result<T, StorageError>) {
+        if let Some(slot) = self.0.take() {
+            slot.fill(result);
+        }
+    }
+}
+
+impl<T> Drop for Reply<T> {
+    /// Nobody will answer any more.
+    fn drop(&mut self) {
+        if let Some(slot) = self.0.take() {
+            slot.fill(Err(gone()));
+        }
+    }
+}
+
+struct Answer<T>(Arc<Slot<T>>);
+
+impl<T> Future for Answer<T> {
+    type Output = Result<T, StorageError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut slot = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = slot.answer.take() {
+            return Poll::Ready(answer);
+        }
+        slot.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+}

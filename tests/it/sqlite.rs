@@ -1,0 +1,614 @@
+//! The `SQLite` file: the conformance kit, many processes and kills, a full disk, damaged files.
+
+use crate::support::{Rng, scaled};
+use coordination_protocol::adapter::sqlite::{FILE_NAME, Sqlite, SqliteOptions, Synchronous};
+use coordination_protocol::storage::{
+    Bounds, Expect, Journal, Key, Scan, StorageError, Store, block_on,
+};
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A folder of its own that goes away with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static LAST: AtomicUsize = AtomicUsize::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let name = format!("coord-sqlite-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join(FILE_NAME)
+    }
+
+    fn open(&self) -> Sqlite {
+        Sqlite::open_in(&self.0, &options()).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Kills, not power failures, are what these tests make.
+fn options() -> SqliteOptions {
+    SqliteOptions::new("test").with_synchronous(Synchronous::Normal)
+}
+
+fn key(id: &str) -> Key {
+    Key::of([id]).unwrap()
+}
+
+#[cfg(feature = "conformance")]
+#[test]
+fn it_passes_the_kit() {
+    use coordination_protocol::conformance::{self, journal, store};
+    let folder = Folder::new();
+    let mut number = 0;
+    let mut fresh = || {
+        number += 1;
+        Sqlite::open(folder.0.join(format!("{number}.sqlite")), &options()).unwrap()
+    };
+    block_on(async {
+        conformance::run(&store::cases(), &mut fresh).await.into_result()?;
+        conformance::run(&journal::cases(), &mut fresh).await.into_result()
+    })
+    .unwrap_or_else(|failures| panic!("{failures}"));
+}
+
+#[test]
+fn everything_is_there_after_reopening() {
+    let folder = Folder::new();
+    block_on(async {
+        let file = Sqlite::open_in(folder.0.join("a/b"), &SqliteOptions::new("test")).unwrap();
+        assert_eq!(file.path(), folder.0.join("a/b").join("coord.sqlite"));
+        let revision = file.put(&key("a"), b"1", Expect::Absent).await.unwrap();
+        file.append(&["x", "y"]).await.unwrap();
+        file.move_cursor(&key("c"), None, 2).await.unwrap();
+        let other = file.clone();
+        drop(file);
+        other.trim(2).await.unwrap();
+        drop(other);
+        // The last one to close leaves a single file.
+        assert_eq!(fs::read_dir(folder.0.join("a/b")).unwrap().count(), 1);
+
+        let file = Sqlite::open_in(folder.0.join("a/b"), &SqliteOptions::new("test")).unwrap();
+        let entry = file.get(&key("a")).await.unwrap().unwrap();
+        assert_eq!((&*entry.value, entry.revision), (&b"1"[..], revision));
+        assert!(file.put(&key("b"), b"", Expect::Any).await.unwrap() > revision);
+        assert_eq!(file.bounds().await.unwrap(), Bounds::new(2, 3));
+        assert_eq!(file.cursor(&key("c")).await.unwrap(), Some(2));
+        let report = file.check().await.unwrap();
+        assert_eq!((report.entries, report.records, report.problems.len()), (2, 1, 0));
+    });
+}
+
+#[test]
+fn many_open_a_new_file_at_once() {
+    for _ in 0..scaled(5) {
+        let folder = Folder::new();
+        let path = folder.file();
+        let threads: Vec<_> = (0..6)
+            .map(|who| {
+                let path = path.clone();
+                std::thread::spawn(move || {
+                    let file = Sqlite::open(path, &options()).unwrap();
+                    block_on(file.append(&[format!("{who}")])).unwrap();
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let report = block_on(folder.open().check()).unwrap();
+        assert_eq!((report.records, report.problems.len()), (6, 0));
+    }
+}
+
+/// The part of the kill test that is killed: writes, and says what was acknowledged.
+#[test]
+#[ignore = "started by acknowledged_writes_survive_kills"]
+fn a_process_that_writes() {
+    let Ok(path) = std::env::var("COORD_TEST_FILE") else { return };
+    let me = std::process::id();
+    let options = options().with_lock_timeout(Duration::from_secs(60));
+    let file = Sqlite::open(path, &options).unwrap();
+    let mut rng = Rng::new(u64::from(me));
+    block_on(async {
+        for round in 0_u64.. {
+            let name = format!("count{}", rng.below(4));
+            let (count, revision) = loop {
+                let found = file.get(&key(&name)).await.unwrap();
+                let (count, expect) = found.map_or((0, Expect::Absent), |entry| {
+                    let text = String::from_utf8(entry.value.to_vec()).unwrap();
+                    (text.parse::<u64>().unwrap(), Expect::Revision(entry.revision))
+                });
+                let next = (count + 1).to_string();
+                match file.put(&key(&name), next.as_bytes(), expect).await {
+                    Ok(revision) => break (count + 1, revision),
+                    Err(StorageError::Conflict { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            };
+            let batch: Vec<String> = (0..3).map(|part| format!("{me} {round} {part}")).collect();
+            let range = file.append(&batch).await.unwrap();
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "ack {name} {count} {revision} {me} {round} {}", range.start).unwrap();
+            out.flush().unwrap();
+        }
+    });
+}
+
+struct Process {
+    child: Child,
+    acknowledged: JoinHandle<Vec<String>>,
+}
+
+impl Process {
+    fn start(path: &Path) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "sqlite::a_process_that_writes", "--ignored", "--nocapture"])
+            .env("COORD_TEST_FILE", path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let acknowledged = std::thread::spawn(move || {
+            let mut lines = Vec::new();
+            for line in out.split(b'\n').map(Result::unwrap) {
+                let line = String::from_utf8(line).unwrap();
+                // The runner's own words may stand before ours. A line that was cut has fewer.
+                if let Some(at) = line.find("ack ")
+                    && line[at..].split(' ').count() == 7
+                {
+                    lines.push(line[at..].to_owned());
+                }
+            }
+            lines
+        });
+        Process { child, acknowledged }
+    }
+
+    /// SIGKILL; returns what had been acknowledged.
+    fn kill(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), None, "it ended before it was killed: {status}");
+        let mut lines = self.acknowledged.join().unwrap();
+        // The last line may lack its last digits.
+        lines.pop();
+        lines
+    }
+}
+
+#[test]
+fn acknowledged_writes_survive_kills() {
+    let folder = Folder::new();
+    let path = folder.file();
+    let mut rng = Rng::new(9);
+    let mut running: Vec<Process> = (0..8).map(|_| Process::start(&path)).collect();
+    let mut acknowledged = Vec::new();
+    let mut started = 8;
+    for _ in 0..scaled(40) {
+        std::thread::sleep(Duration::from_millis(rng.below(80) as u64));
+        let victim = running.swap_remove(rng.below(running.len()));
+        acknowledged.extend(victim.kill());
+        running.push(Process::start(&path));
+        started += 1;
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    for process in running {
+        acknowledged.extend(process.kill());
+    }
+    assert!(acknowledged.len() > scaled(40), "{} writes", acknowledged.len());
+
+    let file = folder.open();
+    let report = block_on(file.check()).unwrap();
+    assert_eq!(report.problems, [""; 0]);
+    let mut records = Vec::new();
+    while let Some(record) = {
+        let more = block_on(file.read(records.len() as u64 + 1, 10_000)).unwrap();
+        let next = more.first().cloned();
+        records.extend(
+            more.into_iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()),
+        );
+        next
+    } {
+        assert!(record.position <= records.len() as u64);
+    }
+    assert_eq!(block_on(file.bounds()).unwrap(), Bounds::new(1, records.len() as u64 + 1));
+
+    // Every batch is whole, and every process's batches follow each other.
+    let mut rounds: BTreeMap<&str, u64> = BTreeMap::new();
+    for batch in records.chunks(3) {
+        let words: Vec<&str> = batch[0].split(' ').collect();
+        let round = rounds.entry(words[0]).or_default();
+        for (part, record) in batch.iter().enumerate() {
+            assert_eq!(*record, format!("{} {round} {part}", words[0]));
+        }
+        *round += 1;
+    }
+
+    // Every acknowledged write is there, and no two were given the same version.
+    let mut revisions = BTreeSet::new();
+    let mut counts = BTreeSet::new();
+    let last: BTreeMap<String, (u64, u64)> = block_on(file.scan(&Scan::new("count")))
+        .unwrap()
+        .entries
+        .into_iter()
+        .map(|entry| {
+            let count = String::from_utf8(entry.value.to_vec()).unwrap().parse().unwrap();
+            (entry.key.to_string(), (count, entry.revision))
+        })
+        .collect();
+    for line in &acknowledged {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [_, name, count, revision, process, round, position] = words[..] else {
+            panic!("{line}");
+        };
+        let (count, revision): (u64, u64) = (count.parse().unwrap(), revision.parse().unwrap());
+        assert!(revisions.insert(revision), "{line}");
+        assert!(counts.insert((name, count)), "{line}");
+        assert!(count <= last[name].0 && revision <= last[name].1, "{line}");
+        let position: usize = position.parse().unwrap();
+        assert_eq!(records[position - 1], format!("{process} {round} 0"));
+    }
+    // Each increment took one revision, so none was skipped and none was lost.
+    let total: u64 = last.values().map(|(count, _)| count).sum();
+    let highest = last.values().map(|(_, revision)| *revision).max().unwrap();
+    assert_eq!(total, highest);
+    assert_eq!(block_on(file.put(&key("end"), b"", Expect::Any)).unwrap(), highest + 1);
+    // At most one increment of each process was on its way, and its line cut.
+    assert!(total <= acknowledged.len() as u64 + 2 * started, "{total}");
+}
+
+#[test]
+fn a_follower_sees_what_another_process_appends() {
+    let folder = Folder::new();
+    let file = folder.open();
+    let process = Process::start(&folder.file());
+    let mut at = 1;
+    for _ in 0..20 {
+        at = block_on(file.wait(at)).unwrap();
+    }
+    process.kill();
+    assert!(block_on(file.bounds()).unwrap().next >= at);
+}
+
+#[test]
+fn waits_are_woken_dropped_and_ended() {
+    let folder = Folder::new();
+    let (file, other) = (folder.open(), folder.open());
+    let threads: Vec<_> = (1..=4)
+        .map(|from| {
+            let file = file.clone();
+            std::thread::spawn(move || block_on(file.wait(from)).unwrap())
+        })
+        .collect();
+    {
+        let mut given_up = Box::pin(file.wait(1));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(given_up.as_mut().poll(&mut context).is_pending());
+    }
+    // Through the same handle, and through another one as if from another process.
+    block_on(file.append(&["a", "b"])).unwrap();
+    block_on(other.append(&["c", "d"])).unwrap();
+    for (from, thread) in (1..).zip(threads) {
+        assert!(thread.join().unwrap() > from);
+    }
+}
+
+#[test]
+fn a_lock_timeout_says_how_long_and_who() {
+    let folder = Folder::new();
+    let timeout = Duration::from_millis(30);
+    let file = Sqlite::open(folder.file(), &options().with_lock_timeout(timeout)).unwrap();
+    let blocker = Connection::open(folder.file()).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = block_on(file.append(&["x"])).unwrap_err();
+    let StorageError::Busy { waited, writer: None } = &error else { panic!("{error:?}") };
+    assert!(*waited >= timeout);
+    blocker.execute_batch("ROLLBACK").unwrap();
+
+    let hub = SqliteOptions::new("hub").with_synchronous(Synchronous::Normal);
+    let other = Sqlite::open(folder.file(), &hub).unwrap();
+    block_on(other.append(&["x"])).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = block_on(file.put(&key("a"), b"", Expect::Any)).unwrap_err();
+    let StorageError::Busy { waited, writer: Some(writer) } = &error else { panic!("{error:?}") };
+    assert_eq!(*writer, format!("hub (pid {})", std::process::id()));
+    assert_eq!(
+        error.to_string(),
+        format!("the store was locked for {} ms; `{writer}` wrote last", waited.as_millis())
+    );
+    // Readers are not in anybody's way.
+    assert_eq!(block_on(file.bounds()).unwrap(), Bounds::new(1, 2));
+    blocker.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(block_on(file.put(&key("a"), b"", Expect::Any)).unwrap(), 1);
+}
+
+#[test]
+fn too_many_waiting_writes_are_refused() {
+    let folder = Folder::new();
+    let file = Sqlite::open(folder.file(), &options().with_waiting(1)).unwrap();
+    let blocker = Connection::open(folder.file()).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let (batch, mut waiting) = (["x"], Vec::new());
+    let error = loop {
+        let mut append = Box::pin(file.append(&batch));
+        match append.as_mut().poll(&mut context) {
+            Poll::Pending => waiting.push(append),
+            Poll::Ready(result) => break result.unwrap_err(),
+        }
+    };
+    assert_eq!(error, StorageError::Overloaded { limit: 1 });
+    blocker.execute_batch("ROLLBACK").unwrap();
+    let accepted = waiting.len() as u64;
+    let positions: BTreeSet<u64> =
+        waiting.into_iter().map(|append| block_on(append).unwrap().start).collect();
+    assert_eq!(positions, (1..=accepted).collect());
+}
+
+#[test]
+fn a_full_file_refuses_and_loses_nothing() {
+    let folder = Folder::new();
+    let options = options().with_max_bytes(256 << 10);
+    let file = Sqlite::open(folder.file(), &options).unwrap();
+    block_on(async {
+        let mut written = 0;
+        let error = loop {
+            match file.append(&[vec![b'x'; 2_000], vec![b'y'; 2_000]]).await {
+                Ok(range) => written = range.end - 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.to_string(), "the store is full: database or disk is full");
+        assert!(written > 50, "{written}");
+        let full = file.put(&key("a"), &[0; 10_000], Expect::Any).await.unwrap_err();
+        assert_eq!(full.reason(), "full");
+        assert_eq!(file.bounds().await.unwrap(), Bounds::new(1, written + 1));
+        let report = file.check().await.unwrap();
+        assert_eq!((report.records, report.problems), (written, Vec::new()));
+
+        // Trimming makes room, and what was trimmed stays trimmed.
+        assert_eq!(file.trim(written - 3).await.unwrap(), written - 4);
+        assert_eq!(file.append(&["z"]).await.unwrap(), written + 1..written + 2);
+        // One that does not fit does not take its neighbours with it.
+        let large = vec![0; 300 << 10];
+        let (fits, too_large) = (key("fits"), key("large"));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut writes = [
+            Box::pin(file.put(&fits, b"1", Expect::Absent)),
+            Box::pin(file.put(&too_large, &large, Expect::Absent)),
+        ];
+        for write in &mut writes {
+            let _ = write.as_mut().poll(&mut context);
+        }
+        let [fits, too_large] = writes;
+        assert!(fits.await.is_ok());
+        assert_eq!(too_large.await.unwrap_err().reason(), "full");
+        assert_eq!(file.check().await.unwrap().problems, [""; 0]);
+    });
+}
+
+#[test]
+fn what_is_no_store_is_refused() {
+    let folder = Folder::new();
+    let open = |name: &str| Sqlite::open(folder.0.join(name), &options()).map(drop);
+    let path = |name: &str| folder.0.join(name).display().to_string();
+
+    fs::write(
+        folder.0.join("text"),
+        "this is not a database, but long enough to be one".repeat(99),
+    )
+    .unwrap();
+    assert_eq!(
+        open("text").unwrap_err().to_string(),
+        format!("the store is damaged: {}: file is not a database", path("text"))
+    );
+    let foreign = Connection::open(folder.0.join("foreign")).unwrap();
+    foreign.execute_batch("CREATE TABLE theirs (a)").unwrap();
+    assert_eq!(
+        open("foreign").unwrap_err().to_string(),
+        format!(
+            "this is not a store that can be used: {}: it is the database of another program",
+            path("foreign")
+        )
+    );
+    open("newer").unwrap();
+    let newer = Connection::open(folder.0.join("newer")).unwrap();
+    newer.execute_batch("PRAGMA user_version = 99").unwrap();
+    assert_eq!(
+        open("newer").unwrap_err().to_string(),
+        format!(
+            "this is not a store that can be used: {}: its schema version is 99, \
+             this program knows 2",
+            path("newer")
+        )
+    );
+    let missing = Sqlite::open(folder.0.join("missing"), &options().with_create(false));
+    assert_eq!(missing.unwrap_err().reason(), "unavailable");
+    assert!(!folder.0.join("missing").exists());
+    fs::create_dir(folder.0.join("folder")).unwrap();
+    assert_eq!(open("folder").unwrap_err().reason(), "unavailable");
+    assert_eq!(open("text/below").unwrap_err().reason(), "unavailable");
+    // What was refused was not touched.
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    assert_eq!(foreign.query_row(tables, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+}
+
+#[test]
+fn a_file_of_the_first_schema_gets_a_journal() {
+    let folder = Folder::new();
+    let old = Connection::open(folder.file()).unwrap();
+    old.execute_batch(
+        "CREATE TABLE state (
+           id INTEGER PRIMARY KEY CHECK (id = 0), revision INTEGER NOT NULL, writer TEXT NOT NULL
+         ) STRICT;
+         INSERT INTO state VALUES (0, 41, 'old (pid 1)');
+         CREATE TABLE entry (
+           key TEXT PRIMARY KEY, revision INTEGER NOT NULL, checksum INTEGER NOT NULL,
+           value BLOB NOT NULL
+         ) STRICT;
+         PRAGMA application_id = 0x636f6f72;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    for revision in 42..45 {
+        let file = folder.open();
+        assert_eq!(block_on(file.put(&key("a"), b"", Expect::Any)).unwrap(), revision);
+        assert_eq!(block_on(file.append(&["x"])).unwrap().start, revision - 41);
+        assert_eq!(block_on(file.check()).unwrap().problems, [""; 0]);
+    }
+}
+
+#[test]
+fn a_backup_is_whole_while_others_write() {
+    let folder = Folder::new();
+    let file = folder.open();
+    let writer = {
+        let file = file.clone();
+        std::thread::spawn(move || {
+            for round in 0..200_u64 {
+                block_on(file.append(&[format!("{round} a"), format!("{round} b")])).unwrap();
+            }
+        })
+    };
+    let mut last = 0;
+    for number in 0..5 {
+        let target = folder.0.join(format!("backup-{number}"));
+        block_on(file.backup(&target)).unwrap();
+        let copy = Sqlite::open(&target, &options()).unwrap();
+        let report = block_on(copy.check()).unwrap();
+        assert_eq!((report.problems.len(), report.records % 2), (0, 0));
+        assert!(report.records >= last);
+        last = report.records;
+    }
+    writer.join().unwrap();
+    let target = folder.0.join("backup-0");
+    let before = fs::read(&target).unwrap();
+    let refused = block_on(file.backup(&target)).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "the store is not available: cannot back up to {}: there is a file already",
+            target.display()
+        )
+    );
+    assert_eq!(fs::read(&target).unwrap(), before);
+    assert_eq!(
+        block_on(file.backup(folder.0.join("no/such"))).unwrap_err().reason(),
+        "unavailable"
+    );
+    let left = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.into_iter().all(|name| !name.to_string_lossy().ends_with(".part")));
+}
+
+/// A closed file with values of many sizes, its bytes, and what it holds.
+fn sample(folder: &Folder) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let file = folder.open();
+    let values: Vec<Vec<u8>> = (0..60_u8).map(|n| vec![n; usize::from(n) * 97 % 6_000]).collect();
+    block_on(async {
+        for (number, value) in values.iter().enumerate() {
+            file.put(&key(&number.to_string()), value, Expect::Absent).await.unwrap();
+        }
+        file.append(&values).await.unwrap();
+        file.move_cursor(&key("reader"), None, 30).await.unwrap();
+    });
+    drop(file);
+    (fs::read(folder.file()).unwrap(), values)
+}
+
+/// Reads all of a damaged file: whatever comes is right, and if anything is missing or refused, it
+/// is seen. Tells whether all was there.
+fn survey(folder: &Folder, values: &[Vec<u8>], case: &str) -> bool {
+    let file = match Sqlite::open(folder.file(), &options()) {
+        Ok(file) => file,
+        Err(error) => {
+            let known = ["corrupt", "unsupported", "unavailable"].contains(&error.reason());
+            assert!(known, "{case}: {error}");
+            return false;
+        }
+    };
+    let mut whole = true;
+    let mut wrong = |what: String, error: &StorageError| {
+        let known = ["corrupt", "unavailable", "trimmed", "out-of-range"].contains(&error.reason());
+        assert!(known, "{case}: {what}: {error}");
+        whole = false;
+    };
+    let mut absent = 0;
+    for (number, value) in values.iter().enumerate() {
+        match block_on(file.get(&key(&number.to_string()))) {
+            Ok(Some(entry)) => assert_eq!(*entry.value, **value, "{case}: key {number}"),
+            Ok(None) => absent += 1,
+            Err(error) => wrong(format!("key {number}"), &error),
+        }
+        match block_on(file.read(number as u64 + 1, 1)) {
+            Ok(records) if records.is_empty() => absent += 1,
+            Ok(records) => assert_eq!(*records[0].data, **value, "{case}: record {number}"),
+            Err(error) => wrong(format!("record {number}"), &error),
+        }
+    }
+    match block_on(file.cursor(&key("reader"))) {
+        Ok(Some(position)) => assert_eq!(position, 30, "{case}"),
+        Ok(None) => absent += 1,
+        Err(error) => wrong("cursor".to_owned(), &error),
+    }
+    let problems = match block_on(file.check()) {
+        Ok(report) => report.problems,
+        Err(error) => vec![error.to_string()],
+    };
+    if !whole || absent > 0 {
+        assert!(!problems.is_empty(), "{case}: damage that the check does not see");
+    }
+    whole && absent == 0 && problems.is_empty()
+}
+
+#[test]
+fn a_truncated_file_is_seen() {
+    let folder = Folder::new();
+    let (bytes, values) = sample(&folder);
+    let mut rng = Rng::new(3);
+    assert!(survey(&folder, &values, "whole"));
+    for _ in 0..scaled(30) {
+        let length = 1 + rng.below(bytes.len() - 1);
+        fs::write(folder.file(), &bytes[..length]).unwrap();
+        assert!(!survey(&folder, &values, &format!("cut to {length}")));
+    }
+}
+
+#[test]
+fn flipped_bits_are_seen() {
+    let folder = Folder::new();
+    let (bytes, values) = sample(&folder);
+    let mut rng = Rng::new(4);
+    let mut unharmed = 0;
+    let cases = scaled(120);
+    for _ in 0..cases {
+        let (at, bit) = (rng.below(bytes.len()), rng.below(8));
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << bit;
+        for neighbour in ["-wal", "-shm"] {
+            let _ = fs::remove_file(folder.0.join(format!("{FILE_NAME}{neighbour}")));
+        }
+        fs::write(folder.file(), &flipped).unwrap();
+        // A bit in unused space harms nothing.
+        unharmed += usize::from(survey(&folder, &values, &format!("bit {bit} of byte {at}")));
+    }
+    assert!(unharmed < cases / 2, "{unharmed} of {cases} flips were not seen");
+}

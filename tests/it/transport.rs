@@ -1,0 +1,385 @@
+//! Transport: the in-memory one against the conformance kit, threads, framing.
+
+use crate::support::{Rng, scaled};
+use coordination_protocol::message::IntoReport;
+use coordination_protocol::route::{Pattern, RouteKey};
+use coordination_protocol::storage::block_on;
+use coordination_protocol::transport::{
+    Address, AddressError, Delivery, FrameError, Inbox, LineDecoder, MemoryTransport, Overflow,
+    Packet, Packets, Subscription, Transport, TransportError, TransportLimits, encode_line,
+};
+
+fn packet(body: &str) -> Packet {
+    Packet::new(RouteKey::new("TASK_FAILED", "wf_1", "build"), body.as_bytes())
+}
+
+fn all() -> Subscription {
+    Subscription::new(Pattern::parse(">").unwrap())
+}
+
+#[cfg(feature = "conformance")]
+#[test]
+fn memory_passes_the_kit() {
+    use coordination_protocol::conformance::{self, transport};
+    let summary = block_on(conformance::run(&transport::cases(), MemoryTransport::new));
+    summary.into_result().unwrap_or_else(|failures| panic!("{failures}"));
+}
+
+/// The kit must be able to fail.
+#[cfg(feature = "conformance")]
+#[test]
+fn the_kit_finds_faulty_implementations() {
+    use coordination_protocol::conformance::{self, transport};
+    use coordination_protocol::transport::{MemoryInbox, Receipt};
+    use std::sync::Arc;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Fault {
+        DropsSilently,
+        IgnoresPatterns,
+        Reverses,
+    }
+
+    struct Faulty(MemoryTransport, Fault);
+
+    impl Transport for Faulty {
+        type Inbox = MemoryInbox;
+
+        async fn publish(
+            &self,
+            packets: impl Into<Arc<[Packet]>> + Send,
+        ) -> Result<Receipt, TransportError> {
+            let mut packets = packets.into().to_vec();
+            if self.1 == Fault::Reverses {
+                packets.reverse();
+            }
+            match self.0.publish(packets).await {
+                Err(TransportError::Busy { .. }) if self.1 == Fault::DropsSilently => {
+                    Ok(Receipt::new(None))
+                }
+                other => other,
+            }
+        }
+
+        async fn subscribe(&self, wanted: &Subscription) -> Result<MemoryInbox, TransportError> {
+            let wanted = match self.1 {
+                Fault::IgnoresPatterns => all().with_queue(wanted.queue),
+                _ => wanted.clone(),
+            };
+            self.0.subscribe(&wanted).await
+        }
+
+        async fn send(
+            &self,
+            to: &Address,
+            packets: impl Into<Arc<[Packet]>> + Send,
+        ) -> Result<(), TransportError> {
+            self.0.send(to, packets).await
+        }
+
+        async fn listen(&self, at: &Address, queue: usize) -> Result<MemoryInbox, TransportError> {
+            self.0.listen(at, queue).await
+        }
+    }
+
+    for (fault, expected) in [
+        (Fault::DropsSilently, "busy"),
+        (Fault::IgnoresPatterns, "selection"),
+        (Fault::Reverses, "batches"),
+    ] {
+        let mut cases = transport::cases();
+        cases.retain(|case| case.name == expected || case.name == "addresses");
+        let summary = block_on(conformance::run(&cases, || Faulty(MemoryTransport::new(), fault)));
+        assert_eq!(summary.passed, ["addresses"], "{fault:?}");
+        assert_eq!(summary.failed[0].0, expected);
+    }
+}
+
+#[test]
+fn a_closed_transport_gives_what_it_holds() {
+    block_on(async {
+        let transport = MemoryTransport::new();
+        let hub = Address::new("hub").unwrap();
+        let mut inbox = transport.subscribe(&all()).await?;
+        let mut listener = transport.listen(&hub, 5).await?;
+        transport.publish([packet("a")]).await?;
+        transport.send(&hub, [packet("b")]).await?;
+        let other = transport.clone();
+        drop(transport);
+        other.publish([packet("c")]).await?;
+        other.close();
+        for closed in [
+            other.publish([packet("d")]).await.map(drop),
+            other.send(&hub, [packet("d")]).await,
+            other.subscribe(&all()).await.map(drop),
+            other.listen(&hub, 1).await.map(drop),
+        ] {
+            assert_eq!(closed.unwrap_err(), TransportError::Closed);
+        }
+        for (inbox, bodies) in [(&mut inbox, &["a", "c"][..]), (&mut listener, &["b"])] {
+            for body in bodies {
+                let Delivery::Packets(packets) = inbox.receive().await? else { panic!("a gap") };
+                assert_eq!(&*packets.iter().next().unwrap().body, body.as_bytes());
+            }
+            assert_eq!(inbox.receive().await.unwrap_err(), TransportError::Closed);
+        }
+        Ok::<(), TransportError>(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn dropping_the_last_handle_wakes_those_who_wait() {
+    let transport = MemoryTransport::new();
+    let mut inbox = block_on(transport.subscribe(&all())).unwrap();
+    let waits = std::thread::spawn(move || block_on(inbox.receive()).unwrap_err());
+    drop(transport);
+    assert_eq!(waits.join().unwrap(), TransportError::Closed);
+}
+
+#[test]
+fn inboxes_are_bounded() {
+    block_on(async {
+        let limits = TransportLimits::default().with_inboxes(2);
+        let transport = MemoryTransport::new().with_limits(limits);
+        let first = transport.subscribe(&all()).await?;
+        let _second = transport.listen(&Address::new("hub").unwrap(), 1).await?;
+        let third = transport.subscribe(&all()).await.unwrap_err();
+        assert_eq!(third.to_string(), "the transport has 3 inboxes, at most 2 are allowed");
+        drop(first);
+        transport.subscribe(&all()).await.map(drop)
+    })
+    .unwrap();
+}
+
+/// Publishers, fast and slow subscribers on threads of their own: nothing is lost in silence.
+#[test]
+fn what_was_published_is_received_or_in_a_gap() {
+    let transport = MemoryTransport::new();
+    let (publishers, each) = (4, scaled(500));
+    let total = (publishers * each) as u64;
+    let count = |overflow| {
+        let wanted = all().with_queue(16).with_overflow(overflow);
+        let mut inbox = block_on(transport.subscribe(&wanted)).unwrap();
+        std::thread::spawn(move || {
+            let (mut received, mut dropped, mut last) = (0, 0, 0);
+            loop {
+                match block_on(inbox.receive()) {
+                    Ok(Delivery::Packets(packets)) => {
+                        received += packets.len() as u64;
+                        for sequence in packets.sequences() {
+                            assert!(sequence > last);
+                            last = sequence;
+                        }
+                    }
+                    Ok(Delivery::Gap(gap)) => {
+                        assert!(gap.from > last && gap.from <= gap.to);
+                        assert_eq!(gap.to - gap.from + 1, gap.dropped);
+                        dropped += gap.dropped;
+                        last = gap.to;
+                    }
+                    Ok(other) => panic!("{other:?}"),
+                    Err(error) => {
+                        assert_eq!(error, TransportError::Closed);
+                        return (received, dropped);
+                    }
+                }
+            }
+        })
+    };
+    let (patient, lossy) = (count(Overflow::Refuse), count(Overflow::DropOldest));
+    let threads: Vec<_> = (0..publishers)
+        .map(|who| {
+            let transport = transport.clone();
+            std::thread::spawn(move || {
+                let mut rng = Rng::new(who as u64);
+                let mut left = each;
+                while left > 0 {
+                    let some = (1 + rng.below(5)).min(left);
+                    let batch: Vec<Packet> = (0..some).map(|_| packet("x")).collect();
+                    match block_on(transport.publish(batch)) {
+                        Ok(receipt) => {
+                            assert_eq!(receipt.inboxes, Some(2));
+                            left -= some;
+                        }
+                        Err(error) => {
+                            assert_eq!(error.reason(), "busy");
+                            std::thread::yield_now();
+                        }
+                    }
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    transport.close();
+    assert_eq!(patient.join().unwrap(), (total, 0));
+    let (received, dropped) = lossy.join().unwrap();
+    assert_eq!(received + dropped, total);
+}
+
+#[test]
+fn picked_packets_keep_their_numbers() {
+    let batch: std::sync::Arc<[Packet]> = ["a", "b", "c", "d"].map(packet).into();
+    let packets = Packets::picked(batch, 10, [1, 3, 7]);
+    assert_eq!(packets.sequences().collect::<Vec<_>>(), [11, 13]);
+    let bodies: Vec<&[u8]> = packets.iter().map(|packet| &*packet.body).collect();
+    assert_eq!(bodies, [b"b", b"d"]);
+    assert_eq!((packets.len(), packets.is_empty()), (2, false));
+}
+
+#[test]
+fn every_error_has_its_sentence_reason_and_advice() {
+    let address = || "hub".to_owned();
+    for (error, reason, transient, sentence) in [
+        (
+            TransportError::Busy { queue: "*.failed".to_owned(), limit: 2 },
+            "busy",
+            true,
+            "the queue of `*.failed` is full; it holds 2 packets",
+        ),
+        (
+            TransportError::TooLarge { what: "a body", unit: "bytes", size: 3, limit: 2 },
+            "too-large",
+            false,
+            "a body has 3 bytes, at most 2 are allowed",
+        ),
+        (
+            TransportError::NoListener { address: address() },
+            "no-listener",
+            true,
+            "nobody listens at `hub`",
+        ),
+        (
+            TransportError::AddressTaken { address: address() },
+            "address-taken",
+            false,
+            "`hub` has a listener already",
+        ),
+        (TransportError::Closed, "closed", false, "the transport is closed"),
+        (
+            TransportError::Unavailable { detail: "x".to_owned() },
+            "unavailable",
+            true,
+            "the transport is not available: x",
+        ),
+    ] {
+        assert_eq!(error.to_string(), sentence);
+        assert_eq!((error.reason(), error.is_transient()), (reason, transient));
+        let problem = error.problem();
+        assert!(!problem.suggestions.is_empty() && problem.message == sentence);
+    }
+}
+
+#[test]
+fn addresses_are_checked() {
+    let long = "x".repeat(257);
+    for (text, error, sentence) in [
+        ("", AddressError::Empty, "an address cannot be empty"),
+        (
+            &long,
+            AddressError::TooLong { bytes: 257 },
+            "an address has at most 256 bytes, this one has 257",
+        ),
+        (
+            "a\tb",
+            AddressError::Character { found: '\t', at: 1 },
+            "an address cannot contain '\\t' (at byte 1)",
+        ),
+    ] {
+        assert_eq!(text.parse::<Address>(), Err(error.clone()));
+        assert_eq!(error.to_string(), sentence);
+    }
+    assert_eq!(Address::new(&long[1..]).unwrap().to_string(), long[1..]);
+}
+
+/// Decodes in pieces of these sizes, in turn.
+fn decode(limit: usize, stream: &[u8], sizes: &[usize]) -> Vec<Result<Vec<u8>, FrameError>> {
+    let mut decoder = LineDecoder::new(limit);
+    let mut found = Vec::new();
+    let (mut rest, mut sizes) = (stream, sizes.iter().cycle());
+    while !rest.is_empty() {
+        let size = (*sizes.next().unwrap()).clamp(1, rest.len());
+        let (mut piece, later) = rest.split_at(size);
+        rest = later;
+        while let Some(line) = decoder.next_line(&mut piece) {
+            found.push(line.map(<[u8]>::to_vec));
+        }
+        assert!(piece.is_empty());
+        assert!(decoder.partial().len() <= limit + 1);
+    }
+    found.extend(decoder.finish().err().map(Err));
+    assert_eq!(decoder.finish(), Ok(()));
+    found
+}
+
+#[test]
+fn lines_are_cut_however_the_bytes_come() {
+    let mut rng = Rng::new(5);
+    for _ in 0..scaled(2_000) {
+        let limit = 1 + rng.below(12);
+        let stream: Vec<u8> = (0..rng.below(80))
+            .map(|_| *rng.pick(&[b"a", b"\n", b"\r", b"\xff", b"b", b"c"]).first().unwrap())
+            .collect();
+        // The model: split, strip, judge.
+        let mut expected = Vec::new();
+        let mut at = 0;
+        let mut lines: Vec<&[u8]> = stream.split(|byte| *byte == b'\n').collect();
+        let last = lines.pop().unwrap();
+        for line in lines {
+            let stripped = line.strip_suffix(b"\r").unwrap_or(line);
+            if stripped.len() > limit {
+                let bytes = stripped.len() as u64;
+                expected.push(Err(FrameError::TooLong { at, bytes, limit }));
+            } else if !stripped.is_empty() {
+                expected.push(Ok(stripped.to_vec()));
+            }
+            at += line.len() as u64 + 1;
+        }
+        if !last.is_empty() {
+            expected.push(Err(FrameError::Unterminated { at, bytes: last.len() as u64 }));
+        }
+        let sizes: Vec<usize> = (0..5).map(|_| 1 + rng.below(9)).collect();
+        for sizes in [&[usize::MAX][..], &[1], &sizes] {
+            assert_eq!(decode(limit, &stream, sizes), expected, "{stream:?} {limit} {sizes:?}");
+        }
+    }
+}
+
+#[test]
+fn lines_that_are_written_read_back() {
+    let mut out = Vec::new();
+    for (line, error, sentence) in [
+        (&b""[..], FrameError::Empty, "a line cannot be empty"),
+        (
+            b"a\nb",
+            FrameError::LineBreak { at: 1 },
+            "a line cannot contain a line break (at byte 1)",
+        ),
+        (
+            b"ab\r",
+            FrameError::LineBreak { at: 2 },
+            "a line cannot contain a line break (at byte 2)",
+        ),
+    ] {
+        assert_eq!(encode_line(line, &mut out), Err(error.clone()));
+        assert_eq!(error.to_string(), sentence);
+        assert!(out.is_empty());
+    }
+    let lines = [&b"one"[..], b"\xff\0", b"three "];
+    for line in lines {
+        encode_line(line, &mut out).unwrap();
+    }
+    let found: Vec<Vec<u8>> = decode(10, &out, &[2]).into_iter().collect::<Result<_, _>>().unwrap();
+    assert_eq!(found, lines);
+    assert_eq!(
+        FrameError::TooLong { at: 3, bytes: 9, limit: 8 }.to_string(),
+        "the line at byte 3 has 9 bytes, at most 8 are allowed"
+    );
+    assert_eq!(
+        FrameError::Unterminated { at: 3, bytes: 9 }.to_string(),
+        "the stream ended in the line at byte 3, after 9 bytes"
+    );
+    let mut input = &*[b"x".repeat(65_536), b"\n".to_vec()].concat();
+    assert!(LineDecoder::default().next_line(&mut input).unwrap().is_ok());
+}
