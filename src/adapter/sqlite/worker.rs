@@ -58,22 +58,22 @@ impl Workers {
         let connection = connect(path, options)?;
         // A reader waits only while another process recovers the file after a crash.
         connection.busy_timeout(options.lock_timeout).map_err(|error| meaning(&error))?;
-        let (to_writer, writes) = sync_channel(limit);
-        let (to_reader, reads) = sync_channel(limit);
+        let (to_write, write_jobs) = sync_channel(limit);
+        let (to_read, read_jobs) = sync_channel(limit);
         let waiters = Arc::new(Waiters::default());
         let mut workers = Workers {
-            senders: Some((to_writer, to_reader.clone())),
+            senders: Some((to_write, to_read.clone())),
             threads: Vec::new(),
             waiters: Arc::clone(&waiters),
             limit,
         };
         let appended = Arc::clone(&waiters);
         workers.spawn("coord-sqlite-write", move || {
-            writer.run(&writes, || nudge(&appended, &to_reader));
+            writer.run(&write_jobs, || nudge(&appended, &to_read));
         })?;
         let (poll, timeout) = (options.poll, options.lock_timeout);
         workers.spawn("coord-sqlite-read", move || {
-            read_all(&connection, &reads, &waiters, poll, timeout);
+            read_all(&connection, &read_jobs, &waiters, poll, timeout);
         })?;
         Ok(workers)
     }
