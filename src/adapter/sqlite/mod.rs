@@ -44,7 +44,7 @@
 //! cost hardly more than one. A write whose future is dropped is done nevertheless, unless it was
 //! never polled.
 //!
-//! [`Journal::wait`](crate::storage::Journal::wait) sees appends of this process at once, and those of
+//! [`Journal::wait`] sees appends of this process at once, and those of
 //! others by asking `PRAGMA data_version` every 6 ms ([`SqliteOptions::with_poll`]) while somebody
 //! waits. While nobody does, the threads sleep.
 //!
