@@ -18,6 +18,7 @@ STEPS = [
     ("format", ["cargo", "fmt", "--all", "--check"], ENV),
     ("format fuzz", ["cargo", "fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"], ENV),
     ("format benches", ["cargo", "fmt", "--manifest-path", "benches/events/Cargo.toml", "--check"], ENV),
+    ("format routes bench", ["cargo", "fmt", "--manifest-path", "benches/route/Cargo.toml", "--check"], ENV),
     ("format documents bench", ["cargo", "fmt", "--manifest-path", "benches/documents/Cargo.toml", "--check"], ENV),
     ("format oracle", ["cargo", "fmt", "--manifest-path", "tests/oracle/Cargo.toml", "--check"], ENV),
     ("lint", ["cargo", "clippy", "--locked", "--all-targets", "--all-features", "--", "-D", "warnings"], ENV),

@@ -112,7 +112,9 @@ fn many_open_a_new_file_at_once() {
                 })
             })
             .collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         let report = block_on(folder.open().check()).unwrap();
         assert_eq!((report.records, report.problems.len()), (6, 0));
     }

@@ -400,7 +400,9 @@ fn threads_share_a_store_and_a_journal() {
         }
         at += records.len() as u64;
     }
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     let count = block_on(store.get(&key)).unwrap().unwrap();
     assert_eq!(&*count.value, 2000_u32.to_le_bytes());
     assert_eq!(count.revision, 2000);

@@ -211,7 +211,9 @@ fn what_was_published_is_received_or_in_a_gap() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     transport.close();
     assert_eq!(patient.join().unwrap(), (total, 0));
     let (received, dropped) = lossy.join().unwrap();
