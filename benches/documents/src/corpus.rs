@@ -46,9 +46,10 @@ fn examples(body: impl Fn(&str) -> String) -> Vec<Document> {
         .map(|(key, value)| {
             let name = key.inner(EXAMPLES);
             let text = body(value.raw(EXAMPLES));
-            let text = match text.contains('\n') {
-                true => format!("{{\n  \"{name}\": {text}\n}}\n"),
-                false => format!("{{\"{name}\":{text}}}"),
+            let text = if text.contains('\n') {
+                format!("{{\n  \"{name}\": {text}\n}}\n")
+            } else {
+                format!("{{\"{name}\":{text}}}")
             };
             Document::new(name, name.parse().expect("a kind"), None, text)
         })
@@ -90,8 +91,11 @@ pub fn larger() -> Vec<Document> {
     ]
 }
 
+/// Makes a message wrong.
+type Plant = fn(&str) -> String;
+
 /// What can be wrong with a message, near its end.
-pub const FAULTS: &[(&str, fn(&str) -> String)] = &[
+pub const FAULTS: &[(&str, Plant)] = &[
     ("cut short", |text| text[..text.len() - 2].to_owned()),
     ("a colon lost", |text| {
         let at = text.rfind("\":").expect("a member") + 1;

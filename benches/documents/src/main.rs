@@ -44,9 +44,8 @@ fn main() {
     }
     for (name, plant) in FAULTS {
         let broken: Vec<String> = compact.iter().map(|document| plant(&document.text)).collect();
-        for (text, document) in broken.iter().zip(&compact) {
+        for text in &broken {
             assert!(STRICT.verify_message(text).is_err(), "{name}: {text}");
-            assert!(!document.text.is_empty());
         }
         run(&format!("Refuse: {name}"), compact.len(), refuse(&compact, &broken));
     }
@@ -70,10 +69,10 @@ fn accepted(document: &Document) {
 fn read<'a>(documents: &'a [Document], committed: &'a Validator) -> Vec<Row<'a>> {
     vec![
         row("`serde_json::Value` + `jsonschema`", documents, |document| {
-            reference::accepts(&document.validator, &document.text)
-        }),
-        row("the same, committed schema", documents, |document| {
             reference::accepts(committed, &document.text)
+        }),
+        row("the same, least schema", documents, |document| {
+            reference::accepts(&document.validator, &document.text)
         }),
         row("`Codec::verify_message`", documents, |document| {
             STRICT.verify_message(&document.text).is_ok()

@@ -1,10 +1,10 @@
 //! The reference: what one would write without the crate. `serde_json` makes a value of the text,
 //! and a validator of the `jsonschema` crate, compiled once, gives the verdict.
 //!
-//! The schema says what the crate's table says: types, required members, ranges, words, patterns,
-//! formats. It is built for one kind of message, so it has no other bodies to look for, and nothing
-//! is behind a `$ref`: the least work that gives the verdict. The committed schema of the envelope
-//! asks for all that the crate does, placeholders too, and is measured beside it.
+//! There are two. The committed schema of the envelope gives the crate's verdict, so it is what
+//! ratios are taken to. The other is the least that one would write for one kind of message: types,
+//! required members, ranges, words, patterns, formats of the table. It has no other bodies to look
+//! for, finds no placeholders, has nothing behind a `$ref`, and does with linear patterns.
 
 use coordination_protocol::event::{EventType, FieldType};
 use coordination_protocol::message::{Header, MessageKind, ObjectSpec, Presence, Shape};
@@ -13,7 +13,7 @@ use jsonschema::{PatternOptions, Validator};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-/// The validator of an envelope with a body of a kind; for an event, of a type.
+/// The least validator of an envelope with a body of a kind; for an event, of a type.
 pub fn validator(kind: MessageKind, event_type: Option<EventType>) -> Validator {
     let mut envelope = kind.spec().map_or(Value::Bool(false), object);
     if let Some(event_type) = event_type {
