@@ -177,63 +177,51 @@ impl FieldType {
     /// Whether the value `token` of `text` fits, without allocating unless a string is escaped.
     #[inline]
     pub(crate) fn fits(self, text: &str, token: Token) -> Result<(), Misfit> {
-        let kind = token.kind();
-        let matches = match self {
-            FieldType::Json => return Self::filled_in(text, token),
-            FieldType::Object => kind == Kind::Object,
-            FieldType::TextList => return Self::all_texts(text, token),
-            FieldType::Bool => kind == Kind::Bool,
-            FieldType::Number
-            | FieldType::Amount
-            | FieldType::Count
-            | FieldType::Percent
-            | FieldType::Ratio => kind == Kind::Number,
-            FieldType::Phase => {
-                if kind == Kind::Number {
-                    return Ok(());
-                }
-                kind == Kind::Text
-            }
-            _ => kind == Kind::Text,
-        };
-        if !matches {
-            return Err(Misfit::Kind);
-        }
+        use Misfit::{Identifier, Placeholder, Range, Unreadable, Word};
+        let is = |kind| fit(token.kind() == kind, Misfit::Kind);
         match self {
-            FieldType::Number | FieldType::Object | FieldType::Bool => Ok(()),
-            FieldType::Amount => fit(Amount::is_valid(token.raw(text)), Misfit::Range),
-            FieldType::Ratio => fit(Ratio::is_valid(token.raw(text)), Misfit::Range),
-            FieldType::Count => fit(Count::is_valid(token.raw(text)), Misfit::Range),
-            FieldType::Percent => fit(Percent::is_valid(token.raw(text)), Misfit::Range),
-            _ => {
-                let meaning = token.decode(text);
-                self.reads(&meaning).map_err(|misfit| {
-                    let placeholder = self != FieldType::Text && is_placeholder(&meaning);
-                    if placeholder { Misfit::Placeholder } else { misfit }
-                })
+            FieldType::Json => Self::filled_in(text, token),
+            FieldType::Object => is(Kind::Object),
+            FieldType::TextList => Self::all_texts(text, token),
+            FieldType::Bool => is(Kind::Bool),
+            FieldType::Number => is(Kind::Number),
+            FieldType::Amount => number_fits(text, token, Amount::is_valid),
+            FieldType::Ratio => number_fits(text, token, Ratio::is_valid),
+            FieldType::Count => number_fits(text, token, Count::is_valid),
+            FieldType::Percent => number_fits(text, token, Percent::is_valid),
+            FieldType::Span => text_fits(text, token, |text| fit(Span::is_valid(text), Unreadable)),
+            FieldType::Timestamp => {
+                text_fits(text, token, |text| fit(Timestamp::is_valid(text), Unreadable))
             }
-        }
-    }
-
-    #[inline]
-    fn reads(self, meaning: &str) -> Result<(), Misfit> {
-        match self {
-            FieldType::Span => fit(Span::is_valid(meaning), Misfit::Unreadable),
-            FieldType::Timestamp => fit(Timestamp::is_valid(meaning), Misfit::Unreadable),
-            FieldType::Version => fit(ComponentVersion::is_valid(meaning), Misfit::Unreadable),
-            FieldType::Window => fit(Window::is_valid(meaning), Misfit::Unreadable),
-            FieldType::ByteSize => fit(ByteSize::is_valid(meaning), Misfit::Unreadable),
-            FieldType::Digest => fit(Digest::is_valid(meaning), Misfit::Unreadable),
+            FieldType::Version => {
+                text_fits(text, token, |text| fit(ComponentVersion::is_valid(text), Unreadable))
+            }
+            FieldType::Window => {
+                text_fits(text, token, |text| fit(Window::is_valid(text), Unreadable))
+            }
+            FieldType::ByteSize => {
+                text_fits(text, token, |text| fit(ByteSize::is_valid(text), Unreadable))
+            }
+            FieldType::Digest => {
+                text_fits(text, token, |text| fit(Digest::is_valid(text), Unreadable))
+            }
             // Reading one as something else would be worse than not reading the message.
-            FieldType::ProtocolVersion => fit(ProtocolVersion::is_valid(meaning), Misfit::Range),
-            FieldType::Id => match id::check(meaning) {
-                Err(_) => Err(Misfit::Identifier),
+            FieldType::ProtocolVersion => {
+                text_fits(text, token, |text| fit(ProtocolVersion::is_valid(text), Range))
+            }
+            FieldType::Id => text_fits(text, token, |text| match id::check(text) {
+                Err(_) => Err(Identifier),
                 Ok(id::IdCharset::Recommended) => Ok(()),
-                Ok(_) => fit(!is_placeholder(meaning), Misfit::Placeholder),
-            },
-            FieldType::Text => fit(!is_whole_placeholder(meaning), Misfit::Placeholder),
-            FieldType::Phase => fit(!is_placeholder(meaning), Misfit::Placeholder),
-            _ => fit(self.is_word(meaning), Misfit::Word),
+                Ok(_) => fit(!is_placeholder(text), Placeholder),
+            }),
+            FieldType::Text => {
+                text_fits(text, token, |text| fit(!is_whole_placeholder(text), Placeholder))
+            }
+            FieldType::Phase if token.kind() == Kind::Number => Ok(()),
+            FieldType::Phase => {
+                text_fits(text, token, |text| fit(!is_placeholder(text), Placeholder))
+            }
+            _ => text_fits(text, token, |text| fit(self.is_word(text), Word)),
         }
     }
 
@@ -248,17 +236,42 @@ impl FieldType {
         if token.kind() != Kind::Array {
             return Err(Misfit::Kind);
         }
-        for item in crate::json::elements(text, token.start()) {
-            fit(item.kind() == Kind::Text, Misfit::Kind)?;
-            Self::filled_in(text, item)?;
-        }
-        Ok(())
+        crate::json::elements(text, token.start()).try_for_each(|item| Self::item_fits(text, item))
+    }
+
+    /// Whether a value fits a list of strings.
+    #[inline]
+    pub(crate) fn item_fits(text: &str, item: Token) -> Result<(), Misfit> {
+        fit(item.kind() == Kind::Text, Misfit::Kind)?;
+        Self::filled_in(text, item)
     }
 }
 
 #[inline]
 fn fit(fits: bool, misfit: Misfit) -> Result<(), Misfit> {
     if fits { Ok(()) } else { Err(misfit) }
+}
+
+#[inline]
+fn number_fits(text: &str, token: Token, valid: impl FnOnce(&str) -> bool) -> Result<(), Misfit> {
+    fit(token.kind() == Kind::Number, Misfit::Kind)?;
+    fit(valid(token.raw(text)), Misfit::Range)
+}
+
+/// A text that does not fit may be a placeholder, which says more.
+#[inline]
+fn text_fits(
+    text: &str,
+    token: Token,
+    reads: impl FnOnce(&str) -> Result<(), Misfit>,
+) -> Result<(), Misfit> {
+    fit(token.kind() == Kind::Text, Misfit::Kind)?;
+    let meaning = token.decode(text);
+    reads(&meaning).map_err(
+        |misfit| {
+            if is_placeholder(&meaning) { Misfit::Placeholder } else { misfit }
+        },
+    )
 }
 
 /// A Rust type that one required datum can have.
@@ -298,27 +311,27 @@ macro_rules! fields {
 }
 fields! {
     String, Text, |text| Some(text.into_owned());
-    TaskId, Id, |text| Self::new(text).ok();
-    AgentId, Id, |text| Self::new(text).ok();
-    WorkflowId, Id, |text| Self::new(text).ok();
-    AllocationId, Id, |text| Self::new(text).ok();
-    CheckpointId, Id, |text| Self::new(text).ok();
-    ComponentId, Id, |text| Self::new(text).ok();
-    ConflictId, Id, |text| Self::new(text).ok();
-    RecoveryId, Id, |text| Self::new(text).ok();
+    TaskId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    AgentId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    WorkflowId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    AllocationId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    CheckpointId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    ComponentId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    ConflictId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    RecoveryId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
     Span, Span, |text| Some(Self::keep(text));
     Timestamp, Timestamp, |text| Some(Self::keep(text));
     ComponentVersion, Version, |text| Some(Self::keep(text));
     Window, Window, |text| Some(Self::keep(text));
     ByteSize, ByteSize, |text| Some(Self::keep(text));
     Digest, Digest, |text| Some(Self::keep(text));
-    RequestId, Id, |text| Self::new(text).ok();
-    ResponseId, Id, |text| Self::new(text).ok();
-    ErrorId, Id, |text| Self::new(text).ok();
-    MessageId, Id, |text| Self::new(text).ok();
-    CorrelationId, Id, |text| Self::new(text).ok();
-    ProposalId, Id, |text| Self::new(text).ok();
-    Phase, Id, |text| Self::new(text).ok();
+    RequestId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    ResponseId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    ErrorId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    MessageId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    CorrelationId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    ProposalId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    Phase, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
 }
 
 macro_rules! number_fields {
@@ -327,7 +340,7 @@ macro_rules! number_fields {
             const TYPE: FieldType = FieldType::$kind;
 
             fn read(text: &str, token: Token) -> Option<Self> {
-                Self::parse(number_of(text, token)?).ok()
+                Self::read(number_of(text, token)?)
             }
 
             fn write(&self, out: &mut Vec<u8>) {

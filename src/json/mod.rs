@@ -31,8 +31,10 @@ mod scanner;
 mod token;
 
 pub use canonical::{CanonicalError, canonical};
+pub(crate) use members::value as value_at;
 pub use members::{Elements, Members, elements, members};
 pub use raw::{Json, write_text};
 pub use scanner::{Dialect, Fault, FaultKind, Limits, Visit, check, scan};
 pub(crate) use scanner::{skip_space, whole_characters};
+pub(crate) use token::Stored;
 pub use token::{Kind, Token};

@@ -178,6 +178,13 @@ pub trait Visit {
         ControlFlow::Continue(())
     }
 
+    /// Whether the visitor itself notices if its object has the key again that was told last. It
+    /// knows the key's meaning and spares the scan the work of comparing.
+    #[inline]
+    fn minds_repetition(&self) -> bool {
+        false
+    }
+
     /// An object or array, when it opens; its end comes as a value.
     #[inline]
     fn open(&mut self, depth: usize, at: usize, kind: Kind) {
@@ -281,6 +288,22 @@ pub(crate) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// Position of the first byte from `at` on that is no blank; indentation is runs of them.
+#[inline]
+fn blanks_end(bytes: &[u8], mut at: usize) -> usize {
+    const BLANKS: u64 = u64::from_ne_bytes([b' '; 8]);
+    let mut rest = bytes.get(at..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
+        let others = u64::from_le_bytes(*chunk) ^ BLANKS;
+        if others != 0 {
+            return at + (others.trailing_zeros() / 8) as usize;
+        }
+        rest = behind;
+        at += 8;
+    }
+    at + rest.iter().take_while(|byte| **byte == b' ').count()
+}
+
 /// Position of the first byte from `at` on that ends or interrupts a plain run of string
 /// characters: the quote, a backslash, or a control character. The length of `bytes` if none.
 #[inline]
@@ -332,29 +355,33 @@ struct Scanner<'a, V> {
 struct Keys {
     prints: [u16; Keys::INLINE],
     count: usize,
-    suspect: bool,
-    escaped: bool,
 }
 
 impl Keys {
-    const INLINE: usize = 32;
+    const INLINE: usize = 64;
 
+    const fn new() -> Self {
+        Keys { prints: [0; Keys::INLINE], count: 0 }
+    }
+
+    /// Whether the key is new for certain.
     #[inline]
     #[allow(
         clippy::needless_bitwise_bool,
         reason = "without short circuits it is one vector compare"
     )]
-    fn insert(&mut self, print: u16) {
-        if self.count < Self::INLINE {
-            let print = print.max(1);
-            for prints in self.prints.chunks_exact(8).take(self.count / 8 + 1) {
-                self.suspect |= prints.iter().fold(false, |hit, &p| hit | (p == print));
-            }
-            self.prints[self.count] = print;
-        } else {
-            self.suspect = true;
+    fn insert(&mut self, key: &[u8]) -> bool {
+        if self.count >= Self::INLINE {
+            return false;
         }
+        let print = fingerprint(key).max(1);
+        let mut seen = false;
+        for prints in self.prints.chunks_exact(8).take(self.count / 8 + 1) {
+            seen |= prints.iter().fold(false, |hit, &p| hit | (p == print));
+        }
+        self.prints[self.count] = print;
         self.count += 1;
+        !seen
     }
 }
 
@@ -382,19 +409,30 @@ impl<V: Visit> Scanner<'_, V> {
 
     #[inline]
     fn space(&mut self, at: usize) -> usize {
-        if self.peek(at) > b' ' { at } else { self.space_slow(at) }
+        if self.peek(at) > b' ' {
+            at
+        } else if self.peek(at) == b' ' && self.peek(at + 1) > b' ' {
+            at + 1
+        } else {
+            self.space_slow(at)
+        }
     }
 
+    #[inline(never)]
     fn space_slow(&mut self, mut at: usize) -> usize {
         loop {
             match self.peek(at) {
-                b' ' | b'\t' => at += 1,
+                b' ' => at = blanks_end(self.bytes, at),
+                b'\t' => at += 1,
                 b'\n' | b'\r' => {
                     if !self.line_break {
                         self.line_break = true;
                         self.visitor.line_break(at);
                     }
-                    at += 1;
+                    at = blanks_end(self.bytes, at + 1);
+                    if self.peek(at) > b' ' {
+                        return at;
+                    }
                 }
                 _ => return at,
             }
@@ -474,7 +512,8 @@ impl<V: Visit> Scanner<'_, V> {
         if self.peek(at) == b'}' {
             return Ok(Token::new(Kind::Object, open, at + 1));
         }
-        let mut keys = Keys { prints: [0; Keys::INLINE], count: 0, suspect: false, escaped: false };
+        let mut keys: Option<Keys> = None;
+        let (mut count, mut suspect, mut escaped) = (0, false, false);
         loop {
             let key = match self.peek(at) {
                 b'"' => self.string(at, b'"')?,
@@ -484,18 +523,19 @@ impl<V: Visit> Scanner<'_, V> {
                 }
                 _ => return Err(self.unexpected(at, "a key in double quotes")),
             };
-            if keys.count >= self.limits.keys {
+            if count >= self.limits.keys {
                 return Err(self.fail(FaultKind::TooManyKeys, key.range()));
             }
+            count += 1;
+            Self::go_on(self.visitor.key(depth + 1, key))?;
             if key.is_escaped() {
                 // Rare: its spelling may differ from an equal key's, so compare meanings at the end.
-                keys.suspect = true;
-                keys.escaped = true;
-                keys.count += 1;
-            } else {
-                keys.insert(fingerprint(&self.bytes[key.start() + 1..key.end() - 1]));
+                suspect = true;
+                escaped = true;
+            } else if !self.visitor.minds_repetition() {
+                let name = &self.bytes[key.start() + 1..key.end() - 1];
+                suspect |= !keys.get_or_insert_with(Keys::new).insert(name);
             }
-            Self::go_on(self.visitor.key(depth + 1, key))?;
             at = self.space(key.end());
             if self.peek(at) != b':' {
                 return Err(self.unexpected(at, "`:` after the key"));
@@ -509,8 +549,8 @@ impl<V: Visit> Scanner<'_, V> {
                 _ => return Err(self.unexpected(at, "`,` or `}`")),
             }
         }
-        if keys.suspect {
-            self.duplicates(open, &keys)?;
+        if suspect {
+            self.duplicates(open, count, escaped)?;
         }
         Ok(Token::new(Kind::Object, open, at + 1))
     }
@@ -518,12 +558,13 @@ impl<V: Visit> Scanner<'_, V> {
     /// Compares all keys of the object that opens at `open` and has been scanned to its end.
     #[cold]
     #[inline(never)]
-    fn duplicates(&mut self, open: usize, seen: &Keys) -> Result<(), Halt> {
+    fn duplicates(&mut self, open: usize, count: usize, escaped: bool) -> Result<(), Halt> {
+        const FEW: usize = 32;
         let text = self.text;
         // A small object whose keys are spelled as they are meant needs no list and no decoding.
-        if seen.count <= Keys::INLINE && !seen.escaped {
-            let mut seen = [Token::new(Kind::Null, 0, 0); Keys::INLINE];
-            for (index, (key, _)) in members(text, open).take(Keys::INLINE).enumerate() {
+        if count <= FEW && !escaped {
+            let mut seen = [Token::new(Kind::Null, 0, 0); FEW];
+            for (index, (key, _)) in members(text, open).take(FEW).enumerate() {
                 let name = key.inner(text);
                 if seen[..index].iter().any(|earlier| earlier.inner(text) == name) {
                     self.ask(FaultKind::DuplicateKey, key.range())?;

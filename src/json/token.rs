@@ -55,43 +55,57 @@ impl fmt::Display for Kind {
 /// assert_eq!(value.raw(text), r#""a\tb""#);
 /// assert_eq!(value.decode(text), "a\tb");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Token {
-    kind: Kind,
-    escaped: bool,
-    // A scanned text has at most 4 GiB, so that a token stays small enough to be stored by the
-    // handful.
-    start: u32,
-    end: u32,
+    // Start and end in 32 bits each, since a scanned text has at most 4 GiB. Two fields travel in
+    // registers; three or four would go through memory with every value that is scanned.
+    span: u64,
+    tag: Tag,
+}
+
+/// The kinds, strings with a backslash apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tag {
+    Kind(Kind),
+    Escaped,
 }
 
 impl Token {
     #[inline]
     pub(crate) const fn new(kind: Kind, start: usize, end: usize) -> Self {
-        Token { kind, escaped: false, start: start as u32, end: end as u32 }
+        Token { span: Self::span(start, end), tag: Tag::Kind(kind) }
     }
 
     #[inline]
     pub(crate) const fn text(start: usize, end: usize, escaped: bool) -> Self {
-        Token { kind: Kind::Text, escaped, start: start as u32, end: end as u32 }
+        let tag = if escaped { Tag::Escaped } else { Tag::Kind(Kind::Text) };
+        Token { span: Self::span(start, end), tag }
+    }
+
+    #[inline]
+    const fn span(start: usize, end: usize) -> u64 {
+        (start as u64) << 32 | end as u32 as u64
     }
 
     /// The kind of the value.
     #[inline]
     pub const fn kind(self) -> Kind {
-        self.kind
+        match self.tag {
+            Tag::Kind(kind) => kind,
+            Tag::Escaped => Kind::Text,
+        }
     }
 
     /// The first byte of the value; for a string, its opening quote.
     #[inline]
     pub const fn start(self) -> usize {
-        self.start as usize
+        (self.span >> 32) as usize
     }
 
     /// One past the last byte of the value.
     #[inline]
     pub const fn end(self) -> usize {
-        self.end as usize
+        self.span as u32 as usize
     }
 
     /// Both positions.
@@ -109,7 +123,7 @@ impl Token {
     /// The characters between the quotes, escapes untouched. For other kinds, the value as spelled.
     #[inline]
     pub fn inner(self, text: &str) -> &str {
-        if self.kind == Kind::Text {
+        if self.kind() == Kind::Text {
             &text[self.start() + 1..self.end() - 1]
         } else {
             self.raw(text)
@@ -119,24 +133,52 @@ impl Token {
     /// Whether a string holds a backslash, so that [`inner`](Self::inner) is not yet its meaning.
     #[inline]
     pub const fn is_escaped(self) -> bool {
-        self.escaped
+        matches!(self.tag, Tag::Escaped)
     }
 
     /// The meaning of a string: escapes resolved, borrowed when there are none.
     #[inline]
     pub fn decode(self, text: &str) -> Cow<'_, str> {
         let inner = self.inner(text);
-        if self.escaped { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) }
+        if self.is_escaped() { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) }
     }
 
     /// Whether the string means `word`; resolves escapes without allocating when it can.
     #[inline]
     pub fn means(self, text: &str, word: &str) -> bool {
-        if self.escaped {
+        if self.is_escaped() {
             unescape(self.inner(text)) == word
         } else {
             self.inner(text).as_bytes() == word.as_bytes()
         }
+    }
+}
+
+/// A token for storage: three quarters of its size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    start: u32,
+    end: u32,
+    tag: Tag,
+}
+
+impl From<Token> for Stored {
+    #[inline]
+    fn from(token: Token) -> Self {
+        Stored { start: token.start() as u32, end: token.end() as u32, tag: token.tag }
+    }
+}
+
+impl From<Stored> for Token {
+    #[inline]
+    fn from(Stored { start, end, tag }: Stored) -> Self {
+        Token { span: Token::span(start as usize, end as usize), tag }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({:?}, {:?})", self.kind(), self.range())
     }
 }
 

@@ -123,6 +123,27 @@ impl<'a> Number<'a> {
     }
 }
 
+/// The form that nearly all numbers have, digits and perhaps a fraction: how many digits its value
+/// has before the decimal point. `None` leaves the text to the full reader.
+#[inline]
+pub(super) fn plain_places(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let whole = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let fraction = match bytes.get(whole) {
+        None => &bytes[whole..],
+        Some(b'.') if whole + 1 < bytes.len() => &bytes[whole + 1..],
+        Some(_) => return None,
+    };
+    if !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    match (bytes.first()?, whole) {
+        (b'0', 1) => Some(0),
+        (b'1'..=b'9', _) => Some(whole),
+        _ => None,
+    }
+}
+
 /// The digits at the start of `bytes`, at least one, and what follows them.
 fn digits(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());

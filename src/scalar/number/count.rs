@@ -24,7 +24,7 @@ use crate::scalar::text::excerpt;
 /// # Ok::<(), coordination_protocol::scalar::NumberError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Count(SmolStr);
+pub struct Count(pub(super) SmolStr);
 
 impl Count {
     /// Takes a whole number.

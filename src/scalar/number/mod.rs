@@ -21,7 +21,7 @@ use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 use smol_str::{SmolStr, ToSmolStr as _};
 
-use super::decimal::Number;
+use super::decimal::{Number, plain_places};
 use super::text::{excerpt, scalar_schema};
 
 pub use count::Count;
@@ -151,6 +151,13 @@ quantity_from!(u32 i32 u64 i64);
 /// Writes what all spelled numbers share.
 macro_rules! spelled_number {
     ($name:ident) => {
+        impl $name {
+            /// Reads a number without a word about why it is refused.
+            pub(crate) fn read(text: &str) -> Option<Self> {
+                Self::is_valid(text).then(|| Self(SmolStr::new(text)))
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(self.as_str())
@@ -190,9 +197,13 @@ scalar_schema!(Count, "A whole number from 0.", {
 spelled_number!(Quantity);
 scalar_schema!(Quantity, "Any number, kept as spelled.", { "type": "number" });
 
-/// Defines a number within fixed bounds, both included.
+/// Defines a number within fixed bounds, both included. Plain numbers of at most `$places` digits
+/// before the decimal point lie within them.
 macro_rules! bounded_number {
-    ($(#[doc = $doc:expr])+ $name:ident, $min:literal, $max:literal, $inside:literal) => {
+    (
+        $(#[doc = $doc:expr])+
+        $name:ident, $min:literal, $max:literal, $inside:literal, $places:literal
+    ) => {
         $(#[doc = $doc])+
         ///
         /// The spelling is kept. Equality and hashing go by the spelling, so there is no `Ord`;
@@ -242,9 +253,10 @@ macro_rules! bounded_number {
                 ". Allocates nothing."
             )]
             pub fn is_valid(text: &str) -> bool {
-                Number::scan(text).is_some()
-                    && cmp_value(text, stringify!($min)).is_ge()
-                    && cmp_value(text, stringify!($max)).is_le()
+                plain_places(text).is_some_and(|places| places <= $places)
+                    || Number::scan(text).is_some()
+                        && cmp_value(text, stringify!($min)).is_ge()
+                        && cmp_value(text, stringify!($max)).is_le()
             }
 
             /// The spelling.
@@ -295,12 +307,12 @@ macro_rules! bounded_number {
 
 bounded_number! {
     /// A share in percent, from 0 to 100, such as `progress` and `success_rate`.
-    Percent, 0, 100, "94.20"
+    Percent, 0, 100, "94.20", 2
 }
 
 bounded_number! {
     /// A share of one, from 0 to 1, such as `success_probability` and `compression_ratio`.
-    Ratio, 0, 1, "0.90"
+    Ratio, 0, 1, "0.90", 0
 }
 
 /// A number that is not negative, such as `memory_gb` and `duration_hours`.
@@ -340,7 +352,8 @@ impl Amount {
 
     /// Whether the text is a JSON number that is not negative. Allocates nothing.
     pub fn is_valid(text: &str) -> bool {
-        Number::scan(text).is_some_and(|number| !number.is_negative())
+        plain_places(text).is_some()
+            || Number::scan(text).is_some_and(|number| !number.is_negative())
     }
 
     /// The spelling.
