@@ -30,8 +30,8 @@ pub(super) struct Visitor<'a, 'r, S> {
     tells_extras: bool,
     workflow: Option<&'a str>,
     phase: Option<&'a str>,
-    /// Pointer of the data in its document; empty for a line.
-    base: &'a str,
+    /// Tells the pointer of the data in its document; `None` for a line.
+    base: Option<&'a dyn Fn() -> String>,
     /// One bit a required datum, by its place in the registry.
     seen: u32,
     expect: Expect,
@@ -70,7 +70,7 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
             tells_extras: extras_matter && registered,
             workflow,
             phase,
-            base: "",
+            base: None,
             seen: 0,
             expect: Expect::Nothing,
             next: 0,
@@ -84,8 +84,8 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
     }
 
     /// The data stands in a document, at a pointer.
-    pub(super) fn inside(mut self, pointer: &'a str) -> Self {
-        self.base = pointer;
+    pub(super) fn inside(mut self, pointer: &'a dyn Fn() -> String) -> Self {
+        self.base = Some(pointer);
         self
     }
 
@@ -121,7 +121,7 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
             return None;
         }
         if let Some(at) = self.line_break
-            && self.base.is_empty()
+            && self.base.is_none()
         {
             let range = at..at + 1;
             let code = Code::MultiLineData;
@@ -223,8 +223,7 @@ impl<'a, 'r, S: Sink> Visitor<'a, 'r, S> {
 
     #[cold]
     fn pointer_to(&self, name: &str) -> String {
-        let mut pointer = String::with_capacity(self.base.len() + name.len() + 1);
-        pointer.push_str(self.base);
+        let mut pointer = self.base.map_or_else(String::new, |base| base());
         pointer::push_key(&mut pointer, name);
         pointer
     }
@@ -322,7 +321,7 @@ impl<S: Sink> Visit for Visitor<'_, '_, S> {
     fn fault(&mut self, fault: &Fault) -> ControlFlow<()> {
         let Some(code) = faults::passable(fault) else { return Break(()) };
         // The scan of the whole document told it already.
-        if !self.base.is_empty() {
+        if self.base.is_some() {
             return Continue(());
         }
         if code == Code::SingleQuotes && std::mem::replace(&mut self.single_quoted, true) {

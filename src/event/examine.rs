@@ -75,12 +75,13 @@ pub(crate) struct EventDataIn<'a> {
     pub(crate) text: &'a str,
     pub(crate) name: &'a str,
     pub(crate) name_range: Range<usize>,
-    pub(crate) name_pointer: &'a str,
+    /// Told by functions, since nobody asks for the place of a sound event.
+    pub(crate) name_pointer: &'a dyn Fn() -> String,
     /// Absent where the document does without.
     pub(crate) workflow: Option<&'a str>,
     pub(crate) phase: Option<&'a str>,
     pub(crate) data: Token,
-    pub(crate) data_pointer: &'a str,
+    pub(crate) data_pointer: &'a dyn Fn() -> String,
 }
 
 impl Codec {
@@ -116,14 +117,14 @@ impl Codec {
 /// Puts findings at a pointer.
 struct At<'s, S> {
     sink: &'s mut S,
-    pointer: &'s str,
+    pointer: &'s dyn Fn() -> String,
 }
 
 impl<S: Sink> Sink for At<'_, S> {
     const ALL: bool = S::ALL;
 
     fn push(&mut self, code: Code, make: impl FnOnce() -> Finding) -> ControlFlow<()> {
-        self.sink.push(code, || make().with_pointer(self.pointer))
+        self.sink.push(code, || make().with_pointer((self.pointer)()))
     }
 }
 

@@ -6,7 +6,7 @@ use super::envelope::Envelope;
 use super::examine::{Examined, Form, examine};
 use super::spec::{ObjectSpec, Shape};
 use super::tape::{Entry, NO_PLACE, NoTape, Node, Tape};
-use super::value::{Untyped, Value};
+use super::value::{Object, Untyped};
 use crate::event::Codec;
 use crate::event::faults;
 use crate::event::sink::{Collect, FailFast};
@@ -246,7 +246,11 @@ impl<'a> MessageRef<'a> {
     /// The value of the body key; `None` for a message without one.
     pub fn body(&self) -> Option<Part<'_>> {
         (self.examined.form == Form::Envelope).then_some(())?;
-        self.root().get(self.kind().as_str())
+        // The bodies stand in the order of the kinds, behind the header. One that no type can hold has
+        // lost its place.
+        let place = HEADERS + self.kind() as usize;
+        let body = self.node().member(place as u16).map(Part);
+        body.or_else(|| self.root().get(self.kind().as_str()))
     }
 
     fn node(&self) -> Node<'_> {
@@ -260,7 +264,7 @@ impl<'a> MessageRef<'a> {
     pub fn decode(&self) -> Result<Envelope, DecodeError> {
         let root = self.node();
         let named = |Untyped(key)| DecodeError { kind: self.kind(), key };
-        let header = Header::read(root).map_err(named)?;
+        let header = Header::read_object(root).map_err(named)?;
         let body = match self.examined.form {
             Form::Envelope => self.body().map(|part| part.0),
             Form::Flat => Some(root),
@@ -349,7 +353,7 @@ fn reads(text: &str, key: Token, value: Token, place: usize) -> bool {
     Tape::push(&mut tape, key, value, place as u16);
     tape.close(0, value);
     tape.close(1, value);
-    Header::read(Node { text, tape: &tape, at: 0 }).is_ok()
+    Header::read_object(Node { text, tape: &tape, at: 0 }).is_ok()
 }
 
 /// Tells kind and header of a message without decoding its body. Nothing is checked: a text that
@@ -393,7 +397,7 @@ pub fn peek(text: &str) -> Peek {
         }
     }
     tape.close(0, blank);
-    let header = Header::read(Node { text, tape: &tape, at: 0 }).ok();
+    let header = Header::read_object(Node { text, tape: &tape, at: 0 }).ok();
     Peek { header, kind }
 }
 

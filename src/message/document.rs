@@ -7,7 +7,7 @@
 use super::spec::{MemberSpec, ObjectSpec, Presence, Shape, V1_0_0, V1_1_0};
 use super::table::object_table;
 use super::tape::{NO_PLACE, Node};
-use super::value::{Element, Map, Object, Untyped, Value, write_member};
+use super::value::{Element, Map, Object, Untyped, Value, read_member, write_member};
 use crate::event::{Extra, ExtraError, PhaseId};
 use crate::json::Json;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
@@ -152,43 +152,42 @@ macro_rules! documents {
         impl Object for $name {
             const SPEC: &'static ObjectSpec = $name::SPEC;
 
-            #[allow(unused_mut, unused_variables, clippy::unused_enumerate_index)]
+            #[allow(unused_mut, clippy::unused_enumerate_index)]
             fn read_object(node: Node<'_>) -> Result<Self, Untyped> {
                 #[allow(non_camel_case_types, clippy::enum_variant_names)]
                 enum Place { $($($need,)+)? $($($want,)+)? $($($advise,)+)? $($($may,)+)? }
 
-                $($(let mut $need: Option<$need_type> = None;)+)?
-                $($(let mut $want: Option<$want_type> = None;)+)?
-                $($(let mut $advise: Option<$advise_type> = None;)+)?
-                $($(let mut $may: Option<$may_type> = None;)+)?
+                // The entries of the members; entry 0 is the root and nobody's member. What is read
+                // goes into its field at once.
+                let mut entries = [0; $name::SPEC.members.len()];
                 let mut extra = Extra::default();
                 for child in node.children() {
-                    let named = |name| move |_| Untyped(name);
-                    match child.place() {
-                        $($(place if place == Place::$need as u16 => {
-                            $need = Some(Value::read(child).map_err(named(wire!($need $($need_wire)?)))?);
-                        })+)?
-                        $($(place if place == Place::$want as u16 => {
-                            $want = Some(Value::read(child).map_err(named(wire!($want $($want_wire)?)))?);
-                        })+)?
-                        $($(place if place == Place::$advise as u16 => {
-                            $advise = Some(Value::read(child).map_err(named(stringify!($advise)))?);
-                        })+)?
-                        $($(place if place == Place::$may as u16 => {
-                            $may = Some(Value::read(child).map_err(named(stringify!($may)))?);
-                        })+)?
-                        NO_PLACE => extra.push(child.key(), child.json()),
+                    match entries.get_mut(usize::from(child.place())) {
+                        Some(entry) => *entry = child.at,
+                        None if child.place() == NO_PLACE => extra.push(child.key(), child.json()),
                         // A body beside the header, or a value that no type can hold.
-                        _ => {}
+                        None => {}
                     }
                 }
-                Ok($name {
-                    $($($need: $need.ok_or(Untyped(wire!($need $($need_wire)?)))?,)+)?
-                    $($($want,)+)?
-                    $($($advise,)+)?
-                    $($($may,)+)?
+                let part = |place: Place| match entries[place as usize] {
+                    0 => None,
+                    at => Some(Node { at, ..node }),
+                };
+                let mut untyped = None;
+                let document = $name {
+                    $($($need: part(Place::$need)
+                        .and_then(Value::read)
+                        .ok_or(Untyped(wire!($need $($need_wire)?)))?,)+)?
+                    $($($want: read_member(
+                        part(Place::$want),
+                        wire!($want $($want_wire)?),
+                        &mut untyped,
+                    ),)+)?
+                    $($($advise: read_member(part(Place::$advise), stringify!($advise), &mut untyped),)+)?
+                    $($($may: read_member(part(Place::$may), stringify!($may), &mut untyped),)+)?
                     extra,
-                })
+                };
+                untyped.map_or(Ok(document), Err)
             }
 
             fn write_members(&self, out: &mut Vec<u8>, mut first: bool) -> bool {
@@ -210,8 +209,8 @@ macro_rules! documents {
         impl Value for $name {
             const SHAPE: Shape = Shape::Object($name::SPEC);
 
-            fn read(node: Node<'_>) -> Result<Self, Untyped> {
-                Self::read_object(node)
+            fn read(node: Node<'_>) -> Option<Self> {
+                Self::read_object(node).ok()
             }
 
             fn write(&self, out: &mut Vec<u8>) {

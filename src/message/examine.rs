@@ -2,7 +2,7 @@
 //! whole can tell.
 
 use super::MessageKind;
-use super::body::{DATA, ENVELOPE, EVENT_TYPE, FLAT, MESSAGE, PHASE, WORKFLOW};
+use super::body::{DATA, EVENT_TYPE, MESSAGE, PHASE, WORKFLOW};
 use super::document::Header;
 use super::spec::ObjectSpec;
 use super::tape::Tape;
@@ -45,14 +45,9 @@ pub(super) fn examine<S: Sink, T: Tape>(
 ) -> Option<Examined<T>> {
     let Range { start, end } = surroundings(codec, text, sink)?;
     let body = &text[..end];
-    let (form, kind) = form_of(body, start, codec);
-    let spec = match form {
-        Form::Envelope => Root::Spec(&ENVELOPE),
-        Form::Flat => Root::Spec(&FLAT),
-        Form::Bare => Root::Search(Header::SPEC),
-    };
-    let mut visitor = Visitor::new(body, codec, sink, tape, spec, start);
+    let mut visitor = Visitor::new(body, codec, sink, tape, Root::Message, start);
     let root = scanned(&mut visitor, body, start)?;
+    let (form, kind) = visitor.form();
     match form {
         Form::Envelope if kind == MessageKind::Event => {
             event(&mut visitor, body, root, "/event")?;
@@ -268,17 +263,16 @@ fn event<S: Sink, T: Tape>(
         return Some(());
     }
     let codec = visitor.codec();
-    let data_pointer = path(DATA, data);
     codec.examine_data(
         EventDataIn {
             text,
             name: &name_text,
             name_range: name.range(),
-            name_pointer: &path(EVENT_TYPE, name),
+            name_pointer: &|| path(EVENT_TYPE, name),
             workflow: workflow.map(|_| &*workflow_text),
             phase: phase.map(|_| &*phase_text),
             data,
-            data_pointer: &data_pointer,
+            data_pointer: &|| path(DATA, data),
         },
         visitor.sink(),
     )

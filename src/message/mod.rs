@@ -32,6 +32,7 @@ mod codec;
 mod document;
 mod envelope;
 mod examine;
+mod frame;
 mod line;
 mod report;
 mod serde;

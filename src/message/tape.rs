@@ -4,7 +4,7 @@
 //! that typed values are made without looking at the text again.
 
 use crate::event::field::Misfit;
-use crate::json::{Json, Kind, Token};
+use crate::json::{Json, Kind, Stored, Token, value_at};
 use smol_str::SmolStr;
 
 /// No place in the object's specification: an extra field, or an element of a list.
@@ -14,29 +14,29 @@ pub(super) const NO_PLACE: u16 = u16::MAX;
 /// so that everything wrong is found at once.
 pub(super) const SPOILT: u16 = u16::MAX - 1;
 
-/// One value.
+/// One value. Small, since a message has dozens.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    /// The key, if it is the value of a member.
-    pub(super) key: Token,
-    pub(super) value: Token,
-    /// The place of the member in its object's specification.
-    pub(super) place: u16,
+    value: Stored,
+    /// Where the key starts; for an element of a list, where the value does.
+    key: u32,
     /// The entry behind everything inside the value.
-    pub(super) next: u32,
+    next: u32,
+    /// The place of the member in its object's specification.
+    place: u16,
 }
 
 /// Takes down what the reader recognizes; or nothing, if only the verdict is wanted.
 pub(super) trait Tape {
     const KEEPS: bool;
 
-    fn push(&mut self, key: Token, value: Token, place: u16) -> usize;
+    fn push(&mut self, key: Token, value: Token, place: u16) -> u32;
 
     /// The value of an entry has ended.
-    fn close(&mut self, entry: usize, value: Token);
+    fn close(&mut self, entry: u32, value: Token);
 
     /// The value of an entry does not fit; texts that only cannot be read are kept.
-    fn spoil(&mut self, entry: usize, misfit: Misfit);
+    fn spoil(&mut self, entry: u32, misfit: Misfit);
 
     /// The member of the root that stands at a place becomes an extra field.
     fn displace(&mut self, place: u16);
@@ -49,15 +49,15 @@ impl Tape for NoTape {
     const KEEPS: bool = false;
 
     #[inline]
-    fn push(&mut self, _: Token, _: Token, _: u16) -> usize {
+    fn push(&mut self, _: Token, _: Token, _: u16) -> u32 {
         0
     }
 
     #[inline]
-    fn close(&mut self, _: usize, _: Token) {}
+    fn close(&mut self, _: u32, _: Token) {}
 
     #[inline]
-    fn spoil(&mut self, _: usize, _: Misfit) {}
+    fn spoil(&mut self, _: u32, _: Misfit) {}
 
     fn displace(&mut self, _: u16) {}
 }
@@ -66,25 +66,26 @@ impl Tape for Vec<Entry> {
     const KEEPS: bool = true;
 
     #[inline]
-    fn push(&mut self, key: Token, value: Token, place: u16) -> usize {
-        let at = self.len();
-        Vec::push(self, Entry { key, value, place, next: at as u32 + 1 });
+    fn push(&mut self, key: Token, value: Token, place: u16) -> u32 {
+        let at = self.len() as u32;
+        let key = key.start() as u32;
+        Vec::push(self, Entry { value: value.into(), key, next: at + 1, place });
         at
     }
 
     #[inline]
-    fn close(&mut self, entry: usize, value: Token) {
+    fn close(&mut self, entry: u32, value: Token) {
         let next = self.len() as u32;
-        if let Some(entry) = self.get_mut(entry) {
-            entry.value = value;
+        if let Some(entry) = self.get_mut(entry as usize) {
+            entry.value = value.into();
             entry.next = next;
         }
     }
 
     #[cold]
-    fn spoil(&mut self, entry: usize, misfit: Misfit) {
+    fn spoil(&mut self, entry: u32, misfit: Misfit) {
         if matches!(misfit, Misfit::Kind | Misfit::Range | Misfit::Identifier)
-            && let Some(entry) = self.get_mut(entry)
+            && let Some(entry) = self.get_mut(entry as usize)
         {
             entry.place = SPOILT;
         }
@@ -112,36 +113,43 @@ pub(crate) struct Node<'t> {
 }
 
 impl<'t> Node<'t> {
+    #[inline]
     fn entry(&self) -> &'t Entry {
         &self.tape[self.at]
     }
 
+    #[inline]
     pub(super) fn value(&self) -> Token {
-        self.entry().value
+        self.entry().value.into()
+    }
+
+    /// The key, or nothing for an element.
+    fn key_token(&self) -> Option<Token> {
+        let at = self.entry().key as usize;
+        let member = at != self.value().start();
+        if member { value_at(self.text.as_bytes(), at) } else { None }
     }
 
     pub(super) fn text(&self) -> &'t str {
         self.text
     }
 
+    #[inline]
     pub(super) fn place(&self) -> u16 {
         self.entry().place
     }
 
     pub(super) fn key(&self) -> SmolStr {
-        SmolStr::from(self.entry().key.decode(self.text))
+        self.key_token().map_or(SmolStr::default(), |key| SmolStr::from(key.decode(self.text)))
     }
 
     pub(super) fn has_key(&self, key: &str) -> bool {
-        let token = self.entry().key;
-        token.kind() == Kind::Text && token.means(self.text, key)
+        self.key_token().is_some_and(|token| token.means(self.text, key))
     }
 
-    /// The key, or nothing for an element.
+    /// The key; empty for an element.
     pub(super) fn name(&self) -> String {
-        let key = self.entry().key;
-        let element = key == self.entry().value || key.kind() != Kind::Text;
-        if element { String::new() } else { key.decode(self.text).into_owned() }
+        self.key_token().map_or(String::new(), |key| key.decode(self.text).into_owned())
     }
 
     pub(super) fn raw(&self) -> &'t str {

@@ -20,7 +20,7 @@ pub(crate) trait Value: Sized {
 
     /// Reads a value that was found to fit; `None` where interop mode let a placeholder pass that
     /// no type holds.
-    fn read(node: Node<'_>) -> Result<Self, Untyped>;
+    fn read(node: Node<'_>) -> Option<Self>;
 
     fn write(&self, out: &mut Vec<u8>);
 }
@@ -31,8 +31,8 @@ macro_rules! leaves {
             const SHAPE: Shape = Shape::Leaf(<$type as Field>::TYPE);
 
             #[inline]
-            fn read(node: Node<'_>) -> Result<Self, Untyped> {
-                Field::read(node.text(), node.value()).ok_or(Untyped(""))
+            fn read(node: Node<'_>) -> Option<Self> {
+                Field::read(node.text(), node.value())
             }
 
             #[inline]
@@ -71,7 +71,7 @@ impl Element for Window {}
 impl<T: Element> Value for Vec<T> {
     const SHAPE: Shape = Shape::List(&T::SHAPE);
 
-    fn read(node: Node<'_>) -> Result<Self, Untyped> {
+    fn read(node: Node<'_>) -> Option<Self> {
         node.sound().map(T::read).collect()
     }
 
@@ -158,9 +158,9 @@ impl<K: AsRef<str>, T> FromIterator<(K, T)> for Map<T> {
 impl<T: Value> Value for Map<T> {
     const SHAPE: Shape = Shape::Map(&T::SHAPE);
 
-    fn read(node: Node<'_>) -> Result<Self, Untyped> {
-        let items = node.sound().map(|child| Ok((child.key(), T::read(child)?)));
-        items.collect::<Result<_, _>>().map(Map)
+    fn read(node: Node<'_>) -> Option<Self> {
+        let items = node.sound().map(|child| Some((child.key(), T::read(child)?)));
+        items.collect::<Option<_>>().map(Map)
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -175,6 +175,20 @@ impl<T: Value> Value for Map<T> {
         }
         out.push(b'}');
     }
+}
+
+/// A value that may be missing; notes the first that is there and cannot be read.
+#[inline]
+pub(super) fn read_member<T: Value>(
+    node: Option<Node<'_>>,
+    name: &'static str,
+    untyped: &mut Option<Untyped>,
+) -> Option<T> {
+    let value = T::read(node?);
+    if value.is_none() {
+        untyped.get_or_insert(Untyped(name));
+    }
+    value
 }
 
 /// Appends a member.

@@ -175,6 +175,49 @@ fn an_alias_never_overrules_the_field() {
 }
 
 #[test]
+fn every_repetition_of_a_key_is_told_once() {
+    let repeated = |text: &str| -> Vec<String> {
+        let record = Codec::new(Mode::Interop).check_message(text);
+        let found = record.report.findings().iter();
+        let found: Vec<String> = found
+            .filter(|finding| finding.code == Code::DuplicateKey)
+            .map(|finding| format!("{} {}", finding.pointer, &text[finding.range.clone()]))
+            .collect();
+        let first = Codec::new(Mode::Interop).verify_message(text).unwrap_err();
+        let told = format!("{} {}", first.finding().pointer, &text[first.finding().range.clone()]);
+        assert!(found.contains(&told), "{told}: {found:?}");
+        found
+    };
+    let heartbeat = |members: &str| {
+        let timestamp = r#""timestamp":"2025-01-15T12:00:00Z""#;
+        format!("{{\"heartbeat\":{{\"component_id\":\"hub\",{members},{timestamp}}}}}")
+    };
+    // Known, unknown and escaped keys in one object.
+    assert_eq!(
+        repeated(&heartbeat(
+            r#""sequence":1,"x":1,"sequence":2,"x":2,"\u0073equence":3,"sequence":4"#
+        )),
+        [
+            r#"/heartbeat/sequence "sequence""#,
+            r#"/heartbeat/x "x""#,
+            r#"/heartbeat/sequence "\u0073equence""#,
+            r#"/heartbeat/sequence "sequence""#
+        ]
+    );
+    assert_eq!(
+        repeated(&heartbeat(r#""\u0073equence":1,"sequence":2"#)),
+        [r#"/heartbeat/sequence "sequence""#]
+    );
+    // `event_id` stands for a member of the root at the place that `sequence` has in its object.
+    let inside = heartbeat(r#""sequence":1,"sequence":2"#).replacen('{', r#"{"event_id":"m","#, 1);
+    assert_eq!(repeated(&inside), [r#"/heartbeat/sequence "sequence""#]);
+    // More keys than the scanner tells apart at a glance.
+    let many = (0..200).map(|key| format!("\"k{key}\":0")).collect::<Vec<_>>().join(",");
+    let many = heartbeat(&format!("\"sequence\":1,{many},\"k7\":1"));
+    assert_eq!(repeated(&many), [r#"/heartbeat/k7 "k7""#]);
+}
+
+#[test]
 fn peek_reads_as_much_of_a_header_as_can_be_read() {
     let text = with_header(
         r#""priority":"urgent","timestamp":"today","source":7,"ttl_seconds":-1,"message_id":"a:b","request_id":"req_<uuid>","protocol_version":"1.x","signature":{},"more":1"#,
