@@ -1,8 +1,8 @@
 //! `coord` with messages: documents, envelopes, arrays, Markdown and shell, SARIF, signatures.
 
 use crate::coord::{err, out, run};
+use crate::support::Folder;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 fn rows(args: &[&str], input: &str) -> Vec<Value> {
     let output = run(&[&["check", "--format", "json"], args].concat(), input.as_bytes());
@@ -298,39 +298,11 @@ fn schemas_are_printed() {
     assert_eq!(run(&["schema", "heartbeat", "--protocol", "1.0.0"], b"").status.code(), Some(2));
 }
 
-/// A folder of its own that goes when the test ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("coord-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn write(&self, name: &str, text: &[u8]) -> String {
-        let path = self.path(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 const SENT: &str = r#"{"source":"hub","message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","ttl_seconds":60,"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
 
 #[test]
 fn messages_are_signed_and_verified() {
-    let folder = Folder::new("sign");
+    let folder = Folder::new();
     let seed = folder.path("hub.seed");
     let keygen = ["keygen", "--id", "hub-1", "--owner", "hub", "--seed", &seed];
     let made = run(&keygen, b"");
@@ -390,7 +362,7 @@ fn messages_are_signed_and_verified() {
 
 #[test]
 fn rights_come_from_registrations() {
-    let folder = Folder::new("rights");
+    let folder = Folder::new();
     let registration = r#"{"component_registration":{"component_id":"hub","component_type":"x","version":"1.0.0","event_publications":["system.*.shutdown"]}}"#;
     let rights = folder.write("rights.json", registration.as_bytes());
     let event = |source: &str, kind: &str, data: &str| {

@@ -1,6 +1,6 @@
 //! `coord` on versions: negotiating, compatibility, deprecations, and migrations that are killed.
 
-use crate::support::{Drawn, Rng, scaled};
+use crate::support::{Drawn, Folder, Rng, scaled};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -34,36 +34,17 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// An empty folder of its own, gone when it is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("coord-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
+fn write(folder: &Folder, name: &str, text: &str) -> PathBuf {
+    PathBuf::from(folder.write(name, text))
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// The names in a folder, in order.
+fn names(folder: &Folder) -> Vec<String> {
+    let entries = fs::read_dir(&folder.0).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 #[test]
@@ -88,9 +69,9 @@ fn negotiate_agrees_or_says_what_would_help() {
     let agreed = run(&["negotiate", "--format", "json", "current", "1.0.0"], "");
     assert_eq!(out(&agreed), "{\"agreement\":{\"version\":\"1.0.0\"}}\n");
 
-    let folder = Folder::new("negotiate");
+    let folder = Folder::new();
     let hello = r#"{"component_id":"hub","versions":[{"min":"1.0.0","max":"1.0.9"}]}"#;
-    let path = folder.write("hello.json", hello);
+    let path = write(&folder, "hello.json", hello);
     let from_file = run(&["negotiate", &format!("@{}", path.display()), hello], "");
     assert_eq!(out(&from_file), "1.0.9\n");
     let bad = run(&["negotiate", "current", "1.0.0..=1.x"], "");
@@ -119,8 +100,9 @@ fn compat_prints_the_matrix() {
 fn deprecations_depend_on_the_day() {
     let none = run(&["deprecations"], "");
     assert_eq!((none.status.code(), out(&none).as_str()), (Some(0), "no deprecations\n"));
-    let folder = Folder::new("deprecations");
-    let calendar = folder.write(
+    let folder = Folder::new();
+    let calendar = write(
+        &folder,
         "notices.json",
         r#"{"notices":[{"subject":{"field":"TASK_FAILED/retries"},"since":"1.1.0","announced":"2025-01-15","sunset":"2025-06-01","replacement":"retry_count"}]}"#,
     );
@@ -179,7 +161,7 @@ fn deprecations_depend_on_the_day() {
     assert_eq!(run(&["check", "--on", "2025-01-14"], line).status.code(), Some(2));
 
     let short = fs::read_to_string(calendar).unwrap().replace("2025-06-01", "2025-02-01");
-    let short = folder.write("short.json", &short);
+    let short = write(&folder, "short.json", &short);
     let refused = run(&["deprecations", "--calendar", short.to_str().unwrap()], "");
     assert_eq!(refused.status.code(), Some(2));
     assert!(
@@ -241,20 +223,20 @@ fn migrate_streams_and_leaves_out_what_it_cannot_say() {
 
 #[test]
 fn a_file_is_replaced_and_what_is_between_records_stays() {
-    let folder = Folder::new("replace");
+    let folder = Folder::new();
     let text = "\u{feff}A_B:w:p:{}\r\n\n  \n{\n  \"source\": \"hub\",\n  \"health_status\": { \"a\": 1.0 }\n}\nCHECKPOINT_CREATED:w:p:{}\n\nC_D:w:p:{}";
-    let path = folder.write("log", text);
+    let path = write(&folder, "log", text);
     let name = path.to_str().unwrap();
     let shown = run(&with(DOWN, &["--dry-run", "--allow-loss", name]), "");
     assert_eq!(shown.status.code(), Some(0));
     assert_eq!(fs::read_to_string(&path).unwrap(), text, "a dry run writes nothing");
-    assert_eq!(folder.names(), ["log"]);
+    assert_eq!(names(&folder), ["log"]);
 
     let refused = run(&with(DOWN, &[name]), "");
     assert_eq!(refused.status.code(), Some(1));
     assert!(out(&refused).ends_with("was left as it is\n"), "{}", out(&refused));
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
-    assert_eq!(folder.names(), ["log"]);
+    assert_eq!(names(&folder), ["log"]);
 
     let done = run(&with(DOWN, &["--allow-loss", name]), "");
     assert_eq!(done.status.code(), Some(0), "{}", err(&done));
@@ -263,7 +245,7 @@ fn a_file_is_replaced_and_what_is_between_records_stays() {
         fs::read_to_string(&path).unwrap(),
         "\u{feff}A_B:w:p:{}\r\n\n  \n{\n  \"health_status\": { \"a\": 1.0 }\n}\n\nC_D:w:p:{}"
     );
-    assert_eq!(folder.names(), ["log"]);
+    assert_eq!(names(&folder), ["log"]);
 
     for (missing, message) in
         [("nothing", "No such file or directory"), (".", "it is no regular file")]
@@ -279,13 +261,13 @@ fn a_file_is_replaced_and_what_is_between_records_stays() {
 #[test]
 fn the_place_of_a_link_and_the_permissions_stay() {
     use std::os::unix::fs::{PermissionsExt, symlink};
-    let folder = Folder::new("link");
-    let path = folder.write("log", "{\"source\":\"hub\",\"health_status\":{}}\n");
+    let folder = Folder::new();
+    let path = write(&folder, "log", "{\"source\":\"hub\",\"health_status\":{}}\n");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     let link = folder.0.join("link");
     symlink(&path, &link).unwrap();
     // Somebody's link in the place of the output is not followed.
-    let other = folder.write("other", "precious");
+    let other = write(&folder, "other", "precious");
     symlink(&other, folder.0.join(".log.migrating")).unwrap();
     let done = run(&with(DOWN, &[link.to_str().unwrap()]), "");
     assert_eq!(done.status.code(), Some(0), "{}", err(&done));
@@ -293,7 +275,7 @@ fn the_place_of_a_link_and_the_permissions_stay() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
-    assert_eq!(folder.names(), ["link", "log", "other"]);
+    assert_eq!(names(&folder), ["link", "log", "other"]);
 }
 
 /// Records of all sorts, some of which are dropped or changed.
@@ -331,7 +313,7 @@ const KILLED: &[&str] = &[
 
 /// What an undisturbed run makes of a text, and what it says.
 fn reference(folder: &Folder, text: &str) -> (String, String) {
-    let path = folder.write("reference", text);
+    let path = write(folder, "reference", text);
     let done = run(&with(KILLED, &[path.to_str().unwrap()]), "");
     assert_eq!(done.status.code(), Some(0), "{}", err(&done));
     let report = out(&done).replace("reference", "log");
@@ -339,12 +321,12 @@ fn reference(folder: &Folder, text: &str) -> (String, String) {
 }
 
 fn leftovers(folder: &Folder) -> Vec<String> {
-    folder.names().into_iter().filter(|name| name.starts_with('.')).collect()
+    names(folder).into_iter().filter(|name| name.starts_with('.')).collect()
 }
 
 #[test]
 fn a_run_that_is_killed_at_any_moment_is_taken_up() {
-    let folder = Folder::new("killed");
+    let folder = Folder::new();
     let text = log(scaled(20_000));
     let started = Instant::now();
     let (expected, report) = reference(&folder, &text);
@@ -353,7 +335,7 @@ fn a_run_that_is_killed_at_any_moment_is_taken_up() {
     let rng = &mut Rng::new(started.elapsed().subsec_nanos().into());
     let (mut kills, mut resumed) = (0, 0);
     for round in 0..3 {
-        let path = folder.write("log", &text);
+        let path = write(&folder, "log", &text);
         let args = with(KILLED, &[path.to_str().unwrap()]);
         for attempt in 0_u32.. {
             let mut child = coord(&args).spawn().unwrap();
@@ -410,10 +392,10 @@ fn journal(folder: &Folder) -> Value {
 
 #[test]
 fn a_run_goes_on_only_where_it_fits() {
-    let folder = Folder::new("fits");
+    let folder = Folder::new();
     let text = log(20_000);
     let (expected, report) = reference(&folder, &text);
-    let path = folder.write("log", &text);
+    let path = write(&folder, "log", &text);
     let name = path.to_str().unwrap();
     let args = with(KILLED, &[name]);
 
@@ -427,7 +409,7 @@ fn a_run_goes_on_only_where_it_fits() {
 
     // Another command, a changed file, a cut output and a broken journal start anew.
     for spoil in 0..4 {
-        let path = folder.write("log", &text);
+        let path = write(&folder, "log", &text);
         interrupted(&folder, &args);
         let mut other = args.clone();
         let mut wanted = expected.clone();
@@ -437,14 +419,14 @@ fn a_run_goes_on_only_where_it_fits() {
                 wanted = wanted.replace("PHASE_FAILED:w:p:{'", "phase.failed:w:p:{'");
             }
             1 => {
-                folder.write("log", &format!("A:b:c:{{}}\n{text}"));
+                write(&folder, "log", &format!("A:b:c:{{}}\n{text}"));
                 wanted = format!("A:b:c:{{}}\n{expected}");
             }
             2 => {
-                folder.write(".log.migrating", "x");
+                write(&folder, ".log.migrating", "x");
             }
             _ => {
-                folder.write(".log.migrating.journal", "{");
+                write(&folder, ".log.migrating.journal", "{");
             }
         }
         let output = run(&other, "");
@@ -458,19 +440,19 @@ fn a_run_goes_on_only_where_it_fits() {
 /// The two moments that a kill hardly ever meets: before and behind the replacement.
 #[test]
 fn a_complete_output_only_takes_its_place() {
-    let folder = Folder::new("complete");
+    let folder = Folder::new();
     let text = log(6_000);
     let (expected, _) = reference(&folder, &text);
-    let path = folder.write("log", &text);
+    let path = write(&folder, "log", &text);
     let args = with(KILLED, &[path.to_str().unwrap()]);
     interrupted(&folder, &args);
     let before = journal(&folder);
 
     let mut complete = before.clone();
-    let temp = folder.write(".log.migrating", &expected);
+    let temp = write(&folder, ".log.migrating", &expected);
     complete["finished"] = fingerprint(&temp);
     complete["input"] = fingerprint(&path);
-    folder.write(".log.migrating.journal", &complete.to_string());
+    write(&folder, ".log.migrating.journal", &complete.to_string());
     let output = run(&args, "");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert_eq!(out(&output).lines().next(), Some(summary(&path, &before).as_str()));
@@ -479,7 +461,7 @@ fn a_complete_output_only_takes_its_place() {
 
     // The output is in its place, the journal is not yet gone.
     complete["finished"] = fingerprint(&path);
-    folder.write(".log.migrating.journal", &complete.to_string());
+    write(&folder, ".log.migrating.journal", &complete.to_string());
     let output = run(&args, "");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert_eq!(out(&output).lines().next(), Some(summary(&path, &before).as_str()));
@@ -517,15 +499,15 @@ fn fingerprint(path: &Path) -> Value {
 
 #[test]
 fn two_runs_on_one_file_do_not_meet() {
-    let folder = Folder::new("two");
-    let path = folder.write("log", &log(100));
+    let folder = Folder::new();
+    let path = write(&folder, "log", &log(100));
     let held = fs::File::open(&path).unwrap();
     held.lock().unwrap();
     let args = with(KILLED, &[path.to_str().unwrap()]);
     let refused = run(&args, "");
     assert_eq!(refused.status.code(), Some(2));
     assert!(err(&refused).ends_with("is being migrated by another process\n"), "{}", err(&refused));
-    assert_eq!(folder.names(), ["log"]);
+    assert_eq!(names(&folder), ["log"]);
     drop(held);
     assert_eq!(run(&args, "").status.code(), Some(0));
 }
@@ -533,15 +515,15 @@ fn two_runs_on_one_file_do_not_meet() {
 /// Many refused records are told in part and counted.
 #[test]
 fn refused_records_are_told_and_counted() {
-    let folder = Folder::new("refused");
-    let path = folder.write("log", &"nothing\n".repeat(25));
+    let folder = Folder::new();
+    let path = write(&folder, "log", &"nothing\n".repeat(25));
     let refused = run(&with(UP, &[path.to_str().unwrap()]), "");
     assert_eq!(refused.status.code(), Some(1));
     let errors = err(&refused);
     assert_eq!(errors.lines().count(), 21, "{errors}");
     assert!(errors.ends_with(": 5 more were not migrated\n"), "{errors}");
     let long =
-        folder.write("long", &format!("A:b:c:{{\"x\":\"{}\"}}\nA:b:c:{{}}\n", "y".repeat(200)));
+        write(&folder, "long", &format!("A:b:c:{{\"x\":\"{}\"}}\nA:b:c:{{}}\n", "y".repeat(200)));
     let args = with(UP, &["--max-bytes", "100", long.to_str().unwrap()]);
     let refused = run(&args, "");
     assert!(
@@ -560,9 +542,9 @@ fn refused_records_are_told_and_counted() {
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_stays_constant() {
-    let folder = Folder::new("memory");
+    let folder = Folder::new();
     let block = log(500);
-    let path = folder.write("log", &block.repeat((32 << 20) / block.len()));
+    let path = write(&folder, "log", &block.repeat((32 << 20) / block.len()));
     let mut child = coord(&KILLED[..KILLED.len() - 2]).arg(path.to_str().unwrap()).spawn().unwrap();
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {

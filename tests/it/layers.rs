@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["message"],
     &["route", "lifecycle", "version", "merge", "schema"],
     &["validate", "transport", "storage"],
-    &["machine", "compliance", "trace"],
+    &["machine", "checkpoint", "compliance", "trace"],
     &["error"],
     &["driver", "adapter", "sim", "conformance"],
 ];

@@ -1,6 +1,6 @@
 //! The `SQLite` file: the conformance kit, many processes and kills, a full disk, damaged files.
 
-use crate::support::{Rng, scaled};
+use crate::support::{Folder, Rng, scaled};
 use coordination_protocol::adapter::sqlite::{FILE_NAME, Sqlite, SqliteOptions, Synchronous};
 use coordination_protocol::storage::{
     Bounds, Expect, Journal, Key, Scan, StorageError, Store, block_on,
@@ -11,37 +11,17 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A folder of its own that goes away with the test.
-struct Folder(PathBuf);
-
 impl Folder {
-    fn new() -> Self {
-        static LAST: AtomicUsize = AtomicUsize::new(0);
-        let number = LAST.fetch_add(1, Ordering::Relaxed);
-        let name = format!("coord-sqlite-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
     fn file(&self) -> PathBuf {
         self.0.join(FILE_NAME)
     }
 
     fn open(&self) -> Sqlite {
         Sqlite::open_in(&self.0, &options()).unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -13,6 +13,7 @@ mod filter;
 mod input;
 mod migrate;
 mod negotiate;
+mod place;
 mod registry;
 mod route;
 mod sarif;
@@ -21,6 +22,7 @@ mod security;
 mod show;
 mod sign;
 mod source;
+mod store;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use coordination_protocol::event::{Codec, Registry};
@@ -88,6 +90,8 @@ enum Verb {
     Deprecations(deprecations::Args),
     /// Rewrite records of one protocol version in another.
     Migrate(migrate::Args),
+    /// Look after the store.
+    Store(store::Args),
     /// Print the completion script of a shell.
     #[command(
         after_help = "Example:\n  coord completions bash > ~/.local/share/bash-completion/completions/coord"
@@ -209,6 +213,7 @@ fn main() -> ExitCode {
         Verb::Compat(args) => compat::run(&args),
         Verb::Deprecations(args) => deprecations::run(&args),
         Verb::Migrate(args) => migrate::run(&args),
+        Verb::Store(args) => store::run(&args),
         Verb::Completions { shell } => completions(shell),
     };
     match result {

@@ -1,0 +1,49 @@
+//! Where a project keeps its data.
+
+use crate::Failure;
+use coordination_protocol::adapter::sqlite::{FILE_NAME, Sqlite, SqliteOptions};
+use std::path::{Path, PathBuf};
+
+/// The root, as verbs take it.
+#[derive(clap::Args)]
+pub(crate) struct Place {
+    /// The folder that holds the project's data, `coord.sqlite` among it.
+    #[arg(long, value_name = "DIR", default_value = ".claude/data", env = "COORD_ROOT")]
+    root: PathBuf,
+}
+
+impl Place {
+    /// Opens the file of a verb that writes, and makes it if it is not there.
+    #[allow(dead_code, reason = "for the verbs that write")]
+    pub(crate) fn open(&self, verb: &str) -> Result<Sqlite, Failure> {
+        self.open_with(&SqliteOptions::new(format!("coord {verb}")))
+    }
+
+    /// Opens the file of a verb that only looks. It must be there.
+    pub(crate) fn open_existing(&self, verb: &str) -> Result<Sqlite, Failure> {
+        let file = self.root.join(FILE_NAME);
+        if !file.is_file() {
+            return Err(Failure(format!(
+                "there is no store at {}; name its folder with --root",
+                file.display()
+            )));
+        }
+        self.open_with(&SqliteOptions::new(format!("coord {verb}")).with_create(false))
+    }
+
+    fn open_with(&self, options: &SqliteOptions) -> Result<Sqlite, Failure> {
+        Sqlite::open_in(&self.root, options)
+            .map_err(|error| Failure(format!("{}: {error}", self.file().display())))
+    }
+
+    /// The file of the store.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.root.join(FILE_NAME)
+    }
+
+    /// The root itself.
+    #[allow(dead_code, reason = "for the verbs that keep files beside the store")]
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+}
