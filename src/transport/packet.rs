@@ -2,6 +2,7 @@
 
 use super::error::AddressError;
 use crate::route::{Pattern, RouteKey};
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::fmt;
 use std::ops::Range;
@@ -116,7 +117,7 @@ impl Subscription {
 }
 
 /// What happens when a queue is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Overflow {
     /// The publisher is refused with `Busy`. Nobody gets the batch.
@@ -140,7 +141,7 @@ pub enum Delivery {
 ///
 /// Sequence numbers grow along an inbox. Packets for others may have numbers in between, so
 /// `dropped` can be less than the distance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Gap {
     /// The sequence number of the first lost packet.

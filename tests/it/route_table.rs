@@ -440,3 +440,80 @@ fn keys_stay_with_their_member() {
         assert_eq!(*owner == after, *owner != ids[2]);
     }
 }
+
+/// What a filter leaves is asked before a group chooses; the others are as ever.
+#[test]
+fn receivers_are_chosen_among_those_that_accept() {
+    let mut rng = Rng::new(21);
+    for _ in 0..scaled(200) {
+        let mut table = RouteTable::new();
+        for n in 0..12_usize {
+            match rng.below(3) {
+                0 => table.insert(pattern("task.>"), n),
+                1 => table.insert_in_group(pattern("task.>"), "a", n),
+                _ => table.insert_in_group(pattern("*.failed"), "b", n),
+            };
+        }
+        let groups: Vec<_> =
+            table.iter().map(|(id, _, n)| (*n, table.group(id).map(str::to_owned))).collect();
+        let key = RouteKey::new("TASK_FAILED", "wf_001", "build");
+        for _ in 0..10 {
+            let wanted: HashSet<usize> = (0..12).filter(|_| rng.one_in(2)).collect();
+            let chosen: Vec<usize> = table
+                .receivers_where(&key, Choice::Rotate, |_, n| wanted.contains(n))
+                .map(|(_, n)| *n)
+                .collect();
+            assert!(chosen.iter().all(|n| wanted.contains(n)));
+            for (n, group) in &groups {
+                let members = || groups.iter().filter(|(_, other)| other == group);
+                let of_group = |n: &&usize| members().any(|(member, _)| member == *n);
+                let count = match group {
+                    None => chosen.iter().filter(|chosen| *chosen == n).count(),
+                    Some(_) => chosen.iter().filter(of_group).count(),
+                };
+                let due = match group {
+                    None => wanted.contains(n),
+                    Some(_) => members().any(|(member, _)| wanted.contains(member)),
+                };
+                assert_eq!(count, usize::from(due), "{n} {group:?} {wanted:?} {chosen:?}");
+            }
+        }
+    }
+}
+
+/// A table that is written and read goes on as if nothing had happened: answers, turns, identifiers.
+#[test]
+fn a_table_survives_its_json_form() {
+    let mut rng = Rng::new(5);
+    let registries = registries();
+    for _ in 0..scaled(60) {
+        let mut table = RouteTable::with_seed(rng.next());
+        let mut ids = Vec::new();
+        for n in 0..rng.below(40) {
+            let pattern = any_pattern(&mut rng);
+            ids.push(match rng.below(3) {
+                0 => table.insert(pattern, n),
+                other => table.insert_in_group(pattern, ["x", "y"][other - 1], n),
+            });
+            if rng.one_in(4) {
+                table.remove(ids.swap_remove(rng.below(ids.len())));
+            }
+            table.receivers(&key(&mut rng, &registries), Choice::Rotate);
+        }
+        let text = serde_json::to_string(&table).unwrap();
+        let mut again: RouteTable<usize> = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), text);
+        for _ in 0..30 {
+            let key = key(&mut rng, &registries);
+            let one: Vec<_> =
+                table.receivers(&key, Choice::Rotate).map(|(id, n)| (id, *n)).collect();
+            let other: Vec<_> =
+                again.receivers(&key, Choice::Rotate).map(|(id, n)| (id, *n)).collect();
+            assert_eq!(one, other);
+        }
+        assert_eq!(table.insert(pattern(">"), 99), again.insert(pattern(">"), 99));
+    }
+    let wrong = r#"{"seed":0,"next":1,"round":0,"subscriptions":[{"number":1,"pattern":">","group":null,"served":0,"value":1}]}"#;
+    let error = serde_json::from_str::<RouteTable<usize>>(wrong).unwrap_err().to_string();
+    assert!(error.starts_with("the numbers of the subscriptions do not grow"), "{error}");
+}

@@ -4,6 +4,7 @@ use super::Filter;
 use super::error::{FilterError, FilterFault};
 use crate::message::Header;
 use crate::scalar::nearest;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 use std::fmt;
 use std::str::FromStr;
@@ -97,6 +98,11 @@ impl Field {
         Err(FilterFault::UnknownField { name: text.into(), nearest }.into())
     }
 
+    /// The field `workflow`.
+    pub const fn workflow() -> Self {
+        Field(Target::Workflow)
+    }
+
     /// A datum of a key that needs no escape.
     pub(super) fn datum(key: &'static str) -> Self {
         let part = Part { key: SmolStr::new_static(key), index: None };
@@ -147,5 +153,18 @@ impl FromStr for Field {
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
         Field::parse(text)
+    }
+}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Field::parse(&text).map_err(serde::de::Error::custom)
     }
 }

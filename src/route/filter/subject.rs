@@ -117,6 +117,22 @@ impl<'a> Subject<'a> {
         Some(Subject(Source::Message { text, root, kind, body, flat }))
     }
 
+    /// The value of a field: what a text means, and anything else as it is spelled. `None` if it is
+    /// absent.
+    ///
+    /// ```
+    /// use coordination_protocol::route::{Field, Subject};
+    ///
+    /// let subject = Subject::read(r#"TASK_FAILED:wf_001:build:{"retry_count":2}"#).unwrap();
+    /// assert_eq!(subject.value(&Field::parse("workflow")?).as_deref(), Some("wf_001"));
+    /// assert_eq!(subject.value(&Field::parse("/retry_count")?).as_deref(), Some("2"));
+    /// # Ok::<(), coordination_protocol::route::FilterError>(())
+    /// ```
+    pub fn value(&self, field: &'a Field) -> Option<Cow<'a, str>> {
+        let found = self.find(field)?;
+        found.text().or_else(|| found.raw(found.kind()).map(Cow::Borrowed))
+    }
+
     /// The value of a field; `None` if it is absent.
     pub(super) fn find(&self, field: &'a Field) -> Option<Found<'a>> {
         match (self.0, &field.0) {

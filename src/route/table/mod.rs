@@ -5,6 +5,7 @@ mod hash;
 mod hot;
 mod index;
 mod matches;
+mod serde;
 mod tokens;
 mod trie;
 
@@ -153,6 +154,11 @@ impl<T> RouteTable<T> {
     fn add(&mut self, pattern: Pattern, group: u32, value: T) -> SubscriptionId {
         let number = self.next;
         self.next += 1;
+        self.place(number, pattern, group, value)
+    }
+
+    /// Adds a subscription under a number that is higher than all others.
+    fn place(&mut self, number: u64, pattern: Pattern, group: u32, value: T) -> SubscriptionId {
         self.version += 1;
         let slot = self.values.len() as u32;
         let node = self.trie.add(&pattern, Hit { number, slot, group });
@@ -261,28 +267,67 @@ impl<T> RouteTable<T> {
     /// removed, so asking for them again costs one lookup.
     pub fn receivers(&mut self, key: &RouteKey<'_>, choice: Choice<'_>) -> Receivers<'_, T> {
         let seen = self.hot.look(self.seed, self.version, key);
-        if let Seen::Noted(at) = seen {
-            let (hits, grouped) = self.hot.noted(at);
-            if !grouped {
-                return Receivers { hits: hits.iter(), values: &self.values };
-            }
-            self.scratch.clear();
-            self.scratch.extend_from_slice(hits);
-        } else {
-            let mut scratch = std::mem::take(&mut self.scratch);
-            scratch.clear();
-            scratch.extend(self.merge(key));
-            self.scratch = scratch;
-            if let Seen::Again(at) = seen {
-                self.hot.note(at, self.version, key, &self.scratch);
-            }
+        if let Seen::Noted(at) = seen
+            && !self.hot.noted(at).1
+        {
+            return Receivers { hits: self.hot.noted(at).0.iter(), values: &self.values };
         }
+        self.fetch(&seen, key);
+        self.choose(choice);
+        Receivers { hits: self.scratch.iter(), values: &self.values }
+    }
+
+    /// The [receivers](Self::receivers) among the subscriptions that `accept` says yes to: what else
+    /// must hold of them, such as a [`Filter`](super::Filter), is asked before a queue group chooses,
+    /// so no member is chosen that does not want the event.
+    ///
+    /// ```
+    /// use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable};
+    ///
+    /// let mut table = RouteTable::new();
+    /// table.insert_in_group(Pattern::parse("task.>")?, "workers", ("worker-1", false));
+    /// table.insert_in_group(Pattern::parse("task.>")?, "workers", ("worker-2", true));
+    ///
+    /// let key = RouteKey::new("TASK_ASSIGNED", "wf_001", "build");
+    /// let free = table.receivers_where(&key, Choice::Rotate, |_, (_, free)| *free);
+    /// assert_eq!(free.map(|(_, (name, _))| *name).collect::<Vec<_>>(), ["worker-2"]);
+    /// # Ok::<(), coordination_protocol::route::PatternError>(())
+    /// ```
+    pub fn receivers_where(
+        &mut self,
+        key: &RouteKey<'_>,
+        choice: Choice<'_>,
+        mut accept: impl FnMut(SubscriptionId, &T) -> bool,
+    ) -> Receivers<'_, T> {
+        let seen = self.hot.look(self.seed, self.version, key);
+        self.fetch(&seen, key);
+        let RouteTable { scratch, values, .. } = self;
+        scratch.retain(|hit| accept(SubscriptionId(hit.number), &values[hit.slot as usize]));
+        self.choose(choice);
+        Receivers { hits: self.scratch.iter(), values: &self.values }
+    }
+
+    /// Brings the matches of a key into `scratch`, and notes them where that is worth it.
+    fn fetch(&mut self, seen: &Seen, key: &RouteKey<'_>) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        match seen {
+            Seen::Noted(at) => scratch.extend_from_slice(self.hot.noted(*at).0),
+            Seen::Again(_) | Seen::Once => scratch.extend(self.merge(key)),
+        }
+        self.scratch = scratch;
+        if let Seen::Again(at) = seen {
+            self.hot.note(*at, self.version, key, &self.scratch);
+        }
+    }
+
+    /// Leaves of each group in `scratch` the member that receives the event.
+    fn choose(&mut self, choice: Choice<'_>) {
         if grouped(&self.scratch) {
             self.round += 1;
-            let RouteTable { scratch, groups, served, .. } = self;
-            group::choose(scratch, choice, self.round, groups, served);
+            let RouteTable { scratch, groups, served, round, .. } = self;
+            group::choose(scratch, choice, *round, groups, served);
         }
-        Receivers { hits: self.scratch.iter(), values: &self.values }
     }
 }
 
