@@ -65,6 +65,7 @@
 //! | [`Breaker`] | keeps calls away from what fails |
 //! | [`Handshake`] | agrees with a peer on a version |
 //! | [`Presence`] | shows that it is alive, and knows who else is |
+//! | [`Delivery`] | delivers what is published to subscribers, at least once |
 //!
 //! Machines are composed by owning one another ([`Handshake`] owns a [`Requester`]), and each takes
 //! its options from a [`ComponentConfig`](crate::message::ComponentConfig); [`Settings`] says which
@@ -73,6 +74,7 @@
 
 mod backoff;
 mod breaker;
+mod delivery;
 mod draws;
 mod handshake;
 mod presence;
@@ -84,6 +86,10 @@ mod window;
 
 pub use backoff::Backoff;
 pub use breaker::{Breaker, BreakerInput, BreakerOptions, BreakerOutput, BreakerRefused, Circuit};
+pub use delivery::{
+    Delivered, Delivery, DeliveryInput, DeliveryOptions, DeliveryOutput, DeliveryRefused,
+    QueueOptions,
+};
 pub use draws::Draws;
 pub use handshake::{
     Handshake, HandshakeFailure, HandshakeInput, HandshakeOptions, HandshakeOutput,

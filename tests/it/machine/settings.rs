@@ -4,9 +4,10 @@
 use super::{asked, error, name, now, request, wishes};
 use coordination_protocol::Message;
 use coordination_protocol::machine::{
-    Backoff, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput, HandshakeOptions,
-    HandshakeOutput, Machine, Presence, PresenceInput, PresenceOptions, RequestInput,
-    RequestOptions, Requester, RespondInput, RespondOptions, Responder, Settings,
+    Backoff, Breaker, BreakerInput, BreakerOptions, Delivery, DeliveryInput, DeliveryOptions,
+    Handshake, HandshakeInput, HandshakeOptions, HandshakeOutput, Machine, Presence, PresenceInput,
+    PresenceOptions, RequestInput, RequestOptions, Requester, RespondInput, RespondOptions,
+    Responder, Settings,
 };
 use coordination_protocol::message::ComponentConfig;
 use std::time::Duration;
@@ -35,6 +36,7 @@ fn the_figures_of_the_specification_are_the_defaults() {
         assert_eq!(BreakerOptions::from(&config), BreakerOptions::new());
         assert_eq!(HandshakeOptions::from(&config), HandshakeOptions::new());
         assert_eq!(PresenceOptions::from(&config), PresenceOptions::new());
+        assert_eq!(DeliveryOptions::from(&config), DeliveryOptions::new());
     }
     let settings = Settings::default();
     assert_eq!(settings.heartbeat_interval, Duration::from_secs(30));
@@ -198,6 +200,44 @@ fn health_check_interval() {
     };
     let both = both!(presence, "monitoring", "health_check_interval", r#""15s""#, look);
     assert_eq!(both, (Some(now(60_000).at), Some(now(15_000).at)));
+}
+
+fn delivery(config: &ComponentConfig) -> Delivery {
+    let mut machine = Delivery::new(1).with_options(config.into());
+    let text = r#"{"subscription":{"subscriber":"monitor","patterns":[">"]}}"#;
+    machine.handle(now(0), DeliveryInput::Subscribe(super::checked(text))).unwrap();
+    machine
+}
+
+fn publish(machine: &mut Delivery, id: usize) -> bool {
+    let text = format!(
+        r#"{{"message_id":"msg_{id}","event":{{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global",
+            "data":{{"component_name":"hub","shutdown_reason":"update"}}}}}}"#,
+    );
+    machine.handle(now(0), DeliveryInput::Publish(super::checked(&text))).is_ok()
+}
+
+#[test]
+fn delivery_obeys_the_configuration() {
+    let look = |mut machine: Delivery| {
+        publish(&mut machine, 1);
+        machine.deadline()
+    };
+    let both = both!(delivery, "coordination", "timeout_default", r#""5s""#, look);
+    assert_eq!(both, (Some(now(30_000).at), Some(now(5_000).at)));
+
+    let look = |mut machine: Delivery| {
+        publish(&mut machine, 1);
+        wishes(&mut machine);
+        while let Some(at) = machine.deadline().filter(|at| *at < now(290_000).at) {
+            machine.handle_timeout(now(at.as_nanos() / 1_000_000));
+        }
+        wishes(&mut machine).len()
+    };
+    assert_eq!(both!(delivery, "coordination", "max_retry_attempts", "4", look), (3, 4));
+
+    let look = |mut machine: Delivery| (0..2_000).find(|id| !publish(&mut machine, *id)).unwrap();
+    assert_eq!(both!(delivery, "coordination", "event_queue_size", "4", look), (1_000, 4));
 }
 
 /// The options that no key of the configuration sets.
