@@ -67,6 +67,8 @@
 //! | [`Presence`] | shows that it is alive, and knows who else is |
 //! | [`Delivery`] | delivers what is published to subscribers, at least once |
 //!
+//! What to do while a component is away is no machine but a value, [`Degradation`].
+//!
 //! Machines are composed by owning one another ([`Handshake`] owns a [`Requester`]), and each takes
 //! its options from a [`ComponentConfig`](crate::message::ComponentConfig); [`Settings`] says which
 //! keys are obeyed. Durations below a millisecond count as one, and counts of 0 as 1: less would
@@ -74,6 +76,7 @@
 
 mod backoff;
 mod breaker;
+mod degrade;
 mod delivery;
 mod draws;
 mod handshake;
@@ -86,6 +89,7 @@ mod window;
 
 pub use backoff::Backoff;
 pub use breaker::{Breaker, BreakerInput, BreakerOptions, BreakerOutput, BreakerRefused, Circuit};
+pub use degrade::{Action, Degradation, Fallback, Role};
 pub use delivery::{
     Delivered, Delivery, DeliveryInput, DeliveryOptions, DeliveryOutput, DeliveryRefused,
     QueueOptions,

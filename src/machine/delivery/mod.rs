@@ -94,7 +94,7 @@ type Receivers = BTreeMap<ComponentId, Vec<SmolStr>>;
 /// let mut take = |text: &str| Box::new(inbox.take(text.as_bytes(), now.wall, None).unwrap());
 ///
 /// let subscription = take(r#"{"source":"monitor","subscription":{"subscriber":"monitor",
-///     "patterns":["*.failed"],"filter":{"compare":{"field":"/retry_count","at_least":2}}}}"#);
+///     "patterns":["*.failed"],"filter":{"compare":{"field":"/retry_count","op":">=","value":2}}}}"#);
 /// delivery.handle(now, DeliveryInput::Subscribe(subscription))?;
 /// assert_eq!(delivery.poll().unwrap().to_string(), "subscribed monitor patterns=1");
 ///

@@ -150,7 +150,7 @@ impl Scripted for Delivery {
                 let group = rng.pick(&["", r#","group":"g""#]);
                 let filter = rng.pick(&[
                     "",
-                    r#","filter":{"compare":{"field":"/retry_count","at_least":1}}"#,
+                    r#","filter":{"compare":{"field":"/retry_count","op":">=","value":1}}"#,
                     r#","filter":{"nonsense":1}"#,
                 ]);
                 let patterns =

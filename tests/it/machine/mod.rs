@@ -1,6 +1,7 @@
 //! Machines: the laws that hold for all, what each does, and transcripts of it.
 
 mod behaviour;
+mod degrade;
 mod delivery;
 mod laws;
 mod refusals;
