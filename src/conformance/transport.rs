@@ -5,6 +5,8 @@ use crate::route::{Pattern, RouteKey};
 use crate::transport::{
     Address, Delivery, Gap, Inbox, Overflow, Packet, Subscription, Transport, TransportError,
 };
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 
 cases! { Transport:
     selection "an inbox gets exactly what its pattern selects, once and in order";
@@ -13,6 +15,8 @@ cases! { Transport:
     closed_inboxes "an inbox that was dropped gets nothing and refuses nobody";
     busy "a full queue refuses the publisher, nobody gets the batch, and room lets it through";
     gaps "a queue that may drop keeps the newest, and one gap stands for all that is lost";
+    groups "of a queue group one inbox gets each packet, in order, and everybody else gets all";
+    full_members "a full member of a queue group is passed over; if all are full, the publisher is refused";
     slow_beside_fast "what a slow inbox loses, a fast one gets";
     addresses "a packet for an address reaches its listener only";
     listeners "an address has one listener at a time, or none";
@@ -61,6 +65,36 @@ async fn receive<I: Inbox>(
         }
     }
     Ok((bodies, gaps))
+}
+
+/// Receives until so many packets came to any of several inboxes, and returns the bodies by inbox.
+async fn receive_any<I: Inbox>(
+    inboxes: &mut [&mut I],
+    count: usize,
+) -> Result<Vec<Vec<String>>, Failure> {
+    let mut bodies = vec![Vec::new(); inboxes.len()];
+    while bodies.iter().map(Vec::len).sum::<usize>() < count {
+        // A receive that is dropped loses nothing.
+        let mut waiting: Vec<_> =
+            inboxes.iter_mut().map(|inbox| Box::pin(inbox.receive())).collect();
+        let (at, delivery) = poll_fn(|context| {
+            for (at, receive) in waiting.iter_mut().enumerate() {
+                if let Poll::Ready(delivery) = receive.as_mut().poll(context) {
+                    return Poll::Ready((at, delivery));
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+        match delivery? {
+            Delivery::Packets(packets) => {
+                let text = |packet: &Packet| String::from_utf8_lossy(&packet.body).into_owned();
+                bodies[at].extend(packets.iter().map(text));
+            }
+            Delivery::Gap(gap) => return Err(Failure::new(format!("unexpected {gap:?}"))),
+        }
+    }
+    Ok(bodies)
 }
 
 async fn expect<I: Inbox>(inbox: &mut I, bodies: &[&str]) -> Result<(), Failure> {
@@ -173,6 +207,53 @@ async fn gaps<T: Transport>(transport: &T) -> Result<(), Failure> {
     same("span", gap.to - gap.from, 5)?;
     transport.publish([failed("j")]).await?;
     expect(&mut inbox, &["j"]).await
+}
+
+async fn groups<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let mut all = transport.subscribe(&subscription(">")?).await?;
+    let member = |group| Ok::<_, Failure>(subscription("task.>")?.with_group(group));
+    let mut one = transport.subscribe(&member("workers")?).await?;
+    let mut two = transport.subscribe(&member("workers")?).await?;
+    let mut other = transport.subscribe(&member("auditors")?).await?;
+    let bodies: Vec<String> = (0..20).map(|n| format!("{n:02}")).collect();
+    let (head, tail) = bodies.split_at(10);
+    for body in head {
+        transport.publish([failed(body)]).await?;
+    }
+    let batch: Vec<Packet> = tail.iter().map(|body| failed(body)).collect();
+    transport.publish(batch).await?;
+    let wanted: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    expect(&mut all, &wanted).await?;
+    expect(&mut other, &wanted).await?;
+    let shared = receive_any(&mut [&mut one, &mut two], bodies.len()).await?;
+    for bodies in &shared {
+        same("order", bodies.is_sorted(), true)?;
+    }
+    let mut shared = shared.concat();
+    shared.sort();
+    same("bodies of both members", shared, bodies)?;
+    // What follows shows that nothing else was on its way.
+    transport.publish([failed("end")]).await?;
+    let last = receive_any(&mut [&mut two, &mut one], 1).await?.concat();
+    same("bodies of both members", last, ["end"])
+}
+
+async fn full_members<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let member = |queue| Ok::<_, Failure>(subscription(">")?.with_group("g").with_queue(queue));
+    let mut small = transport.subscribe(&member(1)?).await?;
+    let mut large = transport.subscribe(&member(3)?).await?;
+    for n in 0..4 {
+        transport.publish([failed(&n.to_string())]).await?;
+    }
+    match transport.publish([failed("5")]).await {
+        Err(TransportError::Busy { .. }) => {}
+        other => return Err(Failure::new(format!("expected Busy, got {other:?}"))),
+    }
+    let mut found = receive_any(&mut [&mut small, &mut large], 4).await?.concat();
+    found.sort();
+    same("bodies", found, ["0", "1", "2", "3"])?;
+    transport.publish([failed("6")]).await?;
+    Ok(())
 }
 
 async fn slow_beside_fast<T: Transport>(transport: &T) -> Result<(), Failure> {

@@ -3,7 +3,8 @@
 use super::error::TransportError;
 use super::packet::{Address, Delivery, Gap, Overflow, Packet, Packets, Receipt, Subscription};
 use super::{Inbox, Transport, TransportLimits, within};
-use crate::route::Pattern;
+use crate::route::{Choice, RouteTable, SubscriptionId};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,15 +39,18 @@ struct State {
     closed: bool,
     /// The sequence number of the last published packet.
     sequence: u64,
-    /// The number of the last inbox.
-    inboxes: u64,
-    subscriptions: BTreeMap<u64, (Pattern, Arc<Queue>)>,
+    subscriptions: RouteTable<Arc<Queue>>,
+    /// How many of them are in queue groups.
+    grouped: usize,
     listeners: BTreeMap<Address, Arc<Queue>>,
 }
 
 /// What waits for one inbox.
 #[derive(Debug)]
 struct Queue {
+    /// The pattern or the address.
+    name: SmolStr,
+    group: Option<SmolStr>,
     limit: usize,
     overflow: Overflow,
     waiting: Mutex<Waiting>,
@@ -66,26 +70,34 @@ struct Waiting {
 }
 
 impl Queue {
-    fn new(limit: usize, overflow: Overflow) -> Arc<Self> {
-        Arc::new(Queue { limit: limit.max(1), overflow, waiting: Mutex::default() })
+    fn of_address(address: &Address, limit: usize) -> Self {
+        Queue::new(SmolStr::new(address.as_str()), None, limit, Overflow::Refuse)
+    }
+
+    fn of_subscription(wanted: &Subscription) -> Self {
+        let name = SmolStr::new(wanted.pattern.as_str());
+        Queue::new(name, wanted.group.clone(), wanted.queue, wanted.overflow)
+    }
+
+    fn new(name: SmolStr, group: Option<SmolStr>, limit: usize, overflow: Overflow) -> Self {
+        Queue { name, group, limit: limit.max(1), overflow, waiting: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether so many packets may be added.
-    fn admits(
-        &self,
-        waiting: &Waiting,
-        more: usize,
-        name: &dyn ToString,
-    ) -> Result<(), TransportError> {
-        if self.overflow == Overflow::DropOldest || waiting.count + more <= self.limit {
+    fn has_room(&self, waiting: &Waiting, more: usize) -> bool {
+        self.overflow == Overflow::DropOldest || waiting.count + more <= self.limit
+    }
+
+    /// Refuses so many packets if there is no room for them.
+    fn admits(&self, waiting: &Waiting, more: usize) -> Result<(), TransportError> {
+        if self.has_room(waiting, more) {
             return Ok(());
         }
         within("a batch for one inbox", "packets", more, self.limit)?;
-        Err(TransportError::Busy { queue: name.to_string(), limit: self.limit })
+        Err(TransportError::Busy { queue: self.name.to_string(), limit: self.limit })
     }
 
     /// Adds packets and returns whom to wake.
@@ -118,10 +130,11 @@ impl Hub {
     fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let subscribed = std::mem::take(&mut state.subscriptions).into_values();
-        let listening = std::mem::take(&mut state.listeners).into_values();
+        let subscribed = std::mem::take(&mut state.subscriptions);
+        let listening = std::mem::take(&mut state.listeners);
         drop(state);
-        for queue in subscribed.map(|(_, queue)| queue).chain(listening) {
+        let subscribed = subscribed.iter().map(|(.., queue)| queue);
+        for queue in subscribed.chain(listening.values()) {
             let mut waiting = queue.lock();
             waiting.closed = true;
             let waker = waiting.waker.take();
@@ -162,22 +175,33 @@ impl MemoryTransport {
         self.limits.check(batch)?;
         let mut state = self.handle.0.open()?;
         let first = state.sequence + 1;
-        let runs = runs(batch);
-        let mut due = Vec::new();
-        for (pattern, queue) in state.subscriptions.values() {
-            let Some(packets) = select(pattern, batch, &runs, first) else { continue };
-            // Publishers take turns and receivers only make room, so what is admitted now is
-            // admitted below.
-            queue.admits(&queue.lock(), packets.len(), pattern)?;
-            due.push((Arc::clone(queue), packets));
+        let mut wakers = Vec::new();
+        let mut inboxes = 0;
+        // Publishers take turns and receivers only make room, so what is admitted in a first pass is
+        // admitted in the second.
+        if let (Some(packet), true) = (batch.first(), state.grouped == 0 && is_uniform(batch)) {
+            for (_, queue) in state.subscriptions.matches(&packet.key) {
+                if queue.overflow == Overflow::Refuse {
+                    queue.admits(&queue.lock(), batch.len())?;
+                }
+            }
+            for (_, queue) in state.subscriptions.matches(&packet.key) {
+                let packets = Packets::new(Arc::clone(batch), first);
+                wakers.extend(queue.push(&mut queue.lock(), packets));
+                inboxes += 1;
+            }
+        } else {
+            let due = shares(&mut state, batch)?;
+            for (queue, picks) in due.values() {
+                queue.admits(&queue.lock(), picks.len())?;
+            }
+            inboxes = due.len();
+            for (queue, picks) in due.into_values() {
+                let packets = Packets::picked(Arc::clone(batch), first, picks);
+                wakers.extend(queue.push(&mut queue.lock(), packets));
+            }
         }
         state.sequence += batch.len() as u64;
-        let inboxes = due.len();
-        let mut wakers = Vec::new();
-        for (queue, packets) in due {
-            let waker = queue.push(&mut queue.lock(), packets);
-            wakers.extend(waker);
-        }
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         Ok(Receipt::new(Some(inboxes)))
@@ -192,7 +216,7 @@ impl MemoryTransport {
         if waiting.closed {
             return Err(TransportError::NoListener { address: to.to_string() });
         }
-        queue.admits(&waiting, batch.len(), to)?;
+        queue.admits(&waiting, batch.len())?;
         if batch.is_empty() {
             return Ok(());
         }
@@ -214,32 +238,52 @@ impl MemoryTransport {
     }
 }
 
-/// The ends of the stretches of packets that have the same key: each is matched once.
-fn runs(batch: &[Packet]) -> Vec<usize> {
-    let mut ends: Vec<usize> =
-        (1..batch.len()).filter(|at| batch[*at].key != batch[at - 1].key).collect();
-    ends.push(batch.len());
-    ends
+/// Whether all packets have one key.
+fn is_uniform(batch: &[Packet]) -> bool {
+    batch.windows(2).all(|pair| pair[0].key == pair[1].key)
 }
 
-/// What of a batch a pattern selects, if anything.
-fn select(pattern: &Pattern, batch: &Arc<[Packet]>, runs: &[usize], first: u64) -> Option<Packets> {
-    let mut start = 0;
-    let mut picked: Vec<u32> = Vec::new();
-    for end in runs.iter().copied() {
-        if batch.get(start).is_some_and(|packet| pattern.matches(&packet.key)) {
-            if runs.len() == 1 {
-                return Some(Packets::new(Arc::clone(batch), first));
+/// The packets of a batch that each inbox is due.
+type Shares = BTreeMap<SubscriptionId, (Arc<Queue>, Vec<u32>)>;
+
+fn shares(state: &mut State, batch: &[Packet]) -> Result<Shares, TransportError> {
+    let mut shares = Shares::new();
+    for (index, packet) in (0..).zip(batch) {
+        let table = &mut state.subscriptions;
+        if state.grouped == 0 {
+            for (id, queue) in table.matches(&packet.key) {
+                share(&mut shares, id, queue, index);
             }
-            picked.extend(start as u32..end as u32);
+            continue;
         }
-        start = end;
+        // A member that is full is passed over; if all are, nobody gets the batch.
+        let mut full = BTreeMap::new();
+        for (_, queue) in table.matches(&packet.key) {
+            if let Some(group) = &queue.group {
+                full.entry(group.clone()).or_insert_with(|| Arc::clone(queue));
+            }
+        }
+        let chosen = table.receivers_where(&packet.key, Choice::Rotate, |id, queue| {
+            let taken = shares.get(&id).map_or(0, |(_, picks)| picks.len());
+            queue.group.is_none() || queue.has_room(&queue.lock(), taken + 1)
+        });
+        for (id, queue) in chosen {
+            if let Some(group) = &queue.group {
+                full.remove(group);
+            }
+            share(&mut shares, id, queue, index);
+        }
+        if let Some(queue) = full.into_values().next() {
+            let limit = queue.limit;
+            return Err(TransportError::Busy { queue: queue.name.to_string(), limit });
+        }
     }
-    match picked.len() {
-        0 => None,
-        all if all == batch.len() => Some(Packets::new(Arc::clone(batch), first)),
-        _ => Some(Packets::picked(Arc::clone(batch), first, picked)),
-    }
+    Ok(shares)
+}
+
+fn share(shares: &mut Shares, id: SubscriptionId, queue: &Arc<Queue>, index: u32) {
+    let (_, picks) = shares.entry(id).or_insert_with(|| (Arc::clone(queue), Vec::new()));
+    picks.push(index);
 }
 
 impl Transport for MemoryTransport {
@@ -259,12 +303,16 @@ impl Transport for MemoryTransport {
     async fn subscribe(&self, subscription: &Subscription) -> Result<MemoryInbox, TransportError> {
         let mut state = self.handle.0.open()?;
         self.room(&state)?;
-        state.inboxes += 1;
-        let number = state.inboxes;
-        let queue = Queue::new(subscription.queue, subscription.overflow);
-        let entry = (subscription.pattern.clone(), Arc::clone(&queue));
-        state.subscriptions.insert(number, entry);
-        Ok(self.inbox(queue, Place::Subscription(number)))
+        let queue = Arc::new(Queue::of_subscription(subscription));
+        let (pattern, value) = (subscription.pattern.clone(), Arc::clone(&queue));
+        let id = match &subscription.group {
+            Some(group) => {
+                state.grouped += 1;
+                state.subscriptions.insert_in_group(pattern, group, value)
+            }
+            None => state.subscriptions.insert(pattern, value),
+        };
+        Ok(self.inbox(queue, Place::Subscription(id)))
     }
 
     async fn send(
@@ -281,7 +329,7 @@ impl Transport for MemoryTransport {
         if state.listeners.contains_key(at) {
             return Err(TransportError::AddressTaken { address: at.to_string() });
         }
-        let queue = Queue::new(queue, Overflow::Refuse);
+        let queue = Arc::new(Queue::of_address(at, queue));
         state.listeners.insert(at.clone(), Arc::clone(&queue));
         Ok(self.inbox(queue, Place::Address(at.clone())))
     }
@@ -299,7 +347,7 @@ pub struct MemoryInbox {
 
 #[derive(Debug)]
 enum Place {
-    Subscription(u64),
+    Subscription(SubscriptionId),
     Address(Address),
 }
 
@@ -333,8 +381,10 @@ impl Drop for MemoryInbox {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
         match &self.place {
-            Place::Subscription(number) => {
-                state.subscriptions.remove(number);
+            Place::Subscription(id) => {
+                if state.subscriptions.remove(*id).is_some_and(|queue| queue.group.is_some()) {
+                    state.grouped -= 1;
+                }
             }
             // After a close the address may belong to nobody, but never to somebody else.
             Place::Address(address) => {

@@ -2,7 +2,7 @@
 //!
 //! | operation | reaches | fails with |
 //! |---|---|---|
-//! | [`publish`](Transport::publish) | every inbox whose pattern selects the packet's key | [`Busy`](TransportError::Busy) if one that must not lose anything is full |
+//! | [`publish`](Transport::publish) | every inbox whose pattern selects the packet's key, and of a queue group one | [`Busy`](TransportError::Busy) if one that must not lose anything is full |
 //! | [`send`](Transport::send) | the one inbox that listens at an address | [`NoListener`](TransportError::NoListener), [`Busy`](TransportError::Busy) |
 //!
 //! Nothing is lost in silence. Every queue is bounded, and its [`Overflow`] says what happens when
@@ -63,7 +63,8 @@ use std::sync::Arc;
 /// - **Order.** Packets of one publisher reach an inbox in the order in which they were published.
 /// - **Whole batches.** A batch that is refused reached nobody; one that is accepted reaches every
 ///   inbox it is for.
-/// - **Only what matches**, and that once for each inbox.
+/// - **Only what matches**, and that once for each inbox. Of a queue group one inbox gets a packet,
+///   and one that is full is passed over if another has room.
 /// - **No silence.** A packet that an inbox was due and did not get is part of a [`Gap`].
 /// - **From then on.** An inbox gets what is published after `subscribe` returned, and nothing
 ///   after it was dropped.

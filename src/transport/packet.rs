@@ -91,6 +91,8 @@ impl FromStr for Address {
 pub struct Subscription {
     /// Which packets.
     pub pattern: Pattern,
+    /// The queue group: each packet goes to one of its inboxes that select it.
+    pub group: Option<SmolStr>,
     /// The most packets that wait to be received, at least 1. 1,000 unless set.
     pub queue: usize,
     /// What happens when more come.
@@ -98,9 +100,15 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// What a pattern selects; a full queue refuses the publisher.
+    /// What a pattern selects, without a queue group; a full queue refuses the publisher.
     pub const fn new(pattern: Pattern) -> Self {
-        Subscription { pattern, queue: 1_000, overflow: Overflow::Refuse }
+        Subscription { pattern, group: None, queue: 1_000, overflow: Overflow::Refuse }
+    }
+
+    /// Makes the inbox a member of a queue group.
+    pub fn with_group(mut self, group: &str) -> Self {
+        self.group = Some(SmolStr::new(group));
+        self
     }
 
     /// Sets the most packets that wait.

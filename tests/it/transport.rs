@@ -38,6 +38,7 @@ fn the_kit_finds_faulty_implementations() {
         DropsSilently,
         IgnoresPatterns,
         Reverses,
+        IgnoresGroups,
     }
 
     struct Faulty(MemoryTransport, Fault);
@@ -64,6 +65,9 @@ fn the_kit_finds_faulty_implementations() {
         async fn subscribe(&self, wanted: &Subscription) -> Result<MemoryInbox, TransportError> {
             let wanted = match self.1 {
                 Fault::IgnoresPatterns => all().with_queue(wanted.queue),
+                Fault::IgnoresGroups => {
+                    Subscription::new(wanted.pattern.clone()).with_queue(wanted.queue)
+                }
                 _ => wanted.clone(),
             };
             self.0.subscribe(&wanted).await
@@ -86,6 +90,8 @@ fn the_kit_finds_faulty_implementations() {
         (Fault::DropsSilently, "busy"),
         (Fault::IgnoresPatterns, "selection"),
         (Fault::Reverses, "batches"),
+        (Fault::IgnoresGroups, "groups"),
+        (Fault::IgnoresGroups, "full_members"),
     ] {
         let mut cases = transport::cases();
         cases.retain(|case| case.name == expected || case.name == "addresses");

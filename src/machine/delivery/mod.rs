@@ -99,8 +99,7 @@ type Receivers = BTreeMap<ComponentId, Vec<SmolStr>>;
 /// assert_eq!(delivery.poll().unwrap().to_string(), "subscribed monitor patterns=1");
 ///
 /// for retries in [1, 2] {
-///     let event = format!(r#"TASK_FAILED:wf_001:build:{{"task_id":"t1","agent_id":"a1",
-///         "failure_reason":"exit 1","retry_count":{retries}}}"#).replace("\n         ", "");
+///     let event = format!(r#"TASK_FAILED:wf_001:build:{{"task_id":"t1","agent_id":"a1","failure_reason":"x","retry_count":{retries}}}"#);
 ///     delivery.handle(now, DeliveryInput::Publish(take(&event)))?;
 /// }
 /// assert_eq!(delivery.poll().unwrap().to_string(), "published to 0");
