@@ -1,6 +1,7 @@
 //! Routing keys.
 
 use super::escape::{self, EscapeError};
+use super::text::Text;
 use crate::event::{EventRef, EventType, REGISTRY, Registry};
 use crate::scalar::{IdError, id};
 use std::borrow::Cow;
@@ -29,9 +30,9 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RouteKey<'a> {
-    type_name: Cow<'a, str>,
-    workflow: Cow<'a, str>,
-    phase: Option<Cow<'a, str>>,
+    type_name: Text<'a>,
+    workflow: Text<'a>,
+    phase: Option<Text<'a>>,
     origin: Origin<'a>,
 }
 
@@ -39,7 +40,7 @@ pub struct RouteKey<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Origin<'a> {
     Protocol(EventType),
-    Caller { scope: Cow<'a, str>, word_at: usize },
+    Caller { scope: Text<'a>, word_at: usize },
     Unknown { scope_end: usize, word_at: usize },
 }
 
@@ -88,9 +89,9 @@ impl<'a> RouteKey<'a> {
         phase: &'a str,
     ) -> Self {
         RouteKey {
-            type_name: Cow::Borrowed(type_name),
-            workflow: Cow::Borrowed(workflow),
-            phase: Some(Cow::Borrowed(phase)),
+            type_name: Text::Borrowed(type_name),
+            workflow: Text::Borrowed(workflow),
+            phase: Some(Text::Borrowed(phase)),
             origin: origin(registry, type_name),
         }
     }
@@ -149,16 +150,20 @@ impl<'a> RouteKey<'a> {
         Some(out)
     }
 
-    /// The key with texts of its own.
+    /// The key with texts of its own, which its copies share.
     pub fn into_owned(self) -> RouteKey<'static> {
-        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         RouteKey {
-            type_name: own(self.type_name),
-            workflow: own(self.workflow),
-            phase: self.phase.map(own),
+            type_name: match self.origin {
+                Origin::Protocol(kind) => Text::Borrowed(kind.as_str()),
+                _ => self.type_name.into_owned(),
+            },
+            workflow: self.workflow.into_owned(),
+            phase: self.phase.map(Text::into_owned),
             origin: match self.origin {
                 Origin::Protocol(kind) => Origin::Protocol(kind),
-                Origin::Caller { scope, word_at } => Origin::Caller { scope: own(scope), word_at },
+                Origin::Caller { scope, word_at } => {
+                    Origin::Caller { scope: scope.into_owned(), word_at }
+                }
                 Origin::Unknown { scope_end, word_at } => Origin::Unknown { scope_end, word_at },
             },
         }
@@ -216,7 +221,7 @@ fn origin<'a>(registry: &'a Registry, name: &str) -> Origin<'a> {
         }
     } else if let Some(custom) = registry.custom().find(|custom| custom.name == name) {
         let word_at = custom.name.len() - custom.word().len();
-        return Origin::Caller { scope: Cow::Borrowed(custom.category.as_str()), word_at };
+        return Origin::Caller { scope: Text::Borrowed(custom.category.as_str()), word_at };
     }
     Origin::unknown(name)
 }
@@ -338,9 +343,9 @@ impl<'a> From<&EventRef<'a>> for RouteKey<'a> {
     fn from(event: &EventRef<'a>) -> Self {
         let name = event.type_name();
         RouteKey {
-            type_name: Cow::Borrowed(name),
-            workflow: Cow::Borrowed(event.workflow()),
-            phase: Some(Cow::Borrowed(event.phase())),
+            type_name: Text::Borrowed(name),
+            workflow: Text::Borrowed(event.workflow()),
+            phase: Some(Text::Borrowed(event.phase())),
             origin: event.event_type().map_or_else(|| Origin::unknown(name), Origin::Protocol),
         }
     }

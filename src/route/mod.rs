@@ -59,6 +59,7 @@ mod message;
 mod pattern;
 mod relation;
 mod table;
+mod text;
 mod warning;
 
 pub use filter::{Comparison, Field, Filter, FilterError, FilterFault, Literal, Subject};

@@ -3,9 +3,11 @@
 //! Ratios count, nanoseconds only give the scale. Run it with `--features count-alloc` for the
 //! allocations, and with a word to measure only the tables whose title has it.
 
+#[path = "../../common/alloc.rs"]
 mod alloc;
 mod baseline;
 mod corpus;
+#[path = "../../common/harness.rs"]
 mod harness;
 
 use baseline::FlatTrie;

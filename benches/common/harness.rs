@@ -20,6 +20,7 @@ pub struct Row<'a> {
 }
 
 /// A row that handles every item of `items` once a pass.
+#[allow(dead_code, reason = "each bench takes what it needs")]
 pub fn row<'a, T, R>(
     name: &'static str,
     items: &'a [T],
@@ -33,6 +34,12 @@ pub fn row<'a, T, R>(
     Row { name, goal: None, goal_ns: None, pass }
 }
 
+/// A row whose pass handles all items at once.
+#[allow(dead_code, reason = "each bench takes what it needs")]
+pub fn pass_row<'a>(name: &'static str, pass: impl FnMut() + 'a) -> Row<'a> {
+    Row { name, goal: None, goal_ns: None, pass: Box::new(pass) }
+}
+
 impl Row<'_> {
     /// Sets the ratio that the row should not exceed.
     pub fn at_most(mut self, ratio: f64) -> Self {
@@ -41,6 +48,7 @@ impl Row<'_> {
     }
 
     /// Sets the time that an item should not exceed.
+    #[allow(dead_code, reason = "each bench takes what it needs")]
     pub fn at_most_ns(mut self, nanos: f64) -> Self {
         self.goal_ns = Some(nanos);
         self
