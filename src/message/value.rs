@@ -127,6 +127,15 @@ impl<T> Map<T> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
+    /// Keys and values, to be changed; no key may be there twice.
+    pub(crate) fn entries_mut(&mut self) -> &mut Vec<(SmolStr, T)> {
+        &mut self.0
+    }
+
+    pub(crate) fn entries(&self) -> &[(SmolStr, T)] {
+        &self.0
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
