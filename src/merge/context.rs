@@ -1,6 +1,7 @@
 //! The engine: where a merge is, and what becomes of each value.
 
 use super::conflict::Conflict;
+use super::meaning::same;
 use super::policy::{Policy, Row};
 use super::rule::{Rule, Strategy};
 use super::settle::{Cause, Settled, Side, View, settle};
@@ -226,9 +227,12 @@ impl<'p> Cx<'p> {
     ) {
         match decision {
             Decision::Take(side) => self.note(*side, ours, theirs),
-            Decision::New(_) => {
-                self.differ(Side::Ours);
-                self.differ(Side::Theirs);
+            Decision::New(json) => {
+                for (side, value) in [(Side::Ours, ours), (Side::Theirs, theirs)] {
+                    if self.watches(side) && value.is_none_or(|value| !same(&value.json(), json)) {
+                        self.differ(side);
+                    }
+                }
             }
             Decision::Conflict(_) => self.differ(Side::Theirs),
             Decision::Members | Decision::Version => {}
@@ -275,6 +279,11 @@ impl<'p> Cx<'p> {
             return Decision::Take(Side::Theirs);
         }
         let (Some(own), Some(other)) = (ours, theirs) else {
+            let changed = ours.or(theirs).zip(base);
+            // Typed objects tell here whether they really were changed.
+            if changed.is_some_and(|(now, was)| now.is_object() && same(&now.json(), &was.json())) {
+                return Decision::Take(if ours.is_some() { Side::Theirs } else { Side::Ours });
+            }
             return self.removed(rule, manual, ours.is_some());
         };
         if rule.recurses() && own.is_object() && other.is_object() {

@@ -63,14 +63,14 @@ impl Serialize for Change {
 /// ```
 ///
 /// # Errors
-/// [`MergeError`] for the first text, called `base` or `ours`, that is no JSON within the limits.
+/// [`MergeError`] for the first text, called `before` or `after`, that is no JSON within the limits.
 pub fn diff(before: &str, after: &str, limits: &Limits) -> Result<Vec<Change>, MergeError> {
     let read = |side, text: &str| {
         check(text, Dialect::Strict, limits)
             .map(|()| Json::scanned(text.trim_matches([' ', '\t', '\n', '\r'])))
             .map_err(|fault| MergeError { side, fault })
     };
-    let (before, after) = (read("base", before)?, read("ours", after)?);
+    let (before, after) = (read("before", before)?, read("after", after)?);
     let (before, after) = (Tree::of(&before), Tree::of(&after));
     let mut changes = Vec::new();
     if let (Some(before), Some(after)) = (before.root(), after.root()) {

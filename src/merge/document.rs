@@ -12,7 +12,7 @@ use crate::json::{Fault, Json, Kind, Limits, pointer};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{side} is no JSON within the limits: {fault}")]
 pub struct MergeError {
-    /// Which text: `base`, `ours` or `theirs`.
+    /// Which text: `base`, `ours` or `theirs`; `before` or `after` of a diff.
     pub side: &'static str,
     /// What is wrong with it.
     #[source]

@@ -24,6 +24,7 @@ mod hostile;
 mod json;
 mod layers;
 mod machine;
+mod merge;
 mod message;
 mod registry;
 mod report;
