@@ -122,7 +122,7 @@ fn moment(state: &WorkflowState, policy: &Policy) -> Option<String> {
 }
 
 reports! {
-    UnknownRule, System, Corruption, "correct_and_retry", "Use a rule that `coord state policy --rules` lists.";
+    UnknownRule, System, Corruption, "correct_and_retry", "Use a rule that `coord state policy` lists.";
     UnknownStrategy, System, Corruption, "correct_and_retry", "Use merge, ours, theirs or manual.";
     PolicyError, System, Corruption, "correct_and_retry", "Write rows of pointer and rule.";
     MergeError, System, Corruption, "correct_and_resend", "Send sound JSON within the limits.";

@@ -42,9 +42,9 @@ pub fn row<'a, T, R>(
 }
 
 impl Row<'_> {
-    /// Sets the ratio that the row should not exceed.
-    pub fn at_most(mut self, ratio: f64) -> Self {
-        self.goal = Some(ratio);
+    /// Sets the ratio that the row should not exceed, if there is a goal for this table.
+    pub fn at_most_if(mut self, goal: bool, ratio: f64) -> Self {
+        self.goal = goal.then_some(ratio);
         self
     }
 

@@ -85,20 +85,27 @@ fn progress_of_another_task_is_no_progress() {
 
 #[test]
 fn agents_come_and_go() {
-    let (one, two) = (agent("a1", ""), r#""agent_states":{"a1":{"status":"active"},"a2":{"status":"idle"}}"#);
+    let (one, two) =
+        (agent("a1", ""), r#""agent_states":{"a1":{"status":"active"},"a2":{"status":"idle"}}"#);
     // Added on either side, removed on either side.
     assert_eq!(clean(&one, two, &one), two);
     assert_eq!(clean(&one, &one, two), two);
     assert_eq!(clean(two, &one, two), one);
     assert_eq!(clean(two, two, &one), one);
     assert_eq!(
-        clean(&one, &agent("a2", ""), r#""agent_states":{"a1":{"status":"active"},"a3":{"status":"idle"}}"#),
+        clean(
+            &one,
+            &agent("a2", ""),
+            r#""agent_states":{"a1":{"status":"active"},"a3":{"status":"idle"}}"#
+        ),
         r#""agent_states":{"a2":{"status":"active"},"a3":{"status":"idle"}}"#
     );
     // Removed here, changed there.
     let changed = r#""agent_states":{"a1":{"status":"active"},"a2":{"status":"failed"}}"#;
     let told = |first: &str, second: &str| {
-        format!("/agent_states/a2: base {{\"status\":\"idle\"}}, ours {first}, theirs {second} (members: one side removed what the other changed)")
+        format!(
+            "/agent_states/a2: base {{\"status\":\"idle\"}}, ours {first}, theirs {second} (members: one side removed what the other changed)"
+        )
     };
     let (failed, none) = (r#"{"status":"failed"}"#, "nothing");
     assert_eq!(merged(two, &one, changed), (one.clone(), vec![told(none, failed)]));
@@ -111,7 +118,8 @@ fn agents_come_and_go() {
     }
     // The members of an agent came in another order: no change.
     let base = r#""agent_states":{"a1":{"status":"active"},"a2":{"status":"idle","x":1,"y":[2]}}"#;
-    let turned = r#""agent_states":{"a1":{"status":"active"},"a2":{"y":[2.0],"x":1.0,"status":"idle"}}"#;
+    let turned =
+        r#""agent_states":{"a1":{"status":"active"},"a2":{"y":[2.0],"x":1.0,"status":"idle"}}"#;
     assert_eq!(clean(base, &one, turned), one);
 }
 
@@ -130,7 +138,8 @@ fn what_has_no_order_is_not_settled() {
         states[2].timestamp = Some(coordination_protocol::scalar::Timestamp::keep(second));
         let [base, ours, theirs] = states;
         let merged = merge(&base, ours, &theirs, &Policy::state());
-        let conflict = merged.conflicts.iter().find(|c| c.pointer.ends_with("memory_current")).unwrap();
+        let conflict =
+            merged.conflicts.iter().find(|c| c.pointer.ends_with("memory_current")).unwrap();
         assert_eq!((conflict.rule, conflict.cause), (Rule::Newer, cause));
         // An unreadable timestamp is a conflict of its own, two spellings of one moment are none.
         assert_eq!(merged.conflicts.iter().any(|c| c.pointer == "/timestamp"), second == "soon");
@@ -140,7 +149,8 @@ fn what_has_no_order_is_not_settled() {
 #[test]
 fn spelling_is_kept() {
     let base = r#""resource_usage":{"memory_current":8.0,"storage_used":2},"lane":{"a":1.50}"#;
-    let ours = r#""resource_usage":{"memory_current":8.0,"storage_used":2.50},"lane":{"a":1.50,"b":10e1}"#;
+    let ours =
+        r#""resource_usage":{"memory_current":8.0,"storage_used":2.50},"lane":{"a":1.50,"b":10e1}"#;
     let theirs = r#""resource_usage":{"memory_current":9.00,"storage_used":2},"lane":{"a":1.50,"c":"\u00e9"}"#;
     assert_eq!(
         clean(base, ours, theirs),
@@ -157,7 +167,10 @@ fn unknown_fields_merge_too() {
     assert_eq!(conflicts, ["/lane/x/a: base 1, ours 2, theirs 4 (members: both sides changed it)"]);
     // Rows reach into them.
     let policy = Policy::state().with_row(Row::new("/lane/*/a", Rule::Sum).unwrap());
-    assert_eq!(merged_by(&policy, &deep("1", "1"), &deep("2", "1"), &deep("4", "3")).0, deep("5", "3"));
+    assert_eq!(
+        merged_by(&policy, &deep("1", "1"), &deep("2", "1"), &deep("4", "3")).0,
+        deep("5", "3")
+    );
 }
 
 #[test]
@@ -183,14 +196,17 @@ fn counters_add_up() {
     assert_eq!(members, at("90"));
     assert_eq!(
         conflicts,
-        ["/agent_states/a1/progress: base 10, ours 90, theirs 80 (sum: the result is no value of the field)"]
+        [
+            "/agent_states/a1/progress: base 10, ours 90, theirs 80 (sum: the result is no value of the field)"
+        ]
     );
 }
 
 #[test]
 fn versions_go_on() {
     let version = |base: (u64, &str), ours: (u64, &str), theirs: (u64, &str)| {
-        let [base, ours, theirs] = [base, ours, theirs].map(|(version, members)| with(version, 0, members));
+        let [base, ours, theirs] =
+            [base, ours, theirs].map(|(version, members)| with(version, 0, members));
         merge(&base, ours, &theirs, &Policy::state()).value.state_version.get()
     };
     let (a, b, c) = (r#""a":1"#, r#""b":1"#, r#""a":1,"b":1"#);
@@ -213,13 +229,19 @@ fn versions_go_on() {
     let states = [with(1, 0, ""), with(2, 5, &about("hub")), with(2, 6, &about("worker"))];
     let [base, ours, theirs] = states;
     let merged = merge(&base, ours, &theirs, &Policy::state());
-    assert!(text(&merged.value).contains(r#""state_version":2,"timestamp":"2025-01-15T12:00:06Z""#));
+    assert!(
+        text(&merged.value).contains(r#""state_version":2,"timestamp":"2025-01-15T12:00:06Z""#)
+    );
     assert!(text(&merged.value).contains("worker"));
 }
 
 #[test]
 fn strategies_settle_the_rest() {
-    let (base, ours, theirs) = (agent("a1", r#","x":1,"progress":1"#), agent("a1", r#","x":2,"progress":2"#), agent("a1", r#","x":3,"progress":3"#));
+    let (base, ours, theirs) = (
+        agent("a1", r#","x":1,"progress":1"#),
+        agent("a1", r#","x":2,"progress":2"#),
+        agent("a1", r#","x":3,"progress":3"#),
+    );
     let by = |strategy| merged_by(&Policy::state().with_strategy(strategy), &base, &ours, &theirs);
     assert_eq!(by(Strategy::Ours), (agent("a1", r#","progress":3,"x":2"#), vec![]));
     assert_eq!(by(Strategy::Theirs), (agent("a1", r#","progress":3,"x":3"#), vec![]));
@@ -239,9 +261,14 @@ fn strategies_settle_the_rest() {
 
 #[test]
 fn conflicts_are_resolved_one_by_one() {
-    let base = with(1, 0, r#""agent_states":{"a1":{"status":"idle"},"a2":{"status":"idle"}},"x":1,"y":1"#);
+    let base =
+        with(1, 0, r#""agent_states":{"a1":{"status":"idle"},"a2":{"status":"idle"}},"x":1,"y":1"#);
     let ours = with(2, 1, r#""agent_states":{"a1":{"status":"failed"}},"x":2"#);
-    let theirs = with(2, 1, r#""agent_states":{"a1":{"status":"active"},"a2":{"status":"active"}},"x":3,"y":2"#);
+    let theirs = with(
+        2,
+        1,
+        r#""agent_states":{"a1":{"status":"active"},"a2":{"status":"active"}},"x":3,"y":2"#,
+    );
     let merged = merge(&base, ours, &theirs, &Policy::state());
     let rows: Vec<String> =
         merged.conflicts.iter().map(|c| serde_json::to_string(c).unwrap()).collect();
@@ -297,11 +324,17 @@ fn any_document_merges() {
     let merged = json("1", r#"{"a":1}"#, r#"{"b":{"c":[]}}"#, &empty);
     assert_eq!(merged.value.as_str(), r#"{"a":1,"b":{"c":[]}}"#);
     // Keys that are escaped, empty, or look like pointers.
-    let merged = json(r#"{"":1,"\u0061":1}"#, r#"{"a":2,"":1}"#, r#"{"":3,"a":1,"b\"/":1}"#, &empty);
+    let merged =
+        json(r#"{"":1,"\u0061":1}"#, r#"{"a":2,"":1}"#, r#"{"":3,"a":1,"b\"/":1}"#, &empty);
     assert_eq!(merged.value.as_str(), r#"{"a":2,"":3,"b\"/":1}"#);
     // Sets of anything.
     let set = Policy::empty().with_row(Row::new("", Rule::Union).unwrap());
-    let merged = json(r#"[1,{"a":1,"b":2}]"#, r#"[1.0,{"b":2,"a":1},"x"]"#, r#"[{"a":1,"b":2.0},[0]]"#, &set);
+    let merged = json(
+        r#"[1,{"a":1,"b":2}]"#,
+        r#"[1.0,{"b":2,"a":1},"x"]"#,
+        r#"[{"a":1,"b":2.0},[0]]"#,
+        &set,
+    );
     assert_eq!(merged.value.as_str(), r#"[{"a":1,"b":2},"x",[0]]"#);
 }
 
@@ -368,7 +401,12 @@ fn relations_are_told_apart() {
         (18, "", Relation::Newer { gap: 2 }, "newer, 2 missing between"),
         (15, r#""x":1.0"#, Relation::Duplicate, "a duplicate"),
         (15, r#""x":2"#, Relation::Fork, "a fork: the same version with other content"),
-        (15, r#""x":12345678901234567890123"#, Relation::Unknown, "the same version; its content cannot be compared"),
+        (
+            15,
+            r#""x":12345678901234567890123"#,
+            Relation::Unknown,
+            "the same version; its content cannot be compared",
+        ),
     ] {
         let told = relation(&known, &with(version, 7, members));
         assert_eq!((told, told.to_string().as_str()), (expected, words));

@@ -44,7 +44,8 @@ fn moments(readable: bool) -> Vec<Value> {
 }
 
 fn unknown() -> BoxedStrategy<Option<Value>> {
-    let leaf = select(vec![json!(1), json!(1.0), json!("x"), json!(null), json!([1, 2]), json!([2])]);
+    let leaf =
+        select(vec![json!(1), json!(1.0), json!("x"), json!(null), json!([1, 2]), json!([2])]);
     let tree = leaf.prop_recursive(2, 6, 2, |inner| {
         prop::collection::btree_map(select(vec!["p", "q", "*", "a/b"]), inner, 0..3)
             .prop_map(|map| json!(map))

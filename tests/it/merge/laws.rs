@@ -13,7 +13,11 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 fn config(cases: usize) -> ProptestConfig {
-    ProptestConfig { cases: scaled(cases) as u32, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: scaled(cases) as u32,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 fn pointers<T>(merged: &Merged<T>) -> BTreeSet<String> {
@@ -268,7 +272,8 @@ fn rules_are_the_joins_they_claim_to_be() {
     let moments = super::generate::MOMENTS.map(|moment| format!("{moment:?}"));
     let moments: Vec<&str> = moments.iter().map(String::as_str).collect();
     let lists = ["[]", r#"["a"]"#, r#"["b","a"]"#, r#"["a","b"]"#, r#"["c"]"#, r#"["a","c","c"]"#];
-    let objects = ["{}", r#"{"k":1}"#, r#"{"k":1,"l":2}"#, r#"{"l":2,"k":1.0}"#, r#"{"k":1,"m":3}"#];
+    let objects =
+        ["{}", r#"{"k":1}"#, r#"{"k":1,"l":2}"#, r#"{"l":2,"k":1.0}"#, r#"{"k":1,"m":3}"#];
     for rule in Rule::ALL {
         let pool: &[&str] = match rule {
             Rule::Latest => &moments,
@@ -306,7 +311,14 @@ fn rules_are_the_joins_they_claim_to_be() {
 #[test]
 fn rows_are_the_joins_they_claim_to_be() {
     let bodies: &[(&str, &[&str])] = &[
-        ("/timestamp", &[r#""2025-01-15T12:00:00Z""#, r#""2025-01-15T12:00:01.0001Z""#, r#""2025-01-15T12:00:01.0002Z""#]),
+        (
+            "/timestamp",
+            &[
+                r#""2025-01-15T12:00:00Z""#,
+                r#""2025-01-15T12:00:01.0001Z""#,
+                r#""2025-01-15T12:00:01.0002Z""#,
+            ],
+        ),
         ("/validation_required", &[r#"["a"]"#, r#"["b","a"]"#, "[]", r#"["c","b"]"#]),
         ("/metadata/synchronization_confidence", &["0.5", "0.50", "0.7", "1"]),
         ("/metadata/conflict_detected", &["true", "false"]),
@@ -328,7 +340,7 @@ fn rows_are_the_joins_they_claim_to_be() {
     let phases: Vec<&str> = phases.iter().map(String::as_str).collect();
     let policy = Policy::state();
     let mut told = BTreeSet::new();
-    let mut check = |pointer: &str, values: &[&str]| {
+    let check = |pointer: &str, values: &[&str]| {
         let documents: Vec<String> = values
             .iter()
             .map(|value| match pointer.strip_prefix('/').unwrap().split_once('/') {
@@ -346,7 +358,8 @@ fn rows_are_the_joins_they_claim_to_be() {
         told.insert((*pointer).to_owned());
     }
     check("/current_phase", &phases);
-    for row in policy.rows().iter().filter(|row| row.sibling() == Some("phase_id") && row.is_join()) {
+    for row in policy.rows().iter().filter(|row| row.sibling() == Some("phase_id") && row.is_join())
+    {
         told.insert(row.pointer().to_owned());
     }
     let declared: BTreeSet<String> = policy

@@ -70,15 +70,13 @@ impl<'r> Oracle<'r> {
                     *key == "*" || key.replace("~1", "/").replace("~0", "~") == *own
                 })
         });
-        matching.min_by_key(|row| row.pointer().split('/').map(|key| key == "*").collect::<Vec<_>>())
+        matching
+            .min_by_key(|row| row.pointer().split('/').map(|key| key == "*").collect::<Vec<_>>())
     }
 
     pub(super) fn merge(&mut self, base: &Value, ours: &Value, theirs: &Value) -> Value {
         let moment = |value: &Value| value.get("timestamp")?.as_str().and_then(nanos);
-        self.newer = moment(ours)
-            .zip(moment(theirs))
-            .filter(|(a, b)| a != b)
-            .map(|(a, b)| a > b);
+        self.newer = moment(ours).zip(moment(theirs)).filter(|(a, b)| a != b).map(|(a, b)| a > b);
         let mut merged = self.value(&mut Vec::new(), Some(base), Some(ours), Some(theirs)).unwrap();
         let whole = !same(Some(base), Some(ours)) && !same(Some(base), Some(theirs));
         let versions = (ours["state_version"].as_u64(), theirs["state_version"].as_u64());
@@ -94,7 +92,13 @@ impl<'r> Oracle<'r> {
         merged
     }
 
-    fn take(&mut self, path: &[String], result: Side<'_>, ours: Side<'_>, theirs: Side<'_>) -> Option<Value> {
+    fn take(
+        &mut self,
+        path: &[String],
+        result: Side<'_>,
+        ours: Side<'_>,
+        theirs: Side<'_>,
+    ) -> Option<Value> {
         let about = (1..=path.len()).any(|end| self.row(&path[..end]).is_some_and(Row::is_about));
         if !about {
             self.differs[0] |= !same(result, ours);
@@ -123,7 +127,8 @@ impl<'r> Oracle<'r> {
     ) -> Result<[Side<'v>; 3], Option<bool>> {
         let key = path.last().unwrap();
         let own = parents.map(|parent| parent.and_then(|parent| parent.get(key)));
-        let [base, ours, theirs] = parents.map(|parent| parent.and_then(|parent| parent.get(sibling)));
+        let [base, ours, theirs] =
+            parents.map(|parent| parent.and_then(|parent| parent.get(sibling)));
         if same(ours, theirs) {
             return Ok(if same(base, ours) { own } else { [None, own[1], own[2]] });
         }
@@ -144,7 +149,13 @@ impl<'r> Oracle<'r> {
         Err(Some(same(result.as_ref(), ours)))
     }
 
-    fn settled(&mut self, path: &[String], base: Side<'_>, ours: Side<'_>, theirs: Side<'_>) -> Option<Value> {
+    fn settled(
+        &mut self,
+        path: &[String],
+        base: Side<'_>,
+        ours: Side<'_>,
+        theirs: Side<'_>,
+    ) -> Option<Value> {
         let rule = self.row(path).map_or(Rule::Members, Row::rule);
         let manual = self.strategy == Strategy::Manual;
         let number = |value: Side<'_>| value.and_then(Value::as_f64);
@@ -185,7 +196,9 @@ impl<'r> Oracle<'r> {
                         .filter(|item| !base.contains(item))
                         .map(Value::to_string)
                         .collect();
-                    kept.extend(added.iter().map(|text| serde_json::from_str::<Value>(text).unwrap()));
+                    kept.extend(
+                        added.iter().map(|text| serde_json::from_str::<Value>(text).unwrap()),
+                    );
                     return Some(Value::Array(kept));
                 }
                 _ => self.conflict(path, ours, theirs),
@@ -195,7 +208,13 @@ impl<'r> Oracle<'r> {
         result.cloned()
     }
 
-    fn value(&mut self, path: &mut Vec<String>, base: Side<'_>, ours: Side<'_>, theirs: Side<'_>) -> Option<Value> {
+    fn value(
+        &mut self,
+        path: &mut Vec<String>,
+        base: Side<'_>,
+        ours: Side<'_>,
+        theirs: Side<'_>,
+    ) -> Option<Value> {
         if same(theirs, base) {
             return self.take(path, ours, ours, theirs);
         }

@@ -38,7 +38,8 @@ struct Done {
 /// One update of a replica, as a writer makes it: the version counts up.
 fn update(state: &mut WorkflowState, done: &mut Done, rng: &mut Rng, time: usize) {
     state.state_version = Count::from(state.state_version.get() + 1);
-    state.timestamp = Some(Timestamp::new(format!("2025-01-15T12:{:02}:{:02}Z", time / 60, time % 60)).unwrap());
+    state.timestamp =
+        Some(Timestamp::new(format!("2025-01-15T12:{:02}:{:02}Z", time / 60, time % 60)).unwrap());
     let agents = state.agent_states.as_mut().unwrap();
     match rng.below(5) {
         0 | 1 => {
@@ -46,7 +47,8 @@ fn update(state: &mut WorkflowState, done: &mut Done, rng: &mut Rng, time: usize
             if done.removed.contains(&name) {
                 return;
             }
-            let old = agents.get(&name).and_then(|a| a.progress.as_ref()).map_or(0, |p| p.value() as u64);
+            let old =
+                agents.get(&name).and_then(|a| a.progress.as_ref()).map_or(0, |p| p.value() as u64);
             let new = (old + 1 + rng.below(9) as u64).min(100);
             let agent = AgentState::new("active").with_progress(Percent::new(new as f64).unwrap());
             agents.insert(&name, agent);
@@ -123,12 +125,16 @@ fn replicas_converge_whoever_meets_whom() {
         }
         let digests: BTreeSet<String> = replicas
             .iter()
-            .map(|replica| content_digest(&{
-                // Replicas that merged in another order have counted differently.
-                let mut replica = replica.clone();
-                replica.state_version = Count::from(0_u64);
-                replica
-            }).unwrap().to_string())
+            .map(|replica| {
+                content_digest(&{
+                    // Replicas that merged in another order have counted differently.
+                    let mut replica = replica.clone();
+                    replica.state_version = Count::from(0_u64);
+                    replica
+                })
+                .unwrap()
+                .to_string()
+            })
             .collect();
         assert_eq!(digests.len(), 1, "seed {seed}: {replicas:#?}");
         // And nothing that was done is missing.
@@ -149,7 +155,11 @@ fn replicas_converge_whoever_meets_whom() {
             .collect();
         assert_eq!(list, expected, "seed {seed}");
         let phase = result.current_phase.as_ref().unwrap();
-        assert_eq!(phase.phase_id.as_ref().unwrap().to_string(), done.phase.0.to_string(), "seed {seed}");
+        assert_eq!(
+            phase.phase_id.as_ref().unwrap().to_string(),
+            done.phase.0.to_string(),
+            "seed {seed}"
+        );
         assert!(phase.progress.as_ref().unwrap().value() as u64 == done.phase.1, "seed {seed}");
         let newest = last.iter().map(|replica| replica.state_version.get()).max().unwrap();
         assert!(result.state_version.get() >= newest, "seed {seed}");

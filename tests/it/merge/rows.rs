@@ -79,11 +79,17 @@ fn bad_policies_are_refused() {
         ("[", "the policy is no JSON: the text ends inside a value at byte 1".to_owned()),
         ("{}", format!("{list}0: this is no list")),
         ("[1]", format!("{list}1: it is no object")),
-        (r#"[{"pointer":"/a","rule":"ours"},{"rule":"ours"}]"#, format!("{list}2: `pointer` is missing")),
+        (
+            r#"[{"pointer":"/a","rule":"ours"},{"rule":"ours"}]"#,
+            format!("{list}2: `pointer` is missing"),
+        ),
         (r#"[{"pointer":"/a"}]"#, format!("{list}1: `rule` is missing")),
         (r#"[{"pointer":"/a","rule":"best"}]"#, format!("{list}1: `best` is no rule of merging")),
         (r#"[{"pointer":1,"rule":"ours"}]"#, format!("{list}1: `pointer` is no string")),
-        (r#"[{"pointer":"/a","rule":"ours","about":1}]"#, format!("{list}1: `about` is no boolean")),
+        (
+            r#"[{"pointer":"/a","rule":"ours","about":1}]"#,
+            format!("{list}1: `about` is no boolean"),
+        ),
         (r#"[{"pointer":"/a","rule":"ours","why":1}]"#, format!("{list}1: `why` is not known")),
         (
             r#"[{"pointer":"a","rule":"ours"}]"#,
@@ -135,7 +141,11 @@ fn the_more_precise_row_counts() {
             assert_eq!(settled(rows, &key), expected);
         }
     }
-    let replaced = Policy::empty().with_row(row("/v", Rule::Ours)).with_row(row("/v", Rule::Theirs));
+    let replaced =
+        Policy::empty().with_row(row("/v", Rule::Ours)).with_row(row("/v", Rule::Theirs));
     assert_eq!(replaced.rows().len(), 1);
-    assert_eq!(json(r#"{"v":1}"#, r#"{"v":2}"#, r#"{"v":3}"#, &replaced).value.as_str(), r#"{"v":3}"#);
+    assert_eq!(
+        json(r#"{"v":1}"#, r#"{"v":2}"#, r#"{"v":3}"#, &replaced).value.as_str(),
+        r#"{"v":3}"#
+    );
 }
