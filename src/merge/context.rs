@@ -132,10 +132,7 @@ impl<'p> Cx<'p> {
 
     /// Whether members cannot be passed over without asking for their rows.
     pub(super) fn asks(&self) -> bool {
-        self.here()
-            .iter()
-            .map(|place| self.policy.node(*place))
-            .any(|node| node.counts || !node.siblings().is_empty())
+        self.here().iter().any(|place| self.policy.node(*place).asks)
     }
 
     fn counts(&self) -> bool {

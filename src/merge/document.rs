@@ -11,6 +11,7 @@ use crate::json::{Fault, Json, Kind, Limits, pointer};
 /// A text that cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{side} is no JSON within the limits: {fault}")]
+#[non_exhaustive]
 pub struct MergeError {
     /// Which text: `base`, `ours` or `theirs`; `before` or `after` of a diff.
     pub side: &'static str,
@@ -21,7 +22,7 @@ pub struct MergeError {
 
 impl Item for Node<'_> {
     fn identical(self, other: Self) -> bool {
-        self.raw() == other.raw()
+        Node::identical(self, other)
     }
 
     fn same(self, other: Self) -> bool {

@@ -209,6 +209,12 @@ impl<'t> Node<'t> {
         children
     }
 
+    /// Whether both are spelled the same. What differs in meaning is told apart without reading it,
+    /// so that this may be asked at every level.
+    pub(super) fn identical(self, other: Self) -> bool {
+        self.entry().print == other.entry().print && self.raw() == other.raw()
+    }
+
     /// Whether both mean the same.
     pub(super) fn same(self, other: Self) -> bool {
         if self.entry().print != other.entry().print || self.kind() != other.kind() {

@@ -186,8 +186,11 @@ pub(super) struct Node {
     any: Option<usize>,
     /// Siblings that the values of members belong to.
     siblings: Vec<SmolStr>,
-    /// Whether equal values need looking at, here or further in.
+    /// Whether equal changes need looking at, here or further in: counters.
     pub(super) counts: bool,
+    /// Whether members need looking at that one side left alone: versions, here or further in, and
+    /// those that belong to a sibling.
+    pub(super) asks: bool,
 }
 
 impl Policy {
@@ -217,22 +220,25 @@ impl Policy {
             self.rows.push(row);
         }
         let row = &self.rows[self.nodes[at].row.unwrap_or_default()];
-        let counts = matches!(row.rule, Rule::Sum | Rule::Version);
-        let of = row.of.clone();
-        let pointer = row.pointer.clone();
-        let mut at = 0;
+        let (sums, versions) = (row.rule == Rule::Sum, row.rule == Rule::Version);
+        let (of, pointer) = (row.of.clone(), row.pointer.clone());
         let keys: Vec<String> = keys(&pointer).collect();
+        let mut at = 0;
         for (depth, key) in keys.iter().enumerate() {
-            self.nodes[at].counts |= counts;
+            let node = &mut self.nodes[at];
+            node.counts |= sums || versions;
+            node.asks |= versions;
             if depth + 1 == keys.len()
                 && let Some(of) = &of
-                && !self.nodes[at].siblings.contains(of)
             {
-                self.nodes[at].siblings.push(of.clone());
+                node.asks = true;
+                if !node.siblings.contains(of) {
+                    node.siblings.push(of.clone());
+                }
             }
             at = self.child(at, key);
         }
-        self.nodes[at].counts |= counts;
+        self.nodes[at].counts |= sums || versions;
         self
     }
 
