@@ -365,7 +365,7 @@ fn broken_documents_are_refused() {
 /// all others, and no level is walked for each level.
 #[test]
 fn hostile_documents_merge_in_time() {
-    let count = 40_000;
+    let count = 20_000;
     let object = |order: &mut dyn Iterator<Item = usize>, value: &str| {
         let members: Vec<String> = order.map(|at| format!(r#""k{at}":{value}"#)).collect();
         format!("{{{}}}", members.join(","))

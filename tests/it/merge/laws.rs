@@ -58,7 +58,7 @@ fn strategies() -> impl proptest::strategy::Strategy<Value = Strategy> {
 }
 
 proptest! {
-    #![proptest_config(config(600))]
+    #![proptest_config(config(400))]
 
     /// Typed, as JSON and naively: one result, and the same conflicts.
     #[test]
