@@ -57,6 +57,7 @@
 //! | [`finding`] | findings, reports, and the table of codes |
 //! | [`event`] | the registry, the codec, the three forms of an event, record streams |
 //! | [`message`] | documents, control messages, the envelope |
+//! | [`merge`] | versions of a state compared, and merged by policy; any JSON document too |
 //! | [`route`] | routing keys, subscription patterns, tables of them, filters |
 //! | [`validate`] | all four levels of validation, and messages in Markdown and shell files |
 //! | [`transport`] | moving packets: the trait, an in-memory version, line framing |
@@ -90,6 +91,7 @@ pub mod event;
 pub mod finding;
 pub mod json;
 pub mod machine;
+pub mod merge;
 pub mod message;
 pub mod route;
 pub mod scalar;

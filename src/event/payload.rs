@@ -47,6 +47,15 @@ impl Extra {
         self.0.is_empty()
     }
 
+    /// Keys and values, to be changed; no key may be there twice.
+    pub(crate) fn entries_mut(&mut self) -> &mut Vec<(SmolStr, Json)> {
+        &mut self.0
+    }
+
+    pub(crate) fn entries(&self) -> &[(SmolStr, Json)] {
+        &self.0
+    }
+
     pub(crate) fn push(&mut self, key: SmolStr, value: Json) {
         self.0.push((key, value));
     }

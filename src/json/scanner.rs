@@ -364,6 +364,10 @@ impl Keys {
         Keys { prints: [0; Keys::INLINE], count: 0 }
     }
 
+    fn is_full(&self) -> bool {
+        self.count >= Self::INLINE
+    }
+
     /// Whether the key is new for certain.
     #[inline]
     #[allow(
@@ -514,6 +518,8 @@ impl<V: Visit> Scanner<'_, V> {
         }
         let mut keys: Option<Keys> = None;
         let (mut count, mut suspect, mut escaped) = (0, false, false);
+        // Of more keys than fit, the one before: what only rises repeats nothing.
+        let mut risen: Option<Token> = None;
         loop {
             let key = match self.peek(at) {
                 b'"' => self.string(at, b'"')?,
@@ -534,7 +540,10 @@ impl<V: Visit> Scanner<'_, V> {
                 escaped = true;
             } else if !self.visitor.minds_repetition() {
                 let name = &self.bytes[key.start() + 1..key.end() - 1];
-                suspect |= !keys.get_or_insert_with(Keys::new).insert(name);
+                let keys = keys.get_or_insert_with(Keys::new);
+                if !keys.insert(name) && !suspect {
+                    suspect = !keys.is_full() || !self.rises(open, count, key, &mut risen);
+                }
             }
             at = self.space(key.end());
             if self.peek(at) != b':' {
@@ -553,6 +562,21 @@ impl<V: Visit> Scanner<'_, V> {
             self.duplicates(open, count, escaped)?;
         }
         Ok(Token::new(Kind::Object, open, at + 1))
+    }
+
+    /// Whether all keys of the object so far, of which `key` is the last, are in order.
+    #[inline(never)]
+    fn rises(&self, open: usize, count: usize, key: Token, risen: &mut Option<Token>) -> bool {
+        let mut rising = true;
+        if risen.is_none() {
+            for (next, _) in members(self.text, open).take(count - 1) {
+                rising &= !next.is_escaped()
+                    && risen.is_none_or(|last| last.inner(self.text) < next.inner(self.text));
+                *risen = Some(next);
+            }
+        }
+        let last = risen.replace(key);
+        rising && last.is_some_and(|last| last.inner(self.text) < key.inner(self.text))
     }
 
     /// Compares all keys of the object that opens at `open` and has been scanned to its end.

@@ -144,7 +144,7 @@ macro_rules! documents {
             }
 
             #[allow(dead_code, reason = "only some move their extra fields")]
-            pub(super) fn extra_mut(&mut self) -> &mut Extra {
+            pub(crate) fn extra_mut(&mut self) -> &mut Extra {
                 &mut self.extra
             }
         }

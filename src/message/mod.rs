@@ -53,6 +53,6 @@ pub use report::{IntoReport, Occurrence, Problem};
 #[cfg(feature = "schema")]
 pub(crate) use spec::Role;
 pub use spec::{MemberSpec, ObjectSpec, Presence, Shape};
-#[cfg(feature = "schema")]
 pub(crate) use table::object_table;
 pub use value::Map;
+pub(crate) use value::Value;

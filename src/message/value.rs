@@ -127,6 +127,15 @@ impl<T> Map<T> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
+    /// Keys and values, to be changed; no key may be there twice.
+    pub(crate) fn entries_mut(&mut self) -> &mut Vec<(SmolStr, T)> {
+        &mut self.0
+    }
+
+    pub(crate) fn entries(&self) -> &[(SmolStr, T)] {
+        &self.0
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -145,13 +154,26 @@ impl<T> Default for Map<T> {
 }
 
 impl<K: AsRef<str>, T> FromIterator<(K, T)> for Map<T> {
-    /// Of equal keys, the last counts.
+    /// Of equal keys, the last counts, at the place of the first.
     fn from_iter<I: IntoIterator<Item = (K, T)>>(items: I) -> Self {
-        let mut map = Map::new();
-        for (key, value) in items {
-            map.insert(key.as_ref(), value);
+        let mut entries: Vec<(SmolStr, T)> =
+            items.into_iter().map(|(key, value)| (SmolStr::new(key), value)).collect();
+        if entries.is_sorted_by(|a, b| a.0 < b.0) {
+            return Map(entries);
         }
-        map
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        order.sort_by(|a, b| entries[*a].0.cmp(&entries[*b].0));
+        let mut repeated = vec![false; entries.len()];
+        let mut rest = &order[..];
+        while let Some(&first) = rest.first() {
+            let equal = rest.iter().take_while(|at| entries[**at].0 == entries[first].0).count();
+            entries.swap(first, rest[equal - 1]);
+            rest[1..equal].iter().for_each(|at| repeated[*at] = true);
+            rest = &rest[equal..];
+        }
+        let mut repeated = repeated.into_iter();
+        entries.retain(|_| !repeated.next().unwrap_or_default());
+        Map(entries)
     }
 }
 

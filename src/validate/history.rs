@@ -1,8 +1,8 @@
 //! What rules know beyond the message: what came before, and the time.
 
 use super::Checked;
-use crate::json::{Json, Limits, canonical, write_text};
-use crate::message::{AllocationRequest, Envelope, Message, WorkflowState};
+use crate::merge::content_digest;
+use crate::message::{AllocationRequest, Envelope, Message};
 use crate::scalar::{ComponentId, Digest};
 use crate::version::{Calendar, Date};
 use smol_str::SmolStr;
@@ -133,7 +133,8 @@ impl History {
                 let version = state.state_version.get();
                 let workflow = state.workflow_id.as_str();
                 if self.states.get(workflow).is_none_or(|seen| seen.version <= version) {
-                    self.states.insert(workflow, SeenState { version, digest: content(state) });
+                    self.states
+                        .insert(workflow, SeenState { version, digest: content_digest(state) });
                 }
             }
             Message::ComponentRegistration(registration) => {
@@ -170,30 +171,6 @@ impl Default for History {
     fn default() -> Self {
         History::new()
     }
-}
-
-/// The digest of what a state says, without when and by whom; `None` if it holds a number that has
-/// no canonical form.
-pub(super) fn content(state: &WorkflowState) -> Option<Digest> {
-    let json = Json::of(state).ok()?;
-    let mut text = vec![b'{'];
-    for (key, value) in crate::json::members(json.as_str(), 0) {
-        let name = key.decode(json.as_str());
-        if matches!(&*name, "timestamp" | "metadata") {
-            continue;
-        }
-        if text.len() > 1 {
-            text.push(b',');
-        }
-        write_text(&mut text, &name);
-        text.push(b':');
-        text.extend_from_slice(value.raw(json.as_str()).as_bytes());
-    }
-    text.push(b'}');
-    let limits = Limits::DEFAULT.with_bytes(usize::MAX).with_depth(Limits::MAX_DEPTH);
-    let text = String::from_utf8(text).ok()?;
-    let canonical = canonical(&text, &limits.with_keys(usize::MAX)).ok()?;
-    Some(Digest::of(canonical.as_bytes()))
 }
 
 /// A map that forgets what was inserted first.

@@ -190,6 +190,38 @@ fn limits_hold_to_the_byte_and_the_key() {
     assert_eq!((fault.kind, fault.range), (FaultKind::TooLong, 1..4));
 }
 
+/// Wide objects, in order and out of order, with and without a key that is there twice: the fault is
+/// at the first repetition, whatever the order.
+#[test]
+fn repeated_keys_of_wide_objects_are_found() {
+    let mut rng = Rng::new(41);
+    for case in 0..scaled(600) {
+        let count = 60 + rng.below(80);
+        let mut keys: Vec<String> = (0..count).map(|at| format!("key_{at:04}")).collect();
+        match case % 3 {
+            0 => {}
+            1 => rng.shuffle(&mut keys[..]),
+            _ => keys.swap(rng.below(count), count - 1),
+        }
+        if rng.one_in(2) {
+            let (from, to) = (rng.below(count), rng.below(count));
+            keys[to] = keys[from].clone();
+        }
+        if rng.one_in(4) {
+            let at = rng.below(count);
+            keys[at] = keys[at].replace("key", "\\u006bey");
+        }
+        let members: Vec<String> = keys.iter().map(|key| format!("\"{key}\":{{}}")).collect();
+        let text = format!("{{{}}}", members.join(","));
+        let meant: Vec<String> = keys.iter().map(|key| key.replace("\\u006b", "k")).collect();
+        let repeated = (0..count).find(|at| meant[..*at].contains(&meant[*at]));
+        let at = repeated.map(|at| 1 + members[..at].iter().map(|m| m.len() + 1).sum::<usize>());
+        let told = check(&text).err();
+        assert!(told.iter().all(|fault| fault.kind == FaultKind::DuplicateKey));
+        assert_eq!(told.map(|fault| fault.range.start), at, "{text}");
+    }
+}
+
 #[test]
 fn faults_point_at_the_byte() {
     use FaultKind::{BadEscape, ControlCharacter, DuplicateKey, LoneSurrogate, TrailingText};

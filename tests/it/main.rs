@@ -15,6 +15,8 @@ mod coord;
 #[cfg(feature = "cli")]
 mod coord_documents;
 #[cfg(feature = "cli")]
+mod coord_state;
+#[cfg(feature = "cli")]
 mod coord_version;
 mod events;
 mod filter;
@@ -24,6 +26,7 @@ mod hostile;
 mod json;
 mod layers;
 mod machine;
+mod merge;
 mod message;
 mod registry;
 mod report;

@@ -22,6 +22,7 @@ mod security;
 mod show;
 mod sign;
 mod source;
+mod state;
 mod store;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -57,6 +58,7 @@ Examples:
   coord filter test '/retry_count >= 3'  which of these events does this filter accept?
   coord negotiate current 1.0.0          which version do two sides speak?
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
+  coord state merge base.json ours.json theirs.json
 
 Exit status: 0 fine, 1 something was found, 2 usage or I/O error.";
 
@@ -90,6 +92,8 @@ enum Verb {
     Deprecations(deprecations::Args),
     /// Rewrite records of one protocol version in another.
     Migrate(migrate::Args),
+    /// Compare and merge states and other JSON documents.
+    State(state::Args),
     /// Look after the store.
     Store(store::Args),
     /// Print the completion script of a shell.
@@ -213,6 +217,7 @@ fn main() -> ExitCode {
         Verb::Compat(args) => compat::run(&args),
         Verb::Deprecations(args) => deprecations::run(&args),
         Verb::Migrate(args) => migrate::run(&args),
+        Verb::State(args) => state::run(&args),
         Verb::Store(args) => store::run(&args),
         Verb::Completions { shell } => completions(shell),
     };

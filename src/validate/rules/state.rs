@@ -2,9 +2,9 @@
 
 use super::{Found, Subject};
 use crate::finding::Code;
+use crate::merge::content_digest;
 use crate::message::Message;
 use crate::scalar::BallotOutcome;
-use crate::validate::history::content;
 
 pub(super) fn versions(subject: &Subject<'_>, found: &mut Found<'_>) {
     let Some(history) = subject.context.history else { return };
@@ -16,7 +16,7 @@ pub(super) fn versions(subject: &Subject<'_>, found: &mut Found<'_>) {
     if version < seen.version {
         found.differ(Code::StaleVersion, path, seen.version.to_string(), &version.to_string());
     } else if version == seen.version
-        && let (Some(ours), Some(theirs)) = (content(state), &seen.digest)
+        && let (Some(ours), Some(theirs)) = (content_digest(state), &seen.digest)
         && ours != *theirs
     {
         found.push(Code::StateFork, path, |finding| finding.with_actual(&version.to_string()));

@@ -383,6 +383,9 @@ fn maps_keep_their_order() {
     let again: Map<Count> =
         [("a", Count::new(1)), ("b", Count::new(2)), ("a", Count::new(3))].into_iter().collect();
     assert_eq!(entries(&again), [("a".into(), 3), ("b".into(), 2)]);
+    let often = ["b", "a", "b", "c", "a", "b"].into_iter().zip(1_u64..);
+    let often: Map<Count> = often.map(|(key, value)| (key, Count::new(value))).collect();
+    assert_eq!(entries(&often), [("b".into(), 6), ("a".into(), 5), ("c".into(), 4)]);
     assert_eq!(Map::<Count>::default(), Map::new());
     // Order is part of a map, as it is of what is written.
     let turned: Map<Count> = [("b", Count::new(2)), ("a", Count::new(3))].into_iter().collect();

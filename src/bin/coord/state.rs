@@ -1,0 +1,352 @@
+//! `coord state`
+
+use crate::input::open;
+use crate::{Failure, Outcome, Result2};
+use clap::{Subcommand, ValueEnum};
+use coordination_protocol::event::Codec;
+use coordination_protocol::finding::Mode;
+use coordination_protocol::json::{Json, Limits};
+use coordination_protocol::merge::{
+    Change, Conflict, Policy, Relation, Row, Rule, STATE_ROWS, Strategy, diff, merge, merge_json,
+    relation,
+};
+use coordination_protocol::message::{Envelope, Header, Message, MessageKind, WorkflowState, peek};
+use serde::Serialize;
+use std::io::{self, Read, Write};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Merge two versions of a state, or of any JSON document, by what both started from.
+    Merge(MergeArgs),
+    /// Show what changed from one state, or any JSON document, to another.
+    Diff(DiffArgs),
+    /// List how each field of a state is merged, and the rules there are.
+    Policy(PolicyArgs),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// JSON.
+    Json,
+}
+
+/// How large documents may be.
+#[derive(clap::Args)]
+struct Bounds {
+    /// The most bytes of one document.
+    #[arg(long, default_value_t = 256 << 20, value_name = "N", help_heading = "Limits")]
+    max_bytes: usize,
+
+    /// The deepest nesting, at most 512.
+    #[arg(long, default_value_t = Limits::DEFAULT.depth, value_name = "N", help_heading = "Limits")]
+    max_depth: usize,
+
+    /// The most keys of one object.
+    #[arg(long, default_value_t = 10_000_000, value_name = "N", help_heading = "Limits")]
+    max_keys: usize,
+}
+
+impl Bounds {
+    fn limits(&self) -> Limits {
+        let limits = Limits::DEFAULT.with_bytes(self.max_bytes).with_depth(self.max_depth);
+        limits.with_keys(self.max_keys)
+    }
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord state merge base.json ours.json theirs.json -o merged.json
+  coord state merge base.json ours.json theirs.json --strategy theirs
+  coord state merge base.json ours.json theirs.json --policy rows.json --format json
+
+Three workflow_state messages are merged field by field as `coord state policy` lists; the result is
+a bare message, without the headers. Any other JSON documents are merged member by member, by the
+rows of --policy: [{\"pointer\":\"/tags\",\"rule\":\"union\"}]. The result holds ours where there is a
+conflict. One of the files may be `-`, standard input.
+
+Exit status: 0 if all is settled, 1 if there are conflicts, 2 for usage and I/O errors.")]
+struct MergeArgs {
+    /// What both sides started from.
+    base: String,
+
+    /// Our version.
+    ours: String,
+
+    /// Their version.
+    theirs: String,
+
+    /// What becomes of what no rule settles.
+    #[arg(long, value_parser = strategy, default_value = "merge", value_name = "ours|theirs|merge|manual")]
+    strategy: Strategy,
+
+    /// Rows that go before the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<String>,
+
+    /// Where the documents have their timestamps.
+    #[arg(long, default_value = "/timestamp", value_name = "POINTER")]
+    clock: String,
+
+    /// Write the merged document here and not to standard output.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<String>,
+
+    /// How to print: the document, with conflicts on standard error; or one object with both.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord state diff yesterday.json today.json
+  coord state diff a.json b.json --format json
+
+Values are compared by what they mean: 8 and 8.0 do not differ, nor do members in another order.
+One of the files may be `-`, standard input.
+
+Exit status: 0 if nothing differs, 1 if something does, 2 for usage and I/O errors.")]
+struct DiffArgs {
+    /// The first document.
+    before: String,
+
+    /// The second document.
+    after: String,
+
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord state policy
+  coord state policy --format json > rows.json    to be changed, for `coord state merge --policy`")]
+struct PolicyArgs {
+    /// How to print; JSON is the form of policy files.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+fn strategy(text: &str) -> Result<Strategy, String> {
+    text.parse().map_err(|error: coordination_protocol::merge::UnknownStrategy| error.to_string())
+}
+
+pub(crate) fn run(args: &Args) -> Result2 {
+    match &args.verb {
+        Verb::Merge(args) => merged(args),
+        Verb::Diff(args) => differences(args),
+        Verb::Policy(args) => policy(args),
+    }
+}
+
+fn failure(error: impl std::fmt::Display) -> Failure {
+    Failure(error.to_string())
+}
+
+/// Reads a whole document.
+fn read(path: &str, limits: &Limits) -> Result<String, Failure> {
+    let input = open(path)?;
+    let mut bytes = Vec::new();
+    let failed =
+        |error: &dyn std::fmt::Display| Failure(format!("cannot read {}: {error}", input.name));
+    // One byte more than the limit tells that there is more.
+    let most = (limits.bytes as u64).saturating_add(1);
+    input.reader.take(most).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    String::from_utf8(bytes).map_err(|error| failed(&error))
+}
+
+/// The documents as states, if all of them are `workflow_state` messages.
+fn states<const N: usize>(
+    paths: [&str; N],
+    texts: &[String; N],
+    limits: &Limits,
+) -> Result<Option<Vec<(Header, WorkflowState)>>, Failure> {
+    if texts.iter().any(|text| peek(text).kind != MessageKind::WorkflowState) {
+        return Ok(None);
+    }
+    let codec = Codec::new(Mode::Interop).with_limits(*limits);
+    let mut states = Vec::new();
+    for (path, text) in paths.iter().zip(texts) {
+        let failed = |error: &dyn std::fmt::Display| Failure(format!("{path}: {error}"));
+        let message = codec.parse_message(text).map_err(|error| failed(&error))?;
+        let Envelope { header, message, .. } = message.decode().map_err(|error| failed(&error))?;
+        if let Message::WorkflowState(state) = message {
+            states.push((header, *state));
+        }
+    }
+    Ok(Some(states))
+}
+
+/// Where the body of a state message is.
+const BODY: &str = "/workflow_state";
+
+#[derive(Serialize)]
+struct Merged<'a> {
+    conflicts: &'a [Conflict],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a Json>,
+}
+
+fn merged(args: &MergeArgs) -> Result2 {
+    let limits = args.bounds.limits();
+    let paths = [&*args.base, &*args.ours, &*args.theirs];
+    if paths.iter().filter(|path| **path == "-").count() > 1 {
+        return Err(Failure("only one document can be read from standard input".to_owned()));
+    }
+    let texts = [read(paths[0], &limits)?, read(paths[1], &limits)?, read(paths[2], &limits)?];
+    let states = states(paths, &texts, &limits)?;
+    let mut policy = if states.is_some() { Policy::state() } else { Policy::empty() };
+    if let Some(path) = &args.policy {
+        let rows = Policy::rows_from_json(&read(path, &limits)?, &limits);
+        policy = policy.with_rows(rows.map_err(|error| Failure(format!("{path}: {error}")))?);
+    }
+    let policy = policy.with_strategy(args.strategy).with_clock(&args.clock).map_err(failure)?;
+    let (value, conflicts) = match states.map(<[_; 3]>::try_from) {
+        Some(Ok([base, ours, theirs])) => {
+            if [&base.0, &ours.0, &theirs.0].iter().any(|header| **header != Header::new()) {
+                writeln!(anstream::stderr(), "coord: the headers of the messages are left out")?;
+            }
+            let mut merged = merge(&base.1, ours.1, &theirs.1, &policy);
+            for conflict in &mut merged.conflicts {
+                conflict.pointer.insert_str(0, BODY);
+            }
+            (Json::of(&Envelope::from(merged.value)).map_err(failure)?, merged.conflicts)
+        }
+        _ => {
+            let [base, ours, theirs] = &texts;
+            let merged = merge_json(base, ours, theirs, &policy, &limits).map_err(failure)?;
+            (merged.value, merged.conflicts)
+        }
+    };
+    if let Some(path) = &args.output {
+        std::fs::write(path, format!("{value}\n"))
+            .map_err(|error| Failure(format!("cannot write {path}: {error}")))?;
+    }
+    let mut out = io::stdout().lock();
+    match args.format {
+        Format::Json => {
+            let value = args.output.is_none().then_some(&value);
+            let row = serde_json::to_string(&Merged { conflicts: &conflicts, value });
+            writeln!(out, "{}", row.map_err(failure)?)?;
+        }
+        Format::Human => {
+            if args.output.is_none() {
+                writeln!(out, "{value}")?;
+            }
+            out.flush()?;
+            tell(&conflicts)?;
+        }
+    }
+    Ok(if conflicts.is_empty() { Outcome::Fine } else { Outcome::Found })
+}
+
+/// Tells people of conflicts.
+fn tell(conflicts: &[Conflict]) -> io::Result<()> {
+    let mut out = anstream::stderr();
+    for conflict in conflicts {
+        let pointer = if conflict.pointer.is_empty() { "the document" } else { &conflict.pointer };
+        writeln!(out, "conflict at {pointer}")?;
+        let sides =
+            [("base", &conflict.base), ("ours", &conflict.ours), ("theirs", &conflict.theirs)];
+        for (side, value) in sides {
+            let value = value.as_ref().map_or("nothing", Json::as_str);
+            writeln!(out, "  {side:<6} {value}")?;
+        }
+        writeln!(out, "  rule   {}: {}", conflict.rule, conflict.cause.words())?;
+    }
+    match conflicts.len() {
+        0 => Ok(()),
+        1 => writeln!(out, "1 conflict; the document holds ours there"),
+        count => writeln!(out, "{count} conflicts; the document holds ours there"),
+    }
+}
+
+#[derive(Serialize)]
+struct Differences<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relation: Option<&'static str>,
+    changes: &'a [Change],
+}
+
+fn differences(args: &DiffArgs) -> Result2 {
+    let limits = args.bounds.limits();
+    let paths = [&*args.before, &*args.after];
+    if paths == ["-", "-"] {
+        return Err(Failure("only one document can be read from standard input".to_owned()));
+    }
+    let texts = [read(paths[0], &limits)?, read(paths[1], &limits)?];
+    let related: Option<Relation> = states(paths, &texts, &limits)?
+        .and_then(|states| Some(relation(&states.first()?.1, &states.get(1)?.1)));
+    let changes = diff(&texts[0], &texts[1], &limits).map_err(failure)?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match args.format {
+        Format::Json => {
+            let relation = related.map(Relation::as_str);
+            let row = serde_json::to_string(&Differences { relation, changes: &changes });
+            writeln!(out, "{}", row.map_err(failure)?)?;
+        }
+        Format::Human => {
+            for change in &changes {
+                writeln!(out, "{change}")?;
+            }
+            if let Some(relation) = related {
+                writeln!(out, "the second state is {relation}")?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(if changes.is_empty() { Outcome::Fine } else { Outcome::Found })
+}
+
+fn policy(args: &PolicyArgs) -> Result2 {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match args.format {
+        Format::Json => {
+            let rows = serde_json::to_string_pretty(STATE_ROWS).map_err(failure)?;
+            writeln!(out, "{rows}")?;
+        }
+        Format::Human => {
+            let rule = |row: &Row| match row.sibling() {
+                Some(sibling) => format!("{} of {sibling}", row.rule()),
+                None => row.rule().to_string(),
+            };
+            for row in STATE_ROWS {
+                let join = if row.is_join() { "join" } else { "" };
+                writeln!(
+                    out,
+                    "{:<40} {:<24} {join:<5} {}",
+                    row.pointer(),
+                    rule(row),
+                    row.sentence()
+                )?;
+            }
+            writeln!(
+                out,
+                "\nRules; by those that are joins replicas converge, whoever meets whom:"
+            )?;
+            for rule in Rule::ALL {
+                let join = if rule.is_join() { "join" } else { "" };
+                writeln!(out, "{rule:<12} {join:<5} {}", rule.sentence())?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(Outcome::Fine)
+}

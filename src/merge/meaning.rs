@@ -1,0 +1,311 @@
+//! What JSON values mean, whatever their spelling: a tree of positions, made in one pass.
+
+use super::finder::{Finder, Keyed};
+use crate::json::{Fault, Json, Kind, Limits, Token, Visit, elements, members, scan, write_text};
+use crate::scalar::Quantity;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::hash::Hasher;
+use std::ops::ControlFlow;
+
+/// All values of a text, in its order, so that each is walked once however often it is asked for.
+pub(super) struct Tree<'t> {
+    text: &'t str,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    key: Option<Token>,
+    value: Token,
+    /// The entry behind everything inside.
+    next: u32,
+    /// Equal values have equal prints, whatever their spelling and the order of their members.
+    print: u64,
+}
+
+impl<'t> Tree<'t> {
+    /// Reads a text that has nothing around its value.
+    pub(super) fn new(text: &'t str, limits: &Limits) -> Result<Self, Fault> {
+        let mut builder = Builder { text, entries: Vec::new(), open: Vec::new(), key: None };
+        scan(text, 0, limits, &mut builder)?;
+        Ok(Tree { text, entries: builder.entries })
+    }
+
+    /// Reads a value that was read before.
+    pub(super) fn of(json: &'t Json) -> Self {
+        let limits = Limits::DEFAULT.with_bytes(usize::MAX).with_depth(Limits::MAX_DEPTH);
+        let entries = Tree::new(json.as_str(), &limits.with_keys(usize::MAX));
+        entries.unwrap_or(Tree { text: "null", entries: Vec::new() })
+    }
+
+    pub(super) fn root(&self) -> Option<Node<'_>> {
+        (!self.entries.is_empty()).then_some(Node { tree: self, at: 0 })
+    }
+}
+
+struct Builder<'t> {
+    text: &'t str,
+    entries: Vec<Entry>,
+    open: Vec<u32>,
+    key: Option<Token>,
+}
+
+impl Builder<'_> {
+    fn push(&mut self, value: Token, print: u64) {
+        let next = self.entries.len() as u32 + 1;
+        self.entries.push(Entry { key: self.key.take(), value, next, print });
+    }
+}
+
+impl Visit for Builder<'_> {
+    fn key(&mut self, _: usize, key: Token) -> ControlFlow<()> {
+        self.key = Some(key);
+        ControlFlow::Continue(())
+    }
+
+    fn open(&mut self, _: usize, at: usize, kind: Kind) {
+        self.open.push(self.entries.len() as u32);
+        self.push(Token::new(kind, at, at), 0);
+    }
+
+    fn value(&mut self, _: usize, value: Token) -> ControlFlow<()> {
+        let kind = value.kind();
+        if !matches!(kind, Kind::Object | Kind::Array) {
+            let print = leaf_print(self.text, value);
+            self.push(value, print);
+            return ControlFlow::Continue(());
+        }
+        let Some(at) = self.open.pop() else { return ControlFlow::Break(()) };
+        let end = self.entries.len() as u32;
+        let mut print = print(kind as u64, "");
+        let mut child = at + 1;
+        while child < end {
+            let entry = &self.entries[child as usize];
+            print = match entry.key {
+                // Members are added up, so that their order does not matter.
+                Some(key) => {
+                    let key = print_text(&key.decode(self.text));
+                    print.wrapping_add((key ^ entry.print.rotate_left(32)).wrapping_mul(MIX))
+                }
+                None => (print ^ entry.print).rotate_left(5).wrapping_mul(MIX),
+            };
+            child = entry.next;
+        }
+        let entry = &mut self.entries[at as usize];
+        (entry.value, entry.next, entry.print) = (value, end, print);
+        ControlFlow::Continue(())
+    }
+}
+
+const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Only a hint: what has equal prints is compared all the same.
+fn print(seed: u64, text: &str) -> u64 {
+    let mut hasher = Fnv(seed.wrapping_mul(MIX) ^ 0xCBF2_9CE4_8422_2325);
+    hasher.write(text.as_bytes());
+    hasher.finish().wrapping_mul(MIX)
+}
+
+fn print_text(text: &str) -> u64 {
+    print(Kind::Text as u64, text)
+}
+
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 29
+    }
+}
+
+fn leaf_print(text: &str, value: Token) -> u64 {
+    match value.kind() {
+        Kind::Text => print_text(&value.decode(text)),
+        Kind::Number => print(Kind::Number as u64, &number_form(value.raw(text))),
+        kind => print(kind as u64, value.raw(text)),
+    }
+}
+
+/// One spelling for all spellings of a number: its significant digits and the power of ten before
+/// them.
+fn number_form(raw: &str) -> Cow<'_, str> {
+    let plain = raw.bytes().all(|byte| byte.is_ascii_digit());
+    if plain && !raw.ends_with('0') {
+        return Cow::Borrowed(raw);
+    }
+    let (mantissa, exponent) = raw.split_once(['e', 'E']).unwrap_or((raw, "0"));
+    let negative = mantissa.starts_with('-');
+    let (whole, fraction) =
+        mantissa.trim_start_matches('-').split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let trimmed = digits.trim_end_matches('0');
+    let dropped = digits.len() - trimmed.len();
+    let significant = trimmed.trim_start_matches('0');
+    if significant.is_empty() {
+        return Cow::Borrowed("0");
+    }
+    // Beyond all that a number of this length can mean, the spelling itself is the form.
+    let Ok(power) = exponent.parse::<i64>() else { return Cow::Borrowed(raw) };
+    let power = power.saturating_add(dropped as i64).saturating_sub(fraction.len() as i64);
+    let sign = if negative { "-" } else { "" };
+    match power {
+        0 => Cow::Owned(format!("{sign}{significant}")),
+        power => Cow::Owned(format!("{sign}{significant}e{power}")),
+    }
+}
+
+/// One value in a tree.
+#[derive(Clone, Copy)]
+pub(super) struct Node<'t> {
+    tree: &'t Tree<'t>,
+    at: u32,
+}
+
+impl<'t> Node<'t> {
+    fn entry(self) -> &'t Entry {
+        &self.tree.entries[self.at as usize]
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        self.entry().value.kind()
+    }
+
+    /// The value as spelled.
+    pub(super) fn raw(self) -> &'t str {
+        self.entry().value.raw(self.tree.text)
+    }
+
+    /// The key as spelled, quotes included.
+    pub(super) fn raw_key(self) -> &'t str {
+        self.entry().key.map_or("\"\"", |key| key.raw(self.tree.text))
+    }
+
+    pub(super) fn key(self) -> Cow<'t, str> {
+        self.entry().key.map_or(Cow::Borrowed(""), |key| key.decode(self.tree.text))
+    }
+
+    pub(super) fn text(self) -> Cow<'t, str> {
+        self.entry().value.decode(self.tree.text)
+    }
+
+    pub(super) fn json(self) -> Json {
+        Json::scanned(self.raw())
+    }
+
+    pub(super) fn children(self) -> Vec<Node<'t>> {
+        let end = self.entry().next;
+        let mut at = self.at + 1;
+        let mut children = Vec::new();
+        while at < end {
+            children.push(Node { tree: self.tree, at });
+            at = self.tree.entries[at as usize].next;
+        }
+        children
+    }
+
+    /// Whether both are spelled the same. What differs in meaning is told apart without reading it,
+    /// so that this may be asked at every level.
+    pub(super) fn identical(self, other: Self) -> bool {
+        self.entry().print == other.entry().print && self.raw() == other.raw()
+    }
+
+    /// Whether both mean the same.
+    pub(super) fn same(self, other: Self) -> bool {
+        if self.entry().print != other.entry().print || self.kind() != other.kind() {
+            return false;
+        }
+        match self.kind() {
+            Kind::Null => true,
+            Kind::Bool => self.raw() == other.raw(),
+            Kind::Text => self.text() == other.text(),
+            Kind::Number => self.raw() == other.raw() || by_value(self.raw(), other.raw()).is_eq(),
+            Kind::Array | Kind::Object if self.raw() == other.raw() => true,
+            Kind::Array => {
+                let (own, others) = (self.children(), other.children());
+                own.len() == others.len() && own.iter().zip(&others).all(|(a, b)| a.same(*b))
+            }
+            Kind::Object => {
+                let (own, others) = (self.children(), other.children());
+                let mut finder = Finder::new(&*others);
+                own.len() == others.len()
+                    && own.iter().all(|child| {
+                        let found = finder.find(&child.key());
+                        found.is_some_and(|at| child.same(others[at]))
+                    })
+            }
+        }
+    }
+}
+
+impl<'t> Keyed<'t> for &[Node<'t>] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn key(&self, index: usize) -> Cow<'t, str> {
+        self[index].key()
+    }
+}
+
+/// Compares two numbers, exactly.
+pub(super) fn by_value(a: &str, b: &str) -> Ordering {
+    match (Quantity::parse(a), Quantity::parse(b)) {
+        (Ok(a), Ok(b)) => a.cmp_value(&b),
+        // Numbers were checked when they were read.
+        _ => a.cmp(b),
+    }
+}
+
+/// Whether two values mean the same.
+pub(super) fn same(a: &Json, b: &Json) -> bool {
+    if a == b {
+        return true;
+    }
+    let (a, b) = (Tree::of(a), Tree::of(b));
+    matches!((a.root(), b.root()), (Some(a), Some(b)) if a.same(b))
+}
+
+/// One text for all spellings of a value; of two values, the same text only if they mean the same.
+pub(super) fn form(json: &Json) -> String {
+    let mut out = Vec::with_capacity(json.as_str().len());
+    if let Some(root) = crate::json::value_at(json.as_str().as_bytes(), 0) {
+        write_form(json.as_str(), root, &mut out);
+    }
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn write_form(text: &str, token: Token, out: &mut Vec<u8>) {
+    match token.kind() {
+        Kind::Text => write_text(out, &token.decode(text)),
+        Kind::Number => out.extend_from_slice(number_form(token.raw(text)).as_bytes()),
+        Kind::Null | Kind::Bool => out.extend_from_slice(token.raw(text).as_bytes()),
+        Kind::Array => {
+            out.push(b'[');
+            for element in elements(text, token.start()) {
+                write_form(text, element, out);
+                out.push(b',');
+            }
+            out.push(b']');
+        }
+        Kind::Object => {
+            let mut all: Vec<_> = members(text, token.start())
+                .map(|(key, value)| (key.decode(text), value))
+                .collect();
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+            out.push(b'{');
+            for (key, value) in all {
+                write_text(out, &key);
+                out.push(b':');
+                write_form(text, value, out);
+                out.push(b',');
+            }
+            out.push(b'}');
+        }
+    }
+}

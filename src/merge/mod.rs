@@ -1,0 +1,130 @@
+//! Comparing and merging states (specification, State Synchronization Pattern).
+//!
+//! [`relation`] tells older, newer, gap, duplicate and fork apart. A fork is merged with the version
+//! that both sides started from: [`merge`] for typed states, [`merge_json`] for any JSON document.
+//!
+//! ```
+//! use coordination_protocol::merge::{Policy, merge};
+//! use coordination_protocol::message::{AgentState, Map, WorkflowState};
+//! use coordination_protocol::scalar::{Percent, Timestamp, WorkflowId};
+//!
+//! let state = |version: u64, time, agents: &[(&str, f64)]| {
+//!     let agents = agents.iter().map(|(name, progress)| {
+//!         (*name, AgentState::new("active").with_progress(Percent::new(*progress).unwrap()))
+//!     });
+//!     WorkflowState::new(WorkflowId::new("wf_001").unwrap(), version, Timestamp::keep(time))
+//!         .with_agent_states(Map::from_iter(agents))
+//! };
+//! let base = state(15, "2025-01-15T12:00:00Z", &[("a1", 10.0), ("a2", 10.0)]);
+//! let ours = state(16, "2025-01-15T12:00:05Z", &[("a1", 30.0), ("a2", 10.0)]);
+//! let theirs = state(16, "2025-01-15T12:00:04Z", &[("a1", 20.0), ("a2", 40.0)]);
+//! let merged = merge(&base, ours, &theirs, &Policy::state());
+//! assert!(merged.is_clean());
+//! assert_eq!(merged.value, state(17, "2025-01-15T12:00:05Z", &[("a1", 30.0), ("a2", 40.0)]));
+//! ```
+//!
+//! # How a value is merged
+//!
+//! 1. What only one side changed, removed or added is taken from that side.
+//! 2. What both sides changed to the same is taken.
+//! 3. Objects that both sides changed are merged member by member.
+//! 4. For any other value that both sides changed the policy's row for its place is asked.
+//! 5. What no row settles is a [`Conflict`] with base, ours and theirs. The value holds ours there.
+//!    The [`Strategy`]s `ours` and `theirs` settle it, and [`Merged::resolve`] does one by one.
+//!
+//! # Rules
+//!
+//! Rows of [`STATE_ROWS`] say what is done to each field of a state, and callers replace them and
+//! add their own. Rules that are *joins* ([`Rule::is_join`]) make replicas converge: the result
+//! does not depend on who merges with whom, in which order, how often. A row with a sibling is a
+//! join if the sibling's is one too. Where no value is removed on one side and changed on the other
+//! it holds for objects of join rows too; [`Rule::RemoveWins`] and [`Rule::ChangeWins`] lift that
+//! condition.
+//!
+//! Removals need no tombstones: what the base has and a side has not was removed there. So merge
+//! with the true common ancestor, and keep it until all have what came of it.
+//!
+//! # Versions
+//!
+//! The merged `state_version` is one more than the greater of both, so that everybody takes the
+//! merged state for the newer one. If its content is exactly that of the side with the greater
+//! version, it keeps that version: merging what is known already makes no new state.
+
+mod conflict;
+mod context;
+mod diff;
+mod document;
+mod edit;
+mod finder;
+mod meaning;
+mod policy;
+mod relation;
+mod rule;
+mod settle;
+mod table;
+mod typed;
+
+use crate::json::{Json, pointer};
+use crate::message::{WorkflowState, reports};
+
+pub use conflict::{Choice, Conflict, Document, Merged, ResolveError};
+pub use diff::{Change, diff};
+pub use document::{MergeError, merge_json};
+pub use policy::{Policy, PolicyError, Row};
+pub use relation::{Agreement, Relation, agreement, content_digest, relation, relation_by};
+pub use rule::{Rule, Strategy, UnknownRule, UnknownStrategy};
+pub use settle::Cause;
+pub use table::STATE_ROWS;
+
+/// The members of a state that are no part of its content when versions are compared.
+const WITHOUT: [&str; 2] = ["timestamp", "metadata"];
+
+/// Merges two states of a workflow that both started from `base`. Ours is changed in place: what
+/// nobody else touched is not copied, and nothing is serialized but what goes into a conflict.
+///
+/// If all three are valid in strict mode, so is the result. Agents come in our order, then those
+/// that only they have.
+pub fn merge(
+    base: &WorkflowState,
+    ours: WorkflowState,
+    theirs: &WorkflowState,
+    policy: &Policy,
+) -> Merged<WorkflowState> {
+    let mut value = ours;
+    let order = match (moment(&value, policy), moment(theirs, policy)) {
+        (Some(ours), Some(theirs)) => settle::moments(&ours, &theirs),
+        _ => None,
+    };
+    let mut cx = context::Cx::new(policy, order);
+    typed::state(base, &mut value, theirs, &mut cx);
+    let versions = cx.versions();
+    let mut merged = Merged::new(value, cx.conflicts);
+    for (pointer, version) in versions {
+        if pointer == "/state_version"
+            && let Ok(version) = version.as_str().parse()
+        {
+            merged.value.state_version = version;
+        } else if let Ok(value) = merged.value.with_member(&pointer, Some(&version)) {
+            merged.value = value;
+        }
+    }
+    merged
+}
+
+/// The timestamp that [`Rule::Newer`] goes by.
+fn moment(state: &WorkflowState, policy: &Policy) -> Option<String> {
+    if policy.clock() == "/timestamp" {
+        return state.timestamp.as_ref().map(|timestamp| timestamp.as_str().to_owned());
+    }
+    let json = Json::of(state).ok()?;
+    let json = pointer::find(json.as_str(), 0, policy.clock())?.raw(json.as_str()).parse::<Json>();
+    json.ok()?.to_text()
+}
+
+reports! {
+    UnknownRule, System, Corruption, "correct_and_retry", "Use a rule that `coord state policy` lists.";
+    UnknownStrategy, System, Corruption, "correct_and_retry", "Use merge, ours, theirs or manual.";
+    PolicyError, System, Corruption, "correct_and_retry", "Write rows of pointer and rule.";
+    MergeError, System, Corruption, "correct_and_resend", "Send sound JSON within the limits.";
+    ResolveError, State, Conflict, "correct_and_retry", "Choose a value that the document can hold for a conflict that is listed.";
+}

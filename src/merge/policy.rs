@@ -1,0 +1,400 @@
+//! Policies: rows, and the tree that finds the row of a place.
+
+use super::rule::{Rule, Strategy};
+use super::table::STATE_ROWS;
+use crate::json::{Fault, Json, Kind, Limits};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+
+/// One row of a policy: which values, which rule.
+///
+/// ```
+/// use coordination_protocol::merge::{Row, Rule};
+///
+/// let row = Row::new("/agent_states/*/progress", Rule::Highest)?.of("current_task");
+/// assert_eq!(row.pointer(), "/agent_states/*/progress");
+/// assert!(Row::new("agent_states", Rule::Highest).is_err());
+/// # Ok::<(), coordination_protocol::merge::PolicyError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pointer: SmolStr,
+    rule: Rule,
+    of: Option<SmolStr>,
+    join: bool,
+    about: bool,
+    sentence: &'static str,
+}
+
+impl Row {
+    /// A rule for the values that a pointer names. It is a JSON pointer (RFC 6901) in which `*`
+    /// stands for any key.
+    ///
+    /// # Errors
+    /// [`PolicyError::Pointer`] if it does not start with `/`, except for the empty pointer, which
+    /// is the document. [`PolicyError::Version`] for [`Rule::Version`] under `*`: a document has one
+    /// version.
+    pub fn new(pointer: &str, rule: Rule) -> Result<Self, PolicyError> {
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            return Err(PolicyError::Pointer(pointer.to_owned()));
+        }
+        if rule == Rule::Version && pointer.split('/').any(|key| key == "*") {
+            return Err(PolicyError::Version(pointer.to_owned()));
+        }
+        let pointer = SmolStr::new(pointer);
+        Ok(Row { pointer, rule, of: None, join: rule.is_join(), about: false, sentence: "" })
+    }
+
+    /// The value belongs to the sibling member of a name, as progress does to a task. Where the
+    /// sides have different siblings, the value comes from the side whose sibling is taken, and
+    /// rules are asked only where they have the same.
+    pub fn of(mut self, sibling: &str) -> Self {
+        self.of = Some(SmolStr::new(sibling));
+        // It is one only if the sibling's row is one.
+        self.join = false;
+        self
+    }
+
+    /// The value is about the document, such as its timestamp: a difference in it alone makes no
+    /// new version.
+    pub const fn about(mut self) -> Self {
+        self.about = true;
+        self
+    }
+
+    pub(super) const fn fixed(
+        pointer: &'static str,
+        rule: Rule,
+        of: Option<&'static str>,
+        sentence: &'static str,
+    ) -> Self {
+        let of = match of {
+            Some(of) => Some(SmolStr::new_static(of)),
+            None => None,
+        };
+        let pointer = SmolStr::new_static(pointer);
+        Row { pointer, rule, of, join: false, about: false, sentence }
+    }
+
+    pub(super) const fn join(mut self) -> Self {
+        self.join = true;
+        self
+    }
+
+    /// The pointer, with `*` for any key.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// The rule.
+    pub const fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// The sibling that the value belongs to.
+    pub fn sibling(&self) -> Option<&str> {
+        self.of.as_deref()
+    }
+
+    /// Whether merging by it is commutative, associative and idempotent.
+    pub const fn is_join(&self) -> bool {
+        self.join
+    }
+
+    /// Whether it is about the document.
+    pub const fn is_about(&self) -> bool {
+        self.about
+    }
+
+    /// Why; empty for rows that were made by [`new`](Self::new).
+    pub const fn sentence(&self) -> &'static str {
+        self.sentence
+    }
+}
+
+/// The form of policy files; [`Policy::from_json`] reads a list of them.
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("pointer", self.pointer())?;
+        map.serialize_entry("rule", &self.rule)?;
+        if let Some(sibling) = self.sibling() {
+            map.serialize_entry("of", sibling)?;
+        }
+        if self.about {
+            map.serialize_entry("about", &true)?;
+        }
+        map.end()
+    }
+}
+
+/// Why something is no policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// A pointer does not start with `/`.
+    #[error("`{0}` is no JSON pointer; write it like `/agent_states/*/progress`")]
+    Pointer(String),
+    /// A version that a document would have many of.
+    #[error("`{0}` cannot have the rule `version`: a document has one version")]
+    Version(String),
+    /// The file is no JSON.
+    #[error("the policy is no JSON: {0}")]
+    Json(#[from] Fault),
+    /// The file is JSON, and not a list of rows.
+    #[error(
+        "a policy is a list of rows like {{\"pointer\":\"/a/*\",\"rule\":\"highest\"}}; row {row}: {reason}"
+    )]
+    Form {
+        /// The row, the first is 1; 0 if there is no list.
+        row: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// How documents are merged: one table of rows, and what becomes of what they do not settle.
+///
+/// A place without a row is merged by [`Rule::Members`]. Of rows whose pointers match the same
+/// place the one with a name before a `*`, from the left, counts; a row replaces an earlier one with
+/// the same pointer.
+///
+/// ```
+/// use coordination_protocol::merge::{Policy, Row, Rule, Strategy};
+///
+/// let policy = Policy::state()
+///     .with_row(Row::new("/agent_states/*", Rule::RemoveWins)?)
+///     .with_strategy(Strategy::Ours);
+/// let rule = policy.rows().iter().find(|row| row.pointer() == "/agent_states/*").unwrap().rule();
+/// assert_eq!(rule, Rule::RemoveWins);
+/// # Ok::<(), coordination_protocol::merge::PolicyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Policy {
+    rows: Vec<Row>,
+    strategy: Strategy,
+    clock: SmolStr,
+    nodes: Vec<Node>,
+}
+
+/// One place in the tree of pointers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Node {
+    row: Option<usize>,
+    named: BTreeMap<SmolStr, usize>,
+    any: Option<usize>,
+    /// Siblings that the values of members belong to.
+    siblings: Vec<SmolStr>,
+    /// Whether equal changes need looking at, here or further in: counters.
+    pub(super) counts: bool,
+    /// Whether members need looking at that one side left alone: versions, here or further in, and
+    /// those that belong to a sibling.
+    pub(super) asks: bool,
+}
+
+impl Policy {
+    /// No rows: objects are merged member by member, everything else that both sides changed is a
+    /// conflict.
+    pub fn empty() -> Self {
+        Policy {
+            rows: Vec::new(),
+            strategy: Strategy::Merge,
+            clock: SmolStr::new_static("/timestamp"),
+            nodes: vec![Node::default()],
+        }
+    }
+
+    /// The rows of [`STATE_ROWS`], for the state of a workflow.
+    pub fn state() -> Self {
+        STATE_ROWS.iter().cloned().fold(Policy::empty(), Policy::with_row)
+    }
+
+    /// Adds a row, or replaces the one with the same pointer.
+    pub fn with_row(mut self, row: Row) -> Self {
+        let at = self.node_of(&row.pointer);
+        if let Some(old) = self.nodes[at].row {
+            self.rows[old] = row;
+        } else {
+            self.nodes[at].row = Some(self.rows.len());
+            self.rows.push(row);
+        }
+        let row = &self.rows[self.nodes[at].row.unwrap_or_default()];
+        let (sums, versions) = (row.rule == Rule::Sum, row.rule == Rule::Version);
+        let (of, pointer) = (row.of.clone(), row.pointer.clone());
+        let keys: Vec<String> = keys(&pointer).collect();
+        let mut at = 0;
+        for (depth, key) in keys.iter().enumerate() {
+            let node = &mut self.nodes[at];
+            node.counts |= sums || versions;
+            node.asks |= versions;
+            if depth + 1 == keys.len()
+                && let Some(of) = &of
+            {
+                node.asks = true;
+                if !node.siblings.contains(of) {
+                    node.siblings.push(of.clone());
+                }
+            }
+            at = self.child(at, key);
+        }
+        self.nodes[at].counts |= sums || versions;
+        self
+    }
+
+    /// Adds all rows of a list.
+    pub fn with_rows(self, rows: impl IntoIterator<Item = Row>) -> Self {
+        rows.into_iter().fold(self, Policy::with_row)
+    }
+
+    /// Sets what becomes of what the rows do not settle.
+    pub fn with_strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// Sets where a document has the timestamp that [`Rule::Newer`] goes by; `/timestamp` unless
+    /// set.
+    ///
+    /// # Errors
+    /// [`PolicyError::Pointer`].
+    pub fn with_clock(mut self, pointer: &str) -> Result<Self, PolicyError> {
+        if !pointer.starts_with('/') {
+            return Err(PolicyError::Pointer(pointer.to_owned()));
+        }
+        self.clock = SmolStr::new(pointer);
+        Ok(self)
+    }
+
+    /// Reads the rows of a policy file: a JSON list of
+    /// `{"pointer":"/agent_states/*/progress","rule":"highest","of":"current_task","about":true}`,
+    /// of which the last two may be missing. A row prints so through serde.
+    ///
+    /// # Errors
+    /// [`PolicyError`].
+    pub fn rows_from_json(text: &str, limits: &Limits) -> Result<Vec<Row>, PolicyError> {
+        crate::json::check(text, crate::json::Dialect::Strict, limits)?;
+        let json = Json::scanned(text.trim_matches([' ', '\t', '\n', '\r']));
+        let form = |row, reason: &str| PolicyError::Form { row, reason: reason.to_owned() };
+        if json.kind() != Kind::Array {
+            return Err(form(0, "this is no list"));
+        }
+        json.items()
+            .enumerate()
+            .map(|(index, item)| row_from_json(&item).map_err(|error| error.in_row(index + 1)))
+            .collect()
+    }
+
+    /// The rows, in the order in which they were added.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// What becomes of what the rows do not settle.
+    pub const fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// Where a document has its timestamp.
+    pub fn clock(&self) -> &str {
+        &self.clock
+    }
+
+    fn node_of(&mut self, pointer: &str) -> usize {
+        let mut at = 0;
+        for key in keys(pointer) {
+            at = self.child(at, &key);
+        }
+        at
+    }
+
+    /// The node below another, which is made if there is none.
+    fn child(&mut self, at: usize, key: &str) -> usize {
+        let new = self.nodes.len();
+        let node = &mut self.nodes[at];
+        let child = if key == "*" {
+            *node.any.get_or_insert(new)
+        } else {
+            *node.named.entry(SmolStr::new(key)).or_insert(new)
+        };
+        if child == new {
+            self.nodes.push(Node::default());
+        }
+        child
+    }
+
+    pub(super) fn node(&self, at: usize) -> &Node {
+        &self.nodes[at]
+    }
+
+    pub(super) fn row_at(&self, at: usize) -> Option<&Row> {
+        self.nodes[at].row.map(|row| &self.rows[row])
+    }
+}
+
+impl Node {
+    /// The places of a member, the more precise first.
+    pub(super) fn below(&self, key: &str) -> impl Iterator<Item = usize> {
+        self.named.get(key).copied().into_iter().chain(self.any)
+    }
+
+    pub(super) fn siblings(&self) -> &[SmolStr] {
+        &self.siblings
+    }
+}
+
+impl Default for Policy {
+    /// [`Policy::state`].
+    fn default() -> Self {
+        Policy::state()
+    }
+}
+
+/// The keys of a pointer, `~` and `/` back in them.
+pub(super) fn keys(pointer: &str) -> impl Iterator<Item = String> {
+    pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"))
+}
+
+impl PolicyError {
+    fn in_row(self, row: usize) -> Self {
+        match self {
+            PolicyError::Form { reason, .. } => PolicyError::Form { row, reason },
+            other => PolicyError::Form { row, reason: other.to_string() },
+        }
+    }
+}
+
+fn row_from_json(item: &Json) -> Result<Row, PolicyError> {
+    let form = |reason: String| PolicyError::Form { row: 0, reason };
+    if item.kind() != Kind::Object {
+        return Err(form("it is no object".to_owned()));
+    }
+    let (mut pointer, mut rule, mut of, mut about) = (None, None, None, false);
+    for (key, value) in crate::json::members(item.as_str(), 0) {
+        let name = key.decode(item.as_str());
+        let text = || {
+            let text = (value.kind() == Kind::Text).then(|| value.decode(item.as_str()));
+            text.ok_or_else(|| form(format!("`{name}` is no string")))
+        };
+        match &*name {
+            "pointer" => pointer = Some(text()?),
+            "rule" => rule = Some(text()?.parse::<Rule>().map_err(|e| form(e.to_string()))?),
+            "of" => of = Some(text()?),
+            "about" => {
+                about = match value.raw(item.as_str()) {
+                    "true" => true,
+                    "false" => false,
+                    _ => return Err(form("`about` is no boolean".to_owned())),
+                }
+            }
+            other => return Err(form(format!("`{other}` is not known"))),
+        }
+    }
+    let missing = |key: &str| form(format!("`{key}` is missing"));
+    let pointer = pointer.ok_or_else(|| missing("pointer"))?;
+    let mut row = Row::new(&pointer, rule.ok_or_else(|| missing("rule"))?)?;
+    if let Some(of) = of {
+        row = row.of(&of);
+    }
+    Ok(if about { row.about() } else { row })
+}

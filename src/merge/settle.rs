@@ -1,0 +1,222 @@
+//! What the rules say of two values.
+
+use super::meaning::{self, by_value};
+use super::rule::Rule;
+use crate::json::{Json, Kind};
+use crate::scalar::Timestamp;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// One of the two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Ours,
+    Theirs,
+}
+
+/// A value as rules see it.
+#[derive(Clone, Debug)]
+pub(super) enum View<'a> {
+    Null,
+    Bool(bool),
+    Number(&'a str),
+    Text(Cow<'a, str>),
+    List(Vec<Json>),
+    Object,
+}
+
+impl View<'_> {
+    /// Whether both mean the same. Objects are not looked into.
+    pub(super) fn means(&self, other: &Self) -> bool {
+        match (self, other) {
+            (View::Null, View::Null) => true,
+            (View::Bool(a), View::Bool(b)) => a == b,
+            (View::Number(a), View::Number(b)) => a == b || by_value(a, b) == Ordering::Equal,
+            (View::Text(a), View::Text(b)) => a == b,
+            (View::List(a), View::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| meaning::same(a, b))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Why no rule settled what both sides changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The rule settles nothing, or the strategy is `manual`.
+    Undecided,
+    /// One side removed what the other changed.
+    Removed,
+    /// The values have no order: a moment or number that cannot be read, or another kind of value.
+    Unordered,
+    /// Both documents have the same timestamp, or one that cannot be read.
+    SameTime,
+    /// The rule's result is no value of the field.
+    Unfit,
+    /// The member that the value belongs to is in conflict.
+    Sibling,
+}
+
+impl Cause {
+    /// The word in rows: `same-time`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cause::Undecided => "undecided",
+            Cause::Removed => "removed",
+            Cause::Unordered => "unordered",
+            Cause::SameTime => "same-time",
+            Cause::Unfit => "unfit",
+            Cause::Sibling => "sibling",
+        }
+    }
+
+    /// What it means, as part of a sentence.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Cause::Undecided => "both sides changed it",
+            Cause::Removed => "one side removed what the other changed",
+            Cause::Unordered => "the values have no order",
+            Cause::SameTime => "neither side has the later timestamp",
+            Cause::Unfit => "the result is no value of the field",
+            Cause::Sibling => "what it belongs to is in conflict",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl serde::Serialize for Cause {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// What a rule makes of two values.
+pub(super) enum Settled {
+    Take(Side),
+    New(Json),
+    Not(Cause),
+}
+
+/// Settles two values that both differ from the base and from each other, or that count.
+pub(super) fn settle(
+    rule: Rule,
+    newer: Option<Side>,
+    base: Option<&View<'_>>,
+    ours: &View<'_>,
+    theirs: &View<'_>,
+) -> Settled {
+    let side = |side: Option<Side>, cause| side.map_or(Settled::Not(cause), Settled::Take);
+    let greater = |order: Ordering| Some(if order.is_lt() { Side::Theirs } else { Side::Ours });
+    match (rule, ours, theirs) {
+        (Rule::Ours, ..) => Settled::Take(Side::Ours),
+        (Rule::Theirs, ..) => Settled::Take(Side::Theirs),
+        (Rule::Newer, ..) => side(newer, Cause::SameTime),
+        (Rule::Latest, View::Text(ours), View::Text(theirs)) => {
+            side(later(ours, theirs).and_then(greater), Cause::Unordered)
+        }
+        (Rule::Highest, View::Number(ours), View::Number(theirs)) => {
+            side(greater(by_value(ours, theirs).then_with(|| ours.cmp(theirs))), Cause::Unordered)
+        }
+        (Rule::Lowest, View::Number(ours), View::Number(theirs)) => {
+            side(greater(by_value(theirs, ours).then_with(|| ours.cmp(theirs))), Cause::Unordered)
+        }
+        (Rule::Either, View::Bool(ours), View::Bool(theirs)) => {
+            side(greater(ours.cmp(theirs)), Cause::Unordered)
+        }
+        (Rule::Union, View::List(ours), View::List(theirs)) => {
+            let base: &[Json] = if let Some(View::List(base)) = base { base } else { &[] };
+            Settled::New(union(base, ours, theirs))
+        }
+        (Rule::Sum, View::Number(ours), View::Number(theirs)) => {
+            let base = if let Some(View::Number(base)) = base { base } else { "0" };
+            sum(base, ours, theirs).map_or(Settled::Not(Cause::Unordered), Settled::New)
+        }
+        (Rule::Members | Rule::RemoveWins | Rule::ChangeWins | Rule::Manual, ..) => {
+            Settled::Not(Cause::Undecided)
+        }
+        _ => Settled::Not(Cause::Unordered),
+    }
+}
+
+/// Compares two moments, exactly; equal ones by their spelling. `None` if one cannot be read.
+pub(super) fn later(a: &str, b: &str) -> Option<Ordering> {
+    moments(a, b).map(|order| order.then_with(|| a.cmp(b)))
+}
+
+/// Compares two moments, exactly.
+pub(super) fn moments(a: &str, b: &str) -> Option<Ordering> {
+    let millis = |text| Timestamp::new(text).ok()?.unix_millis();
+    let order = millis(a)?.cmp(&millis(b)?);
+    Some(order.then_with(|| below_millis(a).cmp(below_millis(b))))
+}
+
+/// The digits of a second's fraction behind the third; of equal milliseconds they tell the later.
+fn below_millis(text: &str) -> &str {
+    let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    fraction[..digits].get(3..).unwrap_or_default().trim_end_matches('0')
+}
+
+/// What of the base neither side removed, in the base's order, then what either side added, in the
+/// order of the additions' spelling, so that it does not matter who is who.
+fn union(base: &[Json], ours: &[Json], theirs: &[Json]) -> Json {
+    let set = |list: &[Json]| -> BTreeSet<String> { list.iter().map(meaning::form).collect() };
+    let (old, left, right) = (set(base), set(ours), set(theirs));
+    let mut told = BTreeSet::new();
+    let mut out = Vec::with_capacity(ours.len() + theirs.len());
+    for item in base {
+        let form = meaning::form(item);
+        if left.contains(&form) && right.contains(&form) && told.insert(form) {
+            out.push(item.clone());
+        }
+    }
+    let mut added: Vec<(String, &Json)> = ours
+        .iter()
+        .chain(theirs)
+        .map(|item| (meaning::form(item), item))
+        .filter(|(form, _)| !old.contains(form))
+        .collect();
+    added.sort_by(|a, b| (&a.0, a.1.as_str()).cmp(&(&b.0, b.1.as_str())));
+    added.dedup_by(|a, b| a.0 == b.0);
+    out.extend(added.into_iter().map(|(_, item)| item.clone()));
+    Json::from(out)
+}
+
+/// `ours + theirs - base`, exactly; `None` beyond 38 digits, and for numbers with an exponent.
+fn sum(base: &str, ours: &str, theirs: &str) -> Option<Json> {
+    let places = |text: &str| text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let scale = places(base).max(places(ours)).max(places(theirs));
+    let scaled = |text: &str| -> Option<i128> {
+        let mut digits = text.replace('.', "");
+        digits.extend(std::iter::repeat_n('0', scale - places(text)));
+        digits.parse().ok()
+    };
+    let total = scaled(ours)?.checked_add(scaled(theirs)?)?.checked_sub(scaled(base)?)?;
+    let digits = format!("{:0>width$}", total.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let fraction = fraction.trim_end_matches('0');
+    let sign = if total < 0 { "-" } else { "" };
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{whole}{point}{fraction}").parse().ok()
+}
+
+/// The kind of view that a JSON value gives.
+pub(super) fn view(json: &Json) -> View<'_> {
+    match json.kind() {
+        Kind::Null => View::Null,
+        Kind::Bool => View::Bool(json.as_str() == "true"),
+        Kind::Number => View::Number(json.as_str()),
+        Kind::Text => View::Text(Cow::Owned(json.to_text().unwrap_or_default())),
+        Kind::Array => View::List(json.items().collect()),
+        Kind::Object => View::Object,
+    }
+}
