@@ -65,6 +65,7 @@
 //! | [`Breaker`] | keeps calls away from what fails |
 //! | [`Handshake`] | agrees with a peer on a version |
 //! | [`Presence`] | shows that it is alive, and knows who else is |
+//! | [`StateSync`] | keeps the copies of a state in step: adopts, merges, asks for consensus |
 //! | [`Delivery`] | delivers what is published to subscribers, at least once |
 //!
 //! What to do while a component is away is no machine but a value, [`Degradation`].
@@ -84,6 +85,7 @@ mod presence;
 mod request;
 mod respond;
 mod settings;
+mod sync;
 mod timers;
 mod window;
 
@@ -110,6 +112,7 @@ pub use respond::{
     Responder, Ticket,
 };
 pub use settings::Settings;
+pub use sync::{Adoption, StateSync, SyncInput, SyncOptions, SyncOutput, SyncRefused};
 pub use timers::Timers;
 
 use crate::json::Json;

@@ -58,6 +58,11 @@ impl<K: Ord + Clone> Timers<K> {
         Some(key)
     }
 
+    /// Whether a key has a deadline.
+    pub fn has(&self, key: &K) -> bool {
+        self.at.contains_key(key)
+    }
+
     /// Whether there is no deadline.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()

@@ -63,6 +63,7 @@ mod rule;
 mod settle;
 mod table;
 mod typed;
+mod wire;
 
 use crate::json::{Json, pointer};
 use crate::message::{WorkflowState, reports};

@@ -62,6 +62,16 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All causes.
+    pub const ALL: &'static [Cause] = &[
+        Cause::Undecided,
+        Cause::Removed,
+        Cause::Unordered,
+        Cause::SameTime,
+        Cause::Unfit,
+        Cause::Sibling,
+    ];
+
     /// The word in rows: `same-time`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -54,5 +54,6 @@ policy_table! {
     "/metadata" Members, about; "Field by field."
     "/metadata/last_update_source" Newer, about; "Who changed it last."
     "/metadata/synchronization_confidence" Lowest, join, about; "As sure as the least sure; `agreement` computes it anew."
+    "/metadata/ancestors" Union, join, about; "What either side came from; `StateSync` keeps them."
     "/metadata/conflict_detected" Either, join, about; "A conflict that either side saw; `agreement` computes it anew."
 }

@@ -108,6 +108,7 @@ leaves! {
     Ratio, value => View::Number(value.as_str());
     Amount, value => View::Number(value.as_str());
     Vec<String>, value => View::List(value.iter().map(|text| Json::text(text)).collect());
+    Vec<Digest>, value => View::List(value.iter().map(|own| Json::text(own.as_str())).collect());
 }
 
 impl Part for PhaseId {
@@ -215,7 +216,7 @@ macro_rules! members {
     ($name:ident {
         $(need { $($need:ident : $need_type:ty, $need_doc:literal;)+ })?
         $(want { $($want:ident : $want_type:ty, $want_doc:literal;)+ })?
-        $(may { $($may:ident $setter:ident : $may_type:ty, $may_doc:literal;)+ })?
+        $(may { $($may:ident $setter:ident $(since $since:ident)? : $may_type:ty, $may_doc:literal;)+ })?
     }) => {
         impl $name {
             /// A member as JSON, for those that others belong to.

@@ -203,6 +203,7 @@ macro_rules! object_table {
                 last_update_source with_last_update_source: String, "The component that changed it last.";
                 synchronization_confidence with_synchronization_confidence: Ratio, "How sure it is that all agree, from 0 to 1.";
                 conflict_detected with_conflict_detected: bool, "Whether versions were in conflict.";
+                ancestors with_ancestors since V1_1_0: Vec<Digest>, "Digests of the contents that it came from, the latest first. Extension.";
             }
         }
         "The notice of a checkpoint (Checkpoint Synchronization)."

@@ -66,6 +66,7 @@ pub(crate) trait Object: Sized {
 /// What a list may hold. Lists of strings are values of their own.
 pub(crate) trait Element: Value {}
 impl Element for Json {}
+impl Element for Digest {}
 impl Element for Window {}
 
 impl<T: Element> Value for Vec<T> {

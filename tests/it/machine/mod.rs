@@ -6,6 +6,7 @@ mod delivery;
 mod laws;
 mod refusals;
 mod settings;
+mod sync;
 mod transcripts;
 
 use coordination_protocol::machine::{Ask, Machine, RequestInput};

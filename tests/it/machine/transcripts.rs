@@ -50,6 +50,12 @@ impl<'t> Command<'t> {
         self.get(key, default).parse().unwrap()
     }
 
+    /// The value of a pair that may hold `=` itself.
+    pub(super) fn rest_of(&self, key: &str) -> &'t str {
+        let found = self.rest.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        found.unwrap_or("")
+    }
+
     pub(super) fn span(&self, key: &str, default: &'t str) -> Duration {
         span(self.get(key, default))
     }
@@ -286,6 +292,7 @@ fn replay(text: &str) -> String {
             follow(Handshake::new(name("hub"), supported, seed), blocks, &mut page);
         }
         "delivery" => follow(super::delivery::of(&command, seed), blocks, &mut page),
+        "sync" => follow(super::sync::of(seed), blocks, &mut page),
         "presence" => follow(Presence::new(seed), blocks, &mut page),
         other => panic!("unknown machine `{other}`"),
     }

@@ -1,0 +1,217 @@
+//! What goes in and out.
+
+use crate::merge::{Conflict, Relation};
+use crate::message::{Envelope, IntoReport, MessageKind, Problem, WorkflowState};
+use crate::scalar::{CheckResult, ComponentId, ErrorCategory, ErrorType, WorkflowId};
+use crate::validate::Checked;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What goes into a [`StateSync`](super::StateSync).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SyncInput {
+    /// Keep in step with a component.
+    Join(ComponentId),
+    /// A component takes part no more.
+    Leave(ComponentId),
+    /// The component itself made a new state. The machine gives it its version, its time and its
+    /// metadata.
+    Changed(Box<WorkflowState>),
+    /// A state came, or the notice of a checkpoint.
+    Received(Box<Checked<Envelope>>),
+    /// The results of a wish to validate, by name.
+    Validated(u64, Vec<(String, CheckResult)>),
+    /// All agreed on this state: what a ballot committed, or what somebody settled by hand.
+    Decided(Box<WorkflowState>),
+}
+
+/// Why a [`StateSync`](super::StateSync) refuses an input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncRefused {
+    /// The message says nothing about a state.
+    #[error("`{0}` says nothing about the state of a workflow")]
+    NotState(MessageKind),
+    /// The state is that of another workflow.
+    #[error("the state is that of `{found}`, not of `{expected}`")]
+    OtherWorkflow {
+        /// The workflow of the state.
+        found: WorkflowId,
+        /// The one that is kept in step.
+        expected: WorkflowId,
+    },
+    /// The message does not say who sent it, so nobody can be kept in step.
+    #[error("the state does not say where it comes from: it has no `source`")]
+    NoSource,
+    /// The message is one's own.
+    #[error("the state is our own")]
+    Ours,
+    /// As many components take part as may.
+    #[error("{0} components take part, which is the most")]
+    Full(usize),
+    /// The component does not take part.
+    #[error("`{0}` does not take part")]
+    NotAPeer(ComponentId),
+    /// The new state says what the old one says.
+    #[error("the state says nothing new")]
+    Unchanged,
+    /// There is no such wish.
+    #[error("no validation {0} is under way")]
+    NotValidating(u64),
+}
+
+impl IntoReport for SyncRefused {
+    fn problem(&self) -> Problem {
+        let (error_type, strategy, advice) = match self {
+            SyncRefused::Full(_) => {
+                (ErrorType::LimitExceeded, "retry", "Let a component leave first.")
+            }
+            SyncRefused::NotAPeer(_) => {
+                (ErrorType::Conflict, "join", "Let the component join first.")
+            }
+            _ => (
+                ErrorType::Conflict,
+                "correct_and_resend",
+                "Send states of the workflow that is kept in step, with their `source`.",
+            ),
+        };
+        Problem::new(ErrorCategory::State, error_type, self.to_string())
+            .with_suggestion(strategy, advice)
+    }
+}
+
+/// How a state came to be the current one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Adoption {
+    /// There was none before.
+    First,
+    /// The component made it.
+    Own,
+    /// A peer has a later version that came from ours; `gap` versions between were never seen.
+    Newer {
+        /// How many were not.
+        gap: u64,
+    },
+    /// It was merged of ours and a peer's.
+    Merged,
+    /// All agreed on it.
+    Decided,
+}
+
+impl fmt::Display for Adoption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Adoption::First => f.write_str("first"),
+            Adoption::Own => f.write_str("own"),
+            Adoption::Newer { gap: 0 } => f.write_str("newer"),
+            Adoption::Newer { gap } => write!(f, "newer, gap={gap}"),
+            Adoption::Merged => f.write_str("merged"),
+            Adoption::Decided => f.write_str("decided"),
+        }
+    }
+}
+
+/// What a [`StateSync`](super::StateSync) wishes. `Display` is one line for logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum SyncOutput {
+    /// Send this: our state, and the request for theirs if it asks for a response.
+    Send {
+        /// To whom.
+        to: ComponentId,
+        /// The state.
+        envelope: Box<Envelope>,
+    },
+    /// Run these validations on a state that would become the current one, and hand in the results
+    /// with the number. Results that are not handed in within the timeout are `unknown`.
+    Validate {
+        /// The number.
+        number: u64,
+        /// What `validation_required` names.
+        names: Vec<String>,
+        /// The state.
+        state: Box<WorkflowState>,
+    },
+    /// A state is the current one now. Keep it.
+    Adopted {
+        /// How it came.
+        how: Adoption,
+        /// Who sent the state that it came from, if a peer did.
+        from: Option<ComponentId>,
+        /// The state.
+        state: Box<WorkflowState>,
+    },
+    /// A state was not adopted, because validations failed.
+    Rejected {
+        /// Who sent it, if a peer did.
+        from: Option<ComponentId>,
+        /// Its version.
+        version: u64,
+        /// The validations that failed.
+        failed: Vec<String>,
+    },
+    /// Ask for consensus: put this state to a ballot, or have somebody settle the conflicts, and hand
+    /// in what comes of it.
+    Consensus {
+        /// Whose state ours is in conflict with.
+        with: ComponentId,
+        /// What of both could be merged; at conflicts it holds the side with the later timestamp.
+        state: Box<WorkflowState>,
+        /// What could not. Empty if nothing is in conflict by itself, but no common ancestor is known,
+        /// so that removals cannot be told from additions.
+        conflicts: Vec<Conflict>,
+    },
+    /// What a peer's state is to ours, where that changed.
+    Related {
+        /// The peer.
+        peer: ComponentId,
+        /// Its state to ours.
+        #[serde(with = "super::relation")]
+        relation: Relation,
+    },
+}
+
+impl fmt::Display for SyncOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = |f: &mut fmt::Formatter<'_>, from: &Option<ComponentId>| match from {
+            Some(peer) => write!(f, " from {peer}"),
+            None => Ok(()),
+        };
+        match self {
+            SyncOutput::Send { to, envelope } => {
+                let asks = envelope.header.response_required == Some(true);
+                write!(f, "{} {to}", if asks { "exchange with" } else { "answer" })?;
+                match &envelope.message {
+                    crate::message::Message::WorkflowState(state) => {
+                        write!(f, " v{}", state.state_version)
+                    }
+                    _ => Ok(()),
+                }
+            }
+            SyncOutput::Validate { number, names, state } => {
+                write!(f, "validate {number} v{}: {}", state.state_version, names.join(", "))
+            }
+            SyncOutput::Adopted { how, from: peer, state } => {
+                write!(f, "adopt v{}", state.state_version)?;
+                from(f, peer)?;
+                write!(f, ": {how}")
+            }
+            SyncOutput::Rejected { from: peer, version, failed } => {
+                write!(f, "reject v{version}")?;
+                from(f, peer)?;
+                write!(f, ": {}", failed.join(", "))
+            }
+            SyncOutput::Consensus { with, state, conflicts } => {
+                write!(f, "ask for consensus on v{} with {with}:", state.state_version)?;
+                match conflicts.as_slice() {
+                    [] => f.write_str(" no common ancestor is known"),
+                    conflicts => conflicts.iter().try_for_each(|c| write!(f, " {}", c.pointer)),
+                }
+            }
+            SyncOutput::Related { peer, relation } => write!(f, "{peer} is {relation}"),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How states are kept in step.
+
+use crate::machine::settings::from_settings;
+use crate::machine::{Backoff, Settings};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How a [`StateSync`](super::StateSync) keeps in step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SyncOptions {
+    /// How long a peer may take to answer, and the host to validate. Default 30 s.
+    pub timeout: Duration,
+    /// The attempts to reach a peer, and the pauses between them. The pauses also come before a state
+    /// of one peer is passed on to the others, in case they get it anyway.
+    pub backoff: Backoff,
+    /// The time until a peer that did not answer is tried again. Default 60 s.
+    pub interval: Duration,
+    /// How many of its ancestors a state names, and how many of them are kept to merge with: replicas
+    /// that made more versions apart find no common one. Default 32.
+    pub history: usize,
+    /// The most peers, and the most states that wait for validation. Default 1000.
+    pub most: usize,
+}
+
+impl SyncOptions {
+    /// The specification's figures.
+    pub fn new() -> Self {
+        SyncOptions::default()
+    }
+
+    /// Sets how long a peer may take to answer.
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the attempts to reach a peer, and the pauses between them.
+    pub const fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets the time until a peer that did not answer is tried again.
+    pub const fn with_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets how many ancestors are kept, at least 1.
+    pub const fn with_history(mut self, states: usize) -> Self {
+        self.history = states;
+        self
+    }
+
+    /// Sets the most peers.
+    pub const fn with_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+}
+
+impl From<&Settings> for SyncOptions {
+    fn from(settings: &Settings) -> Self {
+        SyncOptions {
+            timeout: settings.timeout_default,
+            backoff: Backoff::from(settings),
+            interval: settings.health_check_interval,
+            history: 32,
+            most: settings.event_queue_size,
+        }
+    }
+}
+from_settings!(SyncOptions);

@@ -1,0 +1,567 @@
+//! Keeping states in step: laws, transcripts, refusals, and replicas over a bad network.
+
+use super::laws::{Scripted, all};
+use super::transcripts::{Command, Told};
+use super::{checked, error, name, now, wishes};
+use crate::support::{Rng, scaled};
+use coordination_protocol::machine::{
+    Adoption, Backoff, Machine, StateSync, SyncInput, SyncOptions, SyncOutput,
+};
+use coordination_protocol::merge::{Relation, content_digest};
+use coordination_protocol::message::{
+    AgentState, ComponentConfig, Map, Message, StateMetadata, WorkflowState,
+};
+use coordination_protocol::scalar::{CheckResult, Now, Percent, WorkflowId};
+use coordination_protocol::{Checked, Envelope};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+fn workflow() -> WorkflowId {
+    WorkflowId::new("wf_001").unwrap()
+}
+
+/// A state of agents and their progress, `a=10,b=20`.
+fn state(version: u64, agents: &str, at: Now) -> WorkflowState {
+    let agents = agents.split(',').filter(|text| !text.is_empty()).map(|text| {
+        let (name, progress) = text.split_once('=').unwrap();
+        let progress = Percent::parse(progress).unwrap();
+        (name, AgentState::new("active").with_progress(progress))
+    });
+    WorkflowState::new(workflow(), version, at.timestamp())
+        .with_agent_states(Map::from_iter(agents))
+}
+
+fn fresh(who: &str, seed: u64) -> StateSync {
+    StateSync::new(name(who), workflow(), seed)
+}
+
+/// The machine of a transcript.
+pub(super) fn of(seed: u64) -> StateSync {
+    fresh("hub", seed)
+}
+
+fn from(source: &str, more: &str, state: &WorkflowState) -> Box<Checked<Envelope>> {
+    let body = serde_json::to_string(state).unwrap();
+    checked(&format!(r#"{{"source":"{source}"{more},"workflow_state":{body}}}"#))
+}
+
+impl Told for StateSync {
+    fn input(&self, now: Now, command: &Command<'_>) -> SyncInput {
+        let who = command.words[1];
+        let made = |version: &str, agents| {
+            let mut state = state(version.parse().unwrap(), agents, now);
+            if let Some(names) = command.pairs.get("validate") {
+                state = state.with_validation_required(
+                    names.split('+').map(String::from).collect::<Vec<_>>(),
+                );
+            }
+            if let Some(status) = command.pairs.get("status") {
+                let agents = state.agent_states.take().unwrap();
+                let changed = agents.iter().map(|(name, agent)| {
+                    let progress = agent.progress.clone().unwrap();
+                    (name, AgentState::new(*status).with_progress(progress))
+                });
+                state = state.with_agent_states(Map::from_iter(changed));
+            }
+            state
+        };
+        let agents = || command.rest_of("agents").replace('+', ",");
+        match command.words[0] {
+            "join" => SyncInput::Join(name(who)),
+            "leave" => SyncInput::Leave(name(who)),
+            "change" => SyncInput::Changed(Box::new(made("0", &agents()))),
+            "decided" => SyncInput::Decided(Box::new(made(&who[1..], &agents()))),
+            verb @ ("state" | "asks") => {
+                let mut state = made(&command.words[2][1..], &agents());
+                // It came from ours, or from the version that both had before.
+                let ancestor = match command.get("from", "") {
+                    "ours" => self.state().and_then(content_digest),
+                    "base" => self.state().and_then(|own| {
+                        own.metadata.as_ref()?.ancestors.as_ref()?.first().cloned()
+                    }),
+                    _ => None,
+                };
+                if let Some(digest) = ancestor {
+                    let metadata = StateMetadata::new();
+                    state = state.with_metadata(metadata.with_ancestors(vec![digest]));
+                }
+                let asks =
+                    r#","request_id":"req_1","correlation_id":"corr_1","response_required":true"#;
+                SyncInput::Received(from(who, if verb == "asks" { asks } else { "" }, &state))
+            }
+            "checkpoint" => SyncInput::Received(checked(&format!(
+                r#"{{"source":"{who}","checkpoint_sync":{{"workflow_id":"wf_001","checkpoint_id":"ckpt_1",
+                    "checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z","state_version":{}}}}}"#,
+                &command.words[2][1..],
+            ))),
+            "validated" => {
+                let results = command.words[2..].iter().map(|word| {
+                    let (name, result) = word.split_once(':').unwrap();
+                    (name.to_owned(), CheckResult::read(result))
+                });
+                SyncInput::Validated(who.parse().unwrap(), results.collect())
+            }
+            other => panic!("unknown command `{other}`"),
+        }
+    }
+}
+
+impl Scripted for StateSync {
+    fn fresh(seed: u64) -> Self {
+        let options = SyncOptions::new().with_most(2).with_history(3);
+        let mut machine = of(seed).with_options(options);
+        machine.handle(now(0), SyncInput::Join(name("a"))).unwrap();
+        machine
+    }
+
+    fn draw(rng: &mut Rng, now: Now) -> SyncInput {
+        let who = rng.pick(&["a", "b", "hub", "c"]);
+        let version = 1 + rng.below(8) as u64;
+        let mut made = state(version, &format!("x={},y={}", rng.below(4), rng.below(4)), now);
+        if rng.one_in(4) {
+            made = made.with_validation_required(vec!["state_integrity".to_owned()]);
+        }
+        if rng.one_in(6) {
+            made.agent_states = None;
+        }
+        if rng.one_in(3) {
+            // It came from whatever the machine has.
+            let earlier = (1..version).flat_map(|v| (0..16).map(move |n| (v, n / 4, n % 4)));
+            let earlier = earlier
+                .map(|(v, x, y)| content_digest(&state(v, &format!("x={x},y={y}"), now)).unwrap());
+            let ancestors: Vec<_> = earlier.collect();
+            made = made.with_metadata(StateMetadata::new().with_ancestors(ancestors));
+        }
+        let header = rng.pick(&["", r#","request_id":"req_1","response_required":true"#]);
+        match rng.below(16) {
+            0 => SyncInput::Join(name(who)),
+            1 => SyncInput::Leave(name(who)),
+            2..=4 => SyncInput::Changed(Box::new(made)),
+            5 => SyncInput::Decided(Box::new(made)),
+            6 | 7 => {
+                let result = rng.pick(&["passed", "failed", "unknown"]);
+                let results = vec![("state_integrity".to_owned(), CheckResult::read(result))];
+                SyncInput::Validated(1 + rng.below(4) as u64, results)
+            }
+            8 => SyncInput::Received(error("req_1", "")),
+            9 => {
+                let other = WorkflowId::new("wf_other").unwrap();
+                made.workflow_id = other;
+                SyncInput::Received(from(who, "", &made))
+            }
+            10 => {
+                let body = serde_json::to_string(&made).unwrap();
+                SyncInput::Received(checked(&format!(r#"{{"workflow_state":{body}}}"#)))
+            }
+            11 => SyncInput::Received(checked(&format!(
+                r#"{{"source":"{who}","checkpoint_sync":{{"workflow_id":"wf_001","checkpoint_id":"ckpt_1",
+                    "checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z","state_version":9}}}}"#,
+            ))),
+            _ => SyncInput::Received(from(who, header, &made)),
+        }
+    }
+}
+
+#[test]
+fn sync_keeps_the_laws() {
+    all::<StateSync>(&[
+        "how: First",
+        "how: Own",
+        "how: Newer { gap: 0 }",
+        "how: Newer { gap: 1 }",
+        "how: Merged",
+        "how: Decided",
+        "Validate",
+        "Rejected",
+        "Consensus",
+        "Duplicate",
+        "Fork",
+        "response_required: Some(true)",
+        "response_to: Some",
+        "says nothing about the state",
+        "is that of `wf_other`",
+        "has no `source`",
+        "is our own",
+        "which is the most",
+        "does not take part",
+        "says nothing new",
+        "no validation",
+    ]);
+}
+
+#[test]
+fn refusals_say_what_is_wrong() {
+    let mut machine = fresh("hub", 1).with_options(SyncOptions::new().with_most(1));
+    let mut refused = |input| {
+        machine.handle(now(0), input).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let one = state(1, "a=1", now(0));
+    let mut other = one.clone();
+    other.workflow_id = WorkflowId::new("wf_2").unwrap();
+    let elsewhere = "the state is that of `wf_2`, not of `wf_001`";
+    assert_eq!(refused(SyncInput::Changed(Box::new(other.clone()))), elsewhere);
+    assert_eq!(refused(SyncInput::Decided(Box::new(other.clone()))), elsewhere);
+    assert_eq!(refused(SyncInput::Received(from("a", "", &other))), elsewhere);
+    assert_eq!(
+        refused(SyncInput::Received(error("req_1", ""))),
+        "`error_report` says nothing about the state of a workflow"
+    );
+    let bare = checked(&Envelope::from(one.clone()).to_string());
+    assert_eq!(
+        refused(SyncInput::Received(bare)),
+        "the state does not say where it comes from: it has no `source`"
+    );
+    assert_eq!(refused(SyncInput::Received(from("hub", "", &one))), "the state is our own");
+    assert_eq!(refused(SyncInput::Join(name("hub"))), "the state is our own");
+    assert_eq!(refused(SyncInput::Leave(name("a"))), "`a` does not take part");
+    assert_eq!(refused(SyncInput::Validated(1, Vec::new())), "no validation 1 is under way");
+    assert_eq!(refused(SyncInput::Join(name("a"))), "");
+    assert_eq!(refused(SyncInput::Join(name("b"))), "1 components take part, which is the most");
+    assert_eq!(refused(SyncInput::Changed(Box::new(one.clone()))), "");
+    assert_eq!(refused(SyncInput::Changed(Box::new(one))), "the state says nothing new");
+}
+
+#[test]
+fn the_configuration_is_obeyed() {
+    let machine = |text: &str| {
+        let config: ComponentConfig = serde_json::from_str(text).unwrap();
+        let mut machine = fresh("hub", 1).with_options((&config).into());
+        machine.handle(now(0), SyncInput::Join(name("a"))).unwrap();
+        machine.handle(now(0), SyncInput::Changed(Box::new(state(1, "a=1", now(0))))).unwrap();
+        machine
+    };
+    let exchanges = |text: &str| {
+        let mut machine = machine(text);
+        let mut times = vec![0];
+        while let Some(at) = machine.deadline().filter(|at| *at < now(300_000).at) {
+            machine.handle_timeout(now(at.as_nanos().div_ceil(1_000_000)));
+            if wishes(&mut machine).iter().any(|wish| wish.starts_with("exchange")) {
+                times.push(at.as_nanos() / 1_000_000_000);
+            }
+        }
+        times.truncate(5);
+        times
+    };
+    assert_eq!(exchanges(r#"{"component_id":"x"}"#), [0, 30, 60, 150, 180]);
+    let quick = r#"{"component_id":"x","coordination":{"timeout_default":"5s","max_retry_attempts":2},
+        "monitoring":{"health_check_interval":"20s"}}"#;
+    assert_eq!(exchanges(quick), [0, 5, 30, 35, 60]);
+    assert_eq!(
+        SyncOptions::from(
+            &serde_json::from_str::<ComponentConfig>(r#"{"component_id":"x"}"#).unwrap()
+        ),
+        SyncOptions::new()
+    );
+}
+
+/// What is sent says how far all agree, and what the state came from; it passes the strict reader.
+#[test]
+fn sent_states_say_how_far_all_agree() {
+    let mut machine = fresh("hub", 1);
+    for peer in ["a", "b", "c"] {
+        machine.handle(now(0), SyncInput::Join(name(peer))).unwrap();
+    }
+    let one = state(1, "x=1", now(0));
+    machine.handle(now(0), SyncInput::Changed(Box::new(one.clone()))).unwrap();
+    machine.handle(now(0), SyncInput::Received(from("a", "", &one))).unwrap();
+    let two = state(2, "x=2", now(1));
+    machine.handle(now(1), SyncInput::Changed(Box::new(two.clone()))).unwrap();
+    machine.handle(now(1), SyncInput::Received(from("b", "", &two))).unwrap();
+    wishes(&mut machine);
+    let asks = r#","request_id":"req_9","correlation_id":"corr_9","response_required":true"#;
+    machine.handle(now(2), SyncInput::Received(from("b", asks, &two))).unwrap();
+    let Some(SyncOutput::Send { to, envelope }) = machine.poll() else { panic!("no answer") };
+    assert_eq!(to, name("b"));
+    let strict = coordination_protocol::Validator::new(coordination_protocol::Mode::Strict);
+    let mut inbox = coordination_protocol::validate::Inbox::new(strict);
+    let text = envelope.to_string();
+    assert!(inbox.take(text.as_bytes(), now(2).wall, None).is_ok(), "{text}");
+    assert_eq!(envelope.header.response_to.as_ref().unwrap().as_str(), "req_9");
+    assert_eq!(envelope.header.correlation_id.as_ref().unwrap().as_str(), "corr_9");
+    assert_eq!(envelope.header.response_required, None);
+    let Message::WorkflowState(sent) = &envelope.message else { panic!("{text}") };
+    let metadata = sent.metadata.as_ref().unwrap();
+    // Ourselves 1, b 1, a one behind, c never heard.
+    assert_eq!(metadata.synchronization_confidence.as_ref().unwrap().as_str(), "0.625");
+    assert_eq!(metadata.conflict_detected, Some(false));
+    assert_eq!(metadata.last_update_source.as_deref(), Some("hub"));
+    assert_eq!(metadata.ancestors, Some(vec![content_digest(&one).unwrap()]));
+    let relations: Vec<_> = machine.peers().map(|(_, relation)| relation).collect();
+    let behind = Relation::Older { behind: 1 };
+    assert_eq!(relations, [Some(behind), Some(Relation::Duplicate), None]);
+}
+
+/// Components with a copy each over a network that loses, doubles, delays and parts.
+struct World {
+    rng: Rng,
+    replicas: Vec<StateSync>,
+    /// Messages on the way: when and to whom.
+    way: BTreeMap<(u64, u64), (usize, Envelope)>,
+    posted: u64,
+    millis: u64,
+    /// Which replicas hear each other; all if it is calm.
+    side: Vec<bool>,
+    calm: bool,
+    asked: Vec<Vec<String>>,
+    /// What the planted bug does.
+    bug: Bug,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Bug {
+    None,
+    /// Every newer state is taken as if it came from the receiver's own.
+    BlindTrust,
+    /// Nobody is asked again.
+    NoTimeouts,
+}
+
+impl World {
+    fn new(seed: u64, bug: Bug) -> Self {
+        let mut rng = Rng::new(seed);
+        let count = 2 + rng.below(3);
+        let options = SyncOptions::new()
+            .with_timeout(Duration::from_secs(2))
+            .with_interval(Duration::from_secs(5));
+        let replica = |n: usize| {
+            let mut replica = fresh(&format!("c{n}"), seed + n as u64).with_options(options);
+            for peer in (0..count).filter(|peer| *peer != n) {
+                replica.handle(now(0), SyncInput::Join(name(&format!("c{peer}")))).unwrap();
+            }
+            replica
+        };
+        let replicas: Vec<_> = (0..count).map(replica).collect();
+        let side = vec![false; count];
+        let (way, asked) = Default::default();
+        World { rng, replicas, way, posted: 0, millis: 0, side, calm: false, asked, bug }
+    }
+
+    /// Does what a replica wishes.
+    fn drain(&mut self, who: usize) {
+        while let Some(output) = self.replicas[who].poll() {
+            match output {
+                SyncOutput::Send { to, mut envelope } => {
+                    let to: usize = to.as_str()[1..].parse().unwrap();
+                    if let (Bug::BlindTrust, Message::WorkflowState(state), Some(own)) =
+                        (self.bug, &mut envelope.message, self.replicas[to].state())
+                    {
+                        let ancestors = vec![content_digest(own).unwrap()];
+                        state.metadata = Some(StateMetadata::new().with_ancestors(ancestors));
+                    }
+                    let cut = self.side[who] != self.side[to];
+                    let copies = if self.calm { 1 } else { [0, 1, 1, 1, 2][self.rng.below(5)] };
+                    for _ in 0..if cut && !self.calm { 0 } else { copies } {
+                        self.posted += 1;
+                        let due = self.millis + 1 + self.rng.below(800) as u64;
+                        self.way.insert((due, self.posted), (to, (*envelope).clone()));
+                    }
+                }
+                SyncOutput::Consensus { conflicts, .. } => {
+                    self.asked.push(conflicts.into_iter().map(|c| c.pointer).collect());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The next thing that happens; false if nothing does.
+    fn step(&mut self) -> bool {
+        let deadlines = self.replicas.iter().filter_map(|replica| replica.deadline());
+        let timeout = deadlines.map(|at| at.as_nanos().div_ceil(1_000_000)).min();
+        let timeout = timeout.filter(|_| self.bug != Bug::NoTimeouts);
+        let arrival = self.way.keys().next().map(|(due, _)| *due);
+        let Some(next) = [timeout, arrival].into_iter().flatten().min() else { return false };
+        self.millis = self.millis.max(next);
+        let at = now(self.millis);
+        if let Some(entry) = self.way.first_entry().filter(|entry| entry.key().0 <= self.millis) {
+            let (to, envelope) = entry.remove();
+            let text = envelope.to_string();
+            self.replicas[to].handle(at, SyncInput::Received(checked(&text))).unwrap();
+            self.drain(to);
+        } else {
+            for who in 0..self.replicas.len() {
+                self.replicas[who].handle_timeout(at);
+                self.drain(who);
+            }
+        }
+        true
+    }
+
+    /// A replica raises the progress of an agent, or adds one.
+    fn change(&mut self) -> Option<(String, usize)> {
+        let who = self.rng.below(self.replicas.len());
+        let agent = format!("a{}", self.rng.below(4));
+        let own = self.replicas[who].state().cloned();
+        let mut agents: BTreeMap<String, AgentState> = own
+            .as_ref()
+            .and_then(|state| state.agent_states.as_ref())
+            .map(|agents| agents.iter().map(|(n, a)| (n.to_owned(), a.clone())).collect())
+            .unwrap_or_default();
+        let known = agents.get(&agent).and_then(|agent| agent.progress.as_ref());
+        let progress = known.map_or(0, |known| known.value() as usize) + 1 + self.rng.below(3);
+        if progress > 100 {
+            return None;
+        }
+        let value = Percent::parse(&progress.to_string()).unwrap();
+        agents.insert(agent.clone(), AgentState::new("active").with_progress(value));
+        let made = WorkflowState::new(workflow(), 1_u64, now(self.millis).timestamp())
+            .with_agent_states(Map::from_iter(agents));
+        self.replicas[who].handle(now(self.millis), SyncInput::Changed(Box::new(made))).unwrap();
+        self.drain(who);
+        Some((agent, progress))
+    }
+}
+
+/// Lets replicas change their copies; in the end all are the same, and hold every change.
+fn converges(seed: u64, bug: Bug) -> Result<usize, String> {
+    let mut world = World::new(seed, bug);
+    let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
+    let first = state(1, "a0=0", now(0));
+    world.replicas[0].handle(now(0), SyncInput::Changed(Box::new(first))).unwrap();
+    world.drain(0);
+    // All start from one state.
+    world.calm = true;
+    for _ in 0..2_000 {
+        let agreed = world.replicas.iter().all(|replica| replica.state().is_some());
+        if agreed || !world.step() {
+            break;
+        }
+    }
+    world.calm = false;
+    for _ in 0..8 + world.rng.below(12) {
+        if world.rng.one_in(4) {
+            for side in 0..world.side.len() {
+                world.side[side] = world.rng.one_in(2);
+            }
+        }
+        if let Some((agent, progress)) = world.change() {
+            let most = wanted.entry(agent).or_default();
+            *most = (*most).max(progress);
+        }
+        for _ in 0..world.rng.below(12) {
+            world.step();
+        }
+    }
+    world.calm = true;
+    for _ in 0..4_000 {
+        let contents: BTreeSet<_> = world
+            .replicas
+            .iter()
+            .map(|replica| replica.state().and_then(content_digest).map(|d| d.as_str().to_owned()))
+            .collect();
+        if contents.len() == 1 && world.way.is_empty() {
+            break;
+        }
+        if !world.step() {
+            break;
+        }
+    }
+    let views: Vec<_> = world
+        .replicas
+        .iter()
+        .map(|replica| {
+            let state = replica.state().cloned().unwrap_or_else(|| state(0, "", now(0)));
+            let agents = state.agent_states.unwrap_or_default();
+            let view = |(name, agent): (&str, &AgentState)| {
+                (name.to_owned(), agent.progress.as_ref().unwrap().value() as usize)
+            };
+            (state.state_version.get(), agents.iter().map(view).collect::<BTreeMap<_, _>>())
+        })
+        .collect();
+    if views.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(format!(
+            "the replicas differ: {views:?}, asked {:?} at {}",
+            world.asked.iter().take(4).collect::<Vec<_>>(),
+            world.millis
+        ));
+    }
+    for (agent, progress) in &wanted {
+        if views[0].1.get(agent).is_none_or(|found| found < progress) {
+            return Err(format!("{agent}={progress} is lost: {views:?}"));
+        }
+    }
+    if !world.asked.is_empty() {
+        return Err(format!("asked for consensus: {:?}", world.asked));
+    }
+    Ok(world.posted as usize)
+}
+
+#[test]
+fn replicas_converge_and_lose_no_change() {
+    let mut messages = 0;
+    for seed in 0..scaled(120) as u64 {
+        match converges(seed, Bug::None) {
+            Ok(posted) => messages += posted,
+            Err(error) => panic!("seed {seed}: {error}"),
+        }
+    }
+    assert!(messages > 1_000);
+}
+
+#[test]
+fn planted_bugs_are_found() {
+    for (bug, text) in [(Bug::BlindTrust, "is lost"), (Bug::NoTimeouts, "the replicas differ")] {
+        let found = (0..30).filter_map(|seed| converges(seed, bug).err());
+        let errors: Vec<String> = found.collect();
+        assert!(errors.iter().any(|error| error.contains(text)), "{text}: {errors:?}");
+    }
+}
+
+/// Two who settle the same conflict by the same decision have the same state.
+#[test]
+fn a_decision_settles_a_conflict_for_all() {
+    let mut hub = fresh("hub", 1);
+    let mut worker = fresh("worker", 2);
+    let base = state(1, "a=10", now(0));
+    hub.handle(now(0), SyncInput::Changed(Box::new(base))).unwrap();
+    let adopted = std::iter::from_fn(|| hub.poll()).find_map(|output| match output {
+        SyncOutput::Adopted { state, .. } => Some(state),
+        _ => None,
+    });
+    let base = *adopted.unwrap();
+    worker.handle(now(0), SyncInput::Received(from("hub", "", &base))).unwrap();
+    let changed = |status: &str| {
+        let agent = AgentState::new(status).with_progress(Percent::parse("10").unwrap());
+        let mut state = base.clone().with_agent_states(Map::from_iter([("a", agent)]));
+        state.metadata = None;
+        Box::new(state)
+    };
+    // At the same moment: the later time cannot settle it.
+    hub.handle(now(5), SyncInput::Changed(changed("stuck"))).unwrap();
+    worker.handle(now(5), SyncInput::Changed(changed("done"))).unwrap();
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        let sent = from("worker", "", worker.state().unwrap());
+        hub.handle(now(6), SyncInput::Received(sent)).unwrap();
+        asked.extend(std::iter::from_fn(|| hub.poll()).filter_map(|output| match output {
+            SyncOutput::Consensus { state, conflicts, with } => Some((state, conflicts, with)),
+            _ => None,
+        }));
+    }
+    // Once is enough.
+    let [(proposed, conflicts, with)] = asked.as_slice() else { panic!("{}", asked.len()) };
+    assert_eq!(with, &name("worker"));
+    let pointers: Vec<_> = conflicts.iter().map(|c| c.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/agent_states/a/status"]);
+    assert_eq!(proposed.state_version.get(), 3);
+    for replica in [&mut hub, &mut worker] {
+        replica.handle(now(9), SyncInput::Decided(proposed.clone())).unwrap();
+        let how = std::iter::from_fn(|| replica.poll()).find_map(|output| match output {
+            SyncOutput::Adopted { how, .. } if how != Adoption::Own => Some(how),
+            _ => None,
+        });
+        assert!(matches!(how, Some(Adoption::Decided | Adoption::First)), "{how:?}");
+    }
+    assert_eq!(content_digest(hub.state().unwrap()), content_digest(worker.state().unwrap()));
+}
+
+#[test]
+fn backoff_is_an_option() {
+    let options = SyncOptions::new().with_backoff(Backoff::new().with_attempts(1));
+    let mut machine = fresh("hub", 1).with_options(options.with_timeout(Duration::from_secs(1)));
+    machine.handle(now(0), SyncInput::Join(name("a"))).unwrap();
+    machine.handle(now(0), SyncInput::Changed(Box::new(state(1, "a=1", now(0))))).unwrap();
+    assert_eq!(machine.deadline(), Some(now(1_000).at));
+    machine.handle_timeout(now(1_000));
+    assert_eq!(machine.deadline(), Some(now(61_000).at));
+}
