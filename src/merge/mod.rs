@@ -82,8 +82,8 @@ const WITHOUT: [&str; 2] = ["timestamp", "metadata"];
 /// Merges two states of a workflow that both started from `base`. Ours is changed in place: what
 /// nobody else touched is not copied, and nothing is serialized but what goes into a conflict.
 ///
-/// If all three are valid in strict mode, so is the result. Agents come in our order, then those
-/// that only they have.
+/// By [`Policy::state`], whatever its strategy, three states that are valid in strict mode give one
+/// that is. Agents come in our order, then those that only they have.
 pub fn merge(
     base: &WorkflowState,
     ours: WorkflowState,
