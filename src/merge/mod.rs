@@ -29,6 +29,8 @@
 //! 2. What both sides changed to the same is taken.
 //! 3. Objects that both sides changed are merged member by member.
 //! 4. For any other value that both sides changed the policy's row for its place is asked.
+//!    A value that belongs to a sibling ([`Row::of`]), as progress does to a phase, comes from the
+//!    side whose sibling was taken: progress of the phase that was left behind is not kept.
 //! 5. What no row settles is a [`Conflict`] with base, ours and theirs. The value holds ours there.
 //!    The [`Strategy`]s `ours` and `theirs` settle it, and [`Merged::resolve`] does one by one.
 //!

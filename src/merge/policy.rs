@@ -47,8 +47,8 @@ impl Row {
     }
 
     /// The value belongs to the sibling member of a name, as progress does to a task. Where the
-    /// sides have different siblings, the value comes from the side whose sibling is taken, and
-    /// rules are asked only where they have the same.
+    /// sides have different siblings, the value comes from the side whose sibling is taken, with
+    /// no conflict though the other side changed it; rules are asked only where they have the same.
     pub fn of(mut self, sibling: &str) -> Self {
         self.of = Some(SmolStr::new(sibling));
         // It is one only if the sibling's row is one.
