@@ -99,6 +99,10 @@ fn path(text: &str, levels: &[Level], inside: bool) -> String {
 /// Appends one reference token, `~` and `/` escaped.
 pub fn push_key(pointer: &mut String, key: &str) {
     pointer.push('/');
+    if !key.contains(['~', '/']) {
+        pointer.push_str(key);
+        return;
+    }
     for character in key.chars() {
         match character {
             '~' => pointer.push_str("~0"),

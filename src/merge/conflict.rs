@@ -1,6 +1,6 @@
 //! What a merge yields: the value, and what nobody could settle.
 
-use super::edit::{self, Place};
+use super::edit::edit;
 use super::rule::Rule;
 use super::settle::Cause;
 use crate::json::Json;
@@ -133,8 +133,7 @@ pub trait Document: sealed::Sealed + Sized {
 
 impl Document for Json {
     fn with_member(&self, pointer: &str, value: Option<&Json>) -> Result<Self, String> {
-        edit::edit(self, pointer, value.map_or(Place::Nothing, Place::Value))
-            .ok_or_else(|| "there is no such place".to_owned())
+        edit(self, pointer, value).ok_or_else(|| "there is no such place".to_owned())
     }
 }
 

@@ -1,10 +1,10 @@
 //! What differs between two JSON documents.
 
 use super::conflict::show;
-use super::document::MergeError;
+use super::document::{MergeError, read};
 use super::finder::Finder;
 use super::meaning::{Node, Tree};
-use crate::json::{Dialect, Json, Kind, Limits, check, pointer};
+use crate::json::{Json, Kind, Limits, pointer};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
 
@@ -65,12 +65,7 @@ impl Serialize for Change {
 /// # Errors
 /// [`MergeError`] for the first text, called `before` or `after`, that is no JSON within the limits.
 pub fn diff(before: &str, after: &str, limits: &Limits) -> Result<Vec<Change>, MergeError> {
-    let read = |side, text: &str| {
-        check(text, Dialect::Strict, limits)
-            .map(|()| Json::scanned(text.trim_matches([' ', '\t', '\n', '\r'])))
-            .map_err(|fault| MergeError { side, fault })
-    };
-    let (before, after) = (read("before", before)?, read("after", after)?);
+    let (before, after) = (read("before", before, limits)?, read("after", after, limits)?);
     let (before, after) = (Tree::of(&before), Tree::of(&after));
     let mut changes = Vec::new();
     if let (Some(before), Some(after)) = (before.root(), after.root()) {

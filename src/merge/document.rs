@@ -2,11 +2,12 @@
 
 use super::conflict::Merged;
 use super::context::{Cx, Decision, Item, Siblings};
+use super::edit::edit;
 use super::finder::Finder;
 use super::meaning::{Node, Tree};
 use super::policy::Policy;
 use super::settle::{Side, View, moments};
-use crate::json::{Fault, Json, Kind, Limits, pointer};
+use crate::json::{Dialect, Fault, Json, Kind, Limits, check, pointer};
 
 /// A text that cannot be merged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,12 +85,9 @@ pub fn merge_json(
     policy: &Policy,
     limits: &Limits,
 ) -> Result<Merged<Json>, MergeError> {
-    let read = |side, text: &str| {
-        crate::json::check(text, crate::json::Dialect::Strict, limits)
-            .map(|()| Json::scanned(text.trim_matches([' ', '\t', '\n', '\r'])))
-            .map_err(|fault| MergeError { side, fault })
-    };
-    let (base, ours, theirs) = (read("base", base)?, read("ours", ours)?, read("theirs", theirs)?);
+    let [base, ours, theirs] = [("base", base), ("ours", ours), ("theirs", theirs)]
+        .map(|(side, text)| read(side, text, limits));
+    let (base, ours, theirs) = (base?, ours?, theirs?);
     let moment = |json: &Json| {
         let text = json.as_str();
         let token = pointer::find(text, 0, policy.clock())?;
@@ -106,13 +104,17 @@ pub fn merge_json(
         value = Json::scanned(&String::from_utf8(out).unwrap_or_default());
     }
     for (pointer, version) in cx.versions() {
-        if let Some(edited) =
-            super::edit::edit(&value, &pointer, super::edit::Place::Value(&version))
-        {
+        if let Some(edited) = edit(&value, &pointer, Some(&version)) {
             value = edited;
         }
     }
     Ok(Merged::new(value, cx.conflicts))
+}
+
+/// Checks a text and drops its white space.
+pub(super) fn read(side: &'static str, text: &str, limits: &Limits) -> Result<Json, MergeError> {
+    check(text, Dialect::Strict, limits).map_err(|fault| MergeError { side, fault })?;
+    Ok(Json::scanned(text.trim_matches([' ', '\t', '\n', '\r'])))
 }
 
 /// Merges the members of three objects; a base that is none has no members. `None` if there is no
@@ -149,7 +151,7 @@ fn object(
             c.find(name).map(|at| theirs[at]),
         ]
     });
-    let [mut in_base, _, mut in_theirs] = finders.map(Finder::from_start);
+    let [mut in_base, _, mut in_theirs] = finders.map(Finder::rewound);
     let mut met = vec![false; theirs.len()];
     out.push(b'{');
     let first = out.len();

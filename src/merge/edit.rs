@@ -3,23 +3,13 @@
 use super::policy::keys;
 use crate::json::{Json, Kind, Token, members, value_at, write_text};
 
-/// What a place is to hold.
-#[derive(Clone, Copy)]
-pub(super) enum Place<'v> {
-    Nothing,
-    Value(&'v Json),
-}
-
 /// The document with another value at a pointer; `None` if the objects on the way are not there, or
 /// the document itself is to be removed.
-pub(super) fn edit(json: &Json, pointer: &str, place: Place<'_>) -> Option<Json> {
+pub(super) fn edit(json: &Json, pointer: &str, value: Option<&Json>) -> Option<Json> {
     let text = json.as_str();
     let mut keys: Vec<String> = keys(pointer).collect();
     let Some(last) = keys.pop() else {
-        return match place {
-            Place::Nothing => None,
-            Place::Value(value) => Some(value.clone()),
-        };
+        return value.cloned();
     };
     let mut object = value_at(text.as_bytes(), 0)?;
     for key in keys {
@@ -30,13 +20,13 @@ pub(super) fn edit(json: &Json, pointer: &str, place: Place<'_>) -> Option<Json>
     }
     let mut out = Vec::with_capacity(text.len() + last.len());
     let from = object.start();
-    match (member(text, object, &last), place) {
-        (Some((_, old)), Place::Value(value)) => {
+    match (member(text, object, &last), value) {
+        (Some((_, old)), Some(value)) => {
             out.extend_from_slice(&text.as_bytes()[..old.start()]);
             out.extend_from_slice(value.as_str().as_bytes());
             out.extend_from_slice(&text.as_bytes()[old.end()..]);
         }
-        (Some((key, old)), Place::Nothing) => {
+        (Some((key, old)), None) => {
             // With the comma before it, or the one behind the first.
             let bytes = text.as_bytes();
             let first = key.start() == from + 1;
@@ -45,7 +35,7 @@ pub(super) fn edit(json: &Json, pointer: &str, place: Place<'_>) -> Option<Json>
             out.extend_from_slice(&bytes[..start]);
             out.extend_from_slice(&bytes[end..]);
         }
-        (None, Place::Value(value)) => {
+        (None, Some(value)) => {
             let close = object.end() - 1;
             out.extend_from_slice(&text.as_bytes()[..close]);
             if close > from + 1 {
@@ -56,7 +46,7 @@ pub(super) fn edit(json: &Json, pointer: &str, place: Place<'_>) -> Option<Json>
             out.extend_from_slice(value.as_str().as_bytes());
             out.extend_from_slice(&text.as_bytes()[close..]);
         }
-        (None, Place::Nothing) => return Some(json.clone()),
+        (None, None) => return Some(json.clone()),
     }
     String::from_utf8(out).ok().map(|text| Json::scanned(&text))
 }

@@ -30,7 +30,7 @@ impl<'k, K: Keyed<'k>> Finder<K> {
     }
 
     /// Expects the first key next.
-    pub(super) fn from_start(self) -> Self {
+    pub(super) fn rewound(self) -> Self {
         Finder { next: 0, ..self }
     }
 

@@ -152,7 +152,9 @@ fn number_form(raw: &str) -> Cow<'_, str> {
     }
     // Beyond all that a number of this length can mean, the spelling itself is the form.
     let Ok(power) = exponent.parse::<i64>() else { return Cow::Borrowed(raw) };
-    let power = power.saturating_add(dropped as i64).saturating_sub(fraction.len() as i64);
+    // A text has at most 4 GiB, so that lengths fit.
+    let length = |digits: usize| i64::try_from(digits).unwrap_or(i64::MAX);
+    let power = power.saturating_add(length(dropped)).saturating_sub(length(fraction.len()));
     let sign = if negative { "-" } else { "" };
     match power {
         0 => Cow::Owned(format!("{sign}{significant}")),

@@ -29,6 +29,8 @@
 //! 2. What both sides changed to the same is taken.
 //! 3. Objects that both sides changed are merged member by member.
 //! 4. For any other value that both sides changed the policy's row for its place is asked.
+//!    A value that belongs to a sibling ([`Row::of`]), as progress does to a phase, comes from the
+//!    side whose sibling was taken: progress of the phase that was left behind is not kept.
 //! 5. What no row settles is a [`Conflict`] with base, ours and theirs. The value holds ours there.
 //!    The [`Strategy`]s `ours` and `theirs` settle it, and [`Merged::resolve`] does one by one.
 //!
@@ -83,8 +85,8 @@ const WITHOUT: [&str; 2] = ["timestamp", "metadata"];
 /// Merges two states of a workflow that both started from `base`. Ours is changed in place: what
 /// nobody else touched is not copied, and nothing is serialized but what goes into a conflict.
 ///
-/// If all three are valid in strict mode, so is the result. Agents come in our order, then those
-/// that only they have.
+/// By [`Policy::state`], whatever its strategy, three states that are valid in strict mode give one
+/// that is. Agents come in our order, then those that only they have.
 pub fn merge(
     base: &WorkflowState,
     ours: WorkflowState,

@@ -47,8 +47,8 @@ impl Row {
     }
 
     /// The value belongs to the sibling member of a name, as progress does to a task. Where the
-    /// sides have different siblings, the value comes from the side whose sibling is taken, and
-    /// rules are asked only where they have the same.
+    /// sides have different siblings, the value comes from the side whose sibling is taken, with
+    /// no conflict though the other side changed it; rules are asked only where they have the same.
     pub fn of(mut self, sibling: &str) -> Self {
         self.of = Some(SmolStr::new(sibling));
         // It is one only if the sibling's row is one.
@@ -113,7 +113,7 @@ impl Row {
     }
 }
 
-/// The form of policy files; [`Policy::from_json`] reads a list of them.
+/// The form of policy files; [`Policy::rows_from_json`] reads a list of them.
 impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -213,23 +213,41 @@ impl Policy {
     /// Adds a row, or replaces the one with the same pointer.
     pub fn with_row(mut self, row: Row) -> Self {
         let at = self.node_of(&row.pointer);
-        if let Some(old) = self.nodes[at].row {
-            self.rows[old] = row;
-        } else {
+        let Some(index) = self.nodes[at].row else {
             self.nodes[at].row = Some(self.rows.len());
             self.rows.push(row);
+            self.mark(self.rows.len() - 1);
+            return self;
+        };
+        let old = std::mem::replace(&mut self.rows[index], row);
+        if old.of.is_none() && !matches!(old.rule, Rule::Sum | Rule::Version) {
+            self.mark(index);
+            return self;
         }
-        let row = &self.rows[self.nodes[at].row.unwrap_or_default()];
+        // What the old row asked for on its way is asked for no more.
+        for node in &mut self.nodes {
+            (node.counts, node.asks) = (false, false);
+            node.siblings.clear();
+        }
+        (0..self.rows.len()).for_each(|index| self.mark(index));
+        self
+    }
+
+    /// Notes on the way to a row's place what merging must look at because of it.
+    fn mark(&mut self, index: usize) {
+        let row = self.rows[index].clone();
         let (sums, versions) = (row.rule == Rule::Sum, row.rule == Rule::Version);
-        let (of, pointer) = (row.of.clone(), row.pointer.clone());
-        let keys: Vec<String> = keys(&pointer).collect();
+        if !sums && !versions && row.of.is_none() {
+            return;
+        }
+        let keys: Vec<String> = keys(&row.pointer).collect();
         let mut at = 0;
         for (depth, key) in keys.iter().enumerate() {
             let node = &mut self.nodes[at];
             node.counts |= sums || versions;
             node.asks |= versions;
             if depth + 1 == keys.len()
-                && let Some(of) = &of
+                && let Some(of) = &row.of
             {
                 node.asks = true;
                 if !node.siblings.contains(of) {
@@ -239,7 +257,6 @@ impl Policy {
             at = self.child(at, key);
         }
         self.nodes[at].counts |= sums || versions;
-        self
     }
 
     /// Adds all rows of a list.

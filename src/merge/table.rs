@@ -21,6 +21,13 @@ macro_rules! policy_table {
     ($($pointer:literal $rule:ident $(of $key:literal)? $(, $flag:ident)* ; $sentence:literal)+) => {
         /// How the fields of a [`WorkflowState`](crate::message::WorkflowState) are merged unless
         /// told otherwise. Pointers start at the state; `*` stands for any key.
+        ///
+        /// | pointer | rule | | why |
+        /// |---|---|---|---|
+        $(#[doc = concat!(
+            "| `", $pointer, "` | [`", stringify!($rule), "`](Rule::", stringify!($rule), ")",
+            $(" of `", $key, "`",)? " |", $(" ", stringify!($flag),)* " | ", $sentence, " |",
+        )])+
         pub static STATE_ROWS: &[Row] = &[$({
             #[allow(unused_mut)]
             let mut row = Row::fixed($pointer, Rule::$rule, sibling!($($key)?), $sentence);

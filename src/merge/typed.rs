@@ -332,14 +332,17 @@ fn apply<T: Part>(
         }
     }
     match (decision, ours.as_mut(), theirs) {
-        (Decision::Take(Side::Ours) | Decision::New(_), ..) => {}
         (Decision::Take(Side::Theirs), _, theirs) => *ours = theirs.cloned(),
         (Decision::Conflict(cause), own, theirs) => {
             cx.conflict(cause, base, own.as_deref(), theirs);
         }
         (Decision::Members, Some(own), Some(theirs)) => own.merge(base, theirs, cx),
         (Decision::Version, Some(own), Some(theirs)) => cx.version(&*own, theirs),
-        (Decision::Members | Decision::Version, ..) => {}
+        // Ours is there already, and the last two are decided only where both sides are there.
+        (
+            Decision::Take(Side::Ours) | Decision::New(_) | Decision::Members | Decision::Version,
+            ..,
+        ) => {}
     }
 }
 

@@ -17,9 +17,9 @@ const THREE: &str = r#""agent_states":{"a1":{"status":"failed","progress":9}}"#;
 #[test]
 fn states_merge_by_the_table() {
     let folder = Folder::new();
-    let base = folder.write("base.json", &state(1, 0, ONE));
-    let ours = folder.write("ours.json", &state(2, 4, TWO));
-    let theirs = folder.write("theirs.json", &state(2, 3, THREE));
+    let base = folder.write("base.json", state(1, 0, ONE));
+    let ours = folder.write("ours.json", state(2, 4, TWO));
+    let theirs = folder.write("theirs.json", state(2, 3, THREE));
     let output = run(&["state", "merge", &base, &ours, &theirs], b"");
     assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""));
     let merged = state(3, 4, r#""agent_states":{"a1":{"status":"active","progress":9}}"#);
@@ -44,9 +44,9 @@ fn states_merge_by_the_table() {
 #[test]
 fn conflicts_are_told_with_their_sides() {
     let folder = Folder::new();
-    let base = folder.write("base.json", &state(1, 0, ONE));
-    let ours = folder.write("ours.json", &state(2, 3, TWO));
-    let theirs = folder.write("theirs.json", &state(2, 3, THREE));
+    let base = folder.write("base.json", state(1, 0, ONE));
+    let ours = folder.write("ours.json", state(2, 3, TWO));
+    let theirs = folder.write("theirs.json", state(2, 3, THREE));
     let files = ["state", "merge", &base, &ours, &theirs];
     let output = run(&files, b"");
     assert_eq!(output.status.code(), Some(1));
@@ -110,7 +110,7 @@ fn policies_come_from_files() {
     );
     // The built-in rows are a policy file.
     let printed = run(&["state", "policy", "--format", "json"], b"");
-    let all = folder.write("all.json", &out(&printed));
+    let all = folder.write("all.json", out(&printed));
     let output = run(&[&files[..], &["--policy", &all]].concat(), b"");
     assert_eq!(output.status.code(), Some(1));
     let human = out(&run(&["state", "policy"], b""));
@@ -126,10 +126,10 @@ fn policies_come_from_files() {
 #[test]
 fn differences_are_listed() {
     let folder = Folder::new();
-    let one = folder.write("one.json", &state(1, 0, ONE));
+    let one = folder.write("one.json", state(1, 0, ONE));
     let two = folder.write(
         "two.json",
-        &state(4, 0, r#""agent_states":{"a1":{"progress":1.0,"status":"active"}},"x":[1]"#),
+        state(4, 0, r#""agent_states":{"a1":{"progress":1.0,"status":"active"}},"x":[1]"#),
     );
     let output = run(&["state", "diff", &one, &two], b"");
     assert_eq!(output.status.code(), Some(1));

@@ -80,7 +80,10 @@ pub fn table(title: &str, mut rows: Vec<Row<'_>>) {
     }
     let counts = cfg!(feature = "count-alloc");
     println!("\n### {title}\n");
-    println!("| row | us | ratio | quartiles | goal |{}", if counts { " allocations |" } else { "" });
+    println!(
+        "| row | us | ratio | quartiles | goal |{}",
+        if counts { " allocations |" } else { "" }
+    );
     println!("|---|--:|--:|--:|--:|{}", if counts { "--:|" } else { "" });
     for (index, row) in rows.iter().enumerate() {
         let ratios = nanos[index].iter().zip(&nanos[0]).map(|(own, base)| own / base).collect();

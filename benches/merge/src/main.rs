@@ -19,8 +19,8 @@ use harness::{Row, row};
 use serde_json::Value;
 use smol_str::SmolStr;
 
-static CODEC: Codec = Codec::new(Mode::Strict)
-    .with_limits(Limits::DEFAULT.with_bytes(1 << 24).with_keys(1 << 20));
+static CODEC: Codec =
+    Codec::new(Mode::Strict).with_limits(Limits::DEFAULT.with_bytes(1 << 24).with_keys(1 << 20));
 
 fn agents(state: &WorkflowState) -> Agents {
     let agents = state.agent_states.as_ref().unwrap();

@@ -40,6 +40,7 @@ enum Format {
 
 /// How large documents may be.
 #[derive(clap::Args)]
+#[allow(clippy::struct_field_names, reason = "they name the options")]
 struct Bounds {
     /// The most bytes of one document.
     #[arg(long, default_value_t = 256 << 20, value_name = "N", help_heading = "Limits")]
@@ -177,7 +178,7 @@ fn states<const N: usize>(
     paths: [&str; N],
     texts: &[String; N],
     limits: &Limits,
-) -> Result<Option<Vec<(Header, WorkflowState)>>, Failure> {
+) -> Result<Option<[(Header, WorkflowState); N]>, Failure> {
     if texts.iter().any(|text| peek(text).kind != MessageKind::WorkflowState) {
         return Ok(None);
     }
@@ -191,7 +192,7 @@ fn states<const N: usize>(
             states.push((header, *state));
         }
     }
-    Ok(Some(states))
+    Ok(states.try_into().ok())
 }
 
 /// Where the body of a state message is.
@@ -205,36 +206,7 @@ struct Merged<'a> {
 }
 
 fn merged(args: &MergeArgs) -> Result2 {
-    let limits = args.bounds.limits();
-    let paths = [&*args.base, &*args.ours, &*args.theirs];
-    if paths.iter().filter(|path| **path == "-").count() > 1 {
-        return Err(Failure("only one document can be read from standard input".to_owned()));
-    }
-    let texts = [read(paths[0], &limits)?, read(paths[1], &limits)?, read(paths[2], &limits)?];
-    let states = states(paths, &texts, &limits)?;
-    let mut policy = if states.is_some() { Policy::state() } else { Policy::empty() };
-    if let Some(path) = &args.policy {
-        let rows = Policy::rows_from_json(&read(path, &limits)?, &limits);
-        policy = policy.with_rows(rows.map_err(|error| Failure(format!("{path}: {error}")))?);
-    }
-    let policy = policy.with_strategy(args.strategy).with_clock(&args.clock).map_err(failure)?;
-    let (value, conflicts) = match states.map(<[_; 3]>::try_from) {
-        Some(Ok([base, ours, theirs])) => {
-            if [&base.0, &ours.0, &theirs.0].iter().any(|header| **header != Header::new()) {
-                writeln!(anstream::stderr(), "coord: the headers of the messages are left out")?;
-            }
-            let mut merged = merge(&base.1, ours.1, &theirs.1, &policy);
-            for conflict in &mut merged.conflicts {
-                conflict.pointer.insert_str(0, BODY);
-            }
-            (Json::of(&Envelope::from(merged.value)).map_err(failure)?, merged.conflicts)
-        }
-        _ => {
-            let [base, ours, theirs] = &texts;
-            let merged = merge_json(base, ours, theirs, &policy, &limits).map_err(failure)?;
-            (merged.value, merged.conflicts)
-        }
-    };
+    let (value, conflicts) = combine(args)?;
     if let Some(path) = &args.output {
         std::fs::write(path, format!("{value}\n"))
             .map_err(|error| Failure(format!("cannot write {path}: {error}")))?;
@@ -255,6 +227,36 @@ fn merged(args: &MergeArgs) -> Result2 {
         }
     }
     Ok(if conflicts.is_empty() { Outcome::Fine } else { Outcome::Found })
+}
+
+/// Reads and merges the documents.
+fn combine(args: &MergeArgs) -> Result<(Json, Vec<Conflict>), Failure> {
+    let limits = args.bounds.limits();
+    let paths = [&*args.base, &*args.ours, &*args.theirs];
+    if paths.iter().filter(|path| **path == "-").count() > 1 {
+        return Err(Failure("only one document can be read from standard input".to_owned()));
+    }
+    let texts = [read(paths[0], &limits)?, read(paths[1], &limits)?, read(paths[2], &limits)?];
+    let states = states(paths, &texts, &limits)?;
+    let mut policy = if states.is_some() { Policy::state() } else { Policy::empty() };
+    if let Some(path) = &args.policy {
+        let rows = Policy::rows_from_json(&read(path, &limits)?, &limits);
+        policy = policy.with_rows(rows.map_err(|error| Failure(format!("{path}: {error}")))?);
+    }
+    let policy = policy.with_strategy(args.strategy).with_clock(&args.clock).map_err(failure)?;
+    let Some([base, ours, theirs]) = states else {
+        let [base, ours, theirs] = &texts;
+        let merged = merge_json(base, ours, theirs, &policy, &limits).map_err(failure)?;
+        return Ok((merged.value, merged.conflicts));
+    };
+    if [&base.0, &ours.0, &theirs.0].iter().any(|header| **header != Header::new()) {
+        writeln!(anstream::stderr(), "coord: the headers of the messages are left out")?;
+    }
+    let mut merged = merge(&base.1, ours.1, &theirs.1, &policy);
+    for conflict in &mut merged.conflicts {
+        conflict.pointer.insert_str(0, BODY);
+    }
+    Ok((Json::of(&Envelope::from(merged.value)).map_err(failure)?, merged.conflicts))
 }
 
 /// Tells people of conflicts.
@@ -292,8 +294,8 @@ fn differences(args: &DiffArgs) -> Result2 {
         return Err(Failure("only one document can be read from standard input".to_owned()));
     }
     let texts = [read(paths[0], &limits)?, read(paths[1], &limits)?];
-    let related: Option<Relation> = states(paths, &texts, &limits)?
-        .and_then(|states| Some(relation(&states.first()?.1, &states.get(1)?.1)));
+    let related: Option<Relation> =
+        states(paths, &texts, &limits)?.map(|[before, after]| relation(&before.1, &after.1));
     let changes = diff(&texts[0], &texts[1], &limits).map_err(failure)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     match args.format {

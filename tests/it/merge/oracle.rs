@@ -139,7 +139,7 @@ impl<'r> Oracle<'r> {
             return Err(Some(false));
         }
         let mut place = path.to_vec();
-        *place.last_mut().unwrap() = sibling.to_owned();
+        sibling.clone_into(place.last_mut().unwrap());
         // A merge of its own, so that nothing is noted twice.
         let mut other = Oracle { newer: self.newer, ..Oracle::new(self.rows, self.strategy) };
         let result = other.settled(&place, base, ours, theirs);

@@ -35,6 +35,11 @@ struct Done {
     phase: (u64, u64),
 }
 
+/// The replicas use whole percentages only.
+fn whole(percent: &Percent) -> u64 {
+    percent.as_str().parse().unwrap()
+}
+
 /// One update of a replica, as a writer makes it: the version counts up.
 fn update(state: &mut WorkflowState, done: &mut Done, rng: &mut Rng, time: usize) {
     state.state_version = Count::from(state.state_version.get() + 1);
@@ -47,8 +52,7 @@ fn update(state: &mut WorkflowState, done: &mut Done, rng: &mut Rng, time: usize
             if done.removed.contains(&name) {
                 return;
             }
-            let old =
-                agents.get(&name).and_then(|a| a.progress.as_ref()).map_or(0, |p| p.value() as u64);
+            let old = agents.get(&name).and_then(|a| a.progress.as_ref()).map_or(0, whole);
             let new = (old + 1 + rng.below(9) as u64).min(100);
             let agent = AgentState::new("active").with_progress(Percent::new(new as f64).unwrap());
             agents.insert(&name, agent);
@@ -80,7 +84,7 @@ fn update(state: &mut WorkflowState, done: &mut Done, rng: &mut Rng, time: usize
         _ => {
             let phase = state.current_phase.as_mut().unwrap();
             let mut now: u64 = phase.phase_id.as_ref().unwrap().to_string().parse().unwrap();
-            let mut progress = phase.progress.as_ref().unwrap().value() as u64;
+            let mut progress = whole(phase.progress.as_ref().unwrap());
             if rng.one_in(3) {
                 (now, progress) = (now + 1, 0);
             } else {
@@ -115,12 +119,12 @@ fn replicas_converge_whoever_meets_whom() {
             }
         }
         // Healed: everybody hears of everybody, in an order of its own, some of it twice.
-        let last = replicas.clone();
+        let healed = replicas.clone();
         for replica in &mut replicas {
             let mut order: Vec<usize> = (0..count).chain(0..count).collect();
             rng.shuffle(&mut order);
             for other in order {
-                replica.clone_from(&merge(&base, replica.clone(), &last[other], &policy).value);
+                replica.clone_from(&merge(&base, replica.clone(), &healed[other], &policy).value);
             }
         }
         let digests: BTreeSet<String> = replicas
@@ -141,7 +145,7 @@ fn replicas_converge_whoever_meets_whom() {
         let result = &replicas[0];
         let agents = result.agent_states.as_ref().unwrap();
         for (name, progress) in &done.progress {
-            let now = agents.get(name).map(|agent| agent.progress.as_ref().unwrap().value() as u64);
+            let now = agents.get(name).map(|agent| whole(agent.progress.as_ref().unwrap()));
             let expected = (!done.removed.contains(name)).then_some(*progress);
             assert_eq!(now, expected, "seed {seed}: {name}");
         }
@@ -160,8 +164,8 @@ fn replicas_converge_whoever_meets_whom() {
             done.phase.0.to_string(),
             "seed {seed}"
         );
-        assert!(phase.progress.as_ref().unwrap().value() as u64 == done.phase.1, "seed {seed}");
-        let newest = last.iter().map(|replica| replica.state_version.get()).max().unwrap();
+        assert_eq!(whole(phase.progress.as_ref().unwrap()), done.phase.1, "seed {seed}");
+        let newest = healed.iter().map(|replica| replica.state_version.get()).max().unwrap();
         assert!(result.state_version.get() >= newest, "seed {seed}");
     }
 }

@@ -148,4 +148,16 @@ fn the_more_precise_row_counts() {
         json(r#"{"v":1}"#, r#"{"v":2}"#, r#"{"v":3}"#, &replaced).value.as_str(),
         r#"{"v":3}"#
     );
+
+    // Nothing of a replaced row is left: equal changes add up no more, and nothing follows.
+    let counted =
+        Policy::empty().with_row(row("/v", Rule::Sum)).with_row(row("/w", Rule::Ours).of("v"));
+    assert_eq!(
+        json(r#"{"v":1}"#, r#"{"v":2}"#, r#"{"v":2}"#, &counted).value.as_str(),
+        r#"{"v":3}"#
+    );
+    let replaced = counted.with_row(row("/v", Rule::Manual)).with_row(row("/w", Rule::Highest));
+    let merged = json(r#"{"v":1,"w":1}"#, r#"{"v":2,"w":2}"#, r#"{"v":2,"w":3}"#, &replaced);
+    assert!(merged.is_clean());
+    assert_eq!(merged.value.as_str(), r#"{"v":2,"w":3}"#);
 }
