@@ -37,24 +37,36 @@ fn sqlite(error: rusqlite::Error) -> StorageError {
     meaning(&error)
 }
 
-/// Words folded one after the other, each step a bijection: whatever changes within one word, and
-/// any single bit, changes the sum. Not against forgers.
+/// Words folded into four lanes, so that a processor works on them side by side, and the lanes into
+/// one. Each step is a bijection of either side: whatever changes within one word, and any single
+/// bit, changes the sum. Not against forgers.
+#[allow(clippy::inline_always, reason = "otherwise reading back takes a third longer")]
+#[inline(always)]
 fn checksum(name: &[u8], number: u64, data: &[u8]) -> i64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    const BLOCK: usize = 32;
     fn fold(sum: u64, word: u64) -> u64 {
         (sum ^ word).wrapping_mul(ODD).rotate_left(29)
     }
-    let mut sum = fold(number, data.len() as u64);
-    for part in [name, data] {
-        let (words, rest) = part.as_chunks::<8>();
-        for word in words {
-            sum = fold(sum, u64::from_le_bytes(*word));
+    fn add(lanes: &mut [u64; 4], block: &[u8; BLOCK]) {
+        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+            *lane = fold(*lane, u64::from_le_bytes(*word));
         }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        sum = fold(sum, u64::from_le_bytes(last));
     }
-    sum.cast_signed()
+    let start = fold(fold(number, name.len() as u64), data.len() as u64);
+    let mut lanes = [1, 2, 3, 4].map(|lane| fold(start, lane));
+    for part in [name, data] {
+        let (blocks, rest) = part.as_chunks::<BLOCK>();
+        for block in blocks {
+            add(&mut lanes, block);
+        }
+        if !rest.is_empty() {
+            let mut last = [0; BLOCK];
+            last[..rest.len()].copy_from_slice(rest);
+            add(&mut lanes, &last);
+        }
+    }
+    lanes.into_iter().fold(start, fold).cast_signed()
 }
 
 /// A limit as `SQLite` takes it.
@@ -160,14 +172,18 @@ pub(super) fn read(
     while bytes <= limits.page_bytes
         && let Some(row) = rows.next().map_err(sqlite)?
     {
-        let record = record(row)?;
-        if record.position != expected {
-            let detail = format!("the record at {expected} is missing");
+        // The sum covers the position; if both are as expected there is no need to read it.
+        let sum: i64 = row.get(1).map_err(sqlite)?;
+        let data = row.get_ref(2).map_err(sqlite)?.as_blob().unwrap_or_default();
+        if checksum(&[], expected, data) != sum {
+            let record = record(row)?;
+            let detail =
+                format!("the record at {expected} is missing, {} follows", record.position);
             return Err(StorageError::Corrupt { detail });
         }
+        bytes += data.len();
+        found.push(Record::new(expected, data));
         expected += 1;
-        bytes += record.data.len();
-        found.push(record);
     }
     Ok(found)
 }
