@@ -43,6 +43,7 @@ mod journal;
 mod key;
 mod memory;
 mod store;
+pub mod view;
 
 pub use block::block_on;
 pub use error::StorageError;
