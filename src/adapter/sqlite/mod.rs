@@ -58,9 +58,11 @@
 mod check;
 mod connect;
 mod operations;
+mod whole;
 mod worker;
 
 pub use check::CheckReport;
+pub use whole::{Change, Contents, Item, Load, Loaded};
 
 use crate::storage::{
     Bounds, Cursor, Entry, Expect, Journal, Key, Page, Record, Scan, StorageError, StorageLimits,
@@ -174,7 +176,7 @@ pub enum Synchronous {
 pub struct Sqlite {
     workers: Arc<Workers>,
     path: Arc<Path>,
-    limits: StorageLimits,
+    options: Arc<SqliteOptions>,
 }
 
 impl Sqlite {
@@ -187,7 +189,8 @@ impl Sqlite {
     pub fn open(path: impl Into<PathBuf>, options: &SqliteOptions) -> Result<Self, StorageError> {
         let path: PathBuf = path.into();
         let workers = Workers::start(&path, options)?;
-        Ok(Sqlite { workers: Arc::new(workers), path: path.into(), limits: options.limits })
+        let options = Arc::new(options.clone());
+        Ok(Sqlite { workers: Arc::new(workers), path: path.into(), options })
     }
 
     /// Opens the file of a root, [`FILE_NAME`] in it. Blocks.
@@ -226,7 +229,7 @@ impl Sqlite {
 
 impl Store for Sqlite {
     fn limits(&self) -> StorageLimits {
-        self.limits
+        self.options.limits
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Entry>, StorageError> {
@@ -235,7 +238,7 @@ impl Store for Sqlite {
     }
 
     async fn put(&self, key: &Key, value: &[u8], expect: Expect) -> Result<u64, StorageError> {
-        self.limits.check_value(value.len())?;
+        self.options.limits.check_value(value.len())?;
         let write = Write::Put { key: key.clone(), value: value.into(), expect };
         Ok(self.workers.write(write).await?.end)
     }
@@ -245,18 +248,18 @@ impl Store for Sqlite {
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Page, StorageError> {
-        let (scan, limits) = (scan.clone(), self.limits);
+        let (scan, limits) = (scan.clone(), self.options.limits);
         self.workers.read(move |connection| operations::scan(connection, &scan, limits)).await
     }
 }
 
 impl Journal for Sqlite {
     fn limits(&self) -> StorageLimits {
-        self.limits
+        self.options.limits
     }
 
     async fn append<B: AsRef<[u8]> + Sync>(&self, batch: &[B]) -> Result<Range<u64>, StorageError> {
-        self.limits.check_batch(batch.iter().map(|data| data.as_ref().len()))?;
+        self.options.limits.check_batch(batch.iter().map(|data| data.as_ref().len()))?;
         let mut data = Vec::with_capacity(batch.iter().map(|data| data.as_ref().len()).sum());
         let mut ends = Vec::with_capacity(batch.len());
         for record in batch {
@@ -267,7 +270,7 @@ impl Journal for Sqlite {
     }
 
     async fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, StorageError> {
-        let limits = self.limits;
+        let limits = self.options.limits;
         self.workers.read(move |connection| operations::read(connection, from, limit, limits)).await
     }
 

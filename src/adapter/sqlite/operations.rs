@@ -1,6 +1,7 @@
 //! What is done with the file, in SQL. Nothing here waits.
 
 use super::connect::meaning;
+use super::whole::{Change, Contents, Item};
 use crate::storage::{
     Bounds, Cursor, Entry, Expect, Key, Page, Record, Scan, StorageError, StorageLimits,
 };
@@ -157,7 +158,17 @@ pub(super) fn read(
 ) -> Result<Vec<Record>> {
     // One moment for both questions.
     let moment = connection.unchecked_transaction().map_err(sqlite)?;
-    let bounds = bounds(&moment)?;
+    records(&moment, from, limit, limits)
+}
+
+/// The same, inside a transaction.
+pub(super) fn records(
+    moment: &Connection,
+    from: u64,
+    limit: usize,
+    limits: StorageLimits,
+) -> Result<Vec<Record>> {
+    let bounds = bounds(moment)?;
     let start = bounds.start(from)?;
     let limit = limit.min(limits.page_items).min(usize::try_from(bounds.len()).unwrap_or(limit));
     let mut found = Vec::with_capacity(limit);
@@ -217,6 +228,17 @@ pub(super) fn cursors(connection: &Connection) -> Result<Vec<Cursor>> {
         found.push(cursor_of(row)?);
     }
     Ok(found)
+}
+
+/// How much there is. Inside a transaction.
+pub(super) fn contents(moment: &Connection) -> Result<Contents> {
+    let sql =
+        "SELECT revision, (SELECT count(*) FROM entry), (SELECT count(*) FROM cursor) FROM state";
+    let bounds = bounds(moment)?;
+    let contents = |row: &Row<'_>| {
+        Ok(Contents::new(number(row, 0)?, bounds, number(row, 1)?, number(row, 2)?))
+    };
+    moment.query_row(sql, [], contents).map_err(sqlite)
 }
 
 /// Who wrote last, if it can be told.
@@ -281,7 +303,7 @@ impl<'c> Changes<'c> {
         statement.query_row([key.as_str()], |row| number(row, 0)).optional().map_err(sqlite)
     }
 
-    fn put(&mut self, key: &Key, value: &[u8], expect: Expect) -> Result<Range<u64>> {
+    pub(super) fn put(&mut self, key: &Key, value: &[u8], expect: Expect) -> Result<Range<u64>> {
         let found = self.found(key)?;
         expect.check(key, found)?;
         if found.is_some_and(|found| found > self.revision) {
@@ -289,14 +311,53 @@ impl<'c> Changes<'c> {
             return Err(StorageError::Corrupt { detail });
         }
         let revision = self.revision + 1;
+        self.insert(key, revision, value)?;
+        self.revision = revision;
+        self.changed = true;
+        Ok(0..revision)
+    }
+
+    /// Writes a value at a revision.
+    pub(super) fn insert(&self, key: &Key, revision: u64, value: &[u8]) -> Result<()> {
         let sum = checksum(key.as_str().as_bytes(), revision, value);
         let sql = "INSERT INTO entry (key, revision, checksum, value) VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT (key) DO UPDATE SET
                    revision = excluded.revision, checksum = excluded.checksum, value = excluded.value";
-        self.execute(sql, params![key.as_str(), revision.cast_signed(), sum, value])?;
+        self.execute(sql, params![key.as_str(), revision.cast_signed(), sum, value]).map(drop)
+    }
+
+    /// Makes an empty file go on behind a revision and at a position.
+    pub(super) fn start_at(&mut self, revision: u64, first: u64) {
         self.revision = revision;
+        self.bounds = Bounds::new(first, first);
         self.changed = true;
-        Ok(0..revision)
+    }
+
+    /// Changes an item in its place.
+    pub(super) fn rewrite(&mut self, item: &Item, change: Change) -> Result<()> {
+        let done = match (item, change) {
+            // A cursor has no value; it can only go.
+            (_, Change::Keep) | (Item::Contents(_), _) | (Item::Cursor(_), Change::Replace(_)) => {
+                return Ok(());
+            }
+            (Item::Entry(entry), Change::Replace(value)) => {
+                self.put(&entry.key, &value, Expect::Any)
+            }
+            (Item::Entry(entry), Change::Remove) => self.delete(&entry.key, Expect::Any),
+            (Item::Record(record), Change::Replace(data)) => self.replace(record.position, &data),
+            (Item::Record(record), Change::Remove) => self.replace(record.position, &[]),
+            (Item::Cursor(cursor), Change::Remove) => {
+                self.apply(&Write::RemoveCursor { name: cursor.name.clone() })
+            }
+        };
+        done.map(drop)
+    }
+
+    fn replace(&self, position: u64, data: &[u8]) -> Result<Range<u64>> {
+        let sql = "UPDATE record SET checksum = ?2, data = ?3 WHERE position = ?1";
+        let sum = checksum(&[], position, data);
+        self.execute(sql, params![position.cast_signed(), sum, data])?;
+        Ok(position..position + 1)
     }
 
     fn delete(&mut self, key: &Key, expect: Expect) -> Result<Range<u64>> {
@@ -311,7 +372,7 @@ impl<'c> Changes<'c> {
         Ok(0..1)
     }
 
-    fn append(&mut self, data: &[u8], ends: &[usize]) -> Result<Range<u64>> {
+    pub(super) fn append(&mut self, data: &[u8], ends: &[usize]) -> Result<Range<u64>> {
         let first = self.bounds.next;
         let mut start = 0;
         let sql = "INSERT INTO record (position, checksum, data) VALUES (?1, ?2, ?3)";
@@ -345,11 +406,16 @@ impl<'c> Changes<'c> {
             return Err(StorageError::CursorMoved { name: name.clone(), expected, found });
         }
         self.bounds.check(to)?;
+        self.place(name, to)?;
+        Ok(0..0)
+    }
+
+    /// Puts a cursor anywhere: trimming may have left it behind.
+    pub(super) fn place(&self, name: &Key, position: u64) -> Result<()> {
         let sql = "INSERT INTO cursor (name, position, checksum) VALUES (?1, ?2, ?3)
                    ON CONFLICT (name) DO UPDATE SET
                    position = excluded.position, checksum = excluded.checksum";
-        let sum = checksum(name.as_str().as_bytes(), to, &[]);
-        self.execute(sql, params![name.as_str(), to.cast_signed(), sum])?;
-        Ok(0..0)
+        let sum = checksum(name.as_str().as_bytes(), position, &[]);
+        self.execute(sql, params![name.as_str(), position.cast_signed(), sum]).map(drop)
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "an adapter may read the clock")]
 
 use super::SqliteOptions;
-use super::connect::{Failed, connect, meaning, patiently};
+use super::connect::{Failed, begin, connect, meaning, patiently};
 use super::operations::{self, Changes, Write};
 use crate::storage::StorageError;
 use rusqlite::Connection;
@@ -57,7 +57,7 @@ impl Workers {
         let limit = options.waiting.max(1);
         let writer = Writer {
             connection: connect(path, options)?,
-            label: format!("{} (pid {})", options.writer, std::process::id()),
+            label: options.label(),
             lock_timeout: options.lock_timeout,
         };
         let connection = connect(path, options)?;
@@ -231,27 +231,13 @@ impl Writer {
     /// One transaction. Nobody is answered before its commit, not even with a refusal: it may rest
     /// on a change of the same transaction.
     fn commit(&self, writes: &[&Write]) -> Result<(Vec<Outcome>, bool), StorageError> {
-        self.begin()?;
+        begin(&self.connection, self.lock_timeout)?;
         let result = self.carry_out(writes);
         if !self.connection.is_autocommit() {
             // After an error `SQLite` may have rolled back already.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         result
-    }
-
-    fn begin(&self) -> Result<(), StorageError> {
-        let begin = || {
-            let mut statement = self.connection.prepare_cached("BEGIN IMMEDIATE")?;
-            statement.execute([]).map_err(Failed::from)
-        };
-        patiently(self.lock_timeout, begin).map(drop).map_err(|failed| match failed {
-            Failed::Busy(waited) => {
-                StorageError::Busy { waited, writer: operations::writer(&self.connection) }
-            }
-            Failed::Sqlite(error) => meaning(&error),
-            Failed::Storage(error) => error,
-        })
     }
 
     fn carry_out(&self, writes: &[&Write]) -> Result<(Vec<Outcome>, bool), StorageError> {

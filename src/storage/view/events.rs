@@ -73,19 +73,15 @@ fn key_of(text: &str) -> Result<Option<RouteKey<'static>>, String> {
     let message = CODEC.parse_message(text).map_err(|error| error.to_string())?;
     let kind = message.kind();
     let envelope = message.decode().map_err(|error| error.to_string())?;
-    Ok(match &envelope.message {
-        Message::Event(body) => {
-            let event = &body.event;
-            let key =
-                RouteKey::new(event.type_name(), event.workflow.as_str(), event.phase.as_str());
-            Some(key.into_owned())
-        }
-        _ => {
-            let workflow = message.body().and_then(|body| body.get("workflow_id")?.as_text());
-            let workflow = workflow.as_deref().unwrap_or(GLOBAL);
-            RouteKey::of_message(kind, workflow).map(RouteKey::into_owned)
-        }
-    })
+    if let Message::Event(body) = &envelope.message {
+        let event = &body.event;
+        let key =
+            RouteKey::new(event.type_name(), event.workflow_id.as_str(), event.phase.as_str());
+        return Ok(Some(key.into_owned()));
+    }
+    let workflow = message.body().and_then(|body| body.get("workflow_id")?.as_text());
+    let workflow = workflow.as_deref().unwrap_or(GLOBAL);
+    Ok(RouteKey::of_message(kind, workflow).map(RouteKey::into_owned))
 }
 
 impl<J: Journal> Events<J> {

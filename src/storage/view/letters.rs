@@ -107,7 +107,7 @@ impl<S: Store> DeadLetters<S> {
     /// [`LetterAboutLetter`](ViewError::LetterAboutLetter); [`Refused`](ViewError::Refused).
     pub async fn add(&self, text: &str, now: &Timestamp) -> Result<StoredLetter, ViewError> {
         let letter = given::<DeadLetter>(text)?;
-        let millis = self.millis(now)?;
+        let millis = millis_of(now)?;
         let digest = Digest::of(text.as_bytes());
         let digest = digest.as_str().trim_start_matches("sha256:");
         let key = key([PREFIX, &format!("{millis:015}-{}", &digest[..16])])?;
@@ -121,14 +121,6 @@ impl<S: Store> DeadLetters<S> {
         Ok(new)
     }
 
-    fn millis(&self, now: &Timestamp) -> Result<u64, ViewError> {
-        let millis = now.unix_millis().and_then(|millis| u64::try_from(millis).ok());
-        millis.ok_or_else(|| ViewError::Refused {
-            kind: MessageKind::DeadLetter,
-            reason: format!("`{now}` is no time since 1970"),
-        })
-    }
-
     /// Removes the letters that are too many or too old, and returns how many there were.
     pub async fn thin(&self, now: &Timestamp) -> Result<u64, ViewError> {
         let entries = below(&self.store, PREFIX, None, usize::MAX).await?;
@@ -136,7 +128,7 @@ impl<S: Store> DeadLetters<S> {
         let oldest = match self.max_age {
             Some(age) => {
                 let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-                Some(key([PREFIX, &format!("{:015}", self.millis(now)?.saturating_sub(age))])?)
+                Some(key([PREFIX, &format!("{:015}", millis_of(now)?.saturating_sub(age))])?)
             }
             None => None,
         };
@@ -181,6 +173,14 @@ impl<S: Store> DeadLetters<S> {
     pub async fn remove(&self, key: &Key) -> Result<bool, ViewError> {
         Ok(self.store.delete(&checked(key)?, Expect::Any).await?)
     }
+}
+
+fn millis_of(now: &Timestamp) -> Result<u64, ViewError> {
+    let millis = now.unix_millis().and_then(|millis| u64::try_from(millis).ok());
+    millis.ok_or_else(|| ViewError::Refused {
+        kind: MessageKind::DeadLetter,
+        reason: format!("`{now}` is no time since 1970"),
+    })
 }
 
 /// A key of a letter; another view's entries are out of reach.
