@@ -62,7 +62,7 @@ mod whole;
 mod worker;
 
 pub use check::CheckReport;
-pub use whole::{Change, Contents, Item, Load, Loaded};
+pub use whole::{Change, Contents, Item, Load, LoadError, Loaded};
 
 use crate::storage::{
     Bounds, Cursor, Entry, Expect, Journal, Key, Page, Record, Scan, StorageError, StorageLimits,

@@ -3,7 +3,9 @@
 use super::connect::{begin, connect, meaning};
 use super::operations::{self, Changes};
 use super::{Sqlite, SqliteOptions};
-use crate::storage::{Bounds, Cursor, Entry, Expect, Record, Scan, StorageError};
+use crate::message::{IntoReport, Problem};
+use crate::scalar::{ErrorCategory, ErrorType};
+use crate::storage::{Bounds, Cursor, Entry, Expect, Key, Record, Scan, StorageError};
 use rusqlite::Connection;
 
 /// How many items are held at a time.
@@ -93,6 +95,61 @@ pub enum Change {
     Remove,
 }
 
+/// Why nothing was taken in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file refused.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// There is something in the file.
+    #[error("the store is not empty: {} values, {} records, {} cursors", .0.entries, .0.bounds.next - 1, .0.cursors)]
+    NotEmpty(Contents),
+    /// An item came before the [`Contents`].
+    #[error("the items do not start with what they are")]
+    NoContents,
+    /// A value is newer than the store that it comes from.
+    #[error("`{key}` has revision {revision}, higher than the last one, {last}")]
+    Newer {
+        /// Its key.
+        key: Key,
+        /// Its revision.
+        revision: u64,
+        /// The last revision of its store.
+        last: u64,
+    },
+    /// A record does not follow the one before.
+    #[error("record {position} stands where record {expected} should")]
+    Order {
+        /// Its position.
+        position: u64,
+        /// The position that should come.
+        expected: u64,
+    },
+    /// There are fewer or more items than announced.
+    #[error("{items} items came, {announced} were announced")]
+    Count {
+        /// How many came.
+        items: u64,
+        /// How many should.
+        announced: u64,
+    },
+}
+
+impl IntoReport for LoadError {
+    fn problem(&self) -> Problem {
+        let (error_type, advice) = match self {
+            LoadError::Storage(error) => return error.problem(),
+            LoadError::NotEmpty(_) => {
+                (ErrorType::Conflict, "Restore into a new file, or merge into this one.")
+            }
+            _ => (ErrorType::Corruption, "Dump the store again."),
+        };
+        Problem::new(ErrorCategory::State, error_type, self.to_string())
+            .with_suggestion("correct_and_retry", advice)
+    }
+}
+
 impl Sqlite {
     /// Visits everything at one moment, while others read and write. Blocks.
     ///
@@ -131,9 +188,9 @@ impl Sqlite {
     /// and keeps other writers waiting.
     ///
     /// # Errors
-    /// Those of the items; [`Unavailable`](StorageError::Unavailable) if the file is not empty and
-    /// should be, or the items do not belong together; other [`StorageError`]s.
-    pub fn load<E: From<StorageError>>(
+    /// Those of the items; [`LoadError`] if the file is not empty and should be, or the items do not
+    /// belong together.
+    pub fn load<E: From<LoadError> + From<StorageError>>(
         &self,
         how: Load,
         items: impl IntoIterator<Item = Result<Item, E>>,
@@ -142,7 +199,7 @@ impl Sqlite {
         self.changing(&connection, |changes| {
             let there = operations::contents(&connection)?;
             if how == Load::Restore && !there.is_empty() {
-                return Err(refused(format!("it is not empty: {}", counts(&there))).into());
+                return Err(LoadError::NotEmpty(there).into());
             }
             let mut loading = Loading {
                 connection: &connection,
@@ -242,15 +299,6 @@ fn walk<E: From<StorageError>>(
     Ok(())
 }
 
-fn refused(detail: String) -> StorageError {
-    StorageError::Unavailable { detail }
-}
-
-fn counts(contents: &Contents) -> String {
-    let Contents { bounds, entries, cursors, .. } = contents;
-    format!("{entries} values, {} records, {cursors} cursors", bounds.len())
-}
-
 struct Loading<'l, 'c> {
     connection: &'c Connection,
     changes: &'l mut Changes<'c>,
@@ -263,33 +311,34 @@ struct Loading<'l, 'c> {
 
 impl Loading<'_, '_> {
     /// What comes first says how much follows; what follows has to fit.
-    fn given(&self) -> Result<Contents, StorageError> {
-        self.given.ok_or_else(|| refused("the items do not start with their contents".to_owned()))
+    fn given(&self) -> Result<Contents, LoadError> {
+        self.given.ok_or(LoadError::NoContents)
     }
 
     /// Refuses a record that does not follow the one before.
-    fn follows(&mut self, record: &Record) -> Result<(), StorageError> {
+    fn follows(&mut self, record: &Record) -> Result<(), LoadError> {
         let expected = match self.last {
             Some(last) => last + 1,
             None => self.given()?.bounds.first,
         };
         if record.position != expected {
-            let what = format!("record {} follows where {expected} should", record.position);
-            return Err(refused(what));
+            return Err(LoadError::Order { position: record.position, expected });
         }
         self.last = Some(expected);
         Ok(())
     }
 
-    fn restore(&mut self, item: Item) -> Result<(), StorageError> {
+    fn restore(&mut self, item: Item) -> Result<(), LoadError> {
         match item {
             Item::Contents(contents) => {
                 self.given = Some(contents);
                 self.changes.start_at(contents.revision, contents.bounds.first);
             }
             Item::Entry(entry) => {
-                if entry.revision > self.given()?.revision {
-                    return Err(refused(format!("`{}` is newer than its store", entry.key)));
+                let last = self.given()?.revision;
+                if entry.revision > last {
+                    let Entry { key, revision, .. } = entry;
+                    return Err(LoadError::Newer { key, revision, last });
                 }
                 self.changes.insert(&entry.key, entry.revision, &entry.value)?;
                 self.done.entries += 1;
@@ -308,7 +357,7 @@ impl Loading<'_, '_> {
         Ok(())
     }
 
-    fn merge(&mut self, item: Item) -> Result<(), StorageError> {
+    fn merge(&mut self, item: Item) -> Result<(), LoadError> {
         match item {
             Item::Contents(contents) => self.given = Some(contents),
             Item::Entry(entry) => {
@@ -346,11 +395,12 @@ impl Loading<'_, '_> {
         self.done.differing += u64::from(!same);
     }
 
-    fn finish(self) -> Result<Loaded, StorageError> {
+    fn finish(self) -> Result<Loaded, LoadError> {
         let given = self.given()?;
         let Loaded { entries, records, cursors, kept, .. } = self.done;
-        if entries + records + cursors + kept != given.items() || records != given.bounds.len() {
-            return Err(refused(format!("there are fewer or more items than {}", counts(&given))));
+        let (items, announced) = (entries + records + cursors + kept, given.items());
+        if items != announced || records != given.bounds.len() {
+            return Err(LoadError::Count { items, announced });
         }
         Ok(self.done)
     }

@@ -22,6 +22,8 @@ mod security;
 mod show;
 mod sign;
 mod source;
+mod state;
+mod state_show;
 mod store;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -92,6 +94,8 @@ enum Verb {
     Migrate(migrate::Args),
     /// Look after the store.
     Store(store::Args),
+    /// Work with states of workflows.
+    State(state::Args),
     /// Print the completion script of a shell.
     #[command(
         after_help = "Example:\n  coord completions bash > ~/.local/share/bash-completion/completions/coord"
@@ -214,6 +218,7 @@ fn main() -> ExitCode {
         Verb::Deprecations(args) => deprecations::run(&args),
         Verb::Migrate(args) => migrate::run(&args),
         Verb::Store(args) => store::run(&args),
+        Verb::State(args) => state::run(&args),
         Verb::Completions { shell } => completions(shell),
     };
     match result {
