@@ -43,3 +43,4 @@ mod support;
 mod transport;
 mod validate;
 mod version;
+mod view;
