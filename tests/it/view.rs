@@ -475,7 +475,7 @@ fn one_of_many_takes_a_letter_or_releases_a_grant() {
     let store = MemoryStore::new();
     let letters = DeadLetters::new(store.clone());
     let allocations = Allocations::new(store);
-    for number in 0..scaled(20) as i64 {
+    for number in 0..i64::try_from(scaled(20)).unwrap() {
         let key = block_on(letters.add(&letter("x"), &at(number))).unwrap().key;
         let id = AllocationId::new(format!("alloc_{number}")).unwrap();
         block_on(allocations.grant(&workflow("wf"), &grant(id.as_str(), "partial"))).unwrap();
@@ -575,17 +575,10 @@ fn timeout(workflow: &str) -> String {
 fn events_are_kept_as_written_and_selected_by_pattern() {
     let journal = MemoryJournal::new();
     let events = Events::new(journal.clone());
-    let envelope = format!(
-        r#"{{"message_id":"m1", "event":{{"event_type":"PHASE_SKIPPED","workflow_id":"wf_2","phase":"x","data":{{"phase_id":1,"skip_reason":"","impact_assessment":""}}}}}}"#
-    );
+    let envelope = r#"{"message_id":"m1", "event":{"event_type":"PHASE_SKIPPED","workflow_id":"wf_2","phase":"x","data":{"phase_id":1,"skip_reason":"","impact_assessment":""}}}"#.to_owned();
     let request = r#"{"allocation_request":{"request_id":"r","workflow_id":"wf_1","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":1}}}"#;
-    let batch = [
-        timeout("wf_1"),
-        timeout("wf_2"),
-        envelope.clone(),
-        request.to_owned(),
-        registration("hub"),
-    ];
+    let batch =
+        [timeout("wf_1"), timeout("wf_2"), envelope, request.to_owned(), registration("hub")];
     assert_eq!(block_on(events.append(&batch)).unwrap(), 1..6);
     let (all, next) = block_on(events.read(1, 99)).unwrap();
     assert_eq!(next, 6);
