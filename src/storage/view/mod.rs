@@ -1,4 +1,4 @@
-//! Views: what the protocol keeps, over any [`Store`](super::Store) and [`Journal`](super::Journal).
+//! Views: what the protocol keeps, over any [`Store`] and [`Journal`](super::Journal).
 //!
 //! A view gives meaning to keys. It stores messages as they were read, byte for byte, so unknown
 //! fields and spellings survive, and types them on the way out. Several views, in any number of
