@@ -117,7 +117,7 @@ fn read(title: &str, folder: &Path) {
         row("rusqlite by hand", || {
             let (mut from, mut count) = (1, 0);
             loop {
-                let page = raw.read(from, PAGE as i64);
+                let page = raw.read(from, PAGE);
                 let Some((last, _)) = page.last() else { return count };
                 from = last + 1;
                 count += page.len();

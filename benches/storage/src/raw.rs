@@ -37,11 +37,11 @@ impl Raw {
     }
 
     /// All records from a position on, a page at a time, each copied.
-    pub fn read(&self, from: i64, limit: i64) -> Vec<(i64, Vec<u8>)> {
+    pub fn read(&self, from: i64, limit: usize) -> Vec<(i64, Vec<u8>)> {
         let sql = "SELECT position, checksum, data FROM record WHERE position >= ?1 ORDER BY position LIMIT ?2";
         let mut statement = self.0.prepare_cached(sql).unwrap();
-        let mut rows = statement.query([from, limit]).unwrap();
-        let mut found = Vec::with_capacity(limit as usize);
+        let mut rows = statement.query([from, limit as i64]).unwrap();
+        let mut found = Vec::with_capacity(limit);
         let mut sums = 0_i64;
         while let Some(row) = rows.next().unwrap() {
             sums ^= row.get::<_, i64>(1).unwrap();

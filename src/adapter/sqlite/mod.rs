@@ -51,7 +51,7 @@
 //! never polled.
 //!
 //! [`Journal::wait`] sees appends of this process at once, and those of
-//! others by asking `PRAGMA data_version` every 6 ms ([`SqliteOptions::with_poll`]) while somebody
+//! others by asking `PRAGMA data_version` every 8 ms ([`SqliteOptions::with_poll`]) while somebody
 //! waits, which takes less than 1 % of a core. While nobody does, the threads sleep.
 //!
 //! # Rules of the house
@@ -94,7 +94,7 @@ pub struct SqliteOptions {
     pub synchronous: Synchronous,
     /// How long to wait for the lock of other processes. 5 s unless set.
     pub lock_timeout: Duration,
-    /// How often to look for appends of other processes while somebody waits. 6 ms unless set.
+    /// How often to look for appends of other processes while somebody waits. 8 ms unless set.
     pub poll: Duration,
     /// The most bytes of the file, without its write-ahead log; no limit unless set.
     pub max_bytes: Option<u64>,
@@ -113,7 +113,7 @@ impl SqliteOptions {
             writer: writer.into(),
             synchronous: Synchronous::Full,
             lock_timeout: Duration::from_secs(5),
-            poll: Duration::from_millis(6),
+            poll: Duration::from_millis(8),
             max_bytes: None,
             create: true,
             waiting: 4_096,

@@ -5,7 +5,9 @@ use super::operations::{self, Changes};
 use super::{Sqlite, SqliteOptions};
 use crate::message::{IntoReport, Problem};
 use crate::scalar::{ErrorCategory, ErrorType};
-use crate::storage::{Bounds, Cursor, Entry, Expect, Key, Record, Scan, StorageError};
+use crate::storage::{
+    Bounds, Cursor, Entry, Expect, Key, Record, Scan, StorageError, StorageLimits,
+};
 use rusqlite::Connection;
 
 /// How many items are held at a time.
@@ -181,7 +183,7 @@ impl Sqlite {
         let moment = connection.unchecked_transaction().map_err(|error| meaning(&error))?;
         let contents = operations::contents(&moment)?;
         visit(Item::Contents(contents))?;
-        walk(&moment, contents, &self.options, visit)
+        walk(&moment, contents, visit)
     }
 
     /// Takes in what [`dump`](Self::dump) gave: all of it, or nothing if there is an error. Blocks,
@@ -203,6 +205,7 @@ impl Sqlite {
             }
             let mut loading = Loading {
                 connection: &connection,
+                limits: self.options.limits,
                 changes,
                 there,
                 given: None,
@@ -210,10 +213,7 @@ impl Sqlite {
                 done: Loaded::default(),
             };
             for item in items {
-                match how {
-                    Load::Restore => loading.restore(item?)?,
-                    Load::Merge => loading.merge(item?)?,
-                }
+                loading.take(item?, how)?;
             }
             Ok(loading.finish()?)
         })
@@ -238,7 +238,7 @@ impl Sqlite {
         self.changing(&connection, |changes| {
             let contents = operations::contents(&connection)?;
             each(&Item::Contents(contents))?;
-            walk(&connection, contents, &self.options, |item| {
+            walk(&connection, contents, |item| {
                 let change = each(&item)?;
                 Ok(changes.rewrite(&item, change)?)
             })
@@ -272,12 +272,12 @@ impl Sqlite {
 fn walk<E: From<StorageError>>(
     connection: &Connection,
     contents: Contents,
-    options: &SqliteOptions,
     mut visit: impl FnMut(Item) -> Result<(), E>,
 ) -> Result<(), E> {
+    let limits = StorageLimits::default();
     let mut scan = Scan::new("").with_limit(PAGE);
     loop {
-        let page = operations::scan(connection, &scan, options.limits)?;
+        let page = operations::scan(connection, &scan, limits)?;
         let Some(last) = page.entries.last() else { break };
         scan.after = Some(last.key.clone());
         for entry in page.entries {
@@ -286,7 +286,7 @@ fn walk<E: From<StorageError>>(
     }
     let mut from = contents.bounds.first;
     loop {
-        let records = operations::records(connection, from, PAGE, options.limits)?;
+        let records = operations::records(connection, from, PAGE, limits)?;
         let Some(last) = records.last() else { break };
         from = last.position + 1;
         for record in records {
@@ -301,6 +301,7 @@ fn walk<E: From<StorageError>>(
 
 struct Loading<'l, 'c> {
     connection: &'c Connection,
+    limits: StorageLimits,
     changes: &'l mut Changes<'c>,
     there: Contents,
     given: Option<Contents>,
@@ -313,6 +314,19 @@ impl Loading<'_, '_> {
     /// What comes first says how much follows; what follows has to fit.
     fn given(&self) -> Result<Contents, LoadError> {
         self.given.ok_or(LoadError::NoContents)
+    }
+
+    fn take(&mut self, item: Item, how: Load) -> Result<(), LoadError> {
+        match &item {
+            Item::Entry(Entry { value: bytes, .. }) | Item::Record(Record { data: bytes, .. }) => {
+                self.limits.check_value(bytes.len())?;
+            }
+            Item::Contents(_) | Item::Cursor(_) => {}
+        }
+        match how {
+            Load::Restore => self.restore(item),
+            Load::Merge => self.merge(item),
+        }
     }
 
     /// Refuses a record that does not follow the one before.
