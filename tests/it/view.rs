@@ -239,16 +239,27 @@ fn a_state_survives_a_writer_that_ends_half_way() {
             match result {
                 Ok(_) => {
                     completed += 1;
-                    assert_eq!((last, versions.len()), (5, keep + 1));
+                    // Written is written; only the thinning out may have failed.
+                    assert_eq!(last, 5);
+                    assert!(versions.len() - keep <= 2, "{versions:?}");
                 }
                 Err(error) => {
                     assert_eq!(error.to_string(), "the store is full: planted");
-                    // It may have been written, and the old ones not thinned out.
-                    let again = block_on(states.put(&state("wf", last + 1, ""), Some(last)));
-                    assert_eq!(again.unwrap().version(), last + 1);
-                    assert_eq!(block_on(states.versions(&workflow("wf"))).unwrap().len(), keep + 1);
+                    assert_eq!(last, 4);
                 }
             }
+            let again = block_on(states.put(&state("wf", last + 1, ""), Some(last)));
+            assert_eq!(again.unwrap().version(), last + 1);
+            let versions = block_on(states.versions(&workflow("wf"))).unwrap();
+            assert_eq!(versions.len(), keep + 1, "{versions:?}");
+            // So is a removal that ended half-way.
+            let failing = States::new(Faulty::new(&store, steps));
+            let id = workflow("wf");
+            if block_on(failing.remove(&id, last + 1)).is_err() {
+                let at = block_on(states.get(&id)).unwrap().map_or(0, |state| state.version());
+                let _ = block_on(states.remove(&id, at)).unwrap();
+            }
+            assert!(block_on(store.scan(&Scan::new(""))).unwrap().entries.is_empty());
         }
         assert!(completed > 20);
     }

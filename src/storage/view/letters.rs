@@ -13,7 +13,8 @@ pub(super) const PREFIX: &str = "dead-letter";
 /// Pattern: dead letter handling).
 ///
 /// Letters are ordered by when they were added. There are never more than a number of them, and
-/// none is older than an age; the oldest go first. A letter holds the message as it was received,
+/// none is older than an age; the oldest go first. To see to that, each addition looks at all of
+/// them, so keep their number to thousands. A letter holds the message as it was received,
 /// so what is replayed has the ids that it had, and receivers can tell that they know it.
 ///
 /// To replay without losing anything, [`get`](Self::get) a letter, deliver its

@@ -128,7 +128,8 @@ impl<S: Store> States<S> {
             let expect = entry.map_or(Expect::Absent, |entry| Expect::Revision(entry.revision));
             match self.store.put(&key, &value, expect).await {
                 Ok(_) => {
-                    self.thin(workflow).await?;
+                    // It is written, whatever comes now; the next one thins out again.
+                    let _ = self.thin(workflow).await;
                     return Ok(new);
                 }
                 Err(StorageError::Conflict { .. }) => {}
@@ -194,11 +195,17 @@ impl<S: Store> States<S> {
 
     /// Removes the state of a workflow with all its versions, and tells whether it was there.
     ///
+    /// If it fails half-way, the state is gone and calling it again removes the rest.
+    ///
     /// # Errors
     /// [`Version`](ViewError::Version) if it is not at the version that is given.
     pub async fn remove(&self, workflow: &WorkflowId, version: u64) -> Result<bool, ViewError> {
         let key = latest(workflow.as_str())?;
-        let Some(entry) = self.store.get(&key).await? else { return Ok(false) };
+        let Some(entry) = self.store.get(&key).await? else {
+            // An earlier call may have ended half-way.
+            self.remove_older(workflow).await?;
+            return Ok(false);
+        };
         let found = StoredState::read(&entry)?.version();
         let moved = |found| ViewError::Version { key: key.clone(), expected: Some(version), found };
         if found != version {
@@ -206,9 +213,7 @@ impl<S: Store> States<S> {
         }
         match self.store.delete(&key, Expect::Revision(entry.revision)).await {
             Ok(gone) => {
-                for entry in self.kept(workflow.as_str()).await? {
-                    self.store.delete(&entry.key, Expect::Any).await?;
-                }
+                self.remove_older(workflow).await?;
                 Ok(gone)
             }
             Err(StorageError::Conflict { .. }) => {
@@ -217,6 +222,13 @@ impl<S: Store> States<S> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn remove_older(&self, workflow: &WorkflowId) -> Result<(), ViewError> {
+        for entry in self.kept(workflow.as_str()).await? {
+            self.store.delete(&entry.key, Expect::Any).await?;
+        }
+        Ok(())
     }
 }
 
