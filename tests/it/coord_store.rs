@@ -309,7 +309,7 @@ fn state_show_lists_and_shows() {
         (Some(1), "coord: there is no state of `wf_9`\n")
     );
     let missing = show(&["wf_1", "--state-version", "9"]);
-    assert_eq!(err(&missing), "coord: there is no version 9 of state of `wf_1`\n");
+    assert_eq!(err(&missing), "coord: there is no version 9 of the state of `wf_1`\n");
     assert_eq!(show(&["a:b"]).status.code(), Some(2));
 
     block_on(open(&folder, "data").put(&key(&["state", "wf_1"]), b"\n{}", Expect::Any)).unwrap();

@@ -154,8 +154,11 @@ fn one(args: &Show, states: &States<Sqlite>, workflow: &WorkflowId) -> Result<Ou
     };
     let versions = block_on(states.versions(workflow))?;
     let Some(stored) = found else {
-        let what = args.state_version.map_or_else(String::new, |v| format!(" version {v} of"));
-        writeln!(anstream::stderr(), "coord: there is no{what} state of `{workflow}`")?;
+        let what = args.state_version.map_or_else(
+            || "state".to_owned(),
+            |version| format!("version {version} of the state"),
+        );
+        writeln!(anstream::stderr(), "coord: there is no {what} of `{workflow}`")?;
         return Ok(Outcome::Found);
     };
     let mut out = BufWriter::new(io::stdout());
