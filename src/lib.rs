@@ -61,7 +61,7 @@
 //! | [`route`] | routing keys, subscription patterns, tables of them, filters |
 //! | [`validate`] | all four levels of validation, and messages in Markdown and shell files |
 //! | [`transport`] | moving packets: the trait, an in-memory version, line framing |
-//! | [`storage`] | keeping state: key/value store and journal, as traits and in memory |
+//! | [`storage`] | keeping state: key/value store and journal, as traits and in memory; views of states, dead letters, events |
 //! | [`machine`] | requests, answers, circuit breaker, greeting, presence: state machines without I/O |
 //! | [`version`] | negotiation, compatibility, deprecation, migration |
 //! | `schema` | JSON Schema 2020-12 of all that is written (feature `schema`) |

@@ -34,6 +34,9 @@
 //! # Ok::<(), StorageError>(())
 //! ```
 //!
+//! What the protocol keeps in either, and under which keys, is a matter of [views](view): states,
+//! dead letters, registrations, grants and events.
+//!
 //! An implementation shows that it keeps these promises with the module `conformance` (feature
 //! `conformance`).
 
@@ -43,6 +46,7 @@ mod journal;
 mod key;
 mod memory;
 mod store;
+pub mod view;
 
 pub use block::block_on;
 pub use error::StorageError;

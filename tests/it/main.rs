@@ -17,6 +17,8 @@ mod coord_documents;
 #[cfg(feature = "cli")]
 mod coord_state;
 #[cfg(feature = "cli")]
+mod coord_store;
+#[cfg(feature = "cli")]
 mod coord_version;
 mod events;
 mod filter;
@@ -46,3 +48,4 @@ mod support;
 mod transport;
 mod validate;
 mod version;
+mod view;

@@ -322,6 +322,73 @@ fn a_lock_timeout_says_how_long_and_who() {
     assert_eq!(block_on(file.put(&key("a"), b"", Expect::Any)).unwrap(), 1);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_stopped_writer_is_named() {
+    let signal = |process: &Process, name: &str| {
+        let number = process.child.id().to_string();
+        assert!(Command::new("kill").args([name, &number]).status().unwrap().success());
+    };
+    let folder = Folder::new();
+    let timeout = Duration::from_millis(40);
+    let file = Sqlite::open(folder.file(), &options().with_lock_timeout(timeout)).unwrap();
+    let process = Process::start(&folder.file());
+    block_on(file.wait(1)).unwrap();
+    // It writes all the time, so sooner or later it is stopped while it holds the lock.
+    let error = loop {
+        signal(&process, "-STOP");
+        match block_on(file.append(&["x"])) {
+            Err(error) => break error,
+            Ok(_) => signal(&process, "-CONT"),
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let StorageError::Busy { waited, writer: Some(writer) } = &error else { panic!("{error:?}") };
+    assert!(*waited >= timeout);
+    // Our own last write may be the last that was committed.
+    let names = [process.child.id(), std::process::id()].map(|id| format!("test (pid {id})"));
+    assert!(names.contains(writer), "{writer}");
+    assert!(error.is_transient() && block_on(file.bounds()).is_ok());
+    // Nobody who is stopped for good stands in the way for good.
+    process.kill();
+    block_on(file.append(&["x"])).unwrap();
+    assert_eq!(block_on(file.check()).unwrap().problems, [""; 0]);
+}
+
+/// Opens the file, writes once, and ends.
+#[test]
+#[ignore = "started by processes_migrate_a_file_at_once"]
+fn a_process_that_opens() {
+    let Ok(path) = std::env::var("COORD_TEST_FILE") else { return };
+    let file = Sqlite::open(path, &options()).unwrap();
+    block_on(file.append(&[std::process::id().to_string()])).unwrap();
+}
+
+#[test]
+fn processes_migrate_a_file_at_once() {
+    for _ in 0..scaled(2) {
+        let folder = Folder::new();
+        Connection::open(folder.file()).unwrap().execute_batch(FIRST_SCHEMA).unwrap();
+        let processes: Vec<Child> = (0..5)
+            .map(|_| {
+                Command::new(std::env::current_exe().unwrap())
+                    .args(["--exact", "sqlite::a_process_that_opens", "--ignored"])
+                    .env("COORD_TEST_FILE", folder.file())
+                    .stdout(Stdio::null())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        for mut process in processes {
+            assert!(process.wait().unwrap().success());
+        }
+        let file = folder.open();
+        let report = block_on(file.check()).unwrap();
+        assert_eq!((report.records, report.problems.len()), (5, 0));
+        assert_eq!(block_on(file.put(&key("a"), b"", Expect::Any)).unwrap(), 42);
+    }
+}
+
 #[test]
 fn too_many_waiting_writes_are_refused() {
     let folder = Folder::new();
@@ -387,6 +454,72 @@ fn a_full_file_refuses_and_loses_nothing() {
     });
 }
 
+/// A small file system of its own, where this process may mount one.
+struct Small(Folder);
+
+impl Small {
+    fn mount(bytes: u64) -> Option<Self> {
+        let folder = Folder::new();
+        let size = format!("size={bytes}");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder.0);
+        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        mounted.then_some(Small(folder))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    let Some(disk) = Small::mount(2 << 20) else {
+        eprintln!(
+            "no file system may be mounted here; `a_full_file_refuses_and_loses_nothing` stands in"
+        );
+        return;
+    };
+    block_on(async {
+        let file = disk.0.open();
+        let filler = disk.0.write("filler", vec![0; 512 << 10]);
+        let mut written = Vec::new();
+        for round in 0..4 {
+            let error = loop {
+                let text = format!("{round} {}", written.len()).repeat(100);
+                match file.append(&[&text]).await {
+                    Ok(range) => {
+                        assert_eq!(range.start, written.len() as u64 + 1);
+                        written.push(text);
+                    }
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.reason(), "full", "{error}");
+            assert_eq!(file.bounds().await.unwrap(), Bounds::new(1, written.len() as u64 + 1));
+            // Room on the disk is all it takes to go on.
+            if round == 0 {
+                fs::remove_file(&filler).unwrap();
+            }
+        }
+        assert!(written.len() > 200, "{}", written.len());
+        drop(file);
+        let file = disk.0.open();
+        assert_eq!(file.check().await.unwrap().problems, [""; 0]);
+        let records = file.read(1, 10_000).await.unwrap();
+        assert!(
+            records.iter().map(|record| &*record.data).eq(written.iter().map(|t| t.as_bytes()))
+        );
+        // A copy that does not fit is an error and leaves nothing.
+        let error = file.backup(disk.0.0.join("copy")).await.unwrap_err();
+        assert_eq!(error.reason(), "full", "{error}");
+        let names = fs::read_dir(&disk.0.0).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.into_iter().all(|name| name.to_string_lossy().starts_with(FILE_NAME)));
+    });
+}
+
 #[test]
 fn what_is_no_store_is_refused() {
     let folder = Folder::new();
@@ -433,23 +566,23 @@ fn what_is_no_store_is_refused() {
     assert_eq!(foreign.query_row(tables, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
 }
 
+const FIRST_SCHEMA: &str = "
+    CREATE TABLE state (
+      id INTEGER PRIMARY KEY CHECK (id = 0), revision INTEGER NOT NULL, writer TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO state VALUES (0, 41, 'old (pid 1)');
+    CREATE TABLE entry (
+      key TEXT PRIMARY KEY, revision INTEGER NOT NULL, checksum INTEGER NOT NULL,
+      value BLOB NOT NULL
+    ) STRICT;
+    PRAGMA application_id = 0x636f6f72;
+    PRAGMA user_version = 1;";
+
 #[test]
 fn a_file_of_the_first_schema_gets_a_journal() {
     let folder = Folder::new();
     let old = Connection::open(folder.file()).unwrap();
-    old.execute_batch(
-        "CREATE TABLE state (
-           id INTEGER PRIMARY KEY CHECK (id = 0), revision INTEGER NOT NULL, writer TEXT NOT NULL
-         ) STRICT;
-         INSERT INTO state VALUES (0, 41, 'old (pid 1)');
-         CREATE TABLE entry (
-           key TEXT PRIMARY KEY, revision INTEGER NOT NULL, checksum INTEGER NOT NULL,
-           value BLOB NOT NULL
-         ) STRICT;
-         PRAGMA application_id = 0x636f6f72;
-         PRAGMA user_version = 1;",
-    )
-    .unwrap();
+    old.execute_batch(FIRST_SCHEMA).unwrap();
     drop(old);
     for revision in 42..45 {
         let file = folder.open();

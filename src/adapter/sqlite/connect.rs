@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "an adapter may read the clock and wait")]
 
-use super::{SqliteOptions, Synchronous};
+use super::{SqliteOptions, Synchronous, operations};
 use crate::storage::StorageError;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
@@ -98,6 +98,21 @@ pub(super) fn patiently<T>(
         std::thread::sleep(pause.min(left));
         pause = (pause * 2).min(Duration::from_millis(5));
     }
+}
+
+/// Starts a transaction that writes; waits for others that do.
+pub(super) fn begin(connection: &Connection, timeout: Duration) -> Result<(), StorageError> {
+    let begin = || {
+        let mut statement = connection.prepare_cached("BEGIN IMMEDIATE")?;
+        statement.execute([]).map_err(Failed::from)
+    };
+    patiently(timeout, begin).map(drop).map_err(|failed| match failed {
+        Failed::Busy(waited) => {
+            StorageError::Busy { waited, writer: operations::writer(connection) }
+        }
+        Failed::Sqlite(error) => meaning(&error),
+        Failed::Storage(error) => error,
+    })
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

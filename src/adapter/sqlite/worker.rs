@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "an adapter may read the clock")]
 
 use super::SqliteOptions;
-use super::connect::{Failed, connect, meaning, patiently};
+use super::connect::{Failed, begin, connect, meaning, patiently};
 use super::operations::{self, Changes, Write};
 use crate::storage::StorageError;
 use rusqlite::Connection;
@@ -23,6 +23,11 @@ use std::time::{Duration, Instant};
 /// The most writes, and about the most bytes, that share one commit.
 const GROUP_WRITES: usize = 512;
 const GROUP_BYTES: usize = 16 << 20;
+/// After how many written bytes the writer's page cache is emptied. `SQLite` may be built so that
+/// all connections of a process share one pool of pages. Once that is full, each page is dropped as
+/// soon as it is let go, and every insert reads the same pages again. So the pool is kept from
+/// filling up with pages of a journal, which nobody writes again.
+const CACHED_BYTES: usize = 64 << 10;
 
 /// What a write returns; the change says what it means.
 type Outcome = Result<Range<u64>, StorageError>;
@@ -52,7 +57,7 @@ impl Workers {
         let limit = options.waiting.max(1);
         let writer = Writer {
             connection: connect(path, options)?,
-            label: format!("{} (pid {})", options.writer, std::process::id()),
+            label: options.label(),
             lock_timeout: options.lock_timeout,
         };
         let connection = connect(path, options)?;
@@ -159,8 +164,11 @@ fn gone() -> StorageError {
     StorageError::Unavailable { detail: "its thread has ended".to_owned() }
 }
 
-/// Makes the reader look for new records now.
+/// Makes the reader look for new records now, if somebody waits for them.
 fn nudge(waiters: &Waiters, reads: &SyncSender<ReadJob>) {
+    if waiters.lock().waiting.is_empty() {
+        return;
+    }
     waiters.stale.store(true, Ordering::Release);
     // If the queue is full the reader is awake anyway, and looks when it is done.
     let _ = reads.try_send(Box::new(|_| {}));
@@ -175,6 +183,7 @@ struct Writer {
 impl Writer {
     /// Takes what waits, in groups, until the last handle is gone.
     fn run(&self, jobs: &Receiver<WriteJob>, appended: impl Fn()) {
+        let mut cached = 0;
         while let Ok(first) = jobs.recv() {
             let mut bytes = first.write.bytes();
             let mut group = vec![first];
@@ -187,6 +196,11 @@ impl Writer {
             }
             if self.group(group) {
                 appended();
+            }
+            cached += bytes;
+            if cached >= CACHED_BYTES {
+                cached = 0;
+                let _ = self.connection.execute_batch("PRAGMA shrink_memory");
             }
         }
     }
@@ -217,27 +231,13 @@ impl Writer {
     /// One transaction. Nobody is answered before its commit, not even with a refusal: it may rest
     /// on a change of the same transaction.
     fn commit(&self, writes: &[&Write]) -> Result<(Vec<Outcome>, bool), StorageError> {
-        self.begin()?;
+        begin(&self.connection, self.lock_timeout)?;
         let result = self.carry_out(writes);
         if !self.connection.is_autocommit() {
             // After an error `SQLite` may have rolled back already.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         result
-    }
-
-    fn begin(&self) -> Result<(), StorageError> {
-        let begin = || {
-            let mut statement = self.connection.prepare_cached("BEGIN IMMEDIATE")?;
-            statement.execute([]).map_err(Failed::from)
-        };
-        patiently(self.lock_timeout, begin).map(drop).map_err(|failed| match failed {
-            Failed::Busy(waited) => {
-                StorageError::Busy { waited, writer: operations::writer(&self.connection) }
-            }
-            Failed::Sqlite(error) => meaning(&error),
-            Failed::Storage(error) => error,
-        })
     }
 
     fn carry_out(&self, writes: &[&Write]) -> Result<(Vec<Outcome>, bool), StorageError> {

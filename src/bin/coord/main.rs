@@ -23,6 +23,7 @@ mod show;
 mod sign;
 mod source;
 mod state;
+mod state_show;
 mod store;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -92,7 +93,7 @@ enum Verb {
     Deprecations(deprecations::Args),
     /// Rewrite records of one protocol version in another.
     Migrate(migrate::Args),
-    /// Compare and merge states and other JSON documents.
+    /// Show, compare and merge states of workflows, and merge other JSON documents.
     State(state::Args),
     /// Look after the store.
     Store(store::Args),

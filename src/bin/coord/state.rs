@@ -1,7 +1,7 @@
 //! `coord state`
 
 use crate::input::open;
-use crate::{Failure, Outcome, Result2};
+use crate::{Failure, Outcome, Result2, state_show};
 use clap::{Subcommand, ValueEnum};
 use coordination_protocol::event::Codec;
 use coordination_protocol::finding::Mode;
@@ -22,6 +22,8 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Show the states of workflows as the store has them.
+    Show(state_show::Show),
     /// Merge two versions of a state, or of any JSON document, by what both started from.
     Merge(MergeArgs),
     /// Show what changed from one state, or any JSON document, to another.
@@ -151,6 +153,7 @@ fn strategy(text: &str) -> Result<Strategy, String> {
 
 pub(crate) fn run(args: &Args) -> Result2 {
     match &args.verb {
+        Verb::Show(args) => state_show::run(args),
         Verb::Merge(args) => merged(args),
         Verb::Diff(args) => differences(args),
         Verb::Policy(args) => policy(args),

@@ -28,11 +28,15 @@ fn state(version: u64, agents: &str, at: Now) -> WorkflowState {
         (name, AgentState::new("active").with_progress(progress))
     });
     WorkflowState::new(workflow(), version, at.timestamp())
-        .with_agent_states(Map::from_iter(agents))
+        .with_agent_states(agents.collect::<Map<_>>())
 }
 
 fn fresh(who: &str, seed: u64) -> StateSync {
     StateSync::new(name(who), workflow(), seed)
+}
+
+fn progress_of(agent: &AgentState) -> usize {
+    agent.progress.as_ref().unwrap().as_str().parse().unwrap()
 }
 
 /// The machine of a transcript.
@@ -61,7 +65,7 @@ impl Told for StateSync {
                     let progress = agent.progress.clone().unwrap();
                     (name, AgentState::new(*status).with_progress(progress))
                 });
-                state = state.with_agent_states(Map::from_iter(changed));
+                state = state.with_agent_states(changed.collect::<Map<_>>());
             }
             state
         };
@@ -397,8 +401,7 @@ impl World {
             .and_then(|state| state.agent_states.as_ref())
             .map(|agents| agents.iter().map(|(n, a)| (n.to_owned(), a.clone())).collect())
             .unwrap_or_default();
-        let known = agents.get(&agent).and_then(|agent| agent.progress.as_ref());
-        let progress = known.map_or(0, |known| known.value() as usize) + 1 + self.rng.below(3);
+        let progress = agents.get(&agent).map_or(0, progress_of) + 1 + self.rng.below(3);
         if progress > 100 {
             return None;
         }
@@ -462,9 +465,7 @@ fn converges(seed: u64, bug: Bug) -> Result<usize, String> {
         .map(|replica| {
             let state = replica.state().cloned().unwrap_or_else(|| state(0, "", now(0)));
             let agents = state.agent_states.unwrap_or_default();
-            let view = |(name, agent): (&str, &AgentState)| {
-                (name.to_owned(), agent.progress.as_ref().unwrap().value() as usize)
-            };
+            let view = |(name, agent): (&str, &AgentState)| (name.to_owned(), progress_of(agent));
             (state.state_version.get(), agents.iter().map(view).collect::<BTreeMap<_, _>>())
         })
         .collect();

@@ -2,9 +2,11 @@
 
 mod journal;
 mod replace;
+mod store;
 mod tally;
 
 use crate::input::open;
+use crate::place::Place;
 use crate::{Failure, Outcome, Result2};
 use coordination_protocol::event::Codec;
 use coordination_protocol::finding::Mode;
@@ -20,16 +22,28 @@ Examples:
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log      what would be lost?
   coord migrate --from 1.0.0 --to 1.1.0 events.log                replaces the file
   coord migrate --from 1.0.0 --to 1.1.0 --adapter flat-envelope,event-names - < old > new
+  coord migrate --from 1.1.0 --to 1.0.0 --store --dry-run         what would the store lose?
 
 Records are event lines and JSON documents. The file is replaced at once, when all of it is done;
 a run that was killed is taken up where it was by the same command. A record that cannot be
 migrated leaves the file as it is. From standard input, such records are left out.
+With --store, the states, registrations, grants, dead letters and events in the store are migrated
+in one transaction: all of them, or none. Other values stay as they are. An event that is dropped
+leaves an empty record, so that the others keep their positions.
 Adapters: event-names, flat-envelope, error-reports.
 Exit status: 0 if all records were migrated, 1 if some were not, 2 for usage and I/O errors.")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Args {
     /// The file to migrate; `-` or none reads standard input and writes standard output.
     #[arg(value_name = "FILE|-")]
     path: Option<String>,
+
+    /// Migrate the store instead of a file.
+    #[arg(long, conflicts_with = "path")]
+    store: bool,
+
+    #[command(flatten)]
+    place: Place,
 
     /// The protocol version of the records.
     #[arg(long, value_name = "VERSION", value_parser = crate::protocol)]
@@ -68,6 +82,13 @@ fn adapter(name: &str) -> Result<Adapter, String> {
     name.parse().map_err(|error: AdapterError| error.to_string())
 }
 
+fn migrator(args: &Args, limits: Limits) -> Migrator {
+    args.adapter.iter().fold(
+        Migrator::new().with_limits(limits).with_allow_loss(args.allow_loss),
+        |migrator, adapter| migrator.with_adapter(*adapter),
+    )
+}
+
 /// One migration: what is asked for, and what came of it so far.
 struct Job<'a> {
     args: &'a Args,
@@ -91,13 +112,9 @@ const TOLD: u64 = 20;
 impl<'a> Job<'a> {
     fn new(args: &'a Args, name: &str) -> Self {
         let limits = Limits::DEFAULT.with_bytes(args.max_bytes);
-        let migrator = args.adapter.iter().fold(
-            Migrator::new().with_limits(limits).with_allow_loss(args.allow_loss),
-            |migrator, adapter| migrator.with_adapter(*adapter),
-        );
         Job {
             args,
-            migrator,
+            migrator: migrator(args, limits),
             codec: Codec::new(Mode::Interop).with_limits(limits),
             name: name.to_owned(),
             tally: Tally::default(),
@@ -171,6 +188,9 @@ impl<'a> Job<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> Result2 {
+    if args.store {
+        return store::run(args);
+    }
     let path = args.path.as_deref().unwrap_or("-");
     if path == "-" || args.dry_run {
         return stream(args, path);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The most kinds of loss that are counted apart.
-const KINDS: usize = 1000;
+pub(super) const KINDS: usize = 1000;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tally {

@@ -1,0 +1,428 @@
+//! Going over all of a file at one moment: out of it, into it, and rewriting it.
+
+use super::connect::{begin, connect, meaning};
+use super::operations::{self, Changes};
+use super::{Sqlite, SqliteOptions};
+use crate::message::{IntoReport, Problem};
+use crate::scalar::{ErrorCategory, ErrorType};
+use crate::storage::{
+    Bounds, Cursor, Entry, Expect, Key, Record, Scan, StorageError, StorageLimits,
+};
+use rusqlite::Connection;
+
+/// How many items are held at a time.
+const PAGE: usize = 256;
+
+/// Something that is in a file. They come in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Item {
+    /// What follows, always once and first.
+    Contents(Contents),
+    /// A value, ordered by key.
+    Entry(Entry),
+    /// A record, ordered by position.
+    Record(Record),
+    /// A cursor, ordered by name.
+    Cursor(Cursor),
+}
+
+/// How much is in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Contents {
+    /// The last revision that was given.
+    pub revision: u64,
+    /// What the journal spans.
+    pub bounds: Bounds,
+    /// How many values there are.
+    pub entries: u64,
+    /// How many cursors there are.
+    pub cursors: u64,
+}
+
+impl Contents {
+    /// What a file should have.
+    pub const fn new(revision: u64, bounds: Bounds, entries: u64, cursors: u64) -> Self {
+        Contents { revision, bounds, entries, cursors }
+    }
+
+    /// Values, records and cursors together.
+    pub const fn items(&self) -> u64 {
+        self.entries + self.bounds.len() + self.cursors
+    }
+
+    /// Whether there is nothing, and never was a record.
+    pub const fn is_empty(&self) -> bool {
+        self.entries == 0 && self.cursors == 0 && self.bounds.next == 1
+    }
+}
+
+/// How [`Sqlite::load`] treats what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Load {
+    /// The file has to be empty, and becomes what was dumped: revisions, positions, cursors.
+    Restore,
+    /// What the file lacks is added. Values that are there stay, and so do cursors. Records are
+    /// appended, and the cursors that are added move with them.
+    Merge,
+}
+
+/// What a [`Sqlite::load`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// Values that were added.
+    pub entries: u64,
+    /// Records that were added.
+    pub records: u64,
+    /// Cursors that were added.
+    pub cursors: u64,
+    /// Values and cursors that were there already and stayed.
+    pub kept: u64,
+    /// Of these, how many had another content.
+    pub differing: u64,
+}
+
+/// What becomes of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// It stays.
+    Keep,
+    /// It gets this value. A value gets a new revision; a record keeps its position.
+    Replace(Vec<u8>),
+    /// It goes. A record becomes empty, so that the others keep their positions.
+    Remove,
+}
+
+/// Why nothing was taken in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file refused.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// There is something in the file.
+    #[error("the store is not empty: {} values, {} records, {} cursors", .0.entries, .0.bounds.next - 1, .0.cursors)]
+    NotEmpty(Contents),
+    /// An item came before the [`Contents`].
+    #[error("the items do not start with what they are")]
+    NoContents,
+    /// A value is newer than the store that it comes from.
+    #[error("`{key}` has revision {revision}, higher than the last one, {last}")]
+    Newer {
+        /// Its key.
+        key: Key,
+        /// Its revision.
+        revision: u64,
+        /// The last revision of its store.
+        last: u64,
+    },
+    /// A record does not follow the one before.
+    #[error("record {position} stands where record {expected} should")]
+    Order {
+        /// Its position.
+        position: u64,
+        /// The position that should come.
+        expected: u64,
+    },
+    /// There are fewer or more items than announced.
+    #[error("{items} items came, {announced} were announced")]
+    Count {
+        /// How many came.
+        items: u64,
+        /// How many should.
+        announced: u64,
+    },
+}
+
+impl IntoReport for LoadError {
+    fn problem(&self) -> Problem {
+        let (error_type, advice) = match self {
+            LoadError::Storage(error) => return error.problem(),
+            LoadError::NotEmpty(_) => {
+                (ErrorType::Conflict, "Restore into a new file, or merge into this one.")
+            }
+            _ => (ErrorType::Corruption, "Dump the store again."),
+        };
+        Problem::new(ErrorCategory::State, error_type, self.to_string())
+            .with_suggestion("correct_and_retry", advice)
+    }
+}
+
+impl Sqlite {
+    /// Visits everything at one moment, while others read and write. Blocks.
+    ///
+    /// ```
+    /// use coordination_protocol::adapter::sqlite::{Item, Sqlite, SqliteOptions};
+    /// use coordination_protocol::storage::{Journal, StorageError, block_on};
+    ///
+    /// # let root = std::env::temp_dir().join(format!("coord-doc-dump-{}", std::process::id()));
+    /// let file = Sqlite::open_in(&root, &SqliteOptions::new("dump"))?;
+    /// block_on(file.append(&["a", "b"]))?;
+    /// let mut records = 0;
+    /// file.dump(|item| {
+    ///     records += usize::from(matches!(item, Item::Record(_)));
+    ///     Ok::<(), StorageError>(())
+    /// })?;
+    /// assert_eq!(records, 2);
+    /// # drop(file);
+    /// # std::fs::remove_dir_all(root).unwrap();
+    /// # Ok::<(), StorageError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the visitor, and [`StorageError`]s.
+    pub fn dump<E: From<StorageError>>(
+        &self,
+        mut visit: impl FnMut(Item) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let connection = connect(self.path(), &self.options)?;
+        let moment = connection.unchecked_transaction().map_err(|error| meaning(&error))?;
+        let contents = operations::contents(&moment)?;
+        visit(Item::Contents(contents))?;
+        walk(&moment, contents, visit)
+    }
+
+    /// Takes in what [`dump`](Self::dump) gave: all of it, or nothing if there is an error. Blocks,
+    /// and keeps other writers waiting.
+    ///
+    /// # Errors
+    /// Those of the items; [`LoadError`] if the file is not empty and should be, or the items do not
+    /// belong together.
+    pub fn load<E: From<LoadError> + From<StorageError>>(
+        &self,
+        how: Load,
+        items: impl IntoIterator<Item = Result<Item, E>>,
+    ) -> Result<Loaded, E> {
+        let connection = connect(self.path(), &self.options)?;
+        self.changing(&connection, |changes| {
+            let there = operations::contents(&connection)?;
+            if how == Load::Restore && !there.is_empty() {
+                return Err(LoadError::NotEmpty(there).into());
+            }
+            let mut loading = Loading {
+                connection: &connection,
+                limits: self.options.limits,
+                changes,
+                there,
+                given: None,
+                last: None,
+                done: Loaded::default(),
+            };
+            for item in items {
+                loading.take(item?, how)?;
+            }
+            Ok(loading.finish()?)
+        })
+    }
+
+    /// Changes everything in one transaction: all of it, or nothing if there is an error. Blocks,
+    /// and keeps other writers waiting; readers see what was there before, until the end.
+    ///
+    /// A dry run visits the same items and changes nothing.
+    ///
+    /// # Errors
+    /// Those of the visitor, and [`StorageError`]s.
+    pub fn rewrite<E: From<StorageError>>(
+        &self,
+        dry_run: bool,
+        mut each: impl FnMut(&Item) -> Result<Change, E>,
+    ) -> Result<(), E> {
+        if dry_run {
+            return self.dump(|item| each(&item).map(drop));
+        }
+        let connection = connect(self.path(), &self.options)?;
+        self.changing(&connection, |changes| {
+            let contents = operations::contents(&connection)?;
+            each(&Item::Contents(contents))?;
+            walk(&connection, contents, |item| {
+                let change = each(&item)?;
+                Ok(changes.rewrite(&item, change)?)
+            })
+        })
+    }
+
+    /// One transaction that may be long.
+    fn changing<'c, T, E: From<StorageError>>(
+        &self,
+        connection: &'c Connection,
+        work: impl FnOnce(&mut Changes<'c>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let label = self.options.label();
+        begin(connection, self.options.lock_timeout)?;
+        let run = || {
+            let mut changes = Changes::start(connection, &label)?;
+            let result = work(&mut changes)?;
+            changes.finish(&label)?;
+            connection.execute_batch("COMMIT").map_err(|error| meaning(&error))?;
+            Ok(result)
+        };
+        let result = run();
+        if !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        result
+    }
+}
+
+/// Visits values, records and cursors, a page at a time, so that what was visited may be changed.
+fn walk<E: From<StorageError>>(
+    connection: &Connection,
+    contents: Contents,
+    mut visit: impl FnMut(Item) -> Result<(), E>,
+) -> Result<(), E> {
+    let limits = StorageLimits::default();
+    let mut scan = Scan::new("").with_limit(PAGE);
+    loop {
+        let page = operations::scan(connection, &scan, limits)?;
+        let Some(last) = page.entries.last() else { break };
+        scan.after = Some(last.key.clone());
+        for entry in page.entries {
+            visit(Item::Entry(entry))?;
+        }
+    }
+    let mut from = contents.bounds.first;
+    loop {
+        let records = operations::records(connection, from, PAGE, limits)?;
+        let Some(last) = records.last() else { break };
+        from = last.position + 1;
+        for record in records {
+            visit(Item::Record(record))?;
+        }
+    }
+    for cursor in operations::cursors(connection)? {
+        visit(Item::Cursor(cursor))?;
+    }
+    Ok(())
+}
+
+struct Loading<'l, 'c> {
+    connection: &'c Connection,
+    limits: StorageLimits,
+    changes: &'l mut Changes<'c>,
+    there: Contents,
+    given: Option<Contents>,
+    /// The last position that was taken in.
+    last: Option<u64>,
+    done: Loaded,
+}
+
+impl Loading<'_, '_> {
+    /// What comes first says how much follows; what follows has to fit.
+    fn given(&self) -> Result<Contents, LoadError> {
+        self.given.ok_or(LoadError::NoContents)
+    }
+
+    fn take(&mut self, item: Item, how: Load) -> Result<(), LoadError> {
+        match &item {
+            Item::Entry(Entry { value: bytes, .. }) | Item::Record(Record { data: bytes, .. }) => {
+                self.limits.check_value(bytes.len())?;
+            }
+            Item::Contents(_) | Item::Cursor(_) => {}
+        }
+        match how {
+            Load::Restore => self.restore(item),
+            Load::Merge => self.merge(item),
+        }
+    }
+
+    /// Refuses a record that does not follow the one before.
+    fn follows(&mut self, record: &Record) -> Result<(), LoadError> {
+        let expected = match self.last {
+            Some(last) => last + 1,
+            None => self.given()?.bounds.first,
+        };
+        if record.position != expected {
+            return Err(LoadError::Order { position: record.position, expected });
+        }
+        self.last = Some(expected);
+        Ok(())
+    }
+
+    fn restore(&mut self, item: Item) -> Result<(), LoadError> {
+        match item {
+            Item::Contents(contents) => {
+                self.given = Some(contents);
+                self.changes.start_at(contents.revision, contents.bounds.first);
+            }
+            Item::Entry(entry) => {
+                let last = self.given()?.revision;
+                if entry.revision > last {
+                    let Entry { key, revision, .. } = entry;
+                    return Err(LoadError::Newer { key, revision, last });
+                }
+                self.changes.insert(&entry.key, entry.revision, &entry.value)?;
+                self.done.entries += 1;
+            }
+            Item::Record(record) => {
+                self.follows(&record)?;
+                self.changes.append(&record.data, &[record.data.len()])?;
+                self.done.records += 1;
+            }
+            Item::Cursor(cursor) => {
+                self.given()?;
+                self.changes.place(&cursor.name, cursor.position)?;
+                self.done.cursors += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, item: Item) -> Result<(), LoadError> {
+        match item {
+            Item::Contents(contents) => self.given = Some(contents),
+            Item::Entry(entry) => {
+                self.given()?;
+                match operations::get(self.connection, &entry.key)? {
+                    None => {
+                        self.changes.put(&entry.key, &entry.value, Expect::Absent)?;
+                        self.done.entries += 1;
+                    }
+                    Some(there) => self.keep(there.value == entry.value),
+                }
+            }
+            Item::Record(record) => {
+                self.follows(&record)?;
+                self.changes.append(&record.data, &[record.data.len()])?;
+                self.done.records += 1;
+            }
+            Item::Cursor(Cursor { name, position }) => {
+                let first = self.given()?.bounds.first;
+                let position = self.there.bounds.next + position.saturating_sub(first);
+                match operations::cursor(self.connection, &name)? {
+                    None => {
+                        self.changes.place(&name, position)?;
+                        self.done.cursors += 1;
+                    }
+                    Some(there) => self.keep(there == position),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, same: bool) {
+        self.done.kept += 1;
+        self.done.differing += u64::from(!same);
+    }
+
+    fn finish(self) -> Result<Loaded, LoadError> {
+        let given = self.given()?;
+        let Loaded { entries, records, cursors, kept, .. } = self.done;
+        let (items, announced) = (entries + records + cursors + kept, given.items());
+        if items != announced || records != given.bounds.len() {
+            return Err(LoadError::Count { items, announced });
+        }
+        Ok(self.done)
+    }
+}
+
+impl SqliteOptions {
+    /// How a writer is named in the file.
+    pub(super) fn label(&self) -> String {
+        format!("{} (pid {})", self.writer, std::process::id())
+    }
+}

@@ -1,0 +1,208 @@
+//! Migrating everything in a store, in one transaction.
+
+use super::tally::KINDS;
+use super::{Args, TOLD, migrator};
+use crate::{Failure, Outcome, Result2};
+use coordination_protocol::adapter::sqlite::{Change, Item};
+use coordination_protocol::storage::{StorageError, view};
+use coordination_protocol::version::Migrator;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// What came of it, by kind of item.
+#[derive(Default)]
+struct Tally {
+    seen: u64,
+    changed: u64,
+    dropped: u64,
+    refused: u64,
+}
+
+struct Job<'a> {
+    args: &'a Args,
+    migrator: Migrator,
+    values: Tally,
+    events: Tally,
+    /// Values that no view of the protocol keeps.
+    others: u64,
+    /// How often something was lost, and where first.
+    losses: BTreeMap<String, (u64, String)>,
+}
+
+/// Nothing is to be committed.
+enum Stop {
+    Refused,
+    Failed(Failure),
+}
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Self {
+        Stop::Failed(error.into())
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::Failed(error.into())
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result2 {
+    let file = args.place.open_existing("migrate")?;
+    let mut job = Job {
+        args,
+        migrator: migrator(args, view::LIMITS),
+        values: Tally::default(),
+        events: Tally::default(),
+        others: 0,
+        losses: BTreeMap::new(),
+    };
+    let (mut items, mut last) = (0, 0);
+    let result = file.rewrite(args.dry_run, |item| {
+        if let Item::Contents(contents) = item {
+            last = contents.items();
+        }
+        let change = job.item(item)?;
+        // What is refused is told to the end, and then nothing is done.
+        if items == last && job.refused() > 0 {
+            return Err(Stop::Refused);
+        }
+        items += 1;
+        Ok(change)
+    });
+    match result {
+        Ok(()) | Err(Stop::Refused) => {}
+        Err(Stop::Failed(failure)) => return Err(failure),
+    }
+    job.report(&args.place.file().display().to_string())?;
+    Ok(if job.refused() == 0 { Outcome::Fine } else { Outcome::Found })
+}
+
+impl Job<'_> {
+    fn refused(&self) -> u64 {
+        self.values.refused + self.events.refused
+    }
+
+    fn item(&mut self, item: &Item) -> Result<Change, Stop> {
+        match item {
+            Item::Entry(entry) => {
+                let place = format!("`{}`", entry.key);
+                match view::message(&entry.key, &entry.value) {
+                    Ok(None) => {
+                        self.others += 1;
+                        Ok(Change::Keep)
+                    }
+                    Ok(Some(text)) => {
+                        let replaced = |text: &str| {
+                            view::replace(&entry.key, &entry.value, text)
+                                .map_err(|error| error.to_string())
+                        };
+                        self.one(text, &place, false, replaced)
+                    }
+                    Err(error) => {
+                        self.values.seen += 1;
+                        self.refuse(&place, &error.to_string(), false)
+                    }
+                }
+            }
+            // One that was dropped before.
+            Item::Record(record) if record.data.is_empty() => Ok(Change::Keep),
+            Item::Record(record) => {
+                let place = format!("record {}", record.position);
+                match std::str::from_utf8(&record.data) {
+                    Ok(text) => self.one(text, &place, true, |text| Ok(text.as_bytes().to_vec())),
+                    Err(error) => {
+                        self.events.seen += 1;
+                        self.refuse(&place, &error.to_string(), true)
+                    }
+                }
+            }
+            _ => Ok(Change::Keep),
+        }
+    }
+
+    fn tally(&mut self, event: bool) -> &mut Tally {
+        if event { &mut self.events } else { &mut self.values }
+    }
+
+    fn refuse(&mut self, place: &str, why: &str, event: bool) -> Result<Change, Stop> {
+        self.tally(event).refused += 1;
+        if self.refused() <= TOLD {
+            writeln!(anstream::stderr(), "coord: {place}: {why}")?;
+        }
+        Ok(Change::Keep)
+    }
+
+    fn one(
+        &mut self,
+        text: &str,
+        place: &str,
+        event: bool,
+        replaced: impl Fn(&str) -> Result<Vec<u8>, String>,
+    ) -> Result<Change, Stop> {
+        self.tally(event).seen += 1;
+        let migrated = match self.migrator.migrate(text, &self.args.from, &self.args.to) {
+            Ok(migrated) => migrated,
+            Err(error) => return self.refuse(place, &error.to_string(), event),
+        };
+        for loss in &migrated.losses {
+            let kind = format!("{} is lost: {}", loss.what, loss.reason);
+            let room = self.losses.len() < KINDS || self.losses.contains_key(&kind);
+            let kind = if room { kind } else { "other losses".to_owned() };
+            self.losses.entry(kind).or_insert_with(|| (0, place.to_owned())).0 += 1;
+        }
+        if self.args.verbose {
+            let mut errors = anstream::stderr();
+            for loss in &migrated.losses {
+                writeln!(errors, "{place}: {loss}")?;
+            }
+            for change in &migrated.changes {
+                writeln!(errors, "{place}: {change}")?;
+            }
+        }
+        match migrated.value {
+            None => {
+                self.tally(event).dropped += 1;
+                Ok(Change::Remove)
+            }
+            Some(new) if new == text => Ok(Change::Keep),
+            Some(new) => match replaced(&new) {
+                Ok(value) => {
+                    self.tally(event).changed += 1;
+                    Ok(Change::Replace(value))
+                }
+                Err(why) => self.refuse(place, &why, event),
+            },
+        }
+    }
+
+    fn report(&self, name: &str) -> io::Result<()> {
+        let refused = self.refused();
+        if let Some(more) = refused.checked_sub(TOLD).filter(|more| *more > 0) {
+            writeln!(anstream::stderr(), "coord: {more} more were not migrated")?;
+        }
+        let mut out = anstream::stdout();
+        for (what, Tally { seen, changed, dropped, refused }) in
+            [("messages", &self.values), ("records", &self.events)]
+        {
+            writeln!(
+                out,
+                "{name}: {seen} {what}: {changed} changed, {dropped} dropped, {refused} not migrated"
+            )?;
+        }
+        if self.others > 0 {
+            writeln!(out, "{name}: {} other values stay as they are", self.others)?;
+        }
+        for (kind, (times, place)) in &self.losses {
+            match times {
+                1 => writeln!(out, "  once, in {place}: {kind}")?,
+                _ => writeln!(out, "  {times} times, first in {place}: {kind}")?,
+            }
+        }
+        match (refused > 0, self.args.dry_run) {
+            (_, true) => writeln!(out, "dry run: nothing was changed"),
+            (true, false) => writeln!(out, "{name} was left as it is"),
+            (false, false) => Ok(()),
+        }
+    }
+}

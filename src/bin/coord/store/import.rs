@@ -1,0 +1,157 @@
+//! `coord store import`
+
+use super::line::{Chain, Read};
+use crate::place::Place;
+use crate::{Failure, Outcome, Result2, input};
+use coordination_protocol::adapter::sqlite::{Item, Load, LoadError, Loaded};
+use coordination_protocol::storage::StorageError;
+use std::io::{self, BufRead, Read as _, Write};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord store import store.jsonl --root new/data
+  coord store export --root old/data | coord store import - --root new/data
+  coord store import --merge store.jsonl
+
+The store has to be new or empty, and becomes what was exported: values with their revisions,
+records with their positions, cursors. With --merge, what is missing is added: values and cursors
+that are there stay, and records are appended behind those that are there, even if they are the
+same.
+All of it is taken in, or nothing.
+
+Exit status: 0 if all was taken in, 1 if the export is damaged or the store not empty, 2 for I/O
+errors.")]
+pub(super) struct Args {
+    /// The export; `-` or none is standard input.
+    #[arg(value_name = "FILE|-")]
+    from: Option<String>,
+
+    /// Add to a store that is not empty.
+    #[arg(long)]
+    merge: bool,
+
+    /// The most bytes of one line.
+    #[arg(long, default_value_t = 128 << 20, value_name = "N", help_heading = "Limits")]
+    max_bytes: usize,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Why nothing was taken in.
+enum Stop {
+    /// There is something wrong with what was given.
+    Found(String),
+    Failed(Failure),
+}
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Self {
+        Stop::Failed(error.into())
+    }
+}
+
+impl From<LoadError> for Stop {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Storage(error) => error.into(),
+            LoadError::NotEmpty(_) => Stop::Found(format!("{error}; --merge adds to it")),
+            other => Stop::Found(other.to_string()),
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result2 {
+    let input = input::open(args.from.as_deref().unwrap_or("-"))?;
+    let file = args.place.open("store import")?;
+    let how = if args.merge { Load::Merge } else { Load::Restore };
+    let lines =
+        Lines { input, limit: args.max_bytes, chain: Chain::new(), line: Vec::new(), ended: false };
+    match file.load(how, lines) {
+        Ok(done) => {
+            writeln!(io::stdout(), "{}: {}", args.place.file().display(), sentence(&done))?;
+            Ok(Outcome::Fine)
+        }
+        Err(Stop::Found(message)) => {
+            writeln!(anstream::stderr(), "coord: {message}; nothing was taken in")?;
+            Ok(Outcome::Found)
+        }
+        Err(Stop::Failed(failure)) => Err(failure),
+    }
+}
+
+fn sentence(done: &Loaded) -> String {
+    let Loaded { entries, records, cursors, kept, differing, .. } = done;
+    let taken = format!("{entries} values, {records} records and {cursors} cursors taken in");
+    if *kept == 0 {
+        return taken;
+    }
+    format!("{taken}; {kept} were there and stayed, {differing} of them with other content")
+}
+
+/// The items of an export.
+struct Lines {
+    input: input::Input,
+    limit: usize,
+    chain: Chain,
+    line: Vec<u8>,
+    ended: bool,
+}
+
+impl Lines {
+    /// The next line without its end; none behind the last one.
+    fn fill(&mut self) -> Result<Option<&[u8]>, Stop> {
+        self.line.clear();
+        let limit = self.limit as u64 + 1;
+        let mut part = self.input.reader.by_ref().take(limit);
+        if let Err(error) = part.read_until(b'\n', &mut self.line) {
+            let message = format!("cannot read {}: {error}", self.input.name);
+            return Err(Stop::Failed(Failure(message)));
+        }
+        if self.line.is_empty() {
+            return Ok(None);
+        }
+        if self.line.pop_if(|last| *last == b'\n').is_none() {
+            if self.line.len() > self.limit {
+                return Err(self.wrong(&format!("the line is longer than {} bytes", self.limit)));
+            }
+            return Err(self.wrong("the line is cut"));
+        }
+        Ok(Some(&self.line))
+    }
+
+    fn wrong(&self, what: &str) -> Stop {
+        Stop::Found(format!("{}:{}: {what}", self.input.name, self.chain.lines + 1))
+    }
+
+    fn read(&mut self) -> Result<Option<Item>, Stop> {
+        let number = self.chain.lines + 1;
+        if self.fill()?.is_none() {
+            return Err(self.wrong("the export is cut: its last line is missing"));
+        }
+        match self.chain.read(&self.line) {
+            Ok(Read::Item(item)) => Ok(Some(item)),
+            Ok(Read::End) => {
+                if self.fill()?.is_some() {
+                    return Err(self.wrong("there is more behind the end of the export"));
+                }
+                Ok(None)
+            }
+            Err(what) => Err(Stop::Found(format!("{}:{number}: {what}", self.input.name))),
+        }
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Item, Stop>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let read = self.read().transpose();
+        self.ended = !matches!(read, Some(Ok(_)));
+        read
+    }
+}

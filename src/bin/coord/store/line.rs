@@ -1,0 +1,170 @@
+//! The lines of an export.
+//!
+//! ```text
+//! {"sum":"5d2f…","store":{"format":1,"revision":2,"first":1,"next":2,"entries":1,"cursors":1}}
+//! {"sum":"09ab…","entry":{"key":"state/wf_001","revision":2,"text":"…"}}
+//! {"sum":"77c0…","record":{"position":1,"base64":"…"}}
+//! {"sum":"e1e1…","cursor":{"name":"monitor","position":2}}
+//! {"sum":"4c3d…","end":{"lines":5}}
+//! ```
+//!
+//! `sum` is 16 hexadecimal digits of the SHA-256 over the sum of the line before and the rest of
+//! this line, so a line that was changed, lost, added or moved is seen where it happened. Bytes are
+//! `text` where they are UTF-8, else `base64`.
+
+use base64ct::{Base64, Encoding as _};
+use coordination_protocol::adapter::sqlite::{Contents, Item};
+use coordination_protocol::scalar::Digest;
+use coordination_protocol::storage::{Bounds, Cursor, Entry, Key, Record};
+use serde::{Deserialize, Serialize};
+
+/// The version of the format.
+const FORMAT: u32 = 1;
+const DIGITS: usize = 16;
+const BEFORE: &str = "{\"sum\":\"";
+const BEHIND: &str = "\",";
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Line {
+    Store {
+        format: u32,
+        revision: u64,
+        first: u64,
+        next: u64,
+        entries: u64,
+        cursors: u64,
+    },
+    Entry {
+        key: String,
+        revision: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        base64: Option<String>,
+    },
+    Record {
+        position: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        base64: Option<String>,
+    },
+    Cursor {
+        name: String,
+        position: u64,
+    },
+    End {
+        lines: u64,
+    },
+}
+
+/// What a line says.
+pub(super) enum Read {
+    Item(Item),
+    /// The last line.
+    End,
+}
+
+/// Counts the lines and chains their sums.
+pub(super) struct Chain {
+    sum: String,
+    pub(super) lines: u64,
+}
+
+impl Chain {
+    pub(super) fn new() -> Self {
+        Chain { sum: String::new(), lines: 0 }
+    }
+
+    fn next(&mut self, rest: &str) -> &str {
+        let digest = Digest::of([&self.sum, rest].concat().as_bytes());
+        let hex = digest.as_str().trim_start_matches("sha256:");
+        hex[..DIGITS].clone_into(&mut self.sum);
+        self.lines += 1;
+        &self.sum
+    }
+
+    pub(super) fn item(&mut self, item: Item) -> Result<String, String> {
+        self.write(&match item {
+            Item::Contents(Contents { revision, bounds, entries, cursors, .. }) => {
+                let Bounds { first, next, .. } = bounds;
+                Line::Store { format: FORMAT, revision, first, next, entries, cursors }
+            }
+            Item::Entry(Entry { key, value, revision, .. }) => {
+                let (text, base64) = spell(&value);
+                Line::Entry { key: key.to_string(), revision, text, base64 }
+            }
+            Item::Record(Record { position, data, .. }) => {
+                let (text, base64) = spell(&data);
+                Line::Record { position, text, base64 }
+            }
+            Item::Cursor(Cursor { name, position, .. }) => {
+                Line::Cursor { name: name.to_string(), position }
+            }
+            other => return Err(format!("an export has no room for {other:?}")),
+        })
+    }
+
+    pub(super) fn end(&mut self) -> Result<String, String> {
+        self.write(&Line::End { lines: self.lines + 1 })
+    }
+
+    fn write(&mut self, line: &Line) -> Result<String, String> {
+        let json = serde_json::to_string(line).map_err(|error| error.to_string())?;
+        let rest = &json[1..];
+        let sum = self.next(rest);
+        Ok(format!("{BEFORE}{sum}{BEHIND}{rest}\n"))
+    }
+
+    /// Reads the next line, without its end.
+    pub(super) fn read(&mut self, line: &[u8]) -> Result<Read, String> {
+        let parts = std::str::from_utf8(line).ok().and_then(|line| {
+            let (sum, rest) = line.strip_prefix(BEFORE)?.split_once(BEHIND)?;
+            Some((sum, rest))
+        });
+        let Some((sum, rest)) = parts else {
+            return Err("this is no line of an export, or it is damaged".to_owned());
+        };
+        if self.next(rest) != sum {
+            return Err("the line is damaged, or one before it is missing".to_owned());
+        }
+        let line = serde_json::from_str(&format!("{{{rest}")).map_err(|error| error.to_string())?;
+        let key = |text: String| Key::parse(&text).map_err(|error| format!("`{text}`: {error}"));
+        Ok(Read::Item(match line {
+            Line::Store { format: FORMAT, revision, first, next, entries, cursors } => {
+                if first == 0 || next < first {
+                    return Err(format!("a journal cannot span {first} to {next}"));
+                }
+                Item::Contents(Contents::new(revision, Bounds::new(first, next), entries, cursors))
+            }
+            Line::Store { format, .. } => {
+                return Err(format!("its format is {format}, this program knows {FORMAT}"));
+            }
+            Line::Entry { key: name, revision, text, base64 } => {
+                Item::Entry(Entry::new(key(name)?, bytes(text, base64)?, revision))
+            }
+            Line::Record { position, text, base64 } => {
+                Item::Record(Record::new(position, bytes(text, base64)?))
+            }
+            Line::Cursor { name, position } => Item::Cursor(Cursor::new(key(name)?, position)),
+            Line::End { lines } if lines == self.lines => return Ok(Read::End),
+            Line::End { lines } => return Err(format!("this should be line {lines}")),
+        }))
+    }
+}
+
+fn spell(bytes: &[u8]) -> (Option<String>, Option<String>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(_) => (None, Some(Base64::encode_string(bytes))),
+    }
+}
+
+fn bytes(text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, String> {
+    match (text, base64) {
+        (Some(text), None) => Ok(text.into_bytes()),
+        (None, Some(base64)) => Base64::decode_vec(&base64).map_err(|error| error.to_string()),
+        _ => Err("it needs either `text` or `base64`".to_owned()),
+    }
+}

@@ -1,0 +1,169 @@
+//! Grants of resources.
+
+use super::{Head, ViewError, below, given, join, key, stored};
+use crate::message::AllocationResponse;
+use crate::scalar::{AllocationId, AllocationStatus, WorkflowId};
+use crate::storage::{Entry, Expect, Key, StorageError, Store};
+
+pub(super) const PREFIX: &str = "allocation";
+const INDEX: &str = "allocation-of";
+
+/// Grants that are not yet released, by identifier and by workflow (specification, Resource
+/// Allocation Schema).
+///
+/// The answer that grants something does not name the workflow, so the caller does.
+///
+/// ```
+/// use coordination_protocol::WorkflowId;
+/// use coordination_protocol::scalar::AllocationId;
+/// use coordination_protocol::storage::view::{Allocations, ViewError};
+/// use coordination_protocol::storage::{MemoryStore, block_on};
+///
+/// let answer = r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","allocated_resources":{"allocation_id":"alloc_1","agents":3}}}"#;
+/// block_on(async {
+///     let allocations = Allocations::new(MemoryStore::new());
+///     let workflow = WorkflowId::new("wf_001").unwrap();
+///     allocations.grant(&workflow, answer).await?;
+///     assert_eq!(allocations.of(&workflow).await?[0].text, answer);
+///
+///     let id = AllocationId::new("alloc_1").unwrap();
+///     let released = allocations.release(&id).await?.unwrap();
+///     assert_eq!(released.workflow, workflow);
+///     // Of two that release it, one gets it.
+///     assert!(allocations.release(&id).await?.is_none());
+///     Ok::<(), ViewError>(())
+/// })?;
+/// # Ok::<(), ViewError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Allocations<S> {
+    store: S,
+}
+
+/// A grant as it stands in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Grant {
+    /// The workflow that holds it.
+    pub workflow: WorkflowId,
+    /// What its release names.
+    pub allocation: AllocationId,
+    /// The answer that granted it, as it was written.
+    pub text: String,
+    /// The same, typed.
+    pub response: AllocationResponse,
+}
+
+impl Grant {
+    fn read(entry: &Entry) -> Result<Self, ViewError> {
+        let (line, text, response) = stored::<AllocationResponse>(entry, Head::Workflow)?;
+        let damaged = |reason: String| ViewError::damaged(&entry.key, reason);
+        let workflow = WorkflowId::new(line).map_err(|error| damaged(error.to_string()))?;
+        let grant =
+            Grant::of(workflow, text, response).map_err(|error| damaged(error.to_string()))?;
+        if key_of(&grant.allocation)? != entry.key {
+            return Err(damaged(format!("it holds the grant `{}`", grant.allocation)));
+        }
+        Ok(grant)
+    }
+
+    fn of(
+        workflow: WorkflowId,
+        text: &str,
+        response: AllocationResponse,
+    ) -> Result<Self, ViewError> {
+        let refused = |reason: String| ViewError::NotAGrant { reason };
+        if !matches!(response.status, AllocationStatus::Approved | AllocationStatus::Partial) {
+            return Err(refused(format!("its status is `{}`", response.status)));
+        }
+        let allocation = response
+            .allocation_id()
+            .ok_or_else(|| refused("it has no allocation_id".to_owned()))?;
+        Ok(Grant { workflow, allocation, text: text.to_owned(), response })
+    }
+}
+
+impl<S: Store> Allocations<S> {
+    /// Grants in a store.
+    pub const fn new(store: S) -> Self {
+        Allocations { store }
+    }
+
+    /// Notes a grant. Doing so again, with the same answer, changes nothing.
+    ///
+    /// # Errors
+    /// [`NotAGrant`](ViewError::NotAGrant) for an answer that is neither `approved` nor `partial`,
+    /// or has no `allocation_id`; [`Exists`](ViewError::Exists) if the identifier is taken.
+    pub async fn grant(&self, workflow: &WorkflowId, text: &str) -> Result<Grant, ViewError> {
+        let response = given::<AllocationResponse>(text)?;
+        let grant = Grant::of(workflow.clone(), text, response)?;
+        let key = key_of(&grant.allocation)?;
+        let value = join(workflow.as_str(), text);
+        // The index comes first and goes last: what it does not lead to is passed over.
+        let index = index_of(workflow, &grant.allocation)?;
+        self.store.put(&index, b"", Expect::Any).await?;
+        match self.store.put(&key, &value, Expect::Absent).await {
+            Ok(_) => Ok(grant),
+            Err(StorageError::Conflict { .. }) => match self.store.get(&key).await? {
+                Some(there) if *there.value == *value => Ok(grant),
+                _ => Err(ViewError::Exists { key }),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The grant of an identifier.
+    pub async fn get(&self, allocation: &AllocationId) -> Result<Option<Grant>, ViewError> {
+        let found = self.store.get(&key_of(allocation)?).await?;
+        found.as_ref().map(Grant::read).transpose()
+    }
+
+    /// All grants of a workflow, ordered by identifier.
+    pub async fn of(&self, workflow: &WorkflowId) -> Result<Vec<Grant>, ViewError> {
+        let prefix = key([INDEX, workflow.as_str()])?;
+        let mut grants = Vec::new();
+        for entry in below(&self.store, prefix.as_str(), None, usize::MAX).await? {
+            let allocation = entry.key.segments().nth(2).unwrap_or_default().into_owned();
+            let allocation = AllocationId::new(allocation)
+                .map_err(|error| ViewError::damaged(&entry.key, error))?;
+            let found = self.get(&allocation).await?;
+            grants.extend(found.filter(|grant| grant.workflow == *workflow));
+        }
+        Ok(grants)
+    }
+
+    /// Up to `limit` grants of all workflows, ordered by identifier, behind one of them.
+    pub async fn list(
+        &self,
+        after: Option<&AllocationId>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, ViewError> {
+        let after = after.map(key_of).transpose()?;
+        let entries = below(&self.store, PREFIX, after.as_ref(), limit).await?;
+        entries.iter().map(Grant::read).collect()
+    }
+
+    /// Takes a grant out and returns it; none if it is not there, or not any more.
+    pub async fn release(&self, allocation: &AllocationId) -> Result<Option<Grant>, ViewError> {
+        let key = key_of(allocation)?;
+        let Some(entry) = self.store.get(&key).await? else { return Ok(None) };
+        let grant = Grant::read(&entry)?;
+        match self.store.delete(&key, Expect::Revision(entry.revision)).await {
+            Ok(true) => {}
+            // A grant never changes, so another one released it.
+            Ok(false) | Err(StorageError::Conflict { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        // It is released, whatever comes now: an index that leads nowhere is passed over.
+        let _ = self.store.delete(&index_of(&grant.workflow, allocation)?, Expect::Any).await;
+        Ok(Some(grant))
+    }
+}
+
+fn key_of(allocation: &AllocationId) -> Result<Key, ViewError> {
+    key([PREFIX, allocation.as_str()])
+}
+
+fn index_of(workflow: &WorkflowId, allocation: &AllocationId) -> Result<Key, ViewError> {
+    key([INDEX, workflow.as_str(), allocation.as_str()])
+}

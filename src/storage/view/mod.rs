@@ -1,0 +1,212 @@
+//! Views: what the protocol keeps, over any [`Store`] and [`Journal`](super::Journal).
+//!
+//! A view gives meaning to keys. It stores messages as they were read, byte for byte, so unknown
+//! fields and spellings survive, and types them on the way out. Several views, in any number of
+//! processes, may work on one store at the same time.
+//!
+//! | view | over | keeps |
+//! |---|---|---|
+//! | [`States`] | a store | the latest state of each workflow, and some versions before it |
+//! | [`DeadLetters`] | a store | messages that could not be delivered, bounded by count and age |
+//! | [`Registrations`] | a store | who takes part |
+//! | [`Allocations`] | a store | grants of resources that are not yet released |
+//! | [`Events`], [`Consumer`] | a journal | events in the order they happened, and how far each reader got |
+//!
+//! # Keys
+//!
+//! | key | value |
+//! |---|---|
+//! | `state/<workflow>` | a line with the [content digest](crate::merge::content_digest), then the `workflow_state` |
+//! | `state-version/<workflow>/<version>` | the same, of an older version; the version has 20 digits |
+//! | `dead-letter/<milliseconds>-<digest>` | the `dead_letter` |
+//! | `registration/<component>` | the `component_registration` |
+//! | `allocation/<allocation>` | a line with the workflow, then the `allocation_response` |
+//! | `allocation-of/<workflow>/<allocation>` | nothing: the index of the one above |
+//!
+//! Whatever else is in a store is none of a view's business. A value under one of these keys that
+//! is not what the table says is an error that names the key ([`ViewError::Damaged`]).
+
+mod allocations;
+mod error;
+mod events;
+mod letters;
+mod registrations;
+mod states;
+
+pub use allocations::{Allocations, Grant};
+pub use error::ViewError;
+pub use events::{Consumer, Delivery, Events, StoredEvent};
+pub use letters::{DeadLetters, StoredLetter};
+pub use registrations::{Registrations, StoredRegistration};
+pub use states::{States, StoredState};
+
+use super::{Entry, Key, Scan, StorageError, Store};
+use crate::event::Codec;
+use crate::finding::Mode;
+use crate::json::Limits;
+use crate::message::{Message, MessageKind};
+
+/// How often a change is tried again because others were faster. Each of those attempts means that
+/// another writer got through.
+const ATTEMPTS: u32 = 16;
+
+/// How many entries are fetched at a time.
+const PAGE: usize = 256;
+
+/// The limits that views read and write with: messages of up to 16 MiB, 65,536 keys in an object.
+pub const LIMITS: Limits = Limits::DEFAULT.with_bytes(16 << 20).with_keys(1 << 16);
+
+static CODEC: Codec = Codec::new(Mode::Interop).with_limits(LIMITS);
+
+/// What stands before the message in a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Head {
+    Nothing,
+    /// The content digest.
+    Digest,
+    /// The workflow.
+    Workflow,
+}
+
+/// Which message stands under a key, and what before it. This is the table above.
+const LAYOUT: &[(&str, MessageKind, Head)] = &[
+    (states::LATEST, MessageKind::WorkflowState, Head::Digest),
+    (states::OLDER, MessageKind::WorkflowState, Head::Digest),
+    (letters::PREFIX, MessageKind::DeadLetter, Head::Nothing),
+    (registrations::PREFIX, MessageKind::ComponentRegistration, Head::Nothing),
+    (allocations::PREFIX, MessageKind::AllocationResponse, Head::Workflow),
+];
+
+/// The message in a value, if the key is one of a view that keeps messages.
+///
+/// For tools that go over a whole store, whatever it holds; [`replace`] is its counterpart.
+///
+/// ```
+/// use coordination_protocol::storage::{Key, view};
+///
+/// let key = Key::of(["allocation", "alloc_1"])?;
+/// assert_eq!(view::message(&key, b"wf_001\n{}")?, Some("{}"));
+/// assert_eq!(view::message(&Key::of(["my", "own"])?, b"anything")?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`ViewError::Damaged`] if the value is not laid out as the key demands.
+pub fn message<'v>(key: &Key, value: &'v [u8]) -> Result<Option<&'v str>, ViewError> {
+    Ok(layout(key).map(|(_, head)| split(key, value, head)).transpose()?.map(|(_, text)| text))
+}
+
+/// The value with another message in it.
+///
+/// # Errors
+/// [`ViewError::Damaged`] as for [`message`]; [`ViewError::Refused`] if the new message is not of
+/// the kind that the key demands.
+pub fn replace(key: &Key, value: &[u8], text: &str) -> Result<Vec<u8>, ViewError> {
+    let Some((kind, head)) = layout(key) else { return Ok(text.as_bytes().to_vec()) };
+    let (line, _) = split(key, value, head)?;
+    let refused = |reason| ViewError::Refused { kind, reason };
+    let found = CODEC.verify_message(text).map_err(|error| refused(error.to_string()))?;
+    if found != kind {
+        return Err(refused(other_kind(found)));
+    }
+    Ok(match head {
+        Head::Digest => join(states::digest(&given(text)?)?.as_str(), text),
+        Head::Nothing | Head::Workflow => join(line, text),
+    })
+}
+
+fn layout(key: &Key) -> Option<(MessageKind, Head)> {
+    let (first, _) = key.as_str().split_once('/')?;
+    let row = LAYOUT.iter().find(|(prefix, ..)| *prefix == first)?;
+    Some((row.1, row.2))
+}
+
+fn split<'v>(key: &Key, value: &'v [u8], head: Head) -> Result<(&'v str, &'v str), ViewError> {
+    let text = std::str::from_utf8(value).map_err(|error| ViewError::damaged(key, error))?;
+    match head {
+        Head::Nothing => Ok(("", text)),
+        _ => text
+            .split_once('\n')
+            .ok_or_else(|| ViewError::damaged(key, "the line before the message is missing")),
+    }
+}
+
+/// Counterpart of [`split`]; without a line there is only the message.
+fn join(line: &str, text: &str) -> Vec<u8> {
+    match line {
+        "" => text.as_bytes().to_vec(),
+        line => [line, "\n", text].concat().into_bytes(),
+    }
+}
+
+/// A document that a view keeps.
+trait Kept: Sized {
+    const KIND: MessageKind;
+
+    fn of(message: Message) -> Option<Self>;
+}
+
+macro_rules! kept {
+    ($($name:ident)+) => { $(
+        impl Kept for crate::message::$name {
+            const KIND: MessageKind = MessageKind::$name;
+
+            fn of(message: Message) -> Option<Self> {
+                match message {
+                    Message::$name(body) => Some(*body),
+                    _ => None,
+                }
+            }
+        }
+    )+ };
+}
+kept! { WorkflowState DeadLetter ComponentRegistration AllocationResponse }
+
+/// A message that a caller gives.
+fn given<T: Kept>(text: &str) -> Result<T, ViewError> {
+    read(text).map_err(|reason| ViewError::Refused { kind: T::KIND, reason })
+}
+
+/// A message that stands in a store, with the line before it.
+fn stored<T: Kept>(entry: &Entry, head: Head) -> Result<(&str, &str, T), ViewError> {
+    let (line, text) = split(&entry.key, &entry.value, head)?;
+    let body = read(text).map_err(|reason| ViewError::damaged(&entry.key, reason))?;
+    Ok((line, text, body))
+}
+
+fn read<T: Kept>(text: &str) -> Result<T, String> {
+    let message = CODEC.parse_message(text).map_err(|error| error.to_string())?;
+    let envelope = message.decode().map_err(|error| error.to_string())?;
+    T::of(envelope.message).ok_or_else(|| other_kind(message.kind()))
+}
+
+fn other_kind(kind: MessageKind) -> String {
+    format!("it is a message of kind {kind}")
+}
+
+fn key<const N: usize>(segments: [&str; N]) -> Result<Key, ViewError> {
+    Ok(Key::of(segments).map_err(StorageError::from)?)
+}
+
+/// Up to `limit` entries below a key, behind another one.
+async fn below<S: Store>(
+    store: &S,
+    prefix: &str,
+    after: Option<&Key>,
+    limit: usize,
+) -> Result<Vec<Entry>, ViewError> {
+    let mut scan = Scan::new(format!("{prefix}/"));
+    scan.after = after.cloned();
+    let mut found = Vec::new();
+    while found.len() < limit {
+        scan.limit = PAGE.min(limit - found.len());
+        let page = store.scan(&scan).await?;
+        scan.after = page.entries.last().map(|entry| entry.key.clone()).or(scan.after);
+        let ended = !page.more || page.entries.is_empty();
+        found.extend(page.entries);
+        if ended {
+            break;
+        }
+    }
+    Ok(found)
+}

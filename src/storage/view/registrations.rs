@@ -1,0 +1,101 @@
+//! Registrations of components.
+
+use super::{Head, ViewError, below, given, key, stored};
+use crate::message::ComponentRegistration;
+use crate::scalar::ComponentId;
+use crate::storage::{Entry, Expect, Key, Store};
+
+pub(super) const PREFIX: &str = "registration";
+
+/// Who takes part (specification, Component Registration).
+///
+/// A component that registers again replaces its registration.
+///
+/// ```
+/// use coordination_protocol::storage::view::{Registrations, ViewError};
+/// use coordination_protocol::storage::{MemoryStore, block_on};
+///
+/// let text = r#"{"component_registration":{"component_id":"monitor","component_type":"utility","team":"red"}}"#;
+/// block_on(async {
+///     let registrations = Registrations::new(MemoryStore::new());
+///     registrations.register(text).await?;
+///     let all = registrations.list(None, 100).await?;
+///     assert_eq!(all[0].registration.component_type.as_deref(), Some("utility"));
+///     assert_eq!(all[0].text, text);
+///     assert!(registrations.deregister(&all[0].registration.component_id).await?);
+///     Ok::<(), ViewError>(())
+/// })?;
+/// # Ok::<(), ViewError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Registrations<S> {
+    store: S,
+}
+
+/// A registration as it stands in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredRegistration {
+    /// The message as it was written.
+    pub text: String,
+    /// The registration, typed.
+    pub registration: ComponentRegistration,
+}
+
+impl StoredRegistration {
+    fn read(entry: &Entry) -> Result<Self, ViewError> {
+        let (_, text, registration) = stored::<ComponentRegistration>(entry, Head::Nothing)?;
+        if key_of(&registration.component_id)? != entry.key {
+            let reason = format!("it holds the registration of `{}`", registration.component_id);
+            return Err(ViewError::damaged(&entry.key, reason));
+        }
+        Ok(StoredRegistration { text: text.to_owned(), registration })
+    }
+}
+
+impl<S: Store> Registrations<S> {
+    /// Registrations in a store.
+    pub const fn new(store: S) -> Self {
+        Registrations { store }
+    }
+
+    /// Registers a component.
+    ///
+    /// # Errors
+    /// [`Refused`](ViewError::Refused) if the message is no registration.
+    pub async fn register(&self, text: &str) -> Result<StoredRegistration, ViewError> {
+        let registration = given::<ComponentRegistration>(text)?;
+        let key = key_of(&registration.component_id)?;
+        self.store.put(&key, text.as_bytes(), Expect::Any).await?;
+        Ok(StoredRegistration { text: text.to_owned(), registration })
+    }
+
+    /// The registration of a component.
+    pub async fn get(
+        &self,
+        component: &ComponentId,
+    ) -> Result<Option<StoredRegistration>, ViewError> {
+        let found = self.store.get(&key_of(component)?).await?;
+        found.as_ref().map(StoredRegistration::read).transpose()
+    }
+
+    /// Up to `limit` registrations, ordered by component, behind one of them.
+    pub async fn list(
+        &self,
+        after: Option<&ComponentId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRegistration>, ViewError> {
+        let after = after.map(key_of).transpose()?;
+        let entries = below(&self.store, PREFIX, after.as_ref(), limit).await?;
+        entries.iter().map(StoredRegistration::read).collect()
+    }
+
+    /// Removes a registration and tells whether it was there.
+    pub async fn deregister(&self, component: &ComponentId) -> Result<bool, ViewError> {
+        Ok(self.store.delete(&key_of(component)?, Expect::Any).await?)
+    }
+}
+
+fn key_of(component: &ComponentId) -> Result<Key, ViewError> {
+    key([PREFIX, component.as_str()])
+}

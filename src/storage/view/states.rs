@@ -1,0 +1,245 @@
+//! States of workflows.
+
+use super::{ATTEMPTS, Head, ViewError, below, given, join, key, stored};
+use crate::merge::content_digest;
+use crate::message::{MessageKind, WorkflowState};
+use crate::scalar::{Digest, WorkflowId};
+use crate::storage::{Entry, Expect, Key, StorageError, Store};
+
+pub(super) const LATEST: &str = "state";
+pub(super) const OLDER: &str = "state-version";
+
+/// The latest state of each workflow, and a number of versions before it (specification, State
+/// Synchronization Pattern).
+///
+/// A state replaces the one that its writer has seen, by compare-and-set on the version. Of two
+/// writers that start from the same version, one learns that it was too late.
+///
+/// ```
+/// use coordination_protocol::WorkflowId;
+/// use coordination_protocol::storage::view::{States, ViewError};
+/// use coordination_protocol::storage::{MemoryStore, block_on};
+///
+/// let state = |version: u64| {
+///     format!(r#"{{"workflow_state":{{"workflow_id":"wf_001","state_version":{version}}}}}"#)
+/// };
+/// block_on(async {
+///     let states = States::new(MemoryStore::new()).with_keep(10);
+///     states.put(&state(1), None).await?;
+///     states.put(&state(2), Some(1)).await?;
+///     let late = states.put(&state(2), Some(1)).await.unwrap_err();
+///     assert_eq!(late.to_string(), "`state/wf_001` is at version 2, expected version 1");
+///
+///     let workflow = WorkflowId::new("wf_001").unwrap();
+///     assert_eq!(states.get(&workflow).await?.unwrap().text, state(2));
+///     assert_eq!(states.versions(&workflow).await?, [1, 2]);
+///     Ok::<(), ViewError>(())
+/// })?;
+/// # Ok::<(), ViewError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct States<S> {
+    store: S,
+    keep: usize,
+}
+
+/// A state as it stands in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredState {
+    /// The message as it was written.
+    pub text: String,
+    /// Its [`content_digest`]: equal for states that say the same.
+    pub digest: Digest,
+    /// The state, typed.
+    pub state: WorkflowState,
+}
+
+impl StoredState {
+    /// The version of the state.
+    pub fn version(&self) -> u64 {
+        self.state.state_version.get()
+    }
+
+    fn read(entry: &Entry) -> Result<Self, ViewError> {
+        let (line, text, state) = stored::<WorkflowState>(entry, Head::Digest)?;
+        let damaged = |reason: String| Err(ViewError::damaged(&entry.key, reason));
+        let Some(digest) = content_digest(&state).filter(|digest| digest.as_str() == line) else {
+            return damaged("the state does not match its digest".to_owned());
+        };
+        if entry.key.segments().nth(1).as_deref() != Some(state.workflow_id.as_str()) {
+            return damaged(format!("it holds the state of `{}`", state.workflow_id));
+        }
+        Ok(StoredState { text: text.to_owned(), digest, state })
+    }
+}
+
+impl<S: Store> States<S> {
+    /// States in a store, with up to 16 older versions of each.
+    pub const fn new(store: S) -> Self {
+        States { store, keep: 16 }
+    }
+
+    /// Sets how many versions before the latest are kept.
+    pub const fn with_keep(mut self, versions: usize) -> Self {
+        self.keep = versions;
+        self
+    }
+
+    /// The latest state of a workflow.
+    pub async fn get(&self, workflow: &WorkflowId) -> Result<Option<StoredState>, ViewError> {
+        let found = self.store.get(&latest(workflow.as_str())?).await?;
+        found.as_ref().map(StoredState::read).transpose()
+    }
+
+    /// Writes a state in the place of the version that it was made from; none if there was none.
+    /// Versions may be left out, but never go back.
+    ///
+    /// # Errors
+    /// [`Version`](ViewError::Version) if the stored one is not as expected;
+    /// [`NotNewer`](ViewError::NotNewer); [`Refused`](ViewError::Refused).
+    pub async fn put(&self, text: &str, replaces: Option<u64>) -> Result<StoredState, ViewError> {
+        let state = given::<WorkflowState>(text)?;
+        let new = StoredState { text: text.to_owned(), digest: digest(&state)?, state };
+        let workflow = new.state.workflow_id.as_str();
+        let (key, given) = (latest(workflow)?, new.version());
+        let value = join(new.digest.as_str(), text);
+        for _ in 0..ATTEMPTS {
+            let entry = self.store.get(&key).await?;
+            let old = entry.as_ref().map(StoredState::read).transpose()?;
+            let found = old.as_ref().map(StoredState::version);
+            if found != replaces {
+                return Err(ViewError::Version { key, expected: replaces, found });
+            }
+            if let Some(stored) = found.filter(|stored| *stored >= given) {
+                return Err(ViewError::NotNewer { key, stored, given });
+            }
+            // The old one is kept first: if this ends in between, it is there twice, not lost.
+            if let (Some(entry), Some(version)) = (&entry, found)
+                && self.keep > 0
+            {
+                let older = older(workflow, version)?;
+                self.store.put(&older, &entry.value, Expect::Any).await?;
+            }
+            let expect = entry.map_or(Expect::Absent, |entry| Expect::Revision(entry.revision));
+            match self.store.put(&key, &value, expect).await {
+                Ok(_) => {
+                    // It is written, whatever comes now; the next one thins out again.
+                    let _ = self.thin(workflow).await;
+                    return Ok(new);
+                }
+                Err(StorageError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ViewError::Contended { key, attempts: ATTEMPTS })
+    }
+
+    /// Removes the oldest versions that are too many.
+    async fn thin(&self, workflow: &str) -> Result<(), ViewError> {
+        let kept = self.kept(workflow).await?;
+        let surplus = kept.len().saturating_sub(self.keep);
+        for entry in &kept[..surplus] {
+            self.store.delete(&entry.key, Expect::Any).await?;
+        }
+        Ok(())
+    }
+
+    async fn kept(&self, workflow: &str) -> Result<Vec<Entry>, ViewError> {
+        below(&self.store, key([OLDER, workflow])?.as_str(), None, usize::MAX).await
+    }
+
+    /// A version of a state, the latest or an older one that is still kept.
+    pub async fn version(
+        &self,
+        workflow: &WorkflowId,
+        version: u64,
+    ) -> Result<Option<StoredState>, ViewError> {
+        let current = self.get(workflow).await?;
+        if current.as_ref().is_none_or(|state| state.version() == version) {
+            return Ok(current);
+        }
+        let found = self.store.get(&older(workflow.as_str(), version)?).await?;
+        found.as_ref().map(StoredState::read).transpose()
+    }
+
+    /// The versions that are kept, in order; the last one is the latest.
+    pub async fn versions(&self, workflow: &WorkflowId) -> Result<Vec<u64>, ViewError> {
+        let Some(current) = self.get(workflow).await? else { return Ok(Vec::new()) };
+        let mut versions = Vec::new();
+        for entry in self.kept(workflow.as_str()).await? {
+            let digits = entry.key.segments().last().unwrap_or_default().into_owned();
+            let version = digits.parse().map_err(|error| ViewError::damaged(&entry.key, error))?;
+            versions.push(version);
+        }
+        // A writer that ended half-way leaves the latest there, too.
+        versions.retain(|version| *version < current.version());
+        versions.push(current.version());
+        Ok(versions)
+    }
+
+    /// Up to `limit` latest states, ordered by workflow, behind one of them.
+    pub async fn list(
+        &self,
+        after: Option<&WorkflowId>,
+        limit: usize,
+    ) -> Result<Vec<StoredState>, ViewError> {
+        let after = after.map(|workflow| latest(workflow.as_str())).transpose()?;
+        let entries = below(&self.store, LATEST, after.as_ref(), limit).await?;
+        entries.iter().map(StoredState::read).collect()
+    }
+
+    /// Removes the state of a workflow with all its versions, and tells whether it was there.
+    ///
+    /// If it fails half-way, the state is gone and calling it again removes the rest.
+    ///
+    /// # Errors
+    /// [`Version`](ViewError::Version) if it is not at the version that is given.
+    pub async fn remove(&self, workflow: &WorkflowId, version: u64) -> Result<bool, ViewError> {
+        let key = latest(workflow.as_str())?;
+        let Some(entry) = self.store.get(&key).await? else {
+            // An earlier call may have ended half-way.
+            self.remove_older(workflow).await?;
+            return Ok(false);
+        };
+        let found = StoredState::read(&entry)?.version();
+        let moved = |found| ViewError::Version { key: key.clone(), expected: Some(version), found };
+        if found != version {
+            return Err(moved(Some(found)));
+        }
+        match self.store.delete(&key, Expect::Revision(entry.revision)).await {
+            Ok(gone) => {
+                self.remove_older(workflow).await?;
+                Ok(gone)
+            }
+            Err(StorageError::Conflict { .. }) => {
+                let found = self.get(workflow).await?.map(|state| state.version());
+                Err(moved(found))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn remove_older(&self, workflow: &WorkflowId) -> Result<(), ViewError> {
+        for entry in self.kept(workflow.as_str()).await? {
+            self.store.delete(&entry.key, Expect::Any).await?;
+        }
+        Ok(())
+    }
+}
+
+fn latest(workflow: &str) -> Result<Key, ViewError> {
+    key([LATEST, workflow])
+}
+
+fn older(workflow: &str, version: u64) -> Result<Key, ViewError> {
+    key([OLDER, workflow, &format!("{version:020}")])
+}
+
+/// The [`content_digest`] of a state that is to be stored.
+pub(super) fn digest(state: &WorkflowState) -> Result<Digest, ViewError> {
+    content_digest(state).ok_or_else(|| ViewError::Refused {
+        kind: MessageKind::WorkflowState,
+        reason: "it holds a number that is not exactly a double, so it has no digest".to_owned(),
+    })
+}

@@ -1,0 +1,716 @@
+//! Views: against a model, with writers that race and stores that fail half-way, and what damaged
+//! values look like.
+
+use crate::support::{Rng, scaled};
+use coordination_protocol::message::IntoReport;
+use coordination_protocol::route::Pattern;
+use coordination_protocol::scalar::{AllocationId, ComponentId, Digest, Timestamp, WorkflowId};
+use coordination_protocol::storage::view::{
+    self, Allocations, DeadLetters, Events, Registrations, States, ViewError,
+};
+use coordination_protocol::storage::{
+    Entry, Expect, Journal, Key, MemoryJournal, MemoryStore, Page, Scan, StorageError, Store,
+    block_on,
+};
+use coordination_protocol::{Codec, Message, Mode, merge};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn key(segments: &[&str]) -> Key {
+    Key::of(segments).unwrap()
+}
+
+/// The digest of a state's content, from its message.
+fn content_digest(text: &str) -> Option<Digest> {
+    let codec = Codec::new(Mode::Interop);
+    match codec.parse_message(text).unwrap().decode().unwrap().message {
+        Message::WorkflowState(state) => merge::content_digest(&state),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn workflow(id: &str) -> WorkflowId {
+    WorkflowId::new(id).unwrap()
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_unix_millis(millis)
+}
+
+/// A state with what a typed round trip would lose: spacing, spelling, unknown fields.
+fn state(id: &str, version: u64, note: &str) -> String {
+    format!(
+        "{{ \"x-trace\":1.50, \"workflow_state\": {{\"workflow_id\":\"{id}\",\"state_version\":{version},\n \"note\":{note:?}}}}}"
+    )
+}
+
+fn letter(original: &str) -> String {
+    format!(
+        r#"{{"dead_letter":{{"reason":"refused","original":{original:?},"attempts":3,"died_at":"2025-01-15T12:00:00Z"}}}}"#
+    )
+}
+
+fn grant(id: &str, status: &str) -> String {
+    format!(
+        r#"{{"allocation_response":{{"response_id":"resp_1","request_id":"req_1","status":"{status}","timestamp":"2025-01-15T12:00:00Z","allocated_resources":{{"allocation_id":"{id}","agents":3}}}}}}"#
+    )
+}
+
+fn registration(id: &str) -> String {
+    format!(r#"{{"component_registration":{{"component_id":"{id}","component_type":"utility"}}}}"#)
+}
+
+/// A store that fails, or lets somebody in between, at a given operation.
+#[derive(Clone, Debug)]
+struct Faulty {
+    inner: MemoryStore,
+    left: Arc<AtomicUsize>,
+    /// Refuses each change as if others had been faster.
+    contended: bool,
+}
+
+impl Faulty {
+    fn new(inner: &MemoryStore, left: usize) -> Self {
+        Faulty { inner: inner.clone(), left: Arc::new(AtomicUsize::new(left)), contended: false }
+    }
+
+    fn step(&self) -> Result<(), StorageError> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        left.map(drop).map_err(|_| StorageError::Full { detail: "planted".to_owned() })
+    }
+}
+
+impl Store for Faulty {
+    async fn get(&self, key: &Key) -> Result<Option<Entry>, StorageError> {
+        self.step()?;
+        self.inner.get(key).await
+    }
+
+    async fn put(&self, key: &Key, value: &[u8], expect: Expect) -> Result<u64, StorageError> {
+        self.step()?;
+        if self.contended && expect != Expect::Any {
+            return Err(StorageError::Conflict { key: key.clone(), expected: expect, found: None });
+        }
+        self.inner.put(key, value, expect).await
+    }
+
+    async fn delete(&self, key: &Key, expect: Expect) -> Result<bool, StorageError> {
+        self.step()?;
+        self.inner.delete(key, expect).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Page, StorageError> {
+        self.step()?;
+        self.inner.scan(scan).await
+    }
+}
+
+#[test]
+fn states_agree_with_a_model() {
+    let mut rng = Rng::new(21);
+    for _ in 0..scaled(20) {
+        let keep = rng.below(5);
+        let states = States::new(MemoryStore::new()).with_keep(keep);
+        let mut model: BTreeMap<String, BTreeMap<u64, String>> = BTreeMap::new();
+        for step in 0..60 {
+            let id = (*rng.pick(&["a", "b/..", "wf é"])).to_owned();
+            let known = model.entry(id.clone()).or_default();
+            let last = known.last_key_value().map(|(version, _)| *version);
+            let replaces = if rng.one_in(4) { Some(rng.below(6) as u64) } else { last };
+            let version = last.unwrap_or(0) + rng.below(3) as u64;
+            let text = state(&id, version, &step.to_string());
+            let result = block_on(states.put(&text, replaces));
+            if replaces != last {
+                assert!(matches!(result, Err(ViewError::Version { .. })), "{result:?}");
+            } else if last.is_some_and(|last| last >= version) {
+                assert!(matches!(result, Err(ViewError::NotNewer { .. })), "{result:?}");
+            } else {
+                assert_eq!(result.unwrap().text, text);
+                known.insert(version, text);
+                while known.len() > keep + 1 {
+                    known.pop_first();
+                }
+            }
+            if rng.one_in(20)
+                && let Some((version, _)) = known.pop_last()
+            {
+                known.clear();
+                assert!(block_on(states.remove(&workflow(&id), version)).unwrap());
+            }
+            let id = workflow(&id);
+            let versions = block_on(states.versions(&id)).unwrap();
+            assert!(versions.iter().eq(known.keys()), "{versions:?} {known:?}");
+            for (version, text) in known.iter() {
+                let stored = block_on(states.version(&id, *version)).unwrap().unwrap();
+                assert_eq!((stored.version(), &stored.text), (*version, text));
+                assert_eq!(stored.digest, content_digest(text).unwrap());
+            }
+            assert_eq!(
+                block_on(states.get(&id)).unwrap().map(|stored| stored.text),
+                known.last_key_value().map(|(_, text)| text.clone())
+            );
+        }
+        let listed: Vec<String> = block_on(states.list(None, 99))
+            .unwrap()
+            .into_iter()
+            .map(|stored| stored.state.workflow_id.to_string())
+            .collect();
+        let there = model.iter().filter(|(_, known)| !known.is_empty());
+        assert!(listed.iter().collect::<BTreeSet<_>>().into_iter().eq(there.map(|(id, _)| id)));
+        if let Some(first) = listed.first() {
+            let rest = block_on(states.list(Some(&workflow(first)), 1)).unwrap();
+            assert_eq!(rest.len(), listed.len().min(2) - 1);
+        }
+    }
+}
+
+/// Many writers count one state up; each version is written by one of them.
+fn race(states: impl Fn() -> Box<dyn FnMut() -> u64 + Send>) {
+    let won = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let mut count = states();
+            let won = &won;
+            scope.spawn(move || {
+                for _ in 0..25 {
+                    let version = count();
+                    won.lock().unwrap().push(version);
+                }
+            });
+        }
+    });
+    let mut won = won.into_inner().unwrap();
+    won.sort_unstable();
+    assert_eq!(won, (1..=100).collect::<Vec<u64>>());
+}
+
+fn count<S: Store>(states: &States<S>) -> u64 {
+    loop {
+        let seen = block_on(states.get(&workflow("wf"))).unwrap();
+        let version = seen.map(|seen| seen.version());
+        let next = version.unwrap_or(0) + 1;
+        match block_on(states.put(&state("wf", next, ""), version)) {
+            Ok(_) => return next,
+            Err(ViewError::Version { expected, found, .. }) => {
+                assert_eq!(expected, version);
+                assert!(found > version);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn writers_of_one_state_do_not_lose_versions() {
+    let store = MemoryStore::new();
+    race(|| {
+        let states = States::new(store.clone());
+        Box::new(move || count(&states))
+    });
+    let states = States::new(store);
+    let versions = block_on(states.versions(&workflow("wf"))).unwrap();
+    assert_eq!(*versions.last().unwrap(), 100);
+    assert!(versions.len() <= 17, "{versions:?}");
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn writers_of_one_state_in_a_file_do_not_lose_versions() {
+    use coordination_protocol::adapter::sqlite::{Sqlite, SqliteOptions, Synchronous};
+    let folder = crate::support::Folder::new();
+    let options = SqliteOptions::new("race").with_synchronous(Synchronous::Normal);
+    race(|| {
+        let states = States::new(Sqlite::open_in(&folder.0, &options).unwrap());
+        Box::new(move || count(&states))
+    });
+}
+
+#[test]
+fn a_state_survives_a_writer_that_ends_half_way() {
+    for keep in [0, 2] {
+        let mut completed = 0;
+        for steps in 0..40 {
+            let store = MemoryStore::new();
+            let states = States::new(store.clone()).with_keep(keep);
+            for version in 1..=4 {
+                let replaces = (version > 1).then(|| version - 1);
+                block_on(states.put(&state("wf", version, ""), replaces)).unwrap();
+            }
+            let failing = States::new(Faulty::new(&store, steps)).with_keep(keep);
+            let result = block_on(failing.put(&state("wf", 5, ""), Some(4)));
+            let last = block_on(states.get(&workflow("wf"))).unwrap().unwrap().version();
+            let versions = block_on(states.versions(&workflow("wf"))).unwrap();
+            assert!(versions.contains(&last) && versions.iter().is_sorted(), "{versions:?}");
+            if keep > 0 {
+                assert!(versions.contains(&4), "{versions:?}");
+            }
+            match result {
+                Ok(_) => {
+                    completed += 1;
+                    // Written is written; only the thinning out may have failed.
+                    assert_eq!(last, 5);
+                    assert!(versions.len() - keep <= 2, "{versions:?}");
+                }
+                Err(error) => {
+                    assert_eq!(error.to_string(), "the store is full: planted");
+                    assert_eq!(last, 4);
+                }
+            }
+            let again = block_on(states.put(&state("wf", last + 1, ""), Some(last)));
+            assert_eq!(again.unwrap().version(), last + 1);
+            let versions = block_on(states.versions(&workflow("wf"))).unwrap();
+            assert_eq!(versions.len(), keep + 1, "{versions:?}");
+            // So is a removal that ended half-way.
+            let failing = States::new(Faulty::new(&store, steps));
+            let id = workflow("wf");
+            if block_on(failing.remove(&id, last + 1)).is_err() {
+                let at = block_on(states.get(&id)).unwrap().map_or(0, |state| state.version());
+                let _ = block_on(states.remove(&id, at)).unwrap();
+            }
+            assert!(block_on(store.scan(&Scan::new(""))).unwrap().entries.is_empty());
+        }
+        assert!(completed > 20);
+    }
+}
+
+#[test]
+fn refusals_say_what_is_there() {
+    let store = MemoryStore::new();
+    let states = States::new(store.clone());
+    let put = |text: &str, replaces| block_on(states.put(text, replaces)).unwrap_err();
+    assert_eq!(
+        put(&state("wf", 1, ""), Some(3)).to_string(),
+        "`state/wf` is not there, expected version 3"
+    );
+    block_on(states.put(&state("wf", 2, ""), None)).unwrap();
+    assert_eq!(
+        put(&state("wf", 3, ""), None).to_string(),
+        "`state/wf` is at version 2, expected no state"
+    );
+    assert_eq!(
+        put(&state("wf", 2, ""), Some(2)).to_string(),
+        "`state/wf` is at version 2; version 2 is not higher"
+    );
+    assert_eq!(
+        put(&registration("x"), Some(2)).to_string(),
+        "not a readable workflow_state: it is a message of kind component_registration"
+    );
+    assert_eq!(put("{", Some(2)).reason(), "refused");
+    assert_eq!(
+        block_on(states.remove(&workflow("wf"), 1)).unwrap_err().to_string(),
+        "`state/wf` is at version 2, expected version 1"
+    );
+    let large = state("wf", 3, "")
+        .replace("1.50", "1")
+        .replace("\"note\"", "\"n\":9007199254740993,\"note\"");
+    assert_eq!(
+        put(&large, Some(2)).to_string(),
+        "not a readable workflow_state: the number 9007199254740993 at byte 42 is not exactly a \
+         double; write it as a string"
+    );
+    let contended = Faulty { contended: true, ..Faulty::new(&store, 1_000) };
+    assert_eq!(
+        block_on(States::new(contended).put(&state("wf", 3, ""), Some(2))).unwrap_err(),
+        ViewError::Contended { key: key(&["state", "wf"]), attempts: 16 }
+    );
+}
+
+#[test]
+fn every_error_has_its_sentence_reason_and_advice() {
+    let key = key(&["allocation", "a"]);
+    for (error, reason, sentence) in [
+        (
+            ViewError::Contended { key: key.clone(), attempts: 16 },
+            "contended",
+            "`allocation/a` was changed by others 16 times in a row",
+        ),
+        (
+            ViewError::Exists { key: key.clone() },
+            "exists",
+            "`allocation/a` is there already, with other content",
+        ),
+        (
+            ViewError::NotAGrant { reason: "its status is `denied`".to_owned() },
+            "not-a-grant",
+            "this answer grants nothing: its status is `denied`",
+        ),
+        (
+            ViewError::LetterAboutLetter,
+            "letter-about-letter",
+            "a dead letter about a dead letter is not kept",
+        ),
+        (ViewError::Event { index: 2, reason: "x".to_owned() }, "event", "event 2 of the batch: x"),
+        (
+            ViewError::Damaged { key, reason: "x".to_owned() },
+            "damaged",
+            "`allocation/a` is damaged or not of this protocol: x",
+        ),
+        (
+            StorageError::Overloaded { limit: 8 }.into(),
+            "overloaded",
+            "8 operations are waiting already",
+        ),
+    ] {
+        assert_eq!((error.reason(), error.to_string().as_str()), (reason, sentence));
+        let problem = error.problem();
+        assert_eq!(problem.message, sentence);
+    }
+}
+
+/// Values that are not what their keys say.
+#[test]
+fn damaged_values_name_their_key() {
+    let store = MemoryStore::new();
+    let put = |segments: &[&str], value: &[u8]| {
+        block_on(store.put(&key(segments), value, Expect::Any)).unwrap();
+    };
+    let damaged = |result: Result<(), ViewError>, key: &str, reason: &str| {
+        assert_eq!(
+            result.unwrap_err().to_string(),
+            format!("`{key}` is damaged or not of this protocol: {reason}")
+        );
+    };
+    let states = States::new(store.clone());
+    let get = || block_on(states.get(&workflow("wf"))).map(drop);
+    put(&["state", "wf"], b"\xff");
+    damaged(get(), "state/wf", "invalid utf-8 sequence of 1 bytes from index 0");
+    put(&["state", "wf"], b"{}");
+    damaged(get(), "state/wf", "the line before the message is missing");
+    let text = state("wf", 1, "");
+    put(&["state", "wf"], format!("sha256:00\n{text}").as_bytes());
+    damaged(get(), "state/wf", "the state does not match its digest");
+    damaged(
+        block_on(states.list(None, 9)).map(drop),
+        "state/wf",
+        "the state does not match its digest",
+    );
+    damaged(
+        block_on(states.put(&state("wf", 2, ""), Some(1))).map(drop),
+        "state/wf",
+        "the state does not match its digest",
+    );
+    put(&["state", "wf"], format!("\n{}", registration("x")).as_bytes());
+    damaged(get(), "state/wf", "it is a message of kind component_registration");
+    let other = state("other", 1, "");
+    put(&["state", "wf"], format!("{}\n{other}", content_digest(&other).unwrap()).as_bytes());
+    damaged(get(), "state/wf", "it holds the state of `other`");
+    block_on(store.delete(&key(&["state", "wf"]), Expect::Any)).unwrap();
+    block_on(states.put(&text, None)).unwrap();
+    put(&["state-version", "wf", "x"], b"");
+    damaged(
+        block_on(states.versions(&workflow("wf"))).map(drop),
+        "state-version/wf/x",
+        "invalid digit found in string",
+    );
+
+    put(&["registration", "hub"], registration("other").as_bytes());
+    damaged(
+        block_on(Registrations::new(store.clone()).get(&ComponentId::new("hub").unwrap()))
+            .map(drop),
+        "registration/hub",
+        "it holds the registration of `other`",
+    );
+    let allocations = Allocations::new(store.clone());
+    let get = |id: &str| block_on(allocations.get(&AllocationId::new(id).unwrap())).map(drop);
+    put(&["allocation", "a"], format!("wf\n{}", grant("b", "approved")).as_bytes());
+    damaged(get("a"), "allocation/a", "it holds the grant `b`");
+    put(&["allocation", "a"], format!("w:f\n{}", grant("a", "approved")).as_bytes());
+    damaged(
+        get("a"),
+        "allocation/a",
+        "an identifier cannot contain ':' (at byte 1); use letters, digits, `_`, `-` or `.`",
+    );
+    put(&["allocation", "a"], format!("wf\n{}", grant("a", "denied")).as_bytes());
+    damaged(get("a"), "allocation/a", "this answer grants nothing: its status is `denied`");
+
+    let letters = DeadLetters::new(store.clone());
+    put(&["dead-letter", "1-a"], b"{}");
+    let unreadable = key(&["dead-letter", "1-a"]);
+    damaged(
+        block_on(letters.get(&unreadable)).map(drop),
+        "dead-letter/1-a",
+        "it is a message of kind unknown",
+    );
+    assert!(block_on(letters.remove(&unreadable)).unwrap());
+    damaged(
+        block_on(letters.take(&key(&["state", "wf"]))).map(drop),
+        "state/wf",
+        "it is no key of a dead letter",
+    );
+    // What is not under a view's key is nobody's business.
+    put(&["states", "wf"], b"\xff");
+    put(&["mine"], b"\xff");
+    assert_eq!(block_on(states.list(None, 9)).unwrap().len(), 1);
+}
+
+#[test]
+fn dead_letters_are_bounded_by_count_and_age() {
+    let store = MemoryStore::new();
+    let letters = DeadLetters::new(store.clone()).with_max_count(10);
+    for number in 0..30 {
+        let text = letter(&format!("PHASE_STARTED:wf:{number}:{{}}"));
+        let added = block_on(letters.add(&text, &at(1_000 + number))).unwrap();
+        // At-least-once: the same letter again is the same letter.
+        assert_eq!(block_on(letters.add(&text, &at(1_000 + number))).unwrap(), added);
+        assert_eq!(block_on(letters.get(&added.key)).unwrap().unwrap().text, text);
+    }
+    let all = block_on(letters.list(None, 99)).unwrap();
+    let phases: Vec<&str> =
+        all.iter().map(|one| one.letter.original.split(':').nth(2).unwrap()).collect();
+    assert_eq!(phases, (20..30).map(|n| n.to_string()).collect::<Vec<_>>());
+    let page = block_on(letters.list(Some(&all[3].key), 2)).unwrap();
+    assert_eq!(page[..], all[4..6]);
+
+    let young = DeadLetters::new(store).with_max_age(Duration::from_millis(5));
+    assert_eq!(block_on(young.thin(&at(1_029))).unwrap(), 4);
+    assert_eq!(block_on(young.list(None, 99)).unwrap()[0], all[4]);
+    assert_eq!(block_on(young.thin(&at(9_999))).unwrap(), 6);
+    let early = block_on(young.add(&letter("x"), &at(-1))).unwrap_err();
+    assert_eq!(
+        early.to_string(),
+        "not a readable dead_letter: `1969-12-31T23:59:59.999Z` is no time since 1970"
+    );
+}
+
+#[test]
+fn dead_letters_give_back_what_was_received() {
+    let letters = DeadLetters::new(MemoryStore::new());
+    let original = r#"{"request_id":"req_7","x":1.0}"#;
+    let added = block_on(letters.add(&letter(original), &at(1))).unwrap();
+    assert_eq!(added.original().unwrap(), original.as_bytes());
+    let encoded = letter("/wD+").replace("\"attempts\"", "\"encoding\":\"base64\",\"attempts\"");
+    let added = block_on(letters.add(&encoded, &at(2))).unwrap();
+    assert_eq!(added.original().unwrap(), [255, 0, 254]);
+    let odd = encoded.replace("base64", "rot13");
+    let error = block_on(letters.add(&odd, &at(3))).unwrap_err().to_string();
+    assert!(error.ends_with("the encoding `rot13` is not known"), "{error}");
+    let error = block_on(letters.add(&letter(&letter("x")), &at(4))).unwrap_err();
+    assert_eq!(error, ViewError::LetterAboutLetter);
+    assert_eq!(block_on(letters.list(None, 9)).unwrap().len(), 2);
+}
+
+#[test]
+fn one_of_many_takes_a_letter_or_releases_a_grant() {
+    let store = MemoryStore::new();
+    let letters = DeadLetters::new(store.clone());
+    let allocations = Allocations::new(store);
+    for number in 0..i64::try_from(scaled(20)).unwrap() {
+        let key = block_on(letters.add(&letter("x"), &at(number))).unwrap().key;
+        let id = AllocationId::new(format!("alloc_{number}")).unwrap();
+        block_on(allocations.grant(&workflow("wf"), &grant(id.as_str(), "partial"))).unwrap();
+        let got: Vec<(bool, bool)> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let letter = block_on(letters.take(&key)).unwrap().is_some();
+                        (letter, block_on(allocations.release(&id)).unwrap().is_some())
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(got.iter().filter(|(letter, _)| *letter).count(), 1);
+        assert_eq!(got.iter().filter(|(_, released)| *released).count(), 1);
+    }
+    assert!(block_on(allocations.of(&workflow("wf"))).unwrap().is_empty());
+}
+
+#[test]
+fn grants_are_found_by_id_and_workflow() {
+    let store = MemoryStore::new();
+    let allocations = Allocations::new(store.clone());
+    for (owner, id) in [("wf/1", "b"), ("wf/1", "a"), ("wf", "c")] {
+        block_on(allocations.grant(&workflow(owner), &grant(id, "approved"))).unwrap();
+    }
+    let ids = |grants: Vec<view::Grant>| -> Vec<String> {
+        grants.into_iter().map(|grant| grant.allocation.to_string()).collect()
+    };
+    assert_eq!(ids(block_on(allocations.of(&workflow("wf/1"))).unwrap()), ["a", "b"]);
+    assert_eq!(ids(block_on(allocations.of(&workflow("wf"))).unwrap()), ["c"]);
+    let all = block_on(allocations.list(None, 99)).unwrap();
+    let after = block_on(allocations.list(Some(&all[0].allocation), 99)).unwrap();
+    assert_eq!((ids(all), ids(after).len()), (vec!["a".into(), "b".into(), "c".into()], 2));
+
+    let again = |owner: &str, text: &str| block_on(allocations.grant(&workflow(owner), text));
+    assert!(again("wf", &grant("c", "approved")).is_ok());
+    let taken = again("other", &grant("c", "approved")).unwrap_err();
+    assert_eq!(taken, ViewError::Exists { key: key(&["allocation", "c"]) });
+    // The index of the refused one leads to a grant of somebody else.
+    assert!(block_on(allocations.of(&workflow("other"))).unwrap().is_empty());
+    for (text, sentence) in [
+        (grant("d", "queued"), "this answer grants nothing: its status is `queued`"),
+        (
+            grant("d", "approved").replace("\"allocation_id\":\"d\",", ""),
+            "this answer grants nothing: it has no allocation_id",
+        ),
+    ] {
+        assert_eq!(again("wf", &text).unwrap_err().to_string(), sentence);
+    }
+    // The field writes the identifier one level up.
+    let up = grant("x", "approved")
+        .replace("\"allocation_id\":\"x\",", "")
+        .replace("\"status\"", "\"allocation_id\":\"up\",\"status\"");
+    assert_eq!(again("wf", &up).unwrap().allocation.as_str(), "up");
+
+    // Whatever ends half-way leaves nothing that cannot be done again.
+    for steps in 0..8 {
+        let failing = Allocations::new(Faulty::new(&store, steps));
+        let _ = block_on(failing.grant(&workflow("half"), &grant("h", "approved")));
+        let found = ids(block_on(allocations.of(&workflow("half"))).unwrap());
+        let there = block_on(allocations.get(&AllocationId::new("h").unwrap())).unwrap();
+        assert_eq!(found.len(), usize::from(there.is_some()));
+        let _ = block_on(failing.release(&AllocationId::new("h").unwrap()));
+        assert!(again("half", &grant("h", "approved")).is_ok());
+        assert_eq!(ids(block_on(allocations.of(&workflow("half"))).unwrap()), ["h"]);
+    }
+}
+
+#[test]
+fn registrations_replace_and_end() {
+    let registrations = Registrations::new(MemoryStore::new());
+    for id in ["hub", "monitor", "hub"] {
+        block_on(registrations.register(&registration(id))).unwrap();
+    }
+    let newer = registration("hub").replace("utility", "core");
+    block_on(registrations.register(&newer)).unwrap();
+    let hub = ComponentId::new("hub").unwrap();
+    assert_eq!(block_on(registrations.get(&hub)).unwrap().unwrap().text, newer);
+    assert_eq!(block_on(registrations.list(None, 9)).unwrap().len(), 2);
+    assert_eq!(block_on(registrations.list(Some(&hub), 9)).unwrap().len(), 1);
+    assert!(block_on(registrations.deregister(&hub)).unwrap());
+    assert!(!block_on(registrations.deregister(&hub)).unwrap());
+    assert!(block_on(registrations.get(&hub)).unwrap().is_none());
+    let error = block_on(registrations.register(&letter("x"))).unwrap_err().to_string();
+    assert_eq!(error, "not a readable component_registration: it is a message of kind dead_letter");
+}
+
+fn timeout(workflow: &str) -> String {
+    format!(
+        r#"TASK_TIMEOUT:{workflow}:build:{{"task_id":"t1","agent_id":"a1","timeout_duration":"15m"}}"#
+    )
+}
+
+#[test]
+fn events_are_kept_as_written_and_selected_by_pattern() {
+    let journal = MemoryJournal::new();
+    let events = Events::new(journal.clone());
+    let envelope = r#"{"message_id":"m1", "event":{"event_type":"PHASE_SKIPPED","workflow_id":"wf_2","phase":"x","data":{"phase_id":1,"skip_reason":"","impact_assessment":""}}}"#.to_owned();
+    let request = r#"{"allocation_request":{"request_id":"r","workflow_id":"wf_1","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":1}}}"#;
+    let batch =
+        [timeout("wf_1"), timeout("wf_2"), envelope, request.to_owned(), registration("hub")];
+    assert_eq!(block_on(events.append(&batch)).unwrap(), 1..6);
+    let (all, next) = block_on(events.read(1, 99)).unwrap();
+    assert_eq!(next, 6);
+    assert!(all.iter().map(|event| &*event.text).eq(batch.iter().map(String::as_str)));
+    for (pattern, positions) in [
+        ("task.*.timeout", &[1, 2][..]),
+        ("*.wf_2.*", &[2, 3]),
+        ("workflow.*.resource_request", &[4]),
+        ("PHASE_SKIPPED.>", &[3]),
+    ] {
+        let pattern: Pattern = pattern.parse().unwrap();
+        let (found, next) = block_on(events.read_matching(1, 99, &pattern)).unwrap();
+        let found: Vec<u64> = found.iter().map(|event| event.position).collect();
+        assert_eq!((&found[..], next), (positions, 6), "{pattern:?}");
+    }
+    let broken = block_on(events.append(&[timeout("wf_1"), "TASK_TIMEOUT:wf".to_owned()]));
+    let ViewError::Event { index: 1, .. } = broken.unwrap_err() else { panic!() };
+    assert_eq!(block_on(journal.bounds()).unwrap().next, 6);
+    block_on(journal.append(&[&b"\xff"[..]])).unwrap();
+    assert_eq!(
+        block_on(events.read(6, 9)).unwrap_err().to_string(),
+        "the store is damaged: the record at 6 is no event: invalid utf-8 sequence of 1 bytes from \
+         index 0"
+    );
+}
+
+#[test]
+fn a_consumer_sees_everything_at_least_once() {
+    let journal = MemoryJournal::new();
+    let events = Events::new(journal.clone());
+    let mut rng = Rng::new(5);
+    let total = scaled(300) as u64;
+    for number in 0..total {
+        block_on(events.append(&[timeout(&number.to_string())])).unwrap();
+        if rng.one_in(10) {
+            block_on(journal.append(&[""])).unwrap();
+        }
+    }
+    let name = key(&["monitor"]);
+    let mut seen = Vec::new();
+    let last = block_on(journal.bounds()).unwrap().next;
+    while block_on(journal.cursor(&name)).unwrap().is_none_or(|at| at < last) {
+        // A new one each time, as after a crash; some crash before they acknowledge.
+        let consumer = events.consumer(name.clone()).with_limit(1 + rng.below(20));
+        if seen.len() as u64 == total {
+            break;
+        }
+        let delivery = block_on(consumer.next()).unwrap();
+        let fresh: Vec<String> =
+            delivery.events.iter().map(|event| event.text.to_string()).collect();
+        assert_eq!(block_on(consumer.next()).unwrap(), delivery);
+        if rng.one_in(3) {
+            continue;
+        }
+        block_on(consumer.acknowledge(&delivery)).unwrap();
+        seen.extend(fresh);
+    }
+    assert_eq!(seen, (0..total).map(|n| timeout(&n.to_string())).collect::<Vec<_>>());
+
+    // Two of one name: the slower one learns it.
+    let pattern: Pattern = "*.7.*".parse().unwrap();
+    let one = events.consumer(key(&["two"])).with_pattern(pattern).with_limit(0);
+    let delivery = block_on(one.next()).unwrap();
+    assert_eq!(&*delivery.events[0].text, timeout("7"));
+    block_on(one.acknowledge(&delivery)).unwrap();
+    let to = block_on(journal.cursor(&key(&["two"]))).unwrap().unwrap();
+    assert_eq!(
+        block_on(one.clone().acknowledge(&delivery)).unwrap_err().to_string(),
+        format!("cursor `two` is at {to}, expected not there")
+    );
+
+    // One that was left behind learns it, too.
+    block_on(journal.trim(to + 5)).unwrap();
+    let trimmed = block_on(one.next()).unwrap_err();
+    assert_eq!(trimmed, StorageError::Trimmed { from: to, first: to + 5 }.into());
+    assert_eq!(block_on(one.skip()).unwrap(), 5);
+    assert_eq!(block_on(one.skip()).unwrap(), 0);
+    assert!(block_on(one.forget()).unwrap());
+    assert_eq!(block_on(one.skip()).unwrap(), 0);
+}
+
+#[test]
+fn a_consumer_waits_for_what_it_wants() {
+    let journal = MemoryJournal::new();
+    let events = Events::new(journal);
+    let consumer =
+        events.consumer(key(&["c"])).with_pattern("*.wanted.*".parse::<Pattern>().unwrap());
+    let thread = std::thread::spawn(move || {
+        let delivery = block_on(consumer.next()).unwrap();
+        block_on(consumer.acknowledge(&delivery)).unwrap();
+        delivery.events[0].position
+    });
+    for id in ["a", "b", "wanted"] {
+        std::thread::sleep(Duration::from_millis(5));
+        block_on(events.append(&[timeout(id)])).unwrap();
+    }
+    assert_eq!(thread.join().unwrap(), 3);
+}
+
+#[test]
+fn messages_are_taken_out_of_values_and_put_back() {
+    let store = MemoryStore::new();
+    let (old, new) = (state("wf", 1, "old"), state("wf", 1, "new"));
+    block_on(States::new(store.clone()).put(&old, None)).unwrap();
+    let key = key(&["state", "wf"]);
+    let value = block_on(store.get(&key)).unwrap().unwrap().value;
+    assert_eq!(view::message(&key, &value).unwrap(), Some(old.as_str()));
+    let replaced = view::replace(&key, &value, &new).unwrap();
+    block_on(store.put(&key, &replaced, Expect::Any)).unwrap();
+    let stored = block_on(States::new(store).get(&workflow("wf"))).unwrap().unwrap();
+    assert_eq!((stored.text, stored.digest), (new.clone(), content_digest(&new).unwrap()));
+    let refused = view::replace(&key, &value, &registration("x")).unwrap_err();
+    assert_eq!(refused.reason(), "refused");
+}
