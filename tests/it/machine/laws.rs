@@ -15,7 +15,7 @@ use std::fmt::{Debug, Write as _};
 use std::time::Duration;
 
 /// A machine that scripts can be drawn for.
-trait Scripted: Machine<Output: Debug + PartialEq> {
+pub(super) trait Scripted: Machine<Output: Debug + PartialEq> {
     fn fresh(seed: u64) -> Self;
     fn draw(rng: &mut Rng, now: Now) -> Self::Input;
 }
@@ -279,7 +279,7 @@ fn laws<M: Scripted>(seed: u64) -> Result<String, String> {
 }
 
 /// Checks many scripts, and that they lead to all of these outputs.
-fn all<M: Scripted>(wanted: &[&str]) {
+pub(super) fn all<M: Scripted>(wanted: &[&str]) {
     let mut missing: Vec<&str> = wanted.to_vec();
     for seed in 0..scaled(400) as u64 {
         let heard = laws::<M>(seed).unwrap_or_else(|broken| panic!("{broken}"));

@@ -7,9 +7,9 @@
 use super::{START, allocation, answer, checked, error, id, name, now, request, wishes};
 use coordination_protocol::Message;
 use coordination_protocol::machine::{
-    Ask, Backoff, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput, Machine,
-    Presence, PresenceInput, Rejected, RequestInput, RequestOptions, Requester, RespondInput,
-    RespondOptions, Responder, Ticket,
+    Ask, Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput,
+    Machine, Presence, PresenceInput, Proposer, Rejected, RequestInput, RequestOptions, Requester,
+    RespondInput, RespondOptions, Responder, Ticket, Voter,
 };
 use coordination_protocol::scalar::{Now, Span};
 use coordination_protocol::validate::{Inbox, Validator};
@@ -19,9 +19,9 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The words of a command and its `key=value` pairs.
-struct Command<'t> {
-    words: Vec<&'t str>,
-    pairs: BTreeMap<&'t str, &'t str>,
+pub(super) struct Command<'t> {
+    pub(super) words: Vec<&'t str>,
+    pub(super) pairs: BTreeMap<&'t str, &'t str>,
     /// Everything behind the first word.
     rest: &'t str,
 }
@@ -38,15 +38,19 @@ impl<'t> Command<'t> {
         Command { words, pairs, rest }
     }
 
-    fn get(&self, key: &str, default: &'t str) -> &'t str {
+    pub(super) fn get(&self, key: &str, default: &'t str) -> &'t str {
         self.pairs.get(key).copied().unwrap_or(default)
     }
 
-    fn count<T: std::str::FromStr<Err: std::fmt::Debug>>(&self, key: &str, default: &'t str) -> T {
+    pub(super) fn count<T: std::str::FromStr<Err: std::fmt::Debug>>(
+        &self,
+        key: &str,
+        default: &'t str,
+    ) -> T {
         self.get(key, default).parse().unwrap()
     }
 
-    fn span(&self, key: &str, default: &'t str) -> Duration {
+    pub(super) fn span(&self, key: &str, default: &'t str) -> Duration {
         span(self.get(key, default))
     }
 }
@@ -56,7 +60,7 @@ fn span(text: &str) -> Duration {
 }
 
 /// A machine that takes commands.
-trait Told: Machine<Output: Display> {
+pub(super) trait Told: Machine<Output: Display> {
     fn input(&self, now: Now, command: &Command<'_>) -> Self::Input;
 }
 
@@ -280,6 +284,14 @@ fn replay(text: &str) -> String {
             let supported = line.split_once("supports=").map_or(supported, |(_, rest)| rest);
             let supported = supported.parse().unwrap();
             follow(Handshake::new(name("hub"), supported, seed), blocks, &mut page);
+        }
+        "proposer" => {
+            let options = BallotOptions::new().with_most(command.count("most", "1000"));
+            follow(Proposer::new(name("p1"), seed).with_options(options), blocks, &mut page);
+        }
+        "voter" => {
+            let options = BallotOptions::new().with_longest(command.span("longest", "10m"));
+            follow(Voter::new(name("a"), seed).with_options(options), blocks, &mut page);
         }
         "presence" => follow(Presence::new(seed), blocks, &mut page),
         other => panic!("unknown machine `{other}`"),
