@@ -67,6 +67,8 @@
 //! | [`Presence`] | shows that it is alive, and knows who else is |
 //! | [`StateSync`] | keeps the copies of a state in step: adopts, merges, asks for consensus |
 //! | [`Delivery`] | delivers what is published to subscribers, at least once |
+//! | [`Proposer`] | puts a state to the vote and commits what a quorum accepts |
+//! | [`Voter`] | votes for one state of a version at a time, and learns what was decided |
 //!
 //! What to do while a component is away is no machine but a value, [`Degradation`].
 //!
@@ -76,6 +78,7 @@
 //! never do anything.
 
 mod backoff;
+mod ballot;
 mod breaker;
 mod degrade;
 mod delivery;
@@ -90,6 +93,11 @@ mod timers;
 mod window;
 
 pub use backoff::Backoff;
+pub use ballot::{
+    BallotEnd, BallotOptions, BallotRecord, BallotSlot, Commit, CountedVote, Electorate, Motion,
+    ProposeInput, ProposeOutput, ProposeRefused, Proposer, Quorum, RecordError, StrayVote, Tally,
+    VoteInput, VoteOutput, VoteRefused, Voter,
+};
 pub use breaker::{Breaker, BreakerInput, BreakerOptions, BreakerOutput, BreakerRefused, Circuit};
 pub use degrade::{Action, Degradation, Fallback, Role};
 pub use delivery::{
@@ -175,6 +183,9 @@ crate::message::reports! {
     BreakerRefused, Dependency, Unavailable, "retry", "Wait until the circuit lets a call through.";
     HandshakeRefused, Execution, Conflict, "correct_and_retry", "Hand on greetings of the one peer only.";
     PresenceRefused, Execution, Conflict, "register", "Register the component first.";
+    ProposeRefused, State, Conflict, "correct_and_retry", "Propose under a fresh identifier to voters that can decide, and hand on what belongs to the ballot only.";
+    VoteRefused, State, Conflict, "correct_and_retry", "Hand on proposals that can be voted on, and vote once on each.";
+    RecordError, State, Corruption, "restore_backup", "Keep what is stored for analysis, and restore the decision from a backup.";
 }
 
 /// The wire values of a map whose keys are no texts: a list of pairs.

@@ -307,8 +307,8 @@ fn refusals_say_what_is_there() {
         .replace("\"note\"", "\"n\":9007199254740993,\"note\"");
     assert_eq!(
         put(&large, Some(2)).to_string(),
-        "not a readable workflow_state: the number 9007199254740993 at byte 42 is not exactly a \
-         double; write it as a string"
+        "not a readable workflow_state: it holds a number that is not exactly a double, so it has no \
+         digest"
     );
     let contended = Faulty { contended: true, ..Faulty::new(&store, 1_000) };
     assert_eq!(

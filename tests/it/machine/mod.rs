@@ -1,5 +1,6 @@
 //! Machines: the laws that hold for all, what each does, and transcripts of it.
 
+mod ballot;
 mod behaviour;
 mod degrade;
 mod delivery;

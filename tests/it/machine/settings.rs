@@ -4,10 +4,10 @@
 use super::{asked, error, name, now, request, wishes};
 use coordination_protocol::Message;
 use coordination_protocol::machine::{
-    Backoff, Breaker, BreakerInput, BreakerOptions, Delivery, DeliveryInput, DeliveryOptions,
-    Handshake, HandshakeInput, HandshakeOptions, HandshakeOutput, Machine, Presence, PresenceInput,
-    PresenceOptions, RequestInput, RequestOptions, Requester, RespondInput, RespondOptions,
-    Responder, Settings,
+    Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, Delivery, DeliveryInput,
+    DeliveryOptions, Handshake, HandshakeInput, HandshakeOptions, HandshakeOutput, Machine,
+    Presence, PresenceInput, PresenceOptions, RequestInput, RequestOptions, Requester,
+    RespondInput, RespondOptions, Responder, Settings,
 };
 use coordination_protocol::message::ComponentConfig;
 use std::time::Duration;
@@ -37,6 +37,7 @@ fn the_figures_of_the_specification_are_the_defaults() {
         assert_eq!(HandshakeOptions::from(&config), HandshakeOptions::new());
         assert_eq!(PresenceOptions::from(&config), PresenceOptions::new());
         assert_eq!(DeliveryOptions::from(&config), DeliveryOptions::new());
+        assert_eq!(BallotOptions::from(&config), BallotOptions::new());
     }
     let settings = Settings::default();
     assert_eq!(settings.heartbeat_interval, Duration::from_secs(30));

@@ -7,9 +7,9 @@
 use super::{START, allocation, answer, checked, error, id, name, now, request, wishes};
 use coordination_protocol::Message;
 use coordination_protocol::machine::{
-    Ask, Backoff, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput, Machine,
-    Presence, PresenceInput, Rejected, RequestInput, RequestOptions, Requester, RespondInput,
-    RespondOptions, Responder, Ticket,
+    Ask, Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput,
+    Machine, Presence, PresenceInput, Proposer, Rejected, RequestInput, RequestOptions, Requester,
+    RespondInput, RespondOptions, Responder, Ticket, Voter,
 };
 use coordination_protocol::scalar::{Now, Span};
 use coordination_protocol::validate::{Inbox, Validator};
@@ -293,6 +293,14 @@ fn replay(text: &str) -> String {
         }
         "delivery" => follow(super::delivery::of(&command, seed), blocks, &mut page),
         "sync" => follow(super::sync::of(seed), blocks, &mut page),
+        "proposer" => {
+            let options = BallotOptions::new().with_most(command.count("most", "1000"));
+            follow(Proposer::new(name("p1"), seed).with_options(options), blocks, &mut page);
+        }
+        "voter" => {
+            let options = BallotOptions::new().with_longest(command.span("longest", "10m"));
+            follow(Voter::new(name("a"), seed).with_options(options), blocks, &mut page);
+        }
         "presence" => follow(Presence::new(seed), blocks, &mut page),
         other => panic!("unknown machine `{other}`"),
     }

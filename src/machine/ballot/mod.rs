@@ -1,0 +1,207 @@
+//! Deciding together on one state for each version of a workflow (specification, State
+//! Synchronization Pattern, Consensus Protocol).
+//!
+//! A [`Proposer`] puts a state to the vote and, once a quorum accepts it, commits it with one
+//! compare-and-set write. A [`Voter`] answers for its component and learns what was decided. They
+//! are two machines because they share no state and many components need only one; a component that
+//! does both owns both, and takes part in its own ballots like anybody else.
+//!
+//! ```text
+//!  Proposer                         Voter                          store
+//!     │── proposal ────────────────▶ │ consider, cast                │
+//!     │                              │ persist                       │
+//!     │◀───────────────────── vote ──│                               │
+//!     │ quorum: persist              │                               │
+//!     │── put, expecting nothing ────┼──────────────────────────────▶│ ballot/<workflow>/<version>
+//!     │── decision ────────────────▶ │── get ───────────────────────▶│
+//! ```
+//!
+//! # What is guaranteed, and by what
+//!
+//! * **At most one state per version, ever**: by the store. Each version has a key of its own
+//!   ([`BallotSlot::key`]) that is only ever written where nothing is ([`Commit::EXPECT`]). Whatever
+//!   is lost, doubled, delayed or restarted, the second writer fails. Clocks play no part in it.
+//! * **A committed state had a quorum's approval**: by the votes. They are counted once a voter, at
+//!   most with the weight that the electorate grants, and stored with the decision.
+//! * **A component never approves of two states of a version at a time**: by the voter. An accepting
+//!   vote binds it until the version is decided, until the proposer says that its ballot failed, or
+//!   until the deadline has passed and the store holds no decision. Then it is free for another
+//!   proposal, so a split vote blocks nobody for long: propose again under a new identifier, after a
+//!   random pause.
+//! * **What a proposer says of an end is final.** Only the proposer commits its proposal. Before it
+//!   says that a ballot failed, it has asked the store, and has persisted that it will not commit.
+//!
+//! # What it is not
+//!
+//! It is not Raft and not Paxos: there is no leader, no log, no term, and no replication. Votes are
+//! approval; a single store that does compare-and-set is the arbiter, and when the store is away,
+//! nothing is decided. Voters trust it, and nobody is protected against components that lie.
+//! Versions are independent: whether version 16 may be proposed before 15 is decided is for the
+//! voters to judge.
+//!
+//! # Stored before it is sent
+//!
+//! A vote that a restart forgets could be cast twice. So nothing that binds leaves a machine before
+//! the host says that it is stored: the machine wishes `Persist(n)`, the host stores a
+//! [`snapshot`](super::Machine::snapshot) taken after it fetched that wish, in place of the one
+//! before, and hands in `Persisted(n)`; only then comes the wish to send or to commit. After a
+//! restart it restores the stored snapshot and hands in `Restarted`: what was wished and perhaps not
+//! done is wished again. Ends and decisions may then be told twice.
+//!
+//! # A half-finished ballot
+//!
+//! * The answer of the store got lost, or its proposer crashed while it wrote: it reads the key, and
+//!   either its decision is there, or that of another, or nothing; then it writes again. It never
+//!   gives up, because the write may still be on its way, and never says anything else meanwhile.
+//! * The proposer does not come back: another component proposes the same state again, under an
+//!   identifier of its own. Voters that are bound to that state accept at once, and if both writes
+//!   happen, the second finds its own state and ends as committed.
+//! * The announcement got lost: a voter whose proposal has passed its deadline reads the key, and
+//!   again after pauses ([`BallotOptions::retry`]) before it gives up. Announcements are never
+//!   believed; they say where to look.
+//!
+//! # A whole ballot
+//!
+//! The host's part, over a [`Store`](crate::storage::Store): one function for each machine that does
+//! what it wishes and returns what is to be sent.
+//!
+//! ```
+//! use coordination_protocol::machine::{
+//!     BallotEnd, BallotSlot, Electorate, Machine, Motion, ProposeInput, ProposeOutput, Proposer,
+//!     VoteInput, VoteOutput, Voter,
+//! };
+//! use coordination_protocol::message::Envelope;
+//! use coordination_protocol::scalar::{Ballot, ComponentId, Instant, Now, WorkflowId};
+//! use coordination_protocol::storage::{Expect, Key, MemoryStore, Store, block_on};
+//! use coordination_protocol::validate::{Checked, Context, Validator};
+//! use coordination_protocol::Mode;
+//!
+//! const NOW: Now = Now::new(Instant::START, 1_736_942_400_000);
+//! type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+//!
+//! /// Every message passes the validator before a machine sees it.
+//! fn arrive(envelope: &Envelope) -> Box<Checked<Envelope>> {
+//!     let text = envelope.to_string();
+//!     let outcome = Validator::new(Mode::Strict).check(&text, &Context::new());
+//!     Box::new(outcome.accept().expect("machines write valid messages"))
+//! }
+//!
+//! /// A snapshot takes the place of the one before.
+//! async fn persist(store: &impl Store, name: &str, machine: &impl Machine) -> Outcome<()> {
+//!     let snapshot = machine.snapshot()?;
+//!     store.put(&Key::of(["machine", name])?, snapshot.as_str().as_bytes(), Expect::Any).await?;
+//!     Ok(())
+//! }
+//!
+//! async fn run_proposer(
+//!     proposer: &mut Proposer, store: &impl Store, input: ProposeInput,
+//! ) -> Outcome<(Vec<Envelope>, Option<BallotEnd>)> {
+//!     let (mut inputs, mut sent, mut ended) = (vec![input], Vec::new(), None);
+//!     while let Some(input) = inputs.pop() {
+//!         proposer.handle(NOW, input)?;
+//!         while let Some(wish) = proposer.poll() {
+//!             match wish {
+//!                 ProposeOutput::Send { envelope, .. } => sent.push(*envelope),
+//!                 ProposeOutput::Persist(number) => {
+//!                     persist(store, "hub", proposer).await?;
+//!                     inputs.push(ProposeInput::Persisted(number));
+//!                 }
+//!                 ProposeOutput::Put(commit) => {
+//!                     let id = commit.record.proposal.proposal_id.clone();
+//!                     inputs.push(ProposeInput::Put(id, commit.put(store).await));
+//!                 }
+//!                 ProposeOutput::Get(id, slot) => {
+//!                     inputs.push(ProposeInput::Got(id, slot.get(store).await));
+//!                 }
+//!                 ProposeOutput::Ended { end, .. } => ended = Some(end),
+//!                 _ => {}
+//!             }
+//!         }
+//!     }
+//!     Ok((sent, ended))
+//! }
+//!
+//! async fn run_voter(
+//!     voter: &mut Voter, name: &str, store: &impl Store, input: VoteInput,
+//! ) -> Outcome<Vec<Envelope>> {
+//!     let (mut inputs, mut sent) = (vec![input], Vec::new());
+//!     while let Some(input) = inputs.pop() {
+//!         voter.handle(NOW, input)?;
+//!         while let Some(wish) = voter.poll() {
+//!             match wish {
+//!                 VoteOutput::Consider(proposal) => inputs.push(VoteInput::Cast {
+//!                     proposal_id: proposal.proposal_id,
+//!                     vote: Ballot::Accept,
+//!                     reason: None,
+//!                 }),
+//!                 VoteOutput::Persist(number) => {
+//!                     persist(store, name, voter).await?;
+//!                     inputs.push(VoteInput::Persisted(number));
+//!                 }
+//!                 VoteOutput::Send { envelope, .. } => sent.push(*envelope),
+//!                 VoteOutput::Get(slot) => {
+//!                     let found = slot.get(store).await;
+//!                     inputs.push(VoteInput::Got(slot, found));
+//!                 }
+//!                 _ => {}
+//!             }
+//!         }
+//!     }
+//!     Ok(sent)
+//! }
+//!
+//! block_on(async {
+//!     let store = MemoryStore::new();
+//!     let mut hub = Proposer::new(ComponentId::new("hub")?, 1);
+//!     let names = ["a", "b", "c"];
+//!     let ids = [ComponentId::new("a")?, ComponentId::new("b")?, ComponentId::new("c")?];
+//!     let mut voters = ids.clone().map(|id| Voter::new(id, 2));
+//!
+//!     // The proposal goes out to all.
+//!     let slot = BallotSlot::new(WorkflowId::new("wf_001")?, 16);
+//!     let state = r#"{"phase":"testing"}"#.parse()?;
+//!     let motion = Motion::new(slot.clone(), state, Electorate::new(ids), NOW, [7; 10]);
+//!     let input = ProposeInput::Propose(Box::new(motion));
+//!     let (proposals, _) = run_proposer(&mut hub, &store, input).await?;
+//!
+//!     // The voters answer; the second vote makes the majority, and the proposer commits.
+//!     let mut decisions = Vec::new();
+//!     for (voter, name) in voters.iter_mut().zip(names) {
+//!         let input = VoteInput::Received(arrive(&proposals[0]));
+//!         for vote in run_voter(voter, name, &store, input).await? {
+//!             let input = ProposeInput::Received(arrive(&vote));
+//!             let (sent, ended) = run_proposer(&mut hub, &store, input).await?;
+//!             decisions.extend(sent);
+//!             if let Some(BallotEnd::Committed(record)) = ended {
+//!                 assert_eq!((name, record.tally().accepted), ("b", 2));
+//!             }
+//!         }
+//!     }
+//!
+//!     // All learn it, from the store.
+//!     for (voter, name) in voters.iter_mut().zip(names) {
+//!         run_voter(voter, name, &store, VoteInput::Received(arrive(&decisions[0]))).await?;
+//!         assert!(voter.decision(&slot).is_some());
+//!     }
+//!     let found = store.get(&"ballot/wf_001/00000000000000000016".parse()?).await?;
+//!     assert!(found.is_some());
+//!     Outcome::Ok(())
+//! })?;
+//! # Outcome::Ok(())
+//! ```
+
+mod options;
+mod propose;
+mod proposer;
+mod quorum;
+mod record;
+mod vote;
+mod voter;
+
+pub use options::BallotOptions;
+pub use propose::{BallotEnd, Motion, ProposeInput, ProposeOutput, ProposeRefused, StrayVote};
+pub use proposer::Proposer;
+pub use quorum::{Electorate, Quorum};
+pub use record::{BallotRecord, BallotSlot, Commit, CountedVote, RecordError, Tally};
+pub use vote::{VoteInput, VoteOutput, VoteRefused};
+pub use voter::Voter;

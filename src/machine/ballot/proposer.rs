@@ -1,0 +1,496 @@
+//! Putting a state to the vote, and committing it.
+
+use super::BallotEnd;
+use super::options::BallotOptions;
+use super::propose::{Failure, Motion, ProposeInput, ProposeOutput, ProposeRefused, StrayVote};
+use super::quorum::Electorate;
+use super::record::{self, BallotRecord, BallotSlot, Commit, CountedVote, Tally};
+use crate::machine::settings::at_least;
+use crate::machine::window::Window;
+use crate::machine::{Draws, Machine, Timers};
+use crate::message::{Decision, Envelope, Header, Message, Proposal, Vote};
+use crate::scalar::{
+    Ballot, BallotOutcome, ComponentId, Count, Instant, MessageId, Now, ProposalId, Timestamp,
+};
+use crate::storage::{Entry, StorageError};
+use crate::validate::Checked;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// A ballot that has not ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Open {
+    proposal: Proposal,
+    electorate: Electorate,
+    needed: u64,
+    votes: Vec<CountedVote>,
+    state: State,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum State {
+    Collecting(Collecting),
+    Settling(Settling),
+}
+
+/// Votes are counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Collecting {
+    /// When it is over; `None` if the clock ends before.
+    until: Option<Instant>,
+    /// How often the proposal was sent.
+    sent: u32,
+    /// The time between two sendings.
+    interval: Duration,
+}
+
+/// No more votes are counted; host and store are at work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Settling {
+    /// How it is to end, unless the store holds a decision: `None` to be committed.
+    failure: Option<Failure>,
+    step: Step,
+    /// The number of the wish to persist.
+    seal: u64,
+    /// How often in a row the store did not answer.
+    unanswered: u32,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Step {
+    Persist,
+    Put,
+    Get,
+    Pause,
+}
+
+impl Open {
+    fn tally(&self) -> Tally {
+        Tally::of(&self.votes, self.needed)
+    }
+
+    /// The voters that have not voted.
+    fn missing(&self) -> impl Iterator<Item = (&ComponentId, u32)> {
+        let voted = |voter: &ComponentId| self.votes.iter().any(|vote| vote.voter == *voter);
+        self.electorate.voters().filter(move |(voter, _)| !voted(voter))
+    }
+
+    /// Whether the votes that are missing could still make a quorum.
+    fn reachable(&self) -> bool {
+        let missing = self.missing().map(|(_, weight)| u64::from(weight)).sum();
+        self.tally().accepted.saturating_add(missing) >= self.needed
+    }
+
+    fn record(&self) -> BallotRecord {
+        BallotRecord::new(self.proposal.clone(), self.needed, self.votes.clone())
+    }
+}
+
+/// Puts states to the vote and commits what a quorum accepts; see [the module](super) for an
+/// example.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Proposer {
+    own: ComponentId,
+    options: BallotOptions,
+    draws: Draws,
+    /// The number of the last wish to persist.
+    seals: u64,
+    #[serde(with = "crate::machine::pairs")]
+    open: BTreeMap<ProposalId, Open>,
+    timers: Timers<ProposalId>,
+    ended: Window<ProposalId, ()>,
+    out: VecDeque<ProposeOutput>,
+}
+
+impl Proposer {
+    /// A proposer of a component. The seed decides on identifiers and pauses: give each start of a
+    /// component a random one.
+    pub fn new(own: ComponentId, seed: u64) -> Self {
+        Proposer {
+            own,
+            options: BallotOptions::default(),
+            draws: Draws::new(seed),
+            seals: 0,
+            open: BTreeMap::new(),
+            timers: Timers::new(),
+            ended: Window::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Sets how long ballots are open, and how much is remembered.
+    pub fn with_options(mut self, options: BallotOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The ballots that have not ended, and how their votes stand.
+    pub fn open(&self) -> impl Iterator<Item = (&ProposalId, Tally)> {
+        self.open.iter().map(|(id, open)| (id, open.tally()))
+    }
+
+    fn propose(&mut self, now: Now, motion: Motion) -> Result<(), ProposeRefused> {
+        let (id, most) = (motion.proposal_id, self.options.most.max(1));
+        if self.open.contains_key(&id) || self.ended.get(&id).is_some() {
+            return Err(ProposeRefused::ProposedBefore(id));
+        }
+        if self.open.len() >= most {
+            return Err(ProposeRefused::Busy(self.open.len()));
+        }
+        if motion.electorate.len() > most {
+            return Err(ProposeRefused::TooManyVoters { found: motion.electorate.len(), most });
+        }
+        let total = motion.electorate.total();
+        let needed = motion.quorum.needed(total);
+        if needed > total {
+            return Err(ProposeRefused::Unreachable { needed, total });
+        }
+        let (found, most) = (motion.state.as_str().len(), self.options.state_bytes);
+        if found > most {
+            return Err(ProposeRefused::TooLarge { found, most });
+        }
+        motion.slot.key()?;
+        let digest = record::digest(&motion.state)?;
+        let open = at_least(motion.open.unwrap_or(self.options.open));
+        let millis = i64::try_from(open.as_millis()).unwrap_or(i64::MAX);
+        let deadline = Timestamp::from_unix_millis(now.wall.saturating_add(millis));
+        let BallotSlot { workflow_id, state_version } = motion.slot;
+        let proposal =
+            Proposal::new(id.clone(), workflow_id, state_version, self.own.clone(), digest)
+                .with_value(motion.state)
+                .with_deadline(deadline);
+        let interval = at_least(open / self.options.retry.attempts.max(1));
+        let state = State::Collecting(Collecting { until: now.at.after(open), sent: 0, interval });
+        let (electorate, votes) = (motion.electorate, Vec::new());
+        self.open.insert(id.clone(), Open { proposal, electorate, needed, votes, state });
+        self.ask(now, &id);
+        Ok(())
+    }
+
+    fn send(&mut self, now: Now, to: Vec<ComponentId>, message: impl Into<Message>) {
+        let header = Header::new()
+            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_timestamp(now.timestamp())
+            .with_source(self.own.clone());
+        let envelope = Box::new(Envelope::new(header, message));
+        self.out.push_back(ProposeOutput::Send { to, envelope });
+    }
+
+    /// Sends the proposal to those who have not voted.
+    fn ask(&mut self, now: Now, id: &ProposalId) {
+        let Some(open) = self.open.get_mut(id) else { return };
+        let to = open.missing().map(|(voter, _)| voter.clone()).collect();
+        let State::Collecting(collecting) = &mut open.state else { return };
+        collecting.sent += 1;
+        let again = (collecting.sent < self.options.retry.attempts)
+            .then(|| now.at.after(collecting.interval))
+            .flatten();
+        let next = [again, collecting.until].into_iter().flatten().min();
+        let proposal = open.proposal.clone();
+        self.timers.set(id.clone(), next);
+        self.send(now, to, proposal);
+    }
+
+    fn vote(
+        &mut self,
+        now: Now,
+        source: Option<&ComponentId>,
+        vote: &Vote,
+    ) -> Result<(), ProposeRefused> {
+        let (id, voter) = (&vote.proposal_id, &vote.voter);
+        if let Some(source) = source.filter(|source| *source != voter) {
+            let (source_id, voter) = (source.clone(), voter.clone());
+            return Err(ProposeRefused::VoteOfAnother { source_id, voter });
+        }
+        let ignored =
+            |why| ProposeOutput::Ignored { proposal_id: id.clone(), voter: voter.clone(), why };
+        let Some(open) = self.open.get_mut(id) else {
+            if self.ended.get(id).is_none() {
+                return Err(ProposeRefused::NotProposed(id.clone()));
+            }
+            self.out.push_back(ignored(StrayVote::Late));
+            return Ok(());
+        };
+        let Some(most) = open.electorate.weight(voter) else {
+            let (proposal_id, voter) = (id.clone(), voter.clone());
+            return Err(ProposeRefused::Stranger { proposal_id, voter });
+        };
+        if !matches!(vote.vote, Ballot::Accept | Ballot::Reject | Ballot::Abstain) {
+            return Err(ProposeRefused::UnknownVote(vote.vote.clone()));
+        }
+        if let Some(first) = open.votes.iter().find(|counted| counted.voter == *voter) {
+            if first.vote != vote.vote {
+                return Err(ProposeRefused::ChangedVote {
+                    proposal_id: id.clone(),
+                    voter: voter.clone(),
+                    first: first.vote.clone(),
+                    now: vote.vote.clone(),
+                });
+            }
+            self.out.push_back(ignored(StrayVote::Duplicate));
+            return Ok(());
+        }
+        let State::Collecting(collecting) = &open.state else {
+            self.out.push_back(ignored(StrayVote::Late));
+            return Ok(());
+        };
+        if collecting.until.is_some_and(|until| until <= now.at) {
+            self.out.push_back(ignored(StrayVote::Late));
+            return Ok(());
+        }
+        let weight = vote.weight.as_ref().map_or(1, Count::get).min(u64::from(most));
+        let counted = CountedVote::new(voter.clone(), vote.vote.clone(), weight);
+        let at = open.votes.partition_point(|other| other.voter < counted.voter);
+        open.votes.insert(at, counted);
+        if open.tally().carried() {
+            self.settle(now, id, None);
+        } else if !open.reachable() {
+            self.settle(now, id, Some(Failure::Rejected));
+        }
+        Ok(())
+    }
+
+    /// Stops counting. What is to be committed is persisted first: a restart must not let another
+    /// end be announced while the write may still be on its way. What failed is announced only if
+    /// the store holds nothing.
+    fn settle(&mut self, now: Now, id: &ProposalId, failure: Option<Failure>) {
+        let step = if failure.is_none() { Step::Persist } else { Step::Get };
+        let Some(open) = self.open.get_mut(id) else { return };
+        open.state = State::Settling(Settling { failure, step, seal: 0, unanswered: 0 });
+        if step == Step::Persist {
+            self.seal(now, id);
+        } else {
+            self.step(now, id, step);
+        }
+    }
+
+    /// Wishes to persist under a new number.
+    fn seal(&mut self, now: Now, id: &ProposalId) {
+        let Some(Open { state: State::Settling(settling), .. }) = self.open.get_mut(id) else {
+            return;
+        };
+        self.seals += 1;
+        settling.seal = self.seals;
+        self.step(now, id, Step::Persist);
+    }
+
+    /// Takes a step, and wishes what it waits for.
+    fn step(&mut self, now: Now, id: &ProposalId, step: Step) {
+        let Some(open) = self.open.get_mut(id) else { return };
+        let (wish, slot) = (open.record(), record::slot(&open.proposal));
+        let State::Settling(settling) = &mut open.state else { return };
+        settling.step = step;
+        let mut wait = at_least(self.options.store);
+        match step {
+            Step::Persist => self.out.push_back(ProposeOutput::Persist(settling.seal)),
+            Step::Put => self.out.push_back(ProposeOutput::Put(Box::new(Commit::new(wish)))),
+            Step::Get => self.out.push_back(ProposeOutput::Get(id.clone(), slot)),
+            Step::Pause => {
+                settling.unanswered = settling.unanswered.saturating_add(1);
+                wait = self.options.retry.pause(settling.unanswered, &mut self.draws);
+            }
+        }
+        self.timers.set(id.clone(), now.at.after(wait));
+    }
+
+    /// Wishes again what may not have been done.
+    fn again(&mut self, now: Now, id: &ProposalId) {
+        let Some(Open { state: State::Settling(settling), .. }) = self.open.get(id) else { return };
+        let step = match settling.step {
+            Step::Persist => Step::Persist,
+            // Whether it was written is not known: the store says.
+            Step::Put | Step::Get | Step::Pause => Step::Get,
+        };
+        self.step(now, id, step);
+    }
+
+    fn persisted(&mut self, now: Now, number: u64) -> Result<(), ProposeRefused> {
+        if number == 0 || number > self.seals {
+            return Err(ProposeRefused::NothingToPersist(number));
+        }
+        let waiting = |open: &Open| match &open.state {
+            State::Settling(Settling { step: Step::Persist, seal, failure, .. }) => {
+                (*seal <= number).then_some(*failure)
+            }
+            _ => None,
+        };
+        let stored: Vec<_> =
+            self.open.iter().filter_map(|(id, open)| Some((id.clone(), waiting(open)?))).collect();
+        for (id, failure) in stored {
+            match failure {
+                None => self.step(now, &id, Step::Put),
+                Some(failure) => self.fail(now, id, failure),
+            }
+        }
+        Ok(())
+    }
+
+    fn put(
+        &mut self,
+        now: Now,
+        id: ProposalId,
+        result: &Result<u64, StorageError>,
+    ) -> Result<(), ProposeRefused> {
+        let Some(open) = self.open.get(&id) else { return self.stale(id) };
+        let step = match &open.state {
+            State::Settling(Settling { failure: None, step, .. }) if *step != Step::Persist => {
+                *step
+            }
+            _ => return Err(ProposeRefused::NothingToCommit(id)),
+        };
+        match result {
+            Ok(_) => {
+                let record = open.record();
+                self.decided(now, id, record);
+            }
+            Err(_) if step != Step::Put => {}
+            Err(StorageError::Conflict { .. }) => self.step(now, &id, Step::Get),
+            Err(_) => self.step(now, &id, Step::Pause),
+        }
+        Ok(())
+    }
+
+    fn got(
+        &mut self,
+        now: Now,
+        id: ProposalId,
+        result: &Result<Option<Entry>, StorageError>,
+    ) -> Result<(), ProposeRefused> {
+        let Some(open) = self.open.get_mut(&id) else { return self.stale(id) };
+        if let Ok(Some(entry)) = result {
+            let slot = record::slot(&open.proposal);
+            let record = BallotRecord::read(&slot, &entry.value)
+                .map_err(|error| ProposeRefused::BadRecord { slot, error })?;
+            self.decided(now, id, record);
+            return Ok(());
+        }
+        let State::Settling(settling) = &mut open.state else { return Ok(()) };
+        if settling.step != Step::Get {
+            return Ok(());
+        }
+        match (result, settling.failure) {
+            (Err(_), _) => self.step(now, &id, Step::Pause),
+            (Ok(_), None) => {
+                settling.unanswered = 0;
+                self.step(now, &id, Step::Put);
+            }
+            (Ok(_), Some(_)) => self.seal(now, &id),
+        }
+        Ok(())
+    }
+
+    /// An answer of the store for a ballot that has ended.
+    fn stale(&self, id: ProposalId) -> Result<(), ProposeRefused> {
+        let known = self.ended.get(&id).copied();
+        known.ok_or(ProposeRefused::NotProposed(id))
+    }
+
+    /// Somebody says that a version is decided. The store is asked, since only it knows.
+    fn hint(&mut self, decision: &Decision) -> Result<(), ProposeRefused> {
+        let about = |open: &Open| {
+            decision.outcome == BallotOutcome::Committed
+                && decision.workflow_id.as_ref() == Some(&open.proposal.workflow_id)
+                && decision.state_version.as_ref().map(Count::get)
+                    == Some(open.proposal.state_version.get())
+        };
+        let wishes: Vec<_> = self
+            .open
+            .iter()
+            .filter(|(_, open)| about(open))
+            .map(|(id, open)| ProposeOutput::Get(id.clone(), record::slot(&open.proposal)))
+            .collect();
+        if wishes.is_empty() {
+            return Err(ProposeRefused::Unrelated(decision.proposal_id.clone()));
+        }
+        self.out.extend(wishes);
+        Ok(())
+    }
+
+    fn close(&mut self, id: &ProposalId) -> Option<Open> {
+        self.timers.set(id.clone(), None);
+        self.ended.put(id.clone(), (), None, self.options.most);
+        self.open.remove(id)
+    }
+
+    /// The version is decided: says so, whatever the decision.
+    fn decided(&mut self, now: Now, id: ProposalId, record: BallotRecord) {
+        let Some(open) = self.close(&id) else { return };
+        let to = open.electorate.voters().map(|(voter, _)| voter.clone()).collect();
+        self.send(now, to, record.decision());
+        let end = if record.proposal.digest == open.proposal.digest {
+            BallotEnd::Committed(Box::new(record))
+        } else {
+            BallotEnd::Conflict(Box::new(record))
+        };
+        self.out.push_back(ProposeOutput::Ended { proposal_id: id, end });
+    }
+
+    /// The ballot commits nothing, and never will: says so, which frees its voters.
+    fn fail(&mut self, now: Now, id: ProposalId, failure: Failure) {
+        let Some(open) = self.close(&id) else { return };
+        let tally = open.tally();
+        let to = open.electorate.voters().map(|(voter, _)| voter.clone()).collect();
+        let decision = Decision::new(id.clone(), failure.outcome())
+            .with_workflow_id(open.proposal.workflow_id)
+            .with_accepted(Count::new(tally.accepted))
+            .with_rejected(Count::new(tally.rejected));
+        self.send(now, to, decision);
+        self.out.push_back(ProposeOutput::Ended { proposal_id: id, end: failure.end(tally) });
+    }
+
+    fn received(&mut self, now: Now, envelope: &Checked<Envelope>) -> Result<(), ProposeRefused> {
+        match &envelope.message {
+            Message::Vote(vote) => self.vote(now, envelope.header.source.as_ref(), vote),
+            Message::Decision(decision) => self.hint(decision),
+            other => Err(ProposeRefused::NotForProposers(other.kind())),
+        }
+    }
+}
+
+impl Machine for Proposer {
+    type Input = ProposeInput;
+    type Output = ProposeOutput;
+    type Refused = ProposeRefused;
+
+    fn handle(&mut self, now: Now, input: ProposeInput) -> Result<(), ProposeRefused> {
+        match input {
+            ProposeInput::Propose(motion) => self.propose(now, *motion),
+            ProposeInput::Received(envelope) => self.received(now, &envelope),
+            ProposeInput::Persisted(number) => self.persisted(now, number),
+            ProposeInput::Put(id, result) => self.put(now, id, &result),
+            ProposeInput::Got(id, result) => self.got(now, id, &result),
+            ProposeInput::Restarted => {
+                let ids: Vec<_> = self.open.keys().cloned().collect();
+                for id in ids {
+                    self.again(now, &id);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        while let Some(id) = self.timers.due(now.at) {
+            match self.open.get(&id).map(|open| &open.state) {
+                Some(State::Collecting(collecting))
+                    if collecting.until.is_some_and(|until| until <= now.at) =>
+                {
+                    self.settle(now, &id, Some(Failure::Expired));
+                }
+                Some(State::Collecting(_)) => self.ask(now, &id),
+                Some(State::Settling(_)) => self.again(now, &id),
+                None => {}
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<ProposeOutput> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.timers.earliest()
+    }
+}

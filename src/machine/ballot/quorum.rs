@@ -1,0 +1,119 @@
+//! Who may vote, and how many votes decide.
+
+use crate::scalar::ComponentId;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How much weight of an electorate has to accept.
+///
+/// Two quorums that are both more than half share a voter. Smaller ones need not, so two proposals
+/// of one version may both be approved; the store still commits one of them only.
+///
+/// ```
+/// use coordination_protocol::machine::Quorum;
+///
+/// assert_eq!(Quorum::MAJORITY.needed(5), 3);
+/// assert_eq!(Quorum::ALL.needed(5), 5);
+/// assert_eq!(Quorum::weight(2).needed(5), 2);
+/// assert_eq!(Quorum::fraction(2, 3).unwrap().needed(5), 4);
+/// assert!(Quorum::fraction(4, 3).is_none());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Quorum(Rule);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+enum Rule {
+    MoreThanHalf,
+    AtLeast { part: u32, of: u32 },
+    Weight(u64),
+}
+
+impl Quorum {
+    /// More than half of the weight.
+    pub const MAJORITY: Self = Quorum(Rule::MoreThanHalf);
+
+    /// All of the weight.
+    pub const ALL: Self = Quorum(Rule::AtLeast { part: 1, of: 1 });
+
+    /// At least so much weight.
+    pub const fn weight(weight: u64) -> Self {
+        Quorum(Rule::Weight(weight))
+    }
+
+    /// At least such a fraction of the weight; `None` unless it is above 0 and at most 1.
+    pub const fn fraction(part: u32, of: u32) -> Option<Self> {
+        if part == 0 || part > of { None } else { Some(Quorum(Rule::AtLeast { part, of })) }
+    }
+
+    /// The weight that has to accept, of so much in all. At least 1.
+    pub fn needed(self, total: u64) -> u64 {
+        let needed = match self.0 {
+            Rule::MoreThanHalf => total / 2 + 1,
+            Rule::AtLeast { part, of } => {
+                let product = u128::from(total) * u128::from(part);
+                u64::try_from(product.div_ceil(u128::from(of.max(1)))).unwrap_or(u64::MAX)
+            }
+            Rule::Weight(weight) => weight,
+        };
+        needed.max(1)
+    }
+}
+
+impl Default for Quorum {
+    fn default() -> Self {
+        Quorum::MAJORITY
+    }
+}
+
+/// The components whose votes count, each with the most weight that its vote may have.
+///
+/// ```
+/// use coordination_protocol::machine::Electorate;
+/// use coordination_protocol::scalar::ComponentId;
+///
+/// let name = |text| ComponentId::new(text);
+/// let electorate = Electorate::new([name("a")?, name("b")?]).with(name("hub")?, 3);
+/// assert_eq!((electorate.len(), electorate.total()), (3, 5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Electorate(#[serde(with = "crate::machine::pairs")] BTreeMap<ComponentId, u32>);
+
+impl Electorate {
+    /// Components whose votes count once each.
+    pub fn new(voters: impl IntoIterator<Item = ComponentId>) -> Self {
+        Electorate(voters.into_iter().map(|voter| (voter, 1)).collect())
+    }
+
+    /// Adds a component, or sets its weight. A vote states its own weight, 1 if it says nothing;
+    /// this is the most that it counts for.
+    pub fn with(mut self, voter: ComponentId, weight: u32) -> Self {
+        self.0.insert(voter, weight);
+        self
+    }
+
+    /// The most that a component's vote counts for; `None` if it may not vote.
+    pub fn weight(&self, voter: &ComponentId) -> Option<u32> {
+        self.0.get(voter).copied()
+    }
+
+    /// The components with their weights, in order.
+    pub fn voters(&self) -> impl Iterator<Item = (&ComponentId, u32)> {
+        self.0.iter().map(|(voter, weight)| (voter, *weight))
+    }
+
+    /// How many components there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nobody may vote.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The weight of all.
+    pub fn total(&self) -> u64 {
+        self.0.values().map(|weight| u64::from(*weight)).sum()
+    }
+}

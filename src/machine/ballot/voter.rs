@@ -1,0 +1,529 @@
+//! Voting on states, and learning what was decided.
+
+use super::options::BallotOptions;
+use super::record::{self, BallotRecord, BallotSlot};
+use super::vote::{VoteInput, VoteOutput, VoteRefused};
+use crate::machine::settings::at_least;
+use crate::machine::window::Window;
+use crate::machine::{Draws, Machine, Timers};
+use crate::message::{Decision, Envelope, Header, Message, Proposal, Vote};
+use crate::scalar::{
+    Ballot, BallotOutcome, ComponentId, Digest, Instant, MessageId, Now, ProposalId, Timestamp,
+};
+use crate::storage::{Entry, StorageError};
+use crate::validate::Checked;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// A proposal that is before the voter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Seen {
+    slot: BallotSlot,
+    digest: Digest,
+    proposer: Option<ComponentId>,
+    /// When its deadline has passed, by our clock; `None` if the clock ends before.
+    until: Option<Instant>,
+    /// Whether it may still be committed, as far as we know.
+    alive: bool,
+    state: State,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum State {
+    Considering(Box<Proposal>),
+    Voted(Voted),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Voted {
+    vote: Ballot,
+    reason: Option<String>,
+    /// The number of the wish to persist it.
+    seal: u64,
+    stored: bool,
+}
+
+/// A version with proposals before the voter.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Version {
+    proposals: BTreeSet<ProposalId>,
+    look: Look,
+    /// How often in a row the store held no decision, or did not answer.
+    absent: u32,
+    unanswered: u32,
+}
+
+/// Whether the store is asked for a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Look {
+    #[default]
+    No,
+    Asked,
+    Pause,
+}
+
+impl Seen {
+    fn passed(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    /// Whether the voter is bound to this state.
+    fn binds(&self) -> bool {
+        let accepted = matches!(&self.state, State::Voted(Voted { vote: Ballot::Accept, .. }));
+        self.alive && accepted
+    }
+}
+
+/// Votes on proposals and learns decisions; see [the module](super) for an example.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Voter {
+    own: ComponentId,
+    weight: u32,
+    options: BallotOptions,
+    draws: Draws,
+    /// The number of the last wish to persist.
+    seals: u64,
+    #[serde(with = "crate::machine::pairs")]
+    seen: BTreeMap<ProposalId, Seen>,
+    #[serde(with = "crate::machine::pairs")]
+    versions: BTreeMap<BallotSlot, Version>,
+    timers: Timers<BallotSlot>,
+    decided: Window<BallotSlot, Decision>,
+    out: VecDeque<VoteOutput>,
+}
+
+impl Voter {
+    /// A voter of a component. The seed decides on identifiers and pauses: give each start of a
+    /// component a random one.
+    pub fn new(own: ComponentId, seed: u64) -> Self {
+        Voter {
+            own,
+            weight: 1,
+            options: BallotOptions::default(),
+            draws: Draws::new(seed),
+            seals: 0,
+            seen: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            timers: Timers::new(),
+            decided: Window::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Sets how long votes bind, and how much is remembered.
+    pub fn with_options(mut self, options: BallotOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets what its votes count for, 1 unless set. The proposer's electorate has the last word.
+    pub const fn with_weight(mut self, weight: u32) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// The proposals before this voter, and what it votes; `None` while the host considers it.
+    pub fn proposals(&self) -> impl Iterator<Item = (&ProposalId, Option<&Ballot>)> {
+        self.seen.iter().map(|(id, seen)| match &seen.state {
+            State::Considering(_) => (id, None),
+            State::Voted(voted) => (id, Some(&voted.vote)),
+        })
+    }
+
+    /// The decision of a version, while it is remembered.
+    pub fn decision(&self, slot: &BallotSlot) -> Option<&Decision> {
+        self.decided.get(slot)
+    }
+
+    fn send(&mut self, now: Now, to: Option<ComponentId>, message: impl Into<Message>) {
+        let header = Header::new()
+            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_timestamp(now.timestamp())
+            .with_source(self.own.clone());
+        let envelope = Box::new(Envelope::new(header, message));
+        self.out.push_back(VoteOutput::Send { to, envelope });
+    }
+
+    fn proposed(
+        &mut self,
+        now: Now,
+        source: Option<&ComponentId>,
+        proposal: &Proposal,
+    ) -> Result<(), VoteRefused> {
+        let id = &proposal.proposal_id;
+        let proposer = proposal.proposer.as_ref().or(source).cloned();
+        if let Some(source) = source.filter(|source| Some(*source) != proposer.as_ref()) {
+            let (proposal_id, source_id) = (id.clone(), source.clone());
+            return Err(VoteRefused::NotTheProposer { proposal_id, source_id });
+        }
+        let bad = |error| VoteRefused::BadProposal { proposal_id: id.clone(), error };
+        let digest = record::check_digest(proposal).map_err(bad)?;
+        let slot = record::slot(proposal);
+        slot.key()?;
+        if let Some(decision) = self.decided.get(&slot) {
+            let decision = decision.clone();
+            self.send(now, proposer, decision);
+            return Ok(());
+        }
+        if let Some(seen) = self.seen.get(id) {
+            if (&seen.slot, &seen.digest, &seen.proposer) != (&slot, digest, &proposer) {
+                return Err(VoteRefused::Changed(id.clone()));
+            }
+            if seen.passed(now.at) {
+                return Err(VoteRefused::TooLate(id.clone()));
+            }
+            self.repeat(now, id);
+            return Ok(());
+        }
+        let deadline = proposal.deadline.as_ref().and_then(Timestamp::unix_millis);
+        let left = match deadline {
+            Some(deadline) => deadline.saturating_sub(now.wall),
+            None => i64::try_from(self.options.open.as_millis()).unwrap_or(i64::MAX).max(1),
+        };
+        let left = u64::try_from(left).unwrap_or(0);
+        if left == 0 {
+            return Err(VoteRefused::TooLate(id.clone()));
+        }
+        if self.seen.len() >= self.options.most.max(1) {
+            return Err(VoteRefused::Full(self.seen.len()));
+        }
+        let bound = Duration::from_millis(left).min(at_least(self.options.longest));
+        let seen = Seen {
+            slot: slot.clone(),
+            digest: digest.clone(),
+            proposer,
+            until: now.at.after(bound),
+            alive: true,
+            state: State::Considering(Box::new(proposal.clone())),
+        };
+        self.seen.insert(id.clone(), seen);
+        self.versions.entry(slot.clone()).or_default().proposals.insert(id.clone());
+        self.arm(&slot);
+        match self.bound_to(&slot) {
+            // The same state again, by whomever: that was considered.
+            Some((_, same)) if same == *digest => self.decide(id, Ballot::Accept, None),
+            Some((other, _)) => self.refuse(id, &other),
+            None => self.out.push_back(VoteOutput::Consider(Box::new(proposal.clone()))),
+        }
+        Ok(())
+    }
+
+    /// The proposal and state that the voter is bound to.
+    fn bound_to(&self, slot: &BallotSlot) -> Option<(ProposalId, Digest)> {
+        let ids = &self.versions.get(slot)?.proposals;
+        ids.iter().find_map(|id| {
+            let seen = self.seen.get(id).filter(|seen| seen.binds())?;
+            Some((id.clone(), seen.digest.clone()))
+        })
+    }
+
+    /// Votes against what contradicts a vote that binds.
+    fn refuse(&mut self, id: &ProposalId, bound: &ProposalId) {
+        self.decide(id, Ballot::Reject, Some(format!("bound to {bound}")));
+    }
+
+    /// Notes a vote. It is sent once it is stored.
+    fn decide(&mut self, id: &ProposalId, vote: Ballot, reason: Option<String>) {
+        let Some(seen) = self.seen.get_mut(id) else { return };
+        self.seals += 1;
+        let seal = self.seals;
+        seen.state = State::Voted(Voted { vote, reason, seal, stored: false });
+        self.out.push_back(VoteOutput::Persist(seal));
+    }
+
+    /// Says again what was said.
+    fn repeat(&mut self, now: Now, id: &ProposalId) {
+        let Some(seen) = self.seen.get(id) else { return };
+        let State::Voted(voted) = &seen.state else { return };
+        if !voted.stored {
+            self.out.push_back(VoteOutput::Persist(voted.seal));
+            return;
+        }
+        let mut vote = Vote::new(id.clone(), self.own.clone(), voted.vote.clone());
+        vote.reason.clone_from(&voted.reason);
+        if self.weight != 1 {
+            vote = vote.with_weight(self.weight);
+        }
+        let to = seen.proposer.clone();
+        self.send(now, to, vote);
+    }
+
+    fn cast(
+        &mut self,
+        now: Now,
+        id: &ProposalId,
+        vote: Ballot,
+        reason: Option<String>,
+    ) -> Result<(), VoteRefused> {
+        let seen = self.seen.get(id).ok_or_else(|| VoteRefused::NotBefore(id.clone()))?;
+        if let State::Voted(_) = seen.state {
+            return Err(VoteRefused::VotedBefore(id.clone()));
+        }
+        if !matches!(vote, Ballot::Accept | Ballot::Reject | Ballot::Abstain) {
+            return Err(VoteRefused::UnknownVote(vote));
+        }
+        if !seen.alive || seen.passed(now.at) {
+            return Err(VoteRefused::TooLate(id.clone()));
+        }
+        match self.bound_to(&seen.slot) {
+            Some((other, digest)) if vote == Ballot::Accept && digest != seen.digest => {
+                self.refuse(id, &other);
+            }
+            _ => self.decide(id, vote, reason),
+        }
+        Ok(())
+    }
+
+    fn persisted(&mut self, now: Now, number: u64) -> Result<(), VoteRefused> {
+        if number == 0 || number > self.seals {
+            return Err(VoteRefused::NothingToPersist(number));
+        }
+        let mut stored = Vec::new();
+        for (id, seen) in &mut self.seen {
+            if let State::Voted(voted) = &mut seen.state
+                && !voted.stored
+                && voted.seal <= number
+            {
+                voted.stored = true;
+                stored.push(id.clone());
+            }
+        }
+        for id in stored {
+            self.repeat(now, &id);
+        }
+        Ok(())
+    }
+
+    fn announced(
+        &mut self,
+        now: Now,
+        source: Option<&ComponentId>,
+        decision: &Decision,
+    ) -> Result<(), VoteRefused> {
+        let id = &decision.proposal_id;
+        match decision.outcome {
+            BallotOutcome::Committed => {
+                let (Some(workflow), Some(version)) =
+                    (&decision.workflow_id, &decision.state_version)
+                else {
+                    return Err(VoteRefused::Incomplete(id.clone()));
+                };
+                let slot = BallotSlot::new(workflow.clone(), version.get());
+                slot.key()?;
+                // An announcement says where to look; the store says what is true.
+                if self.decided.get(&slot).is_none() {
+                    self.look(now, slot);
+                }
+                Ok(())
+            }
+            BallotOutcome::Rejected | BallotOutcome::Expired => {
+                let unknown = || VoteRefused::NotBefore(id.clone());
+                let seen = self.seen.get_mut(id).ok_or_else(unknown)?;
+                if let (Some(source), Some(proposer)) = (source, &seen.proposer)
+                    && source != proposer
+                {
+                    let (proposal_id, source_id) = (id.clone(), source.clone());
+                    return Err(VoteRefused::NotTheProposer { proposal_id, source_id });
+                }
+                seen.alive = false;
+                Ok(())
+            }
+            _ => Err(VoteRefused::UnknownOutcome(decision.outcome.clone())),
+        }
+    }
+
+    /// Asks the store for the decision of a version.
+    fn look(&mut self, now: Now, slot: BallotSlot) {
+        if let Some(version) = self.versions.get_mut(&slot) {
+            version.look = Look::Asked;
+            self.timers.set(slot.clone(), now.at.after(at_least(self.options.store)));
+        }
+        self.out.push_back(VoteOutput::Get(slot));
+    }
+
+    fn pause(&mut self, now: Now, slot: &BallotSlot, attempt: u32) {
+        if let Some(version) = self.versions.get_mut(slot) {
+            version.look = Look::Pause;
+            let pause = self.options.retry.pause(attempt, &mut self.draws);
+            self.timers.set(slot.clone(), now.at.after(pause));
+        }
+    }
+
+    /// Waits for the next deadline of a proposal that may be committed.
+    fn arm(&mut self, slot: &BallotSlot) {
+        let Some(version) = self.versions.get(slot) else { return };
+        if version.look == Look::No {
+            let seen = version.proposals.iter().filter_map(|id| self.seen.get(id)?.until);
+            self.timers.set(slot.clone(), seen.min());
+        }
+    }
+
+    fn got(
+        &mut self,
+        now: Now,
+        slot: BallotSlot,
+        result: &Result<Option<Entry>, StorageError>,
+    ) -> Result<(), VoteRefused> {
+        if let Ok(Some(entry)) = result {
+            if self.decided.get(&slot).is_none() {
+                let record = BallotRecord::read(&slot, &entry.value)
+                    .map_err(|error| VoteRefused::BadRecord { slot: slot.clone(), error })?;
+                self.learn(slot, record);
+            }
+            return Ok(());
+        }
+        let Some(version) = self.versions.get_mut(&slot) else { return Ok(()) };
+        if version.look != Look::Asked {
+            return Ok(());
+        }
+        if result.is_err() {
+            version.unanswered = version.unanswered.saturating_add(1);
+            let attempt = version.unanswered;
+            self.pause(now, &slot, attempt);
+            return Ok(());
+        }
+        version.unanswered = 0;
+        self.absent(now, &slot);
+        Ok(())
+    }
+
+    /// The store holds no decision: what has passed its deadline binds no more. The decision may
+    /// still be on its way, so that is looked for a few times before it is given up.
+    fn absent(&mut self, now: Now, slot: &BallotSlot) {
+        let over = self.passed(now, slot);
+        let Some(version) = self.versions.get_mut(slot) else { return };
+        version.absent += 1;
+        if !over.is_empty() && self.options.retry.allows_after(version.absent) {
+            let attempt = version.absent;
+            for id in over {
+                if let Some(seen) = self.seen.get_mut(&id) {
+                    seen.alive = false;
+                }
+            }
+            return self.pause(now, slot, attempt);
+        }
+        (version.absent, version.look) = (0, Look::No);
+        for id in over {
+            self.forget(slot, &id);
+        }
+        if self.versions.get(slot).is_some_and(|version| version.proposals.is_empty()) {
+            self.versions.remove(slot);
+            self.timers.set(slot.clone(), None);
+            self.out.push_back(VoteOutput::Undecided(slot.clone()));
+        } else {
+            self.arm(slot);
+        }
+    }
+
+    /// The proposals of a version that are past their deadline.
+    fn passed(&self, now: Now, slot: &BallotSlot) -> Vec<ProposalId> {
+        let ids = self.versions.get(slot).into_iter().flat_map(|version| &version.proposals);
+        let passed = |id: &&ProposalId| self.seen.get(*id).is_some_and(|seen| seen.passed(now.at));
+        ids.filter(passed).cloned().collect()
+    }
+
+    fn forget(&mut self, slot: &BallotSlot, id: &ProposalId) {
+        self.seen.remove(id);
+        if let Some(version) = self.versions.get_mut(slot) {
+            version.proposals.remove(id);
+        }
+    }
+
+    fn learn(&mut self, slot: BallotSlot, record: BallotRecord) {
+        let version = self.versions.remove(&slot).unwrap_or_default();
+        for id in &version.proposals {
+            self.seen.remove(id);
+        }
+        self.timers.set(slot.clone(), None);
+        self.decided.put(slot, record.decision(), None, self.options.most);
+        self.out.push_back(VoteOutput::Learned(Box::new(record)));
+    }
+
+    /// Something of a version is due: a deadline has passed, a pause is over, or the host has not
+    /// said what the store holds.
+    fn due(&mut self, now: Now, slot: BallotSlot) {
+        let Some(version) = self.versions.get(&slot) else { return };
+        if version.look != Look::No {
+            return self.look(now, slot);
+        }
+        let over = self.passed(now, &slot);
+        if over.iter().any(|id| self.seen.get(id).is_some_and(|seen| seen.alive)) {
+            return self.look(now, slot);
+        }
+        // Their proposers said that they commit nothing.
+        for id in over {
+            self.forget(&slot, &id);
+        }
+        if self.versions.get(&slot).is_some_and(|version| version.proposals.is_empty()) {
+            self.versions.remove(&slot);
+        }
+        self.arm(&slot);
+    }
+
+    fn restarted(&mut self, now: Now) {
+        let mut seal = 0;
+        for seen in self.seen.values() {
+            match &seen.state {
+                State::Considering(proposal) => {
+                    self.out.push_back(VoteOutput::Consider(proposal.clone()));
+                }
+                State::Voted(voted) if !voted.stored => seal = seal.max(voted.seal),
+                State::Voted(_) => {}
+            }
+        }
+        if seal > 0 {
+            self.out.push_back(VoteOutput::Persist(seal));
+        }
+        let asked = |(slot, version): (&BallotSlot, &Version)| {
+            (version.look == Look::Asked).then(|| slot.clone())
+        };
+        let slots: Vec<_> = self.versions.iter().filter_map(asked).collect();
+        for slot in slots {
+            self.look(now, slot);
+        }
+    }
+}
+
+impl Machine for Voter {
+    type Input = VoteInput;
+    type Output = VoteOutput;
+    type Refused = VoteRefused;
+
+    fn handle(&mut self, now: Now, input: VoteInput) -> Result<(), VoteRefused> {
+        match input {
+            VoteInput::Received(envelope) => {
+                let envelope: &Checked<Envelope> = &envelope;
+                let source = envelope.header.source.as_ref();
+                match &envelope.message {
+                    Message::Proposal(proposal) => self.proposed(now, source, proposal),
+                    Message::Decision(decision) => self.announced(now, source, decision),
+                    other => Err(VoteRefused::NotForVoters(other.kind())),
+                }
+            }
+            VoteInput::Cast { proposal_id, vote, reason } => {
+                self.cast(now, &proposal_id, vote, reason)
+            }
+            VoteInput::Persisted(number) => self.persisted(now, number),
+            VoteInput::Got(slot, result) => self.got(now, slot, &result),
+            VoteInput::Restarted => {
+                self.restarted(now);
+                Ok(())
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        while let Some(slot) = self.timers.due(now.at) {
+            self.due(now, slot);
+        }
+    }
+
+    fn poll(&mut self) -> Option<VoteOutput> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.timers.earliest()
+    }
+}
