@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a program may read the clock; the library may not")]
 
 mod check;
+mod checkpoint;
 mod compat;
 mod convert;
 mod deprecations;
@@ -56,6 +57,7 @@ Examples:
   coord route explain '*.failed'         which events does this pattern select?
   coord filter test '/retry_count >= 3'  which of these events does this filter accept?
   coord negotiate current 1.0.0          which version do two sides speak?
+  coord checkpoint list                  which states of workflows are kept?
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
 
 Exit status: 0 fine, 1 something was found, 2 usage or I/O error.";
@@ -90,6 +92,8 @@ enum Verb {
     Deprecations(deprecations::Args),
     /// Rewrite records of one protocol version in another.
     Migrate(migrate::Args),
+    /// Keep states of a workflow, and put them back.
+    Checkpoint(checkpoint::Args),
     /// Look after the store.
     Store(store::Args),
     /// Print the completion script of a shell.
@@ -213,6 +217,7 @@ fn main() -> ExitCode {
         Verb::Compat(args) => compat::run(&args),
         Verb::Deprecations(args) => deprecations::run(&args),
         Verb::Migrate(args) => migrate::run(&args),
+        Verb::Checkpoint(args) => checkpoint::run(&args),
         Verb::Store(args) => store::run(&args),
         Verb::Completions { shell } => completions(shell),
     };
