@@ -22,19 +22,18 @@ fn line(sync: &CheckpointSync, form: &Form) -> String {
     out
 }
 
-/// The validations that did not pass.
+/// The validations that failed, and those that were asked for and that nobody knows.
 fn validations(results: &ValidationResults) -> String {
     let own = [
         ("state_integrity", &results.integrity_check),
         ("dependency_consistency", &results.dependency_validation),
         ("resource_consistency", &results.resource_consistency),
     ];
-    let own =
-        own.into_iter().filter_map(|(name, result)| Some((name, result.as_ref()?.to_string())));
-    let more =
-        results.extra().iter().map(|(name, result)| (name, result.to_text().unwrap_or_default()));
-    own.chain(more)
-        .filter(|(_, result)| result != CheckResult::Passed.as_str())
+    let failed = own.into_iter().filter(|(_, result)| **result == Some(CheckResult::Failed));
+    let failed = failed.map(|(name, _)| (name, CheckResult::Failed.to_string()));
+    let more = results.extra().iter().filter_map(|(name, result)| Some((name, result.to_text()?)));
+    failed
+        .chain(more.filter(|(_, result)| result != CheckResult::Passed.as_str()))
         .map(|(name, result)| format!("  {name}: {result}\n"))
         .collect()
 }
