@@ -184,7 +184,7 @@ fn every_failure_says_why() {
     let unsound = r#"{"workflow_id":"wf_001","state_version":1}"#;
     assert_eq!(
         complaint(&["create", "--state", "-"], unsound),
-        (1, "coord: the state is not sound: `timestamp` is missing (missing-field at /workflow_state/timestamp); --kind emergency takes it as it is\n".to_owned())
+        (1, "coord: the state is not sound: required field `timestamp` is missing (missing-field at /workflow_state/timestamp); --kind emergency takes it as it is\n".to_owned())
     );
     verb(&folder, &["create", "--state", "-", "--id", "ckpt_1"], &state(1, 0));
     for (args, message) in [
@@ -306,7 +306,7 @@ fn whatever_is_killed_leaves_the_old_or_the_new() {
     let started = Instant::now();
     assert_eq!(verb(&folder, &["create", "--state", &path, "--id", "ckpt_new"], "").0, 0);
     let whole = started.elapsed();
-    let rounds = scaled(24) as u32;
+    let rounds = scaled(12) as u32;
     let (mut kills, mut restored) = (0, 0);
     for round in 0..rounds {
         let share = whole * (round + 1) / rounds;

@@ -67,7 +67,7 @@ fn the_confirmation_is_strictly_valid() {
 fn chains_give_back_exactly_what_was_checkpointed() {
     let rng = &mut Rng::new(21);
     let (mut deltas, mut full) = (0, 0);
-    for case in 0..scaled(40) {
+    for case in 0..scaled(25) {
         let options = CheckpointOptions::default()
             .with_chain(rng.below(6), 1 << 20)
             .with_compress_above(rng.below(600));
@@ -76,16 +76,9 @@ fn chains_give_back_exactly_what_was_checkpointed() {
         let mut text = random_state(rng, 0);
         for number in 0..12_u8 {
             // Most steps change little; some change everything.
-            text = if rng.one_in(4) {
-                random_state(rng, number.into())
-            } else {
-                text.replacen(
-                    "\"status\":\"idle\"",
-                    "\"status\":\"active\",\"current_task\":\"t\"",
-                    1,
-                )
-                .replacen("45.2,", "45.20,", 1)
-                .replacen("}]", "},18446744073709551616]", 1)
+            text = match rng.below(4) {
+                0 => random_state(rng, number.into()),
+                _ => evolved(rng, &text),
             };
             let mut whole = parts(&text);
             if rng.one_in(2) {
@@ -275,7 +268,7 @@ fn every_refusal_says_why_and_leaves_nothing() {
     let unsound = r#"{"workflow_id":"wf_001","state_version":1}"#;
     assert_eq!(
         refused(unsound, &new(1)),
-        "the state is not sound: `timestamp` is missing (missing-field at /workflow_state/timestamp)"
+        "the state is not sound: required field `timestamp` is missing (missing-field at /workflow_state/timestamp)"
     );
     assert_eq!(
         refused(&state(1), &new(1).with_type(CheckpointType::read("daily"))),
@@ -333,11 +326,11 @@ fn what_is_no_part_is_refused() {
     );
     assert_eq!(
         error(Parts::parse("{")),
-        "`workflow_state` is not usable: unexpected end of text, expected a string key or `}` at byte 1"
+        "`workflow_state` is not usable: the text ends inside a value at byte 1"
     );
     assert_eq!(
         error(Parts::parse("7")),
-        "not the state of a workflow: the value of `workflow_state` is a number, not an object (`wrong-kind` at /workflow_state, byte 18)"
+        "not the state of a workflow: expected an object, found number 7 (`wrong-kind` at /workflow_state, byte 18)"
     );
     let good = || parts(&state(1));
     let name = |text: &str| PartName::new(text).unwrap();

@@ -1,6 +1,6 @@
 //! Deltas.
 
-use super::random_state;
+use super::{evolved, random_state};
 use crate::support::{Rng, any_value, scaled};
 use coordination_protocol::checkpoint::{Delta, DeltaError};
 use coordination_protocol::json::{Json, Limits};
@@ -76,16 +76,17 @@ fn states_differ_by_small_deltas() {
     let (mut deltas, mut smaller) = (0, 0);
     let cases = scaled(500);
     for version in 0..cases as u64 {
-        let base = json(&random_state(rng, version));
-        let target = json(&random_state(rng, version + 1));
-        // Agents come and go in the middle, so some orders cannot be told.
+        let base = random_state(rng, version);
+        let target = json(&evolved(rng, &base));
+        let base = json(&base);
+        // A key that comes in the middle of others is an order that cannot be told.
         let Some(delta) = Delta::between(&base, &target, &LIMITS) else { continue };
         deltas += 1;
         smaller += usize::from(delta.as_str().len() < target.as_str().len());
         assert_eq!(delta.apply(&base, &LIMITS).unwrap(), target);
         everybody_applies(&base, &delta, &target);
     }
-    assert!(deltas > cases / 20 && smaller > 0, "{deltas} deltas, {smaller} smaller");
+    assert!(deltas > cases / 2 && smaller > cases / 3, "{deltas} deltas, {smaller} smaller");
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn what_is_no_delta_is_refused() {
     };
     let third = "operation 0 of the delta is no add, replace or remove of a value at a path";
     for (text, message) in [
-        ("{", "not a delta: unexpected end of text, expected a string key or `}` at byte 1"),
+        ("{", "not a delta: the text ends inside a value at byte 1"),
         ("{}", third),
         ("7", third),
         ("[7]", third),

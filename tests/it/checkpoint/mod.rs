@@ -118,6 +118,27 @@ fn random_state(rng: &mut Rng, version: u64) -> String {
     )
 }
 
+/// A state that differs in few places.
+fn evolved(rng: &mut Rng, text: &str) -> String {
+    let mut text = text.to_owned();
+    for _ in 0..rng.below(4) {
+        let (from, to) = [
+            (r#""status":"idle""#, r#""status":"active","current_task":"t""#),
+            (r#","current_task":"t""#, ""),
+            (r#""progress":45.2,"#, r#""progress":45.20,"#),
+            (r#""progress":0,"#, r#""progress":0.0,"#),
+            (r#""list":["#, r#""list":[],"old":["#),
+            (r#"{"phase_id":1}"#, r#"{"phase_id":1,"name":"b/~"}"#),
+            (r#"{"phase_id":2}"#, r#"{"phase_id":1.0}"#),
+        ][rng.below(7)];
+        let next = text.replacen(from, to, 1);
+        if !text.contains(r#""old""#) || from != r#""list":["# {
+            text = next;
+        }
+    }
+    text
+}
+
 fn files(names: &[(&str, &str)]) -> Vec<(String, Digest)> {
     names.iter().map(|(path, text)| ((*path).to_owned(), Digest::of(text.as_bytes()))).collect()
 }
