@@ -4,7 +4,7 @@ use super::parts::{PartName, Parts, as_message};
 use crate::event::Codec;
 use crate::finding::{FindingSeverity, Mode};
 use crate::json::{Json, Kind, elements, members};
-use crate::message::ValidationResults;
+use crate::message::{AllocatedResources, Map, ValidationResults};
 use crate::scalar::CheckResult;
 use smol_str::SmolStr;
 use std::collections::{HashMap, HashSet};
@@ -138,7 +138,7 @@ fn dependencies(parts: &Parts) -> CheckResult {
         let Some(names) = names.collect() else { return CheckResult::Failed };
         needs.insert(task.decode(text).into_owned(), names);
     }
-    let agents = parts.state().agent_states.iter().flat_map(|agents| agents.iter());
+    let agents = parts.state().agent_states.iter().flat_map(Map::iter);
     let mut tasks = agents.filter_map(|(_, agent)| agent.current_task.as_ref());
     let known = |name: &str| needs.contains_key(name);
     let complete =
@@ -188,7 +188,7 @@ fn resources(parts: &Parts) -> CheckResult {
     let (mut ids, mut files) = (HashSet::new(), HashSet::new());
     let mut memory = Some(0.0);
     for allocation in allocations.items() {
-        let Ok(granted) = allocation.decode::<crate::message::AllocatedResources>() else {
+        let Ok(granted) = allocation.decode::<AllocatedResources>() else {
             return CheckResult::Failed;
         };
         let fresh = granted.allocation_id.is_none_or(|id| ids.insert(id))

@@ -20,7 +20,7 @@ use std::fmt;
 /// What a checkpoint is made with besides its parts: time, identity and cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct New {
+pub struct NewCheckpoint {
     /// When it is made.
     pub now: Now,
     /// Its identifier.
@@ -31,10 +31,10 @@ pub struct New {
     pub trigger: CheckpointTrigger,
 }
 
-impl New {
+impl NewCheckpoint {
     /// A manual checkpoint, its identifier made of the time and ten random bytes.
     pub fn new(now: Now, random: [u8; 10]) -> Self {
-        New {
+        NewCheckpoint {
             now,
             id: CheckpointId::generate(now.id_millis(), random),
             checkpoint_type: CheckpointType::Manual,
@@ -137,7 +137,7 @@ impl<S: Store> Checkpoints<S> {
     ///
     /// # Errors
     /// [`CreateError`]; nothing is left of the checkpoint then.
-    pub async fn create(&self, parts: &Parts, new: &New) -> Result<Created, CreateError> {
+    pub async fn create(&self, parts: &Parts, new: &NewCheckpoint) -> Result<Created, CreateError> {
         let place = Place::of(parts.workflow_id())?;
         let key = place.entry(&new.id)?;
         for (known, word) in [
@@ -235,7 +235,7 @@ impl<S: Store> Checkpoints<S> {
     async fn abandon(
         &self,
         place: &Place<'_>,
-        new: &New,
+        new: &NewCheckpoint,
         revision: u64,
         error: StorageError,
     ) -> CreateError {
@@ -250,7 +250,7 @@ impl<S: Store> Checkpoints<S> {
     async fn store_parts(
         &self,
         parts: &Parts,
-        new: &New,
+        new: &NewCheckpoint,
         place: &Place<'_>,
         base: Option<&Base>,
     ) -> Result<Vec<StoredPart>, CreateError> {

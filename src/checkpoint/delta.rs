@@ -66,13 +66,13 @@ impl Delta {
     /// of keys differs in another way than by new ones at the end, or beyond the limits.
     pub fn between(base: &Json, target: &Json, limits: &Limits) -> Option<Self> {
         let text = target.as_str();
-        let patch = json_patch::diff(&tree(base), &tree(target));
+        let operations = json_patch::diff(&tree(base), &tree(target)).0;
         let mut sets: Vec<(Token, String, &str)> = Vec::new();
         let mut removes = Vec::new();
-        let paths = patch.0.iter().map(|operation| operation.path().as_str()).collect();
+        let paths = operations.iter().map(|operation| operation.path().as_str()).collect();
         let mut places = HashMap::new();
         locate(text, value_at(text.as_bytes(), 0)?, &mut String::new(), &paths, &mut places);
-        for operation in patch.0 {
+        for operation in operations {
             let path = operation.path().as_str().to_owned();
             let word = match operation {
                 PatchOperation::Add(_) => "add",
@@ -84,7 +84,7 @@ impl Delta {
             };
             sets.push((*places.get(&path)?, path, word));
         }
-        // New keys in the order of the target. What is set is independent of one another, but for
+        // NewCheckpoint keys in the order of the target. What is set is independent of one another, but for
         // elements behind the end of a list, which are in order already.
         sets.sort_by_key(|(token, ..)| token.start());
         let mut out = vec![b'['];
@@ -302,7 +302,7 @@ impl<'a> Order<'a> {
             }
             Value::Array(items) => {
                 let guided = guide.filter(|text| text.starts_with('['));
-                let mut guides = guided
+                let mut inner = guided
                     .into_iter()
                     .flat_map(|text| elements(text, 0).map(move |token| token.raw(text)));
                 out.push(b'[');
@@ -312,7 +312,7 @@ impl<'a> Order<'a> {
                     }
                     let end = path.len();
                     let _ = write!(path, "/{index}");
-                    self.write(item, path, guides.next(), out);
+                    self.write(item, path, inner.next(), out);
                     path.truncate(end);
                 }
                 out.push(b']');

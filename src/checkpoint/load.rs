@@ -189,7 +189,7 @@ impl<S: Store> Checkpoints<S> {
         let parts = self.assemble(workflow, id, texts)?;
         let sync = entry.sync.clone();
         let sync = sync.ok_or_else(|| Damage::new(id.clone(), "it has no confirmation"))?;
-        self.compare(&parts, &sync)?;
+        compare(&parts, &sync)?;
         Ok(Loaded { form: form(&entry), sync, parts })
     }
 
@@ -237,25 +237,6 @@ impl<S: Store> Checkpoints<S> {
                 .map_err(|error| own(error.to_string(), name))?;
         }
         Ok(parts)
-    }
-
-    /// Compares the digests of the parts with those that were confirmed.
-    fn compare(&self, parts: &Parts, sync: &CheckpointSync) -> Result<(), Damage> {
-        let id = &sync.checkpoint_id;
-        let snapshot = sync.state_snapshot.clone().unwrap_or_else(StateSnapshot::new);
-        for (name, confirmed) in [
-            (PartName::WORKFLOW_STATE, snapshot.workflow_state_hash),
-            (PartName::FILE_SYSTEM, snapshot.file_system_hash),
-            (PartName::AGENT_STATES, snapshot.agent_state_hash),
-            (PartName::RESOURCE_STATE, snapshot.resource_state_hash),
-        ] {
-            let digest = parts.digest(&name);
-            let own = |detail: String| Damage::new(id.clone(), detail).with_part(name.clone());
-            if digest.map_err(|error| own(error.to_string()))? != confirmed {
-                return Err(own("its digest is not the one that was confirmed".to_owned()));
-            }
-        }
-        Ok(())
     }
 
     /// The entry of a checkpoint that is there.
@@ -358,4 +339,23 @@ impl<S: Store> Checkpoints<S> {
             deleted => deleted,
         }
     }
+}
+
+/// Compares the digests of the parts with those that were confirmed.
+fn compare(parts: &Parts, sync: &CheckpointSync) -> Result<(), Damage> {
+    let id = &sync.checkpoint_id;
+    let snapshot = sync.state_snapshot.clone().unwrap_or_else(StateSnapshot::new);
+    for (name, confirmed) in [
+        (PartName::WORKFLOW_STATE, snapshot.workflow_state_hash),
+        (PartName::FILE_SYSTEM, snapshot.file_system_hash),
+        (PartName::AGENT_STATES, snapshot.agent_state_hash),
+        (PartName::RESOURCE_STATE, snapshot.resource_state_hash),
+    ] {
+        let digest = parts.digest(&name);
+        let own = |detail: String| Damage::new(id.clone(), detail).with_part(name.clone());
+        if digest.map_err(|error| own(error.to_string()))? != confirmed {
+            return Err(own("its digest is not the one that was confirmed".to_owned()));
+        }
+    }
+    Ok(())
 }

@@ -13,7 +13,7 @@
 //! spelled: what is loaded is, byte for byte, what was given, but for white space between values.
 //!
 //! ```
-//! use coordination_protocol::checkpoint::{Checkpoints, New, Parts, StateTarget};
+//! use coordination_protocol::checkpoint::{Checkpoints, NewCheckpoint, Parts, StateTarget};
 //! use coordination_protocol::scalar::{Instant, Now, WorkflowId};
 //! use coordination_protocol::storage::{Expect, Key, MemoryStore, Store, block_on};
 //!
@@ -25,7 +25,7 @@
 //!
 //!     let checkpoints = Checkpoints::new(store.clone());
 //!     let now = Now::new(Instant::START, 1_736_942_400_000);
-//!     let made = checkpoints.create(&Parts::parse(good)?, &New::new(now, [7; 10])).await?;
+//!     let made = checkpoints.create(&Parts::parse(good)?, &NewCheckpoint::new(now, [7; 10])).await?;
 //!     assert_eq!(made.sync.validation_results.unwrap().integrity_check.unwrap().as_str(), "passed");
 //!
 //!     // Something goes wrong; the checkpoint puts it right, and what was there is kept, too.
@@ -34,7 +34,7 @@
 //!     let workflow = WorkflowId::new("wf_001")?;
 //!     let mut target = StateTarget::new(store.clone(), key.clone());
 //!     let done = checkpoints
-//!         .restore(&workflow, &made.sync.checkpoint_id, &mut target, &New::new(now, [8; 10]))
+//!         .restore(&workflow, &made.sync.checkpoint_id, &mut target, &NewCheckpoint::new(now, [8; 10]))
 //!         .await?;
 //!     assert_eq!(&*store.get(&key).await?.unwrap().value, good.as_bytes());
 //!     let backup = checkpoints.load(&workflow, &done.backup.unwrap().checkpoint_id).await?;
@@ -84,7 +84,7 @@ mod rollback;
 mod target;
 
 pub use checks::Checks;
-pub use create::{Created, Form, New, WhyFull};
+pub use create::{Created, Form, NewCheckpoint, WhyFull};
 pub use delta::{Delta, DeltaError};
 pub use error::{
     CreateError, Damage, LoadError, PartsError, PlaceError, RestoreError, RollbackError,

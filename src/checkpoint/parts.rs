@@ -226,6 +226,11 @@ impl Parts {
         self.given.contains_key(name)
     }
 
+    /// A part if it was given, not if it comes from the state.
+    pub(super) fn stored(&self, name: &PartName) -> Option<&Json> {
+        self.given.get(name)
+    }
+
     /// Files and the digests of their contents; none if no list was given.
     pub fn files(&self) -> BTreeMap<String, String> {
         let Some(files) = self.given.get(&PartName::FILE_SYSTEM) else { return BTreeMap::new() };

@@ -1,7 +1,7 @@
 //! Putting a state back: verified first, backed up first, undone on failure.
 
 use super::Checkpoints;
-use super::create::New;
+use super::create::NewCheckpoint;
 use super::entry::{Mark, Place, seal, unseal};
 use super::error::{Damage, LoadError, RestoreError};
 use super::load::Loaded;
@@ -98,7 +98,7 @@ impl<S: Store> Checkpoints<S> {
         workflow: &WorkflowId,
         id: &CheckpointId,
         target: &mut T,
-        new: &New,
+        new: &NewCheckpoint,
     ) -> Result<Restored, RestoreError> {
         let loaded = self.load(workflow, id).await?;
         self.switch(workflow, &loaded, target, new, |_| Ok(loaded.parts.clone())).await
@@ -121,7 +121,7 @@ impl<S: Store> Checkpoints<S> {
         &self,
         request: &Rollback,
         target: &mut T,
-        new: &New,
+        new: &NewCheckpoint,
     ) -> Result<Restored, RestoreError> {
         let workflow = &request.workflow_id;
         let loaded = self.load(workflow, &request.checkpoint_id).await?;
@@ -155,8 +155,8 @@ impl<S: Store> Checkpoints<S> {
             .iter()
             .map(|part| Step {
                 part: part.clone(),
-                old: before.as_ref().and_then(|parts| given(parts, part)),
-                new: now.as_ref().and_then(|parts| given(parts, part)),
+                old: before.as_ref().and_then(|parts| parts.stored(part).cloned()),
+                new: now.as_ref().and_then(|parts| parts.stored(part).cloned()),
             })
             .filter(|step| step.old != step.new)
             .collect();
@@ -176,7 +176,7 @@ impl<S: Store> Checkpoints<S> {
         workflow: &WorkflowId,
         loaded: &Loaded,
         target: &mut T,
-        new: &New,
+        new: &NewCheckpoint,
         plan: impl FnOnce(Option<&Parts>) -> Result<Parts, RestoreError>,
     ) -> Result<Restored, RestoreError> {
         let checkpoint = &loaded.sync.checkpoint_id;
@@ -231,12 +231,16 @@ impl<S: Store> Checkpoints<S> {
             if !failed.is_empty() {
                 return Err(RestoreError::Mixture { step, detail: error.detail, failed, backup });
             }
-            let mut detail = error.detail;
-            if let Some((key, revision)) = mark
-                && let Err(error) = self.unmark(&key, revision).await
-            {
-                detail.push_str(&format!("; and the mark of the restore remains: {error}"));
-            }
+            let unmarked = match mark {
+                Some((key, revision)) => self.unmark(&key, revision).await,
+                None => Ok(()),
+            };
+            let detail = match unmarked {
+                Ok(()) => error.detail,
+                Err(mark) => {
+                    format!("{}; and the mark of the restore remains: {mark}", error.detail)
+                }
+            };
             return Err(RestoreError::Undone { step, detail, backup });
         }
         if let Some((key, revision)) = mark {
@@ -273,11 +277,6 @@ impl<S: Store> Checkpoints<S> {
     }
 }
 
-/// A part that was given, not one that comes from the state.
-fn given(parts: &Parts, name: &PartName) -> Option<Json> {
-    parts.has(name).then(|| parts.get(name)).flatten()
-}
-
 /// The parts that differ, the workflow's state last: whoever reads it finds the others done.
 fn steps(current: Option<&Parts>, wanted: &Parts) -> Vec<Step> {
     let names = wanted.given().chain(current.into_iter().flat_map(Parts::given));
@@ -286,8 +285,8 @@ fn steps(current: Option<&Parts>, wanted: &Parts) -> Vec<Step> {
     names.dedup();
     let step = |part: &PartName| Step {
         part: part.clone(),
-        old: current.and_then(|parts| given(parts, part)),
-        new: given(wanted, part),
+        old: current.and_then(|parts| parts.stored(part).cloned()),
+        new: wanted.stored(part).cloned(),
     };
     let names = names.into_iter().filter(|name| **name != PartName::FILE_SYSTEM);
     names.map(step).filter(|step| step.old != step.new).collect()

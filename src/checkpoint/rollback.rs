@@ -76,8 +76,7 @@ fn partial(names: &[String], current: &Parts, checkpoint: &Parts) -> Result<Part
         }
         if part == PartName::WORKFLOW_STATE {
             whole = Some(then);
-        } else if checkpoint.has(&part) {
-            let value = checkpoint.get(&part).unwrap_or_else(|| Json::scanned("{}"));
+        } else if let Some(value) = checkpoint.stored(&part) {
             parts = parts.with_part(part, value.as_str())?;
         } else if current.has(&part) {
             parts = parts.without(&part);
@@ -104,14 +103,11 @@ fn selective(
     let member = |parts: &Parts| {
         parts.state_text().get("agent_states").unwrap_or_else(|| Json::scanned("{}"))
     };
-    let part = |parts: &Parts| match parts.has(&PartName::AGENT_STATES) {
-        true => parts.get(&PartName::AGENT_STATES),
-        false => None,
-    };
     // Agents stand in the state, and in a part of their own if the host gives one.
     let mut places = vec![(member(current), member(checkpoint))];
-    if let Some(now) = part(current) {
-        places.push((now, part(checkpoint).unwrap_or_else(|| member(checkpoint))));
+    if let Some(now) = current.stored(&PartName::AGENT_STATES) {
+        let then = checkpoint.get(&PartName::AGENT_STATES);
+        places.push((now.clone(), then.unwrap_or_else(|| member(checkpoint))));
     }
     let both = || places.iter().flat_map(|(now, then)| [now, then]);
     let mut names: BTreeSet<String> = BTreeSet::new();
@@ -122,21 +118,18 @@ fn selective(
         names.insert(agent.clone());
     }
     for task in tasks {
-        let before = names.len();
-        let mut found = false;
-        for states in both() {
-            for (agent, state) in Object::of(states).iter() {
-                let works = state.get("current_task").and_then(|task| task.to_text());
-                if works.as_ref() == Some(task) {
-                    found = true;
-                    names.insert(agent.to_owned());
-                }
-            }
-        }
-        if !found {
-            debug_assert_eq!(before, names.len());
+        let works = |state: &Json| state.get("current_task")?.to_text();
+        let on_it: Vec<String> = both()
+            .flat_map(|states| {
+                let agents = Object::of(states);
+                let on_it = agents.iter().filter(|(_, state)| works(state).as_ref() == Some(task));
+                on_it.map(|(agent, _)| agent.to_owned()).collect::<Vec<_>>()
+            })
+            .collect();
+        if on_it.is_empty() {
             return Err(RollbackError::UnknownTask(task.clone()));
         }
+        names.extend(on_it);
     }
     let mixed = |now: &Json, then: &Json| {
         let mut states = Object::of(now);

@@ -52,7 +52,7 @@ fn the_confirmation_is_strictly_valid() {
     let storage = made.sync.storage_metadata.unwrap();
     assert_eq!(storage.storage_location.as_deref(), Some(".claude/data/checkpoints/wf_001/ckpt_1"));
     assert_eq!(storage.size_bytes.unwrap().get(), state(15).len() as u64);
-    assert_eq!(storage.compression_ratio.unwrap().value(), 1.0);
+    assert_eq!(storage.compression_ratio.unwrap().as_str(), "1");
     assert_eq!(made.sync.state_version.unwrap().get(), 15);
     assert_eq!(made.sync.trigger.unwrap(), CheckpointTrigger::Automatic);
     assert_eq!((made.form, made.why_full), (Form::Full, None));
@@ -170,8 +170,10 @@ fn incremental_ones_say_why_they_are_full() {
 
 #[test]
 fn large_parts_are_compressed() {
-    let names: Vec<(String, Digest)> = (0..12_000)
-        .map(|number| (format!("src/module_{number}/file.rs"), Digest::of(&[number as u8])))
+    let names: Vec<(String, Digest)> = (0..12_000_u32)
+        .map(|number| {
+            (format!("src/module_{number}/file.rs"), Digest::of(&number.to_le_bytes()[..1]))
+        })
         .collect();
     let whole = parts(&state(1)).with_files(names).unwrap();
     let size = whole.get(&PartName::FILE_SYSTEM).unwrap().as_str().len();
@@ -188,7 +190,7 @@ fn large_parts_are_compressed() {
     let plain = Checkpoints::new(MemoryStore::new())
         .with_options(CheckpointOptions::default().with_compress_above(size));
     let made = block_on(plain.create(&whole, &new(1))).unwrap();
-    assert_eq!(made.sync.storage_metadata.unwrap().compression_ratio.unwrap().value(), 1.0);
+    assert_eq!(made.sync.storage_metadata.unwrap().compression_ratio.unwrap().as_str(), "1");
 }
 
 #[test]
@@ -259,7 +261,7 @@ fn validations_are_run_by_name() {
 fn every_refusal_says_why_and_leaves_nothing() {
     let store = MemoryStore::new();
     let checkpoints = Checkpoints::new(store.clone());
-    let refused = |text: &str, new: &New| -> String {
+    let refused = |text: &str, new: &NewCheckpoint| -> String {
         let error = block_on(checkpoints.create(&parts(text), new)).unwrap_err();
         assert!(!error.problem().suggestions.is_empty());
         assert_eq!(all(&store, ""), [], "{error}");

@@ -162,7 +162,7 @@ fn random_patches_make_no_panic() {
     let rng = &mut Rng::new(13);
     for _ in 0..scaled(3_000) {
         let base = json(&random_state(rng, 1));
-        let operations: Vec<String> = (0..rng.below(4) + 1)
+        let operations: Vec<String> = (0..=rng.below(4))
             .map(|_| {
                 let path = rng.pick(&[
                     "",

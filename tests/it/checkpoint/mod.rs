@@ -9,7 +9,7 @@ mod rollback;
 mod stores;
 
 use crate::support::Rng;
-use coordination_protocol::checkpoint::{Checkpoints, Created, New, Parts};
+use coordination_protocol::checkpoint::{Checkpoints, Created, NewCheckpoint, Parts};
 use coordination_protocol::scalar::{
     CheckpointId, CheckpointType, Digest, Instant, Now, WorkflowId,
 };
@@ -20,11 +20,11 @@ fn at(seconds: i64) -> Now {
     Now::new(Instant::START, 1_736_942_400_000 + seconds * 1_000)
 }
 
-fn new(number: u8) -> New {
-    New::new(at(i64::from(number)), [number; 10]).with_id(id(&format!("ckpt_{number}")))
+fn new(number: u8) -> NewCheckpoint {
+    NewCheckpoint::new(at(i64::from(number)), [number; 10]).with_id(id(&format!("ckpt_{number}")))
 }
 
-fn incremental(number: u8) -> New {
+fn incremental(number: u8) -> NewCheckpoint {
     new(number).with_type(CheckpointType::Incremental)
 }
 
@@ -40,7 +40,7 @@ fn parts(text: &str) -> Parts {
     Parts::parse(text).unwrap()
 }
 
-fn create(checkpoints: &Checkpoints<MemoryStore>, text: &str, new: &New) -> Created {
+fn create(checkpoints: &Checkpoints<MemoryStore>, text: &str, new: &NewCheckpoint) -> Created {
     block_on(checkpoints.create(&parts(text), new)).unwrap()
 }
 

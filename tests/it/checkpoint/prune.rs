@@ -58,7 +58,7 @@ fn the_laws_of_retention() {
         let mut clock = 0;
         for number in 0..rng.below(12) as u8 {
             // Clocks go back, too.
-            clock += rng.below(100) as i64 - 15;
+            clock += i64::try_from(rng.below(100)).unwrap() - 15;
             let mut new = if rng.one_in(4) { new(number) } else { incremental(number) };
             new.now = at(clock);
             create(&checkpoints, &state(number.into()), &new);
@@ -84,7 +84,7 @@ fn the_laws_of_retention() {
             .collect();
         for (newer, summary) in before.iter().rev().enumerate() {
             let id = summary.sync.checkpoint_id.as_str();
-            let age = Duration::from_millis((now.wall - summary.created).max(0) as u64);
+            let age = Duration::from_millis(u64::try_from(now.wall - summary.created).unwrap_or(0));
             let wanted = newer < retention.at_least
                 || retention.keep.is_none_or(|keep| newer < keep)
                     && retention.older_than.is_none_or(|limit| age <= limit);
@@ -162,12 +162,12 @@ fn a_base_is_not_pruned_under_a_delta() {
             // All the pruner wants is to remove the base.
             let none = Retention::new().with_keep(0).with_at_least(0);
             let made: Arc<Mutex<Option<_>>> = Arc::default();
-            let note = Arc::clone(&made);
+            let maker = Arc::clone(&made);
             let other = sound.clone();
             let hooked = Faulty::hooked(store.clone(), number, move || {
                 if pruner_waits {
                     let result = block_on(other.create(&parts(&state(2)), &incremental(2)));
-                    *note.lock().unwrap() = Some(result);
+                    *maker.lock().unwrap() = Some(result);
                 } else {
                     let keep = Retention::new().with_keep(0).with_at_least(0);
                     block_on(other.prune(&workflow(), &keep, at(1))).unwrap();

@@ -3,7 +3,7 @@
 use super::{Common, Format, failed, files, now, random, show, state_key};
 use crate::input::open;
 use crate::{Failure, Outcome, Result2};
-use coordination_protocol::checkpoint::{CreateError, New, Parts};
+use coordination_protocol::checkpoint::{CreateError, NewCheckpoint, Parts};
 use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId};
 use coordination_protocol::storage::{Store, block_on};
@@ -93,8 +93,9 @@ pub(super) fn run(args: &Args) -> Result2 {
     if let Some(files) = files {
         parts = parts.with_files(files).map_err(failed)?;
     }
-    let mut new =
-        New::new(now(), random()?).with_type(args.kind.clone()).with_trigger(args.trigger.clone());
+    let mut new = NewCheckpoint::new(now(), random()?)
+        .with_type(args.kind.clone())
+        .with_trigger(args.trigger.clone());
     if let Some(id) = &args.id {
         new = new.with_id(id.clone());
     }

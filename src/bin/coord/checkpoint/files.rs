@@ -4,6 +4,7 @@ use crate::Failure;
 use coordination_protocol::scalar::Digest;
 use sha2::Digest as _;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -69,6 +70,9 @@ fn digest(path: &Path) -> io::Result<Digest> {
         }
         state.update(&buffer[..count]);
     }
-    let hex: String = state.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Digest::new(format!("sha256:{hex}")).map_err(io::Error::other)
+    let mut text = "sha256:".to_owned();
+    for byte in state.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Digest::new(text).map_err(io::Error::other)
 }

@@ -4,8 +4,8 @@ use super::{Common, Format, failed, files, found, now, random, show, state_key, 
 use crate::{Failure, Outcome, Result2};
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::checkpoint::{
-    CheckpointOptions, Checkpoints, New, PartName, Parts, RestoreError, Restored, StateTarget,
-    Target, TargetError,
+    CheckpointOptions, Checkpoints, NewCheckpoint, PartName, Parts, RestoreError, Restored,
+    StateTarget, Target, TargetError,
 };
 use coordination_protocol::json::Json;
 use coordination_protocol::message;
@@ -120,10 +120,10 @@ fn start(
     goal: &Goal,
     verb: &str,
     id: &CheckpointId,
-) -> Result<(Checkpoints<Sqlite>, WorkflowId, New), Failure> {
+) -> Result<(Checkpoints<Sqlite>, WorkflowId, NewCheckpoint), Failure> {
     let checkpoints = goal.common.open(verb)?;
     let workflow = workflow_of(&checkpoints, goal.workflow.as_ref(), id)?;
-    Ok((checkpoints, workflow, New::new(now(), random()?)))
+    Ok((checkpoints, workflow, NewCheckpoint::new(now(), random()?)))
 }
 
 enum Goals {

@@ -1,22 +1,24 @@
 //! What the verbs print.
 
-use coordination_protocol::checkpoint::{Created, Damage, Form, Pruned, Restored, Summary};
+use coordination_protocol::checkpoint::{
+    Created, Damage, Form, PartName, Pruned, Restored, Summary,
+};
 use coordination_protocol::message::{CheckpointSync, ValidationResults};
-use coordination_protocol::scalar::{CheckResult, WorkflowId};
+use coordination_protocol::scalar::{CheckResult, CheckpointId, Count, Ratio, WorkflowId};
 use serde::Serialize;
 use std::fmt::Write as _;
 
 /// Identity, cause, version and size on one line.
 fn line(sync: &CheckpointSync, form: &Form) -> String {
     let time = sync.timestamp.as_ref().map_or("", |time| time.as_str());
-    let version = sync.state_version.as_ref().map_or(0, |version| version.get());
+    let version = sync.state_version.as_ref().map_or(0, Count::get);
     let mut out = format!(
         "{} of {}: {} at {time}, version {version}, {form}",
         sync.checkpoint_id, sync.workflow_id, sync.checkpoint_type
     );
     if let Some(storage) = &sync.storage_metadata {
-        let size = storage.size_bytes.as_ref().map_or(0, |size| size.get());
-        let ratio = storage.compression_ratio.as_ref().map_or(1.0, |ratio| ratio.value());
+        let size = storage.size_bytes.as_ref().map_or(0, Count::get);
+        let ratio = storage.compression_ratio.as_ref().map_or(1.0, Ratio::value);
         let _ = write!(out, ", {size} bytes (ratio {ratio:.2})");
     }
     out
@@ -32,10 +34,13 @@ fn validations(results: &ValidationResults) -> String {
     let failed = own.into_iter().filter(|(_, result)| **result == Some(CheckResult::Failed));
     let failed = failed.map(|(name, _)| (name, CheckResult::Failed.to_string()));
     let more = results.extra().iter().filter_map(|(name, result)| Some((name, result.to_text()?)));
-    failed
-        .chain(more.filter(|(_, result)| result != CheckResult::Passed.as_str()))
-        .map(|(name, result)| format!("  {name}: {result}\n"))
-        .collect()
+    let mut out = String::new();
+    for (name, result) in
+        failed.chain(more.filter(|(_, result)| result != CheckResult::Passed.as_str()))
+    {
+        let _ = writeln!(out, "  {name}: {result}");
+    }
+    out
 }
 
 pub(super) fn created(made: &Created) -> String {
@@ -76,7 +81,7 @@ pub(super) fn damage_json(damage: &Damage) -> String {
     }
     text(&Row {
         checkpoint_id: damage.checkpoint.as_str(),
-        part: damage.part.as_ref().map(|part| part.as_str()),
+        part: damage.part.as_ref().map(PartName::as_str),
         detail: &damage.detail,
     })
 }
@@ -109,9 +114,9 @@ pub(super) fn pruned_json(workflow: &WorkflowId, pruned: &Pruned) -> String {
     }
     text(&Row {
         workflow_id: workflow.as_str(),
-        removed: pruned.removed.iter().map(|id| id.as_str()).collect(),
-        needed: pruned.needed.iter().map(|id| id.as_str()).collect(),
-        swept: pruned.swept.iter().map(|id| id.as_str()).collect(),
+        removed: pruned.removed.iter().map(CheckpointId::as_str).collect(),
+        needed: pruned.needed.iter().map(CheckpointId::as_str).collect(),
+        swept: pruned.swept.iter().map(CheckpointId::as_str).collect(),
         orphans: pruned.orphans,
     })
 }
@@ -157,7 +162,7 @@ pub(super) fn restored_json(workflow: &WorkflowId, done: &Restored) -> String {
         workflow_id: workflow.as_str(),
         checkpoint_id: done.checkpoint.as_str(),
         state_version: done.state_version,
-        written: done.written.iter().map(|part| part.as_str()).collect(),
+        written: done.written.iter().map(PartName::as_str).collect(),
         backup: done.backup.as_ref(),
         validation_results: &done.validation,
         files: files
