@@ -75,7 +75,7 @@ impl Retention {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pruned {
-    /// The checkpoints that went, oldest first.
+    /// The checkpoints that went: deltas, then full ones, each oldest first.
     pub removed: Vec<CheckpointId>,
     /// Full ones that stayed only because deltas need them.
     pub needed: Vec<CheckpointId>,
@@ -118,64 +118,67 @@ impl<S: Store> Checkpoints<S> {
         }
         ready.sort_by(|(a, x), (b, y)| (x.created, &a.id).cmp(&(y.created, &b.id)));
         let count = ready.len();
-        // The newest first, and so every delta before its base.
         let (mut going, mut bases) = (Vec::new(), BTreeSet::new());
         for (at, (found, entry)) in ready.iter().enumerate().rev() {
             if retention.keeps(count - 1 - at, age(entry)) {
                 bases.extend(entry.base.clone());
+                // Left so by a process that died.
+                if entry.stage == Stage::Condemned {
+                    self.set_stage(found, entry, Stage::Ready, found.revision).await?;
+                }
             } else {
                 going.push((found, entry));
             }
         }
-        // A clock that went back may have put a base behind its delta, so they are asked last.
         going.reverse();
-        going.sort_by_key(|(_, entry)| entry.base.is_none());
-        for (found, entry) in going {
-            let kept = bases.contains(&found.id);
-            let gone = !kept && self.remove(&place, found, entry).await?;
-            if gone {
+        let (fulls, deltas): (Vec<_>, Vec<_>) =
+            going.into_iter().partition(|(_, entry)| entry.base.is_none());
+        for (found, _) in deltas {
+            if self.withdraw(&place, &found.id, found.revision).await? {
                 pruned.removed.push(found.id.clone());
-            } else if kept || entry.base.is_none() {
+            }
+        }
+        // A delta that is made at this moment either finds its base condemned, or is found below.
+        let mut condemned = Vec::new();
+        for (found, entry) in fulls {
+            if bases.contains(&found.id) {
                 pruned.needed.push(found.id.clone());
+            } else if let Some(revision) =
+                self.set_stage(found, entry, Stage::Condemned, found.revision).await?
+            {
+                condemned.push((found, entry, revision));
+            }
+        }
+        if !condemned.is_empty() {
+            let all = self.entries(&place).await?;
+            bases = all.into_iter().filter_map(|other| other.entry.ok()?.base).collect();
+        }
+        for (found, entry, revision) in condemned {
+            if bases.contains(&found.id) {
+                self.set_stage(found, entry, Stage::Ready, revision).await?;
+                pruned.needed.push(found.id.clone());
+            } else if self.withdraw(&place, &found.id, revision).await? {
+                pruned.removed.push(found.id.clone());
             }
         }
         pruned.orphans = self.sweep(&place).await?;
         Ok(pruned)
     }
 
-    /// Removes a checkpoint unless a delta needs it, also one that is made at this moment: that one
-    /// either finds its base condemned, or is found here.
-    async fn remove(
+    /// Sets the stage of a checkpoint; `None` if somebody else changed its entry meanwhile.
+    async fn set_stage(
         &self,
-        place: &Place<'_>,
         found: &Found,
         entry: &Entry,
-    ) -> Result<bool, LoadError> {
-        if entry.base.is_some() {
-            return self.withdraw(place, &found.id, found.revision).await;
-        }
+        stage: Stage,
+        revision: u64,
+    ) -> Result<Option<u64>, StorageError> {
         let mut entry = entry.clone();
-        entry.stage = Stage::Condemned;
-        let condemned =
-            match self.store.put(&found.key, &seal(&entry), Expect::Revision(found.revision)).await
-            {
-                Err(StorageError::Conflict { .. }) => return Ok(false),
-                revision => revision?,
-            };
-        let all = self.entries(place).await?;
-        let needs = |other: &Found| match &other.entry {
-            Ok(other) => other.base.as_ref() == Some(&found.id),
-            Err(_) => false,
-        };
-        if all.iter().any(needs) {
-            entry.stage = Stage::Ready;
-            match self.store.put(&found.key, &seal(&entry), Expect::Revision(condemned)).await {
-                Err(StorageError::Conflict { .. }) => {}
-                revision => drop(revision?),
-            }
-            return Ok(false);
+        entry.stage = stage;
+        match self.store.put(&found.key, &seal(&entry), Expect::Revision(revision)).await {
+            Err(StorageError::Conflict { .. }) => Ok(None),
+            revision => revision.map(Some),
         }
-        self.withdraw(place, &found.id, condemned).await
     }
 
     /// Removes an entry, then its parts; false if somebody else changed it meanwhile.

@@ -74,7 +74,8 @@ pub trait Target: Send {
             let same = match (found, value) {
                 (Some(parts), Some(value)) => {
                     let wanted = parts.clone().with_part(part.clone(), value.as_str())?;
-                    parts.digest(part)? == wanted.digest(part)?
+                    parts.stored(part) == wanted.stored(part)
+                        || parts.digest(part)? == wanted.digest(part)?
                 }
                 (found, value) => found.is_none() && value.is_none(),
             };

@@ -198,6 +198,40 @@ fn a_base_is_not_pruned_under_a_delta() {
     assert!(kept > 3 && refused > 3, "{kept} deltas, {refused} full");
 }
 
+/// Whatever operation of pruning is the last one: what is listed is whole, and the next run ends
+/// where an undisturbed one does.
+#[test]
+fn pruning_that_dies_is_taken_up() {
+    let keep = Retention::new().with_keep(1).with_at_least(0);
+    for fault in [super::stores::Fault::Dead, super::stores::Fault::DeadAfter] {
+        for number in 0.. {
+            let store = MemoryStore::new();
+            let sound = Checkpoints::new(store.clone());
+            for (number, new) in [(1, new(1)), (2, incremental(2)), (3, new(3)), (4, new(4))] {
+                create(&sound, &state(number), &new);
+            }
+            let dying = Faulty::new(store.clone(), fault, number);
+            let result = block_on(Checkpoints::new(dying.clone()).prune(&workflow(), &keep, at(9)));
+            assert_eq!(block_on(sound.verify(&workflow())).unwrap(), [], "{fault:?} {number}");
+            assert_eq!(loaded(&sound, "ckpt_4"), parts(&state(4)));
+            // Somebody who keeps more saves what was condemned.
+            block_on(sound.prune(&workflow(), &everything(), at(9))).unwrap();
+            let entries = all(&store, "checkpoints/");
+            assert_eq!(all(&store, "checkpoint-parts/").len(), entries.len());
+            for (key, value) in entries {
+                let text = String::from_utf8(value).unwrap();
+                assert!(text.contains(r#""stage":"ready""#), "{key}: {text}");
+            }
+            block_on(sound.prune(&workflow(), &keep, at(9))).unwrap();
+            assert_eq!(ids(&block_on(sound.list(&workflow())).unwrap().checkpoints), ["ckpt_4"]);
+            if !dying.reached() {
+                assert!(result.is_ok());
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn damaged_ones_are_kept_and_told() {
     let checkpoints = Checkpoints::new(MemoryStore::new());
