@@ -8,12 +8,12 @@ use super::error::{CreateError, LoadError};
 use super::pack::pack;
 use super::parts::{PartName, Parts};
 use crate::json::Json;
-use crate::message::{CheckpointSync, StorageMetadata};
+use crate::message::{CheckpointSync, StateSnapshot, StorageMetadata, ValidationResults};
 use crate::scalar::{
     CheckResult, CheckpointId, CheckpointMessage, CheckpointTrigger, CheckpointType, Count, Digest,
     Now, Ratio,
 };
-use crate::storage::{Expect, StorageError, Store};
+use crate::storage::{Expect, Key, StorageError, Store};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -136,7 +136,8 @@ impl<S: Store> Checkpoints<S> {
     /// the parts; for a delta it tells how much the delta saves, too.
     ///
     /// # Errors
-    /// [`CreateError`]; nothing is left of the checkpoint then.
+    /// [`CreateError`]. Nothing is left of the checkpoint then, or what the next
+    /// [`prune`](Self::prune) sweeps if the store failed, too.
     pub async fn create(&self, parts: &Parts, new: &NewCheckpoint) -> Result<Created, CreateError> {
         let place = Place::of(parts.workflow_id())?;
         let key = place.entry(&new.id)?;
@@ -184,27 +185,7 @@ impl<S: Store> Checkpoints<S> {
                 if base.is_some() && !delta {
                     (base, why_full) = (None, Some(WhyFull::NotSmaller));
                 }
-                let bytes = |size: fn(&StoredPart) -> u64| stored.iter().map(size).sum::<u64>();
-                let (size, whole) =
-                    (bytes(|part| part.stored_bytes), bytes(|part| part.text_bytes));
-                // Compression and deltas are only used where they make a part smaller.
-                let ratio = Ratio::new(size as f64 / whole.max(1) as f64).unwrap_or(Ratio::MAX);
-                let storage = StorageMetadata::new()
-                    .with_size_bytes(Count::new(size))
-                    .with_compression_ratio(ratio)
-                    .with_storage_location(format!("{}/{key}", self.options.root));
-                let sync = CheckpointSync::new(
-                    parts.workflow_id().clone(),
-                    new.id.clone(),
-                    new.checkpoint_type.clone(),
-                    new.now.timestamp(),
-                    parts.state().state_version.clone(),
-                )
-                .with_message_type(CheckpointMessage::CheckpointUpdate)
-                .with_trigger(new.trigger.clone())
-                .with_state_snapshot(snapshot)
-                .with_validation_results(results)
-                .with_storage_metadata(storage);
+                let sync = self.confirmation(parts, new, &key, &stored, snapshot, results);
                 let base = base.map(|(id, _)| id);
                 let mut entry = Entry::pending(new.now.wall, base.clone());
                 entry.stage = Stage::Ready;
@@ -226,6 +207,37 @@ impl<S: Store> Checkpoints<S> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn confirmation(
+        &self,
+        parts: &Parts,
+        new: &NewCheckpoint,
+        key: &Key,
+        stored: &[StoredPart],
+        snapshot: StateSnapshot,
+        results: ValidationResults,
+    ) -> CheckpointSync {
+        let size: u64 = stored.iter().map(|part| part.stored_bytes).sum();
+        let whole: u64 = stored.iter().map(|part| part.text_bytes).sum();
+        // Compression and deltas are only used where they make a part smaller.
+        let ratio = Ratio::new(size as f64 / whole.max(1) as f64).unwrap_or(Ratio::MAX);
+        let storage = StorageMetadata::new()
+            .with_size_bytes(Count::new(size))
+            .with_compression_ratio(ratio)
+            .with_storage_location(format!("{}/{key}", self.options.root));
+        CheckpointSync::new(
+            parts.workflow_id().clone(),
+            new.id.clone(),
+            new.checkpoint_type.clone(),
+            new.now.timestamp(),
+            parts.state().state_version.clone(),
+        )
+        .with_message_type(CheckpointMessage::CheckpointUpdate)
+        .with_trigger(new.trigger.clone())
+        .with_state_snapshot(snapshot)
+        .with_validation_results(results)
+        .with_storage_metadata(storage)
     }
 
     /// Takes back what an unfinished checkpoint has written, as far as the store lets it; the rest

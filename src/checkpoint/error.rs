@@ -104,7 +104,7 @@ impl Damage {
     }
 }
 
-/// Why a checkpoint was not made. Nothing of it is left.
+/// Why a checkpoint was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {

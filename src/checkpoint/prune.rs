@@ -77,7 +77,7 @@ impl Retention {
 pub struct Pruned {
     /// The checkpoints that went: deltas, then full ones, each oldest first.
     pub removed: Vec<CheckpointId>,
-    /// Full ones that stayed only because deltas need them.
+    /// Full ones that stayed only because deltas need them, or a restore that died half-way.
     pub needed: Vec<CheckpointId>,
     /// Those that were never complete and were left behind.
     pub swept: Vec<CheckpointId>,
@@ -118,6 +118,8 @@ impl<S: Store> Checkpoints<S> {
         }
         ready.sort_by(|(a, x), (b, y)| (x.created, &a.id).cmp(&(y.created, &b.id)));
         let count = ready.len();
+        // What a restore that died needs to be undone stays as well.
+        let backup = self.mark(&place).await?.and_then(|(.., mark)| mark.backup);
         let (mut going, mut bases) = (Vec::new(), BTreeSet::new());
         for (at, (found, entry)) in ready.iter().enumerate().rev() {
             if retention.keeps(count - 1 - at, age(entry)) {
@@ -141,7 +143,7 @@ impl<S: Store> Checkpoints<S> {
         // A delta that is made at this moment either finds its base condemned, or is found below.
         let mut condemned = Vec::new();
         for (found, entry) in fulls {
-            if bases.contains(&found.id) {
+            if bases.contains(&found.id) || backup.as_ref() == Some(&found.id) {
                 pruned.needed.push(found.id.clone());
             } else if let Some(revision) =
                 self.set_stage(found, entry, Stage::Condemned, found.revision).await?

@@ -87,7 +87,7 @@ impl<S: Store> Checkpoints<S> {
     /// Puts a checkpoint back as it was, its `state_version` included.
     ///
     /// The parts that the checkpoint and the target have are compared, and those that differ are
-    /// written or removed, the workflow's state last. `new` gives the time, and the identifier of
+    /// written or removed, the workflow's state last unless there was none. `new` gives the time, and the identifier of
     /// the backup.
     ///
     /// # Errors
@@ -264,7 +264,10 @@ impl<S: Store> Checkpoints<S> {
         }
     }
 
-    async fn mark(&self, place: &Place<'_>) -> Result<Option<(Key, u64, Mark)>, LoadError> {
+    pub(super) async fn mark(
+        &self,
+        place: &Place<'_>,
+    ) -> Result<Option<(Key, u64, Mark)>, LoadError> {
         let key = place.mark()?;
         let Some(found) = self.store.get(&key).await? else { return Ok(None) };
         let mark = unseal(&found.value)
@@ -277,11 +280,13 @@ impl<S: Store> Checkpoints<S> {
     }
 }
 
-/// The parts that differ, the workflow's state last: whoever reads it finds the others done.
+/// The parts that differ, the workflow's state last: whoever reads it finds the others done. Where
+/// there is none yet, it comes first, so that no part is ever there without a state.
 fn steps(current: Option<&Parts>, wanted: &Parts) -> Vec<Step> {
     let names = wanted.given().chain(current.into_iter().flat_map(Parts::given));
     let mut names: Vec<&PartName> = names.map(|(name, _)| name).collect();
-    names.sort_by_key(|name| (**name == PartName::WORKFLOW_STATE, *name));
+    let last = current.is_some();
+    names.sort_by_key(|name| ((**name == PartName::WORKFLOW_STATE) == last, *name));
     names.dedup();
     let step = |part: &PartName| Step {
         part: part.clone(),

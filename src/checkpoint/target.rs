@@ -47,8 +47,7 @@ impl From<PartsError> for TargetError {
 
 /// The current state of a workflow, which a checkpoint is put back into: the host's business.
 ///
-/// A restore reads once, then writes the parts that differ, the workflow's state last, and verifies
-/// each. Files are never written: a checkpoint has only their digests. [`StateTarget`] is the
+/// A restore reads once, then writes the parts that differ and verifies each. Files are never written: a checkpoint has only their digests. [`StateTarget`] is the
 /// target for states in a store.
 pub trait Target: Send {
     /// The current parts; `None` if there is no state.

@@ -232,6 +232,65 @@ fn a_restore_that_dies_anywhere_is_undone_or_done() {
     assert!(mixed > 5 && recovered > 10, "{mixed} mixed, {recovered} recovered");
 }
 
+/// The same where there is no state yet: it is all there in the end, or nothing is.
+#[test]
+fn a_restore_from_nothing_that_dies_anywhere_is_undone_or_done() {
+    let nothing = vec![None; 4];
+    let mut recovered = 0;
+    for fault in [Fault::Dead, Fault::DeadAfter, Fault::Refused, Fault::Silent] {
+        for number in 0.. {
+            let store = MemoryStore::new();
+            block_on(Checkpoints::new(store.clone()).create(&whole(1), &new(1))).unwrap();
+            let faulty = Faulty::new(store.clone(), fault, number);
+            let mut dying = target(&|| faulty.clone());
+            let checkpoints = Checkpoints::new(faulty.clone());
+            let result =
+                block_on(checkpoints.restore(&workflow(), &id("ckpt_1"), &mut dying, &new(9)));
+            if !faulty.reached() {
+                assert!(result.is_ok());
+                break;
+            }
+            let alive = Checkpoints::new(store.clone());
+            let done =
+                block_on(alive.recover(&workflow(), &mut target(&|| store.clone()))).unwrap();
+            let now = seen(&store);
+            if done.is_some() {
+                recovered += 1;
+                assert_eq!(now, nothing, "{fault:?} {number}");
+            } else {
+                assert!(now == nothing || now.iter().all(Option::is_some), "{fault:?} {number}");
+            }
+        }
+    }
+    assert!(recovered > 10, "{recovered}");
+}
+
+/// What recovery needs is not pruned away.
+#[test]
+fn the_backup_of_a_restore_that_died_stays() {
+    let store = MemoryStore::new();
+    let [_, second] = scene(&store);
+    let faulty = Faulty::new(store.clone(), Fault::Dead, 18);
+    let mut dying = target(&|| faulty.clone());
+    block_on(Checkpoints::new(faulty.clone()).restore(
+        &workflow(),
+        &id("ckpt_1"),
+        &mut dying,
+        &new(9),
+    ))
+    .unwrap_err();
+    let alive = Checkpoints::new(store.clone());
+    assert_ne!(seen(&store), second);
+    create(&alive, &state(5), &new(20));
+    let none = coordination_protocol::checkpoint::Retention::new().with_keep(1);
+    let prune = || block_on(alive.prune(&workflow(), &none, at(99))).unwrap();
+    let pruned = prune();
+    assert_eq!((pruned.removed, pruned.needed), (vec![id("ckpt_1")], vec![id("ckpt_9")]));
+    block_on(alive.recover(&workflow(), &mut target(&|| store.clone()))).unwrap().unwrap();
+    assert_eq!(seen(&store), second);
+    assert_eq!(prune().removed, [id("ckpt_9")]);
+}
+
 /// One write is done or not done: no mark, no mixture.
 #[test]
 fn a_restore_of_one_part_is_atomic() {
