@@ -84,7 +84,7 @@ impl Delta {
             };
             sets.push((*places.get(&path)?, path, word));
         }
-        // NewCheckpoint keys in the order of the target. What is set is independent of one another, but for
+        // New keys in the order of the target. What is set is independent of one another, but for
         // elements behind the end of a list, which are in order already.
         sets.sort_by_key(|(token, ..)| token.start());
         let mut out = vec![b'['];
@@ -138,17 +138,16 @@ impl Delta {
         if base.as_str().len() + text.len() > limits.bytes.saturating_mul(2) {
             return Err(DeltaError::TooLong { limit: limits.bytes });
         }
-        let list = if self.0.kind() == Kind::Array { 0 } else { text.len() };
-        for (index, item) in elements(text, list).enumerate() {
+        if self.0.kind() != Kind::Array {
+            return Err(DeltaError::Operation { index: 0 });
+        }
+        for (index, item) in elements(text, 0).enumerate() {
             let (operation, path, value) =
                 read_operation(text, item).ok_or(DeltaError::Operation { index })?;
             if let Some(value) = value {
                 order.note(&path, value.raw(text));
             }
             operations.push(operation);
-        }
-        if list > 0 {
-            return Err(DeltaError::Operation { index: 0 });
         }
         let mut document = tree(base);
         // On failure the document is thrown away, so nothing need be taken back.

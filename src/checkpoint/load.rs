@@ -231,7 +231,8 @@ impl<S: Store> Checkpoints<S> {
             let detail = format!("it is the state of {}", parts.workflow_id());
             return Err(own(detail, PartName::WORKFLOW_STATE));
         }
-        for (name, text) in texts {
+        let others = texts.into_iter().filter(|(name, _)| *name != PartName::WORKFLOW_STATE);
+        for (name, text) in others {
             parts = parts
                 .with_part(name.clone(), text.as_str())
                 .map_err(|error| own(error.to_string(), name))?;

@@ -337,3 +337,30 @@ fn whatever_is_killed_leaves_the_old_or_the_new() {
     println!("{kills} kills, {restored} restored, {whole:?} undisturbed");
     assert!(kills > rounds / 4, "{kills} of {rounds}");
 }
+
+#[test]
+fn the_store_is_no_file_of_the_workflow() {
+    let folder = Folder::new();
+    folder.write("a.rs", "1");
+    std::fs::create_dir(folder.0.join("sub")).unwrap();
+    folder.write("sub/b.rs", "2");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/etc/hostname", folder.0.join("link")).unwrap();
+    let (root, files) = (folder.path("data"), folder.0.to_str().unwrap());
+    for id in ["ckpt_1", "ckpt_2"] {
+        let args =
+            ["checkpoint", "create", "--state", "-", "--id", id, "--files", files, "--root", &root];
+        assert_eq!(run(&args, state(1, 0).as_bytes()).status.code(), Some(0));
+    }
+    let sqlite = Sqlite::open_in(&root, &SqliteOptions::new("test")).unwrap();
+    let part = Key::of(["checkpoint-parts", "wf_001", "ckpt_2", "file_system"]).unwrap();
+    let found = block_on(sqlite.get(&part)).unwrap().unwrap();
+    let list: Value = serde_json::from_slice(&found.value).unwrap();
+    let paths: Vec<&String> = list.as_object().unwrap().keys().collect();
+    assert_eq!(paths, [&folder.path("a.rs"), &folder.path("sub/b.rs")]);
+    // The digests of the shell's `sha256sum`.
+    assert_eq!(
+        list[folder.path("a.rs")],
+        "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
+    );
+}
