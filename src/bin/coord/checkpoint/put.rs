@@ -186,14 +186,21 @@ impl FileTarget {
         if replaced.is_err() {
             let _ = fs::remove_file(&beside);
         }
-        replaced
+        replaced?;
+        // The new name has to be on the disk, too.
+        #[cfg(unix)]
+        if let Some(folder) = self.path.parent() {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
     }
 }
 
 impl Target for FileTarget {
     async fn read(&mut self) -> Result<Option<Parts>, TargetError> {
         let cannot =
-            |error: io::Error| TargetError::refused(format!("{}: {error}", show_path(&self.path)));
+            |error: io::Error| TargetError::refused(format!("{}: {error}", self.path.display()));
         let text = match fs::read_to_string(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(cannot)?,
@@ -213,10 +220,6 @@ impl Target for FileTarget {
             Some(value) => self.replace(&format!("{{\"workflow_state\":{value}}}")),
             None => fs::remove_file(&self.path),
         };
-        result.map_err(|error| TargetError::new(format!("{}: {error}", show_path(&self.path))))
+        result.map_err(|error| TargetError::new(format!("{}: {error}", self.path.display())))
     }
-}
-
-fn show_path(path: &Path) -> impl std::fmt::Display + '_ {
-    path.display()
 }
