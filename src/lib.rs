@@ -65,6 +65,7 @@
 //! | [`machine`] | requests, answers, circuit breaker, greeting, presence: state machines without I/O |
 //! | [`version`] | negotiation, compatibility, deprecation, migration |
 //! | `schema` | JSON Schema 2020-12 of all that is written (feature `schema`) |
+//! | `checkpoint` | states kept, verified, restored, rolled back, pruned (feature `checkpoint`) |
 //! | `adapter::sqlite` | store and journal in one `SQLite` file (feature `sqlite`) |
 //! | `conformance` | what a transport, store or journal of your own must do (feature `conformance`) |
 //!
@@ -74,9 +75,10 @@
 //! |---|---|---|
 //! | `schema` | yes | JSON Schema 2020-12 for documents, envelope, event data and registry (`schemars`) |
 //! | `signature` | no | Ed25519 signatures (`ed25519-dalek`) |
+//! | `checkpoint` | no | checkpoints in any store (`json-patch`, `miniz_oxide`) |
 //! | `sqlite` | no | store and journal in one `SQLite` file (`rusqlite`, `SQLite` built in) |
 //! | `conformance` | no | behavioural cases for transports, stores and journals |
-//! | `cli` | no | the `coord` program, with both of the above |
+//! | `cli` | no | the `coord` program, with all of the above but `conformance` |
 //!
 //! The library alone builds with `--no-default-features`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -84,6 +86,9 @@
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub mod adapter;
+#[cfg(feature = "checkpoint")]
+#[cfg_attr(docsrs, doc(cfg(feature = "checkpoint")))]
+pub mod checkpoint;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;

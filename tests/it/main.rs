@@ -10,8 +10,12 @@
     reason = "generated input reads better than it allocates"
 )]
 
+#[cfg(feature = "checkpoint")]
+mod checkpoint;
 #[cfg(feature = "cli")]
 mod coord;
+#[cfg(feature = "cli")]
+mod coord_checkpoint;
 #[cfg(feature = "cli")]
 mod coord_documents;
 #[cfg(feature = "cli")]

@@ -707,10 +707,10 @@ fn messages_are_taken_out_of_values_and_put_back() {
     let key = key(&["state", "wf"]);
     let value = block_on(store.get(&key)).unwrap().unwrap().value;
     assert_eq!(view::message(&key, &value).unwrap(), Some(old.as_str()));
-    let replaced = view::replace(&key, &value, &new).unwrap();
+    let replaced = view::replace(&key, Some(&value), &new).unwrap();
     block_on(store.put(&key, &replaced, Expect::Any)).unwrap();
     let stored = block_on(States::new(store).get(&workflow("wf"))).unwrap().unwrap();
     assert_eq!((stored.text, stored.digest), (new.clone(), content_digest(&new).unwrap()));
-    let refused = view::replace(&key, &value, &registration("x")).unwrap_err();
+    let refused = view::replace(&key, Some(&value), &registration("x")).unwrap_err();
     assert_eq!(refused.reason(), "refused");
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a program may read the clock; the library may not")]
 
 mod check;
+mod checkpoint;
 mod compat;
 mod convert;
 mod deprecations;
@@ -58,6 +59,7 @@ Examples:
   coord route explain '*.failed'         which events does this pattern select?
   coord filter test '/retry_count >= 3'  which of these events does this filter accept?
   coord negotiate current 1.0.0          which version do two sides speak?
+  coord checkpoint list                  which states of workflows are kept?
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
   coord state merge base.json ours.json theirs.json
 
@@ -95,6 +97,8 @@ enum Verb {
     Migrate(migrate::Args),
     /// Show, compare and merge states of workflows, and merge other JSON documents.
     State(state::Args),
+    /// Keep states of a workflow, and put them back.
+    Checkpoint(checkpoint::Args),
     /// Look after the store.
     Store(store::Args),
     /// Print the completion script of a shell.
@@ -219,6 +223,7 @@ fn main() -> ExitCode {
         Verb::Deprecations(args) => deprecations::run(&args),
         Verb::Migrate(args) => migrate::run(&args),
         Verb::State(args) => state::run(&args),
+        Verb::Checkpoint(args) => checkpoint::run(&args),
         Verb::Store(args) => store::run(&args),
         Verb::Completions { shell } => completions(shell),
     };

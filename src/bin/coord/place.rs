@@ -14,7 +14,6 @@ pub(crate) struct Place {
 
 impl Place {
     /// Opens the file of a verb that writes, and makes it if it is not there.
-    #[allow(dead_code, reason = "for the verbs that write")]
     pub(crate) fn open(&self, verb: &str) -> Result<Sqlite, Failure> {
         self.open_with(&SqliteOptions::new(format!("coord {verb}")))
     }
@@ -42,7 +41,6 @@ impl Place {
     }
 
     /// The root itself.
-    #[allow(dead_code, reason = "for the verbs that keep files beside the store")]
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

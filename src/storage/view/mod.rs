@@ -96,15 +96,27 @@ pub fn message<'v>(key: &Key, value: &'v [u8]) -> Result<Option<&'v str>, ViewEr
     Ok(layout(key).map(|(_, head)| split(key, value, head)).transpose()?.map(|(_, text)| text))
 }
 
-/// The value with another message in it.
+/// Which message stands under a key; `None` if the key is no view's.
+pub fn kind(key: &Key) -> Option<MessageKind> {
+    layout(key).map(|(kind, _)| kind)
+}
+
+/// The value with another message in it, or the first value of a key.
 ///
 /// # Errors
 /// [`ViewError::Damaged`] as for [`message`]; [`ViewError::Refused`] if the new message is not of
-/// the kind that the key demands.
-pub fn replace(key: &Key, value: &[u8], text: &str) -> Result<Vec<u8>, ViewError> {
+/// the kind that the key demands, or a grant is to be the first: it needs a workflow, so give it to
+/// [`Allocations`].
+pub fn replace(key: &Key, value: Option<&[u8]>, text: &str) -> Result<Vec<u8>, ViewError> {
     let Some((kind, head)) = layout(key) else { return Ok(text.as_bytes().to_vec()) };
-    let (line, _) = split(key, value, head)?;
     let refused = |reason| ViewError::Refused { kind, reason };
+    let line = match value {
+        Some(value) => split(key, value, head)?.0,
+        None if head == Head::Workflow => {
+            return Err(refused("the first value needs a workflow".to_owned()));
+        }
+        None => "",
+    };
     let found = CODEC.verify_message(text).map_err(|error| refused(error.to_string()))?;
     if found != kind {
         return Err(refused(other_kind(found)));

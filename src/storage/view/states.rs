@@ -74,6 +74,17 @@ impl StoredState {
     }
 }
 
+impl States<()> {
+    /// The key of the latest state of a workflow, for what reads or writes it without the view; see
+    /// [`message`](super::message) and [`replace`](super::replace).
+    ///
+    /// # Errors
+    /// [`ViewError::Storage`] if the identifier is too long for a key.
+    pub fn key(workflow: &WorkflowId) -> Result<Key, ViewError> {
+        latest(workflow.as_str())
+    }
+}
+
 impl<S: Store> States<S> {
     /// States in a store, with up to 16 older versions of each.
     pub const fn new(store: S) -> Self {

@@ -94,7 +94,7 @@ impl Job<'_> {
                     }
                     Ok(Some(text)) => {
                         let replaced = |text: &str| {
-                            view::replace(&entry.key, &entry.value, text)
+                            view::replace(&entry.key, Some(&entry.value), text)
                                 .map_err(|error| error.to_string())
                         };
                         self.one(text, &place, false, replaced)

@@ -124,7 +124,7 @@ fn voter() {
     );
     let mut none = proposed("prop_1", "p1", 16, "x", 30_000).into_inner().to_string();
     let at = none.find(r#","digest""#).unwrap();
-    none.replace_range(at..none[at + 1..].find(',').unwrap() + at + 1, "");
+    none.replace_range(at..=none[at + 1..].find(',').unwrap() + at, "");
     assert_eq!(
         refused(received(&none)),
         "`prop_1` cannot be voted on: the proposal has no digest that can be read"

@@ -1,0 +1,131 @@
+//! `coord checkpoint create`
+
+use super::{Common, Format, failed, files, now, random, show};
+use crate::input::open;
+use crate::{Failure, Outcome, Result2};
+use coordination_protocol::checkpoint::{CreateError, NewCheckpoint, Parts};
+use coordination_protocol::message::Envelope;
+use coordination_protocol::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId};
+use coordination_protocol::storage::block_on;
+use coordination_protocol::storage::view::States;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord checkpoint create --workflow wf_001
+  coord checkpoint create --state state.json --files src Cargo.toml --kind phase_complete
+  coord status | coord checkpoint create --state - --kind incremental --trigger automatic
+
+Without --state, the current state in the store is taken. Only the digests of files are kept.
+Exit status: 0 if it was made, 1 if the state is not sound, 2 for usage and I/O errors.")]
+pub(super) struct Args {
+    /// The workflow; that of the state if left out.
+    #[arg(long, value_name = "WORKFLOW", required_unless_present = "state")]
+    workflow: Option<WorkflowId>,
+
+    /// A file with the state, as a message or its body; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    state: Option<String>,
+
+    /// Files and folders whose contents are digested.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    files: Vec<PathBuf>,
+
+    /// What kind of checkpoint.
+    #[arg(
+        long,
+        default_value = "manual",
+        value_name = "phase_complete|incremental|emergency|manual"
+    )]
+    kind: CheckpointType,
+
+    /// What caused it.
+    #[arg(long, default_value = "manual", value_name = "automatic|manual|failure_prevention")]
+    trigger: CheckpointTrigger,
+
+    /// Its identifier; a new one if left out.
+    #[arg(long, value_name = "ID")]
+    id: Option<CheckpointId>,
+
+    /// Compress parts of more bytes than this.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    compress_above: Option<usize>,
+
+    /// The most incremental checkpoints on one full one.
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    max_deltas: Option<usize>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) fn run(args: &Args) -> Result2 {
+    let mut options = args.common.options();
+    options.compress_above = args.compress_above.unwrap_or(options.compress_above);
+    options.chain_length = args.max_deltas.unwrap_or(options.chain_length);
+    // What is given is read before the store is made.
+    let given = args.state.as_deref().map(|path| read(path, args.common.max_bytes)).transpose()?;
+    let parse = |text: &str| Parts::parse_with(text, &options);
+    let mut parts = given.as_deref().map(parse).transpose().map_err(failed)?;
+    let files = files::digests(&args.files, args.common.place.root())?;
+    let store = match &parts {
+        Some(_) => args.common.place.open("checkpoint create")?,
+        None => args.common.place.open_existing("checkpoint create")?,
+    };
+    if parts.is_none()
+        && let Some(workflow) = &args.workflow
+    {
+        let found = block_on(States::new(store.clone()).get(workflow)).map_err(failed)?;
+        let found = found.ok_or_else(|| {
+            Failure(format!("{workflow} has no state in the store; give one with --state"))
+        })?;
+        parts = Some(parse(&found.text).map_err(failed)?);
+    }
+    let Some(mut parts) = parts else { return Err(failed("there is no state")) };
+    if let Some(workflow) = args.workflow.as_ref().filter(|named| *named != parts.workflow_id()) {
+        return Err(Failure(format!(
+            "the state is one of {}, not of {workflow}",
+            parts.workflow_id()
+        )));
+    }
+    if let Some(files) = files {
+        parts = parts.with_files(files).map_err(failed)?;
+    }
+    let mut new = NewCheckpoint::new(now(), random()?)
+        .with_type(args.kind.clone())
+        .with_trigger(args.trigger.clone());
+    if let Some(id) = &args.id {
+        new = new.with_id(id.clone());
+    }
+    let checkpoints = args.common.checkpoints(store).with_options(options);
+    match block_on(checkpoints.create(&parts, &new)) {
+        Ok(made) => {
+            let mut out = anstream::stdout();
+            match args.common.format {
+                Format::Human => write!(out, "{}", show::created(&made))?,
+                Format::Json => writeln!(out, "{}", Envelope::from(made.sync))?,
+            }
+            Ok(Outcome::Fine)
+        }
+        Err(error @ CreateError::Unsound { .. }) => {
+            writeln!(anstream::stderr(), "coord: {error}; --kind emergency takes it as it is")?;
+            Ok(Outcome::Found)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// A state, of at most so many bytes and one that shows that there are more.
+fn read(path: &str, max_bytes: usize) -> Result<String, Failure> {
+    let input = open(path)?;
+    let mut text = String::new();
+    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+    input
+        .reader
+        .take(limit)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure(format!("cannot read {}: {error}", input.name)))?;
+    Ok(text)
+}

@@ -1,0 +1,362 @@
+//! Listing checkpoints and reading them, verified.
+
+use super::Checkpoints;
+use super::create::Form;
+use super::delta::Delta;
+use super::entry::{self, ENTRIES, Entry, PARTS, Place, Stage, StoredPart};
+use super::error::{Damage, LoadError};
+use super::pack::unpack;
+use super::parts::{PartName, Parts};
+use crate::json::{Dialect, Json, check};
+use crate::message::{CheckpointSync, StateSnapshot};
+use crate::scalar::{CheckpointId, Digest, WorkflowId};
+use crate::storage::{self, Expect, Key, Scan, StorageError, Store};
+
+/// A checkpoint in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The confirmation that was given for it.
+    pub sync: CheckpointSync,
+    /// How it is stored.
+    pub form: Form,
+    /// When it was made: milliseconds since 1970-01-01T00:00:00Z.
+    pub created: i64,
+}
+
+/// The checkpoints of a workflow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listing {
+    /// Those that are there, oldest first.
+    pub checkpoints: Vec<Summary>,
+    /// Those whose entry cannot be read.
+    pub damaged: Vec<Damage>,
+    /// Those that are being made, or were left behind.
+    pub pending: Vec<CheckpointId>,
+}
+
+/// A checkpoint that was read and verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The confirmation that was given for it.
+    pub sync: CheckpointSync,
+    /// How it is stored.
+    pub form: Form,
+    /// Its parts, as they were given.
+    pub parts: Parts,
+}
+
+/// An entry as it was found.
+pub(super) struct Found {
+    pub(super) key: Key,
+    pub(super) id: CheckpointId,
+    pub(super) revision: u64,
+    pub(super) entry: Result<Entry, Damage>,
+}
+
+impl Found {
+    fn read(entry: &storage::Entry) -> Option<Self> {
+        let id = CheckpointId::new(entry.key.segments().nth(2)?).ok()?;
+        Some(Found {
+            key: entry.key.clone(),
+            revision: entry.revision,
+            entry: entry::read(&id, &entry.value),
+            id,
+        })
+    }
+}
+
+fn form(entry: &Entry) -> Form {
+    entry.base.clone().map_or(Form::Full, |base| Form::Delta { base })
+}
+
+impl<S: Store> Checkpoints<S> {
+    /// The checkpoints of a workflow.
+    ///
+    /// # Errors
+    /// [`LoadError::Place`] and [`LoadError::Storage`].
+    pub async fn list(&self, workflow: &WorkflowId) -> Result<Listing, LoadError> {
+        let mut listing = Listing::default();
+        for found in self.entries(&Place::of(workflow)?).await? {
+            match found.entry {
+                Err(damage) => listing.damaged.push(damage),
+                Ok(Entry { stage: Stage::Pending, .. }) => listing.pending.push(found.id),
+                Ok(entry) => {
+                    let form = form(&entry);
+                    // An entry that is ready has one, or it was found damaged.
+                    if let Some(sync) = entry.sync {
+                        listing.checkpoints.push(Summary { sync, form, created: entry.created });
+                    }
+                }
+            }
+        }
+        listing.checkpoints.sort_by(|a, b| {
+            (a.created, &a.sync.checkpoint_id).cmp(&(b.created, &b.sync.checkpoint_id))
+        });
+        Ok(listing)
+    }
+
+    /// The workflows that have checkpoints, in the order of their identifiers.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn workflows(&self) -> Result<Vec<WorkflowId>, StorageError> {
+        let found = self.scan(&format!("{ENTRIES}/")).await?;
+        let mut workflows: Vec<WorkflowId> = found
+            .iter()
+            .filter_map(|entry| WorkflowId::new(entry.key.segments().nth(1)?).ok())
+            .collect();
+        workflows.sort();
+        workflows.dedup();
+        Ok(workflows)
+    }
+
+    /// The workflows that have a checkpoint of this identifier, complete or not.
+    ///
+    /// # Errors
+    /// [`LoadError::Place`] and [`LoadError::Storage`].
+    pub async fn find(&self, id: &CheckpointId) -> Result<Vec<WorkflowId>, LoadError> {
+        entry::checked(id.as_str())?;
+        let found = self.scan(&format!("{ENTRIES}/")).await?;
+        let workflow = |entry: &storage::Entry| {
+            let mut segments = entry.key.segments().skip(1);
+            let workflow = segments.next()?;
+            (segments.next()? == id.as_str()).then(|| WorkflowId::new(workflow).ok())?
+        };
+        Ok(found.iter().filter_map(workflow).collect())
+    }
+
+    /// A checkpoint, once all its digests are verified.
+    ///
+    /// # Errors
+    /// [`LoadError`]; damage names the checkpoint and the part.
+    pub async fn load(
+        &self,
+        workflow: &WorkflowId,
+        id: &CheckpointId,
+    ) -> Result<Loaded, LoadError> {
+        let place = Place::of(workflow)?;
+        let entry = self.entry(&place, workflow, id).await?;
+        let base = match &entry.base {
+            None => None,
+            Some(base) => {
+                let missing = |detail: &str| Damage::new(base.clone(), detail);
+                let entry = match self.entry(&place, workflow, base).await {
+                    Err(LoadError::NotFound { .. }) => {
+                        return Err(missing(&format!(
+                            "{id} is a delta of it, and it is not there"
+                        ))
+                        .into());
+                    }
+                    entry => entry?,
+                };
+                // So no chain is longer than two, and none is a circle.
+                if entry.base.is_some() {
+                    return Err(
+                        missing(&format!("{id} is a delta of it, and it is one itself")).into()
+                    );
+                }
+                Some((base, entry))
+            }
+        };
+        let mut texts: Vec<(PartName, Json)> = Vec::new();
+        for part in &entry.parts {
+            let own = |detail: String| Damage::new(id.clone(), detail).with_part(part.name.clone());
+            let text = self.part(&place, id, part).await?;
+            if !part.delta {
+                texts.push((part.name.clone(), text));
+                continue;
+            }
+            let whole = base.as_ref().and_then(|(base, entry)| {
+                let whole =
+                    entry.parts.iter().find(|whole| whole.name == part.name && !whole.delta)?;
+                Some((*base, whole))
+            });
+            let (base, whole) = whole
+                .ok_or_else(|| own("it is a delta of what its base does not have".to_owned()))?;
+            let from = self.part(&place, base, whole).await?;
+            let limits = self.options.limits();
+            let made = Delta::parse(text.as_str(), &limits)
+                .and_then(|delta| delta.apply(&from, &limits))
+                .map_err(|error| own(error.to_string()))?;
+            if Digest::of(made.as_str().as_bytes()) != part.text_digest {
+                return Err(own("its delta makes another text".to_owned()).into());
+            }
+            texts.push((part.name.clone(), made));
+        }
+        let parts = self.assemble(workflow, id, texts)?;
+        let sync = entry.sync.clone();
+        let sync = sync.ok_or_else(|| Damage::new(id.clone(), "it has no confirmation"))?;
+        compare(&parts, &sync)?;
+        Ok(Loaded { form: form(&entry), sync, parts })
+    }
+
+    /// Looks at every checkpoint of a workflow, and tells all that are damaged. A delta is damaged
+    /// with its base.
+    ///
+    /// # Errors
+    /// Only if nothing can be looked at.
+    pub async fn verify(&self, workflow: &WorkflowId) -> Result<Vec<Damage>, LoadError> {
+        let listing = self.list(workflow).await?;
+        let mut damaged = listing.damaged;
+        for summary in &listing.checkpoints {
+            match self.load(workflow, &summary.sync.checkpoint_id).await {
+                Err(LoadError::Damaged(damage)) => {
+                    if !damaged.contains(&damage) {
+                        damaged.push(damage);
+                    }
+                }
+                // It was pruned meanwhile.
+                Ok(_) | Err(LoadError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(damaged)
+    }
+
+    fn assemble(
+        &self,
+        workflow: &WorkflowId,
+        id: &CheckpointId,
+        texts: Vec<(PartName, Json)>,
+    ) -> Result<Parts, Damage> {
+        let own = |detail: String, part| Damage::new(id.clone(), detail).with_part(part);
+        let state = texts.iter().find(|(name, _)| *name == PartName::WORKFLOW_STATE);
+        let (_, state) = state.ok_or_else(|| Damage::new(id.clone(), "it has no state"))?;
+        let mut parts = Parts::parse_with(state.as_str(), &self.options)
+            .map_err(|error| own(error.to_string(), PartName::WORKFLOW_STATE))?;
+        if parts.workflow_id() != workflow {
+            let detail = format!("it is the state of {}", parts.workflow_id());
+            return Err(own(detail, PartName::WORKFLOW_STATE));
+        }
+        let others = texts.into_iter().filter(|(name, _)| *name != PartName::WORKFLOW_STATE);
+        for (name, text) in others {
+            parts = parts
+                .with_part(name.clone(), text.as_str())
+                .map_err(|error| own(error.to_string(), name))?;
+        }
+        Ok(parts)
+    }
+
+    /// The entry of a checkpoint that is there.
+    async fn entry(
+        &self,
+        place: &Place<'_>,
+        workflow: &WorkflowId,
+        id: &CheckpointId,
+    ) -> Result<Entry, LoadError> {
+        let found = self.store.get(&place.entry(id)?).await?;
+        let entry = found.map(|found| entry::read(id, &found.value)).transpose()?;
+        entry.filter(|entry| entry.stage != Stage::Pending).ok_or_else(|| LoadError::NotFound {
+            workflow: workflow.clone(),
+            checkpoint: id.clone(),
+        })
+    }
+
+    /// What is stored of a part, verified and unpacked: its text, or its delta.
+    async fn part(
+        &self,
+        place: &Place<'_>,
+        id: &CheckpointId,
+        part: &StoredPart,
+    ) -> Result<Json, LoadError> {
+        let own = |detail: &str| Damage::new(id.clone(), detail).with_part(part.name.clone());
+        let found = self.store.get(&place.part(id, &part.name)?).await?;
+        let found = found.ok_or_else(|| own("it is not there"))?;
+        if Digest::of(&found.value) != part.stored_digest {
+            return Err(own("its bytes are not those that were written").into());
+        }
+        let limit = self.options.part_bytes;
+        let bytes = usize::try_from(part.unpacked_bytes).unwrap_or(usize::MAX);
+        if bytes > limit {
+            let detail = format!("it has {bytes} bytes, at most {limit} are allowed");
+            return Err(own(&detail).into());
+        }
+        let text = unpack(part.packing, &found.value, bytes).map_err(own)?;
+        if !part.delta && Digest::of(text.as_bytes()) != part.text_digest {
+            return Err(own("its text is not the one that was written").into());
+        }
+        let limits = self.options.limits();
+        // A delta is nested two levels deeper than what it makes; it is checked when it is read.
+        check(&text, Dialect::Strict, &limits.with_depth(limits.depth + 2))
+            .map_err(|error| own(&error.to_string()))?;
+        Ok(Json::scanned(&text))
+    }
+
+    /// All entries of a workflow, in the order of their keys.
+    pub(super) async fn entries(&self, place: &Place<'_>) -> Result<Vec<Found>, StorageError> {
+        let found = self.scan(&place.prefix(ENTRIES)?).await?;
+        Ok(found.iter().filter_map(Found::read).collect())
+    }
+
+    pub(super) async fn scan(&self, prefix: &str) -> Result<Vec<storage::Entry>, StorageError> {
+        let mut all: Vec<storage::Entry> = Vec::new();
+        loop {
+            let mut scan = Scan::new(prefix).with_limit(1_000);
+            scan.after = all.last().map(|entry| entry.key.clone());
+            let page = self.store.scan(&scan).await?;
+            let more = page.more && !page.entries.is_empty();
+            all.extend(page.entries);
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Keys and revisions of what is stored of parts. The values are read, but not kept.
+    pub(super) async fn part_keys(&self, prefix: &str) -> Result<Vec<(Key, u64)>, StorageError> {
+        let mut all: Vec<(Key, u64)> = Vec::new();
+        loop {
+            let mut scan = Scan::new(prefix);
+            scan.after = all.last().map(|(key, _)| key.clone());
+            let page = self.store.scan(&scan).await?;
+            let more = page.more && !page.entries.is_empty();
+            all.extend(page.entries.into_iter().map(|entry| (entry.key, entry.revision)));
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Removes what is stored of the parts of a checkpoint whose entry is gone.
+    pub(super) async fn remove_parts(
+        &self,
+        place: &Place<'_>,
+        id: &CheckpointId,
+    ) -> Result<(), StorageError> {
+        let prefix = format!("{}{}/", place.prefix(PARTS)?, Key::of([id.as_str()])?);
+        for (key, revision) in self.part_keys(&prefix).await? {
+            self.remove_part(&key, revision).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is stored of a part unless it was written anew; tells whether it did.
+    pub(super) async fn remove_part(&self, key: &Key, revision: u64) -> Result<bool, StorageError> {
+        match self.store.delete(key, Expect::Revision(revision)).await {
+            Err(StorageError::Conflict { .. }) => Ok(false),
+            deleted => deleted,
+        }
+    }
+}
+
+/// Compares the digests of the parts with those that were confirmed.
+fn compare(parts: &Parts, sync: &CheckpointSync) -> Result<(), Damage> {
+    let id = &sync.checkpoint_id;
+    let snapshot = sync.state_snapshot.clone().unwrap_or_else(StateSnapshot::new);
+    for (name, confirmed) in [
+        (PartName::WORKFLOW_STATE, snapshot.workflow_state_hash),
+        (PartName::FILE_SYSTEM, snapshot.file_system_hash),
+        (PartName::AGENT_STATES, snapshot.agent_state_hash),
+        (PartName::RESOURCE_STATE, snapshot.resource_state_hash),
+    ] {
+        let digest = parts.digest(&name);
+        let own = |detail: String| Damage::new(id.clone(), detail).with_part(name.clone());
+        if digest.map_err(|error| own(error.to_string()))? != confirmed {
+            return Err(own("its digest is not the one that was confirmed".to_owned()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Checkpoints: a workflow's state kept, verified, restored, rolled back, and pruned
+//! (specification, Checkpoint Synchronization and Recovery Coordination Protocol).
+//!
+//! The specification's two chains are two calls:
+//!
+//! | call | chain |
+//! |---|---|
+//! | [`Checkpoints::create`] | trigger → state collection → validation → storage → confirmation |
+//! | [`Checkpoints::rollback`] | request → strategy selection → coordination → execution → validation |
+//!
+//! What is checkpointed is [`Parts`]: the workflow's state, a list of files with their digests, and
+//! whatever else the host adds. Each part is digested over its RFC 8785 form and kept as it was
+//! spelled: what is loaded is, byte for byte, what was given, but for white space between values.
+//!
+//! ```
+//! use coordination_protocol::checkpoint::{Checkpoints, NewCheckpoint, Parts, StateTarget};
+//! use coordination_protocol::scalar::{Instant, Now, WorkflowId};
+//! use coordination_protocol::storage::{Expect, Key, MemoryStore, Store, block_on};
+//!
+//! block_on(async {
+//!     let store = MemoryStore::new();
+//!     let key = Key::of(["state", "wf_001"])?;
+//!     let good = r#"{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z"}"#;
+//!     store.put(&key, good.as_bytes(), Expect::Absent).await?;
+//!
+//!     let checkpoints = Checkpoints::new(store.clone());
+//!     let now = Now::new(Instant::START, 1_736_942_400_000);
+//!     let made = checkpoints.create(&Parts::parse(good)?, &NewCheckpoint::new(now, [7; 10])).await?;
+//!     assert_eq!(made.sync.validation_results.unwrap().integrity_check.unwrap().as_str(), "passed");
+//!
+//!     // Something goes wrong; the checkpoint puts it right, and what was there is kept, too.
+//!     let bad = good.replace("15,", "16,");
+//!     store.put(&key, bad.as_bytes(), Expect::Any).await?;
+//!     let workflow = WorkflowId::new("wf_001")?;
+//!     let mut target = StateTarget::new(store.clone(), key.clone());
+//!     let done = checkpoints
+//!         .restore(&workflow, &made.sync.checkpoint_id, &mut target, &NewCheckpoint::new(now, [8; 10]))
+//!         .await?;
+//!     assert_eq!(&*store.get(&key).await?.unwrap().value, good.as_bytes());
+//!     let backup = checkpoints.load(&workflow, &done.backup.unwrap().checkpoint_id).await?;
+//!     assert_eq!(backup.parts.state_text().as_str(), bad);
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What holds at every moment
+//!
+//! A process may die anywhere. [`create`](Checkpoints::create) writes an entry that says *pending*,
+//! then the parts, then the entry again, by compare-and-set: only then is the checkpoint there.
+//! [`prune`](Checkpoints::prune) withdraws an entry before its parts, and sweeps what the dead left
+//! behind; a writer whose pending entry was swept is told so and leaves nothing. A full checkpoint
+//! stays while a delta needs it, also one that is being made at the same time.
+//!
+//! A [`restore`](Checkpoints::restore) touches nothing before the checkpoint is verified and the
+//! current state is backed up. What fails half-way is undone. If the process dies half-way, a mark
+//! in the store remains, and [`recover`](Checkpoints::recover) undoes what it had begun.
+//!
+//! # What is stored
+//!
+//! | key | holds |
+//! |---|---|
+//! | `checkpoints/<workflow>/<id>` | the entry: digests, sizes, the confirmation |
+//! | `checkpoint-parts/<workflow>/<id>/<part>` | a part: its text or an RFC 6902 delta, plain or deflated |
+//! | `checkpoint-restores/<workflow>` | the mark of a restore under way |
+//!
+//! Identifiers that would climb out of a folder are refused before anything is touched.
+//! The contents of files are not in a checkpoint, only their digests; a restore tells which files
+//! differ.
+
+mod checks;
+mod create;
+mod delta;
+mod edit;
+mod entry;
+mod error;
+mod load;
+mod options;
+mod pack;
+mod parts;
+mod prune;
+mod restore;
+mod rollback;
+mod target;
+
+pub use checks::Checks;
+pub use create::{Created, Form, NewCheckpoint, WhyFull};
+pub use delta::{Delta, DeltaError};
+pub use error::{
+    CreateError, Damage, LoadError, PartsError, PlaceError, RestoreError, RollbackError,
+};
+pub use load::{Listing, Loaded, Summary};
+pub use options::CheckpointOptions;
+pub use parts::{PartName, Parts};
+pub use prune::{Pruned, Retention};
+pub use restore::{FileChange, FileDifference, Recovered, Restored};
+pub use target::{StateTarget, Target, TargetError};
+
+use crate::storage::Store;
+
+/// The checkpoints in a [`Store`].
+///
+/// It keeps nothing in memory, so many processes may use one store, and a clone of it is another
+/// handle. [The module](self) has an example.
+#[derive(Clone, Debug)]
+pub struct Checkpoints<S> {
+    store: S,
+    options: CheckpointOptions,
+    checks: Checks,
+}
+
+impl<S: Store> Checkpoints<S> {
+    /// The checkpoints in a store, with the defaults and the built-in validations.
+    pub fn new(store: S) -> Self {
+        Checkpoints { store, options: CheckpointOptions::default(), checks: Checks::new() }
+    }
+
+    /// Sets how checkpoints are stored.
+    pub fn with_options(mut self, options: CheckpointOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets the validations.
+    pub fn with_checks(mut self, checks: Checks) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+}

@@ -1,0 +1,216 @@
+//! Retention.
+
+use super::Checkpoints;
+use super::entry::{Entry, PARTS, Place, Stage, seal};
+use super::error::{LoadError, PlaceError};
+use super::load::Found;
+use crate::scalar::{CheckpointId, Now, WorkflowId};
+use crate::storage::{Expect, StorageError, Store};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Which checkpoints stay.
+///
+/// A checkpoint goes if it is beyond the count or beyond the age. The newest
+/// [`at_least`](Self::at_least) stay whatever their age, and a full one stays while a delta that
+/// stays needs it.
+///
+/// ```
+/// use coordination_protocol::checkpoint::Retention;
+/// use std::time::Duration;
+///
+/// let retention = Retention::new().with_keep(10).with_older_than(Duration::from_secs(7 * 86_400));
+/// assert_eq!(retention.at_least, 1);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retention {
+    /// The most that stay; no limit unless set.
+    pub keep: Option<usize>,
+    /// Older ones go; no limit unless set.
+    pub older_than: Option<Duration>,
+    /// The newest ones, which stay whatever the other two say. 1 unless set.
+    pub at_least: usize,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention::new()
+    }
+}
+
+impl Retention {
+    /// All stay.
+    pub const fn new() -> Self {
+        Retention { keep: None, older_than: None, at_least: 1 }
+    }
+
+    /// Sets the most that stay.
+    pub const fn with_keep(mut self, count: usize) -> Self {
+        self.keep = Some(count);
+        self
+    }
+
+    /// Sets the age beyond which they go.
+    pub const fn with_older_than(mut self, age: Duration) -> Self {
+        self.older_than = Some(age);
+        self
+    }
+
+    /// Sets how many stay in any case.
+    pub const fn with_at_least(mut self, count: usize) -> Self {
+        self.at_least = count;
+        self
+    }
+
+    /// Whether one stays of which `newer` are newer, made so long ago.
+    fn keeps(&self, newer: usize, age: Duration) -> bool {
+        newer < self.at_least
+            || self.keep.is_none_or(|keep| newer < keep)
+                && self.older_than.is_none_or(|limit| age <= limit)
+    }
+}
+
+/// What pruning did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pruned {
+    /// The checkpoints that went: deltas, then full ones, each oldest first.
+    pub removed: Vec<CheckpointId>,
+    /// Full ones that stayed only because deltas need them, or a restore that died half-way.
+    pub needed: Vec<CheckpointId>,
+    /// Those that were never complete and were left behind.
+    pub swept: Vec<CheckpointId>,
+    /// Stored parts without an entry, which went, too.
+    pub orphans: usize,
+}
+
+impl<S: Store> Checkpoints<S> {
+    /// Removes the checkpoints of a workflow that need not stay, and what was left behind. Damaged
+    /// ones stay, for whoever looks into it.
+    ///
+    /// # Errors
+    /// [`LoadError::Place`] and [`LoadError::Storage`]. What was removed by then stays removed;
+    /// run it again.
+    pub async fn prune(
+        &self,
+        workflow: &WorkflowId,
+        retention: &Retention,
+        now: Now,
+    ) -> Result<Pruned, LoadError> {
+        let place = Place::of(workflow)?;
+        let mut pruned = Pruned::default();
+        let age = |entry: &Entry| {
+            Duration::from_millis(
+                u64::try_from(now.wall.saturating_sub(entry.created)).unwrap_or(0),
+            )
+        };
+        let mut ready: Vec<(Found, Entry)> = Vec::new();
+        for found in self.entries(&place).await? {
+            let Ok(entry) = found.entry.clone() else { continue };
+            if entry.stage != Stage::Pending {
+                ready.push((found, entry));
+            } else if age(&entry) > self.options.abandoned_after
+                && self.withdraw(&place, &found.id, found.revision).await?
+            {
+                pruned.swept.push(found.id);
+            }
+        }
+        ready.sort_by(|(a, x), (b, y)| (x.created, &a.id).cmp(&(y.created, &b.id)));
+        let count = ready.len();
+        // What a restore that died needs to be undone stays as well.
+        let backup = self.mark(&place).await?.and_then(|(.., mark)| mark.backup);
+        let (mut going, mut bases) = (Vec::new(), BTreeSet::new());
+        for (at, (found, entry)) in ready.iter().enumerate().rev() {
+            if retention.keeps(count - 1 - at, age(entry)) {
+                bases.extend(entry.base.clone());
+                // Left so by a process that died.
+                if entry.stage == Stage::Condemned {
+                    self.set_stage(found, entry, Stage::Ready, found.revision).await?;
+                }
+            } else {
+                going.push((found, entry));
+            }
+        }
+        going.reverse();
+        let (fulls, deltas): (Vec<_>, Vec<_>) =
+            going.into_iter().partition(|(_, entry)| entry.base.is_none());
+        for (found, _) in deltas {
+            if self.withdraw(&place, &found.id, found.revision).await? {
+                pruned.removed.push(found.id.clone());
+            }
+        }
+        // A delta that is made at this moment either finds its base condemned, or is found below.
+        let mut condemned = Vec::new();
+        for (found, entry) in fulls {
+            if bases.contains(&found.id) || backup.as_ref() == Some(&found.id) {
+                pruned.needed.push(found.id.clone());
+            } else if let Some(revision) =
+                self.set_stage(found, entry, Stage::Condemned, found.revision).await?
+            {
+                condemned.push((found, entry, revision));
+            }
+        }
+        if !condemned.is_empty() {
+            let all = self.entries(&place).await?;
+            bases = all.into_iter().filter_map(|other| other.entry.ok()?.base).collect();
+        }
+        for (found, entry, revision) in condemned {
+            if bases.contains(&found.id) {
+                self.set_stage(found, entry, Stage::Ready, revision).await?;
+                pruned.needed.push(found.id.clone());
+            } else if self.withdraw(&place, &found.id, revision).await? {
+                pruned.removed.push(found.id.clone());
+            }
+        }
+        pruned.orphans = self.sweep(&place).await?;
+        Ok(pruned)
+    }
+
+    /// Sets the stage of a checkpoint; `None` if somebody else changed its entry meanwhile.
+    async fn set_stage(
+        &self,
+        found: &Found,
+        entry: &Entry,
+        stage: Stage,
+        revision: u64,
+    ) -> Result<Option<u64>, StorageError> {
+        let mut entry = entry.clone();
+        entry.stage = stage;
+        match self.store.put(&found.key, &seal(&entry), Expect::Revision(revision)).await {
+            Err(StorageError::Conflict { .. }) => Ok(None),
+            revision => revision.map(Some),
+        }
+    }
+
+    /// Removes an entry, then its parts; false if somebody else changed it meanwhile.
+    async fn withdraw(
+        &self,
+        place: &Place<'_>,
+        id: &CheckpointId,
+        revision: u64,
+    ) -> Result<bool, LoadError> {
+        match self.store.delete(&place.entry(id)?, Expect::Revision(revision)).await {
+            Err(StorageError::Conflict { .. }) => return Ok(false),
+            deleted => drop(deleted?),
+        }
+        self.remove_parts(place, id).await?;
+        Ok(true)
+    }
+
+    /// Removes parts without an entry. A writer has an entry before its first part and until its
+    /// last, so none of them can still become a checkpoint.
+    async fn sweep(&self, place: &Place<'_>) -> Result<usize, LoadError> {
+        let mut orphans = 0;
+        for (key, revision) in
+            self.part_keys(&place.prefix(PARTS).map_err(PlaceError::from)?).await?
+        {
+            let id = key.segments().nth(2).and_then(|id| CheckpointId::new(id).ok());
+            let Some(id) = id else { continue };
+            if self.store.get(&place.entry(&id)?).await?.is_none() {
+                orphans += usize::from(self.remove_part(&key, revision).await?);
+            }
+        }
+        Ok(orphans)
+    }
+}

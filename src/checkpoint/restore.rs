@@ -1,0 +1,360 @@
+//! Putting a state back: verified first, backed up first, undone on failure.
+
+use super::Checkpoints;
+use super::create::NewCheckpoint;
+use super::entry::{Mark, Place, seal, unseal};
+use super::error::{Damage, LoadError, RestoreError};
+use super::load::Loaded;
+use super::parts::{PartName, Parts};
+use super::rollback::wanted;
+use super::target::{Target, TargetError};
+use crate::json::Json;
+use crate::message::{CheckpointSync, Rollback, ValidationResults};
+use crate::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId};
+use crate::storage::{Expect, Key, StorageError, Store};
+use std::fmt;
+
+/// How a file differs from its checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileChange {
+    /// It was there, and is not any more.
+    Missing,
+    /// It is there, and was not.
+    Added,
+    /// Its contents are others.
+    Changed,
+}
+
+impl fmt::Display for FileChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            FileChange::Missing => "missing",
+            FileChange::Added => "added",
+            FileChange::Changed => "changed",
+        })
+    }
+}
+
+/// A file that is not as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileDifference {
+    /// Its path.
+    pub path: String,
+    /// How it differs.
+    pub change: FileChange,
+}
+
+/// A state that was put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Restored {
+    /// The checkpoint that it came from.
+    pub checkpoint: CheckpointId,
+    /// The checkpoint of the state before; `None` if there was no state, or nothing to change.
+    pub backup: Option<CheckpointSync>,
+    /// The parts that were written or removed, in order.
+    pub written: Vec<PartName>,
+    /// The version that the state has now.
+    pub state_version: u64,
+    /// What the validations say of the state that was put back.
+    pub validation: ValidationResults,
+    /// The files that are not as they were, if the target and the checkpoint have lists of them.
+    pub files: Vec<FileDifference>,
+}
+
+/// An interrupted restore that was undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// The checkpoint that was being restored.
+    pub checkpoint: CheckpointId,
+    /// The backup that the state was taken from; `None` if there was no state before.
+    pub backup: Option<CheckpointId>,
+    /// The parts that had to be put back.
+    pub written: Vec<PartName>,
+}
+
+/// One part on its way: what it is now, and what it shall be.
+struct Step {
+    part: PartName,
+    old: Option<Json>,
+    new: Option<Json>,
+}
+
+impl<S: Store> Checkpoints<S> {
+    /// Puts a checkpoint back as it was, its `state_version` included.
+    ///
+    /// The parts that the checkpoint and the target have are compared, and those that differ are
+    /// written or removed, the workflow's state last unless there was none. `new` gives the time, and the identifier of
+    /// the backup.
+    ///
+    /// # Errors
+    /// [`RestoreError`]. Only [`Mixture`](RestoreError::Mixture) leaves anything but the state
+    /// before or the one after.
+    pub async fn restore<T: Target>(
+        &self,
+        workflow: &WorkflowId,
+        id: &CheckpointId,
+        target: &mut T,
+        new: &NewCheckpoint,
+    ) -> Result<Restored, RestoreError> {
+        let loaded = self.load(workflow, id).await?;
+        self.switch(workflow, &loaded, target, new, |_| Ok(loaded.parts.clone())).await
+    }
+
+    /// Takes a workflow back as a request says.
+    ///
+    /// | mode | takes from the checkpoint |
+    /// |---|---|
+    /// | `full` | everything |
+    /// | `partial` | the named parts: stored ones, or members of the state such as `current_phase` |
+    /// | `selective` | the states of the named agents, and of those that work on the named tasks in either state |
+    ///
+    /// The `state_version` becomes one more than the higher of both, so that nobody takes the
+    /// state for an old one; `timestamp` and `checkpoint_id` tell of the rollback.
+    ///
+    /// # Errors
+    /// As those of [`restore`](Self::restore).
+    pub async fn rollback<T: Target>(
+        &self,
+        request: &Rollback,
+        target: &mut T,
+        new: &NewCheckpoint,
+    ) -> Result<Restored, RestoreError> {
+        let workflow = &request.workflow_id;
+        let loaded = self.load(workflow, &request.checkpoint_id).await?;
+        let plan = |current: Option<&Parts>| {
+            wanted(request, current, &loaded.parts, new.now).map_err(RestoreError::from)
+        };
+        self.switch(workflow, &loaded, target, new, plan).await
+    }
+
+    /// Undoes a restore whose process died half-way; `None` if there is none.
+    ///
+    /// It must not be called while a restore of the workflow is alive. A restore that writes one
+    /// part only is done or not done, and leaves nothing to recover.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; the mark stays, so that it can be tried again.
+    pub async fn recover<T: Target>(
+        &self,
+        workflow: &WorkflowId,
+        target: &mut T,
+    ) -> Result<Option<Recovered>, RestoreError> {
+        let place = Place::of(workflow).map_err(LoadError::from)?;
+        let Some((key, revision, mark)) = self.mark(&place).await? else { return Ok(None) };
+        let before = match &mark.backup {
+            Some(id) => Some(self.load(workflow, id).await?.parts),
+            None => None,
+        };
+        let now = self.current(workflow, target).await?;
+        let steps: Vec<Step> = mark
+            .parts
+            .iter()
+            .map(|part| Step {
+                part: part.clone(),
+                old: before.as_ref().and_then(|parts| parts.stored(part).cloned()),
+                new: now.as_ref().and_then(|parts| parts.stored(part).cloned()),
+            })
+            .filter(|step| step.old != step.new)
+            .collect();
+        let failed = undo(target, &steps).await;
+        if !failed.is_empty() {
+            let step = "a restore that died".to_owned();
+            let detail = format!("of {}", mark.checkpoint);
+            return Err(RestoreError::Mixture { step, detail, failed, backup: mark.backup });
+        }
+        self.unmark(&key, revision).await.map_err(RestoreError::Mark)?;
+        let written = steps.into_iter().rev().map(|step| step.part).collect();
+        Ok(Some(Recovered { checkpoint: mark.checkpoint, backup: mark.backup, written }))
+    }
+
+    async fn switch<T: Target>(
+        &self,
+        workflow: &WorkflowId,
+        loaded: &Loaded,
+        target: &mut T,
+        new: &NewCheckpoint,
+        plan: impl FnOnce(Option<&Parts>) -> Result<Parts, RestoreError>,
+    ) -> Result<Restored, RestoreError> {
+        let checkpoint = &loaded.sync.checkpoint_id;
+        let place = Place::of(workflow).map_err(LoadError::from)?;
+        if let Some((.., mark)) = self.mark(&place).await? {
+            return Err(RestoreError::UnderWay { workflow: workflow.clone(), since: mark.since });
+        }
+        let current = self.current(workflow, target).await?;
+        let wanted = plan(current.as_ref())?;
+        let steps = steps(current.as_ref(), &wanted);
+        let mut restored = Restored {
+            checkpoint: checkpoint.clone(),
+            backup: None,
+            written: steps.iter().map(|step| step.part.clone()).collect(),
+            state_version: wanted.state().state_version.get(),
+            validation: self.checks.run(&wanted),
+            files: current.as_ref().map_or(Vec::new(), |now| differences(&loaded.parts, now)),
+        };
+        if steps.is_empty() {
+            return Ok(restored);
+        }
+        if let Some(current) = &current {
+            let backup = new
+                .clone()
+                .with_type(CheckpointType::Emergency)
+                .with_trigger(CheckpointTrigger::FailurePrevention);
+            let backup = self.create(current, &backup).await.map_err(RestoreError::Backup)?;
+            restored.backup = Some(backup.sync);
+        }
+        let backup = restored.backup.as_ref().map(|sync| sync.checkpoint_id.clone());
+        // One write is done or not done. Several need a mark, in case nobody is left to undo them.
+        let mark = if steps.len() > 1 {
+            let mark = Mark {
+                since: new.now.timestamp().to_string(),
+                checkpoint: checkpoint.clone(),
+                backup: backup.clone(),
+                parts: restored.written.clone(),
+            };
+            let key = place.mark().map_err(LoadError::from)?;
+            match self.store.put(&key, &seal(&mark), Expect::Absent).await {
+                Err(StorageError::Conflict { .. }) => {
+                    let (workflow, since) = (workflow.clone(), mark.since);
+                    return Err(RestoreError::UnderWay { workflow, since });
+                }
+                revision => Some((key, revision.map_err(LoadError::from)?)),
+            }
+        } else {
+            None
+        };
+        if let Err((step, error, begun)) = apply(target, &steps).await {
+            let failed = undo(target, &steps[..begun]).await;
+            if !failed.is_empty() {
+                return Err(RestoreError::Mixture { step, detail: error.detail, failed, backup });
+            }
+            let unmarked = match mark {
+                Some((key, revision)) => self.unmark(&key, revision).await,
+                None => Ok(()),
+            };
+            let detail = match unmarked {
+                Ok(()) => error.detail,
+                Err(mark) => {
+                    format!("{}; and the mark of the restore remains: {mark}", error.detail)
+                }
+            };
+            return Err(RestoreError::Undone { step, detail, backup });
+        }
+        if let Some((key, revision)) = mark {
+            self.unmark(&key, revision).await.map_err(RestoreError::Mark)?;
+        }
+        Ok(restored)
+    }
+
+    async fn current<T: Target>(
+        &self,
+        workflow: &WorkflowId,
+        target: &mut T,
+    ) -> Result<Option<Parts>, RestoreError> {
+        let current = target.read().await.map_err(RestoreError::Read)?;
+        match &current {
+            Some(parts) if parts.workflow_id() != workflow => Err(RestoreError::OtherWorkflow {
+                found: parts.workflow_id().clone(),
+                expected: workflow.clone(),
+            }),
+            _ => Ok(current),
+        }
+    }
+
+    pub(super) async fn mark(
+        &self,
+        place: &Place<'_>,
+    ) -> Result<Option<(Key, u64, Mark)>, LoadError> {
+        let key = place.mark()?;
+        let Some(found) = self.store.get(&key).await? else { return Ok(None) };
+        let mark = unseal(&found.value)
+            .map_err(|detail| StorageError::Corrupt { detail: format!("`{key}`: {detail}") })?;
+        Ok(Some((key, found.revision, mark)))
+    }
+
+    async fn unmark(&self, key: &Key, revision: u64) -> Result<(), StorageError> {
+        self.store.delete(key, Expect::Revision(revision)).await.map(drop)
+    }
+}
+
+/// The parts that differ, the workflow's state last: whoever reads it finds the others done. Where
+/// there is none yet, it comes first, so that no part is ever there without a state.
+fn steps(current: Option<&Parts>, wanted: &Parts) -> Vec<Step> {
+    let names = wanted.given().chain(current.into_iter().flat_map(Parts::given));
+    let mut names: Vec<&PartName> = names.map(|(name, _)| name).collect();
+    let last = current.is_some();
+    names.sort_by_key(|name| ((**name == PartName::WORKFLOW_STATE) == last, *name));
+    names.dedup();
+    let step = |part: &PartName| Step {
+        part: part.clone(),
+        old: current.and_then(|parts| parts.stored(part).cloned()),
+        new: wanted.stored(part).cloned(),
+    };
+    let names = names.into_iter().filter(|name| **name != PartName::FILE_SYSTEM);
+    names.map(step).filter(|step| step.old != step.new).collect()
+}
+
+/// Writes and verifies; on failure tells what failed, and how many steps may have changed
+/// something.
+async fn apply<T: Target>(
+    target: &mut T,
+    steps: &[Step],
+) -> Result<(), (String, TargetError, usize)> {
+    for (index, step) in steps.iter().enumerate() {
+        if let Err(error) = target.write(&step.part, step.new.as_ref()).await {
+            let begun = index + usize::from(!error.unchanged);
+            return Err((format!("writing `{}`", step.part), error, begun));
+        }
+    }
+    for step in steps {
+        if let Err(error) = target.verify(&step.part, step.new.as_ref()).await {
+            return Err((format!("verifying `{}`", step.part), error, steps.len()));
+        }
+    }
+    Ok(())
+}
+
+/// Puts back what was there, the last first; tells what could not be.
+async fn undo<T: Target>(target: &mut T, steps: &[Step]) -> Vec<(PartName, String)> {
+    let mut failed = Vec::new();
+    for step in steps.iter().rev() {
+        let mut result = target.write(&step.part, step.old.as_ref()).await;
+        if result.is_ok() {
+            result = target.verify(&step.part, step.old.as_ref()).await;
+        }
+        if let Err(error) = result {
+            failed.push((step.part.clone(), error.detail));
+        }
+    }
+    failed
+}
+
+/// The files that are not as they were; none if one side has no list.
+fn differences(then: &Parts, now: &Parts) -> Vec<FileDifference> {
+    if !then.has(&PartName::FILE_SYSTEM) || !now.has(&PartName::FILE_SYSTEM) {
+        return Vec::new();
+    }
+    let (then, now) = (then.files(), now.files());
+    let gone = then.iter().filter_map(|(path, digest)| match now.get(path) {
+        None => Some((path, FileChange::Missing)),
+        Some(found) if found != digest => Some((path, FileChange::Changed)),
+        Some(_) => None,
+    });
+    let added =
+        now.keys().filter(|path| !then.contains_key(*path)).map(|path| (path, FileChange::Added));
+    let mut all: Vec<FileDifference> = gone
+        .chain(added)
+        .map(|(path, change)| FileDifference { path: path.clone(), change })
+        .collect();
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    all
+}
+
+impl From<Damage> for RestoreError {
+    fn from(damage: Damage) -> Self {
+        RestoreError::Load(damage.into())
+    }
+}

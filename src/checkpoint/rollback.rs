@@ -1,0 +1,154 @@
+//! What a rollback makes of two states: pure.
+
+use super::edit::Object;
+use super::error::RollbackError;
+use super::parts::{PartName, Parts};
+use crate::json::Json;
+use crate::message::Rollback;
+use crate::scalar::{CheckpointId, Now, RollbackMode};
+use std::collections::BTreeSet;
+
+/// Members of a state that tell which one it is.
+const FIXED: [&str; 4] = ["workflow_id", "state_version", "timestamp", "checkpoint_id"];
+
+/// The parts that a rollback asks for: those of the checkpoint, or the current ones with some of
+/// the checkpoint's in them. The state counts on from the higher of both versions.
+pub(super) fn wanted(
+    request: &Rollback,
+    current: Option<&Parts>,
+    checkpoint: &Parts,
+    now: Now,
+) -> Result<Parts, RollbackError> {
+    let parts = match &request.mode {
+        Some(RollbackMode::Full) => checkpoint.clone(),
+        Some(RollbackMode::Partial) => {
+            let names = request.parts.as_deref().unwrap_or_default();
+            if names.is_empty() {
+                return Err(RollbackError::Nothing { mode: "partial", what: "parts" });
+            }
+            partial(names, current.ok_or(RollbackError::NoState)?, checkpoint)?
+        }
+        Some(RollbackMode::Selective) => {
+            let agents = request.agents.as_deref().unwrap_or_default();
+            let tasks = request.tasks.as_deref().unwrap_or_default();
+            if agents.is_empty() && tasks.is_empty() {
+                return Err(RollbackError::Nothing { mode: "selective", what: "agents or tasks" });
+            }
+            selective(agents, tasks, current.ok_or(RollbackError::NoState)?, checkpoint)?
+        }
+        mode => {
+            let word = mode.as_ref().map_or("", RollbackMode::as_str);
+            return Err(RollbackError::Mode(word.to_owned()));
+        }
+    };
+    counted_on(parts, current, checkpoint, &request.checkpoint_id, now)
+}
+
+fn counted_on(
+    parts: Parts,
+    current: Option<&Parts>,
+    checkpoint: &Parts,
+    id: &CheckpointId,
+    now: Now,
+) -> Result<Parts, RollbackError> {
+    let version = |parts: &Parts| parts.state().state_version.get();
+    let highest = current.map_or(0, version).max(version(checkpoint));
+    let text = parts.state_text().clone();
+    let mut state = Object::of(&text);
+    state.set("state_version", Some(&Json::from(highest.saturating_add(1))));
+    state.set("timestamp", Some(&Json::text(now.timestamp().as_str())));
+    state.set("checkpoint_id", Some(&Json::text(id.as_str())));
+    Ok(parts.with_part(PartName::WORKFLOW_STATE, state.into_json().as_str())?)
+}
+
+/// The current parts with named ones of the checkpoint: parts that are stored, or members of the
+/// workflow's state.
+fn partial(names: &[String], current: &Parts, checkpoint: &Parts) -> Result<Parts, RollbackError> {
+    let (now, then) = (current.state_text(), checkpoint.state_text());
+    let mut parts = current.clone();
+    let state = parts.state_text().clone();
+    let mut state = Object::of(&state);
+    let mut whole = None;
+    for name in names {
+        let part = PartName::new(name).map_err(|_| RollbackError::UnknownPart(name.clone()))?;
+        if part == PartName::FILE_SYSTEM || FIXED.contains(&name.as_str()) {
+            return Err(RollbackError::Fixed(name.clone()));
+        }
+        if part == PartName::WORKFLOW_STATE {
+            whole = Some(then);
+        } else if let Some(value) = checkpoint.stored(&part) {
+            parts = parts.with_part(part, value.as_str())?;
+        } else if current.has(&part) {
+            parts = parts.without(&part);
+        } else {
+            let member = part.derived_from().unwrap_or(name);
+            let value = then.get(member);
+            if value.is_none() && now.get(member).is_none() {
+                return Err(RollbackError::UnknownPart(name.clone()));
+            }
+            state.set(member, value.as_ref());
+        }
+    }
+    let state = whole.cloned().unwrap_or_else(|| state.into_json());
+    Ok(parts.with_part(PartName::WORKFLOW_STATE, state.as_str())?)
+}
+
+/// The current parts with the states of some agents from the checkpoint.
+fn selective(
+    agents: &[String],
+    tasks: &[String],
+    current: &Parts,
+    checkpoint: &Parts,
+) -> Result<Parts, RollbackError> {
+    let member = |parts: &Parts| {
+        parts.state_text().get("agent_states").unwrap_or_else(|| Json::scanned("{}"))
+    };
+    // Agents stand in the state, and in a part of their own if the host gives one.
+    let mut places = vec![(member(current), member(checkpoint))];
+    if let Some(now) = current.stored(&PartName::AGENT_STATES) {
+        let then = checkpoint.get(&PartName::AGENT_STATES);
+        places.push((now.clone(), then.unwrap_or_else(|| member(checkpoint))));
+    }
+    let both = || places.iter().flat_map(|(now, then)| [now, then]);
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for agent in agents {
+        if both().all(|states| states.get(agent).is_none()) {
+            return Err(RollbackError::UnknownAgent(agent.clone()));
+        }
+        names.insert(agent.clone());
+    }
+    for task in tasks {
+        let works = |state: &Json| state.get("current_task")?.to_text();
+        let on_it: Vec<String> = both()
+            .flat_map(|states| {
+                let agents = Object::of(states);
+                let on_it = agents.iter().filter(|(_, state)| works(state).as_ref() == Some(task));
+                on_it.map(|(agent, _)| agent.to_owned()).collect::<Vec<_>>()
+            })
+            .collect();
+        if on_it.is_empty() {
+            return Err(RollbackError::UnknownTask(task.clone()));
+        }
+        names.extend(on_it);
+    }
+    let mixed = |now: &Json, then: &Json| {
+        let mut states = Object::of(now);
+        for name in &names {
+            states.set(name, then.get(name).as_ref());
+        }
+        states.into_json()
+    };
+    let text = current.state_text().clone();
+    let mut state = Object::of(&text);
+    let (now, then) = &places[0];
+    if state.get("agent_states").is_some() || names.iter().any(|name| then.get(name).is_some()) {
+        state.set("agent_states", Some(&mixed(now, then)));
+    }
+    let parts = current.clone().with_part(PartName::WORKFLOW_STATE, state.into_json().as_str())?;
+    match places.get(1) {
+        Some((now, then)) => {
+            Ok(parts.with_part(PartName::AGENT_STATES, mixed(now, then).as_str())?)
+        }
+        None => Ok(parts),
+    }
+}
