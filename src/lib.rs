@@ -66,6 +66,7 @@
 //! | `schema` | JSON Schema 2020-12 of all that is written (feature `schema`) |
 //! | `adapter::sqlite` | store and journal in one `SQLite` file (feature `sqlite`) |
 //! | `conformance` | what a transport, store or journal of your own must do (feature `conformance`) |
+//! | `sim` | a deterministic world to simulate machines in (feature `sim`) |
 //!
 //! # Features
 //!
@@ -75,7 +76,8 @@
 //! | `signature` | no | Ed25519 signatures (`ed25519-dalek`) |
 //! | `sqlite` | no | store and journal in one `SQLite` file (`rusqlite`, `SQLite` built in) |
 //! | `conformance` | no | behavioural cases for transports, stores and journals |
-//! | `cli` | no | the `coord` program, with both of the above |
+//! | `sim` | no | simulation of machines: virtual time, network faults, crashes; seeds that replay |
+//! | `cli` | no | the `coord` program, with all of the above but `conformance` |
 //!
 //! The library alone builds with `--no-default-features`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -96,6 +98,9 @@ pub mod scalar;
 #[cfg(feature = "schema")]
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub mod schema;
+#[cfg(feature = "sim")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
+pub mod sim;
 pub mod storage;
 pub mod transport;
 pub mod validate;

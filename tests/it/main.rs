@@ -36,6 +36,8 @@ mod scan;
 mod schema;
 mod security;
 mod signature;
+#[cfg(feature = "sim")]
+mod sim;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod storage;

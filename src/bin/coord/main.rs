@@ -21,6 +21,7 @@ mod schema;
 mod security;
 mod show;
 mod sign;
+mod simulate;
 mod source;
 mod store;
 
@@ -57,6 +58,7 @@ Examples:
   coord filter test '/retry_count >= 3'  which of these events does this filter accept?
   coord negotiate current 1.0.0          which version do two sides speak?
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
+  coord simulate --scenario request      do machines keep their promises over a bad network?
 
 Exit status: 0 fine, 1 something was found, 2 usage or I/O error.";
 
@@ -90,6 +92,8 @@ enum Verb {
     Deprecations(deprecations::Args),
     /// Rewrite records of one protocol version in another.
     Migrate(migrate::Args),
+    /// Run this crate's machines in a simulated world, and look for a seed that breaks a law.
+    Simulate(simulate::Args),
     /// Look after the store.
     Store(store::Args),
     /// Print the completion script of a shell.
@@ -213,6 +217,7 @@ fn main() -> ExitCode {
         Verb::Compat(args) => compat::run(&args),
         Verb::Deprecations(args) => deprecations::run(&args),
         Verb::Migrate(args) => migrate::run(&args),
+        Verb::Simulate(args) => simulate::run(&args),
         Verb::Store(args) => store::run(&args),
         Verb::Completions { shell } => completions(shell),
     };
