@@ -434,7 +434,7 @@ fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
             let at = words.seconds()?;
             words.word("by")?;
             let by = words.next("time")?;
-            let size = seconds(by.trim_start_matches('-'))
+            let size = seconds(by.strip_prefix('-').unwrap_or(by))
                 .and_then(|size| i64::try_from(size).ok())
                 .ok_or_else(|| format!("`{by}` is no time such as -12.350s"))?;
             Ok(Fault::Shift { node, at, by: if by.starts_with('-') { -size } else { size } })

@@ -15,6 +15,8 @@ mod coord;
 #[cfg(feature = "cli")]
 mod coord_documents;
 #[cfg(feature = "cli")]
+mod coord_simulate;
+#[cfg(feature = "cli")]
 mod coord_version;
 mod events;
 mod filter;

@@ -292,12 +292,13 @@ impl Alive {
         let wrong = match state {
             "degraded" => soon(1) && !agent.ill,
             "unhealthy" => soon(3) && !agent.ill,
-            "healthy" => agent.any != Some(at),
+            "healthy" => heard.is_none() || agent.any != Some(at),
             _ => false,
         };
         if wrong {
             let law = "who is heard is what it says";
-            return Err(Broken::new(law, format!("{name} is {state}, heard {heard:?} ago")));
+            let ago = heard.unwrap_or_default();
+            return Err(Broken::new(law, format!("{name} is {state}, heard {ago:?} ago")));
         }
         Ok(())
     }
@@ -305,8 +306,8 @@ impl Alive {
     /// Who was not heard for too long is unhealthy.
     fn silent(&self, at: Instant) -> Result<(), Broken> {
         for (name, agent) in &self.agents {
-            let silence = agent.any.map(|heard| at.since(heard));
-            let over = silence.is_some_and(|silence| silence > Alive::silence(3));
+            let Some(silence) = agent.any.map(|heard| at.since(heard)) else { continue };
+            let over = silence > Alive::silence(3);
             if self.watching && over && matches!(agent.state.as_str(), "healthy" | "degraded") {
                 let law = "who is silent is unhealthy";
                 return Err(Broken::new(
