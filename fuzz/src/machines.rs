@@ -217,7 +217,7 @@ impl Driven for Presence {
     fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<PresenceInput> {
         Some(match (step, record.map(|record| record.message)) {
             (b'a', _) => PresenceInput::Leave(String::from_utf8_lossy(rest).into_owned()),
-            (b'b', _) => PresenceInput::Expect(name(&id(rest).to_string())),
+            (b'b', _) => PresenceInput::Expect(name(id(rest).as_str())),
             (_, Some(Message::ComponentRegistration(body))) => PresenceInput::Join(body),
             (_, Some(Message::HealthStatus(body))) => PresenceInput::Health(body),
             _ => return None,

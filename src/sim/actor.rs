@@ -9,12 +9,16 @@ use std::time::Duration;
 /// Each call is one step that nothing interrupts. What the actor wants from the world, it says to
 /// the [`Net`]. After each step the world asks for the [`deadline`](Self::deadline) anew.
 pub trait Actor {
-    /// A message came.
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net);
+    /// A message came. It is thrown away by default.
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        let _ = (now, from, bytes, net);
+    }
 
     /// The deadline has come. It is called once right after the start, too. Afterwards the deadline
     /// is later than now, or none.
-    fn wake(&mut self, now: Now, net: &mut Net);
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        let _ = (now, net);
+    }
 
     /// Somebody wants something of this node. What the number of an [`Act`](super::Act) means is up
     /// to the scenario.
@@ -22,8 +26,10 @@ pub trait Actor {
         let _ = (now, number, net);
     }
 
-    /// When to be woken, if nothing comes in.
-    fn deadline(&self) -> Option<Instant>;
+    /// When to be woken, if nothing comes in. Never by default.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 
     /// What stands on its disk at this moment; a restart begins with it. The snapshot of a machine
     /// is a natural disk. Nothing by default: the node loses its memory.

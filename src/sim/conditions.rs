@@ -108,7 +108,7 @@ impl Conditions {
         (plan.calm, plan.end) = (self.calm, self.end.max(self.calm));
         let mut draws = stream(seed, "network", &[]);
         let (least, most) = (self.latency.0, self.latency.1.max(self.latency.0));
-        let most = least + draws.below(most - least + 1);
+        let most = least.saturating_add(draws.below((most - least).saturating_add(1)));
         plan.network = Network {
             latency: (least, most),
             lost: some(&mut draws, self.lost),

@@ -33,7 +33,7 @@ use std::str::FromStr;
 /// ";
 /// let plan: Plan = text.parse()?;
 /// assert_eq!(plan.to_string(), text);
-/// assert_eq!(plan.faults().len(), 6);
+/// assert_eq!(plan.faults.len(), 6);
 /// # Ok::<(), coordination_protocol::sim::PlanError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,8 @@ pub struct Plan {
     pub end: u64,
     /// What is wanted of the nodes.
     pub acts: Vec<Act>,
-    pub(super) faults: Vec<Fault>,
+    /// What goes wrong beside the rates.
+    pub faults: Vec<Fault>,
 }
 
 /// What happens to any message. Rates are per thousand.
@@ -172,11 +173,6 @@ impl Plan {
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
         self
-    }
-
-    /// The faults beside the rates.
-    pub fn faults(&self) -> &[Fault] {
-        &self.faults
     }
 
     /// Numbers that belong to one purpose only.

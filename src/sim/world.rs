@@ -302,7 +302,7 @@ impl<'p> World<'p> {
             match effect {
                 Effect::Send { to, bytes } => self.send(node, &to, &bytes)?,
                 Effect::Mark { word, text } => {
-                    self.see(node, What::Marked { word, text: &text })?
+                    self.see(node, What::Marked { word, text: &text })?;
                 }
                 Effect::Restart(after) => {
                     self.stop(node);

@@ -159,9 +159,9 @@ fn found(scenario: &dyn Scenario, law: &str, most_parts: usize) -> Failed {
     let Failed { drawn, plan, broken, .. } = &failed;
     assert_eq!(broken.law(), law, "{failed}");
     // It is small: nothing that is left can be left out.
-    let parts = plan.acts.len() + plan.faults().len();
+    let parts = plan.acts.len() + plan.faults.len();
     assert!(parts <= most_parts, "{parts} parts:\n{failed}");
-    assert!(parts < drawn.acts.len() + drawn.faults().len());
+    assert!(parts < drawn.acts.len() + drawn.faults.len());
     // It replays from its text, line by line.
     let replayed: Plan = plan.to_string().parse().unwrap();
     assert_eq!(replayed, *plan);
@@ -267,7 +267,7 @@ fn attempts_in_two_versions_are_found() {
     let scenario = Upgrade::new().with_version_by_attempt();
     let failed = found(&scenario, "a request is performed once", 4);
     // One request, an upgrade of both sides, and an answer that does not arrive.
-    assert_eq!((failed.plan.acts.len(), failed.plan.faults().len()), (3, 1), "{failed}");
+    assert_eq!((failed.plan.acts.len(), failed.plan.faults.len()), (3, 1), "{failed}");
 }
 
 /// Plans that are equal give transcripts that are equal, line by line; other seeds give others.

@@ -152,20 +152,12 @@ impl Mallory {
 }
 
 impl Actor for Mallory {
-    fn receive(&mut self, _: Now, _: &str, _: &[u8], _: &mut Net) {}
-
-    fn wake(&mut self, _: Now, _: &mut Net) {}
-
     fn act(&mut self, now: Now, _: u64, net: &mut Net) {
         for _ in 0..SALVO {
             let to = if self.0.below(4) == 0 { HUB } else { RM };
             let bytes = self.message(now);
             net.send(to, bytes);
         }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        None
     }
 }
 

@@ -88,7 +88,7 @@ impl Asking {
                     self.ended(now, request_id, &ending, net);
                 }
                 RequestOutput::Ignored { request_id, .. } => {
-                    net.mark("ignored", request_id.as_str())
+                    net.mark("ignored", request_id.as_str());
                 }
             }
         }

@@ -187,8 +187,6 @@ impl Watched {
 }
 
 impl Actor for Watched {
-    fn receive(&mut self, _: Now, _: &str, _: &[u8], _: &mut Net) {}
-
     fn wake(&mut self, now: Now, net: &mut Net) {
         if std::mem::take(&mut self.fresh) {
             self.join(now, net);
