@@ -235,10 +235,14 @@ impl Actor for Watched {
 struct Seen {
     /// When each message was sent.
     sent: BTreeMap<u32, Instant>,
-    /// When a message of it last arrived, and when one that was sent later than all before.
-    any: Option<Instant>,
-    fresh: Option<Instant>,
+    /// When a message last arrived that may count, and when one that must.
+    may: Option<Instant>,
+    must: Option<Instant>,
+    /// When the latest of those that arrived was sent, the latest heartbeat, and when the component
+    /// last started.
     newest: Option<Instant>,
+    beat: Option<Instant>,
+    started: Option<Instant>,
     /// What the hub calls it.
     state: String,
     /// What it says of itself.
@@ -247,6 +251,35 @@ struct Seen {
     ill: bool,
     left: bool,
     hangs: bool,
+}
+
+impl Seen {
+    /// A message arrives. A registration always counts, and all counts anew after it. Of the others,
+    /// those that are newer than what came before. A heartbeat may count if it is newer than the last
+    /// heartbeat, and once more if it is from before the last start, since numbers start again.
+    fn hears(&mut self, at: Instant, number: u32, kind: MessageKind) {
+        let sent = self.sent.get(&number).copied();
+        match kind {
+            MessageKind::ComponentRegistration => {
+                (self.may, self.must, self.newest, self.beat) = (Some(at), Some(at), None, None);
+            }
+            MessageKind::Heartbeat | MessageKind::HealthStatus => {
+                if sent > self.newest {
+                    self.must = Some(at);
+                }
+                let beat = kind == MessageKind::Heartbeat;
+                let in_order = sent >= self.newest || beat && sent > self.beat;
+                if in_order || sent < self.started {
+                    self.may = Some(at);
+                }
+                if beat {
+                    self.beat = sent.max(self.beat);
+                }
+                self.newest = sent.max(self.newest);
+            }
+            _ => {}
+        }
+    }
 }
 
 struct Alive {
@@ -285,12 +318,16 @@ impl Alive {
         let (name, state) = text.split_once(' ').unwrap_or((text, ""));
         let Some(agent) = self.agents.get_mut(name) else { return Ok(()) };
         state.clone_into(&mut agent.state);
-        let heard = agent.fresh.map(|heard| at.since(heard));
+        if matches!(state, "gone" | "unknown") {
+            // From here on all counts anew.
+            (agent.newest, agent.beat) = (None, None);
+        }
+        let heard = agent.must.map(|heard| at.since(heard));
         let soon = |missing| heard.is_some_and(|silence| silence < Alive::silence(missing));
         let wrong = match state {
             "degraded" => soon(1) && !agent.ill,
             "unhealthy" => soon(3) && !agent.ill,
-            "healthy" => heard.is_none() || agent.any != Some(at),
+            "healthy" => agent.may != Some(at),
             _ => false,
         };
         if wrong {
@@ -304,7 +341,7 @@ impl Alive {
     /// Who was not heard for too long is unhealthy.
     fn silent(&self, at: Instant) -> Result<(), Broken> {
         for (name, agent) in &self.agents {
-            let Some(silence) = agent.any.map(|heard| at.since(heard)) else { continue };
+            let Some(silence) = agent.may.map(|heard| at.since(heard)) else { continue };
             let over = silence > Alive::silence(3);
             if self.watching && over && matches!(agent.state.as_str(), "healthy" | "degraded") {
                 let law = "who is silent is unhealthy";
@@ -329,20 +366,17 @@ impl Check for Alive {
             }
             What::Received { from, number, bytes } => {
                 if let Some(agent) = self.agents.get_mut(from)
-                    && std::str::from_utf8(bytes).is_ok_and(is_sign_of_life)
+                    && let Ok(text) = std::str::from_utf8(bytes)
                 {
-                    agent.any = Some(event.at);
-                    let sent = agent.sent.get(&number).copied();
-                    if sent > agent.newest {
-                        (agent.newest, agent.fresh) = (sent, Some(event.at));
-                    }
+                    agent.hears(event.at, number, peek(text).kind);
                 }
             }
             What::Crashed { wiped } if event.node == WATCHING => {
                 self.watching = false;
                 if wiped {
                     for agent in self.agents.values_mut() {
-                        (agent.any, agent.fresh) = (None, None);
+                        (agent.may, agent.must) = (None, None);
+                        (agent.newest, agent.beat) = (None, None);
                         agent.state.clear();
                     }
                 }
@@ -356,6 +390,11 @@ impl Check for Alive {
             What::Started(_) if event.node == WATCHING => {
                 self.watching = true;
                 return Ok(());
+            }
+            What::Started(_) => {
+                if let Some(agent) = self.agents.get_mut(event.node) {
+                    agent.started = Some(event.at);
+                }
             }
             _ => {}
         }
@@ -386,11 +425,4 @@ impl Check for Alive {
         }
         Ok(())
     }
-}
-
-fn is_sign_of_life(text: &str) -> bool {
-    matches!(
-        peek(text).kind,
-        MessageKind::Heartbeat | MessageKind::HealthStatus | MessageKind::ComponentRegistration
-    )
 }
