@@ -49,20 +49,19 @@ impl Scenario for Hostile {
     }
 
     fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
-        let mut rights = Rights::new();
-        for known in [HUB, RM] {
-            rights = rights
-                .with_component(&component(known), ["workflow.*.resource_request"], [])
-                .expect("the pattern is one");
-        }
-        let policy = Policy::new().with_rights(rights);
-        let inbox = Inbox::new(Validator::new(Mode::Strict).with_policy(policy));
+        let validator = Validator::new(Mode::Strict);
         match host.name {
+            // It has no rights to check by; it knows whom it asked.
             HUB => {
                 let options = (RequestOptions::new(), BreakerOptions::new());
-                Box::new(Asking::new(host, RM, options, inbox))
+                Box::new(Asking::new(host, RM, options, Inbox::new(validator)))
             }
             RM => {
+                let rights = Rights::new()
+                    .with_component(&component(HUB), ["workflow.*.resource_request"], [])
+                    .expect("the pattern is one");
+                let policy = Policy::new().with_rights(rights);
+                let inbox = Inbox::new(validator.with_policy(policy));
                 let options = RespondOptions::new().with_accepted(component(HUB));
                 Box::new(Answering::new(host, options, inbox))
             }
