@@ -48,14 +48,14 @@ fn requests_end_exactly_once() {
 
 #[test]
 fn who_is_alive_is_known_in_time() {
-    let stats = holds(&Presences::new(), 300);
+    let stats = holds(&Presences::new(), 200);
     covers(&stats, &[("sees", 3_000), ("hangs", 300), ("leaves", 100), ("goes-on", 50)]);
     assert!(stats.wiped >= 50, "{stats}");
 }
 
 #[test]
 fn hostile_messages_cause_no_reply() {
-    let stats = holds(&Hostile::new(), 200);
+    let stats = holds(&Hostile::new(), 150);
     covers(&stats, &[("buries", 10_000), ("turned-away", 4_000), ("answers", 800)]);
 }
 

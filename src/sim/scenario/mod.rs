@@ -8,7 +8,8 @@
 //! | [`Upgrade`] | [`Handshake`](crate::machine::Handshake), [`Envelope::encode_for`](crate::Envelope::encode_for) | nothing is lost or misread while components go from 1.0.0 to 1.1.0 |
 //!
 //! The hosts in them run the specification's figures, so a run covers minutes of virtual time. Each
-//! writes its state to its disk in every step, so a crash costs nothing but the time.
+//! writes its state to its disk in every step, so a crash costs nothing but the time. A scenario is one
+//! file and one row of [`all`].
 
 mod hostile;
 mod hosts;
