@@ -11,6 +11,7 @@
 //! writes its state to its disk in every step, so a crash costs nothing but the time. A scenario is one
 //! file and one row of [`all`].
 
+mod greetings;
 mod hostile;
 mod hosts;
 mod presence;

@@ -1,13 +1,14 @@
 //! A rolling upgrade under load.
 
+use super::greetings::Greetings;
 use super::hosts::{request, request_id};
 use super::{component, names};
 use crate::event::{Codec, Registry};
 use crate::finding::Mode;
 use crate::json::Json;
 use crate::machine::{
-    Ask, Draws, Ending, Handshake, HandshakeInput, HandshakeOutput, Machine, RequestInput,
-    RequestOutput, Requester, RespondInput, RespondOutput, Responder, Timers,
+    Ask, Draws, Ending, Machine, RequestInput, RequestOutput, Requester, RespondInput,
+    RespondOutput, Responder,
 };
 use crate::message::{
     AllocatedResources, AllocationResponse, ConflictCheck, Envelope, Header, Message, MessageKind,
@@ -19,7 +20,6 @@ use crate::scalar::{
 };
 use crate::sim::{Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What};
 use crate::validate::{Checked, Inbox, Validator};
-use crate::version::Supported;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -32,9 +32,6 @@ const NEW: ProtocolVersion = ProtocolVersion::V1_1_0;
 
 /// The act that installs the new program. All others ask something.
 const INSTALL: u64 = 0;
-
-/// How long a component waits before it greets again who did not answer.
-const GREET_AGAIN: Duration = Duration::from_secs(60);
 
 /// Two components ask a third, all of them 1.0.0 only; one after another is stopped and started again
 /// with a program that speaks 1.1.0, while requests are under way.
@@ -347,78 +344,6 @@ fn meaning(message: &Message) -> String {
             None => format!("conflicts of {}?", agents(body.resources.as_ref())),
         },
         other => other.kind().to_string(),
-    }
-}
-
-/// One greeting for each peer; none in the old program, which does not know them.
-struct Greetings {
-    peers: BTreeMap<String, Handshake>,
-    /// When to greet whom: at first, and again after a failure.
-    due: Timers<String>,
-    draws: Draws,
-}
-
-impl Greetings {
-    fn new(peers: &[&str], own: &ComponentId, draws: &mut Draws) -> Self {
-        let mut due = Timers::new();
-        let mut handshake = |peer: &&str| {
-            due.set((*peer).to_owned(), Some(Instant::START));
-            let handshake = Handshake::new(own.clone(), Supported::current(), draws.bits());
-            ((*peer).to_owned(), handshake.with_peer(component(peer)))
-        };
-        let peers = peers.iter().map(&mut handshake).collect();
-        Greetings { peers, due, draws: Draws::new(draws.bits()) }
-    }
-
-    /// What a peer can read.
-    fn version(&self, peer: &str) -> ProtocolVersion {
-        let agreement = self.peers.get(peer).and_then(Handshake::agreement);
-        agreement.map_or(OLD, |agreement| agreement.version.clone())
-    }
-
-    fn receive(&mut self, now: Now, from: &str, envelope: Checked<Envelope>) {
-        if let Some(handshake) = self.peers.get_mut(from) {
-            // A welcome to an earlier start is not taken.
-            let _ = handshake.handle(now, HandshakeInput::Received(Box::new(envelope)));
-        }
-    }
-
-    fn wake(&mut self, now: Now) {
-        while let Some(peer) = self.due.due(now.at) {
-            if let Some(handshake) = self.peers.get_mut(&peer) {
-                // Refused if the peer has greeted meanwhile, which is as good.
-                let _ = handshake.handle(now, HandshakeInput::Greet(self.draws.id_bytes()));
-            }
-        }
-        self.peers.values_mut().for_each(|handshake| handshake.handle_timeout(now));
-    }
-
-    /// Does what the handshakes wish; tells whether there is a new agreement.
-    fn follow(&mut self, now: Now, net: &mut Net) -> bool {
-        let mut agreed = false;
-        for (peer, handshake) in &mut self.peers {
-            while let Some(output) = handshake.poll() {
-                match output {
-                    HandshakeOutput::Send(envelope) => {
-                        net.send(peer.as_str(), envelope.to_string());
-                    }
-                    HandshakeOutput::Agreed { agreement, .. } => {
-                        agreed = true;
-                        net.mark("agrees", format!("{peer} {agreement}"));
-                    }
-                    HandshakeOutput::Failed(failure) => {
-                        self.due.set(peer.clone(), now.at.after(GREET_AGAIN));
-                        net.mark("greets-in-vain", format!("{peer}: {failure}"));
-                    }
-                }
-            }
-        }
-        agreed
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        let machines = self.peers.values().filter_map(Handshake::deadline);
-        machines.chain(self.due.earliest()).min()
     }
 }
 
