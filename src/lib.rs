@@ -68,6 +68,7 @@
 //! | `checkpoint` | states kept, verified, restored, rolled back, pruned (feature `checkpoint`) |
 //! | `adapter::sqlite` | store and journal in one `SQLite` file (feature `sqlite`) |
 //! | `conformance` | what a transport, store or journal of your own must do (feature `conformance`) |
+//! | `sim` | a deterministic world to simulate machines in (feature `sim`) |
 //!
 //! # Features
 //!
@@ -78,6 +79,7 @@
 //! | `checkpoint` | no | checkpoints in any store (`json-patch`, `miniz_oxide`) |
 //! | `sqlite` | no | store and journal in one `SQLite` file (`rusqlite`, `SQLite` built in) |
 //! | `conformance` | no | behavioural cases for transports, stores and journals |
+//! | `sim` | no | simulation of machines: virtual time, network faults, crashes; seeds that replay |
 //! | `cli` | no | the `coord` program, with all of the above but `conformance` |
 //!
 //! The library alone builds with `--no-default-features`.
@@ -103,6 +105,9 @@ pub mod scalar;
 #[cfg(feature = "schema")]
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub mod schema;
+#[cfg(feature = "sim")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
+pub mod sim;
 pub mod storage;
 pub mod transport;
 pub mod validate;

@@ -2,6 +2,8 @@
 
 #[path = "../../fuzz/src/bodies.rs"]
 pub(crate) mod bodies;
+#[path = "../../fuzz/src/machines.rs"]
+pub(crate) mod machines;
 #[path = "../../fuzz/src/messages.rs"]
 pub(crate) mod messages;
 
@@ -62,4 +64,9 @@ fn documents() {
 #[test]
 fn envelopes() {
     run("envelopes", messages::envelopes, 4_000);
+}
+
+#[test]
+fn machines() {
+    run("machines", machines::machines, 1_000);
 }

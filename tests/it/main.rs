@@ -18,6 +18,7 @@ mod coord;
 mod coord_checkpoint;
 #[cfg(feature = "cli")]
 mod coord_documents;
+mod coord_simulate;
 #[cfg(feature = "cli")]
 mod coord_state;
 #[cfg(feature = "cli")]
@@ -45,6 +46,8 @@ mod scan;
 mod schema;
 mod security;
 mod signature;
+#[cfg(feature = "sim")]
+mod sim;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod storage;

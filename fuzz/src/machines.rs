@@ -1,0 +1,303 @@
+//! What the target of machines asserts of arbitrary scripts; shared with the tests like
+//! [`bodies`](super::bodies).
+#![allow(unreachable_pub, missing_docs, clippy::missing_panics_doc, reason = "shared with tests")]
+
+use coordination_protocol::machine::{
+    Ask, Backoff, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput,
+    HandshakeOptions, Machine, Presence, PresenceInput, PresenceOptions, Rejected, RequestInput,
+    RequestOptions, Requester, RespondInput, RespondOptions, Responder,
+};
+use coordination_protocol::scalar::{ComponentId, Instant, Now, RequestId};
+use coordination_protocol::validate::{Checked, Inbox, Validator};
+use coordination_protocol::version::Supported;
+use coordination_protocol::{Envelope, Message, Mode};
+use std::fmt::Debug;
+use std::time::Duration;
+
+/// The most lines of a script that are played: its cost grows with their square.
+const LINES: usize = 64;
+
+/// A script: its first byte picks the machine, the rest of the line its options. Each further line
+/// is a step:
+///
+/// | begins with | does |
+/// |---|---|
+/// | `+` and digits | lets so many milliseconds pass |
+/// | `=` and digits | sets the wall clock; `=-` before 1970 |
+/// | `!` | goes to the deadline |
+/// | `p` | fetches all wishes |
+/// | `a` to `f` | an input of the machine's own, with the rest of the line |
+/// | anything else | a record, which passes an inbox first |
+pub fn machines(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let head = lines.next().unwrap_or_default();
+    let options = Options(number(head));
+    let script: Vec<&[u8]> = lines.take(LINES).collect();
+    match head.first().map_or(0, |byte| byte % 5) {
+        0 => play::<Requester>(&options, &script),
+        1 => play::<Responder>(&options, &script),
+        2 => play::<Breaker>(&options, &script),
+        3 => play::<Handshake>(&options, &script),
+        _ => play::<Presence>(&options, &script),
+    }
+}
+
+/// The digits of a line as a number.
+fn number(line: &[u8]) -> u64 {
+    let digits = line.iter().filter(|byte| byte.is_ascii_digit());
+    digits.fold(0, |number: u64, digit| {
+        number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+    })
+}
+
+/// Options of all machines, among them those that make no sense.
+struct Options(u64);
+
+impl Options {
+    fn time(&self, which: u32) -> Duration {
+        let times = [
+            Duration::from_secs(30),
+            Duration::ZERO,
+            Duration::from_millis(1),
+            Duration::from_secs(3_600),
+            Duration::MAX,
+        ];
+        times[(self.0 >> (3 * which)) as usize % times.len()]
+    }
+
+    fn count(&self, which: u32) -> usize {
+        [1_000, 0, 1, 2][(self.0 >> (2 * which)) as usize % 4]
+    }
+
+    fn request(&self) -> RequestOptions {
+        let backoff = Backoff::new()
+            .with_base(self.time(0))
+            .with_cap(self.time(1))
+            .with_factor(self.count(2) as u32)
+            .with_attempts(self.count(3) as u32);
+        RequestOptions::new()
+            .with_backoff(backoff)
+            .with_timeout(self.time(2))
+            .with_queue_wait(self.time(3))
+            .with_most(self.count(4))
+    }
+}
+
+/// What comes out of the inbox.
+type Taken = Result<Box<Checked<Envelope>>, Rejected>;
+
+/// A machine that scripts can drive.
+trait Driven: Machine<Input: Clone, Output: Debug + PartialEq> {
+    fn fresh(options: &Options) -> Self;
+
+    /// The input for a record; `None` if the machine takes no such thing.
+    fn received(taken: Taken) -> Option<Self::Input>;
+
+    /// An input of its own. The record is that of the line, if it is a message.
+    fn own(step: u8, rest: &[u8], record: Option<Envelope>, now: Now) -> Option<Self::Input>;
+}
+
+fn name(text: &str) -> ComponentId {
+    ComponentId::new(text).expect("a sound name")
+}
+
+/// An identifier from the first byte, so that scripts meet their own.
+fn id(rest: &[u8]) -> RequestId {
+    let which = rest.first().map_or(0, |byte| byte % 8);
+    RequestId::new(format!("req_{which}")).expect("a sound name")
+}
+
+impl Driven for Requester {
+    fn fresh(options: &Options) -> Self {
+        Requester::new(name("hub"), options.0).with_options(options.request())
+    }
+
+    fn received(taken: Taken) -> Option<RequestInput> {
+        taken.ok().map(RequestInput::Answer)
+    }
+
+    fn own(step: u8, rest: &[u8], record: Option<Envelope>, now: Now) -> Option<RequestInput> {
+        if step == b'a' {
+            return Some(RequestInput::Cancel(id(rest)));
+        }
+        let mut ask = Ask::new(record?, now, [step; 10]);
+        if step == b'b' {
+            ask = ask.with_deadline(Duration::from_millis(number(rest)));
+        }
+        if step == b'c' {
+            ask = ask.with_peer(name("rm"));
+        }
+        Some(RequestInput::Ask(Box::new(ask)))
+    }
+}
+
+impl Driven for Responder {
+    fn fresh(options: &Options) -> Self {
+        let respond = RespondOptions::new()
+            .with_concurrent(options.count(0))
+            .with_most(options.count(1))
+            .with_remember(options.time(2))
+            .with_perform(options.time(3))
+            .with_queue_wait(options.time(4))
+            .with_accepted(name("hub"));
+        Responder::new(name("rm"), options.0).with_options(respond)
+    }
+
+    fn received(taken: Taken) -> Option<RespondInput> {
+        Some(match taken {
+            Ok(checked) => RespondInput::Request(checked),
+            Err(rejected) => RespondInput::Rejected(Box::new(rejected)),
+        })
+    }
+
+    fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<RespondInput> {
+        let source = if step == b'a' { "null" } else { "\"hub\"" };
+        let ticket = format!(r#"{{"source":{source},"request_id":"{}"}}"#, id(rest));
+        let ticket = serde_json::from_str(&ticket).expect("a ticket");
+        Some(RespondInput::Answer(ticket, Box::new(record?.message)))
+    }
+}
+
+impl Driven for Breaker {
+    fn fresh(options: &Options) -> Self {
+        let breaker = BreakerOptions::new()
+            .with_failures(options.count(0) as u32)
+            .with_open(options.time(1))
+            .with_probe(options.time(2));
+        Breaker::new(breaker)
+    }
+
+    fn received(_: Taken) -> Option<BreakerInput> {
+        None
+    }
+
+    fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<BreakerInput> {
+        Some(match step % 3 {
+            0 => BreakerInput::Call(id(rest)),
+            1 => BreakerInput::Success(id(rest)),
+            _ => BreakerInput::Failure(id(rest)),
+        })
+    }
+}
+
+impl Driven for Handshake {
+    fn fresh(options: &Options) -> Self {
+        let supported = ["1.0.0..=1.1.0", "1.0.0", "1.1.0,floor=1.1.0,capabilities=a+b"];
+        let supported: Supported = supported[options.0 as usize % 3].parse().expect("a sound form");
+        let handshake =
+            HandshakeOptions::new().with_request(options.request()).with_heartbeat(options.time(5));
+        let machine = Handshake::new(name("hub"), supported, options.0).with_options(handshake);
+        if options.0.is_multiple_of(2) { machine } else { machine.with_peer(name("rm")) }
+    }
+
+    fn received(taken: Taken) -> Option<HandshakeInput> {
+        taken.ok().map(HandshakeInput::Received)
+    }
+
+    fn own(step: u8, _: &[u8], _: Option<Envelope>, _: Now) -> Option<HandshakeInput> {
+        Some(HandshakeInput::Greet([step; 10]))
+    }
+}
+
+impl Driven for Presence {
+    fn fresh(options: &Options) -> Self {
+        let presence = PresenceOptions::new()
+            .with_heartbeat(options.time(0))
+            .with_grace(options.time(1))
+            .with_health_check(options.time(2))
+            .with_missing(options.count(3) as u32, options.count(4) as u32)
+            .with_most(options.count(5));
+        Presence::new(options.0).with_options(presence)
+    }
+
+    fn received(taken: Taken) -> Option<PresenceInput> {
+        taken.ok().map(PresenceInput::Received)
+    }
+
+    fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<PresenceInput> {
+        Some(match (step, record.map(|record| record.message)) {
+            (b'a', _) => PresenceInput::Leave(String::from_utf8_lossy(rest).into_owned()),
+            (b'b', _) => PresenceInput::Expect(name(id(rest).as_str())),
+            (_, Some(Message::ComponentRegistration(body))) => PresenceInput::Join(body),
+            (_, Some(Message::HealthStatus(body))) => PresenceInput::Health(body),
+            _ => return None,
+        })
+    }
+}
+
+/// A machine and its twin, which is carried over to another process before every step.
+fn play<M: Driven>(options: &Options, script: &[&[u8]]) {
+    let mode = if options.0.is_multiple_of(3) { Mode::Strict } else { Mode::Interop };
+    let mut inbox = Inbox::new(Validator::new(mode));
+    let (mut machine, mut twin) = (M::fresh(options), M::fresh(options));
+    let (mut at, mut wall) = (0_u64, 1_736_942_400_000_i64);
+    for line in script {
+        let snapshot = twin.snapshot().expect("a machine can be stored");
+        twin = M::restore(&snapshot).expect("what was stored can be restored");
+        let (step, rest) =
+            line.split_first().map_or((b'p', &line[..]), |(step, rest)| (*step, rest));
+        let now = Now::new(Instant::from_nanos(at), wall);
+        match step {
+            b'+' => {
+                at = at.saturating_add(number(rest).saturating_mul(1_000_000));
+                wall = wall.saturating_add(i64::try_from(number(rest)).unwrap_or(i64::MAX));
+            }
+            b'=' => {
+                let millis = i64::try_from(number(rest)).unwrap_or(i64::MAX);
+                wall = if rest.first() == Some(&b'-') { -millis } else { millis };
+            }
+            b'!' => at = machine.deadline().map_or(at, |due| due.as_nanos().max(at)),
+            b'p' => {
+                while let Some(output) = machine.poll() {
+                    assert_eq!(Some(output), twin.poll());
+                }
+                assert!(machine.poll().is_none(), "drained stays drained");
+            }
+            b'a'..=b'f' => {
+                let record = inbox.take(&rest[rest.len().min(1)..], wall, None).ok();
+                let record = record.map(Checked::into_inner);
+                if let Some(input) = M::own(step, rest, record, now) {
+                    handle(&mut machine, &mut twin, now, input);
+                }
+            }
+            _ => {
+                let taken = match inbox.take(line, wall, None) {
+                    Ok(checked) => Ok(Box::new(checked)),
+                    Err(report) => Err(Rejected::new(*line, report)),
+                };
+                if let Some(input) = M::received(taken) {
+                    handle(&mut machine, &mut twin, now, input);
+                }
+            }
+        }
+        if matches!(step, b'+' | b'!') {
+            timeout(&mut machine, &mut twin, Now::new(Instant::from_nanos(at), wall));
+        }
+        assert_eq!(machine.deadline(), twin.deadline());
+    }
+    while let Some(output) = machine.poll() {
+        assert_eq!(Some(output), twin.poll());
+    }
+    assert!(twin.poll().is_none());
+}
+
+fn handle<M: Driven>(machine: &mut M, twin: &mut M, now: Now, input: M::Input) {
+    let before = machine.snapshot().expect("a machine can be stored");
+    let refused = machine.handle(now, input.clone()).err().map(|error| error.to_string());
+    assert_eq!(refused, twin.handle(now, input).err().map(|error| error.to_string()));
+    if let Some(refused) = refused {
+        let after = machine.snapshot().expect("a machine can be stored");
+        assert_eq!(before, after, "refused with `{refused}`, and changed");
+    }
+}
+
+fn timeout<M: Driven>(machine: &mut M, twin: &mut M, now: Now) {
+    let early = machine.deadline().is_none_or(|deadline| deadline > now.at);
+    let before = early.then(|| machine.snapshot().expect("a machine can be stored"));
+    machine.handle_timeout(now);
+    twin.handle_timeout(now);
+    assert!(machine.deadline().is_none_or(|deadline| deadline > now.at), "the deadline moves on");
+    if let Some(before) = before {
+        assert_eq!(before, machine.snapshot().expect("a machine can be stored"), "too early");
+    }
+}

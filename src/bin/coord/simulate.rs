@@ -1,0 +1,306 @@
+//! `coord simulate`
+
+use crate::{Failure, Outcome, Result2};
+use clap::ValueEnum;
+use coordination_protocol::scalar::{Span, nearest};
+use coordination_protocol::sim::{self, Conditions, Event, Failed, Plan, Scenario, Stats};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord simulate                                   which scenarios are there?
+  coord simulate --scenario request --seeds 10000  look for a seed that breaks a law
+  coord simulate --scenario request --seed 7 --transcript
+  coord simulate --scenario upgrade --seeds 1000 --lost 300 --crashes 8
+  coord simulate --plan failed.plan --transcript   replay a plan that was printed
+
+Rates are per thousand messages. Each seed draws its own figures up to the given ones; the defaults
+are the scenario's. The first seed that breaks a law is shrunk, and its plan printed.
+Exit status: 0 if all laws hold, 1 if one breaks, 2 if the scenario or the plan cannot be read.")]
+pub(crate) struct Args {
+    /// The scenario; all are listed without one.
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
+
+    /// The first seed.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+
+    /// How many seeds, one after another.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seeds: u64,
+
+    /// Replays the plan of a file, `-` for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "seed", "seeds"])]
+    plan: Option<String>,
+
+    /// Prints what happens, one line each; for one seed.
+    #[arg(long)]
+    transcript: bool,
+
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    faults: Faults,
+}
+
+/// What replaces the conditions of the scenario.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Conditions")]
+struct Faults {
+    /// The longest usual time of a message on its way.
+    #[arg(long, value_name = "SPAN", value_parser = millis)]
+    latency: Option<u64>,
+
+    /// How many messages are lost at most.
+    #[arg(long, alias = "loss", value_name = "RATE")]
+    lost: Option<u32>,
+
+    /// How many arrive twice at most.
+    #[arg(long, alias = "duplicate", value_name = "RATE")]
+    repeated: Option<u32>,
+
+    /// How many come late at most.
+    #[arg(long, value_name = "RATE")]
+    late: Option<u32>,
+
+    /// How much later they come at most.
+    #[arg(long, value_name = "SPAN", value_parser = millis)]
+    late_by: Option<u64>,
+
+    /// The most crashes.
+    #[arg(long, value_name = "N")]
+    crashes: Option<u32>,
+
+    /// How many crashes, per thousand, lose the disk.
+    #[arg(long, value_name = "RATE")]
+    wiped: Option<u32>,
+
+    /// The most cuts of the network.
+    #[arg(long, value_name = "N")]
+    cuts: Option<u32>,
+
+    /// The most jumps of wall clocks.
+    #[arg(long, value_name = "N")]
+    shifts: Option<u32>,
+
+    /// How many times something is wanted of the nodes.
+    #[arg(long, value_name = "N")]
+    acts: Option<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// An object a line: the transcript's `{"line":...}`, then one with `scenario`, `stats` and, if a
+    /// law broke, `failed`.
+    Json,
+}
+
+fn millis(text: &str) -> Result<u64, String> {
+    let span = text.parse::<Span>().map_err(|error| error.to_string())?;
+    let millis = span.value().and_then(|span| u64::try_from(span.as_millis()).ok());
+    // A month is longer than any run.
+    millis.filter(|millis| *millis < 1 << 32).ok_or_else(|| "the time is too long".to_owned())
+}
+
+impl Faults {
+    fn over(&self, mut conditions: Conditions) -> Conditions {
+        if let Some(most) = self.latency {
+            conditions = conditions.with_latency((conditions.latency.0.min(most), most));
+        }
+        for (given, value) in [
+            (self.lost, &mut conditions.lost),
+            (self.repeated, &mut conditions.repeated),
+            (self.late, &mut conditions.late),
+            (self.crashes, &mut conditions.crashes),
+            (self.wiped, &mut conditions.wiped),
+            (self.cuts, &mut conditions.cuts),
+            (self.shifts, &mut conditions.shifts),
+            (self.acts, &mut conditions.acts),
+        ] {
+            *value = given.unwrap_or(*value);
+        }
+        conditions.with_late_by(self.late_by.unwrap_or(conditions.late_by))
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result2 {
+    if let Some(path) = &args.plan {
+        let plan = read_plan(path)?;
+        return replay(args, find(&plan.scenario)?.as_ref(), &plan);
+    }
+    let Some(name) = &args.scenario else { return list(args.format) };
+    let scenario = find(name)?;
+    let conditions = args.faults.over(scenario.conditions());
+    if args.transcript {
+        if args.seeds != 1 {
+            return Err(Failure("--transcript is for one seed".to_owned()));
+        }
+        return replay(args, scenario.as_ref(), &conditions.plan(scenario.as_ref(), args.seed));
+    }
+    let (stats, failed) = explore(args, scenario.as_ref(), &conditions);
+    let failed = failed.map(|failed| Shown {
+        seed: failed.drawn.seed,
+        broken: failed.broken.to_string(),
+        plan: failed.plan.to_string(),
+        text: failed.to_string(),
+    });
+    show(args.format, scenario.name(), &stats, failed.as_ref())
+}
+
+fn find(name: &str) -> Result<Box<dyn Scenario>, Failure> {
+    let mut all = sim::scenario::all();
+    if let Some(index) = all.iter().position(|scenario| scenario.name() == name) {
+        return Ok(all.swap_remove(index));
+    }
+    let hint = match nearest(name, all.iter().map(|scenario| scenario.name())) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`coord simulate` lists all".to_owned(),
+    };
+    Err(Failure(format!("there is no scenario `{name}`; {hint}")))
+}
+
+fn list(format: Format) -> Result2 {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        scenario: &'a str,
+        sentence: &'a str,
+    }
+    let mut out = anstream::stdout().lock();
+    for scenario in sim::scenario::all() {
+        let (name, sentence) = (scenario.name(), scenario.sentence());
+        match format {
+            Format::Human => writeln!(out, "{name:<10} {sentence}")?,
+            Format::Json => writeln!(out, "{}", json(&Row { scenario: name, sentence })?)?,
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+fn read_plan(path: &str) -> Result<Plan, Failure> {
+    let text = if path == "-" {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.map_err(|error| Failure(format!("cannot read {path}: {error}")))?;
+    text.parse().map_err(|error| Failure(format!("{path}: {error}")))
+}
+
+/// Runs one plan as it is.
+fn replay(args: &Args, scenario: &dyn Scenario, plan: &Plan) -> Result2 {
+    let mut out = anstream::stdout().lock();
+    let mut written = Ok(());
+    let outcome = sim::run(scenario, plan, &mut |event: &Event<'_>| {
+        if args.transcript && written.is_ok() {
+            written = match args.format {
+                Format::Human => writeln!(out, "{event}"),
+                Format::Json => {
+                    let line = serde_json::Value::from(event.to_string());
+                    writeln!(out, "{{\"line\":{line}}}")
+                }
+            };
+        }
+    });
+    written?;
+    drop(out);
+    let failed = outcome.broken.map(|broken| Shown {
+        seed: plan.seed,
+        broken: broken.to_string(),
+        plan: plan.to_string(),
+        text: format!("{}\n{} breaks: {broken}\n", outcome.stats, plan.scenario),
+    });
+    show(args.format, scenario.name(), &outcome.stats, failed.as_ref())
+}
+
+/// Runs many seeds on all processors. Of the seeds that break a law, the lowest counts.
+fn explore(
+    args: &Args,
+    scenario: &dyn Scenario,
+    conditions: &Conditions,
+) -> (Stats, Option<Box<Failed>>) {
+    let bar = bar(args.seeds);
+    let next = AtomicU64::new(0);
+    let found = Mutex::new((Stats::default(), None::<Box<Failed>>));
+    // Seeds beyond the first one that failed need not run.
+    let end = AtomicU64::new(args.seeds);
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= end.load(Ordering::Relaxed) {
+                return;
+            }
+            let result = sim::try_seed(scenario, conditions, args.seed.wrapping_add(index));
+            let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            match result {
+                Ok(stats) => found.0.add(&stats),
+                Err(failed) => {
+                    if end.fetch_min(index, Ordering::Relaxed) > index {
+                        found.1 = Some(failed);
+                    }
+                }
+            }
+            bar.inc(1);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(usize::try_from(args.seeds).unwrap_or(usize::MAX)) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    bar.finish_and_clear();
+    found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A bar where somebody watches.
+fn bar(seeds: u64) -> ProgressBar {
+    if seeds < 100 || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = "{wide_bar} {pos}/{len} seeds {per_sec} {eta}";
+    let style = ProgressStyle::with_template(style);
+    ProgressBar::new(seeds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// A law that broke.
+#[derive(Serialize)]
+struct Shown {
+    seed: u64,
+    broken: String,
+    plan: String,
+    /// All of it for people.
+    #[serde(skip)]
+    text: String,
+}
+
+fn show(format: Format, scenario: &str, stats: &Stats, failed: Option<&Shown>) -> Result2 {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        scenario: &'a str,
+        stats: &'a Stats,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failed: Option<&'a Shown>,
+    }
+    let mut out = anstream::stdout();
+    match (format, failed) {
+        (Format::Human, None) => writeln!(out, "{stats}\n{scenario}: all laws hold")?,
+        (Format::Human, Some(failed)) => write!(out, "{}", failed.text)?,
+        (Format::Json, _) => writeln!(out, "{}", json(&Line { scenario, stats, failed })?)?,
+    }
+    Ok(if failed.is_some() { Outcome::Found } else { Outcome::Fine })
+}
+
+fn json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| Failure(error.to_string()))
+}

@@ -1,0 +1,86 @@
+//! Who greets whom: one handshake for each peer.
+
+use super::component;
+use crate::machine::{Draws, Handshake, HandshakeInput, HandshakeOutput, Machine, Timers};
+use crate::message::Envelope;
+use crate::scalar::{ComponentId, Instant, Now, ProtocolVersion};
+use crate::sim::Net;
+use crate::validate::Checked;
+use crate::version::Supported;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a component waits before it greets again who did not answer.
+const GREET_AGAIN: Duration = Duration::from_secs(60);
+
+/// One greeting for each peer; none in the old program, which does not know them.
+pub(super) struct Greetings {
+    peers: BTreeMap<String, Handshake>,
+    /// When to greet whom: at first, and again after a failure.
+    due: Timers<String>,
+    draws: Draws,
+}
+
+impl Greetings {
+    pub(super) fn new(peers: &[&str], own: &ComponentId, draws: &mut Draws) -> Self {
+        let mut due = Timers::new();
+        let mut handshake = |peer: &&str| {
+            due.set((*peer).to_owned(), Some(Instant::START));
+            let handshake = Handshake::new(own.clone(), Supported::current(), draws.bits());
+            ((*peer).to_owned(), handshake.with_peer(component(peer)))
+        };
+        let peers = peers.iter().map(&mut handshake).collect();
+        Greetings { peers, due, draws: Draws::new(draws.bits()) }
+    }
+
+    /// What a peer can read.
+    pub(super) fn version(&self, peer: &str) -> ProtocolVersion {
+        let agreement = self.peers.get(peer).and_then(Handshake::agreement);
+        agreement.map_or(ProtocolVersion::V1_0_0, |agreement| agreement.version.clone())
+    }
+
+    pub(super) fn receive(&mut self, now: Now, from: &str, envelope: Checked<Envelope>) {
+        if let Some(handshake) = self.peers.get_mut(from) {
+            // A welcome to an earlier start is not taken.
+            let _ = handshake.handle(now, HandshakeInput::Received(Box::new(envelope)));
+        }
+    }
+
+    pub(super) fn wake(&mut self, now: Now) {
+        while let Some(peer) = self.due.due(now.at) {
+            if let Some(handshake) = self.peers.get_mut(&peer) {
+                // Refused if the peer has greeted meanwhile, which is as good.
+                let _ = handshake.handle(now, HandshakeInput::Greet(self.draws.id_bytes()));
+            }
+        }
+        self.peers.values_mut().for_each(|handshake| handshake.handle_timeout(now));
+    }
+
+    /// Does what the handshakes wish; tells whether there is a new agreement.
+    pub(super) fn follow(&mut self, now: Now, net: &mut Net) -> bool {
+        let mut agreed = false;
+        for (peer, handshake) in &mut self.peers {
+            while let Some(output) = handshake.poll() {
+                match output {
+                    HandshakeOutput::Send(envelope) => {
+                        net.send(peer.as_str(), envelope.to_string());
+                    }
+                    HandshakeOutput::Agreed { agreement, .. } => {
+                        agreed = true;
+                        net.mark("agrees", format!("{peer} {agreement}"));
+                    }
+                    HandshakeOutput::Failed(failure) => {
+                        self.due.set(peer.clone(), now.at.after(GREET_AGAIN));
+                        net.mark("greets-in-vain", format!("{peer}: {failure}"));
+                    }
+                }
+            }
+        }
+        agreed
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let machines = self.peers.values().filter_map(Handshake::deadline);
+        machines.chain(self.due.earliest()).min()
+    }
+}

@@ -1,0 +1,383 @@
+//! Who asks and who answers: hosts around a [`Requester`] with a [`Breaker`], and a [`Responder`].
+
+use super::component;
+use crate::json::Json;
+use crate::machine::{
+    Ask, Breaker, BreakerInput, BreakerOptions, Draws, Ending, Machine, Rejected, RequestInput,
+    RequestOptions, RequestOutput, Requester, RespondInput, RespondOptions, RespondOutput,
+    Responder, Ticket, Timers,
+};
+use crate::message::{
+    AllocatedResources, AllocationRequest, AllocationResponse, Constraints, Envelope, ErrorReport,
+    IntoReport, Message, Occurrence, Problem, Resources,
+};
+use crate::scalar::{
+    AllocationId, AllocationStatus, ComponentId, Count, ErrorCategory, ErrorId, ErrorType, Instant,
+    Now, RequestId, ResponseId, Span, WorkflowId,
+};
+use crate::sim::{Actor, Host, Net};
+use crate::validate::{Checked, Inbox};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Every eighth act gives up what was asked first; the others ask.
+const CANCELS: u64 = 8;
+
+/// Asks one peer. An act is a request, named by its number.
+pub(super) struct Asking {
+    own: ComponentId,
+    peer: ComponentId,
+    disk: AskingDisk,
+    inbox: Inbox,
+    draws: Draws,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AskingDisk {
+    requester: Requester,
+    breaker: Breaker,
+}
+
+impl Asking {
+    pub(super) fn new(
+        host: &Host<'_>,
+        peer: &str,
+        (request, breaker): (RequestOptions, BreakerOptions),
+        inbox: Inbox,
+    ) -> Self {
+        let (own, mut draws) = (component(host.name), Draws::new(host.seed));
+        let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| AskingDisk {
+            requester: Requester::new(own.clone(), draws.bits()).with_options(request),
+            breaker: Breaker::new(breaker),
+        });
+        Asking { own, peer: component(peer), disk, inbox, draws }
+    }
+
+    fn ask(&mut self, now: Now, number: u64, net: &mut Net) {
+        let id = request_id(number);
+        let permitted = self.disk.breaker.handle(now, BreakerInput::Call(id.clone()));
+        self.circuit(net);
+        if permitted.is_err() {
+            return net.mark("kept-away", id.as_str());
+        }
+        let request = request(number, &self.own, now);
+        let ask = Ask::new(request, now, self.draws.id_bytes()).with_peer(self.peer.clone());
+        match self.disk.requester.handle(now, RequestInput::Ask(Box::new(ask))) {
+            Ok(()) => net.mark("asked", id.as_str()),
+            Err(refused) => net.mark("not-asked", format!("{id} {refused}")),
+        }
+    }
+
+    fn circuit(&mut self, net: &mut Net) {
+        while let Some(changed) = self.disk.breaker.poll() {
+            let text = changed.to_string();
+            net.mark("circuit", text.trim_start_matches("circuit "));
+        }
+    }
+
+    /// Does what the requester wishes.
+    fn follow(&mut self, now: Now, net: &mut Net) {
+        while let Some(output) = self.disk.requester.poll() {
+            match output {
+                RequestOutput::Send { request_id, attempt, envelope, .. } => {
+                    net.mark("attempt", format!("{request_id} {attempt}"));
+                    net.send(self.peer.as_str(), envelope.to_string());
+                }
+                RequestOutput::Queued { request_id, .. } => net.mark("queued", request_id.as_str()),
+                RequestOutput::Ended { request_id, ending, .. } => {
+                    self.ended(now, request_id, &ending, net);
+                }
+                RequestOutput::Ignored { request_id, .. } => {
+                    net.mark("ignored", request_id.as_str());
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, now: Now, id: RequestId, ending: &Ending, net: &mut Net) {
+        let (text, verdict) = match ending {
+            Ending::Answered(answer) => {
+                (format!("{id} answered {}", name_of(answer)), Some(BreakerInput::Success(id)))
+            }
+            // Somebody who says why is at work; somebody who says "later" is not.
+            Ending::Failed(answer) if !is_recoverable(answer) => {
+                (format!("{id} refused"), Some(BreakerInput::Success(id)))
+            }
+            Ending::Failed(_) => (format!("{id} failed"), Some(BreakerInput::Failure(id))),
+            Ending::TimedOut => (format!("{id} timed-out"), Some(BreakerInput::Failure(id))),
+            Ending::Cancelled => (format!("{id} cancelled"), None),
+        };
+        net.mark("ended", text);
+        if let Some(verdict) = verdict {
+            // What is told cannot be refused.
+            let _ = self.disk.breaker.handle(now, verdict);
+        }
+        self.circuit(net);
+    }
+}
+
+impl Actor for Asking {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        let Ok(envelope) = admit(&mut self.inbox, now, from, bytes) else {
+            return net.mark("turned-away", from);
+        };
+        if let (true, Some(id)) = (is_recoverable(&envelope), &envelope.header.response_to) {
+            net.mark("told-to-retry", id.as_str());
+        }
+        if let Err(refused) =
+            self.disk.requester.handle(now, RequestInput::Answer(Box::new(envelope)))
+        {
+            net.mark("not-taken", refused.to_string());
+        }
+        self.follow(now, net);
+    }
+
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        self.disk.breaker.handle_timeout(now);
+        self.circuit(net);
+        self.disk.requester.handle_timeout(now);
+        self.follow(now, net);
+    }
+
+    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+        if number.is_multiple_of(CANCELS) {
+            let first = self.disk.requester.open().next().cloned();
+            if let Some(id) = first {
+                // It is open, so it can be cancelled.
+                let _ = self.disk.requester.handle(now, RequestInput::Cancel(id));
+            }
+        } else {
+            self.ask(now, number, net);
+        }
+        self.follow(now, net);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let AskingDisk { requester, breaker } = &self.disk;
+        requester.deadline().into_iter().chain(breaker.deadline()).min()
+    }
+
+    fn disk(&self) -> Option<Json> {
+        Json::of(&self.disk).ok()
+    }
+}
+
+/// A message whose source is who sent it, past the inbox.
+pub(super) fn admit(
+    inbox: &mut Inbox,
+    now: Now,
+    from: &str,
+    bytes: &[u8],
+) -> Result<Checked<Envelope>, Option<Rejected>> {
+    let sender = component(from);
+    match inbox.take(bytes, now.wall, Some(&sender)) {
+        // The transport knows better.
+        Ok(envelope) if envelope.header.source.as_ref().is_some_and(|said| *said != sender) => {
+            Err(None)
+        }
+        Ok(envelope) => Ok(envelope),
+        Err(report) => Err(Some(Rejected::new(bytes, report).with_source(sender))),
+    }
+}
+
+pub(super) fn request_id(number: u64) -> RequestId {
+    RequestId::new(format!("req_{number}")).expect("digits make an identifier")
+}
+
+/// What the request of a number asks for.
+pub(super) fn request(number: u64, own: &ComponentId, now: Now) -> AllocationRequest {
+    let wait = Constraints::new().with_max_wait_time(Span::from(Duration::from_secs(40)));
+    let workflow = WorkflowId::new(format!("wf_{number}")).expect("digits make an identifier");
+    AllocationRequest::new(request_id(number), workflow, own.as_str(), now.timestamp())
+        .with_resources(Resources::new().with_agents(Count::new(1 + number % 5)))
+        .with_constraints(wait)
+}
+
+fn is_recoverable(answer: &Envelope) -> bool {
+    match &answer.message {
+        Message::ErrorReport(report) => report.classification.recoverable == Some(true),
+        _ => false,
+    }
+}
+
+/// What tells an answer from others.
+fn name_of(answer: &Envelope) -> String {
+    match &answer.message {
+        Message::AllocationResponse(body) => body.response_id.to_string(),
+        other => other.kind().to_string(),
+    }
+}
+
+/// Answers whoever asks, after a while that depends on the request.
+pub(super) struct Answering {
+    disk: AnsweringDisk,
+    inbox: Inbox,
+    draws: Draws,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AnsweringDisk {
+    responder: Responder,
+    /// When the work on a request is done.
+    work: Timers<Ticket>,
+    /// The requests that wait in the queue.
+    queued: Vec<Ticket>,
+}
+
+/// What comes of a request.
+enum Nature {
+    Granted,
+    Denied,
+    Queued,
+    TryAgain,
+    Hopeless,
+}
+
+impl Answering {
+    pub(super) fn new(host: &Host<'_>, options: RespondOptions, inbox: Inbox) -> Self {
+        let mut draws = Draws::new(host.seed);
+        let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| AnsweringDisk {
+            responder: Responder::new(component(host.name), draws.bits()).with_options(options),
+            work: Timers::new(),
+            queued: Vec::new(),
+        });
+        Answering { disk, inbox, draws }
+    }
+
+    /// Does what the responder wishes.
+    fn follow(&mut self, now: Now, net: &mut Net) {
+        while let Some(output) = self.disk.responder.poll() {
+            match output {
+                RespondOutput::Perform { ticket, .. } => {
+                    net.mark("performs", ticket.request_id.as_str());
+                    let (_, takes) = nature(&ticket.request_id);
+                    self.disk.work.set(ticket, now.at.after(takes));
+                }
+                RespondOutput::Send { to: Some(to), envelope } => {
+                    net.send(to.as_str(), envelope.to_string());
+                }
+                RespondOutput::Send { to: None, .. } => {}
+                RespondOutput::Abandon(ticket) => {
+                    net.mark("abandons", ticket.request_id.as_str());
+                    self.disk.queued.retain(|queued| *queued != ticket);
+                    self.disk.work.set(ticket, None);
+                }
+                RespondOutput::Bury(letter) => net.mark("buries", letter.reason),
+            }
+        }
+    }
+
+    /// The work on a request is done.
+    fn done(&mut self, now: Now, ticket: Ticket, net: &mut Net) {
+        let id = ticket.request_id.clone();
+        let waited = self.disk.queued.iter().position(|queued| *queued == ticket);
+        let message = match (nature(&id).0, waited) {
+            (Nature::Queued, None) => {
+                self.disk.queued.push(ticket.clone());
+                self.disk.work.set(ticket.clone(), now.at.after(Duration::from_secs(20)));
+                net.mark("queues", id.as_str());
+                self.response(&id, AllocationStatus::Queued, now).into()
+            }
+            (Nature::Granted | Nature::Queued, waited) => {
+                waited.map(|at| self.disk.queued.remove(at));
+                let granted = AllocatedResources::new()
+                    .with_allocation_id(AllocationId::generate(
+                        now.id_millis(),
+                        self.draws.id_bytes(),
+                    ))
+                    .with_agents(Count::new(1));
+                self.response(&id, AllocationStatus::Approved, now)
+                    .with_allocated_resources(granted)
+                    .into()
+            }
+            (Nature::Denied, _) => self.response(&id, AllocationStatus::Denied, now).into(),
+            (Nature::TryAgain, _) => Message::from(self.error(now, true)),
+            (Nature::Hopeless, _) => Message::from(self.error(now, false)),
+        };
+        match &message {
+            Message::AllocationResponse(body) if body.status != AllocationStatus::Queued => {
+                net.mark("answers", format!("{id} {}", body.response_id));
+            }
+            Message::ErrorReport(report) if report.classification.recoverable == Some(true) => {
+                net.mark("puts-off", id.as_str());
+            }
+            Message::ErrorReport(_) => net.mark("answers", format!("{id} error")),
+            _ => {}
+        }
+        // Work is forgotten when the responder abandons it, so there is a request to answer.
+        let _ = self.disk.responder.handle(now, RespondInput::Answer(ticket, Box::new(message)));
+    }
+
+    fn response(
+        &mut self,
+        id: &RequestId,
+        status: AllocationStatus,
+        now: Now,
+    ) -> AllocationResponse {
+        let name = ResponseId::generate(now.id_millis(), self.draws.id_bytes());
+        AllocationResponse::new(name, id.clone(), status, now.timestamp())
+    }
+
+    fn error(&mut self, now: Now, recoverable: bool) -> ErrorReport {
+        struct Trouble;
+        impl IntoReport for Trouble {
+            fn problem(&self) -> Problem {
+                Problem::new(ErrorCategory::Resource, ErrorType::Unavailable, "no room")
+                    .with_suggestion("retry", "Ask again later.")
+            }
+        }
+        let id = ErrorId::generate(now.id_millis(), self.draws.id_bytes());
+        let mut report =
+            Trouble.to_report(&Occurrence::new(id, WorkflowId::global(), now.timestamp()));
+        report.classification.recoverable = Some(recoverable);
+        report
+    }
+}
+
+impl Actor for Answering {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        let input = match admit(&mut self.inbox, now, from, bytes) {
+            Ok(envelope) => RespondInput::Request(Box::new(envelope)),
+            Err(Some(rejected)) => RespondInput::Rejected(Box::new(rejected)),
+            Err(None) => return net.mark("turned-away", from),
+        };
+        if let Err(refused) = self.disk.responder.handle(now, input) {
+            net.mark("not-taken", refused.to_string());
+        }
+        self.follow(now, net);
+    }
+
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        self.disk.responder.handle_timeout(now);
+        self.follow(now, net);
+        while let Some(ticket) = self.disk.work.due(now.at) {
+            self.done(now, ticket, net);
+        }
+        self.follow(now, net);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let AnsweringDisk { responder, work, .. } = &self.disk;
+        responder.deadline().into_iter().chain(work.earliest()).min()
+    }
+
+    fn disk(&self) -> Option<Json> {
+        Json::of(&self.disk).ok()
+    }
+}
+
+/// What comes of a request and how long it takes, by its identifier.
+fn nature(id: &RequestId) -> (Nature, Duration) {
+    let seed = id.as_str().bytes().fold(0_u64, |seed, byte| seed * 31 + u64::from(byte));
+    let mut draws = Draws::new(seed);
+    let nature = match draws.below(10) {
+        0..=4 => Nature::Granted,
+        5 => Nature::Denied,
+        6 | 7 => Nature::Queued,
+        8 => Nature::TryAgain,
+        _ => Nature::Hopeless,
+    };
+    // One in ten takes longer than anybody waits.
+    let longest = if draws.below(10) == 0 { 150_000 } else { 3_000 };
+    (nature, Duration::from_millis(1 + draws.below(longest)))
+}

@@ -1,0 +1,56 @@
+//! The worlds that this crate's own machines are held to.
+//!
+//! | scenario | machines | laws |
+//! |---|---|---|
+//! | [`Requests`] | [`Requester`](crate::machine::Requester), [`Responder`](crate::machine::Responder), [`Breaker`](crate::machine::Breaker) | each request ends exactly once; is performed once; pauses and circuits keep their bounds |
+//! | [`Presences`] | [`Presence`](crate::machine::Presence) | who is heard is healthy, who is silent is not, in time |
+//! | [`Hostile`] | [`Responder`](crate::machine::Responder), [`Inbox`](crate::validate::Inbox) | hostile messages cause no reply and end no request |
+//! | [`Upgrade`] | [`Handshake`](crate::machine::Handshake), [`Envelope::encode_for`](crate::Envelope::encode_for) | nothing is lost or misread while components go from 1.0.0 to 1.1.0 |
+//!
+//! The hosts in them run the specification's figures, so a run covers minutes of virtual time. Each
+//! writes its state to its disk in every step, so a crash costs nothing but the time. A scenario is one
+//! file and one row of [`all`].
+
+mod greetings;
+mod hostile;
+mod hosts;
+mod presence;
+mod request;
+mod upgrade;
+
+pub use hostile::Hostile;
+pub use presence::Presences;
+pub use request::Requests;
+pub use upgrade::Upgrade;
+
+use super::{Act, Conditions, Scenario};
+use crate::machine::Draws;
+use crate::scalar::ComponentId;
+
+/// All scenarios.
+pub fn all() -> Vec<Box<dyn Scenario>> {
+    vec![
+        Box::new(Requests::new()),
+        Box::new(Presences::new()),
+        Box::new(Hostile::new()),
+        Box::new(Upgrade::new()),
+    ]
+}
+
+/// The name of a node as that of a component.
+fn component(name: &str) -> ComponentId {
+    ComponentId::new(name).expect("nodes are named like components")
+}
+
+fn names(nodes: &[&str]) -> Vec<String> {
+    nodes.iter().map(ToString::to_string).collect()
+}
+
+/// Acts of some nodes at random times, numbered from 1, so that each number is used once.
+fn numbered(conditions: &Conditions, nodes: &[&str], draws: &mut Draws) -> Vec<Act> {
+    let one = |number| {
+        let node = nodes[draws.below(nodes.len() as u64) as usize];
+        Act::new(node, draws.below(conditions.calm), number)
+    };
+    (1..=u64::from(conditions.acts)).map(one).collect()
+}

@@ -1,0 +1,430 @@
+//! Who is alive, seen over a bad network.
+
+use super::{component, names, numbered};
+use crate::finding::Mode;
+use crate::json::Json;
+use crate::machine::{
+    Draws, Machine, Presence, PresenceInput, PresenceOptions, PresenceOutput, PresenceRefused,
+};
+use crate::message::{ComponentRegistration, HealthStatus, IntoReport as _, MessageKind, peek};
+use crate::scalar::{ComponentId, HealthState, Instant, Now};
+use crate::sim::{Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What};
+use crate::validate::{Inbox, Validator};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const WATCHED: [&str; 3] = ["agent-1", "agent-2", "agent-3"];
+const WATCHING: &str = "hub";
+
+/// Three components show that they are alive, a fourth watches them. They crash, hang, leave, come back
+/// and fall ill.
+///
+/// * Nobody is called degraded or unhealthy who was heard a heartbeat and its grace ago, unless it says
+///   so itself.
+/// * Who is not heard for three heartbeats and the grace is unhealthy from that moment on.
+/// * In the end, who is alive is what it says of itself, and who has left or hangs is not healthy.
+///
+/// Wall clocks do not jump here: a component that starts again with a clock that was set back looks
+/// silent if its registration is lost, until the clock has passed its earlier time.
+#[derive(Clone, Debug, Default)]
+pub struct Presences {
+    options: PresenceOptions,
+}
+
+impl Presences {
+    /// Hosts with the specification's figures.
+    pub fn new() -> Self {
+        Presences::default()
+    }
+
+    /// Lets all hosts run with other options; the bounds stay those of the specification.
+    pub const fn with_options(mut self, options: PresenceOptions) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+impl Scenario for Presences {
+    fn name(&self) -> &'static str {
+        "presence"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "components crash, hang, leave and come back: who watches knows it in time"
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        names(&["hub", "agent-1", "agent-2", "agent-3"])
+    }
+
+    fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
+        if host.name == WATCHING {
+            return Box::new(Watching::new(host, self.options));
+        }
+        Box::new(Watched::new(host, self.options))
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        let agents = WATCHED.map(|name| (name.to_owned(), Seen::default()));
+        Box::new(Alive { agents: agents.into(), watching: false })
+    }
+
+    fn conditions(&self) -> Conditions {
+        // Twenty minutes hold ten times the longest silence that is accepted.
+        Conditions::new().with_acts(8).with_shifts(0).with_calm(600_000).with_end(1_200_000)
+    }
+
+    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+        numbered(conditions, &WATCHED, draws)
+    }
+}
+
+/// Watches the others.
+struct Watching {
+    presence: Presence,
+    inbox: Inbox,
+    fresh: bool,
+}
+
+impl Watching {
+    fn new(host: &Host<'_>, options: PresenceOptions) -> Self {
+        let kept = host.disk.and_then(|disk| Presence::restore(disk).ok());
+        Watching {
+            fresh: kept.is_none(),
+            presence: kept.unwrap_or_else(|| Presence::new(host.seed).with_options(options)),
+            inbox: Inbox::new(Validator::new(Mode::Strict)),
+        }
+    }
+
+    fn follow(&mut self, net: &mut Net) {
+        while let Some(output) = self.presence.poll() {
+            if let PresenceOutput::Changed { component, to, .. } = output {
+                let state = to.as_ref().map_or("gone", HealthState::as_str);
+                net.mark("sees", format!("{component} {state}"));
+            }
+        }
+    }
+}
+
+impl Actor for Watching {
+    fn receive(&mut self, now: Now, _: &str, bytes: &[u8], net: &mut Net) {
+        match self.inbox.take(bytes, now.wall, None) {
+            Ok(envelope) => {
+                let input = PresenceInput::Received(Box::new(envelope));
+                if let Err(PresenceRefused::NotRegistered(who)) = self.presence.handle(now, input) {
+                    // Its registration was lost; the next heartbeat counts. There is room for it.
+                    net.mark("expects", who.as_str());
+                    let _ = self.presence.handle(now, PresenceInput::Expect(who));
+                }
+            }
+            Err(report) => net.mark("turned-away", report.problem().message),
+        }
+        self.follow(net);
+    }
+
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        if std::mem::take(&mut self.fresh) {
+            for name in WATCHED {
+                // There is room for three.
+                let _ = self.presence.handle(now, PresenceInput::Expect(component(name)));
+            }
+        }
+        self.presence.handle_timeout(now);
+        self.follow(net);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.presence.deadline()
+    }
+
+    fn disk(&self) -> Option<Json> {
+        self.presence.snapshot().ok()
+    }
+}
+
+/// Shows that it is alive. It keeps nothing: it registers anew at each start.
+struct Watched {
+    own: ComponentId,
+    presence: Presence,
+    state: HealthState,
+    hangs: bool,
+    fresh: bool,
+}
+
+impl Watched {
+    fn new(host: &Host<'_>, options: PresenceOptions) -> Self {
+        Watched {
+            own: component(host.name),
+            presence: Presence::new(host.seed).with_options(options),
+            state: HealthState::Healthy,
+            hangs: false,
+            fresh: true,
+        }
+    }
+
+    fn join(&mut self, now: Now, net: &mut Net) {
+        let registration = ComponentRegistration::new(self.own.clone(), "utility");
+        let joined = self.presence.handle(now, PresenceInput::Join(Box::new(registration)));
+        if joined.is_ok() {
+            net.mark("joins", self.state.as_str());
+        }
+    }
+
+    fn report(&mut self, now: Now) {
+        let status = HealthStatus::new(self.own.clone(), self.state.clone(), now.timestamp());
+        // Refused only by who has left, and who has left reports nothing.
+        let _ = self.presence.handle(now, PresenceInput::Health(Box::new(status)));
+    }
+
+    fn follow(&mut self, now: Now, net: &mut Net) {
+        while let Some(output) = self.presence.poll() {
+            match output {
+                PresenceOutput::Send(envelope) => net.send(WATCHING, envelope.to_string()),
+                PresenceOutput::HealthDue => self.report(now),
+                PresenceOutput::Changed { .. } => {}
+            }
+        }
+    }
+}
+
+impl Actor for Watched {
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        if std::mem::take(&mut self.fresh) {
+            self.join(now, net);
+        }
+        self.presence.handle_timeout(now);
+        self.follow(now, net);
+    }
+
+    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+        match number % 6 {
+            0 => {
+                if self.presence.handle(now, PresenceInput::Leave("done".to_owned())).is_ok() {
+                    net.mark("leaves", "");
+                }
+            }
+            1 => {
+                self.hangs = true;
+                net.mark("hangs", "");
+            }
+            2 if self.hangs => {
+                self.hangs = false;
+                net.mark("goes-on", "");
+                self.wake(now, net);
+            }
+            2 | 3 => {
+                self.state = HealthState::Healthy;
+                self.join(now, net);
+            }
+            4 => self.state = HealthState::Degraded,
+            _ => self.state = HealthState::Unhealthy,
+        }
+        net.mark("says", self.state.as_str());
+        if !self.hangs {
+            self.report(now);
+            self.follow(now, net);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.presence.deadline().filter(|_| !self.hangs)
+    }
+}
+
+/// What is known of a watched component, without its machine.
+#[derive(Default)]
+struct Seen {
+    /// When each message was sent.
+    sent: BTreeMap<u32, Instant>,
+    /// When a message last arrived that may count, and when one that must.
+    may: Option<Instant>,
+    must: Option<Instant>,
+    /// When the latest of those that arrived was sent, the latest heartbeat, and when the component
+    /// last started.
+    newest: Option<Instant>,
+    beat: Option<Instant>,
+    started: Option<Instant>,
+    /// What the hub calls it.
+    state: String,
+    /// What it says of itself.
+    says: String,
+    /// Whether it said so in any message that may have arrived.
+    ill: bool,
+    left: bool,
+    hangs: bool,
+}
+
+impl Seen {
+    /// A message arrives. A registration always counts, and all counts anew after it. Of the others,
+    /// those that are newer than what came before. A heartbeat may count if it is newer than the last
+    /// heartbeat, and once more if it is from before the last start, since numbers start again.
+    fn hears(&mut self, at: Instant, number: u32, kind: MessageKind) {
+        let sent = self.sent.get(&number).copied();
+        match kind {
+            MessageKind::ComponentRegistration => {
+                (self.may, self.must, self.newest, self.beat) = (Some(at), Some(at), None, None);
+            }
+            MessageKind::Heartbeat | MessageKind::HealthStatus => {
+                if sent > self.newest {
+                    self.must = Some(at);
+                }
+                let beat = kind == MessageKind::Heartbeat;
+                let in_order = sent >= self.newest || beat && sent > self.beat;
+                if in_order || sent < self.started {
+                    self.may = Some(at);
+                }
+                if beat {
+                    self.beat = sent.max(self.beat);
+                }
+                self.newest = sent.max(self.newest);
+            }
+            _ => {}
+        }
+    }
+}
+
+struct Alive {
+    agents: BTreeMap<String, Seen>,
+    /// Whether the hub is up.
+    watching: bool,
+}
+
+impl Alive {
+    /// How long the silence is after which so many heartbeats are missing: 30 s each, and a tenth of
+    /// that for the way. The figures stand here once more, so that the check does not go by what it
+    /// checks.
+    const fn silence(missing: u64) -> Duration {
+        Duration::from_secs(30 * missing + 3)
+    }
+
+    fn mark(&mut self, event: &Event<'_>, word: &str, text: &str) -> Result<(), Broken> {
+        if word == "sees" {
+            return self.sees(event.at, text);
+        }
+        let Some(agent) = self.agents.get_mut(event.node) else { return Ok(()) };
+        match word {
+            "joins" => (agent.left, agent.says) = (false, text.to_owned()),
+            "leaves" => agent.left = true,
+            "hangs" => agent.hangs = true,
+            "goes-on" => agent.hangs = false,
+            "says" => {
+                text.clone_into(&mut agent.says);
+                agent.ill |= text != "healthy";
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn sees(&mut self, at: Instant, text: &str) -> Result<(), Broken> {
+        let (name, state) = text.split_once(' ').unwrap_or((text, ""));
+        let Some(agent) = self.agents.get_mut(name) else { return Ok(()) };
+        state.clone_into(&mut agent.state);
+        if matches!(state, "gone" | "unknown") {
+            // From here on all counts anew.
+            (agent.newest, agent.beat) = (None, None);
+        }
+        let heard = agent.must.map(|heard| at.since(heard));
+        let soon = |missing| heard.is_some_and(|silence| silence < Alive::silence(missing));
+        let wrong = match state {
+            "degraded" => soon(1) && !agent.ill,
+            "unhealthy" => soon(3) && !agent.ill,
+            "healthy" => agent.may != Some(at),
+            _ => false,
+        };
+        if wrong {
+            let law = "who is heard is what it says";
+            let ago = heard.unwrap_or_default();
+            return Err(Broken::new(law, format!("{name} is {state}, heard {ago:?} ago")));
+        }
+        Ok(())
+    }
+
+    /// Who was not heard for too long is unhealthy.
+    fn silent(&self, at: Instant) -> Result<(), Broken> {
+        for (name, agent) in &self.agents {
+            let Some(silence) = agent.may.map(|heard| at.since(heard)) else { continue };
+            let over = silence > Alive::silence(3);
+            if self.watching && over && matches!(agent.state.as_str(), "healthy" | "degraded") {
+                let law = "who is silent is unhealthy";
+                return Err(Broken::new(
+                    law,
+                    format!("{name} is {} after {silence:?}", agent.state),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Check for Alive {
+    fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
+        match event.what {
+            What::Marked { word, text } => self.mark(event, word, text)?,
+            What::Sent { number, .. } => {
+                if let Some(agent) = self.agents.get_mut(event.node) {
+                    agent.sent.insert(number, event.at);
+                }
+            }
+            What::Received { from, number, bytes } => {
+                if let Some(agent) = self.agents.get_mut(from)
+                    && let Ok(text) = std::str::from_utf8(bytes)
+                {
+                    agent.hears(event.at, number, peek(text).kind);
+                }
+            }
+            What::Crashed { wiped } if event.node == WATCHING => {
+                self.watching = false;
+                if wiped {
+                    for agent in self.agents.values_mut() {
+                        (agent.may, agent.must) = (None, None);
+                        (agent.newest, agent.beat) = (None, None);
+                        agent.state.clear();
+                    }
+                }
+            }
+            What::Crashed { .. } => {
+                if let Some(agent) = self.agents.get_mut(event.node) {
+                    (agent.hangs, agent.left) = (false, false);
+                }
+            }
+            // The hub is up once its first wake is over, which the next event shows.
+            What::Started(_) if event.node == WATCHING => {
+                self.watching = true;
+                return Ok(());
+            }
+            What::Started(_) => {
+                if let Some(agent) = self.agents.get_mut(event.node) {
+                    agent.started = Some(event.at);
+                }
+            }
+            _ => {}
+        }
+        // Marks of one step come one after another; judge when the step is over.
+        if matches!(event.what, What::Marked { .. }) { Ok(()) } else { self.silent(event.at) }
+    }
+
+    fn end(&mut self, at: Instant) -> Result<(), Broken> {
+        self.silent(at)?;
+        for (name, agent) in &self.agents {
+            let Seen { state, says, left, hangs, .. } = agent;
+            let right = match (state.as_str(), *left || *hangs) {
+                ("unhealthy" | "unknown" | "gone", true) => true,
+                (state, false) => state == says,
+                _ => false,
+            };
+            if !right {
+                let law = "in the end everybody is seen as it is";
+                let how = if *left {
+                    "left"
+                } else if *hangs {
+                    "hangs"
+                } else {
+                    says.as_str()
+                };
+                return Err(Broken::new(law, format!("{name} is called {state} and is {how}")));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! `coord simulate`
+
+use crate::coord::{err, out, run};
+use crate::support::Folder;
+use serde_json::Value;
+
+/// Breaks a law: a component starts again with a wall clock that was set back, its registration is
+/// lost, and so its heartbeats count as old.
+const BROKEN: &str = "\
+scenario presence
+end 1200.000s
+shift agent-1 at 61.000s by -3600.000s
+crash agent-1 at 62.000s for 1.000s
+lose agent-1 hub 5 # the registration
+";
+
+#[test]
+fn without_a_scenario_all_are_listed() {
+    let output = run(&["simulate"], b"");
+    assert_eq!(output.status.code(), Some(0));
+    let text = out(&output);
+    for name in ["request", "presence", "hostile", "upgrade"] {
+        assert!(text.lines().any(|line| line.starts_with(name) && line.len() > 30), "{text}");
+    }
+    let output = run(&["simulate", "--format", "json"], b"");
+    let rows: Vec<Value> =
+        out(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(rows.iter().any(|row| row["scenario"] == "upgrade" && row["sentence"].is_string()));
+}
+
+#[test]
+fn a_misspelled_scenario_has_a_hint() {
+    let output = run(&["simulate", "--scenario", "reqest"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(err(&output), "coord: there is no scenario `reqest`; did you mean `request`?\n");
+    let output = run(&["simulate", "--scenario", "banana"], b"");
+    let hint = "coord: there is no scenario `banana`; `coord simulate` lists all\n";
+    assert_eq!((output.status.code(), err(&output).as_str()), (Some(2), hint));
+}
+
+#[test]
+fn seeds_that_hold_are_counted() {
+    let args = ["simulate", "--scenario", "request", "--seeds", "6", "--format", "json"];
+    let output = run(&args, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let line: Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!((&line["scenario"], &line["stats"]["runs"]), (&"request".into(), &6.into()));
+    assert!(line["stats"]["marks"]["answers"].as_u64().unwrap() > 50, "{line}");
+    assert!(line.get("failed").is_none());
+    // The same again, whatever the threads do.
+    assert_eq!(run(&args, b"").stdout, output.stdout);
+    let calm = ["--loss", "0", "--repeated", "0", "--late", "0", "--crashes", "0", "--cuts", "0"];
+    let text = out(&run(&[&args[..5], &["--latency", "5ms", "--acts", "9"], &calm].concat(), b""));
+    assert!(text.starts_with("runs 6, acts 54, sent "), "{text}");
+    assert!(text.contains(" lost 0, repeated 0, late 0, missed 0, crashes 0 "), "{text}");
+    assert!(text.ends_with("\nrequest: all laws hold\n"), "{text}");
+}
+
+#[test]
+fn a_transcript_can_be_read() {
+    let args = ["simulate", "--scenario", "upgrade", "--seed", "4", "--transcript"];
+    let output = run(&args, b"");
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("0.000s hub-1: starts\n"), "{text}");
+    for part in [": installs 1.1.0\n", " hello req_", ": agrees ", ": held req_"] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    let json = out(&run(&[&args[..], &["--format", "json"]].concat(), b""));
+    let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(first["line"], "0.000s hub-1: starts");
+    let output = run(&[&args[..], &["--seeds", "2"]].concat(), b"");
+    assert_eq!(err(&output), "coord: --transcript is for one seed\n");
+}
+
+#[test]
+fn a_plan_that_breaks_a_law_replays() {
+    let folder = Folder::new();
+    let path = folder.write("broken.plan", BROKEN);
+    let output = run(&["simulate", "--plan", &path], b"");
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let law = "presence breaks: who is heard is what it says, but 93.001s: ";
+    assert!(text.ends_with(&format!("\n{law}agent-1 is degraded, heard 0ns ago\n")), "{text}");
+    let output =
+        run(&["simulate", "--plan", "-", "--format", "json", "--transcript"], BROKEN.as_bytes());
+    assert_eq!(output.status.code(), Some(1));
+    let line: Value = serde_json::from_str(out(&output).lines().last().unwrap()).unwrap();
+    let plan = line["failed"]["plan"].as_str().unwrap();
+    assert!(plan.contains("shift agent-1 at 61.000s by -3600.000s\n"), "{plan}");
+}
+
+/// What is found is printed small, and the printed plan breaks the same law.
+#[test]
+fn a_seed_that_breaks_a_law_is_shrunk() {
+    let args = ["simulate", "--scenario", "presence", "--seeds", "400", "--shifts", "4"];
+    let output = run(&[&args[..], &["--crashes", "12", "--lost", "300"]].concat(), b"");
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("\nthe end of its transcript:\n"), "{text}");
+    let (_, plan) = text.split_once("the plan, shrunk:\n").unwrap();
+    let (plan, _) = plan.split_once("\n\n").unwrap();
+    assert!(plan.lines().count() <= 14, "{plan}");
+    assert!(plan.contains("\nshift agent-"), "{plan}");
+    let output = run(&["simulate", "--plan", "-"], plan.as_bytes());
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    for (args, input, message) in [
+        (&["--plan", "-"][..], "seed x", "coord: -: line 1: `x` is no seed\n"),
+        (
+            &["--plan", "-"],
+            "scenario requests",
+            "coord: there is no scenario `requests`; did you mean `request`?\n",
+        ),
+        (&["--plan", "/no/such"], "", "coord: cannot read /no/such: "),
+    ] {
+        let output = run(&[&["simulate"], args].concat(), input.as_bytes());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(err(&output).starts_with(message), "{}", err(&output));
+    }
+    let output = run(&["simulate", "--plan", "x", "--seed", "3"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    let output = run(&["simulate", "--scenario", "request", "--latency", "90d"], b"");
+    assert!(err(&output).contains("the time is too long"), "{}", err(&output));
+}
