@@ -322,6 +322,7 @@ fn rows_are_the_joins_they_claim_to_be() {
         ("/validation_required", &[r#"["a"]"#, r#"["b","a"]"#, "[]", r#"["c","b"]"#]),
         ("/metadata/synchronization_confidence", &["0.5", "0.50", "0.7", "1"]),
         ("/metadata/conflict_detected", &["true", "false"]),
+        ("/metadata/ancestors", &[r#"["a"]"#, r#"["b"]"#, r#"["a","c"]"#, "[]"]),
         ("/current_phase/phase_id", &["3", "4", "5", "3.0"]),
     ];
     // Whole phases, for the rows that belong to their number.

@@ -127,6 +127,7 @@ StateMetadata
     may last_update_source text
     may synchronization_confidence ratio
     may conflict_detected bool
+    may ancestors list of digest
 
 CheckpointSync
     may message_type checkpoint_message
@@ -454,6 +455,7 @@ fn a_row_knows_its_members_and_its_sentences() {
                 "ttl_seconds",
                 "signature",
             ],
+            "StateMetadata" => &["ancestors"],
             _ => &[],
         };
         assert_eq!(later, expected);
@@ -559,7 +561,10 @@ fn the_examples_name_every_field_but_the_extensions() {
         reach(spec, &mut all);
     }
     let silent: Vec<_> = all.difference(&seen).map(|(spec, key)| format!("{spec}.{key}")).collect();
-    assert_eq!(silent, ["AllocationResponse.reason", "CheckpointSync.state_version"]);
+    assert_eq!(
+        silent,
+        ["AllocationResponse.reason", "CheckpointSync.state_version", "StateMetadata.ancestors"]
+    );
 }
 
 /// A value of the field's type, a value just inside the range and one just outside.

@@ -86,6 +86,13 @@ fn new_records_lose_exactly_what_the_old_version_lacks() {
             &["/priority", "/checkpoint_sync/state_version", "/ttl_seconds"],
             Some(r#"{ "checkpoint_sync": { "checkpoint_id": "ckpt_1" } }"#),
         ),
+        (
+            &["/workflow_state/metadata/ancestors"],
+            Some(concat!(
+                r#"{"workflow_state":{"workflow_id":"wf_001","state_version":2,"#,
+                r#""metadata":{"conflict_detected":false}}}"#
+            )),
+        ),
         (&["/event/event_type"], None),
         (&["/hello"], None),
         (&["/welcome"], None),
@@ -136,7 +143,7 @@ fn the_fixtures_show_every_addition() {
     }
     assert_eq!(
         additions().into_iter().filter(|addition| addition.since > OLD).count(),
-        5 + 12 + 8 + 1
+        5 + 12 + 8 + 2
     );
     let old = additions().into_iter().filter(|addition| addition.since == OLD);
     assert_eq!(old.count(), 33 + 9 + 5);
