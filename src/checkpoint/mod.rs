@@ -15,13 +15,14 @@
 //! ```
 //! use coordination_protocol::checkpoint::{Checkpoints, NewCheckpoint, Parts, StateTarget};
 //! use coordination_protocol::scalar::{Instant, Now, WorkflowId};
-//! use coordination_protocol::storage::{Expect, Key, MemoryStore, Store, block_on};
+//! use coordination_protocol::storage::view::States;
+//! use coordination_protocol::storage::{MemoryStore, block_on};
 //!
 //! block_on(async {
 //!     let store = MemoryStore::new();
-//!     let key = Key::of(["state", "wf_001"])?;
-//!     let good = r#"{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z"}"#;
-//!     store.put(&key, good.as_bytes(), Expect::Absent).await?;
+//!     let states = States::new(store.clone());
+//!     let good = r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z"}}"#;
+//!     states.put(good, None).await?;
 //!
 //!     let checkpoints = Checkpoints::new(store.clone());
 //!     let now = Now::new(Instant::START, 1_736_942_400_000);
@@ -29,16 +30,15 @@
 //!     assert_eq!(made.sync.validation_results.unwrap().integrity_check.unwrap().as_str(), "passed");
 //!
 //!     // Something goes wrong; the checkpoint puts it right, and what was there is kept, too.
-//!     let bad = good.replace("15,", "16,");
-//!     store.put(&key, bad.as_bytes(), Expect::Any).await?;
+//!     states.put(&good.replace("15,", "16,"), Some(15)).await?;
 //!     let workflow = WorkflowId::new("wf_001")?;
-//!     let mut target = StateTarget::new(store.clone(), key.clone());
+//!     let mut target = StateTarget::new(store.clone(), States::key(&workflow)?);
 //!     let done = checkpoints
 //!         .restore(&workflow, &made.sync.checkpoint_id, &mut target, &NewCheckpoint::new(now, [8; 10]))
 //!         .await?;
-//!     assert_eq!(&*store.get(&key).await?.unwrap().value, good.as_bytes());
+//!     assert_eq!(states.get(&workflow).await?.unwrap().text, good);
 //!     let backup = checkpoints.load(&workflow, &done.backup.unwrap().checkpoint_id).await?;
-//!     assert_eq!(backup.parts.state_text().as_str(), bad);
+//!     assert!(backup.parts.state_text().as_str().contains(r#""state_version":16"#));
 //!     Ok::<(), Box<dyn std::error::Error>>(())
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
