@@ -2,14 +2,16 @@
 //!
 //! Every round runs every row once, each time in a rotated order, and a ratio is taken between two
 //! rows of the same round. So a slow phase of the machine hits both sides of a ratio, and the
-//! median over the rounds drops what hit only one.
+//! median over the rounds drops what hit only one. On a machine that is never quiet the median
+//! says little; there, compare the fastest rounds.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 11;
-/// The least measured time of a row in one round.
-const SLICE: Duration = Duration::from_millis(35);
+const ROUNDS: usize = 101;
+/// The least measured time of a row in one round. Short, so that some slices of every row run
+/// undisturbed even on a machine that others use.
+const SLICE: Duration = Duration::from_millis(4);
 
 /// One row of a table: a name, the ratio it should keep, and one pass over the input.
 pub struct Row<'a> {
@@ -19,6 +21,12 @@ pub struct Row<'a> {
     pass: Box<dyn FnMut() + 'a>,
 }
 
+/// A row whose pass handles all items at once.
+#[allow(dead_code, reason = "each bench takes what it needs")]
+pub fn pass_row<'a>(name: &'static str, pass: impl FnMut() + 'a) -> Row<'a> {
+    Row { name, goal: None, goal_ns: None, pass: Box::new(pass) }
+}
+
 /// A row that handles every item of `items` once a pass.
 #[allow(dead_code, reason = "each bench takes what it needs")]
 pub fn row<'a, T, R>(
@@ -26,18 +34,11 @@ pub fn row<'a, T, R>(
     items: &'a [T],
     mut each: impl FnMut(&'a T) -> R + 'a,
 ) -> Row<'a> {
-    let pass = Box::new(move || {
+    pass_row(name, move || {
         for item in items {
             black_box(each(black_box(item)));
         }
-    });
-    Row { name, goal: None, goal_ns: None, pass }
-}
-
-/// A row whose pass handles all items at once.
-#[allow(dead_code, reason = "each bench takes what it needs")]
-pub fn pass_row<'a>(name: &'static str, pass: impl FnMut() + 'a) -> Row<'a> {
-    Row { name, goal: None, goal_ns: None, pass: Box::new(pass) }
+    })
 }
 
 impl Row<'_> {
@@ -67,7 +68,7 @@ impl Row<'_> {
         let mut passes = 1;
         loop {
             let took = self.time(passes);
-            if took >= SLICE / 8 {
+            if took >= SLICE / 2 {
                 let more = SLICE.as_nanos().div_ceil(took.as_nanos());
                 return passes * u32::try_from(more).unwrap_or(1);
             }
@@ -98,19 +99,25 @@ pub fn table(title: &str, items: usize, mut rows: Vec<Row<'_>>) {
     }
 
     println!("\n### {title}\n");
-    println!("| row | ns | ratio | quartiles | goal |{}", header());
-    println!("|---|--:|--:|--:|--:|{}", if cfg!(feature = "count-alloc") { "--:|" } else { "" });
+    println!("| row | ns | ratio | quartiles | fastest | goal |{}", header());
+    println!(
+        "|---|--:|--:|--:|--:|--:|{}",
+        if cfg!(feature = "count-alloc") { "--:|" } else { "" }
+    );
     for (index, row) in rows.iter().enumerate() {
         let ratios = nanos[index].iter().zip(&nanos[0]).map(|(own, base)| own / base).collect();
         let [low, ratio, high] = quartiles(ratios);
         let [_, median, _] = quartiles(nanos[index].clone());
+        let fastest = |nanos: &[f64]| nanos.iter().copied().fold(f64::INFINITY, f64::min);
+        let best = fastest(&nanos[index]) / fastest(&nanos[0]);
         let met = |met: bool| if met { "met" } else { "MISSED" };
         let goal = match (row.goal.filter(|goal| *goal < f64::MAX), row.goal_ns) {
             (Some(goal), _) => format!("{goal:.2} {}", met(ratio <= goal)),
             (None, Some(goal)) => format!("{goal:.0} ns {}", met(median <= goal)),
             (None, None) => String::new(),
         };
-        print!("| {} | {median:.1} | {ratio:.3} | {low:.3}-{high:.3} | {goal} |", row.name);
+        print!("| {} | {median:.1} | {ratio:.3} | {low:.3}-{high:.3} | {best:.3} |", row.name);
+        print!(" {goal} |");
         if cfg!(feature = "count-alloc") {
             print!(" {:.2} |", allocations[index]);
         }

@@ -4,10 +4,10 @@
 //! Ratios count, nanoseconds only give the scale. Run it with `--features count-alloc` for the
 //! allocations, and with a word to measure only the tables whose title has it.
 
-#[path = "../../events/src/alloc.rs"]
+#[path = "../../common/alloc.rs"]
 mod alloc;
 mod corpus;
-#[path = "../../events/src/harness.rs"]
+#[path = "../../common/harness.rs"]
 mod harness;
 mod reference;
 

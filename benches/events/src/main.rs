@@ -8,6 +8,7 @@
 mod alloc;
 mod baseline;
 mod corpus;
+#[path = "../../common/harness.rs"]
 mod harness;
 
 use coordination_protocol::event::{Codec, Event, EventBuf, EventRef, Header};

@@ -11,8 +11,7 @@ mod harness;
 use coordination_protocol::event::EventBuf;
 use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable};
 use coordination_protocol::transport::{
-    Address, Delivery, Inbox, MemoryInbox, MemoryTransport, Packet, Subscription,
-    Transport,
+    Address, Delivery, Inbox, MemoryInbox, MemoryTransport, Packet, Subscription, Transport,
 };
 use harness::{Row, pass_row, table};
 use std::cell::Cell;
@@ -115,9 +114,9 @@ fn fan_out(subscribers: usize, goal: f64) -> Vec<Row<'static>> {
                 for _ in 0..subscribers {
                     let wanted = Subscription::new(Pattern::parse("task.>").expect("a pattern"));
                     let mut inbox = transport.subscribe(&wanted).await.expect("it is open");
-                    tasks.push(tokio::task::spawn_local(async move {
-                        drain(&mut inbox, EVENTS).await
-                    }));
+                    tasks.push(tokio::task::spawn_local(
+                        async move { drain(&mut inbox, EVENTS).await },
+                    ));
                 }
                 let mut left = EVENTS;
                 while left > 0 {

@@ -4,6 +4,7 @@
 //! Ratios count, microseconds only give the scale. Run it with `--features count-alloc` for the
 //! allocations, and with words to measure only the tables whose title has them.
 
+#[path = "../../common/alloc.rs"]
 mod alloc;
 mod baseline;
 mod corpus;
