@@ -14,25 +14,35 @@ ENV = dict(os.environ)
 ENV.setdefault("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
 DENY = {**ENV, "RUSTDOCFLAGS": "-D warnings"}
 
+# Packages of their own, so that what they depend on does not leak into the crate.
+BENCHES = ["documents", "events", "exchange", "merge", "route", "storage"]
+SIDE = ["fuzz", "tests/model", "tests/oracle", *(f"benches/{name}" for name in BENCHES)]
+# Features that must build alone.
+FEATURES = ["schema", "signature", "sqlite", "checkpoint", "sim", "conformance"]
+
+
+def cargo(verb, *rest, manifest=None):
+    where = ["--manifest-path", f"{manifest}/Cargo.toml"] if manifest else []
+    return ["cargo", verb, "--locked", *where, *rest]
+
+
+def lint(*rest):
+    return cargo("clippy", *rest, "--", "-D", "warnings")
+
+
 STEPS = [
     ("format", ["cargo", "fmt", "--all", "--check"], ENV),
-    ("format fuzz", ["cargo", "fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"], ENV),
-    ("format benches", ["cargo", "fmt", "--manifest-path", "benches/events/Cargo.toml", "--check"], ENV),
-    ("format routes bench", ["cargo", "fmt", "--manifest-path", "benches/route/Cargo.toml", "--check"], ENV),
-    ("format documents bench", ["cargo", "fmt", "--manifest-path", "benches/documents/Cargo.toml", "--check"], ENV),
-    ("format oracle", ["cargo", "fmt", "--manifest-path", "tests/oracle/Cargo.toml", "--check"], ENV),
-    ("lint", ["cargo", "clippy", "--locked", "--all-targets", "--all-features", "--", "-D", "warnings"], ENV),
-    ("core alone", ["cargo", "clippy", "--locked", "--lib", "--no-default-features", "--", "-D", "warnings"], ENV),
-    ("feature schema", ["cargo", "check", "--locked", "--no-default-features", "--features", "schema"], ENV),
-    ("feature signature", ["cargo", "check", "--locked", "--no-default-features", "--features", "signature"], ENV),
-    ("feature sqlite", ["cargo", "clippy", "--locked", "--lib", "--no-default-features", "--features", "sqlite", "--", "-D", "warnings"], ENV),
-    ("feature conformance", ["cargo", "clippy", "--locked", "--lib", "--no-default-features", "--features", "conformance", "--", "-D", "warnings"], ENV),
-    ("feature cli", ["cargo", "check", "--locked", "--no-default-features", "--features", "cli"], ENV),
-    ("docs", ["cargo", "doc", "--locked", "--no-deps", "--lib", "--all-features"], DENY),
-    ("tests", ["cargo", "test", "--locked", "--all-features"], ENV),
-    ("tests of the core alone", ["cargo", "test", "--locked", "--no-default-features", "--test", "it"], ENV),
-    ("schemas against a validator", ["cargo", "test", "--locked", "--manifest-path", "tests/oracle/Cargo.toml"], ENV),
-    ("benches build", ["cargo", "check", "--locked", "--manifest-path", "benches/events/Cargo.toml"], ENV),
+    *((f"format {side}", ["cargo", "fmt", "--manifest-path", f"{side}/Cargo.toml", "--check"], ENV) for side in SIDE),
+    ("lint", lint("--all-targets", "--all-features"), ENV),
+    ("core alone", lint("--lib", "--no-default-features"), ENV),
+    *((f"feature {name}", lint("--lib", "--no-default-features", "--features", name), ENV) for name in FEATURES),
+    ("feature cli", cargo("check", "--no-default-features", "--features", "cli"), ENV),
+    ("docs", cargo("doc", "--no-deps", "--lib", "--all-features"), DENY),
+    ("tests", cargo("test", "--all-features"), ENV),
+    ("tests of the core alone", cargo("test", "--no-default-features", "--test", "it"), ENV),
+    ("schemas against a validator", cargo("test", manifest="tests/oracle"), ENV),
+    ("ballots, all runs", cargo("test", manifest="tests/model"), ENV),
+    *((f"bench {name} builds", cargo("check", manifest=f"benches/{name}"), ENV) for name in BENCHES),
 ]
 
 
