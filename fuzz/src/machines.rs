@@ -3,21 +3,28 @@
 #![allow(unreachable_pub, missing_docs, clippy::missing_panics_doc, reason = "shared with tests")]
 
 use coordination_protocol::machine::{
-    Ask, Backoff, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput,
-    HandshakeOptions, Machine, Presence, PresenceInput, PresenceOptions, Rejected, RequestInput,
-    RequestOptions, Requester, RespondInput, RespondOptions, Responder,
+    Ask, Backoff, BallotOptions, BallotSlot, Breaker, BreakerInput, BreakerOptions, Delivery,
+    DeliveryInput, DeliveryOptions, Electorate, Handshake, HandshakeInput, HandshakeOptions,
+    Machine, Motion, Presence, PresenceInput, PresenceOptions, ProposeInput, Proposer,
+    QueueOptions, Rejected, RequestInput, RequestOptions, Requester, RespondInput, RespondOptions,
+    Responder, StateSync, SyncInput, SyncOptions, VoteInput, Voter,
 };
-use coordination_protocol::scalar::{ComponentId, Instant, Now, RequestId};
+use coordination_protocol::route::Field;
+use coordination_protocol::scalar::{
+    Ballot, CheckResult, ComponentId, Instant, Now, ProposalId, RequestId, WorkflowId,
+};
+use coordination_protocol::storage::{Entry, Key, StorageError};
+use coordination_protocol::transport::Overflow;
 use coordination_protocol::validate::{Checked, Inbox, Validator};
 use coordination_protocol::version::Supported;
-use coordination_protocol::{Envelope, Message, Mode};
+use coordination_protocol::{Envelope, Json, Message, Mode};
 use std::fmt::Debug;
 use std::time::Duration;
 
 /// The most lines of a script that are played: its cost grows with their square.
 const LINES: usize = 64;
 
-/// A script: its first byte picks the machine, the rest of the line its options. Each further line
+/// A script: its first byte picks the machine, from `A` on, the rest of the line its options. Each further line
 /// is a step:
 ///
 /// | begins with | does |
@@ -33,12 +40,16 @@ pub fn machines(data: &[u8]) {
     let head = lines.next().unwrap_or_default();
     let options = Options(number(head));
     let script: Vec<&[u8]> = lines.take(LINES).collect();
-    match head.first().map_or(0, |byte| byte % 5) {
+    match head.first().map_or(0, |byte| byte.wrapping_sub(b'A') % 9) {
         0 => play::<Requester>(&options, &script),
         1 => play::<Responder>(&options, &script),
         2 => play::<Breaker>(&options, &script),
         3 => play::<Handshake>(&options, &script),
-        _ => play::<Presence>(&options, &script),
+        4 => play::<Presence>(&options, &script),
+        5 => play::<Delivery>(&options, &script),
+        6 => play::<StateSync>(&options, &script),
+        7 => play::<Proposer>(&options, &script),
+        _ => play::<Voter>(&options, &script),
     }
 }
 
@@ -221,6 +232,171 @@ impl Driven for Presence {
             (_, Some(Message::ComponentRegistration(body))) => PresenceInput::Join(body),
             (_, Some(Message::HealthStatus(body))) => PresenceInput::Health(body),
             _ => return None,
+        })
+    }
+}
+
+impl Driven for Delivery {
+    fn fresh(options: &Options) -> Self {
+        let overflow = if options.count(1) == 1 { Overflow::Refuse } else { Overflow::DropOldest };
+        let queue = QueueOptions::new()
+            .with_limit(options.count(0))
+            .with_overflow(overflow)
+            .with_batch(options.count(2), options.time(3))
+            .with_window(options.count(4));
+        let delivery = DeliveryOptions::new()
+            .with_queue(queue)
+            .with_timeout(options.time(5))
+            .with_backoff(options.request().backoff)
+            .with_remember(options.count(6), options.time(7));
+        let order = Field::parse(["workflow", "/task_id"][options.0 as usize % 2]);
+        let delivery = match order {
+            Ok(field) if !options.0.is_multiple_of(5) => delivery.with_order(field),
+            _ => delivery.with_order(None),
+        };
+        Delivery::new(options.0).with_options(delivery)
+    }
+
+    fn received(taken: Taken) -> Option<DeliveryInput> {
+        let taken = taken.ok()?;
+        Some(match taken.message {
+            Message::Subscription(_) => DeliveryInput::Subscribe(taken),
+            _ => DeliveryInput::Publish(taken),
+        })
+    }
+
+    fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<DeliveryInput> {
+        let who = name(id(rest).as_str());
+        let number = number(&rest[rest.len().min(1)..]);
+        let reason = || "it crashed".to_owned();
+        Some(match step {
+            b'a' => DeliveryInput::Acknowledge(who, vec![number, number.saturating_add(1)]),
+            b'b' => DeliveryInput::Fail(who, number, reason()),
+            b'c' => DeliveryInput::Reject(who, number, reason()),
+            b'd' => DeliveryInput::Away(who),
+            _ => DeliveryInput::Back(who),
+        })
+    }
+}
+
+impl Driven for StateSync {
+    fn fresh(options: &Options) -> Self {
+        let sync = SyncOptions::new()
+            .with_timeout(options.time(0))
+            .with_interval(options.time(1))
+            .with_backoff(options.request().backoff)
+            .with_history(options.count(2))
+            .with_most(options.count(3));
+        let workflow = WorkflowId::new("wf_001").expect("a sound name");
+        StateSync::new(name("hub"), workflow, options.0).with_options(sync)
+    }
+
+    fn received(taken: Taken) -> Option<SyncInput> {
+        taken.ok().map(SyncInput::Received)
+    }
+
+    fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<SyncInput> {
+        let state = match record.map(|record| record.message) {
+            Some(Message::WorkflowState(state)) => Some(state),
+            _ => None,
+        };
+        Some(match step {
+            b'a' => SyncInput::Join(name(id(rest).as_str())),
+            b'b' => SyncInput::Leave(name(id(rest).as_str())),
+            b'c' => {
+                let result = [CheckResult::Passed, CheckResult::Failed];
+                let result = result[rest.len() % 2].clone();
+                SyncInput::Validated(number(rest), vec![("state_integrity".to_owned(), result)])
+            }
+            b'd' => SyncInput::Decided(state?),
+            _ => SyncInput::Changed(state?),
+        })
+    }
+}
+
+impl Options {
+    fn ballot(&self) -> BallotOptions {
+        BallotOptions::new()
+            .with_open(self.time(0))
+            .with_longest(self.time(1))
+            .with_retry(self.request().backoff)
+            .with_most(self.count(2))
+    }
+}
+
+/// The identifier of a proposal from the first byte.
+fn proposal(rest: &[u8]) -> ProposalId {
+    let which = rest.first().map_or(0, |byte| byte % 8);
+    ProposalId::new(format!("prop_{which}")).expect("a sound name")
+}
+
+/// What a store may have returned.
+fn found(rest: &[u8], key: &Key) -> Result<Option<Entry>, StorageError> {
+    match rest.len() % 3 {
+        0 => Ok(None),
+        1 => Ok(Some(Entry::new(key.clone(), rest, 1))),
+        _ => Err(StorageError::Unavailable { detail: "it is away".to_owned() }),
+    }
+}
+
+fn slot(rest: &[u8]) -> BallotSlot {
+    let workflow = WorkflowId::new("wf_001").expect("a sound name");
+    BallotSlot::new(workflow, number(&rest[..rest.len().min(2)]))
+}
+
+impl Driven for Proposer {
+    fn fresh(options: &Options) -> Self {
+        Proposer::new(name("p1"), options.0).with_options(options.ballot())
+    }
+
+    fn received(taken: Taken) -> Option<ProposeInput> {
+        taken.ok().map(ProposeInput::Received)
+    }
+
+    fn own(step: u8, rest: &[u8], _: Option<Envelope>, now: Now) -> Option<ProposeInput> {
+        let slot = slot(rest);
+        Some(match step {
+            b'a' => {
+                let voters = Electorate::new([name("a"), name("b"), name("c")]);
+                let value = Json::of(&rest.len()).expect("a number");
+                let motion = Motion::new(slot, value, voters, now, [step; 10]);
+                ProposeInput::Propose(Box::new(motion.with_id(proposal(rest))))
+            }
+            b'b' => ProposeInput::Persisted(number(rest)),
+            b'c' => {
+                let conflict = StorageError::Unavailable { detail: "it is away".to_owned() };
+                let result = if rest.len().is_multiple_of(2) { Ok(1) } else { Err(conflict) };
+                ProposeInput::Put(proposal(rest), result)
+            }
+            b'd' => ProposeInput::Got(proposal(rest), found(rest, &slot.key().ok()?)),
+            _ => ProposeInput::Restarted,
+        })
+    }
+}
+
+impl Driven for Voter {
+    fn fresh(options: &Options) -> Self {
+        Voter::new(name("a"), options.0).with_options(options.ballot())
+    }
+
+    fn received(taken: Taken) -> Option<VoteInput> {
+        taken.ok().map(VoteInput::Received)
+    }
+
+    fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<VoteInput> {
+        let slot = slot(rest);
+        Some(match step {
+            b'a' | b'b' => VoteInput::Cast {
+                proposal_id: proposal(rest),
+                vote: if step == b'a' { Ballot::Accept } else { Ballot::Reject },
+                reason: None,
+            },
+            b'c' => VoteInput::Persisted(number(rest)),
+            b'd' => {
+                let found = found(rest, &slot.key().ok()?);
+                VoteInput::Got(slot, found)
+            }
+            _ => VoteInput::Restarted,
         })
     }
 }
