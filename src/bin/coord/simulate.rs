@@ -1,6 +1,6 @@
 //! `coord simulate`
 
-use crate::{Failure, Outcome, Result2};
+use crate::{Failure, Outcome, Result2, input};
 use clap::ValueEnum;
 use coordination_protocol::scalar::{Span, nearest};
 use coordination_protocol::sim::{self, Conditions, Event, Failed, Plan, Scenario, Stats};
@@ -186,14 +186,16 @@ fn list(format: Format) -> Result2 {
     Ok(Outcome::Fine)
 }
 
+/// The most bytes of a plan.
+const PLAN_BYTES: usize = 16 << 20;
+
 fn read_plan(path: &str) -> Result<Plan, Failure> {
-    let text = if path == "-" {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(path)
-    };
-    let text = text.map_err(|error| Failure(format!("cannot read {path}: {error}")))?;
-    text.parse().map_err(|error| Failure(format!("{path}: {error}")))
+    let name = input::name(path);
+    let text = input::text(path, PLAN_BYTES)?;
+    if text.len() > PLAN_BYTES {
+        return Err(Failure(format!("cannot read {name}: more than {PLAN_BYTES} bytes")));
+    }
+    text.parse().map_err(|error| Failure(format!("{name}: {error}")))
 }
 
 /// Runs one plan as it is.
