@@ -25,6 +25,7 @@ mod sign;
 mod simulate;
 mod source;
 mod state;
+mod state_put;
 mod state_show;
 mod store;
 
