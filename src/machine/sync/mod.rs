@@ -22,7 +22,7 @@
 //! hinder it.
 //!
 //! Each state that is sent says how far all agree:
-//! [`agreement`](crate::merge::agreement) computes `synchronization_confidence` and
+//! [`agreement`] computes `synchronization_confidence` and
 //! `conflict_detected` of what is known of the peers.
 //!
 //! An [`Inbox`](crate::validate::Inbox) that remembers what came refuses forks and older versions in
