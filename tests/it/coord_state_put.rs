@@ -167,7 +167,7 @@ fn a_damaged_state_is_replaced_only_if_that_is_asked_for() {
 #[cfg(unix)]
 #[test]
 fn a_walk_through_works_as_it_stands() {
-    const SCRIPT: &str = r#"
+    const SCRIPT: &str = r"
 set -eu
 coord state put 1.json
 coord state put 2.json --replaces 1
@@ -193,7 +193,7 @@ coord checkpoint restore ckpt_1
 coord state show wf_1 --format records | coord state diff merged.json -
 coord store check && exit 9
 echo done
-"#;
+";
     let folder = Folder::new();
     let phase =
         |progress: u32| format!(r#","current_phase":{{"phase_id":1,"progress":{progress}}}"#);

@@ -18,6 +18,8 @@ mod coord;
 mod coord_checkpoint;
 #[cfg(feature = "cli")]
 mod coord_documents;
+#[cfg(all(feature = "cli", unix))]
+mod coord_help;
 #[cfg(feature = "cli")]
 mod coord_simulate;
 #[cfg(feature = "cli")]

@@ -21,6 +21,7 @@ Examples:
 
 Rates are per thousand messages. Each seed draws its own figures up to the given ones; the defaults
 are the scenario's. The first seed that breaks a law is shrunk, and its plan printed.
+
 Exit status: 0 if all laws hold, 1 if one breaks, 2 if the scenario or the plan cannot be read.")]
 pub(crate) struct Args {
     /// The scenario; all are listed without one.

@@ -14,6 +14,14 @@ use serde::Serialize;
 use std::io::{self, Write};
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord state put state.json                      keep the first state of a workflow
+  coord state put next.json --replaces 1          and the next one, unless somebody was faster
+  coord state show workflow_123
+  coord state merge base.json ours.json theirs.json -o merged.json
+
+Exit status: 0 fine, 1 something was found, 2 usage or I/O error; each verb says more.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -141,7 +149,9 @@ struct DiffArgs {
 #[command(after_help = "\
 Examples:
   coord state policy
-  coord state policy --format json > rows.json    to be changed, for `coord state merge --policy`")]
+  coord state policy --format json > rows.json    to be changed, for `coord state merge --policy`
+
+Exit status: 0.")]
 struct PolicyArgs {
     /// How to print; JSON is the form of policy files.
     #[arg(long, value_enum, default_value_t = Format::Human)]

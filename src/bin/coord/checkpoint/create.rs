@@ -2,7 +2,7 @@
 
 use super::{Common, Format, failed, files, now, random, show};
 use crate::{Failure, Outcome, Result2, input};
-use coordination_protocol::checkpoint::{CreateError, NewCheckpoint, Parts};
+use coordination_protocol::checkpoint::{CheckpointOptions, CreateError, NewCheckpoint, Parts};
 use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId};
 use coordination_protocol::storage::block_on;
@@ -18,6 +18,7 @@ Examples:
   my-command | coord checkpoint create --state - --kind incremental --trigger automatic
 
 Without --state, the current state in the store is taken. Only the digests of files are kept.
+
 Exit status: 0 if it was made, 1 if the state is not sound, 2 for usage and I/O errors.")]
 #[command(group(clap::ArgGroup::new("what").args(["workflow", "state"]).required(true).multiple(true)))]
 pub(super) struct Args {
@@ -50,12 +51,12 @@ pub(super) struct Args {
     id: Option<CheckpointId>,
 
     /// Compress parts of more bytes than this.
-    #[arg(long, value_name = "N", help_heading = "Limits")]
-    compress_above: Option<usize>,
+    #[arg(long, value_name = "N", default_value_t = CheckpointOptions::default().compress_above, help_heading = "Limits")]
+    compress_above: usize,
 
     /// The most incremental checkpoints on one full one.
-    #[arg(long, value_name = "N", help_heading = "Limits")]
-    max_deltas: Option<usize>,
+    #[arg(long, value_name = "N", default_value_t = CheckpointOptions::default().chain_length, help_heading = "Limits")]
+    max_deltas: usize,
 
     #[command(flatten)]
     common: Common,
@@ -63,8 +64,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result2 {
     let mut options = args.common.options();
-    options.compress_above = args.compress_above.unwrap_or(options.compress_above);
-    options.chain_length = args.max_deltas.unwrap_or(options.chain_length);
+    options.compress_above = args.compress_above;
+    options.chain_length = args.max_deltas;
     // What is given is read before the store is made.
     let given =
         args.state.as_deref().map(|path| input::text(path, args.common.max_bytes)).transpose()?;
