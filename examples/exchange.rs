@@ -131,7 +131,7 @@ pub(crate) fn main() -> Result<(), Failed> {
         }
         if [0, 100, 150].contains(&second) {
             // The breaker is asked first: who is down is left alone.
-            let id = RequestId::new(&format!("req_{second}"))?;
+            let id = RequestId::new(format!("req_{second}"))?;
             if let Err(refused) = breaker.handle(now, BreakerInput::Call(id.clone())) {
                 println!("{} hub: {id} is not made, {refused}", now.at);
                 continue;
