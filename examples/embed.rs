@@ -8,7 +8,7 @@ use coordination_protocol::route::{Pattern, RouteKey};
 use coordination_protocol::scalar::{AgentId, Phase, Span, TaskId, WorkflowId};
 use std::error::Error;
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     // Writing: the data is typed, so the line cannot be wrong.
     let event = Event::new(
         WorkflowId::new("wf_001")?,

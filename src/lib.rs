@@ -62,7 +62,7 @@
 //! | [`validate`] | all four levels of validation, and messages in Markdown and shell files |
 //! | [`transport`] | moving packets: the trait, an in-memory version, line framing |
 //! | [`storage`] | keeping state: key/value store and journal, as traits and in memory; views of states, dead letters, events |
-//! | [`machine`] | requests, answers, circuit breaker, greeting, presence: state machines without I/O |
+//! | [`machine`] | requests, answers, circuit breaker, greeting, presence, delivery, states in step, ballots: state machines without I/O |
 //! | [`version`] | negotiation, compatibility, deprecation, migration |
 //! | `schema` | JSON Schema 2020-12 of all that is written (feature `schema`) |
 //! | `checkpoint` | states kept, verified, restored, rolled back, pruned (feature `checkpoint`) |
@@ -83,6 +83,13 @@
 //! | `cli` | no | the `coord` program, with all of the above but `conformance` |
 //!
 //! The library alone builds with `--no-default-features`.
+//!
+//! # Where to start
+//!
+//! `examples/` has a program for each way to use it: `embed` writes, reads and routes events,
+//! `exchange` lets a requester and a responder talk over a transport behind a circuit breaker, and
+//! `state` keeps two copies of a state in step and makes a checkpoint. The [`machine`] module states
+//! the contract between a state machine and its host on one page.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "sqlite")]
@@ -123,4 +130,13 @@ pub use machine::Machine;
 pub use message::{Envelope, Message, MessageKind, MessageRef};
 pub use route::{Filter, Pattern, RouteKey, RouteTable};
 pub use scalar::{Instant, Now, Phase, ProtocolVersion, WorkflowId};
-pub use validate::{Checked, Validator};
+pub use storage::{Journal, Store};
+pub use transport::Transport;
+pub use validate::{Checked, Inbox, Validator};
+
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use adapter::sqlite::Sqlite;
+#[cfg(feature = "checkpoint")]
+#[cfg_attr(docsrs, doc(cfg(feature = "checkpoint")))]
+pub use checkpoint::Checkpoints;

@@ -247,12 +247,24 @@ impl<S: Store> Checkpoints<S> {
         workflow: &WorkflowId,
         id: &CheckpointId,
     ) -> Result<Entry, LoadError> {
-        let found = self.store.get(&place.entry(id)?).await?;
+        let found = self.stored(&place.entry(id)?).await?;
+        let found = found.map_err(|detail| Damage::new(id.clone(), detail))?;
         let entry = found.map(|found| entry::read(id, &found.value)).transpose()?;
         entry.filter(|entry| entry.stage != Stage::Pending).ok_or_else(|| LoadError::NotFound {
             workflow: workflow.clone(),
             checkpoint: id.clone(),
         })
+    }
+
+    /// A value, or what the store says of one that it finds damaged itself.
+    async fn stored(
+        &self,
+        key: &Key,
+    ) -> Result<Result<Option<storage::Entry>, String>, StorageError> {
+        match self.store.get(key).await {
+            Err(StorageError::Corrupt { detail }) => Ok(Err(detail)),
+            found => found.map(Ok),
+        }
     }
 
     /// What is stored of a part, verified and unpacked: its text, or its delta.
@@ -263,7 +275,8 @@ impl<S: Store> Checkpoints<S> {
         part: &StoredPart,
     ) -> Result<Json, LoadError> {
         let own = |detail: &str| Damage::new(id.clone(), detail).with_part(part.name.clone());
-        let found = self.store.get(&place.part(id, &part.name)?).await?;
+        let found = self.stored(&place.part(id, &part.name)?).await?;
+        let found = found.map_err(|detail| own(&detail))?;
         let found = found.ok_or_else(|| own("it is not there"))?;
         if Digest::of(&found.value) != part.stored_digest {
             return Err(own("its bytes are not those that were written").into());

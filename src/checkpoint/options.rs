@@ -8,7 +8,7 @@ use std::time::Duration;
 /// ```
 /// use coordination_protocol::checkpoint::CheckpointOptions;
 ///
-/// let options = CheckpointOptions::default().with_compress_above(64 << 10).with_chain(8, 1 << 20);
+/// let options = CheckpointOptions::new().with_compress_above(64 << 10).with_chain(8, 1 << 20);
 /// assert_eq!(options.chain_length, 8);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,11 @@ impl Default for CheckpointOptions {
 }
 
 impl CheckpointOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        CheckpointOptions::default()
+    }
+
     /// Sets from how many bytes on a part is compressed.
     pub const fn with_compress_above(mut self, bytes: usize) -> Self {
         self.compress_above = bytes;

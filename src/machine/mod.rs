@@ -58,17 +58,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Each has a module, whose page says what it guarantees and how its host works with it; the names are
+//! here, too.
+//!
 //! | machine | does |
 //! |---|---|
-//! | [`Requester`] | asks, waits, asks again, ends exactly once |
-//! | [`Responder`] | hands each request on once, replays its answer, refuses what is invalid |
-//! | [`Breaker`] | keeps calls away from what fails |
-//! | [`Handshake`] | agrees with a peer on a version |
-//! | [`Presence`] | shows that it is alive, and knows who else is |
-//! | [`StateSync`] | keeps the copies of a state in step: adopts, merges, asks for consensus |
-//! | [`Delivery`] | delivers what is published to subscribers, at least once |
-//! | [`Proposer`] | puts a state to the vote and commits what a quorum accepts |
-//! | [`Voter`] | votes for one state of a version at a time, and learns what was decided |
+//! | [`Requester`], [`request`] | asks, waits, asks again, ends exactly once |
+//! | [`Responder`], [`respond`] | hands each request on once, replays its answer, refuses what is invalid |
+//! | [`Breaker`], [`breaker`] | keeps calls away from what fails |
+//! | [`Handshake`], [`handshake`] | agrees with a peer on a version |
+//! | [`Presence`], [`presence`] | shows that it is alive, and knows who else is |
+//! | [`StateSync`], [`sync`] | keeps the copies of a state in step: adopts, merges, asks for consensus |
+//! | [`Delivery`], [`delivery`] | delivers what is published to subscribers, at least once |
+//! | [`Proposer`], [`ballot`] | puts a state to the vote and commits what a quorum accepts |
+//! | [`Voter`], [`ballot`] | votes for one state of a version at a time, and learns what was decided |
 //!
 //! What to do while a component is away is no machine but a value, [`Degradation`].
 //!
@@ -78,48 +81,57 @@
 //! never do anything.
 
 mod backoff;
-mod ballot;
-mod breaker;
-mod degrade;
-mod delivery;
+pub mod ballot;
+pub mod breaker;
+pub mod degrade;
+pub mod delivery;
 mod draws;
-mod handshake;
-mod presence;
-mod request;
-mod respond;
+pub mod handshake;
+pub mod presence;
+pub mod request;
+pub mod respond;
 mod settings;
-mod sync;
+pub mod sync;
 mod timers;
 mod window;
 
 pub use backoff::Backoff;
+#[doc(inline)]
 pub use ballot::{
     BallotEnd, BallotOptions, BallotRecord, BallotSlot, Commit, CountedVote, Electorate, Motion,
     ProposeInput, ProposeOutput, ProposeRefused, Proposer, Quorum, RecordError, StrayVote, Tally,
     VoteInput, VoteOutput, VoteRefused, Voter,
 };
+#[doc(inline)]
 pub use breaker::{Breaker, BreakerInput, BreakerOptions, BreakerOutput, BreakerRefused, Circuit};
+#[doc(inline)]
 pub use degrade::{Action, Degradation, Fallback, Role};
+#[doc(inline)]
 pub use delivery::{
     Delivered, Delivery, DeliveryInput, DeliveryOptions, DeliveryOutput, DeliveryRefused,
     QueueOptions,
 };
 pub use draws::Draws;
+#[doc(inline)]
 pub use handshake::{
     Handshake, HandshakeFailure, HandshakeInput, HandshakeOptions, HandshakeOutput,
     HandshakeRefused,
 };
+#[doc(inline)]
 pub use presence::{
     Presence, PresenceInput, PresenceOptions, PresenceOutput, PresenceRefused, Standing,
 };
+#[doc(inline)]
 pub use request::{
     Ask, Ending, RequestInput, RequestOptions, RequestOutput, RequestRefused, Requester, Stray,
 };
+#[doc(inline)]
 pub use respond::{
     Rejected, RespondInput, RespondOptions, RespondOutput, RespondProblem, RespondRefused,
     Responder, Ticket,
 };
 pub use settings::Settings;
+#[doc(inline)]
 pub use sync::{Adoption, StateSync, SyncInput, SyncOptions, SyncOutput, SyncRefused};
 pub use timers::Timers;
 

@@ -2,7 +2,8 @@
 
 use crate::machine::Draws;
 use std::fmt;
-use std::str::FromStr;
+use std::iter::Peekable;
+use std::str::{FromStr, SplitWhitespace};
 
 /// All that decides on a run: a seed, what is wanted of the nodes, and every fault.
 ///
@@ -291,33 +292,30 @@ impl PlanError {
     }
 }
 
-/// The words of one line, taken from the front.
-struct Words<'a>(Vec<&'a str>);
+/// The words of one line. Complaints show the beginning of a word, however long it is.
+struct Words<'a>(Peekable<SplitWhitespace<'a>>);
 
 impl<'a> Words<'a> {
     fn next(&mut self, what: &str) -> Result<&'a str, String> {
-        if self.0.is_empty() {
-            return Err(format!("{what} is missing"));
-        }
-        Ok(self.0.remove(0))
+        self.0.next().ok_or_else(|| format!("{what} is missing"))
     }
 
     /// A fixed word.
     fn word(&mut self, word: &str) -> Result<(), String> {
         match self.next(&format!("`{word}`"))? {
             found if found == word => Ok(()),
-            found => Err(format!("`{word}` is expected, not `{found}`")),
+            found => Err(format!("`{word}` is expected, not `{found:.40}`")),
         }
     }
 
     fn number<T: FromStr>(&mut self, what: &str) -> Result<T, String> {
         let text = self.next(what)?;
-        text.parse().map_err(|_| format!("`{text}` is no {what}"))
+        text.parse().map_err(|_| format!("`{text:.40}` is no {what}"))
     }
 
     fn seconds(&mut self) -> Result<u64, String> {
         let text = self.next("time")?;
-        seconds(text).ok_or_else(|| format!("`{text}` is no time such as 12.350s"))
+        seconds(text).ok_or_else(|| format!("`{text:.40}` is no time such as 12.350s"))
     }
 }
 
@@ -340,12 +338,12 @@ impl FromStr for Plan {
         let mut plan = Plan::new("", 0);
         for (index, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default();
-            let mut words = Words(line.split_whitespace().collect());
-            if words.0.is_empty() {
+            let mut words = Words(line.split_whitespace().peekable());
+            if words.0.peek().is_none() {
                 continue;
             }
-            let read = read(&mut plan, &mut words).and_then(|()| match words.0.first() {
-                Some(more) => Err(format!("`{more}` is too much")),
+            let read = read(&mut plan, &mut words).and_then(|()| match words.0.next() {
+                Some(more) => Err(format!("`{more:.40}` is too much")),
                 None => Ok(()),
             });
             read.map_err(|reason| PlanError { line: index + 1, reason })?;
@@ -406,7 +404,7 @@ fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
             let at = words.seconds()?;
             words.word("for")?;
             let down = words.seconds()?;
-            let wiped = !words.0.is_empty();
+            let wiped = words.0.peek().is_some();
             if wiped {
                 words.word("wiped")?;
             }
@@ -432,7 +430,7 @@ fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
             let by = words.next("time")?;
             let size = seconds(by.strip_prefix('-').unwrap_or(by))
                 .and_then(|size| i64::try_from(size).ok())
-                .ok_or_else(|| format!("`{by}` is no time such as -12.350s"))?;
+                .ok_or_else(|| format!("`{by:.40}` is no time such as -12.350s"))?;
             Ok(Fault::Shift { node, at, by: if by.starts_with('-') { -size } else { size } })
         }
         "lose" | "repeat" | "delay" => {
@@ -451,6 +449,6 @@ fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
             };
             Ok(Fault::Message { from, to, number, mishap })
         }
-        other => Err(format!("`{other}` begins no line of a plan")),
+        other => Err(format!("`{other:.40}` begins no line of a plan")),
     }
 }

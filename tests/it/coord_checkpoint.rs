@@ -233,7 +233,10 @@ fn every_failure_says_why() {
     assert_eq!(complaint(&["create", "--state", "-", "--kind", "daily"], "").0, 2);
     assert_eq!(complaint(&["prune", "--older-than", "soon"], "").0, 2);
     let (_, text) = complaint(&["create", "--state", "-", "--max-bytes", "50"], &state(1, 0));
-    assert_eq!(text, "coord: `workflow_state` is not usable: longer than the limit at byte 50\n");
+    assert_eq!(
+        text,
+        "coord: <stdin>: `workflow_state` is not usable: longer than the limit at byte 50\n"
+    );
     verb(
         &folder,
         &["create", "--state", "-", "--id", "ckpt_1"],
@@ -267,12 +270,32 @@ fn damage_is_found_and_named() {
         verb(&folder, &["restore", "ckpt_1"], ""),
         (1, String::new(), format!("coord: {told}\n"))
     );
+    // Damage that the store finds itself is no other, and hides no other.
+    verb(&folder, &["create", "--state", "-", "--id", "ckpt_2"], &state(2, 0));
+    let raw = rusqlite::Connection::open(folder.0.join("coord.sqlite")).unwrap();
+    let changed = raw.execute(
+        "UPDATE entry SET value = x'00' WHERE key = 'checkpoint-parts/wf_001/ckpt_2/workflow_state'",
+        [],
+    );
+    assert_eq!(changed, Ok(1));
+    drop(raw);
+    let second = "`workflow_state` of ckpt_2 is damaged: the value of \
+        `checkpoint-parts/wf_001/ckpt_2/workflow_state` does not match its checksum";
+    assert_eq!(
+        verb(&folder, &["verify"], ""),
+        (1, format!("damaged: {told}\ndamaged: {second}\n"), String::new())
+    );
+    assert_eq!(
+        verb(&folder, &["restore", "ckpt_2"], ""),
+        (1, String::new(), format!("coord: {second}\n"))
+    );
     let entry = Key::of(["checkpoints", "wf_001", "ckpt_1"]).unwrap();
     block_on(open(&folder).put(&entry, b"{}", Expect::Any)).unwrap();
     let (code, text, _) = verb(&folder, &["list"], "");
-    assert_eq!(
-        (code, text.as_str()),
-        (1, "damaged: the entry of ckpt_1 is damaged: it is not sealed\n")
+    assert_eq!(code, 1);
+    assert!(
+        text.ends_with("\ndamaged: the entry of ckpt_1 is damaged: it is not sealed\n"),
+        "{text}"
     );
 }
 

@@ -109,7 +109,7 @@ fn a_seed_that_breaks_a_law_is_shrunk() {
 #[test]
 fn what_cannot_be_read_is_said() {
     for (args, input, message) in [
-        (&["--plan", "-"][..], "seed x", "coord: -: line 1: `x` is no seed\n"),
+        (&["--plan", "-"][..], "seed x", "coord: <stdin>: line 1: `x` is no seed\n"),
         (
             &["--plan", "-"],
             "scenario requests",

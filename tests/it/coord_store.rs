@@ -243,7 +243,12 @@ fn check_and_backup_tell_what_they_did() {
     assert_eq!(dump(&open(&folder, "copy")), dump(&file));
     let again = run(&["store", "backup", &copy, "--root", &root], b"");
     assert_eq!(again.status.code(), Some(2));
-    assert!(err(&again).contains("there is a file already"), "{}", err(&again));
+    let told = format!("coord: cannot write {copy}: it is there already; name a new file\n");
+    assert_eq!(err(&again), told);
+    let nowhere = folder.path("nowhere/coord.sqlite");
+    let refused = run(&["store", "backup", &nowhere, "--root", &root], b"");
+    let told = format!("coord: cannot write {nowhere}: its folder is not there; make it first\n");
+    assert_eq!((refused.status.code(), err(&refused)), (Some(2), told));
 
     // Damage is a finding.
     drop(file);
@@ -253,7 +258,8 @@ fn check_and_backup_tell_what_they_did() {
     drop(raw);
     let damaged = run(&["store", "check", "--root", &root], b"");
     assert_eq!(damaged.status.code(), Some(1));
-    assert!(out(&damaged).starts_with("damaged: the store is damaged: the value of `k` "));
+    assert!(out(&damaged).starts_with("damaged: the value of `k` "), "{}", out(&damaged));
+    assert!(err(&damaged).starts_with("coord: go back to a backup"), "{}", err(&damaged));
     let export = run(&["store", "export", "--root", &root], b"");
     assert_eq!(export.status.code(), Some(2));
     assert!(err(&export).contains("the value of `k` does not match its checksum"));

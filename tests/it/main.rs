@@ -18,14 +18,20 @@ mod coord;
 mod coord_checkpoint;
 #[cfg(feature = "cli")]
 mod coord_documents;
+#[cfg(all(feature = "cli", unix))]
+mod coord_help;
+#[cfg(feature = "cli")]
 mod coord_simulate;
 #[cfg(feature = "cli")]
 mod coord_state;
+#[cfg(feature = "cli")]
+mod coord_state_put;
 #[cfg(feature = "cli")]
 mod coord_store;
 #[cfg(feature = "cli")]
 mod coord_version;
 mod events;
+mod examples;
 mod filter;
 mod fresh;
 mod fuzz_corpus;

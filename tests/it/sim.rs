@@ -589,6 +589,10 @@ fn what_is_no_plan_is_refused() {
         ("scenario", "line 1: name is missing"),
         ("scenario x y", "line 1: `y` is too much"),
         ("seed -1", "line 1: `-1` is no seed"),
+        (
+            "mixmixmixmixmixmixmixmixmixmixmixmixmixmix 3",
+            "line 1: `mixmixmixmixmixmixmixmixmixmixmixmixmixm` begins no line of a plan",
+        ),
         ("latency 1s until 2s", "line 1: `to` is expected, not `until`"),
         ("latency 1s", "line 1: `to` is missing"),
         ("rates lost many", "line 1: `many` is no rate"),

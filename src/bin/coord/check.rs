@@ -26,6 +26,7 @@ Examples:
 A record is an event line, a JSON message (on one line or many), or an element of an array of
 messages. In Markdown and shell files, the messages in fenced blocks, here-documents and quoted
 arguments are checked where they stand. What an input holds is told by its content.
+
 Exit status: 0 if no record is invalid, 1 if one is, 2 for usage and I/O errors.")]
 pub(crate) struct Args {
     /// Files to check; `-` or none reads standard input.

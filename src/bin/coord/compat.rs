@@ -15,7 +15,9 @@ A row is a reader, a column a writer:
   all           the reader knows everything that can be written
   keeps-rest    it reads what it knows and keeps the rest
   down-level    the writer has to write in the reader's version (coord migrate does)
-  incompatible  another major version")]
+  incompatible  another major version
+
+Exit status: 0.")]
 pub(crate) struct Args {
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Markdown)]

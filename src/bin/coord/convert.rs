@@ -17,7 +17,9 @@ Examples:
 
 Standard error tells what a deviating record deviates in, and what of an envelope has no room in an
 event line. Nothing is written for an invalid record, or for a message that is no event and should
-become a line.")]
+become a line.
+
+Exit status: 0 if all records were converted, 1 if some were not, 2 for usage and I/O errors.")]
 pub(crate) struct Args {
     /// Files to convert; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]

@@ -17,6 +17,7 @@ Examples:
 A calendar is {\"notices\":[{\"subject\":{\"event_type\":\"...\"},\"since\":\"1.1.0\",
 \"announced\":\"2025-01-15\",\"sunset\":\"2025-06-01\",\"replacement\":\"...\"}]}; a subject is also
 {\"message\":...}, {\"field\":...}, {\"word\":...,\"of\":...} or {\"version\":...}.
+
 Exit status: 0 if nothing has ended, 1 if something has, 2 for a bad calendar or date.")]
 pub(crate) struct Args {
     /// The day to look from, in UTC; today if left out.

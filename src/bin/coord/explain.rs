@@ -8,9 +8,13 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  coord explain single-quotes\n  coord explain PHASE_COMPLETED\n  coord explain"
-)]
+#[command(after_help = "\
+Examples:
+  coord explain single-quotes
+  coord explain PHASE_COMPLETED
+  coord explain
+
+Exit status: 0 if it was explained, 2 if the name is not known.")]
 pub(crate) struct Args {
     /// A finding code or an event type; lists the codes if left out.
     #[arg(value_name = "CODE|TYPE")]

@@ -13,6 +13,11 @@ use std::io::{self, BufWriter, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord filter test '/retry_count >= 3' events.log
+
+Exit status: 0 fine, 1 something was found, 2 usage or I/O error; each verb says more.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,

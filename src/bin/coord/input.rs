@@ -17,11 +17,16 @@ pub(crate) struct Input {
 const LONG: u64 = 32 << 20;
 const BUFFER: usize = 256 << 10;
 
+/// What messages call a path.
+pub(crate) fn name(path: &str) -> &str {
+    if path == "-" { "<stdin>" } else { path }
+}
+
 /// Opens a path; `-` is standard input.
 pub(crate) fn open(path: &str) -> Result<Input, Failure> {
     if path == "-" {
         let reader = Box::new(BufReader::with_capacity(BUFFER, io::stdin()));
-        return Ok(Input { name: "<stdin>".to_owned(), reader });
+        return Ok(Input { name: name(path).to_owned(), reader });
     }
     let failed = |error: io::Error| Failure(format!("cannot read {path}: {error}"));
     let file = File::open(Path::new(path)).map_err(failed)?;
@@ -43,6 +48,21 @@ pub(crate) fn reader(file: File, from: u64, length: u64) -> Box<dyn BufRead> {
         return Box::new(BufReader::with_capacity(BUFFER, Watched { file, bar }));
     }
     Box::new(BufReader::with_capacity(BUFFER, file))
+}
+
+/// Reads a whole text. One that is longer than `most` bytes is cut behind the byte that shows it.
+pub(crate) fn text(path: &str, most: usize) -> Result<String, Failure> {
+    let input = open(path)?;
+    let mut bytes = Vec::new();
+    let limit = (most as u64).saturating_add(1);
+    let failed =
+        |error: &dyn std::fmt::Display| Failure(format!("cannot read {}: {error}", input.name));
+    input.reader.take(limit).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    if bytes.len() > most {
+        // The cut may be in the middle of a character.
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| failed(&error))
 }
 
 /// All inputs of a verb: the paths, or standard input if there are none.

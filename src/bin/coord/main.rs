@@ -25,6 +25,7 @@ mod sign;
 mod simulate;
 mod source;
 mod state;
+mod state_put;
 mod state_show;
 mod store;
 
@@ -60,6 +61,8 @@ Examples:
   coord route explain '*.failed'         which events does this pattern select?
   coord filter test '/retry_count >= 3'  which of these events does this filter accept?
   coord negotiate current 1.0.0          which version do two sides speak?
+  coord state put state.json             keep the first state of a workflow
+  coord store check                      is everything that is kept sound?
   coord checkpoint list                  which states of workflows are kept?
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
   coord state merge base.json ours.json theirs.json
@@ -107,7 +110,7 @@ enum Verb {
     Store(store::Args),
     /// Print the completion script of a shell.
     #[command(
-        after_help = "Example:\n  coord completions bash > ~/.local/share/bash-completion/completions/coord"
+        after_help = "Example:\n  coord completions bash > ~/.local/share/bash-completion/completions/coord\n\nExit status: 0."
     )]
     Completions {
         /// The shell.

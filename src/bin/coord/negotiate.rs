@@ -16,6 +16,7 @@ Examples:
 A side is `current` (this program), the text form
   RANGES[,reads=RANGES][,floor=VERSION][,capabilities=NAME+NAME]
 with ranges like 1.0.0..=1.1.0 joined by `+`, or its JSON form (a `hello` body), given or in @FILE.
+
 Exit status: 0 if the sides agree, 1 if they do not, 2 if a side cannot be read.")]
 pub(crate) struct Args {
     /// What one side supports.

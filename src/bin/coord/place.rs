@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use coordination_protocol::adapter::sqlite::{FILE_NAME, Sqlite, SqliteOptions};
+use coordination_protocol::storage::StorageError;
 use std::path::{Path, PathBuf};
 
 /// The root, as verbs take it.
@@ -31,8 +32,16 @@ impl Place {
     }
 
     fn open_with(&self, options: &SqliteOptions) -> Result<Sqlite, Failure> {
-        Sqlite::open_in(&self.root, options)
-            .map_err(|error| Failure(format!("{}: {error}", self.file().display())))
+        Sqlite::open_in(&self.root, options).map_err(|error| {
+            let mut message = error.to_string();
+            if matches!(error, StorageError::Busy { .. }) {
+                message = format!("{}: {message}", self.file().display());
+            }
+            if message.contains("readonly") {
+                message.push_str("; the file and its folder must be writable, also for reading");
+            }
+            Failure(message)
+        })
     }
 
     /// The file of the store.

@@ -12,7 +12,9 @@ use std::io::Write as _;
 Examples:
   coord registry
   coord registry TASK_FAILED
-  coord registry --format json --protocol 1.0.0")]
+  coord registry --format json --protocol 1.0.0
+
+Exit status: 0 if it was listed, 2 if the type is not known.")]
 pub(crate) struct Args {
     /// One event type; all if left out.
     name: Option<String>,

@@ -11,6 +11,12 @@ use serde::Serialize;
 use std::io::{self, BufRead, Write};
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord route match 'TASK_FAILED.>' < events.log    which of these events does this pattern select?
+  coord route explain '*.failed'                    and which events in general?
+
+Exit status: 0 fine, 1 something was found, 2 usage or I/O error; each verb says more.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -41,6 +47,7 @@ Examples:
   coord route match 'TASK_FAILED.>' < events.log
 
 Keys are `scope.workflow.word`, `TYPE.workflow.phase`, or event lines; one a line on standard input.
+
 Exit status: 0 if a key matches, 1 if none does, 2 for a bad pattern or key.")]
     Match {
         /// The pattern.

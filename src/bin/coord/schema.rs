@@ -13,7 +13,9 @@ Examples:
   coord schema envelope > envelope.json
   coord schema allocation_request
   coord schema TASK_FAILED              the data of an event
-  coord schema envelope --protocol 1.0.0")]
+  coord schema envelope --protocol 1.0.0
+
+Exit status: 0 if it was printed, 2 if the name is not known.")]
 pub(crate) struct Args {
     /// A document, `envelope`, `event`, `registry`, or an event type; lists the names if left out.
     name: Option<String>,

@@ -20,7 +20,9 @@ Example:
   coord sign --id hub-2026 --seed hub.seed message.json | coord verify --keys keys.json
 
 The seed file is the secret; it is readable by its owner only and is never overwritten. Standard
-output is a key file for readers; join the lists of several by hand.")]
+output is a key file for readers; join the lists of several by hand.
+
+Exit status: 0 if the key was made, 2 if not.")]
 pub(crate) struct Keygen {
     /// The name of the key.
     #[arg(long, value_name = "KEY")]
@@ -42,7 +44,9 @@ Examples:
   coord convert --to json events.log | coord sign --id hub-2026 --seed hub.seed
 
 One signed message a line. Nothing is written for a record that is invalid, or is an event line,
-which has no room for a signature.")]
+which has no room for a signature.
+
+Exit status: 0 if all were signed, 1 if some were not, 2 for usage and I/O errors.")]
 pub(crate) struct Sign {
     /// Messages to sign; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
@@ -65,7 +69,8 @@ pub(crate) struct Sign {
 Example:
   coord verify --keys keys.json messages.jsonl
 
-Exit status: 0 if every message is signed by its source with a valid key, 1 if one is not.")]
+Exit status: 0 if every message is signed by its source with a valid key, 1 if one is not,
+2 for usage and I/O errors.")]
 pub(crate) struct Verify {
     /// Messages to verify; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]

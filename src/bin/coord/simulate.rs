@@ -1,6 +1,6 @@
 //! `coord simulate`
 
-use crate::{Failure, Outcome, Result2};
+use crate::{Failure, Outcome, Result2, input};
 use clap::ValueEnum;
 use coordination_protocol::scalar::{Span, nearest};
 use coordination_protocol::sim::{self, Conditions, Event, Failed, Plan, Scenario, Stats};
@@ -21,6 +21,7 @@ Examples:
 
 Rates are per thousand messages. Each seed draws its own figures up to the given ones; the defaults
 are the scenario's. The first seed that breaks a law is shrunk, and its plan printed.
+
 Exit status: 0 if all laws hold, 1 if one breaks, 2 if the scenario or the plan cannot be read.")]
 pub(crate) struct Args {
     /// The scenario; all are listed without one.
@@ -186,14 +187,16 @@ fn list(format: Format) -> Result2 {
     Ok(Outcome::Fine)
 }
 
+/// The most bytes of a plan.
+const PLAN_BYTES: usize = 16 << 20;
+
 fn read_plan(path: &str) -> Result<Plan, Failure> {
-    let text = if path == "-" {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(path)
-    };
-    let text = text.map_err(|error| Failure(format!("cannot read {path}: {error}")))?;
-    text.parse().map_err(|error| Failure(format!("{path}: {error}")))
+    let name = input::name(path);
+    let text = input::text(path, PLAN_BYTES)?;
+    if text.len() > PLAN_BYTES {
+        return Err(Failure(format!("cannot read {name}: more than {PLAN_BYTES} bytes")));
+    }
+    text.parse().map_err(|error| Failure(format!("{name}: {error}")))
 }
 
 /// Runs one plan as it is.

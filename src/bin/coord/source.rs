@@ -52,6 +52,13 @@ enum Place<'a> {
     Snippet(&'a LineIndex<'a>, &'a [u8], &'a Snippet<'a>),
 }
 
+impl<'a> Item<'a> {
+    /// A record that is all of its source.
+    pub(crate) fn whole(outcome: Outcome<'a>, bytes: &'a [u8]) -> Self {
+        Item { outcome, bytes, place: Place::Record(1, bytes, 0) }
+    }
+}
+
 impl Item<'_> {
     /// Line and column of a byte of the record, from 1.
     pub(crate) fn position(&self, offset: usize) -> (u64, u64) {

@@ -1,20 +1,27 @@
 //! `coord state`
 
-use crate::input::open;
-use crate::{Failure, Outcome, Result2, state_show};
+use crate::{Failure, Outcome, Result2, input, state_put, state_show};
 use clap::{Subcommand, ValueEnum};
 use coordination_protocol::event::Codec;
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::{Json, Limits};
 use coordination_protocol::merge::{
-    Change, Conflict, Policy, Relation, Row, Rule, STATE_ROWS, Strategy, diff, merge, merge_json,
-    relation,
+    Change, Conflict, MergeError, Policy, Relation, Row, Rule, STATE_ROWS, Strategy, diff, merge,
+    merge_json, relation,
 };
 use coordination_protocol::message::{Envelope, Header, Message, MessageKind, WorkflowState, peek};
 use serde::Serialize;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord state put state.json                      keep the first state of a workflow
+  coord state put next.json --replaces 1          and the next one, unless somebody was faster
+  coord state show workflow_123
+  coord state merge base.json ours.json theirs.json -o merged.json
+
+Exit status: 0 fine, 1 something was found, 2 usage or I/O error; each verb says more.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -22,6 +29,8 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Put a state into the store, in the place of the version that it was made from.
+    Put(state_put::Put),
     /// Show the states of workflows as the store has them.
     Show(state_show::Show),
     /// Merge two versions of a state, or of any JSON document, by what both started from.
@@ -140,7 +149,9 @@ struct DiffArgs {
 #[command(after_help = "\
 Examples:
   coord state policy
-  coord state policy --format json > rows.json    to be changed, for `coord state merge --policy`")]
+  coord state policy --format json > rows.json    to be changed, for `coord state merge --policy`
+
+Exit status: 0.")]
 struct PolicyArgs {
     /// How to print; JSON is the form of policy files.
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -153,6 +164,7 @@ fn strategy(text: &str) -> Result<Strategy, String> {
 
 pub(crate) fn run(args: &Args) -> Result2 {
     match &args.verb {
+        Verb::Put(args) => state_put::run(args),
         Verb::Show(args) => state_show::run(args),
         Verb::Merge(args) => merged(args),
         Verb::Diff(args) => differences(args),
@@ -164,16 +176,15 @@ fn failure(error: impl std::fmt::Display) -> Failure {
     Failure(error.to_string())
 }
 
-/// Reads a whole document.
-fn read(path: &str, limits: &Limits) -> Result<String, Failure> {
-    let input = open(path)?;
-    let mut bytes = Vec::new();
-    let failed =
-        |error: &dyn std::fmt::Display| Failure(format!("cannot read {}: {error}", input.name));
-    // One byte more than the limit tells that there is more.
-    let most = (limits.bytes as u64).saturating_add(1);
-    input.reader.take(most).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-    String::from_utf8(bytes).map_err(|error| failed(&error))
+/// An error with the name of the file that it is about.
+fn of_side<const N: usize>(error: &MergeError, sides: [&str; N], paths: [&str; N]) -> Failure {
+    let path = sides.iter().zip(paths).find(|(side, _)| **side == error.side);
+    Failure(
+        path.map_or_else(
+            || error.to_string(),
+            |(_, path)| format!("{}: {error}", input::name(path)),
+        ),
+    )
 }
 
 /// The documents as states, if all of them are `workflow_state` messages.
@@ -188,7 +199,8 @@ fn states<const N: usize>(
     let codec = Codec::new(Mode::Interop).with_limits(*limits);
     let mut states = Vec::new();
     for (path, text) in paths.iter().zip(texts) {
-        let failed = |error: &dyn std::fmt::Display| Failure(format!("{path}: {error}"));
+        let failed =
+            |error: &dyn std::fmt::Display| Failure(format!("{}: {error}", input::name(path)));
         let message = codec.parse_message(text).map_err(|error| failed(&error))?;
         let Envelope { header, message, .. } = message.decode().map_err(|error| failed(&error))?;
         if let Message::WorkflowState(state) = message {
@@ -239,17 +251,23 @@ fn combine(args: &MergeArgs) -> Result<(Json, Vec<Conflict>), Failure> {
     if paths.iter().filter(|path| **path == "-").count() > 1 {
         return Err(Failure("only one document can be read from standard input".to_owned()));
     }
-    let texts = [read(paths[0], &limits)?, read(paths[1], &limits)?, read(paths[2], &limits)?];
+    let texts = [
+        input::text(paths[0], limits.bytes)?,
+        input::text(paths[1], limits.bytes)?,
+        input::text(paths[2], limits.bytes)?,
+    ];
     let states = states(paths, &texts, &limits)?;
     let mut policy = if states.is_some() { Policy::state() } else { Policy::empty() };
     if let Some(path) = &args.policy {
-        let rows = Policy::rows_from_json(&read(path, &limits)?, &limits);
-        policy = policy.with_rows(rows.map_err(|error| Failure(format!("{path}: {error}")))?);
+        let rows = Policy::rows_from_json(&input::text(path, limits.bytes)?, &limits);
+        policy = policy
+            .with_rows(rows.map_err(|error| Failure(format!("{}: {error}", input::name(path))))?);
     }
     let policy = policy.with_strategy(args.strategy).with_clock(&args.clock).map_err(failure)?;
     let Some([base, ours, theirs]) = states else {
         let [base, ours, theirs] = &texts;
-        let merged = merge_json(base, ours, theirs, &policy, &limits).map_err(failure)?;
+        let merged = merge_json(base, ours, theirs, &policy, &limits)
+            .map_err(|error| of_side(&error, ["base", "ours", "theirs"], paths))?;
         return Ok((merged.value, merged.conflicts));
     };
     if [&base.0, &ours.0, &theirs.0].iter().any(|header| **header != Header::new()) {
@@ -296,10 +314,11 @@ fn differences(args: &DiffArgs) -> Result2 {
     if paths == ["-", "-"] {
         return Err(Failure("only one document can be read from standard input".to_owned()));
     }
-    let texts = [read(paths[0], &limits)?, read(paths[1], &limits)?];
+    let texts = [input::text(paths[0], limits.bytes)?, input::text(paths[1], limits.bytes)?];
     let related: Option<Relation> =
         states(paths, &texts, &limits)?.map(|[before, after]| relation(&before.1, &after.1));
-    let changes = diff(&texts[0], &texts[1], &limits).map_err(failure)?;
+    let changes = diff(&texts[0], &texts[1], &limits)
+        .map_err(|error| of_side(&error, ["before", "after"], paths))?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     match args.format {
         Format::Json => {

@@ -6,8 +6,8 @@ use clap::ValueEnum;
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::message::WorkflowState;
 use coordination_protocol::scalar::WorkflowId;
-use coordination_protocol::storage::block_on;
 use coordination_protocol::storage::view::{States, StoredState, ViewError};
+use coordination_protocol::storage::{StorageError, block_on};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 
@@ -16,7 +16,8 @@ use std::io::{self, BufWriter, Write};
 Examples:
   coord state show                          the latest state of every workflow
   coord state show workflow_123
-  coord state show workflow_123 --state-version 14 --format json
+  coord state show workflow_123 --format json
+  coord state show workflow_123 --state-version 14 --format records > base.json
 
 Exit status: 0 if there is something to show, 1 if there is no such state or one is damaged, 2 if
 the store cannot be opened.")]
@@ -40,6 +41,8 @@ pub(crate) struct Show {
 enum Format {
     /// For people.
     Human,
+    /// The messages as they were put, for other verbs.
+    Records,
     /// One JSON object a line and state: digest, kept versions, state.
     Json,
 }
@@ -63,7 +66,7 @@ pub(crate) fn run(args: &Show) -> Result2 {
         None => all(args, &states),
     };
     match shown {
-        Err(Stop::View(error @ ViewError::Storage(_))) => Err(Failure(error.to_string())),
+        Err(Stop::View(error)) if is_failure(&error) => Err(Failure(error.to_string())),
         Err(Stop::View(error)) => {
             writeln!(anstream::stderr(), "coord: {error}")?;
             Ok(Outcome::Found)
@@ -71,6 +74,11 @@ pub(crate) fn run(args: &Show) -> Result2 {
         Err(Stop::Failed(failure)) => Err(failure),
         Ok(outcome) => Ok(outcome),
     }
+}
+
+/// Whether the store could not be used. Damage is a finding, whoever finds it.
+pub(crate) fn is_failure(error: &ViewError) -> bool {
+    matches!(error, ViewError::Storage(error) if !matches!(error, StorageError::Corrupt { .. }))
 }
 
 enum Stop {
@@ -109,6 +117,7 @@ fn all(args: &Show, states: &States<Sqlite>) -> Result<Outcome, Stop> {
         for stored in &page {
             match args.format {
                 Format::Json => json(&mut out, stored, None)?,
+                Format::Records => writeln!(out, "{}", stored.text)?,
                 Format::Human => {
                     let StoredState { state, .. } = stored;
                     let id = state.workflow_id.as_str();
@@ -164,6 +173,7 @@ fn one(args: &Show, states: &States<Sqlite>, workflow: &WorkflowId) -> Result<Ou
     let mut out = BufWriter::new(io::stdout());
     match args.format {
         Format::Json => json(&mut out, &stored, Some(versions))?,
+        Format::Records => writeln!(out, "{}", stored.text)?,
         Format::Human => {
             let state = &stored.state;
             writeln!(out, "{workflow}  version {}{}", stored.version(), phase(state))?;

@@ -49,7 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What a subscriber wants of what its pattern selects.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Interest {
     subscriber: ComponentId,
     group: Option<SmolStr>,
@@ -111,7 +111,7 @@ type Receivers = BTreeMap<ComponentId, Vec<SmolStr>>;
 /// assert_eq!(delivery.deadline(), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Delivery {
     options: DeliveryOptions,
     draws: Draws,

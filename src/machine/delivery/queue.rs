@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A message that is not acknowledged.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
     #[serde(with = "super::shared")]
     pub(super) parcel: Arc<Parcel>,
@@ -35,7 +35,7 @@ pub(super) enum State {
 }
 
 /// The messages of one order key.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Lane {
     waiting: BTreeSet<u64>,
     /// How many are under way or resting: as long as there are any, the others wait.
@@ -47,7 +47,7 @@ struct Lane {
     counted: usize,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Queue {
     pub(super) options: QueueOptions,
     /// The number of the last message.

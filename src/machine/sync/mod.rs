@@ -22,8 +22,21 @@
 //! hinder it.
 //!
 //! Each state that is sent says how far all agree:
-//! [`agreement`](crate::merge::agreement) computes `synchronization_confidence` and
+//! [`agreement`] computes `synchronization_confidence` and
 //! `conflict_detected` of what is known of the peers.
+//!
+//! An [`Inbox`](crate::validate::Inbox) that remembers what came refuses forks and older versions in
+//! strict mode. They are what this machine settles, so let them through:
+//!
+//! ```
+//! use coordination_protocol::validate::{Inbox, Validator};
+//! use coordination_protocol::{Code, Mode};
+//!
+//! let validator = Validator::new(Mode::Strict)
+//!     .without_code(Code::StateFork)
+//!     .without_code(Code::StaleVersion);
+//! let inbox = Inbox::new(validator);
+//! ```
 //!
 //! All replicas that merge the same two states with the same policy get the same result: which of them
 //! counts as ours follows from the states, by the later timestamp, not from where it is merged. Give
@@ -159,7 +172,8 @@ impl StateSync {
         self
     }
 
-    /// The current state.
+    /// The current state. Copies that are in step have equal
+    /// [`content_digest`](crate::merge::content_digest)s; the metadata is each replica's own.
     pub fn state(&self) -> Option<&WorkflowState> {
         self.current.as_ref().map(|version| &version.state)
     }

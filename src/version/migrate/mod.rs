@@ -1,21 +1,5 @@
 //! Rewriting a record of one version in another, and telling what that costs (specification,
 //! Migration Support).
-//!
-//! A record is an event line or a JSON document. A [`Step`] leads from one version to a
-//! neighbouring one; a [`Migrator`] composes steps along the shortest path. Text that no step
-//! touches keeps its spelling byte for byte.
-//!
-//! Nothing is lost silently. What a version has no word for is a [`Loss`] with its JSON pointer.
-//! The law: **if there are no losses, migrating back gives the original.** That is why going up
-//! may lose something, too: a name that was free in 1.0.0 has a fixed meaning in 1.1.0.
-//!
-//! | loss | happens to | allowed |
-//! |---|---|---|
-//! | optional | header keys, fields: left out | always |
-//! | required | event types, messages: the whole record is dropped | if the caller says so |
-//!
-//! [`Adapter`]s read dialects that are met in the field and write protocol 1.1.0. They are used
-//! only when named, lead one way, and list what they changed.
 
 mod adapter;
 mod edit;

@@ -295,6 +295,35 @@ fn sent_states_say_how_far_all_agree() {
     assert_eq!(relations, [Some(behind), Some(Relation::Duplicate), None]);
 }
 
+#[test]
+fn forks_of_others_pass_the_checks_that_the_module_names() {
+    use coordination_protocol::{Code, Inbox, Mode, Validator};
+    let strict = Validator::new(Mode::Strict);
+    let passing = strict.clone().without_code(Code::StateFork).without_code(Code::StaleVersion);
+    let message = |source: &str, state: &WorkflowState| {
+        let body = serde_json::to_string(state).unwrap();
+        format!(r#"{{"source":"{source}","workflow_state":{body}}}"#)
+    };
+    let states = [("a", state(2, "x=2", now(1))), ("b", state(2, "y=3", now(2)))];
+    let stale = ("b", state(1, "y=1", now(0)));
+    for (validator, admitted) in [(strict, 1), (passing, 3)] {
+        let mut inbox = Inbox::new(validator);
+        let mut machine = fresh("hub", 1);
+        let mut count = 0;
+        for (source, state) in states.iter().chain([&stale]) {
+            machine.handle(now(3), SyncInput::Join(name(source))).unwrap();
+            let text = message(source, state);
+            if let Ok(checked) = inbox.take(text.as_bytes(), now(3).wall, None) {
+                machine.handle(now(3), SyncInput::Received(Box::new(checked))).unwrap();
+                count += 1;
+            }
+        }
+        assert_eq!(count, admitted);
+        let told = wishes(&mut machine).join("\n");
+        assert_eq!(told.contains("ask for consensus on v3 with b"), admitted == 3, "{told}");
+    }
+}
+
 /// Components with a copy each over a network that loses, doubles, delays and parts.
 struct World {
     rng: Rng,

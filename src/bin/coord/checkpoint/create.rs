@@ -1,14 +1,13 @@
 //! `coord checkpoint create`
 
 use super::{Common, Format, failed, files, now, random, show};
-use crate::input::open;
-use crate::{Failure, Outcome, Result2};
-use coordination_protocol::checkpoint::{CreateError, NewCheckpoint, Parts};
+use crate::{Failure, Outcome, Result2, input};
+use coordination_protocol::checkpoint::{CheckpointOptions, CreateError, NewCheckpoint, Parts};
 use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId};
 use coordination_protocol::storage::block_on;
 use coordination_protocol::storage::view::States;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -16,13 +15,15 @@ use std::path::PathBuf;
 Examples:
   coord checkpoint create --workflow wf_001
   coord checkpoint create --state state.json --files src Cargo.toml --kind phase_complete
-  coord status | coord checkpoint create --state - --kind incremental --trigger automatic
+  my-command | coord checkpoint create --state - --kind incremental --trigger automatic
 
 Without --state, the current state in the store is taken. Only the digests of files are kept.
+
 Exit status: 0 if it was made, 1 if the state is not sound, 2 for usage and I/O errors.")]
+#[command(group(clap::ArgGroup::new("what").args(["workflow", "state"]).required(true).multiple(true)))]
 pub(super) struct Args {
     /// The workflow; that of the state if left out.
-    #[arg(long, value_name = "WORKFLOW", required_unless_present = "state")]
+    #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<WorkflowId>,
 
     /// A file with the state, as a message or its body; `-` is standard input.
@@ -50,12 +51,12 @@ pub(super) struct Args {
     id: Option<CheckpointId>,
 
     /// Compress parts of more bytes than this.
-    #[arg(long, value_name = "N", help_heading = "Limits")]
-    compress_above: Option<usize>,
+    #[arg(long, value_name = "N", default_value_t = CheckpointOptions::default().compress_above, help_heading = "Limits")]
+    compress_above: usize,
 
     /// The most incremental checkpoints on one full one.
-    #[arg(long, value_name = "N", help_heading = "Limits")]
-    max_deltas: Option<usize>,
+    #[arg(long, value_name = "N", default_value_t = CheckpointOptions::default().chain_length, help_heading = "Limits")]
+    max_deltas: usize,
 
     #[command(flatten)]
     common: Common,
@@ -63,12 +64,18 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result2 {
     let mut options = args.common.options();
-    options.compress_above = args.compress_above.unwrap_or(options.compress_above);
-    options.chain_length = args.max_deltas.unwrap_or(options.chain_length);
+    options.compress_above = args.compress_above;
+    options.chain_length = args.max_deltas;
     // What is given is read before the store is made.
-    let given = args.state.as_deref().map(|path| read(path, args.common.max_bytes)).transpose()?;
+    let given =
+        args.state.as_deref().map(|path| input::text(path, args.common.max_bytes)).transpose()?;
     let parse = |text: &str| Parts::parse_with(text, &options);
-    let mut parts = given.as_deref().map(parse).transpose().map_err(failed)?;
+    let mut parts = match (&args.state, &given) {
+        (Some(path), Some(text)) => {
+            Some(parse(text).map_err(|error| Failure(format!("{}: {error}", input::name(path))))?)
+        }
+        _ => None,
+    };
     let files = files::digests(&args.files, args.common.place.root())?;
     let store = match &parts {
         Some(_) => args.common.place.open("checkpoint create")?,
@@ -115,17 +122,4 @@ pub(super) fn run(args: &Args) -> Result2 {
         }
         Err(error) => Err(failed(error)),
     }
-}
-
-/// A state, of at most so many bytes and one that shows that there are more.
-fn read(path: &str, max_bytes: usize) -> Result<String, Failure> {
-    let input = open(path)?;
-    let mut text = String::new();
-    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
-    input
-        .reader
-        .take(limit)
-        .read_to_string(&mut text)
-        .map_err(|error| Failure(format!("cannot read {}: {error}", input.name)))?;
-    Ok(text)
 }

@@ -53,6 +53,7 @@ Examples:
 A checkpoint goes if it is beyond the count or beyond the age. The newest one stays in any case, and
 a full one stays while an incremental one that stays needs it. What interrupted runs left behind
 goes, too.
+
 Exit status: 0, 2 if the store cannot be read or written.")]
 pub(super) struct Prune {
     /// Only those of a workflow.

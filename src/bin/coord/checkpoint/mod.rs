@@ -18,6 +18,13 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord checkpoint create --workflow wf_001   keep the state that the store has
+  coord checkpoint list
+  coord checkpoint restore ckpt_789           put it back as it was
+
+Exit status: 0 fine, 1 something was found, 2 usage or I/O error; each verb says more.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,

@@ -26,6 +26,7 @@ Examples:
 The checkpoint is verified first, and the state before is kept in a checkpoint of its own. Files are
 not restored, for a checkpoint has only their digests; with --files, those that differ are listed.
 A current state that cannot be read is not replaced: see what it is, or restore to --output.
+
 Exit status: 0 if the state was put back, 1 if the checkpoint is damaged, 2 for everything else; the
 state is as it was then, unless the message says otherwise.")]
 pub(super) struct Restore {
@@ -45,6 +46,7 @@ Examples:
   coord checkpoint rollback ckpt_789 --mode selective --agents agent_001 --tasks task_789
 
 Unlike after a restore, the state's version counts on, so that nobody takes it for an old one.
+
 Exit status: as of `coord checkpoint restore`.")]
 pub(super) struct Rollback {
     /// The checkpoint.

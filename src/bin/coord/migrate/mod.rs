@@ -31,6 +31,7 @@ With --store, the states, registrations, grants, dead letters and events in the 
 in one transaction: all of them, or none. Other values stay as they are. An event that is dropped
 leaves an empty record, so that the others keep their positions.
 Adapters: event-names, flat-envelope, error-reports.
+
 Exit status: 0 if all records were migrated, 1 if some were not, 2 for usage and I/O errors.")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Args {

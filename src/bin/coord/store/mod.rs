@@ -14,6 +14,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord store check                       is everything in the store sound?
+  coord store backup coord-backup.sqlite
+  coord store export store.jsonl
+
+Exit status: 0 fine, 1 something was found, 2 usage or I/O error; each verb says more.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -83,6 +90,7 @@ fn check(args: &Check) -> Result2 {
     waiting.finish_and_clear();
     let mut out = io::stdout().lock();
     for problem in &report.problems {
+        let problem = problem.strip_prefix("the store is damaged: ").unwrap_or(problem);
         writeln!(out, "damaged: {problem}")?;
     }
     let (entries, records) = (report.entries, report.records);
@@ -91,11 +99,24 @@ fn check(args: &Check) -> Result2 {
         "{}: {entries} values and {records} records are sound",
         args.place.file().display()
     )?;
+    if !report.problems.is_empty() {
+        writeln!(
+            anstream::stderr(),
+            "coord: go back to a backup, or look with `coord checkpoint verify` for states that are sound"
+        )?;
+    }
     Ok(if report.problems.is_empty() { Outcome::Fine } else { Outcome::Found })
 }
 
 fn backup(args: &Backup) -> Result2 {
     let file = args.place.open_existing("store backup")?;
+    let cannot = |why: &str| Failure(format!("cannot write {}: {why}", args.to.display()));
+    if args.to.exists() {
+        return Err(cannot("it is there already; name a new file"));
+    }
+    if args.to.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(cannot("its folder is not there; make it first"));
+    }
     let waiting = spinner(file.path(), "copying");
     block_on(file.backup(&args.to))?;
     waiting.finish_and_clear();

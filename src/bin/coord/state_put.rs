@@ -1,0 +1,176 @@
+//! `coord state put`
+
+use crate::place::Place;
+use crate::source::Item;
+use crate::state_show::is_failure;
+use crate::{Failure, Outcome, Result2, input, show};
+use clap::ValueEnum;
+use coordination_protocol::adapter::sqlite::Sqlite;
+use coordination_protocol::event::Codec;
+use coordination_protocol::finding::{Mode, Verdict};
+use coordination_protocol::message::{Message, MessageKind};
+use coordination_protocol::storage::view::{LIMITS, States, StoredState, ViewError, replace};
+use coordination_protocol::storage::{Expect, StorageError, Store, block_on};
+use coordination_protocol::validate::{Context, Validator};
+use serde::Serialize;
+use std::io::{self, Write};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord state put state.json                     the first state of its workflow
+  coord state put state.json --replaces 14
+  my-command | coord state put --replaces 14 --format json
+
+The input is one workflow_state message. It is checked like by `coord check`, and kept as it is
+written. Its state_version has to be higher than the one that it replaces. If somebody else was
+faster, nothing is written: look at what is there, merge, and put the result.
+
+Exit status: 0 if it was put, 1 if it is invalid or another version is there, 2 for usage and I/O
+errors.")]
+pub(crate) struct Put {
+    /// The file with the state; `-` or none reads standard input.
+    #[arg(value_name = "FILE|-")]
+    from: Option<String>,
+
+    /// The version that the state was made from; without it, the workflow must have no state yet.
+    #[arg(long, value_name = "N")]
+    replaces: Option<u64>,
+
+    /// Put it in the place of a state that cannot be read any more; of no other.
+    #[arg(long, conflicts_with = "replaces")]
+    over_damage: bool,
+
+    /// Read as writers must write, or as readers must accept.
+    #[arg(long, value_parser = crate::mode, default_value = "interop", value_name = "strict|interop")]
+    mode: Mode,
+
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// One JSON object: workflow, versions, digest.
+    Json,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    workflow_id: &'a str,
+    state_version: u64,
+    replaced: Option<u64>,
+    digest: &'a str,
+}
+
+pub(crate) fn run(args: &Put) -> Result2 {
+    let path = args.from.as_deref().unwrap_or("-");
+    let text = input::text(path, LIMITS.bytes)?;
+    // A store keeps the message, not the line break behind it.
+    let text = text.trim_end();
+    if !is_sound(path, text, args.mode)? {
+        return Ok(Outcome::Found);
+    }
+    // What replaces a state needs a store that has one.
+    let store = if args.replaces.is_some() || args.over_damage {
+        args.place.open_existing("state put")?
+    } else {
+        args.place.open("state put")?
+    };
+    let states = States::new(store.clone());
+    let put = match block_on(states.put(text, args.replaces)) {
+        Err(ViewError::Damaged { .. } | ViewError::Storage(StorageError::Corrupt { .. }))
+            if args.over_damage =>
+        {
+            over_damage(&store, &states, text)
+        }
+        put => put,
+    };
+    match put {
+        Ok(stored) => print(args, &stored),
+        Err(error) if is_failure(&error) => Err(Failure(error.to_string())),
+        Err(error) => {
+            writeln!(anstream::stderr(), "coord: {error}{}", advice(&error))?;
+            Ok(Outcome::Found)
+        }
+    }
+}
+
+/// Writes a state whatever stands there, for that was damaged a moment ago.
+fn over_damage(
+    store: &Sqlite,
+    states: &States<Sqlite>,
+    text: &str,
+) -> Result<StoredState, ViewError> {
+    let refused = |reason| ViewError::Refused { kind: MessageKind::WorkflowState, reason };
+    let codec = Codec::new(Mode::Interop).with_limits(LIMITS);
+    let parsed = codec.parse_message(text).map_err(|error| refused(error.to_string()))?;
+    let message = parsed.decode().map_err(|error| refused(error.to_string()))?.message;
+    let Message::WorkflowState(state) = message else {
+        return Err(refused(format!("it is a message of kind {}", message.kind())));
+    };
+    let workflow = state.workflow_id;
+    let key = States::key(&workflow)?;
+    let value = replace(&key, None, text)?;
+    block_on(store.put(&key, &value, Expect::Any))?;
+    let stored = block_on(states.get(&workflow))?;
+    stored.ok_or(ViewError::Contended { key, attempts: 1 })
+}
+
+/// Draws what is wrong with a state as `coord check` does, and tells whether it can be kept.
+fn is_sound(path: &str, text: &str, mode: Mode) -> Result<bool, Failure> {
+    let validator = Validator::from(Codec::new(mode).with_limits(LIMITS));
+    let outcome = validator.check(text, &Context::new());
+    let accepted = outcome.is_accepted();
+    if outcome.report.verdict() != Verdict::Valid {
+        let item = Item::whole(outcome, text.as_bytes());
+        write!(anstream::stderr(), "{}", show::record(input::name(path), &item, false))?;
+    }
+    Ok(accepted)
+}
+
+/// What to do about a refusal.
+fn advice(error: &ViewError) -> String {
+    match error {
+        ViewError::Version { found: Some(found), .. } => {
+            format!("; merge with what is there, and put that with --replaces {found}")
+        }
+        ViewError::Version { found: None, .. } => "; leave --replaces out".to_owned(),
+        ViewError::NotNewer { .. } => "; raise state_version".to_owned(),
+        ViewError::Contended { .. } => "; try again".to_owned(),
+        ViewError::Refused { .. } => "; see `coord schema workflow_state`".to_owned(),
+        ViewError::Damaged { .. } | ViewError::Storage(_) => {
+            "; put one that is sound with --over-damage, or go back to a backup".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+fn print(args: &Put, stored: &StoredState) -> Result2 {
+    let (workflow, version) = (stored.state.workflow_id.as_str(), stored.version());
+    let mut out = io::stdout().lock();
+    match args.format {
+        Format::Human => {
+            let instead =
+                args.replaces.map_or_else(String::new, |old| format!(" in the place of {old}"));
+            writeln!(out, "{workflow}  version {version}{instead}")?;
+        }
+        Format::Json => {
+            let row = Row {
+                workflow_id: workflow,
+                state_version: version,
+                replaced: args.replaces,
+                digest: stored.digest.as_str(),
+            };
+            let row = serde_json::to_string(&row).map_err(|error| Failure(error.to_string()))?;
+            writeln!(out, "{row}")?;
+        }
+    }
+    Ok(Outcome::Fine)
+}
