@@ -195,8 +195,6 @@ crate::message::reports! {
     BreakerRefused, Dependency, Unavailable, "retry", "Wait until the circuit lets a call through.";
     HandshakeRefused, Execution, Conflict, "correct_and_retry", "Hand on greetings of the one peer only.";
     PresenceRefused, Execution, Conflict, "register", "Register the component first.";
-    ProposeRefused, State, Conflict, "correct_and_retry", "Propose under a fresh identifier to voters that can decide, and hand on what belongs to the ballot only.";
-    VoteRefused, State, Conflict, "correct_and_retry", "Hand on proposals that can be voted on, and vote once on each.";
     RecordError, State, Corruption, "restore_backup", "Keep what is stored for analysis, and restore the decision from a backup.";
 }
 

@@ -39,6 +39,25 @@
 //! Versions are independent: whether version 16 may be proposed before 15 is decided is for the
 //! voters to judge.
 //!
+//! # What it relies on
+//!
+//! * **The store** compares and sets as one step, and loses nothing. A version whose key is lost can
+//!   be decided again; voters that remember the first decision report the second
+//!   ([`VoteRefused::TwoDecisions`]).
+//! * **One machine continues a snapshot, the latest.** Of two proposers restored from one, one can
+//!   commit what the other calls expired; two such voters can accept two states. What is committed
+//!   is still one state. A host that cannot rule this out stores snapshots by compare-and-set on the
+//!   revision that it restored: then the second machine cannot persist, and says nothing that binds.
+//! * **`Persisted` is of this run.** What the store answers may come late, also after `Restarted`;
+//!   a `Persisted` of before it must not be handed in.
+//! * **An identifier is used once.** Votes name a proposal by its identifier alone, so late votes
+//!   would count for another proposal of that name.
+//! * **The electorate is the proposer's word.** Proposals of one version may have different ones,
+//!   whose quorums share no voter: then two are approved, and the store commits one of them.
+//! * **Clocks** decide only how long a vote binds. A voter whose wall clock is ahead is free before
+//!   the proposer stops counting; one whose clock is behind is bound for longer, at most for
+//!   [`BallotOptions::longest`].
+//!
 //! # Stored before it is sent
 //!
 //! A vote that a restart forgets could be cast twice. So nothing that binds leaves a machine before

@@ -3,8 +3,10 @@
 use super::quorum::{Electorate, Quorum};
 use super::record::{BallotRecord, BallotSlot, Commit, RecordError, Tally};
 use crate::json::{CanonicalError, Json};
-use crate::message::{Envelope, Message, MessageKind};
-use crate::scalar::{Ballot, BallotOutcome, ComponentId, Now, ProposalId};
+use crate::message::{Envelope, IntoReport, Message, MessageKind, Problem};
+use crate::scalar::{
+    Ballot, BallotOutcome, ComponentId, ErrorCategory, ErrorType, Now, ProposalId,
+};
 use crate::storage::{Entry, KeyError, StorageError};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
@@ -192,6 +194,29 @@ pub enum ProposeRefused {
         /// What is wrong.
         error: RecordError,
     },
+}
+
+impl IntoReport for ProposeRefused {
+    fn problem(&self) -> Problem {
+        let (category, error_type, strategy, advice) = match self {
+            ProposeRefused::BadRecord { error, .. } => {
+                return Problem { message: self.to_string(), ..error.problem() };
+            }
+            ProposeRefused::Busy(_) => (
+                ErrorCategory::Resource,
+                ErrorType::LimitExceeded,
+                "retry",
+                "Propose again when open ballots have ended.",
+            ),
+            _ => (
+                ErrorCategory::State,
+                ErrorType::Conflict,
+                "correct_and_retry",
+                "Propose under a fresh identifier to voters that can decide, and hand on what belongs to the ballot only.",
+            ),
+        };
+        Problem::new(category, error_type, self.to_string()).with_suggestion(strategy, advice)
+    }
 }
 
 /// How a ballot ended for its proposer.

@@ -297,7 +297,8 @@ impl Proposer {
 
     /// Wishes again what may not have been done.
     fn again(&mut self, now: Now, id: &ProposalId) {
-        let Some(Open { state: State::Settling(settling), .. }) = self.open.get(id) else { return };
+        let Some(open) = self.open.get(id) else { return };
+        let State::Settling(settling) = &open.state else { return self.ask(now, id) };
         let step = match settling.step {
             Step::Persist => Step::Persist,
             // Whether it was written is not known: the store says.
@@ -335,9 +336,8 @@ impl Proposer {
     ) -> Result<(), ProposeRefused> {
         let Some(open) = self.open.get(&id) else { return self.stale(id) };
         let step = match &open.state {
-            State::Settling(Settling { failure: None, step, .. }) if *step != Step::Persist => {
-                *step
-            }
+            // While it is persisted again after a restart, a write of before may be answered.
+            State::Settling(Settling { failure: None, step, .. }) => *step,
             _ => return Err(ProposeRefused::NothingToCommit(id)),
         };
         match result {

@@ -5,6 +5,7 @@ use crate::message::{Decision, Proposal};
 use crate::scalar::{Ballot, BallotOutcome, ComponentId, Count, Digest, WorkflowId};
 use crate::storage::{Entry, Expect, Key, KeyError, StorageError, Store};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// One version of a workflow's state: what a ballot decides on.
@@ -134,7 +135,7 @@ impl BallotRecord {
     ///
     /// # Errors
     /// [`RecordError`] if this is no decision of that version, its state is not that of its digest,
-    /// or too few accepted it.
+    /// a voter is counted twice, or too few accepted it.
     pub fn read(slot: &BallotSlot, bytes: &[u8]) -> Result<Self, RecordError> {
         let record: BallotRecord = serde_json::from_slice(bytes)
             .map_err(|error| RecordError::Unreadable(error.to_string()))?;
@@ -142,7 +143,11 @@ impl BallotRecord {
             return Err(RecordError::OtherVersion(record.slot()));
         }
         check_digest(&record.proposal)?;
-        if !record.tally().carried() {
+        let mut voters = BTreeSet::new();
+        if let Some(vote) = record.votes.iter().find(|vote| !voters.insert(&vote.voter)) {
+            return Err(RecordError::CountedTwice(vote.voter.clone()));
+        }
+        if record.needed == 0 || !record.tally().carried() {
             return Err(RecordError::NotCarried(record.tally()));
         }
         Ok(record)
@@ -216,6 +221,9 @@ pub enum RecordError {
     /// The digest is that of another state.
     #[error("the digest is not that of the proposed state")]
     DigestDiffers,
+    /// A voter's vote is counted more than once.
+    #[error("the vote of `{0}` is counted twice")]
+    CountedTwice(ComponentId),
     /// Too few accepted it.
     #[error("too few accepted this decision: {0}")]
     NotCarried(Tally),

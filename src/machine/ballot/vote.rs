@@ -2,8 +2,8 @@
 
 use super::propose::said;
 use super::record::{BallotRecord, BallotSlot, RecordError};
-use crate::message::{Envelope, MessageKind, Proposal};
-use crate::scalar::{Ballot, BallotOutcome, ComponentId, ProposalId};
+use crate::message::{Envelope, IntoReport, MessageKind, Problem, Proposal};
+use crate::scalar::{Ballot, BallotOutcome, ComponentId, ErrorCategory, ErrorType, ProposalId};
 use crate::storage::{Entry, KeyError, StorageError};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,45 @@ pub enum VoteRefused {
         /// What is wrong.
         error: RecordError,
     },
+    /// A version has two decisions: the store lost the first one, or somebody lies.
+    #[error("{slot} is decided by `{known}`, but another state by `{other}`")]
+    TwoDecisions {
+        /// The version.
+        slot: BallotSlot,
+        /// The proposal whose decision was learned first, which is kept.
+        known: ProposalId,
+        /// The proposal that brings another state.
+        other: ProposalId,
+    },
+}
+
+impl IntoReport for VoteRefused {
+    fn problem(&self) -> Problem {
+        let (category, error_type, strategy, advice) = match self {
+            VoteRefused::BadRecord { error, .. } => {
+                return Problem { message: self.to_string(), ..error.problem() };
+            }
+            VoteRefused::TwoDecisions { .. } => (
+                ErrorCategory::State,
+                ErrorType::Corruption,
+                "restore_backup",
+                "Compare the store with a backup, and find out who wrote or announced the second decision.",
+            ),
+            VoteRefused::Full(_) => (
+                ErrorCategory::Resource,
+                ErrorType::LimitExceeded,
+                "retry",
+                "Propose again when open ballots have ended.",
+            ),
+            _ => (
+                ErrorCategory::State,
+                ErrorType::Conflict,
+                "correct_and_retry",
+                "Hand on proposals that can be voted on, and vote once on each.",
+            ),
+        };
+        Problem::new(category, error_type, self.to_string()).with_suggestion(strategy, advice)
+    }
 }
 
 /// What a [`Voter`](super::Voter) wishes. `Display` is one line for logs.

@@ -75,6 +75,19 @@ impl Seen {
     }
 }
 
+/// Two decisions of a version are of one state.
+fn agree(slot: &BallotSlot, known: &Decision, other: &Decision) -> Result<(), VoteRefused> {
+    let differ = known.digest.as_ref().zip(other.digest.as_ref()).is_some_and(|(a, b)| a != b);
+    if differ {
+        return Err(VoteRefused::TwoDecisions {
+            slot: slot.clone(),
+            known: known.proposal_id.clone(),
+            other: other.proposal_id.clone(),
+        });
+    }
+    Ok(())
+}
+
 /// Votes on proposals and learns decisions; see [the module](super) for an example.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Voter {
@@ -312,10 +325,13 @@ impl Voter {
                 let slot = BallotSlot::new(workflow.clone(), version.get());
                 slot.key()?;
                 // An announcement says where to look; the store says what is true.
-                if self.decided.get(&slot).is_none() {
-                    self.look(now, slot);
+                match self.decided.get(&slot) {
+                    Some(known) => agree(&slot, known, decision),
+                    None => {
+                        self.look(now, slot);
+                        Ok(())
+                    }
                 }
-                Ok(())
             }
             BallotOutcome::Rejected | BallotOutcome::Expired => {
                 let unknown = || VoteRefused::NotBefore(id.clone());
@@ -366,11 +382,12 @@ impl Voter {
         result: &Result<Option<Entry>, StorageError>,
     ) -> Result<(), VoteRefused> {
         if let Ok(Some(entry)) = result {
-            if self.decided.get(&slot).is_none() {
-                let record = BallotRecord::read(&slot, &entry.value)
-                    .map_err(|error| VoteRefused::BadRecord { slot: slot.clone(), error })?;
-                self.learn(slot, record);
+            let record = BallotRecord::read(&slot, &entry.value)
+                .map_err(|error| VoteRefused::BadRecord { slot: slot.clone(), error })?;
+            if let Some(known) = self.decided.get(&slot) {
+                return agree(&slot, known, &record.decision());
             }
+            self.learn(slot, record);
             return Ok(());
         }
         let Some(version) = self.versions.get_mut(&slot) else { return Ok(()) };

@@ -1,5 +1,6 @@
 //! Ballots: their messages, records and commands for transcripts.
 
+mod adversary;
 mod laws;
 mod refusals;
 mod schedules;

@@ -9,7 +9,7 @@ use coordination_protocol::machine::{
     ProposeRefused, Proposer, Quorum, RecordError, VoteInput, VoteRefused, Voter,
 };
 use coordination_protocol::message::{IntoReport, Occurrence};
-use coordination_protocol::scalar::{Ballot, ErrorId, WorkflowId};
+use coordination_protocol::scalar::{Ballot, ErrorId, ErrorType, WorkflowId};
 use coordination_protocol::{Checked, Envelope};
 use std::time::Duration;
 
@@ -200,6 +200,14 @@ fn records() {
         read(good.replace(r#""needed":2"#, r#""needed":3"#)).unwrap_err().to_string(),
         "too few accepted this decision: accepted=2 rejected=0 needed=3"
     );
+    assert_eq!(
+        read(good.replace(r#""voter":"b""#, r#""voter":"a""#)).unwrap_err().to_string(),
+        "the vote of `a` is counted twice"
+    );
+    assert_eq!(
+        read(good.replace(r#""needed":2"#, r#""needed":0"#)).unwrap_err().to_string(),
+        "too few accepted this decision: accepted=2 rejected=0 needed=0"
+    );
     assert_eq!(read(good.replace(r#"{"is":"x"}"#, "0")).unwrap_err(), RecordError::DigestDiffers);
     assert_eq!(read(good.replace("sha256:", "md5:")).unwrap_err(), RecordError::NoDigest);
     // It is announced as it is stored, and the announcement is a valid message.
@@ -213,11 +221,29 @@ fn records() {
 fn refusals_become_reports() {
     let occurrence =
         Occurrence::new(ErrorId::new("err_1").unwrap(), WorkflowId::global(), now(0).timestamp());
-    let errors: [&dyn IntoReport; 3] =
-        [&ProposeRefused::Busy(3), &VoteRefused::Full(3), &RecordError::NoDigest];
-    for error in errors {
+    let (slot, error) = (slot(16), RecordError::NoDigest);
+    let of_proposer = ProposeRefused::BadRecord { slot: slot.clone(), error: error.clone() };
+    let of_voter = VoteRefused::BadRecord { slot: slot.clone(), error };
+    let (known, other) = (proposal_id("prop_1"), proposal_id("prop_2"));
+    let two = VoteRefused::TwoDecisions { slot, known, other };
+    let errors: [(&dyn IntoReport, &str); 8] = [
+        (&ProposeRefused::Busy(3), "limit_exceeded"),
+        (&ProposeRefused::NothingToPersist(3), "conflict"),
+        (&VoteRefused::Full(3), "limit_exceeded"),
+        (&VoteRefused::NothingToPersist(3), "conflict"),
+        (&RecordError::NoDigest, "corruption"),
+        (&of_proposer, "corruption"),
+        (&of_voter, "corruption"),
+        (&two, "corruption"),
+    ];
+    for (error, class) in errors {
         let report = error.to_report(&occurrence);
+        assert_eq!(report.classification.error_type.as_ref().map(ErrorType::as_str), Some(class));
         let suggestions = report.recovery_suggestions.unwrap();
         assert!(suggestions[0].description.as_ref().is_some_and(|text| text.ends_with('.')));
     }
+    assert_eq!(
+        of_proposer.problem().message,
+        "the store holds no decision of wf_001 version 16: the proposal has no digest that can be read"
+    );
 }
