@@ -125,4 +125,16 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(output.status.code(), Some(2));
     let output = run(&["simulate", "--scenario", "request", "--latency", "90d"], b"");
     assert!(err(&output).contains("the time is too long"), "{}", err(&output));
+    for (args, message) in [
+        (&["--seeds", "3"][..], "--scenario <NAME>"),
+        (&["--lost", "3"], "--scenario <NAME>"),
+        (&["--transcript"], "coord: --transcript needs a --scenario or a --plan\n"),
+        (&["--plan", "x", "--lost", "3"], "cannot be used with"),
+        (&["--scenario", "request", "--seeds", "0"], "0 is not in 1.."),
+        (&["--scenario", "request", "--lost", "1001"], "1001 is not in 0..=1000"),
+    ] {
+        let output = run(&[&["simulate"], args].concat(), b"");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(err(&output).contains(message), "{args:?}: {}", err(&output));
+    }
 }

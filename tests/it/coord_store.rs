@@ -102,6 +102,9 @@ fn a_damaged_or_cut_export_is_told_with_its_line() {
         assert_eq!(output.status.code(), Some(1), "{}", err(&output));
         assert_eq!(err(&output), format!("coord: <stdin>:{message}; nothing was taken in\n"));
     };
+    refused(b"nonsense\n", "1: this is no line of an export, or it is damaged");
+    refused(b"", "1: the export is cut: its last line is missing");
+    assert!(!folder.0.join("new").exists(), "what is no export makes no store");
     refused(lines[..7].concat().as_bytes(), "8: the export is cut: its last line is missing");
     refused(&exported[..lines[..4].concat().len() + 9], "5: the line is cut");
     refused(text.trim_end().as_bytes(), "11: the line is cut");

@@ -29,15 +29,15 @@ pub(crate) struct Args {
     scenario: Option<String>,
 
     /// The first seed.
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", requires = "scenario")]
     seed: u64,
 
     /// How many seeds, one after another.
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", requires = "scenario", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
 
     /// Replays the plan of a file, `-` for standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "seed", "seeds"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "seed", "seeds", "Faults"])]
     plan: Option<String>,
 
     /// Prints what happens, one line each; for one seed.
@@ -57,43 +57,43 @@ pub(crate) struct Args {
 #[command(next_help_heading = "Conditions")]
 struct Faults {
     /// The longest usual time of a message on its way.
-    #[arg(long, value_name = "SPAN", value_parser = millis)]
+    #[arg(long, value_name = "SPAN", requires = "scenario", value_parser = millis)]
     latency: Option<u64>,
 
     /// How many messages are lost at most.
-    #[arg(long, alias = "loss", value_name = "RATE")]
+    #[arg(long, alias = "loss", value_name = "RATE", requires = "scenario", value_parser = rate())]
     lost: Option<u32>,
 
     /// How many arrive twice at most.
-    #[arg(long, alias = "duplicate", value_name = "RATE")]
+    #[arg(long, alias = "duplicate", value_name = "RATE", requires = "scenario", value_parser = rate())]
     repeated: Option<u32>,
 
     /// How many come late at most.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", requires = "scenario", value_parser = rate())]
     late: Option<u32>,
 
     /// How much later they come at most.
-    #[arg(long, value_name = "SPAN", value_parser = millis)]
+    #[arg(long, value_name = "SPAN", requires = "scenario", value_parser = millis)]
     late_by: Option<u64>,
 
     /// The most crashes.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "scenario")]
     crashes: Option<u32>,
 
     /// How many crashes, per thousand, lose the disk.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", requires = "scenario", value_parser = rate())]
     wiped: Option<u32>,
 
     /// The most cuts of the network.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "scenario")]
     cuts: Option<u32>,
 
     /// The most jumps of wall clocks.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "scenario")]
     shifts: Option<u32>,
 
     /// How many times something is wanted of the nodes.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "scenario")]
     acts: Option<u32>,
 }
 
@@ -104,6 +104,11 @@ enum Format {
     /// An object a line: the transcript's `{"line":...}`, then one with `scenario`, `stats` and, if a
     /// law broke, `failed`.
     Json,
+}
+
+/// A rate per thousand.
+fn rate() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(0..=1_000)
 }
 
 fn millis(text: &str) -> Result<u64, String> {
@@ -139,7 +144,12 @@ pub(crate) fn run(args: &Args) -> Result2 {
         let plan = read_plan(path)?;
         return replay(args, find(&plan.scenario)?.as_ref(), &plan);
     }
-    let Some(name) = &args.scenario else { return list(args.format) };
+    let Some(name) = &args.scenario else {
+        if args.transcript {
+            return Err(Failure("--transcript needs a --scenario or a --plan".to_owned()));
+        }
+        return list(args.format);
+    };
     let scenario = find(name)?;
     let conditions = args.faults.over(scenario.conditions());
     if args.transcript {

@@ -64,20 +64,33 @@ impl From<LoadError> for Stop {
 
 pub(super) fn run(args: &Args) -> Result2 {
     let input = input::open(args.from.as_deref().unwrap_or("-"))?;
-    let file = args.place.open("store import")?;
     let how = if args.merge { Load::Merge } else { Load::Restore };
-    let lines =
-        Lines { input, limit: args.max_bytes, chain: Chain::new(), line: Vec::new(), ended: false };
+    let mut lines =
+        Lines { input, limit: args.max_bytes, chain: Chain::new(), line: Vec::new(), ended: false }
+            .peekable();
+    // What does not begin like an export makes no store.
+    if lines.peek().is_some_and(Result::is_err)
+        && let Some(Err(stop)) = lines.next()
+    {
+        return stopped(stop);
+    }
+    let file = args.place.open("store import")?;
     match file.load(how, lines) {
         Ok(done) => {
             writeln!(io::stdout(), "{}: {}", args.place.file().display(), sentence(&done))?;
             Ok(Outcome::Fine)
         }
-        Err(Stop::Found(message)) => {
+        Err(stop) => stopped(stop),
+    }
+}
+
+fn stopped(stop: Stop) -> Result2 {
+    match stop {
+        Stop::Found(message) => {
             writeln!(anstream::stderr(), "coord: {message}; nothing was taken in")?;
             Ok(Outcome::Found)
         }
-        Err(Stop::Failed(failure)) => Err(failure),
+        Stop::Failed(failure) => Err(failure),
     }
 }
 
