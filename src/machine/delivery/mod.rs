@@ -165,7 +165,9 @@ impl Delivery {
             });
             self.out.push_back(DeliveryOutput::Deliver { to: name.clone(), gap, batch });
         }
-        self.timers.set((name.clone(), Due::Batch), queue.next(now));
+        if queue.options.patience().is_some() {
+            self.timers.set((name.clone(), Due::Batch), queue.next(now));
+        }
     }
 
     /// Tells a subscriber of what it lost, as often as it is told anything.

@@ -145,16 +145,13 @@ impl StateSync {
             }
             return;
         }
-        match ours.relation(merged.number(), merged.digest.as_ref()) {
+        if ours.relation(merged.number(), merged.digest.as_ref()) == Relation::Duplicate {
             // Ours has everything already. Say so, so that the peer can take it.
-            Relation::Duplicate => {
-                self.current = Some(merged);
-                self.forget_forks();
-            }
-            _ => {
-                let how = if decided { Adoption::Decided } else { Adoption::Merged };
-                self.consider(now, merged, how, from);
-            }
+            self.current = Some(merged);
+            self.forget_forks();
+        } else {
+            let how = if decided { Adoption::Decided } else { Adoption::Merged };
+            self.consider(now, merged, how, from);
         }
     }
 
