@@ -12,11 +12,22 @@
 //! | a deregistration | gone |
 //!
 //! The nth heartbeat is missing when n intervals and the [grace](PresenceOptions::grace) are over. Of
-//! what a component says of itself and what its silence says, the worse counts. A heartbeat that is
-//! older than one that was heard changes nothing, so repeated messages keep nobody alive; a component
-//! that starts to count anew registers first.
+//! what a component says of itself and what its silence says, the worse counts.
+//!
+//! Messages may come late, or again. What is older than what was heard changes nothing, so repeated
+//! messages keep nobody alive, end nobody's registration and register nobody who has left. What is
+//! older is told by the sender's clock: the timestamps of the body, or else of the header. Only a
+//! heartbeat with a higher number counts whatever its timestamp, as a sign of life, for clocks are set
+//! back; what it says of the component counts if it is not older. A component that starts to count anew
+//! registers first.
+//!
+//! A registration is sent once, and nobody acknowledges it. If it is lost, what follows is refused with
+//! [`NotRegistered`](PresenceRefused::NotRegistered). A host that knows the component then
+//! [expects](PresenceInput::Expect) it, so that the next heartbeat counts, and may ask for the
+//! registration.
 
 use super::settings::{at_least, from_settings};
+use super::window::Window;
 use super::{Draws, Machine, Settings, Timers};
 use crate::message::{
     ComponentRegistration, Deregistration, Envelope, Header, HealthStatus, Heartbeat, Message,
@@ -44,7 +55,8 @@ pub struct PresenceOptions {
     pub degraded: u32,
     /// How many missing heartbeats make a component unhealthy. Default 3.
     pub unhealthy: u32,
-    /// The most components that are watched. Default 1000.
+    /// The most components that are watched, and the most that are remembered to have left. Default
+    /// 1000.
     pub most: usize,
 }
 
@@ -203,7 +215,8 @@ pub struct Standing {
     /// What it last said of itself.
     said: Option<HealthState>,
     sequence: Option<u64>,
-    /// The time of its last message, by its own clock.
+    /// The time of its registration and that of what it last said since, by its own clock.
+    registered: Option<i64>,
     sent: Option<i64>,
 }
 
@@ -215,8 +228,20 @@ impl Standing {
             registration: None,
             said: None,
             sequence: None,
+            registered: None,
             sent: None,
         }
+    }
+
+    /// Whether what it last said was sent before what has this time. It may say something as soon as it
+    /// registers.
+    fn is_before(&self, sent: Option<i64>) -> bool {
+        sent.is_some() && self.sent < sent && self.registered <= sent
+    }
+
+    /// Whether its last message was sent after one of this time.
+    fn is_after(&self, sent: Option<i64>) -> bool {
+        sent.is_some() && self.sent.max(self.registered) > sent
     }
 
     /// How it is, by its silence and its own word.
@@ -281,6 +306,8 @@ pub struct Presence {
     own: Own,
     #[serde(with = "super::pairs")]
     others: BTreeMap<ComponentId, Standing>,
+    /// Who left, and when by its own clock.
+    left: Window<ComponentId, i64>,
     timers: Timers<ComponentId>,
     out: VecDeque<PresenceOutput>,
 }
@@ -294,6 +321,7 @@ impl Presence {
             draws: Draws::new(seed),
             own: Own::Away,
             others: BTreeMap::new(),
+            left: Window::new(),
             timers: Timers::new(),
             out: VecDeque::new(),
         }
@@ -407,55 +435,83 @@ impl Presence {
     }
 
     fn received(&mut self, now: Now, envelope: &Envelope) -> Result<(), PresenceRefused> {
+        let sent = |body: Option<&Timestamp>| {
+            body.or(envelope.header.timestamp.as_ref()).and_then(Timestamp::unix_millis)
+        };
         match &envelope.message {
             Message::ComponentRegistration(registration) => {
-                let component = registration.component_id.clone();
-                if !self.others.contains_key(&component) {
-                    self.room()?;
-                }
-                let new = !self.others.contains_key(&component);
-                let standing = self.others.entry(component.clone()).or_insert_with(Standing::new);
-                let from = (!new).then(|| standing.state.clone());
-                // It may have started anew: what it said before counts no more.
-                *standing = Standing {
-                    heard: Some(now.at),
-                    registration: Some(registration.clone()),
-                    state: HealthState::Healthy,
-                    ..Standing::new()
-                };
-                self.timers.set(component.clone(), standing.next(&self.options, now.at));
-                self.changed(component, from, Some(HealthState::Healthy));
+                self.registered(now, registration, sent(None))
             }
             Message::Heartbeat(beat) => {
                 let standing = self.known(&beat.component_id)?;
                 let sequence = beat.sequence.as_ref().map(Count::get);
-                let sent = beat.timestamp.as_ref().and_then(Timestamp::unix_millis);
-                let old = |new: Option<u64>, last: Option<u64>| new.is_some() && new <= last;
-                let newer = sent.is_some() && sent > standing.sent;
-                if old(sequence, standing.sequence) && !newer {
+                let sent = sent(beat.timestamp.as_ref());
+                let counts_on =
+                    sequence > standing.sequence || sequence.is_none() && sent.is_none();
+                if !counts_on && !standing.is_before(sent) {
                     return Ok(());
                 }
                 standing.sequence = sequence.or(standing.sequence);
-                self.heard(now, &beat.component_id, beat.status.as_ref(), sent);
+                let status = beat.status.as_ref().filter(|_| !standing.is_after(sent));
+                self.heard(now, &beat.component_id, status, sent);
+                Ok(())
             }
             Message::HealthStatus(status) => {
                 let standing = self.known(&status.component_id)?;
-                let sent = status.timestamp.as_ref().and_then(Timestamp::unix_millis);
-                if sent.is_some() && sent <= standing.sent {
-                    return Ok(());
+                let sent = sent(status.timestamp.as_ref());
+                if sent.is_none() || standing.is_before(sent) {
+                    self.heard(now, &status.component_id, Some(&status.status), sent);
                 }
-                self.heard(now, &status.component_id, Some(&status.status), sent);
+                Ok(())
             }
             Message::Deregistration(leaving) => {
                 let component = &leaving.component_id;
-                let Some(standing) = self.others.remove(component) else {
-                    return Err(PresenceRefused::NotRegistered(component.clone()));
-                };
-                self.timers.set(component.clone(), None);
-                self.changed(component.clone(), Some(standing.state), None);
+                let sent = sent(leaving.timestamp.as_ref());
+                if self.known(component)?.is_after(sent) {
+                    return Ok(());
+                }
+                if let Some(sent) = sent {
+                    self.left.put(component.clone(), sent, None, self.options.most);
+                }
+                if let Some(standing) = self.others.remove(component) {
+                    self.timers.set(component.clone(), None);
+                    self.changed(component.clone(), Some(standing.state), None);
+                }
+                Ok(())
             }
-            other => return Err(PresenceRefused::NotPresence(other.kind())),
+            other => Err(PresenceRefused::NotPresence(other.kind())),
         }
+    }
+
+    fn registered(
+        &mut self,
+        now: Now,
+        registration: &ComponentRegistration,
+        sent: Option<i64>,
+    ) -> Result<(), PresenceRefused> {
+        let component = registration.component_id.clone();
+        let known = self.others.get(&component);
+        let left = self.left.get(&component).copied();
+        let late = known.is_some_and(|standing| standing.is_after(sent))
+            || sent.is_some() && known.is_none() && sent < left;
+        if late {
+            return Ok(());
+        }
+        if known.is_none() {
+            self.room()?;
+        }
+        let from = known.map(|standing| standing.state.clone());
+        // It may have started anew: what it said before counts no more.
+        let standing = Standing {
+            heard: Some(now.at),
+            registration: Some(Box::new(registration.clone())),
+            state: HealthState::Healthy,
+            registered: sent,
+            ..Standing::new()
+        };
+        self.timers.set(component.clone(), standing.next(&self.options, now.at));
+        self.others.insert(component.clone(), standing);
+        self.changed(component, from, Some(HealthState::Healthy));
         Ok(())
     }
 

@@ -4,7 +4,8 @@
 //! attempts there is a pause, drawn from an exponential [`Backoff`]. All attempts have the same
 //! `request_id` and `correlation_id`, so the responder performs it once; each has its own
 //! `message_id` and `timestamp`, so that nobody takes it for a replay. The machine does not sign:
-//! sign what it wishes to send.
+//! sign what it wishes to send. Write all attempts of a request in one protocol version: 1.0.0 has no
+//! `source`, and a [`Responder`](super::Responder) tells requests apart by it.
 //!
 //! Three readings of what the specification leaves open:
 //!
@@ -100,22 +101,21 @@ impl Ask {
     ///
     /// ```
     /// use coordination_protocol::machine::Ask;
-    /// use coordination_protocol::message::ConflictCheck;
-    /// use coordination_protocol::scalar::{Instant, Now, RequestId};
+    /// use coordination_protocol::message::{ConflictCheck, Release};
+    /// use coordination_protocol::scalar::{AllocationId, Instant, Now, RequestId};
     ///
     /// let now = Now::new(Instant::START, 1_736_942_400_000);
     /// let check = ConflictCheck::new(RequestId::new("req_9")?);
-    /// let ask = Ask::new(check, now, [7; 10]);
+    /// assert_eq!(Ask::new(check, now, [7; 10]).request_id().as_str(), "req_9");
+    /// let release = Release::new(AllocationId::new("alloc_1")?, "done");
+    /// let ask = Ask::new(release, now, [7; 10]);
     /// assert_eq!(ask.request_id().as_str(), "req_019469d5-b200-7707-8707-070707070707");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(message: impl Into<Envelope>, now: Now, random: [u8; 10]) -> Self {
         let mut envelope = message.into();
-        let id = match (&envelope.header.request_id, &envelope.message) {
-            (Some(id), _) => id.clone(),
-            (None, Message::AllocationRequest(body)) => body.request_id.clone(),
-            (None, _) => RequestId::generate(now.id_millis(), random),
-        };
+        let known = envelope.header.request_id.as_ref().or(own_id(&envelope.message));
+        let id = known.cloned().unwrap_or_else(|| RequestId::generate(now.id_millis(), random));
         let header = &mut envelope.header;
         header.request_id = Some(id.clone());
         header.response_required = Some(true);
@@ -126,7 +126,8 @@ impl Ask {
         Ask { envelope, id, peer: None, within: None }
     }
 
-    /// Takes answers from this component only.
+    /// Takes answers from this component only. An answer without `source`, as a peer of protocol 1.0.0
+    /// writes it, is taken if it repeats the `correlation_id`.
     pub fn with_peer(mut self, peer: ComponentId) -> Self {
         self.peer = Some(peer);
         self
@@ -365,10 +366,8 @@ impl Requester {
         if self.open.contains_key(&id) || self.ended.get(&id).is_some() {
             return Err(RequestRefused::AskedBefore(id));
         }
-        if let Message::AllocationRequest(body) = &envelope.message
-            && body.request_id != id
-        {
-            return Err(RequestRefused::IdsDiffer { header: id, body: body.request_id.clone() });
+        if let Some(body) = own_id(&envelope.message).filter(|body| **body != id) {
+            return Err(RequestRefused::IdsDiffer { header: id, body: body.clone() });
         }
         envelope.header.source.get_or_insert_with(|| self.own.clone());
         let last = within.and_then(|within| now.at.after(at_least(within)));
@@ -444,7 +443,8 @@ impl Requester {
         if said.is_some() && said != asked {
             return Err(RequestRefused::WrongCorrelation(id));
         }
-        if open.peer.is_some() && open.peer != answer.header.source {
+        let anonymous = answer.header.source.is_none() && said.is_some();
+        if open.peer.is_some() && open.peer != answer.header.source && !anonymous {
             return Err(RequestRefused::WrongSource(id));
         }
         let Some(mut open) = self.open.remove(&id) else { return Ok(()) };
@@ -482,6 +482,15 @@ impl Requester {
     }
 }
 
+/// The identifier that the body of a request has.
+pub(super) fn own_id(message: &Message) -> Option<&RequestId> {
+    match message {
+        Message::AllocationRequest(body) => Some(&body.request_id),
+        Message::ConflictCheck(body) => Some(&body.request_id),
+        _ => None,
+    }
+}
+
 /// What an answer means for its request.
 enum Verdict {
     Final,
@@ -506,12 +515,14 @@ fn verdict(answer: &Envelope) -> Verdict {
 /// The request that a message answers.
 fn answered(answer: &Envelope) -> Option<&RequestId> {
     let header = &answer.header;
+    // A message that asks for an answer is a request itself.
+    let asks = header.response_required == Some(true);
     let body = match &answer.message {
         Message::AllocationResponse(body) => Some(&body.request_id),
+        Message::ConflictCheck(body) if !asks => Some(&body.request_id),
         _ => None,
     };
-    // A message that asks for an answer is a request itself.
-    let own = header.request_id.as_ref().filter(|_| header.response_required != Some(true));
+    let own = header.request_id.as_ref().filter(|_| !asks);
     header.response_to.as_ref().or(body).or(own)
 }
 

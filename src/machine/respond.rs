@@ -19,8 +19,10 @@
 //!
 //! So messages from nobody in particular cause no reply, however many there are. An answer that is a
 //! `recoverable` error report is not remembered: the next attempt is performed anew. Requests are told
-//! apart by source and `request_id`, so nobody gets at the answers of another.
+//! apart by source and `request_id`, so nobody gets at the answers of another. All requests without a
+//! `source`, as protocol 1.0.0 writes them, count as one requester's.
 
+use super::request::own_id;
 use super::settings::{at_least, from_settings};
 use super::window::Window;
 use super::{Draws, Machine, Settings, Timers};
@@ -346,6 +348,8 @@ pub struct Responder {
     draws: Draws,
     #[serde(with = "super::pairs")]
     running: BTreeMap<Ticket, Running>,
+    /// How many of these wait in a queue.
+    queued: usize,
     timers: Timers<Ticket>,
     done: Window<Ticket, Done>,
     out: VecDeque<RespondOutput>,
@@ -360,6 +364,7 @@ impl Responder {
             options: RespondOptions::default(),
             draws: Draws::new(seed),
             running: BTreeMap::new(),
+            queued: 0,
             timers: Timers::new(),
             done: Window::new(),
             out: VecDeque::new(),
@@ -386,7 +391,7 @@ impl Responder {
             return Err(RespondRefused::IsAnswer(body.request_id.clone()));
         }
         let body = allocation(&envelope);
-        let id = header.request_id.as_ref().or(body.map(|body| &body.request_id));
+        let id = header.request_id.as_ref().or(own_id(&envelope.message));
         let request_id = id.ok_or(RespondRefused::NoRequestId)?.clone();
         let ticket = Ticket { source: header.source.clone(), request_id };
         let asked = Asked {
@@ -433,11 +438,14 @@ impl Responder {
 
     /// How many requests are under way. Those in the queue do not count until there are too many.
     fn under_way(&self) -> usize {
-        if self.running.len() < self.options.concurrent.max(1) {
-            return 0;
-        }
-        let queued = self.running.values().filter(|running| running.queued.is_some()).count();
-        self.running.len() - queued.min(self.options.most)
+        self.running.len() - self.queued.min(self.options.most)
+    }
+
+    /// Takes out a request that has its answer, or gets none.
+    fn take(&mut self, ticket: &Ticket) -> Option<Running> {
+        let running = self.running.remove(ticket)?;
+        self.queued -= usize::from(running.queued.is_some());
+        Some(running)
     }
 
     fn replay(&mut self, ticket: &Ticket, answer: Option<Box<Envelope>>) {
@@ -486,7 +494,7 @@ impl Responder {
     }
 
     fn answer(&mut self, now: Now, ticket: Ticket, message: Message) -> Result<(), RespondRefused> {
-        let Some(mut running) = self.running.remove(&ticket) else {
+        let Some(mut running) = self.take(&ticket) else {
             return Err(RespondRefused::NotUnderWay(ticket));
         };
         let queued = matches!(&message, Message::AllocationResponse(body)
@@ -502,6 +510,7 @@ impl Responder {
             let wait = running.patience.unwrap_or(self.options.queue_wait);
             self.timers.set(ticket.clone(), now.at.after(at_least(wait)));
             running.queued = Some(answer);
+            self.queued += 1;
             self.running.insert(ticket, running);
             return Ok(());
         }
@@ -583,7 +592,10 @@ impl Responder {
         }
         let place = text.bytes().take_while(u8::is_ascii_whitespace).count();
         let body = |key| json::pointer::find(text, place, key).map(|token| token.decode(text));
-        let in_body = || RequestId::new(body("/allocation_request/request_id")?).ok();
+        let in_body = || {
+            let id = body("/allocation_request/request_id");
+            RequestId::new(id.or_else(|| body("/conflict_check/request_id"))?).ok()
+        };
         let workflow =
             body("/allocation_request/workflow_id").and_then(|id| WorkflowId::new(id).ok());
         let ticket =
@@ -666,7 +678,7 @@ impl Machine for Responder {
     fn handle_timeout(&mut self, now: Now) {
         self.done.expire(now.at);
         while let Some(ticket) = self.timers.due(now.at) {
-            let Some(running) = self.running.remove(&ticket) else { continue };
+            let Some(running) = self.take(&ticket) else { continue };
             self.out.push_back(RespondOutput::Abandon(ticket.clone()));
             self.complain(now, &ticket, &running.asked, &RespondProblem::TimedOut);
         }

@@ -54,6 +54,10 @@ impl Envelope {
     /// Header keys and fields that came later are left out and listed; a message that came later is
     /// refused. What is written was read back strictly under the peer's version.
     ///
+    /// Protocol 1.0.0 has no `source`, by which a responder tells the requests of its peers apart. So
+    /// write all attempts of one request for one version: an attempt in 1.0.0 and one in 1.1.0 are two
+    /// requests, and both are performed.
+    ///
     /// ```
     /// use coordination_protocol::ProtocolVersion;
     /// use coordination_protocol::message::Envelope;

@@ -7,6 +7,7 @@
 mod alloc;
 #[path = "../../common/harness.rs"]
 mod harness;
+mod machines;
 
 use coordination_protocol::event::EventBuf;
 use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable};
@@ -35,6 +36,15 @@ fn main() {
     }
     if "dispatch".contains(&wanted) {
         table("Dispatch to 64 handlers that are matched already, a call", 64 * 256, dispatch());
+    }
+    for subscribers in [1, 8, 64] {
+        let title = format!("Machine: to {subscribers} subscribers, a delivery");
+        if title.to_lowercase().contains(&wanted) {
+            table(&title, machines::MESSAGES * subscribers, machines::delivery(subscribers));
+        }
+    }
+    if "machine: request".contains(&wanted) {
+        table("Machine: request and response, a round trip", machines::ROUND_TRIPS, machines::requests());
     }
     if "request".contains(&wanted) {
         table("Request and response, a round trip", ROUND_TRIPS, requests());

@@ -20,12 +20,19 @@
 //!
 //! **Order.** Messages with one value in the field [`DeliveryOptions::order`] reach a subscriber in the
 //! order of publication; as long as one of them is not settled, only the same batch holds later ones.
-//! Others go by `priority`, then by age. Of a **queue group** one member receives each message; as long
-//! as it has unsettled ones of an order key, the others of that key go to it, too.
+//! Others go by `priority`, then by age: as long as more urgent ones keep coming, the less urgent wait.
+//! A message of an order key that is tried or replayed again comes late, not the ones after it early.
+//!
+//! Of a **queue group** one member receives each message. As long as it wants them and has unsettled
+//! ones of an order key, the others of that key go to it, too. If it is away, others with room for them
+//! all take over the messages of a key, in their order. What nobody has room for waits for its member
+//! to come back, and the others are asked again after each timeout.
 
+mod interests;
 mod io;
 mod options;
 mod parcel;
+mod publish;
 mod queue;
 mod subscribe;
 
@@ -35,34 +42,14 @@ pub use options::{DeliveryOptions, QueueOptions};
 use super::settings::at_least;
 use super::window::Window;
 use super::{Draws, Machine, Timers};
-use crate::message::{Envelope, Message};
-use crate::route::{Choice, Filter, RouteKey, RouteTable, Subject};
+use crate::message::Message;
 use crate::scalar::{ComponentId, Instant, MessageId, Now};
-use crate::transport::Overflow;
-use crate::validate::Checked;
-use parcel::Parcel;
+use interests::Interests;
 use queue::{Entry, Queue, State};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// What a subscriber wants of what its pattern selects.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Interest {
-    subscriber: ComponentId,
-    group: Option<SmolStr>,
-    filter: Option<Filter>,
-}
-
-impl Interest {
-    fn wants(&self, subject: Option<&Subject<'_>>, now: Now) -> bool {
-        self.filter
-            .as_ref()
-            .is_none_or(|filter| subject.is_some_and(|subject| filter.accepts(subject, now.wall)))
-    }
-}
 
 /// What is due of a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,6 +58,8 @@ enum Due {
     Batch,
     /// The acknowledgement of a gap.
     Gap,
+    /// Another try to give what a member that is away was to receive for its queue groups to others.
+    PassOn,
     /// The acknowledgement of a message, or its next attempt.
     Message(u64),
     /// The end of a message's life.
@@ -115,7 +104,7 @@ type Receivers = BTreeMap<ComponentId, Vec<SmolStr>>;
 pub struct Delivery {
     options: DeliveryOptions,
     draws: Draws,
-    table: RouteTable<Interest>,
+    interests: Interests,
     #[serde(with = "super::pairs")]
     queues: BTreeMap<ComponentId, Queue>,
     /// Which member of a group has unsettled messages of an order key, and how many.
@@ -133,7 +122,7 @@ impl Delivery {
         Delivery {
             options: DeliveryOptions::default(),
             draws: Draws::new(seed),
-            table: RouteTable::new(),
+            interests: Interests::new(),
             queues: BTreeMap::new(),
             holders: BTreeMap::new(),
             seen: Window::new(),
@@ -151,176 +140,6 @@ impl Delivery {
     /// The subscribers, and how many messages each has not acknowledged.
     pub fn subscribers(&self) -> impl Iterator<Item = (&ComponentId, usize)> {
         self.queues.iter().map(|(name, queue)| (name, queue.len()))
-    }
-
-    fn publish(&mut self, now: Now, message: Checked<Envelope>) -> Result<(), DeliveryRefused> {
-        let header = &message.header;
-        let id = header.message_id.clone().map(|id| (header.source.clone(), id));
-        if let Some(id) = &id
-            && self.seen.get(id).is_some_and(|until| until.is_none_or(|until| until > now.at))
-        {
-            self.out.push_back(DeliveryOutput::Duplicate(id.1.clone()));
-            return Ok(());
-        }
-        if RouteKey::of(&message).is_none() {
-            return Err(DeliveryRefused::NoRoute(message.kind()));
-        }
-        let text = message.to_string();
-        let parcel = Parcel::new(message, &text, self.options.order.as_ref());
-        let receivers = self.receivers(now, &parcel, &text, None, None)?;
-        let message_id = id.as_ref().map(|(_, id)| id.clone());
-        if let Some(id) = id {
-            let until = now.at.after(at_least(self.options.remember_for));
-            self.seen.put(id, until, until, self.options.remember);
-        }
-        let count = receivers.len();
-        self.out.push_back(DeliveryOutput::Published { message_id, receivers: count });
-        self.hand_out(now, &Arc::new(parcel), receivers);
-        Ok(())
-    }
-
-    /// Who receives a message: all who want it, or one member of a `group`; never who is `not`
-    /// meant.
-    ///
-    /// Refuses it if somebody who must not lose anything has no room for it, and changes nothing then.
-    fn receivers(
-        &mut self,
-        now: Now,
-        parcel: &Parcel,
-        text: &str,
-        group: Option<&SmolStr>,
-        not: Option<&ComponentId>,
-    ) -> Result<Receivers, DeliveryRefused> {
-        let Some(route) = parcel.route() else { return Ok(Receivers::new()) };
-        let subject = Subject::read(text);
-        let mut wanted = BTreeSet::new();
-        let mut groups: BTreeMap<&SmolStr, BTreeSet<&ComponentId>> = BTreeMap::new();
-        for (id, interest) in self.table.matches(&route) {
-            let asked = group.is_none() || interest.group.as_ref() == group;
-            if !asked || not == Some(&interest.subscriber) || !interest.wants(subject.as_ref(), now)
-            {
-                continue;
-            }
-            match &interest.group {
-                Some(group) => {
-                    groups.entry(group).or_default().insert(&interest.subscriber);
-                }
-                None => self.has_room(&interest.subscriber)?,
-            }
-            wanted.insert(id);
-        }
-        let mut members = BTreeMap::new();
-        for (group, all) in groups {
-            members.insert(group.clone(), self.members(group, parcel, &all)?);
-        }
-        let choice = parcel.order.as_deref().map_or(Choice::Rotate, Choice::Key);
-        let chosen = self.table.receivers_where(&route, choice, |id, interest| {
-            let may = |group| members.get(group).is_some_and(|m| m.contains(&interest.subscriber));
-            wanted.contains(&id) && interest.group.as_ref().is_none_or(may)
-        });
-        let mut receivers = Receivers::new();
-        let mut own = BTreeSet::new();
-        for (_, interest) in chosen {
-            let groups = receivers.entry(interest.subscriber.clone()).or_default();
-            match &interest.group {
-                Some(group) if !groups.contains(group) => groups.push(group.clone()),
-                Some(_) => {}
-                None => {
-                    own.insert(interest.subscriber.clone());
-                }
-            }
-        }
-        // What a subscriber wants for itself is not passed on to others of its group.
-        for name in own {
-            receivers.insert(name, Vec::new());
-        }
-        Ok(receivers)
-    }
-
-    /// Which members of a group may be chosen: who holds the order key; else those with room, and of
-    /// these those that can be reached.
-    fn members(
-        &self,
-        group: &SmolStr,
-        parcel: &Parcel,
-        all: &BTreeSet<&ComponentId>,
-    ) -> Result<BTreeSet<ComponentId>, DeliveryRefused> {
-        let key = parcel.order.as_ref().map(|key| (group.clone(), key.clone()));
-        if let Some((holder, _)) = key.and_then(|key| self.holders.get(&key))
-            && all.contains(holder)
-        {
-            self.has_room(holder)?;
-            return Ok(BTreeSet::from([holder.clone()]));
-        }
-        let mut refused = Ok(());
-        let mut free = BTreeSet::new();
-        for name in all {
-            match self.has_room(name) {
-                Ok(()) => {
-                    free.insert((*name).clone());
-                }
-                Err(error) => refused = refused.and(Err(error)),
-            }
-        }
-        if free.is_empty() {
-            refused?;
-        }
-        let away = |name: &ComponentId| self.queues.get(name).is_some_and(|queue| queue.away);
-        if free.iter().any(|name| !away(name)) {
-            free.retain(|name| !away(name));
-        }
-        Ok(free)
-    }
-
-    fn has_room(&self, name: &ComponentId) -> Result<(), DeliveryRefused> {
-        match self.queues.get(name) {
-            Some(queue) if queue.is_full() && queue.options.overflow == Overflow::Refuse => {
-                let limit = queue.options.limit.max(1);
-                Err(DeliveryRefused::Busy { subscriber: name.clone(), limit })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn hand_out(&mut self, now: Now, parcel: &Arc<Parcel>, receivers: Receivers) {
-        for (name, groups) in receivers {
-            self.enqueue(now, &name, Arc::clone(parcel), groups);
-            self.dispatch(now, &name);
-        }
-    }
-
-    fn enqueue(&mut self, now: Now, name: &ComponentId, parcel: Arc<Parcel>, groups: Vec<SmolStr>) {
-        let oldest = self.queues.get(name).filter(|queue| queue.is_full()).and_then(Queue::oldest);
-        if let Some(number) = oldest {
-            self.settle(now, name, number);
-            let timeout = now.at.after(at_least(self.options.timeout));
-            if let Some(queue) = self.queues.get_mut(name) {
-                if queue.gap.is_none() {
-                    self.timers.set((name.clone(), Due::Gap), timeout);
-                }
-                queue.lose(number);
-            }
-        }
-        for (group, key) in groups.iter().filter_map(|group| Some((group, parcel.order.as_ref()?)))
-        {
-            let held = self.holders.entry((group.clone(), key.clone()));
-            let (holder, count) = held.or_insert_with(|| (name.clone(), 0));
-            if holder != name {
-                (*holder, *count) = (name.clone(), 0);
-            }
-            *count += 1;
-        }
-        let expires = parcel.expires().and_then(|end| {
-            // It lives up to and including its last millisecond.
-            match u64::try_from(end.saturating_sub(now.wall)) {
-                Ok(left) => now.at.after(Duration::from_millis(left.saturating_add(1))),
-                Err(_) => Some(now.at),
-            }
-        });
-        let Some(queue) = self.queues.get_mut(name) else { return };
-        let number = queue.push(now, parcel, groups, expires);
-        self.timers.set((name.clone(), Due::Expiry(number)), expires);
-        self.bury_if_expired(now, name, number);
     }
 
     /// Hands over what is due to a subscriber.
@@ -346,7 +165,9 @@ impl Delivery {
             });
             self.out.push_back(DeliveryOutput::Deliver { to: name.clone(), gap, batch });
         }
-        self.timers.set((name.clone(), Due::Batch), queue.next(now));
+        if queue.options.patience().is_some() {
+            self.timers.set((name.clone(), Due::Batch), queue.next(now));
+        }
     }
 
     /// Tells a subscriber of what it lost, as often as it is told anything.
@@ -355,8 +176,11 @@ impl Delivery {
         let Some(pending) = &mut queue.gap else { return };
         let gap = pending.gap;
         if pending.attempts >= self.options.backoff.attempts.max(1) {
-            queue.gap = None;
+            let next = queue.next_gap();
             self.out.push_back(DeliveryOutput::Unheard { subscriber: name.clone(), gap });
+            if next {
+                self.tell(now, name);
+            }
             return;
         }
         pending.attempts += 1;
@@ -368,9 +192,13 @@ impl Delivery {
 
     /// Takes a message out of a queue for good.
     fn settle(&mut self, now: Now, name: &ComponentId, number: u64) -> Option<Entry> {
-        self.timers.set((name.clone(), Due::Message(number)), None);
-        self.timers.set((name.clone(), Due::Expiry(number)), None);
         let entry = self.queues.get_mut(name)?.remove(now, number)?;
+        if entry.state != State::Waiting {
+            self.timers.set((name.clone(), Due::Message(number)), None);
+        }
+        if entry.expires.is_some() {
+            self.timers.set((name.clone(), Due::Expiry(number)), None);
+        }
         for (group, key) in
             entry.groups.iter().filter_map(|group| Some((group, entry.parcel.order.as_ref()?)))
         {
@@ -455,43 +283,41 @@ impl Delivery {
         for number in numbers {
             self.given(name, *number)?;
         }
+        let mut another = false;
         for number in numbers {
             self.settle(now, name, *number);
-            if let Some(queue) = self.queues.get_mut(name)
-                && queue.gap.is_some_and(|pending| pending.gap.to == *number)
-            {
-                queue.gap = None;
+            let Some(queue) = self.queues.get_mut(name) else { continue };
+            if queue.gap.is_some_and(|told| told.attempts > 0 && told.gap.to == *number) {
+                another = queue.next_gap();
                 self.timers.set((name.clone(), Due::Gap), None);
             }
         }
-        self.dispatch(now, name);
+        self.dispatch_and_tell(now, name, another);
         Ok(())
+    }
+
+    /// Hands over what is due, and if so wished tells of a gap even if nothing is.
+    fn dispatch_and_tell(&mut self, now: Now, name: &ComponentId, gap: bool) {
+        let before = self.out.len();
+        self.dispatch(now, name);
+        // A batch tells of the gap, too.
+        if gap && self.out.len() == before {
+            self.tell(now, name);
+        }
+    }
+
+    fn is_away(&self, name: &ComponentId) -> bool {
+        self.queues.get(name).is_some_and(|queue| queue.away)
     }
 
     /// Refuses a number that a subscriber cannot know.
     fn given(&self, name: &ComponentId, number: u64) -> Result<(), DeliveryRefused> {
         let queue = self.queues.get(name);
         let queue = queue.ok_or_else(|| DeliveryRefused::NotSubscribed(name.clone()))?;
-        if number == 0 || number > queue.last() {
+        let kept_back = queue.get(number).is_some_and(|entry| entry.times.is_none());
+        if number == 0 || number > queue.last() || kept_back {
             return Err(DeliveryRefused::NotGiven { subscriber: name.clone(), number });
         }
-        Ok(())
-    }
-
-    fn replay(
-        &mut self,
-        now: Now,
-        name: &ComponentId,
-        message: Checked<Envelope>,
-    ) -> Result<(), DeliveryRefused> {
-        if !self.queues.contains_key(name) {
-            return Err(DeliveryRefused::NotSubscribed(name.clone()));
-        }
-        self.has_room(name)?;
-        let text = message.to_string();
-        let parcel = Parcel::new(message, &text, self.options.order.as_ref());
-        self.enqueue(now, name, Arc::new(parcel), Vec::new());
-        self.dispatch(now, name);
         Ok(())
     }
 }
@@ -531,6 +357,7 @@ impl Machine for Delivery {
             match due {
                 Due::Batch => self.dispatch(now, &name),
                 Due::Gap => self.tell(now, &name),
+                Due::PassOn => self.pass_on(now, &name, true),
                 Due::Expiry(number) => self.expire(now, &name, number),
                 Due::Message(number) => {
                     let Some(queue) = self.queues.get_mut(&name) else { continue };

@@ -2,12 +2,13 @@
 
 use crate::finding::Report;
 use crate::json::Json;
-use crate::message::{DeadLetter, Envelope};
+use crate::message::{DeadLetter, Envelope, Message};
 use crate::route::{Field, RouteKey, Subject};
 use crate::scalar::{ComponentId, Count, Now, Timestamp};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,10 +24,22 @@ pub(super) struct Parcel {
 }
 
 impl Parcel {
-    /// `text` is the envelope as it is written.
-    pub(super) fn new(message: Checked<Envelope>, text: &str, order: Option<&Field>) -> Self {
-        let order = order
-            .and_then(|field| Some(SmolStr::from(Subject::read(text)?.value(field)?.as_ref())));
+    /// `text` is the envelope as it is written, if that is needed.
+    pub(super) fn new(
+        message: Checked<Envelope>,
+        text: &OnceCell<String>,
+        order: Option<&Field>,
+    ) -> Self {
+        let order = order.and_then(|field| match &message.message {
+            // The usual case goes without the text.
+            Message::Event(body) if *field == Field::workflow() => {
+                Some(SmolStr::new(body.event.workflow_id.as_str()))
+            }
+            _ => {
+                let text = text.get_or_init(|| message.to_string());
+                Some(SmolStr::from(Subject::read(text)?.value(field)?.as_ref()))
+            }
+        });
         let findings = findings(message.report());
         let envelope = message.into_inner();
         // A message that says nothing is as urgent as one that says `medium`.

@@ -60,9 +60,11 @@ pub(super) struct Queue {
     ready_messages: usize,
     /// Since when there have been any.
     pub(super) since: Option<Instant>,
-    under_way: usize,
+    under_way: BTreeSet<u64>,
     pub(super) away: bool,
     pub(super) gap: Option<PendingGap>,
+    /// What was lost since the gap was told.
+    lost: Option<Gap>,
 }
 
 /// What was lost and not acknowledged.
@@ -82,9 +84,10 @@ impl Queue {
             ready: BTreeSet::new(),
             ready_messages: 0,
             since: None,
-            under_way: 0,
+            under_way: BTreeSet::new(),
             away: false,
             gap: None,
+            lost: None,
         }
     }
 
@@ -102,6 +105,20 @@ impl Queue {
 
     pub(super) fn get(&self, number: u64) -> Option<&Entry> {
         self.entries.get(&number)
+    }
+
+    /// How many more messages there is room for.
+    pub(super) fn room(&self) -> usize {
+        self.options.limit.max(1).saturating_sub(self.entries.len())
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// All messages with their numbers, oldest first.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        self.entries.iter().map(|(number, entry)| (*number, entry))
     }
 
     /// The numbers of all messages, oldest first.
@@ -141,7 +158,7 @@ impl Queue {
     /// How many messages go with the next batch; 0 if it is not time yet.
     pub(super) fn due(&self, now: Now) -> usize {
         let batch = self.options.batch.max(1);
-        let window = self.options.window.max(1).saturating_sub(self.under_way);
+        let window = self.options.window.max(1).saturating_sub(self.under_way.len());
         let count = self.ready_messages.min(batch).min(window);
         let ripe = self.ready_messages >= batch || self.ripe_at().is_none_or(|at| at <= now.at);
         if ripe && !self.away { count } else { 0 }
@@ -154,7 +171,7 @@ impl Queue {
 
     /// When a batch is due that is not yet.
     pub(super) fn next(&self, now: Now) -> Option<Instant> {
-        let window = self.options.window.max(1) > self.under_way;
+        let window = self.options.window.max(1) > self.under_way.len();
         let waits = self.ready_messages > 0 && window && !self.away;
         self.ripe_at().filter(|at| waits && *at > now.at)
     }
@@ -162,7 +179,7 @@ impl Queue {
     /// Takes the next so many messages: they are under way now.
     pub(super) fn take(&mut self, now: Now, count: usize) -> Vec<u64> {
         let mut taken = Vec::with_capacity(count);
-        let mut touched = BTreeSet::new();
+        let mut touched: BTreeMap<SmolStr, usize> = BTreeMap::new();
         while taken.len() < count {
             let Some((.., name)) = self.ready.first().cloned() else { break };
             let Some(number) = self.lanes.get(&name).and_then(|lane| lane.waiting.first().copied())
@@ -176,16 +193,13 @@ impl Queue {
                 let first = entry.times.map_or(now.wall, |(first, _)| first);
                 entry.times = Some((first, now.wall));
             }
-            self.under_way += 1;
-            // What follows in the lane may go in the same batch, so it becomes busy afterwards.
-            touched.insert(name.clone());
+            self.under_way.insert(number);
             self.place(&name, true);
+            // What follows in the lane may go in the same batch, so it becomes busy afterwards.
+            *touched.entry(name).or_default() += 1;
             taken.push(number);
         }
-        for name in touched {
-            let of_lane =
-                |number: &&u64| self.entries.get(number).is_some_and(|entry| entry.lane == name);
-            let count = taken.iter().filter(of_lane).count();
+        for (name, count) in touched {
             if let Some(lane) = self.lanes.get_mut(&name) {
                 lane.busy += count;
             }
@@ -200,9 +214,9 @@ impl Queue {
     pub(super) fn fail(&mut self, now: Now, number: u64) -> Vec<u64> {
         let Some(entry) = self.entries.get_mut(&number) else { return Vec::new() };
         entry.state = State::Resting;
-        self.under_way -= 1;
+        self.under_way.remove(&number);
         let lane = entry.lane.clone();
-        self.give_back(now, number + 1, |entry| entry.lane == lane)
+        self.give_back(now, number, |entry| entry.lane == lane)
     }
 
     /// All messages under way wait again, and their attempt does not count; returns their numbers.
@@ -211,12 +225,11 @@ impl Queue {
     }
 
     fn give_back(&mut self, now: Now, from: u64, which: impl Fn(&Entry) -> bool) -> Vec<u64> {
-        let back = |entry: &Entry| entry.state == State::UnderWay && which(entry);
-        let found = self.entries.range(from..).filter(|(_, entry)| back(entry));
-        let numbers: Vec<u64> = found.map(|(number, _)| *number).collect();
+        let back = |number: &&u64| self.entries.get(number).is_some_and(&which);
+        let numbers: Vec<u64> = self.under_way.range(from..).filter(back).copied().collect();
         for number in &numbers {
             if let Some(entry) = self.entries.get_mut(number) {
-                entry.attempts -= 1;
+                entry.attempts = entry.attempts.saturating_sub(1);
             }
             self.rise(now, *number);
         }
@@ -228,7 +241,9 @@ impl Queue {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         match std::mem::replace(&mut entry.state, State::Waiting) {
             State::Waiting => return,
-            State::UnderWay => self.under_way -= 1,
+            State::UnderWay => {
+                self.under_way.remove(&number);
+            }
             State::Resting => {}
         }
         if let Some(lane) = self.lanes.get_mut(&entry.lane) {
@@ -241,7 +256,9 @@ impl Queue {
     pub(super) fn remove(&mut self, now: Now, number: u64) -> Option<Entry> {
         match self.entries.get(&number)?.state {
             State::Waiting => self.leave(number),
-            State::UnderWay => self.under_way -= 1,
+            State::UnderWay => {
+                self.under_way.remove(&number);
+            }
             State::Resting => {}
         }
         let entry = self.entries.remove(&number)?;
@@ -255,15 +272,29 @@ impl Queue {
         Some(entry)
     }
 
-    /// Notes that a message was lost.
+    /// Notes that a message was lost. A gap that was told stays as it was told until it is
+    /// acknowledged; what is lost meanwhile makes up the next one.
     pub(super) fn lose(&mut self, number: u64) {
-        let lost = Gap::new(number, number, 1);
-        let gap = self.gap.map_or(lost, |pending| {
+        let grown = |gap: Option<Gap>| match gap {
             // What is lost later may have an earlier number.
-            let (from, to) = (pending.gap.from.min(number), pending.gap.to.max(number));
-            Gap::new(from, to, pending.gap.dropped + 1)
-        });
-        self.gap = Some(PendingGap { gap, attempts: 0 });
+            Some(gap) => {
+                Gap::new(gap.from.min(number), gap.to.max(number), gap.dropped.saturating_add(1))
+            }
+            None => Gap::new(number, number, 1),
+        };
+        match self.gap {
+            Some(told) if told.attempts > 0 => self.lost = Some(grown(self.lost)),
+            untold => {
+                let gap = grown(untold.map(|pending| pending.gap));
+                self.gap = Some(PendingGap { gap, attempts: 0 });
+            }
+        }
+    }
+
+    /// Ends the gap that was told, and says whether there is another one to tell.
+    pub(super) fn next_gap(&mut self) -> bool {
+        self.gap = self.lost.take().map(|gap| PendingGap { gap, attempts: 0 });
+        self.gap.is_some()
     }
 
     /// Enters a message among those that wait.

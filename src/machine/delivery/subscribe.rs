@@ -1,13 +1,18 @@
 //! Who subscribes, and who is away.
 
+use super::interests::{Interest, Key};
 use super::io::{DeliveryOutput, DeliveryRefused};
-use super::queue::Queue;
-use super::{Delivery, Due, Interest};
+use super::publish::Heir;
+use super::queue::{Entry, Queue};
+use super::{Delivery, Due, Receivers};
+use crate::machine::settings::at_least;
 use crate::message::{Envelope, Message, Subscription};
-use crate::route::{Filter, Pattern, SubscriptionId};
+use crate::route::{Filter, Pattern};
 use crate::scalar::{ComponentId, Now};
 use crate::validate::Checked;
 use smol_str::SmolStr;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Delivery {
@@ -24,15 +29,13 @@ impl Delivery {
         if let Some(source_id) = header.source.filter(|source| *source != subscriber) {
             return Err(DeliveryRefused::NotTheSubscriber { source_id, subscriber });
         }
-        let mut patterns = Vec::with_capacity(body.patterns.len());
+        let mut patterns = BTreeMap::new();
         for text in &body.patterns {
             let pattern = Pattern::parse(text).map_err(|error| {
                 let pattern = text.clone();
                 DeliveryRefused::Pattern { pattern, error }
             })?;
-            if !patterns.contains(&pattern) {
-                patterns.push(pattern);
-            }
+            patterns.insert(SmolStr::new(pattern.as_str()), pattern);
         }
         if body.cancel == Some(true) {
             self.cancel(now, &body, &patterns)
@@ -44,7 +47,7 @@ impl Delivery {
     fn subscribe(
         &mut self,
         body: &Subscription,
-        patterns: Vec<Pattern>,
+        patterns: BTreeMap<SmolStr, Pattern>,
     ) -> Result<(), DeliveryRefused> {
         let subscriber = &body.subscriber;
         if patterns.is_empty() {
@@ -52,73 +55,50 @@ impl Delivery {
         }
         let filter = body.filter.as_ref().map(Filter::from_json).transpose()?;
         let group = body.group.as_deref().map(SmolStr::new);
-        let known: Vec<_> =
-            patterns.iter().map(|pattern| self.find(subscriber, pattern, group.as_ref())).collect();
-        let count = self.table.len() + known.iter().filter(|known| known.is_none()).count();
+        let known =
+            |text: &SmolStr| self.interests.find(subscriber, &(group.clone(), text.clone()));
+        let fresh = patterns.keys().filter(|text| known(text).is_none()).count();
+        let count = self.interests.table.len() + fresh;
         let most = self.options.subscriptions;
         if count > most {
             return Err(DeliveryRefused::TooMany { count, most });
         }
-        for (pattern, known) in patterns.into_iter().zip(known) {
-            if let Some(interest) = known.and_then(|id| self.table.get_mut(id)) {
+        for (text, pattern) in patterns {
+            let known = self.interests.find(subscriber, &(group.clone(), text));
+            if let Some(interest) = known.and_then(|id| self.interests.table.get_mut(id)) {
                 interest.filter.clone_from(&filter);
                 continue;
             }
             let (subscriber, filter) = (subscriber.clone(), filter.clone());
             let interest = Interest { subscriber, group: group.clone(), filter };
-            match &group {
-                Some(group) => self.table.insert_in_group(pattern, group, interest),
-                None => self.table.insert(pattern, interest),
-            };
+            self.interests.insert(pattern, interest);
         }
         let options = self.options.queues.get(subscriber).unwrap_or(&self.options.queue);
         self.queues.entry(subscriber.clone()).or_insert_with(|| Queue::new(*options));
-        let patterns = self.count(subscriber);
+        let patterns = self.interests.count(subscriber);
         self.out.push_back(DeliveryOutput::Subscribed { subscriber: subscriber.clone(), patterns });
         Ok(())
-    }
-
-    fn find(
-        &self,
-        subscriber: &ComponentId,
-        pattern: &Pattern,
-        group: Option<&SmolStr>,
-    ) -> Option<SubscriptionId> {
-        let same = |own: &Pattern, interest: &Interest| {
-            own == pattern && interest.subscriber == *subscriber && interest.group.as_ref() == group
-        };
-        self.table.iter().find(|(_, own, interest)| same(own, interest)).map(|(id, ..)| id)
-    }
-
-    fn count(&self, subscriber: &ComponentId) -> usize {
-        self.table.iter().filter(|(.., interest)| interest.subscriber == *subscriber).count()
     }
 
     fn cancel(
         &mut self,
         now: Now,
         body: &Subscription,
-        patterns: &[Pattern],
+        patterns: &BTreeMap<SmolStr, Pattern>,
     ) -> Result<(), DeliveryRefused> {
         let subscriber = &body.subscriber;
-        let ends = |pattern: &Pattern, interest: &Interest| {
-            interest.subscriber == *subscriber
-                && (patterns.is_empty() || patterns.contains(pattern))
-                && (body.group.is_none() || body.group.as_deref() == interest.group.as_deref())
+        let ends = |(group, pattern): &&Key| {
+            (patterns.is_empty() || patterns.contains_key(pattern))
+                && (body.group.is_none() || body.group.as_deref() == group.as_deref())
         };
-        let ended: Vec<_> = self
-            .table
-            .iter()
-            .filter(|(_, pattern, interest)| ends(pattern, interest))
-            .map(|(id, ..)| id)
-            .collect();
+        let ended: Vec<_> = self.interests.keys(subscriber).filter(ends).cloned().collect();
         if ended.is_empty() {
             return Err(DeliveryRefused::NotSubscribed(subscriber.clone()));
         }
-        for id in ended {
-            self.table.remove(id);
+        for key in &ended {
+            self.interests.remove(subscriber, key);
         }
-        let patterns = self.count(subscriber);
+        let patterns = self.interests.count(subscriber);
         if patterns > 0 {
             let subscriber = subscriber.clone();
             self.out.push_back(DeliveryOutput::Subscribed { subscriber, patterns });
@@ -130,7 +110,7 @@ impl Delivery {
             self.settle(now, subscriber, *number);
         }
         self.queues.remove(subscriber);
-        for due in [Due::Batch, Due::Gap] {
+        for due in [Due::Batch, Due::Gap, Due::PassOn] {
             self.timers.set((subscriber.clone(), due), None);
         }
         let (subscriber, left) = (subscriber.clone(), left.len());
@@ -144,11 +124,11 @@ impl Delivery {
         queue.away = true;
         let back = queue.give_all_back(now);
         self.returned(now, name, &back);
-        self.pass_on(now, name, true);
         // Nothing is due of it until it comes back, but the end of lives.
         for due in [Due::Batch, Due::Gap] {
             self.timers.set((name.clone(), due), None);
         }
+        self.pass_on(now, name, true);
         Ok(())
     }
 
@@ -163,55 +143,120 @@ impl Delivery {
             return Ok(());
         }
         let lost = queue.gap.is_some();
-        let before = self.out.len();
-        self.dispatch(now, name);
-        // A batch tells of the gap, too.
-        if lost && self.out.len() == before {
-            self.tell(now, name);
+        if let Some(told) = &mut queue.gap {
+            // What it did not hear before it went away does not count.
+            told.attempts = told.attempts.min(1);
         }
+        self.timers.set((name.clone(), Due::PassOn), None);
+        self.dispatch_and_tell(now, name, lost);
         // What waits for members of its groups that are away is better off here.
-        let away = self.queues.iter().filter(|(_, queue)| queue.away).map(|(name, _)| name);
-        for other in away.cloned().collect::<Vec<_>>() {
+        let own: BTreeSet<SmolStr> =
+            self.interests.keys(name).filter_map(|(group, _)| group.clone()).collect();
+        let shared = |entry: &Entry| entry.groups.iter().any(|group| own.contains(group));
+        let waits = |queue: &Queue| queue.away && queue.entries().any(shared);
+        let others = self.queues.iter().filter(|(_, queue)| waits(queue)).map(|(name, _)| name);
+        for other in others.cloned().collect::<Vec<_>>() {
+            if self.queues.get(name).is_none_or(Queue::is_full) {
+                break;
+            }
             self.pass_on(now, &other, true);
         }
         Ok(())
     }
 
-    /// Gives what a subscriber was to receive for a queue group to another member, if there is one
-    /// with room, and `reachable` if so wished. If the subscriber has no subscription any more, what
-    /// nobody takes is buried.
-    fn pass_on(&mut self, now: Now, name: &ComponentId, reachable: bool) {
+    /// Sees to it that what waits at a member that is away is passed on when others have room.
+    pub(super) fn try_again(&mut self, now: Now, name: &ComponentId) {
+        let key = (name.clone(), Due::PassOn);
+        if !self.timers.has(&key) {
+            self.timers.set(key, now.at.after(at_least(self.options.timeout)));
+        }
+    }
+
+    /// Gives what a subscriber was to receive for queue groups to other members with room.
+    ///
+    /// If it is just `away`, they must be reachable, and take the messages of one order key all or
+    /// none: what they receive of the key from then on would overtake the rest. If it has left for
+    /// good, what nobody takes is buried.
+    pub(super) fn pass_on(&mut self, now: Now, name: &ComponentId, away: bool) {
         let Some(queue) = self.queues.get(name) else { return };
-        for number in queue.numbers() {
-            let Some(entry) = self.queues.get(name).and_then(|queue| queue.get(number)) else {
+        let mut bundles: Vec<Vec<u64>> = Vec::new();
+        let mut places: BTreeMap<&SmolStr, usize> = BTreeMap::new();
+        for (number, entry) in queue.numbered().filter(|(_, entry)| !entry.groups.is_empty()) {
+            match entry.parcel.order.as_ref().filter(|_| away) {
+                None => bundles.push(vec![number]),
+                Some(key) => {
+                    let place = *places.entry(key).or_insert(bundles.len());
+                    match bundles.get_mut(place) {
+                        Some(bundle) => bundle.push(number),
+                        None => bundles.push(vec![number]),
+                    }
+                }
+            }
+        }
+        let mut waits = false;
+        for bundle in bundles {
+            let plan = self.heirs(now, name, &bundle, away);
+            if away && plan.iter().any(|(.., complete)| !complete) {
+                waits = true;
+                continue;
+            }
+            for (number, heirs, complete) in plan {
+                let Some(entry) = self.settle(now, name, number) else { continue };
+                if !complete {
+                    let reason = "no other member of its queue group can take it";
+                    self.bury(now, name, &entry, reason);
+                }
+                for receivers in heirs {
+                    self.hand_out(now, &entry.parcel, receivers);
+                }
+            }
+        }
+        if waits {
+            self.try_again(now, name);
+        } else {
+            self.timers.set((name.clone(), Due::PassOn), None);
+        }
+    }
+
+    /// Who takes which messages of another, and whether that is all that it was to receive. A bundle
+    /// that does not find room for all of it need not be planned to its end.
+    fn heirs(
+        &mut self,
+        now: Now,
+        name: &ComponentId,
+        bundle: &[u64],
+        away: bool,
+    ) -> Vec<(u64, Vec<Receivers>, bool)> {
+        let mut plan = Vec::with_capacity(bundle.len());
+        let mut planned: BTreeMap<ComponentId, usize> = BTreeMap::new();
+        for number in bundle {
+            let Some(entry) = self.queues.get(name).and_then(|queue| queue.get(*number)) else {
                 continue;
             };
             let (parcel, groups) = (Arc::clone(&entry.parcel), entry.groups.clone());
-            if groups.is_empty() {
-                continue;
-            }
-            let text = parcel.envelope.to_string();
-            let mut taken = Vec::new();
+            let text = OnceCell::new();
+            let mut heirs = Vec::with_capacity(groups.len());
             for group in &groups {
-                let others = self.receivers(now, &parcel, &text, Some(group), Some(name));
-                let others = others.unwrap_or_default();
-                let away = |name| self.queues.get(name).is_some_and(|queue| queue.away);
-                if others.is_empty() || reachable && others.keys().any(away) {
-                    continue;
+                let heir = Heir { group, not: name };
+                let found = self.receivers(now, &parcel, &text, Some(heir)).unwrap_or_default();
+                let fits = |name: &ComponentId| {
+                    let room = self.queues.get(name).map_or(0, Queue::room);
+                    room > planned.get(name).copied().unwrap_or_default()
+                        && !(away && self.is_away(name))
+                };
+                if !found.is_empty() && found.keys().all(fits) {
+                    for name in found.keys() {
+                        *planned.entry(name.clone()).or_default() += 1;
+                    }
+                    heirs.push(found);
                 }
-                taken.push(others);
             }
-            if taken.len() < groups.len() && self.count(name) > 0 {
-                continue;
-            }
-            let Some(entry) = self.settle(now, name, number) else { continue };
-            if taken.len() < groups.len() {
-                let reason = "no other member of its queue group can take it";
-                self.bury(now, name, &entry, reason);
-            }
-            for receivers in taken {
-                self.hand_out(now, &parcel, receivers);
+            let complete = heirs.len() == groups.len();
+            plan.push((*number, heirs, complete));
+            if away && !complete {
+                break;
             }
         }
+        plan
     }
 }

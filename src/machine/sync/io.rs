@@ -11,9 +11,10 @@ use std::fmt;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SyncInput {
-    /// Keep in step with a component.
+    /// Keep in step with a component. Who has no state yet has nothing to send and waits for theirs,
+    /// so let both join each other.
     Join(ComponentId),
-    /// A component takes part no more.
+    /// A component takes part no more, until it joins or speaks again.
     Leave(ComponentId),
     /// The component itself made a new state. The machine gives it its version, its time and its
     /// metadata.
@@ -22,7 +23,8 @@ pub enum SyncInput {
     Received(Box<Checked<Envelope>>),
     /// The results of a wish to validate, by name.
     Validated(u64, Vec<(String, CheckResult)>),
-    /// All agreed on this state: what a ballot committed, or what somebody settled by hand.
+    /// All agreed on this state: what a ballot committed, or what somebody settled by hand. If ours has
+    /// gone on without it, it is merged into ours, and wins where both are in conflict.
     Decided(Box<WorkflowState>),
 }
 
@@ -169,7 +171,7 @@ pub enum SyncOutput {
         /// The peer.
         peer: ComponentId,
         /// Its state to ours.
-        #[serde(with = "super::relation")]
+        #[serde(with = "relation")]
         relation: Relation,
     },
 }
@@ -213,5 +215,36 @@ impl fmt::Display for SyncOutput {
             }
             SyncOutput::Related { peer, relation } => write!(f, "{peer} is {relation}"),
         }
+    }
+}
+
+/// The wire form of [`Relation`]: its word and number.
+mod relation {
+    use crate::merge::Relation;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(
+        relation: &Relation,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let number = match relation {
+            Relation::Older { behind } => *behind,
+            Relation::Newer { gap } => *gap,
+            _ => 0,
+        };
+        (relation.as_str(), number).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Relation, D::Error> {
+        let (word, number) = <(String, u64)>::deserialize(d)?;
+        Ok(match word.as_str() {
+            "older" => Relation::Older { behind: number },
+            "newer" | "gap" => Relation::Newer { gap: number },
+            "duplicate" => Relation::Duplicate,
+            "fork" => Relation::Fork,
+            "unrelated" => Relation::Unrelated,
+            _ => Relation::Unknown,
+        })
     }
 }

@@ -41,20 +41,28 @@
 //! All replicas that merge the same two states with the same policy get the same result: which of them
 //! counts as ours follows from the states, by the later timestamp, not from where it is merged. Give
 //! all replicas the same policy.
+//!
+//! But they may merge with different ancestors, if one of them never saw the version that the other
+//! has, and then a rule that is no [join](crate::merge::Rule::is_join) may give each another result. So
+//! that two do not swap results for ever, one of two replicas merges: the one with the lower version,
+//! of equal ones that with the earlier timestamp. The other waits for what comes of it, and merges only
+//! when it meets the same fork again. Who merges several times in a row pauses before it sends, longer
+//! each time. When nobody changes anything, versions stop growing.
 
 mod io;
 mod options;
 mod replica;
+mod weigh;
 
 pub use io::{Adoption, SyncInput, SyncOutput, SyncRefused};
 pub use options::SyncOptions;
 
 use super::settings::at_least;
 use super::{Draws, Machine, Timers};
-use crate::merge::{Merged, Policy, Relation, Strategy, agreement, merge};
+use crate::merge::{Policy, Relation, agreement};
 use crate::message::{Envelope, Header, Message, StateMetadata, WorkflowState};
 use crate::scalar::{
-    CheckResult, ComponentId, CorrelationId, Digest, Instant, MessageId, Now, RequestId, WorkflowId,
+    ComponentId, CorrelationId, Digest, Instant, MessageId, Now, RequestId, WorkflowId,
 };
 use crate::validate::Checked;
 use replica::{History, Version};
@@ -70,6 +78,7 @@ struct Peer {
     told: Option<String>,
     /// How often it was asked since it was last heard.
     attempts: u32,
+    fork: Option<Fork>,
 }
 
 /// A state that waits for its validation.
@@ -79,15 +88,18 @@ struct Candidate {
     version: Version,
     how: Adoption,
     from: Option<ComponentId>,
+    /// Whether the host was asked to validate it.
+    asked: bool,
 }
 
-/// A conflict that the host was asked to have settled.
+/// Two states of which neither came from the other, and what was done about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Unsettled {
+struct Fork {
     ours: Option<Digest>,
     theirs: Option<Digest>,
+    /// What the host was asked to have settled; 0 if it is left to the peer to merge them.
     conflicts: usize,
-    /// Until when the host is not asked again.
+    /// Until when that is not done again.
     until: Option<Instant>,
 }
 
@@ -128,7 +140,8 @@ pub struct StateSync {
     candidates: VecDeque<Candidate>,
     /// The number of the last wish to validate.
     number: u64,
-    unsettled: Option<Unsettled>,
+    /// How many merges there were in a row.
+    merges: u32,
     timers: Timers<Due>,
     out: VecDeque<SyncOutput>,
 }
@@ -148,7 +161,7 @@ impl StateSync {
             peers: BTreeMap::new(),
             candidates: VecDeque::new(),
             number: 0,
-            unsettled: None,
+            merges: 0,
             timers: Timers::new(),
             out: VecDeque::new(),
         }
@@ -166,7 +179,8 @@ impl StateSync {
         self
     }
 
-    /// Starts from a state, such as one that was stored.
+    /// Starts from a state, such as one that was stored. The states before it are not known, so of
+    /// a fork with it no common ancestor is found; a [`snapshot`](Machine::snapshot) carries them over.
     pub fn with_state(mut self, state: WorkflowState) -> Self {
         self.current = Some(Version::new(state));
         self
@@ -254,7 +268,7 @@ impl StateSync {
                 self.is_ours(&state)?;
                 let source = self.peer(source?)?;
                 let asked = header.request_id.filter(|_| header.response_required == Some(true));
-                self.assess(now, Version::new(*state), Some(&source), false);
+                self.assess(now, Version::new(*state), Some(&source), None);
                 if let Some(request) = asked {
                     self.answer(now, &source, request, header.correlation_id);
                 }
@@ -287,179 +301,23 @@ impl StateSync {
         Ok(name)
     }
 
-    /// What a state that comes in means.
-    fn assess(&mut self, now: Now, theirs: Version, from: Option<&ComponentId>, decided: bool) {
-        let before = from.and_then(|name| {
-            let last = (theirs.number(), theirs.digest.clone());
-            self.peers.get_mut(name)?.last.replace(last)?.1
-        });
-        let how = if decided { Some(Adoption::Decided) } else { None };
-        let Some(current) = &self.current else {
-            return self.consider(now, theirs, how.unwrap_or(Adoption::First), from);
-        };
-        let relation = current.relation(theirs.number(), theirs.digest.as_ref());
-        let descends = theirs.comes_from(current.digest.as_ref())
-            || theirs.ancestors().is_empty() && before.is_some() && before == current.digest;
-        match relation {
-            Relation::Duplicate | Relation::Older { .. } | Relation::Unrelated => {}
-            Relation::Newer { gap } if descends => {
-                self.consider(now, theirs, how.unwrap_or(Adoption::Newer { gap }), from);
-            }
-            Relation::Newer { .. } | Relation::Fork | Relation::Unknown => {
-                self.fuse(now, &theirs, before.as_ref(), from, how);
-            }
-        }
-        self.settle_peer(now, from);
-    }
-
-    /// Merges two states of which neither came from the other.
-    fn fuse(
-        &mut self,
-        now: Now,
-        theirs: &Version,
-        before: Option<&Digest>,
-        from: Option<&ComponentId>,
-        how: Option<Adoption>,
-    ) {
-        let Some(ours) = self.current.clone() else { return };
-        let common = |known: &Version| {
-            theirs.comes_from(known.digest.as_ref())
-                || theirs.ancestors().is_empty()
-                    && before.is_some()
-                    && before == known.digest.as_ref()
-        };
-        let base = self.history.latest(common).map(Version::bare);
-        let known = base.is_some();
-        // Without an ancestor nothing counts as removed.
-        let base = base.unwrap_or_else(|| {
-            let time = ours.state.timestamp.clone();
-            let mut nothing = WorkflowState::new(self.workflow.clone(), 0_u64, now.timestamp());
-            nothing.timestamp = time;
-            nothing
-        });
-        let (first, second) =
-            if ours.weight() >= theirs.weight() { (&ours, theirs) } else { (theirs, &ours) };
-        let mut made = merge(&base, first.bare(), &second.bare(), &self.policy);
-        let clean = made.conflicts.is_empty() && known;
-        if !clean && from.is_none() {
-            // What was decided stands, whatever we made of it meanwhile.
-            let policy = self.policy.clone().with_strategy(Strategy::Theirs);
-            made = merge(&base, ours.bare(), &theirs.bare(), &policy);
-        }
-        let Merged { mut value, conflicts, .. } = made;
-        let metadata = value.metadata.take().unwrap_or_else(StateMetadata::new);
-        value.metadata = Some(metadata.with_last_update_source(self.own.as_str()));
-        let mut merged = Version::new(value);
-        merged.descend(&[first, second], self.options.history);
-        if let (false, Some(with)) = (clean, from) {
-            let asked = Unsettled {
-                ours: ours.digest.clone(),
-                theirs: theirs.digest.clone(),
-                conflicts: conflicts.len().max(1),
-                until: now.at.after(at_least(self.options.interval)),
-            };
-            let again = self.unsettled.as_ref().is_some_and(|known| {
-                (&known.ours, &known.theirs) == (&asked.ours, &asked.theirs)
-                    && known.until.is_none_or(|until| until > now.at)
-            });
-            if !again {
-                self.unsettled = Some(asked);
-                let (with, state) = (with.clone(), Box::new(merged.state));
-                self.out.push_back(SyncOutput::Consensus { with, state, conflicts });
-            }
-            return;
-        }
-        match ours.relation(merged.number(), merged.digest.as_ref()) {
-            // Ours has everything already. Say so, so that the peer can take it.
-            Relation::Duplicate => {
-                self.current = Some(merged);
-                self.unsettled = None;
-            }
-            _ => self.consider(now, merged, how.unwrap_or(Adoption::Merged), from),
-        }
-    }
-
-    /// Adopts a state, after its validation if it asks for one.
-    fn consider(&mut self, now: Now, version: Version, how: Adoption, from: Option<&ComponentId>) {
-        let names = version.state.validation_required.clone().unwrap_or_default();
-        if names.is_empty() {
-            return self.adopt(now, version, how, from);
-        }
-        let same = |waiting: &Candidate| waiting.version.digest == version.digest;
-        if self.candidates.iter().any(same) || self.candidates.len() >= self.options.most.max(1) {
-            return;
-        }
-        self.number += 1;
-        let (number, from) = (self.number, from.cloned());
-        self.candidates.push_back(Candidate { number, version, how, from });
-        if self.candidates.len() == 1 {
-            self.validate(now);
-        }
-    }
-
-    /// Wishes the validation of the first candidate.
-    fn validate(&mut self, now: Now) {
-        let Some(candidate) = self.candidates.front() else {
-            return self.timers.set(Due::Validation, None);
-        };
-        let state = &candidate.version.state;
-        self.out.push_back(SyncOutput::Validate {
-            number: candidate.number,
-            names: state.validation_required.clone().unwrap_or_default(),
-            state: Box::new(state.clone()),
-        });
-        let until = now.at.after(at_least(self.options.timeout));
-        self.timers.set(Due::Validation, until);
-    }
-
-    fn validated(
-        &mut self,
-        now: Now,
-        number: u64,
-        results: Vec<(String, CheckResult)>,
-    ) -> Result<(), SyncRefused> {
-        let fits = self.candidates.front().is_some_and(|first| first.number == number);
-        let candidate = if fits { self.candidates.pop_front() } else { None };
-        let candidate = candidate.ok_or(SyncRefused::NotValidating(number))?;
-        let failed: Vec<String> = results
-            .into_iter()
-            .filter(|(_, result)| *result == CheckResult::Failed)
-            .map(|(name, _)| name)
-            .collect();
-        let Candidate { version, how, from, .. } = candidate;
-        if !failed.is_empty() {
-            let version = version.number();
-            self.out.push_back(SyncOutput::Rejected { from, version, failed });
-        } else if let Some(current) = &self.current {
-            // Ours may have moved on meanwhile.
-            match current.relation(version.number(), version.digest.as_ref()) {
-                Relation::Newer { .. } if version.comes_from(current.digest.as_ref()) => {
-                    self.adopt(now, version, how, from.as_ref());
-                }
-                Relation::Newer { .. } | Relation::Fork | Relation::Unknown => {
-                    self.fuse(now, &version, None, from.as_ref(), Some(how));
-                }
-                Relation::Duplicate | Relation::Older { .. } | Relation::Unrelated => {}
-            }
-        } else {
-            self.adopt(now, version, how, from.as_ref());
-        }
-        self.validate(now);
-        Ok(())
-    }
-
     fn adopt(&mut self, now: Now, mut version: Version, how: Adoption, from: Option<&ComponentId>) {
         if let Some(old) = self.current.take() {
             version.descend(&[&old], self.options.history);
             self.history.push(old, self.options.history);
         }
-        self.unsettled = None;
+        self.forget_forks();
         let state = Box::new(version.state.clone());
         self.current = Some(version);
         self.out.push_back(SyncOutput::Adopted { how, from: from.cloned(), state });
-        // Who makes a state tells all; who got it waits a little, for they may get it, too.
+        // Who makes a state tells all; who got it waits a little, for they may get it, too. So does who
+        // merges again and again: others may be at the same.
+        self.merges = if how == Adoption::Merged { self.merges.saturating_add(1) } else { 0 };
         let got = matches!(how, Adoption::Newer { .. }) || how == Adoption::First && from.is_some();
+        let waits = got || self.merges > 1;
+        let attempt = self.merges.max(1);
         let names: Vec<ComponentId> = self.peers.keys().cloned().collect();
+        let told = self.told();
         for name in &names {
             if self.agrees(name) {
                 continue;
@@ -467,11 +325,11 @@ impl StateSync {
             if let Some(peer) = self.peers.get_mut(name) {
                 peer.attempts = 0;
             }
-            if got {
-                let pause = self.options.backoff.pause(1, &mut self.draws);
+            if waits {
+                let pause = self.options.backoff.pause(attempt, &mut self.draws);
                 self.timers.set(Due::Peer(name.clone()), now.at.after(pause));
-            } else {
-                self.exchange(now, name);
+            } else if let Some(state) = told.clone() {
+                self.ask(now, name, state);
             }
         }
         for name in names {
@@ -500,7 +358,8 @@ impl StateSync {
     /// Our state as it is sent: with how far all agree.
     fn told(&self) -> Option<WorkflowState> {
         let mut state = self.current.as_ref()?.state.clone();
-        let unsettled = self.unsettled.as_ref().map_or(0, |unsettled| unsettled.conflicts);
+        let forks = self.peers.values().filter_map(|peer| peer.fork.as_ref());
+        let unsettled = forks.map(|fork| fork.conflicts).sum();
         let peers = self.peers.values().map(|peer| self.relation(peer));
         let told = agreement(peers, unsettled);
         let metadata = state.metadata.take().unwrap_or_else(StateMetadata::new);
@@ -521,7 +380,12 @@ impl StateSync {
 
     /// Sends our state to a peer and asks for its.
     fn exchange(&mut self, now: Now, to: &ComponentId) {
-        let Some(state) = self.told() else { return };
+        if let Some(state) = self.told() {
+            self.ask(now, to, state);
+        }
+    }
+
+    fn ask(&mut self, now: Now, to: &ComponentId, state: WorkflowState) {
         let id = self.draws.id_bytes();
         let header = self
             .header(now)
@@ -566,7 +430,7 @@ impl Machine for StateSync {
             SyncInput::Validated(number, results) => self.validated(now, number, results),
             SyncInput::Decided(state) => {
                 self.is_ours(&state)?;
-                self.assess(now, Version::new(*state), None, true);
+                self.assess(now, Version::new(*state), None, Some(Adoption::Decided));
                 Ok(())
             }
         }
@@ -602,36 +466,5 @@ impl Machine for StateSync {
 
     fn deadline(&self) -> Option<Instant> {
         self.timers.earliest()
-    }
-}
-
-/// The wire form of [`Relation`]: its word and number.
-mod relation {
-    use crate::merge::Relation;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(
-        relation: &Relation,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let number = match relation {
-            Relation::Older { behind } => *behind,
-            Relation::Newer { gap } => *gap,
-            _ => 0,
-        };
-        (relation.as_str(), number).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Relation, D::Error> {
-        let (word, number) = <(String, u64)>::deserialize(d)?;
-        Ok(match word.as_str() {
-            "older" => Relation::Older { behind: number },
-            "newer" | "gap" => Relation::Newer { gap: number },
-            "duplicate" => Relation::Duplicate,
-            "fork" => Relation::Fork,
-            "unrelated" => Relation::Unrelated,
-            _ => Relation::Unknown,
-        })
     }
 }

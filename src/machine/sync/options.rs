@@ -19,7 +19,8 @@ pub struct SyncOptions {
     /// How many of its ancestors a state names, and how many of them are kept to merge with: replicas
     /// that made more versions apart find no common one. Default 32.
     pub history: usize,
-    /// The most peers, and the most states that wait for validation. Default 1000.
+    /// The most peers, and the most states that wait for validation, at most one of each peer.
+    /// Default 1000.
     pub most: usize,
 }
 

@@ -41,23 +41,36 @@ impl Version {
         })
     }
 
+    /// Says of a state that names no ancestors what it came from.
+    pub(super) fn came_from(&mut self, before: Option<Digest>) {
+        let Some(before) = before.filter(|before| self.digest.as_ref() != Some(before)) else {
+            return;
+        };
+        let metadata = self.state.metadata.take().unwrap_or_else(StateMetadata::new);
+        self.state.metadata = Some(metadata.with_ancestors(vec![before]));
+    }
+
     /// Names what it came from: the contents of these and their ancestors, the latest first. Those of
     /// each take turns, so that no line is cut off by the other.
     pub(super) fn descend(&mut self, from: &[&Version], most: usize) {
-        let lines: Vec<Vec<Digest>> = from
+        let own = self.ancestors().to_vec();
+        let lines: Vec<Vec<&Digest>> = from
             .iter()
-            .map(|version| version.digest.iter().chain(version.ancestors()).cloned().collect())
-            .chain([self.ancestors().to_vec()])
+            .map(|version| version.digest.iter().chain(version.ancestors()).collect())
+            .chain([own.iter().collect()])
             .collect();
         let longest = lines.iter().map(Vec::len).max().unwrap_or_default();
         let mut ancestors: Vec<Digest> = Vec::new();
         for digest in (0..longest).flat_map(|at| lines.iter().filter_map(move |line| line.get(at)))
         {
-            if Some(digest) != self.digest.as_ref() && !ancestors.contains(digest) {
-                ancestors.push(digest.clone());
+            // Others may name any number of them.
+            if ancestors.len() >= most.max(1) {
+                break;
+            }
+            if Some(*digest) != self.digest.as_ref() && !ancestors.contains(digest) {
+                ancestors.push((*digest).clone());
             }
         }
-        ancestors.truncate(most.max(1));
         let metadata = self.state.metadata.take().unwrap_or_else(StateMetadata::new);
         self.state.metadata = Some(metadata.with_ancestors(ancestors));
     }

@@ -4,8 +4,8 @@
 use super::{allocation, ask, asked, checked, corr, id, name, now, request, wishes};
 use crate::support::{Rng, mutate, scaled};
 use coordination_protocol::machine::{
-    Ask, Backoff, Draws, Machine, Rejected, RequestOutput, Requester, RespondInput, RespondOptions,
-    RespondOutput, Responder, Timers,
+    Ask, Backoff, Draws, Machine, Rejected, RequestInput, RequestOutput, Requester, RespondInput,
+    RespondOptions, RespondOutput, Responder, Timers,
 };
 use coordination_protocol::message::Message;
 use coordination_protocol::scalar::{Instant, Now, RequestId};
@@ -134,7 +134,7 @@ fn attempts_carry_what_the_specification_asks_for() {
 fn identifiers_are_made_from_given_bytes() {
     let ask = ask("req_1");
     assert_eq!(ask.request_id(), &id("req_1"));
-    let text = r#"{"conflict_check":{"request_id":"req_2","resources":{"agents":1}}}"#;
+    let text = r#"{"release":{"allocation_id":"alloc_1","release_reason":"done"}}"#;
     let envelope = checked(text).into_inner();
     let made = |bytes| Ask::new(envelope.clone(), now(0), bytes).request_id().clone();
     assert_eq!(made([1; 10]), RequestId::generate(now(0).id_millis(), [1; 10]));
@@ -241,4 +241,44 @@ fn a_known_source_counts() {
     assert_eq!(play("", "stranger"), "bury:");
     assert_eq!(play(r#""source":"hub","#, "stranger"), "bury:");
     assert_eq!(play(r#""source":"stranger","#, "hub"), "bury:");
+}
+
+/// A peer of protocol 1.0.0 has no `source` to write; its answer is told by the correlation.
+#[test]
+fn an_answer_without_source_is_told_by_its_correlation() {
+    let answer = |header: &str| {
+        let text = format!(
+            r#"{{"request_id":"req_1"{header},"allocation_response":{{"response_id":"resp_1","request_id":"req_1",
+                "status":"denied","timestamp":"2025-01-15T12:00:00Z","reason":"none left"}}}}"#,
+        );
+        RequestInput::Answer(checked(&text))
+    };
+    let mut requester = Requester::new(name("hub"), 1);
+    let asked = RequestInput::Ask(Box::new(ask("req_1").with_peer(name("rm"))));
+    requester.handle(now(0), asked).unwrap();
+    let foreign = "the answer to `req_1` comes from another component than the one that was asked";
+    for header in ["", r#","source":"eve","correlation_id":"corr_req_1""#] {
+        assert_eq!(requester.handle(now(1), answer(header)).unwrap_err().to_string(), foreign);
+    }
+    requester.handle(now(1), answer(r#","correlation_id":"corr_req_1""#)).unwrap();
+    assert_eq!(wishes(&mut requester).last().unwrap(), "end req_1 answered attempts=1");
+}
+
+/// The question about conflicts has its identifier in the body, as the request for resources has.
+#[test]
+fn a_conflict_check_is_asked_under_its_own_identifier() {
+    let check = coordination_protocol::message::ConflictCheck::new(id("req_7"));
+    let mut requester = Requester::new(name("hub"), 1);
+    let mut envelope = Envelope::from(check.clone());
+    let input = RequestInput::Ask(Box::new(Ask::new(check, now(0), [7; 10])));
+    requester.handle(now(0), input).unwrap();
+    assert_eq!(wishes(&mut requester), ["send req_7 attempt=1"]);
+    envelope.header.request_id = Some(id("req_8"));
+    let input = RequestInput::Ask(Box::new(Ask::new(envelope.clone(), now(0), [7; 10])));
+    let refused = requester.handle(now(0), input).unwrap_err();
+    assert_eq!(refused.to_string(), "the header says `req_8` and the body `req_7`");
+    envelope.header.request_id = None;
+    let mut responder = Responder::new(name("rm"), 1);
+    responder.handle(now(0), RespondInput::Request(checked(&envelope.to_string()))).unwrap();
+    assert_eq!(wishes(&mut responder), ["perform req_7"]);
 }

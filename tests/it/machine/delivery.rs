@@ -359,7 +359,7 @@ impl Run {
     fn new(seed: u64, flaw: Flaw) -> Self {
         let mut rng = Rng::new(seed);
         let queue = QueueOptions::new()
-            .with_limit(4 + rng.below(8))
+            .with_limit(2 + rng.below(10))
             .with_window(1 + rng.below(6))
             .with_batch(1 + rng.below(4), Duration::from_millis([0, 0, 700][rng.below(3)]));
         let oldest = queue.with_overflow(Overflow::DropOldest).with_limit(3);
@@ -419,6 +419,11 @@ impl Run {
             | DeliveryOutput::Bury(_) => {}
             DeliveryOutput::Unheard { .. } if self.flaw == Flaw::NoGaps => {
                 return Err("a gap was not heard of".to_owned());
+            }
+            // All attempts to tell of it got lost, so this is what tells.
+            DeliveryOutput::Unheard { subscriber, gap } => {
+                let who = self.handled.entry(subscriber.as_str().to_owned()).or_default();
+                who.lost = who.lost.max(gap.to);
             }
             other => return Err(format!("{other}")),
         }
@@ -624,4 +629,21 @@ fn messages_arrive_as_they_were_published() {
     let batch = batch.unwrap();
     assert_eq!(batch[0].envelope.to_string(), sent);
     assert!(matches!(batch[0].envelope.message, Message::Event(_)));
+}
+
+/// A subscription may hold as many patterns as a message has room for: it costs no more than they do.
+#[test]
+fn many_patterns_are_refused_at_once() {
+    let patterns: Vec<String> = (0..5_000).map(|n| format!("a{n}.b")).collect();
+    let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+    let mut machine = Delivery::new(1);
+    let subscribe = |more| DeliveryInput::Subscribe(subscription("a", &patterns, more));
+    assert_eq!(
+        machine.handle(now(0), subscribe("")).unwrap_err().to_string(),
+        "there would be 5000 subscriptions, at most 1000 are allowed"
+    );
+    let few = DeliveryInput::Subscribe(subscription("a", &patterns[..1_000], ""));
+    machine.handle(now(0), few).unwrap();
+    machine.handle(now(0), subscribe(r#","cancel":true"#)).unwrap();
+    assert_eq!(wishes(&mut machine), ["subscribed a patterns=1000", "unsubscribed a left=0"]);
 }

@@ -595,3 +595,117 @@ fn backoff_is_an_option() {
     machine.handle_timeout(now(1_000));
     assert_eq!(machine.deadline(), Some(now(61_000).at));
 }
+
+/// Replicas in lockstep: what they send in one round crosses, and all of it arrives at once. So whoever
+/// could merge does it at the same time.
+struct Lockstep {
+    rng: Rng,
+    replicas: Vec<StateSync>,
+    way: Vec<(usize, Envelope)>,
+    millis: u64,
+    asked: usize,
+}
+
+impl Lockstep {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let count = 2 + rng.below(3);
+        let options = SyncOptions::new()
+            .with_timeout(Duration::from_secs(2))
+            .with_interval(Duration::from_secs(5));
+        let mut replicas: Vec<_> = (0..count)
+            .map(|n| fresh(&format!("c{n}"), seed + n as u64).with_options(options))
+            .collect();
+        let first = state(1, "a0=0,a1=0", now(0));
+        for (n, replica) in replicas.iter_mut().enumerate() {
+            for peer in (0..count).filter(|peer| *peer != n) {
+                replica.handle(now(0), SyncInput::Join(name(&format!("c{peer}")))).unwrap();
+            }
+            // All start from one state.
+            replica.handle(now(0), SyncInput::Changed(Box::new(first.clone()))).unwrap();
+        }
+        Lockstep { rng, replicas, way: Vec::new(), millis: 0, asked: 0 }
+    }
+
+    /// A replica gives an agent another task, which later progress follows.
+    fn change(&mut self, who: usize) {
+        self.millis += 1;
+        let own = self.replicas[who].state().unwrap().clone();
+        let agent = format!("a{}", self.rng.below(2));
+        let task = format!("t{}", self.rng.below(4));
+        let task = coordination_protocol::scalar::TaskId::new(task).unwrap();
+        let agents = own.agent_states.as_ref().unwrap().iter().map(|(name, state)| {
+            let changed = state.clone().with_current_task(task.clone());
+            (name.to_owned(), if name == agent { changed } else { state.clone() })
+        });
+        let made = own.clone().with_agent_states(agents.collect::<Map<_>>());
+        let _ = self.replicas[who].handle(now(self.millis), SyncInput::Changed(Box::new(made)));
+    }
+
+    fn round(&mut self, loses: bool) {
+        for who in 0..self.replicas.len() {
+            while let Some(output) = self.replicas[who].poll() {
+                match output {
+                    SyncOutput::Send { to, envelope } if !(loses && self.rng.one_in(2)) => {
+                        self.way.push((to.as_str()[1..].parse().unwrap(), *envelope));
+                    }
+                    SyncOutput::Consensus { .. } => self.asked += 1,
+                    _ => {}
+                }
+            }
+        }
+        self.millis += 100;
+        let at = now(self.millis);
+        for (to, envelope) in std::mem::take(&mut self.way) {
+            self.replicas[to]
+                .handle(at, SyncInput::Received(checked(&envelope.to_string())))
+                .unwrap();
+        }
+        for replica in &mut self.replicas {
+            replica.handle_timeout(at);
+        }
+    }
+
+    fn versions(&self) -> BTreeSet<(u64, String)> {
+        let of = |replica: &StateSync| {
+            let state = replica.state().unwrap();
+            (state.state_version.get(), content_digest(state).unwrap().as_str().to_owned())
+        };
+        self.replicas.iter().map(of).collect()
+    }
+}
+
+/// When nobody changes anything, all get the same state and versions stop growing, also with rules that
+/// are no joins and with ancestors that some never saw.
+#[test]
+fn versions_stop_growing() {
+    let mut conflicts = 0;
+    for seed in 0..scaled(60) as u64 {
+        let mut world = Lockstep::new(seed);
+        for _ in 0..12 {
+            for who in 0..world.replicas.len() {
+                if world.rng.one_in(2) {
+                    world.change(who);
+                }
+            }
+            world.round(true);
+        }
+        let before = world.versions().last().unwrap().0;
+        // A minute, and twenty seconds to see whether that is all.
+        for _ in 0..600 {
+            world.round(false);
+        }
+        let settled = world.versions();
+        for _ in 0..200 {
+            world.round(false);
+        }
+        let after = world.versions();
+        // Merged with different ancestors and as young as each other, two can be in conflict.
+        conflicts += usize::from(world.asked > 0);
+        assert!(after.len() == 1 || world.asked > 0, "seed {seed}: {after:?}");
+        assert_eq!(after, settled, "seed {seed}");
+        let most = before + 4 * world.replicas.len() as u64;
+        assert!(after.last().unwrap().0 <= most, "seed {seed}: {before}, then {after:?}");
+    }
+    assert!(conflicts <= scaled(60) / 10, "{conflicts} conflicts");
+}

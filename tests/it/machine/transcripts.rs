@@ -185,9 +185,15 @@ impl Told for Handshake {
 impl Told for Presence {
     fn input(&self, _: Now, command: &Command<'_>) -> PresenceInput {
         let who = command.words[1];
+        // The header's time, if it is given.
+        let sent = || match command.pairs.get("sent") {
+            Some(time) => format!(r#""timestamp":"2025-01-15T{time}Z","#),
+            None => String::new(),
+        };
         let registration = || {
             checked(&format!(
-                r#"{{"component_registration":{{"component_id":"{who}","component_type":"utility","version":"1.0.0"}}}}"#,
+                r#"{{{}"component_registration":{{"component_id":"{who}","component_type":"utility","version":"1.0.0"}}}}"#,
+                sent(),
             ))
         };
         let health = |status: &str, time: &str| {
@@ -222,7 +228,8 @@ impl Told for Presence {
                 )))
             }
             "deregistration" => PresenceInput::Received(checked(&format!(
-                r#"{{"deregistration":{{"component_id":"{who}","reason":"done"}}}}"#,
+                r#"{{{}"deregistration":{{"component_id":"{who}","reason":"done"}}}}"#,
+                sent(),
             ))),
             other => panic!("unknown command `{other}`"),
         }

@@ -1,0 +1,145 @@
+//! What the machines cost beside the codec: publishing and acknowledging, asking and answering.
+
+use crate::harness::{Row, pass_row};
+use coordination_protocol::machine::{
+    Ask, Delivery, DeliveryInput, DeliveryOutput, Machine, RequestInput, RequestOutput, Requester,
+    RespondInput, RespondOutput, Responder,
+};
+use coordination_protocol::message::{AllocationRequest, AllocationResponse, Message, Resources};
+use coordination_protocol::scalar::{
+    AllocationStatus, ComponentId, Count, Instant, Now, RequestId, ResponseId, WorkflowId,
+};
+use coordination_protocol::validate::{Context, Validator};
+use coordination_protocol::{Checked, Envelope, Mode};
+use std::collections::VecDeque;
+use std::hint::black_box;
+use std::sync::Arc;
+
+pub const MESSAGES: usize = 256;
+pub const ROUND_TRIPS: usize = 256;
+const NOW: Now = Now::new(Instant::START, 1_736_942_400_000);
+
+fn checked(text: &str) -> Box<Checked<Envelope>> {
+    let outcome = Validator::new(Mode::Strict).check(text, &Context::new());
+    Box::new(outcome.accept().expect("it is valid"))
+}
+
+fn messages() -> Vec<Box<Checked<Envelope>>> {
+    let event = |n: usize| {
+        checked(&format!(
+            r#"{{"message_id":"msg_{n}","source":"worker","event":{{"event_type":"TASK_COMPLETED","workflow_id":"wf_{}","phase":"build",
+                "data":{{"task_id":"task_{n}","agent_id":"agent_003","duration":"4m 12s","results":{{"files":3,"tests":41}}}}}}}}"#,
+            n % 16,
+        ))
+    };
+    (0..MESSAGES).map(event).collect()
+}
+
+fn subscribed(subscribers: usize, filter: &str) -> Delivery {
+    let mut machine = Delivery::new(7);
+    for n in 0..subscribers {
+        let text = format!(
+            r#"{{"subscription":{{"subscriber":"monitor-{n}","patterns":["task.>"]{filter}}}}}"#,
+        );
+        machine.handle(NOW, DeliveryInput::Subscribe(checked(&text))).expect("there is room");
+    }
+    machine
+}
+
+/// Publishes each message and acknowledges whatever is delivered.
+fn deliver(mut machine: Delivery, messages: &[Box<Checked<Envelope>>]) -> usize {
+    let mut count = 0;
+    for message in messages {
+        machine.handle(NOW, DeliveryInput::Publish(message.clone())).expect("there is room");
+        while let Some(output) = machine.poll() {
+            if let DeliveryOutput::Deliver { to, batch, .. } = output {
+                count += batch.len();
+                let numbers = batch.iter().map(|item| item.number).collect();
+                machine.handle(NOW, DeliveryInput::Acknowledge(to, numbers)).expect("it is known");
+            }
+        }
+    }
+    count
+}
+
+/// Published and acknowledged, one by one, at nobody's expense but the machine's.
+pub fn delivery(subscribers: usize) -> Vec<Row<'static>> {
+    let queues = {
+        let messages = messages();
+        pass_row("clone, and push and pop an `Arc` of it", move || {
+            let mut queues = vec![VecDeque::new(); subscribers];
+            for message in &messages {
+                let shared = Arc::new(message.clone().into_inner());
+                for queue in &mut queues {
+                    queue.push_back(Arc::clone(&shared));
+                }
+                for queue in &mut queues {
+                    black_box(queue.pop_front());
+                }
+            }
+        })
+    };
+    let through = |name, filter: &'static str| {
+        let messages = messages();
+        pass_row(name, move || {
+            let count = deliver(subscribed(subscribers, filter), &messages);
+            assert_eq!(count, MESSAGES * subscribers);
+        })
+    };
+    vec![
+        queues,
+        through("`Delivery`", ""),
+        through("`Delivery`, each with a filter", r#","filter":{"prefix":{"field":"workflow","value":"wf_"}}"#),
+    ]
+}
+
+fn request(n: usize) -> AllocationRequest {
+    let (id, workflow) = (RequestId::new(format!("req_{n}")), WorkflowId::new("wf_001"));
+    AllocationRequest::new(id.expect("an id"), workflow.expect("an id"), "hub", NOW.timestamp())
+        .with_resources(Resources::new().with_agents(Count::new(3)))
+}
+
+fn response(n: usize) -> Message {
+    let response = ResponseId::new("resp_1").expect("an id");
+    let request = RequestId::new(format!("req_{n}")).expect("an id");
+    AllocationResponse::new(response, request, AllocationStatus::Denied, NOW.timestamp()).into()
+}
+
+/// Asked, written, checked, performed, answered, written, checked, ended.
+pub fn requests() -> Vec<Row<'static>> {
+    let hub = || ComponentId::new("hub").expect("a name");
+    vec![
+        pass_row("write and check both messages", move || {
+            for n in 0..ROUND_TRIPS {
+                let ask = Envelope::from(request(n));
+                let asked = checked(&ask.to_string());
+                let answer = Envelope::from(response(n));
+                black_box((asked, checked(&answer.to_string())));
+            }
+        }),
+        pass_row("`Requester` and `Responder`", move || {
+            let mut requester = Requester::new(hub(), 1);
+            let mut responder = Responder::new(ComponentId::new("rm").expect("a name"), 2);
+            for n in 0..ROUND_TRIPS {
+                let ask = Box::new(Ask::new(request(n), NOW, [7; 10]));
+                requester.handle(NOW, RequestInput::Ask(ask)).expect("there is room");
+                let Some(RequestOutput::Send { envelope, .. }) = requester.poll() else {
+                    panic!("it asks")
+                };
+                let asked = checked(&envelope.to_string());
+                responder.handle(NOW, RespondInput::Request(asked)).expect("it is a request");
+                let Some(RespondOutput::Perform { ticket, .. }) = responder.poll() else {
+                    panic!("it performs")
+                };
+                let answer = RespondInput::Answer(ticket, Box::new(response(n)));
+                responder.handle(NOW, answer).expect("it is under way");
+                let Some(RespondOutput::Send { envelope, .. }) = responder.poll() else {
+                    panic!("it answers")
+                };
+                let answer = checked(&envelope.to_string());
+                requester.handle(NOW, RequestInput::Answer(answer)).expect("it was asked");
+                assert!(requester.poll().is_some());
+            }
+        }),
+    ]
+}
