@@ -3,7 +3,7 @@
 use super::options::QueueOptions;
 use super::parcel::Parcel;
 use crate::scalar::{Instant, Now};
-use crate::transport::Gap;
+use crate::transport::{Gap, Overflow};
 use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, ToSmolStr};
 use std::cmp::Reverse;
@@ -90,6 +90,12 @@ impl Queue {
 
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() >= self.options.limit.max(1)
+    }
+
+    /// How many messages more it takes; `None` if the oldest makes room.
+    pub(super) fn room(&self) -> Option<usize> {
+        let free = self.options.limit.max(1).saturating_sub(self.entries.len());
+        (self.options.overflow == Overflow::Refuse).then_some(free)
     }
 
     pub(super) fn len(&self) -> usize {

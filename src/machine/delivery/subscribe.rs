@@ -8,6 +8,7 @@ use crate::route::{Filter, Pattern, SubscriptionId};
 use crate::scalar::{ComponentId, Now};
 use crate::validate::Checked;
 use smol_str::SmolStr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Delivery {
@@ -180,38 +181,69 @@ impl Delivery {
     /// Gives what a subscriber was to receive for a queue group to another member, if there is one
     /// with room, and `reachable` if so wished. If the subscriber has no subscription any more, what
     /// nobody takes is buried.
+    ///
+    /// Messages of one order key stay together: if there is no room for all of them, none is passed
+    /// on, or two members would handle them side by side.
     fn pass_on(&mut self, now: Now, name: &ComponentId, reachable: bool) {
         let Some(queue) = self.queues.get(name) else { return };
+        let mut lanes: BTreeMap<Result<SmolStr, u64>, Vec<u64>> = BTreeMap::new();
         for number in queue.numbers() {
-            let Some(entry) = self.queues.get(name).and_then(|queue| queue.get(number)) else {
+            let Some(entry) = queue.get(number).filter(|entry| !entry.groups.is_empty()) else {
                 continue;
             };
-            let (parcel, groups) = (Arc::clone(&entry.parcel), entry.groups.clone());
-            if groups.is_empty() {
-                continue;
-            }
-            let text = parcel.envelope.to_string();
-            let mut taken = Vec::new();
-            for group in &groups {
-                let others = self.receivers(now, &parcel, &text, Some(group), Some(name));
-                let others = others.unwrap_or_default();
-                let away = |name| self.queues.get(name).is_some_and(|queue| queue.away);
-                if others.is_empty() || reachable && others.keys().any(away) {
-                    continue;
+            lanes.entry(entry.parcel.order.clone().ok_or(number)).or_default().push(number);
+        }
+        for numbers in lanes.into_values() {
+            let mut left = numbers.len();
+            for number in numbers {
+                if !self.pass(now, name, number, reachable, left) {
+                    break;
                 }
-                taken.push(others);
-            }
-            if taken.len() < groups.len() && self.count(name) > 0 {
-                continue;
-            }
-            let Some(entry) = self.settle(now, name, number) else { continue };
-            if taken.len() < groups.len() {
-                let reason = "no other member of its queue group can take it";
-                self.bury(now, name, &entry, reason);
-            }
-            for receivers in taken {
-                self.hand_out(now, &parcel, receivers);
+                left -= 1;
             }
         }
+    }
+
+    /// Passes one message on to members that have room for so many. Tells whether it is gone.
+    fn pass(
+        &mut self,
+        now: Now,
+        name: &ComponentId,
+        number: u64,
+        reachable: bool,
+        room: usize,
+    ) -> bool {
+        let Some(entry) = self.queues.get(name).and_then(|queue| queue.get(number)) else {
+            return true;
+        };
+        let (parcel, groups) = (Arc::clone(&entry.parcel), entry.groups.clone());
+        let stays = self.count(name) > 0;
+        let text = parcel.envelope.to_string();
+        let mut taken = Vec::new();
+        for group in &groups {
+            let others = self.receivers(now, &parcel, &text, Some(group), Some(name));
+            let others = others.unwrap_or_default();
+            let unfit = |other| {
+                self.queues.get(other).is_some_and(|queue| {
+                    reachable && queue.away || stays && queue.room().is_some_and(|free| free < room)
+                })
+            };
+            if others.is_empty() || others.keys().any(unfit) {
+                continue;
+            }
+            taken.push(others);
+        }
+        if taken.len() < groups.len() && stays {
+            return false;
+        }
+        let Some(entry) = self.settle(now, name, number) else { return true };
+        if taken.len() < groups.len() {
+            let reason = "no other member of its queue group can take it";
+            self.bury(now, name, &entry, reason);
+        }
+        for receivers in taken {
+            self.hand_out(now, &parcel, receivers);
+        }
+        true
     }
 }
