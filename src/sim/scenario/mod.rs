@@ -11,16 +11,22 @@
 //! writes its state to its disk in every step, so a crash costs nothing but the time. A scenario is one
 //! file and one row of [`all`].
 
+mod ballot;
+mod delivery;
 mod greetings;
 mod hostile;
 mod hosts;
 mod presence;
 mod request;
+mod sync;
 mod upgrade;
 
+pub use ballot::Ballots;
+pub use delivery::Deliveries;
 pub use hostile::Hostile;
 pub use presence::Presences;
 pub use request::Requests;
+pub use sync::Syncs;
 pub use upgrade::Upgrade;
 
 use super::{Act, Conditions, Scenario};
@@ -34,6 +40,9 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(Presences::new()),
         Box::new(Hostile::new()),
         Box::new(Upgrade::new()),
+        Box::new(Deliveries::new()),
+        Box::new(Ballots::new()),
+        Box::new(Syncs::new()),
     ]
 }
 
