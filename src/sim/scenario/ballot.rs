@@ -90,7 +90,7 @@ impl Scenario for Ballots {
 }
 
 fn electorate() -> Electorate {
-    VOTERS.iter().fold(Electorate::default(), |all, (name, weight)| {
-        all.with(component(name), *weight)
-    })
+    VOTERS
+        .iter()
+        .fold(Electorate::default(), |all, (name, weight)| all.with(component(name), *weight))
 }

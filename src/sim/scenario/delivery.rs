@@ -1,8 +1,8 @@
 //! Publishers, a hub that delivers, and subscribers.
 
 mod check;
-mod hub;
 mod ends;
+mod hub;
 
 use super::{component, names};
 use crate::machine::{DeliveryOptions, Draws, QueueOptions};

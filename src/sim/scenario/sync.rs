@@ -178,8 +178,7 @@ impl Copy {
         let status = status(&before).to_owned();
         let changed = if !self.joins && number != PLAIN && number.is_multiple_of(2) {
             net.mark("says", format!("{name} s{number} {status}"));
-            AgentState::new(format!("s{number}").as_str())
-                .with_progress(percent(progress))
+            AgentState::new(format!("s{number}").as_str()).with_progress(percent(progress))
         } else {
             let more = (progress + 1 + self.draws.below(3)).min(100);
             net.mark("gets-to", format!("{name} {more}"));
@@ -208,7 +207,11 @@ fn agents(state: &WorkflowState) -> BTreeMap<String, String> {
     let says = |(name, agent): (&str, &AgentState)| {
         (name.to_owned(), format!("{}/{}", status(agent), progress(agent)))
     };
-    state.agent_states.iter().flat_map(|agents| agents.iter().map(says).collect::<Vec<_>>()).collect()
+    state
+        .agent_states
+        .iter()
+        .flat_map(|agents| agents.iter().map(says).collect::<Vec<_>>())
+        .collect()
 }
 
 /// How a state came, as the word of a mark.
@@ -358,7 +361,10 @@ impl Check for Changes {
         }
         for (agent, most) in &self.progress {
             if agents.get(agent).is_none_or(|(_, progress)| progress < most) {
-                return wrong(LOST, format!("{agent} got to {most}, and is {:?}", agents.get(agent)));
+                return wrong(
+                    LOST,
+                    format!("{agent} got to {most}, and is {:?}", agents.get(agent)),
+                );
             }
         }
         for (word, agent) in &self.said {

@@ -162,7 +162,9 @@ impl Check for Minutes {
         }
         let alone = self.proposed.values().any(|(_, version)| *version == LAST.to_string());
         for (name, _) in VOTERS {
-            if alone && !self.learned.contains(&(name.to_owned(), LAST.to_string())) && !self.shifted
+            if alone
+                && !self.learned.contains(&(name.to_owned(), LAST.to_string()))
+                && !self.shifted
             {
                 return wrong(CALM, format!("{name} never learns it"));
             }

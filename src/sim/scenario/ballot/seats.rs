@@ -111,10 +111,7 @@ impl Proposing {
                     let value = String::from_utf8_lossy(&record.to_bytes()).into_owned();
                     let expect = if Commit::EXPECT == Expect::Absent { "absent" } else { "any" };
                     net.mark("puts", id.as_str());
-                    net.send(
-                        STORE,
-                        format!("put {expect} {id} {} {value}", slot.state_version),
-                    );
+                    net.send(STORE, format!("put {expect} {id} {} {value}", slot.state_version));
                 }
                 ProposeOutput::Get(id, slot) => {
                     net.send(STORE, format!("get {id} {}", slot.state_version));

@@ -138,7 +138,8 @@ impl Ledger {
     fn handle(&mut self, node: &str, id: &str) -> Result<(), Broken> {
         let receiver = receiver(node);
         let key = (receiver, id.to_owned());
-        if !self.handled.insert((node.to_owned(), id.to_owned())) && !self.wiped.contains(receiver) {
+        if !self.handled.insert((node.to_owned(), id.to_owned())) && !self.wiped.contains(receiver)
+        {
             return wrong(ONCE, format!("{node} handles {id} again"));
         }
         let (Some(at), Some(fate)) = (self.accepted.get(id), self.fates.get_mut(&key)) else {
@@ -218,7 +219,9 @@ impl Ledger {
 
     fn heard(&mut self, from: &str, bytes: &[u8]) {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
-        let Some((word, rest)) = text.split_once(' ') else { return };
+        let Some((word @ ("handled" | "failed" | "rejected"), rest)) = text.split_once(' ') else {
+            return;
+        };
         if let (Some(under_way), Ok(number)) = (self.under_way.get_mut(from), rest.parse()) {
             settle(under_way, number, word != "handled");
         }

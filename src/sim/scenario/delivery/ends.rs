@@ -151,7 +151,7 @@ impl Subscriber {
         let head: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
         if let ["deliver", "gap", from, to, dropped] = head[..] {
             net.mark("hears-gap", format!("{} {from} {to} {dropped}", self.name));
-            net.send(HUB, format!("handled {to}"));
+            net.send(HUB, format!("heard {from} {to} {dropped}"));
         }
         self.batches += 1;
         for line in lines {

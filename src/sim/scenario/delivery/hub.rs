@@ -12,6 +12,7 @@ use crate::machine::{
 use crate::message::MessageKind;
 use crate::scalar::{ComponentId, Instant, Now};
 use crate::sim::{Actor, Host, Net};
+use crate::transport::Gap;
 use crate::validate::rights::Rights;
 use crate::validate::{Inbox, Policy, Validator};
 use serde::{Deserialize, Serialize};
@@ -78,14 +79,17 @@ impl Hub {
         }
     }
 
-    /// A message of the hosts: what became of a number.
+    /// A message of the hosts: what became of a number, or that a gap was heard of.
     fn note(&mut self, now: Now, from: &str, word: &str, rest: &str, net: &mut Net) {
-        let Ok(number) = rest.parse() else { return net.mark("turned-away", from) };
+        let numbers: Vec<u64> = rest.split(' ').filter_map(|text| text.parse().ok()).collect();
         let (who, why) = (component(from), word.to_owned());
-        let input = match word {
-            "handled" => DeliveryInput::Acknowledge(who, vec![number]),
-            "failed" => DeliveryInput::Fail(who, number, why),
-            _ => DeliveryInput::Reject(who, number, why),
+        let [number, ref more @ ..] = numbers[..] else { return net.mark("turned-away", from) };
+        let input = match (word, more) {
+            ("heard", [to, dropped]) => DeliveryInput::Heard(who, Gap::new(number, *to, *dropped)),
+            ("handled", []) => DeliveryInput::Acknowledge(who, vec![number]),
+            ("failed", []) => DeliveryInput::Fail(who, number, why),
+            ("rejected", []) => DeliveryInput::Reject(who, number, why),
+            _ => return net.mark("turned-away", from),
         };
         if let Err(refused) = self.disk.delivery.handle(now, input) {
             net.mark("not-taken", refused.to_string());
@@ -172,7 +176,7 @@ impl Actor for Hub {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         match text.split_once(' ') {
-            Some((word @ ("handled" | "failed" | "rejected"), rest)) => {
+            Some((word @ ("handled" | "failed" | "rejected" | "heard"), rest)) => {
                 self.note(now, from, word, rest, net);
             }
             _ => self.message(now, from, bytes, net),
