@@ -52,6 +52,8 @@ struct Version {
     /// How often in a row the store held no decision, or did not answer.
     absent: u32,
     unanswered: u32,
+    /// A proposal was given up while others were open: whether it was committed is not known.
+    unsure: bool,
 }
 
 /// Whether the store is asked for a decision.
@@ -421,6 +423,7 @@ impl Voter {
             return self.pause(now, slot, attempt);
         }
         (version.absent, version.look) = (0, Look::No);
+        version.unsure |= !over.is_empty();
         for id in over {
             self.forget(slot, &id);
         }
@@ -472,8 +475,12 @@ impl Voter {
         for id in over {
             self.forget(&slot, &id);
         }
-        if self.versions.get(&slot).is_some_and(|version| version.proposals.is_empty()) {
-            self.versions.remove(&slot);
+        let last = self.versions.get(&slot).filter(|version| version.proposals.is_empty());
+        match last.map(|version| version.unsure) {
+            // One that was given up before may have been committed meanwhile.
+            Some(true) => return self.look(now, slot),
+            Some(false) => drop(self.versions.remove(&slot)),
+            None => {}
         }
         self.arm(&slot);
     }

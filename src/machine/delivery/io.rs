@@ -21,9 +21,10 @@ pub enum DeliveryInput {
     /// A message is for this subscriber once more: the replay of a dead letter. It keeps its
     /// identifiers, and that it was published before does not count.
     Replay(ComponentId, Box<Checked<Envelope>>),
-    /// A subscriber has handled the messages of these numbers. The number of a gap's end
-    /// acknowledges the gap.
+    /// A subscriber has handled the messages of these numbers.
     Acknowledge(ComponentId, Vec<u64>),
+    /// A subscriber knows of this gap. What was lost since it was told makes up the next one.
+    Heard(ComponentId, Gap),
     /// A subscriber could not handle the message of a number, for a reason; it is tried again.
     Fail(ComponentId, u64, String),
     /// A subscriber will never handle the message of a number, for a reason: it is buried at once.

@@ -10,13 +10,15 @@
 //! | nobody acknowledges in time, or the subscriber fails | the message goes again after a pause, drawn from a [`Backoff`](super::Backoff) |
 //! | no attempt is left | a dead letter with the evidence |
 //! | the subscriber rejects it, or its `ttl_seconds` are over | a dead letter at once |
-//! | the queue is full | the publisher is refused, and nobody gets the message; or, by [`QueueOptions::overflow`], the oldest makes room and the subscriber is told of a [`Gap`](crate::transport::Gap) until it acknowledges that |
+//! | the queue is full | the publisher is refused, and nobody gets the message; or, by [`QueueOptions::overflow`], the oldest makes room and the subscriber is told of a [`Gap`](crate::transport::Gap) until it has [heard](DeliveryInput::Heard) of it |
 //! | the same message is published again | nothing |
 //! | the subscriber is away | its messages wait, and no attempt counts |
 //!
 //! So every message that was accepted ends as acknowledged, as a dead letter, or in a gap; none is lost
 //! in silence. A message that was handled and whose acknowledgement got lost comes again: a subscriber
-//! goes by `message_id`, as an [`Inbox`](crate::validate::Inbox) with a replay cache does.
+//! goes by `message_id`, as an [`Inbox`](crate::validate::Inbox) with a replay cache does. And a batch may
+//! come so late that its messages were given up: who needs the order leaves out a number below one that
+//! it handled of the same order key.
 //!
 //! **Order.** Messages with one value in the field [`DeliveryOptions::order`] reach a subscriber in the
 //! order of publication; as long as one of them is not settled, only the same batch holds later ones.
@@ -44,6 +46,7 @@ use super::window::Window;
 use super::{Draws, Machine, Timers};
 use crate::message::Message;
 use crate::scalar::{ComponentId, Instant, MessageId, Now};
+use crate::transport::Gap;
 use interests::Interests;
 use queue::{Entry, Queue, State};
 use serde::{Deserialize, Serialize};
@@ -283,16 +286,21 @@ impl Delivery {
         for number in numbers {
             self.given(name, *number)?;
         }
-        let mut another = false;
         for number in numbers {
             self.settle(now, name, *number);
-            let Some(queue) = self.queues.get_mut(name) else { continue };
-            if queue.gap.is_some_and(|told| told.attempts > 0 && told.gap.to == *number) {
-                another = queue.next_gap();
-                self.timers.set((name.clone(), Due::Gap), None);
-            }
         }
-        self.dispatch_and_tell(now, name, another);
+        self.dispatch(now, name);
+        Ok(())
+    }
+
+    fn heard(&mut self, now: Now, name: &ComponentId, gap: Gap) -> Result<(), DeliveryRefused> {
+        let queue = self.queues.get_mut(name);
+        let queue = queue.ok_or_else(|| DeliveryRefused::NotSubscribed(name.clone()))?;
+        if queue.gap.is_some_and(|told| told.attempts > 0 && told.gap == gap) {
+            let another = queue.next_gap();
+            self.timers.set((name.clone(), Due::Gap), None);
+            self.dispatch_and_tell(now, name, another);
+        }
         Ok(())
     }
 
@@ -336,6 +344,7 @@ impl Machine for Delivery {
             DeliveryInput::Publish(message) => self.publish(now, *message),
             DeliveryInput::Replay(name, message) => self.replay(now, &name, *message),
             DeliveryInput::Acknowledge(name, numbers) => self.acknowledge(now, &name, &numbers),
+            DeliveryInput::Heard(name, gap) => self.heard(now, &name, gap),
             DeliveryInput::Fail(name, number, reason) => {
                 self.given(&name, number)?;
                 self.failed(now, &name, number, &reason, false);

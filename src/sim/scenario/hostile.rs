@@ -161,7 +161,7 @@ impl Actor for Mallory {
 }
 
 /// Changes a few bytes: flips, cuts, doubles and replaces them.
-fn mutate(draws: &mut Draws, bytes: &mut Vec<u8>) {
+pub(super) fn mutate(draws: &mut Draws, bytes: &mut Vec<u8>) {
     for _ in 0..=draws.below(3) {
         let at = draws.below(bytes.len() as u64 + 1) as usize;
         let end = (at + 1 + draws.below(12) as usize).min(bytes.len());

@@ -6,21 +6,31 @@
 //! | [`Presences`] | [`Presence`](crate::machine::Presence) | who is heard is healthy, who is silent is not, in time |
 //! | [`Hostile`] | [`Responder`](crate::machine::Responder), [`Inbox`](crate::validate::Inbox) | hostile messages cause no reply and end no request |
 //! | [`Upgrade`] | [`Handshake`](crate::machine::Handshake), [`Envelope::encode_for`](crate::Envelope::encode_for) | nothing is lost or misread while components go from 1.0.0 to 1.1.0 |
+//! | [`Deliveries`] | [`Delivery`](crate::machine::Delivery) | each message is handled, in a dead letter, or in a gap; order, filters and limits hold |
+//! | [`Ballots`] | [`Proposer`](crate::machine::Proposer), [`Voter`](crate::machine::Voter) | one state for each version, with a quorum; who ends says what the store says |
+//! | [`Syncs`] | [`StateSync`](crate::machine::StateSync) | all converge, and no change is lost without being named |
 //!
 //! The hosts in them run the specification's figures, so a run covers minutes of virtual time. Each
-//! writes its state to its disk in every step, so a crash costs nothing but the time. A scenario is one
-//! file and one row of [`all`].
+//! writes its state to its disk in every step, so a crash costs nothing but the time; those of
+//! [`Ballots`] write when it is wished, which takes a while. A scenario is one module and one row of
+//! [`all`].
 
+mod ballot;
+mod delivery;
 mod greetings;
 mod hostile;
 mod hosts;
 mod presence;
 mod request;
+mod sync;
 mod upgrade;
 
+pub use ballot::Ballots;
+pub use delivery::Deliveries;
 pub use hostile::Hostile;
 pub use presence::Presences;
 pub use request::Requests;
+pub use sync::Syncs;
 pub use upgrade::Upgrade;
 
 use super::{Act, Conditions, Scenario};
@@ -34,6 +44,9 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(Presences::new()),
         Box::new(Hostile::new()),
         Box::new(Upgrade::new()),
+        Box::new(Deliveries::new()),
+        Box::new(Ballots::new()),
+        Box::new(Syncs::new()),
     ]
 }
 

@@ -97,6 +97,10 @@ impl Told for Delivery {
                 ),
             ),
             "ack" => DeliveryInput::Acknowledge(name(who), numbers()),
+            "heard" => {
+                let count = |at: usize| command.words[at].parse().unwrap();
+                DeliveryInput::Heard(name(who), Gap::new(count(2), count(3), count(4)))
+            }
             "fail" => DeliveryInput::Fail(name(who), number(), reason()),
             "reject" => DeliveryInput::Reject(name(who), number(), reason()),
             "away" => DeliveryInput::Away(name(who)),
@@ -138,6 +142,10 @@ impl Scripted for Delivery {
                 let (id, workflow) =
                     (format!("msg_{}", rng.below(30)), format!("wf_{}", rng.below(3)));
                 DeliveryInput::Publish(event(&id, &workflow, &header, rng.below(3)))
+            }
+            11 if rng.one_in(2) => {
+                let dropped = 1 + rng.below(2) as u64;
+                DeliveryInput::Heard(name(who), Gap::new(number, number + dropped - 1, dropped))
             }
             11..=13 => DeliveryInput::Acknowledge(name(who), vec![number, number + 1]),
             14 | 15 if rng.below(4) > 0 => {
@@ -453,7 +461,7 @@ impl Run {
         let mut numbers = Vec::new();
         if let Some(gap) = gap.filter(|_| self.flaw != Flaw::NoGaps) {
             who.lost = who.lost.max(gap.to);
-            numbers.push(gap.to);
+            self.tell(DeliveryInput::Heard(to.clone(), gap))?;
         }
         let mut given_up = BTreeSet::new();
         for item in batch {

@@ -1,0 +1,96 @@
+//! Ballots over a bad network, and a store that is asked over the same network.
+
+mod check;
+mod seats;
+
+use super::{component, names};
+use crate::machine::{Draws, Electorate};
+use crate::sim::{Act, Actor, Check, Conditions, Host, Scenario};
+use check::Minutes;
+use seats::{Proposing, Storing, Voting};
+
+const PROPOSERS: [&str; 2] = ["prop-1", "prop-2"];
+/// The voters, and what their votes count for.
+const VOTERS: [(&str, u32); 4] = [("voter-1", 2), ("voter-2", 1), ("voter-3", 1), ("voter-4", 1)];
+const STORE: &str = "store";
+
+/// The weight that has to accept: more than half.
+const NEEDED: u64 = 3;
+/// How many proposals there are of each version.
+const RIVALS: u64 = 3;
+/// The act that proposes alone, when it is calm.
+const ALONE: u64 = 0;
+
+/// Two proposers put states of the same versions to four voters, and commit through a store that does
+/// compare-and-set. What the store says is lost or late like everything else.
+///
+/// * There is one state for each version, ever, and what was stored had a quorum.
+/// * Who ends says what the store says: what failed is never stored, what is committed or in conflict
+///   is what stands there. So is what a voter learns.
+/// * A voter approves of one state of a version at a time.
+/// * When it is calm, a proposal that has no rival is committed, and all voters learn it. Who voted for
+///   a decision learns it, or asks until it gives up.
+///
+/// Hosts store a snapshot when it is wished, which takes a while; a crash loses what came since the last
+/// one. The loss of a voter's disk frees it from its votes. Nothing is promised once the store has lost
+/// its disk.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Ballots {}
+
+impl Ballots {
+    /// The world.
+    pub fn new() -> Self {
+        Ballots::default()
+    }
+}
+
+impl Scenario for Ballots {
+    fn name(&self) -> &'static str {
+        "ballot"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "proposers, voters and a store: one state for each version, and a quorum for what is stored"
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        [names(&PROPOSERS), names(&VOTERS.map(|(name, _)| name)), names(&[STORE])].concat()
+    }
+
+    fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
+        match VOTERS.iter().find(|(name, _)| *name == host.name) {
+            Some((_, weight)) => Box::new(Voting::new(host, *weight)),
+            None if host.name == STORE => Box::new(Storing::new(host)),
+            None => Box::new(Proposing::new(host)),
+        }
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        Box::new(Minutes::default())
+    }
+
+    fn conditions(&self) -> Conditions {
+        Conditions::new().with_acts(36)
+    }
+
+    /// The rivals of a version propose at about the same time. The last proposal has none.
+    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+        let rounds = u64::from(conditions.acts).div_ceil(RIVALS).max(1);
+        let length = conditions.calm / rounds;
+        let one = |number: u64| {
+            let node = PROPOSERS[draws.below(2) as usize];
+            let start = (number - 1) / RIVALS * length;
+            Act::new(node, start + draws.below(length / 2 + 1), number)
+        };
+        let mut acts: Vec<Act> = (1..=u64::from(conditions.acts)).map(one).collect();
+        acts.push(Act::new(PROPOSERS[0], conditions.calm + 240_000, ALONE));
+        acts
+    }
+}
+
+fn electorate() -> Electorate {
+    VOTERS
+        .iter()
+        .fold(Electorate::default(), |all, (name, weight)| all.with(component(name), *weight))
+}

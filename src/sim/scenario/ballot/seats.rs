@@ -1,0 +1,343 @@
+//! Who proposes, who votes, and what stores.
+
+use super::super::component;
+use super::super::hosts::admit;
+use super::{ALONE, RIVALS, STORE, electorate};
+use crate::finding::Mode;
+use crate::json::Json;
+use crate::machine::{
+    BallotEnd, BallotSlot, Commit, Draws, Machine, Motion, ProposeInput, ProposeOutput, Proposer,
+    Timers, VoteInput, VoteOutput, Voter,
+};
+use crate::message::Message;
+use crate::scalar::{Ballot, Instant, Now, ProposalId, WorkflowId};
+use crate::sim::{Actor, Host, Net};
+use crate::storage::{Entry, Expect, StorageError};
+use crate::validate::{Inbox, Validator};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// The version that is proposed when it is calm.
+pub(super) const LAST: u64 = 1_000;
+
+/// A machine whose snapshots take a while to be stored.
+struct Stored<M> {
+    machine: M,
+    disk: Option<Json>,
+    /// What is being written: when that is done, the number of the wish, and the snapshot.
+    writing: VecDeque<(Instant, u64, Json)>,
+}
+
+impl<M: Machine> Stored<M> {
+    fn new(host: &Host<'_>, fresh: M) -> Self {
+        let restored = host.disk.and_then(|disk| M::restore(disk).ok());
+        let machine = restored.unwrap_or(fresh);
+        Stored { machine, disk: host.disk.cloned(), writing: VecDeque::new() }
+    }
+
+    fn persist(&mut self, now: Now, number: u64, draws: &mut Draws) {
+        let done = now.at.after(Duration::from_millis(1 + draws.below(400))).unwrap_or(now.at);
+        // One after another.
+        let done = self.writing.back().map_or(done, |(last, ..)| done.max(*last));
+        if let Ok(snapshot) = self.machine.snapshot() {
+            self.writing.push_back((done, number, snapshot));
+        }
+    }
+
+    /// The number of a wish that is done now.
+    fn persisted(&mut self, now: Now) -> Option<u64> {
+        self.writing.front().filter(|(done, ..)| *done <= now.at)?;
+        let (_, number, snapshot) = self.writing.pop_front()?;
+        self.disk = Some(snapshot);
+        Some(number)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let done = self.writing.front().map(|(done, ..)| *done);
+        self.machine.deadline().into_iter().chain(done).min()
+    }
+}
+
+/// What the store said of a key.
+fn found(slot: &BallotSlot, text: &str) -> Result<Option<Entry>, StorageError> {
+    let key = slot.key()?;
+    Ok((text != "nothing").then(|| Entry::new(key, text.as_bytes(), 1)))
+}
+
+/// The version that the store speaks of.
+fn slot(version: &str) -> Option<BallotSlot> {
+    Some(BallotSlot::new(workflow(), version.parse().ok()?))
+}
+
+fn workflow() -> WorkflowId {
+    WorkflowId::new("wf_1").expect("it is an identifier")
+}
+
+/// Proposes. An act is a proposal of one of the rivals for a version.
+pub(super) struct Proposing {
+    seat: Stored<Proposer>,
+    inbox: Inbox,
+    draws: Draws,
+    fresh: bool,
+}
+
+impl Proposing {
+    pub(super) fn new(host: &Host<'_>) -> Self {
+        let mut draws = Draws::new(host.seed);
+        let proposer = Proposer::new(component(host.name), draws.bits());
+        let inbox = Inbox::new(Validator::new(Mode::Strict));
+        Proposing { seat: Stored::new(host, proposer), inbox, draws, fresh: true }
+    }
+
+    fn tell(&mut self, now: Now, input: ProposeInput, net: &mut Net) {
+        if let Err(refused) = self.seat.machine.handle(now, input) {
+            net.mark("not-taken", refused.to_string());
+        }
+    }
+
+    fn follow(&mut self, now: Now, net: &mut Net) {
+        while let Some(output) = self.seat.machine.poll() {
+            match output {
+                ProposeOutput::Send { to, envelope } => {
+                    let text = envelope.to_string();
+                    to.iter().for_each(|to| net.send(to.as_str(), text.as_str()));
+                }
+                ProposeOutput::Persist(number) => {
+                    self.seat.persist(now, number, &mut self.draws);
+                }
+                ProposeOutput::Put(commit) => {
+                    let record = &commit.record;
+                    let (id, slot) = (&record.proposal.proposal_id, record.slot());
+                    let value = String::from_utf8_lossy(&record.to_bytes()).into_owned();
+                    let expect = if Commit::EXPECT == Expect::Absent { "absent" } else { "any" };
+                    net.mark("puts", id.as_str());
+                    net.send(STORE, format!("put {expect} {id} {} {value}", slot.state_version));
+                }
+                ProposeOutput::Get(id, slot) => {
+                    net.send(STORE, format!("get {id} {}", slot.state_version));
+                }
+                ProposeOutput::Ended { proposal_id, end } => {
+                    let (word, record) = match &end {
+                        BallotEnd::Committed(record) => ("committed", Some(record)),
+                        BallotEnd::Conflict(record) => ("conflict", Some(record)),
+                        BallotEnd::Rejected(_) => ("rejected", None),
+                        BallotEnd::Expired(_) => ("expired", None),
+                    };
+                    let said = record.map(|record| {
+                        format!("{} {}", record.slot().state_version, record.proposal.proposal_id)
+                    });
+                    let said = said.unwrap_or_default();
+                    net.mark("ended", format!("{proposal_id} {word} {said}"));
+                    net.mark(word, proposal_id.as_str());
+                }
+                ProposeOutput::Ignored { .. } => {}
+            }
+        }
+    }
+
+    /// What the store says.
+    fn answer(&mut self, now: Now, text: &str, net: &mut Net) {
+        let parts: Vec<&str> = text.splitn(4, ' ').collect();
+        let [word, id, version, said] = parts[..] else { return };
+        let (Ok(id), Some(slot)) = (ProposalId::new(id), slot(version)) else { return };
+        let input = match (word, said) {
+            ("put", "done") => ProposeInput::Put(id, Ok(1)),
+            ("put", _) => {
+                let Ok(key) = slot.key() else { return };
+                let (expected, found) = (Commit::EXPECT, Some(1));
+                ProposeInput::Put(id, Err(StorageError::Conflict { key, expected, found }))
+            }
+            _ => ProposeInput::Got(id, found(&slot, said)),
+        };
+        self.tell(now, input, net);
+    }
+}
+
+impl Actor for Proposing {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        if from == STORE {
+            self.answer(now, &String::from_utf8_lossy(bytes), net);
+        } else if let Ok(envelope) = admit(&mut self.inbox, now, from, bytes) {
+            self.tell(now, ProposeInput::Received(Box::new(envelope)), net);
+        }
+        self.follow(now, net);
+    }
+
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        if std::mem::take(&mut self.fresh) {
+            self.tell(now, ProposeInput::Restarted, net);
+        }
+        while let Some(number) = self.seat.persisted(now) {
+            self.tell(now, ProposeInput::Persisted(number), net);
+        }
+        self.seat.machine.handle_timeout(now);
+        self.follow(now, net);
+    }
+
+    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+        let version = if number == ALONE { LAST } else { number.div_ceil(RIVALS) };
+        // Two of three rivals may propose the same.
+        let state = format!(r#"{{"n":{}}}"#, self.draws.below(3));
+        let Ok(state) = state.parse() else { return };
+        let slot = BallotSlot::new(workflow(), version);
+        let motion = Motion::new(slot, state, electorate(), now, self.draws.id_bytes());
+        net.mark("proposes", format!("{} {version}", motion.proposal_id()));
+        self.tell(now, ProposeInput::Propose(Box::new(motion)), net);
+        self.follow(now, net);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.seat.deadline()
+    }
+
+    fn disk(&self) -> Option<Json> {
+        self.seat.disk.clone()
+    }
+}
+
+/// Votes, after some thought.
+pub(super) struct Voting {
+    seat: Stored<Voter>,
+    inbox: Inbox,
+    thoughts: Timers<ProposalId>,
+    versions: BTreeMap<ProposalId, u64>,
+    draws: Draws,
+    fresh: bool,
+}
+
+impl Voting {
+    pub(super) fn new(host: &Host<'_>, weight: u32) -> Self {
+        let mut draws = Draws::new(host.seed);
+        let voter = Voter::new(component(host.name), draws.bits()).with_weight(weight);
+        Voting {
+            seat: Stored::new(host, voter),
+            inbox: Inbox::new(Validator::new(Mode::Strict)),
+            thoughts: Timers::new(),
+            versions: BTreeMap::new(),
+            draws,
+            fresh: true,
+        }
+    }
+
+    fn tell(&mut self, now: Now, input: VoteInput, net: &mut Net) {
+        if let Err(refused) = self.seat.machine.handle(now, input) {
+            net.mark("not-taken", refused.to_string());
+        }
+    }
+
+    fn follow(&mut self, now: Now, net: &mut Net) {
+        while let Some(output) = self.seat.machine.poll() {
+            match output {
+                VoteOutput::Consider(proposal) => {
+                    let thought = Duration::from_millis(1 + self.draws.below(4_000));
+                    let id = proposal.proposal_id;
+                    self.versions.insert(id.clone(), proposal.state_version.get());
+                    self.thoughts.set(id, now.at.after(thought));
+                }
+                VoteOutput::Persist(number) => self.seat.persist(now, number, &mut self.draws),
+                VoteOutput::Send { to, envelope } => {
+                    if let Message::Vote(vote) = &envelope.message {
+                        net.mark("votes", format!("{} {}", vote.proposal_id, vote.vote));
+                    }
+                    if let Some(to) = to {
+                        net.send(to.as_str(), envelope.to_string());
+                    }
+                }
+                VoteOutput::Get(slot) => {
+                    net.send(STORE, format!("get - {}", slot.state_version));
+                }
+                VoteOutput::Learned(record) => {
+                    let (version, id) = (record.slot().state_version, &record.proposal.proposal_id);
+                    net.mark("learns", format!("{version} {id}"));
+                }
+                VoteOutput::Undecided(slot) => {
+                    net.mark("gives-up", slot.state_version.to_string());
+                }
+            }
+        }
+    }
+
+    /// Votes for most of what is proposed, and for all that has no rival.
+    fn cast(&mut self, now: Now, proposal_id: ProposalId, net: &mut Net) {
+        let alone = self.versions.remove(&proposal_id) == Some(LAST);
+        let vote = if alone || self.draws.below(6) > 0 { Ballot::Accept } else { Ballot::Reject };
+        self.tell(now, VoteInput::Cast { proposal_id, vote, reason: None }, net);
+    }
+}
+
+impl Actor for Voting {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        if from == STORE {
+            let text = String::from_utf8_lossy(bytes);
+            let parts: Vec<&str> = text.splitn(4, ' ').collect();
+            if let ["got", _, version, said] = parts[..]
+                && let Some(slot) = slot(version)
+            {
+                let found = found(&slot, said);
+                self.tell(now, VoteInput::Got(slot, found), net);
+            }
+        } else if let Ok(envelope) = admit(&mut self.inbox, now, from, bytes) {
+            self.tell(now, VoteInput::Received(Box::new(envelope)), net);
+        }
+        self.follow(now, net);
+    }
+
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        if std::mem::take(&mut self.fresh) {
+            self.tell(now, VoteInput::Restarted, net);
+        }
+        while let Some(number) = self.seat.persisted(now) {
+            self.tell(now, VoteInput::Persisted(number), net);
+        }
+        while let Some(id) = self.thoughts.due(now.at) {
+            self.cast(now, id, net);
+        }
+        self.seat.machine.handle_timeout(now);
+        self.follow(now, net);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.seat.deadline().into_iter().chain(self.thoughts.earliest()).min()
+    }
+
+    fn disk(&self) -> Option<Json> {
+        self.seat.disk.clone()
+    }
+}
+
+/// Stores by compare-and-set: `put absent ID VERSION VALUE`, `get ID VERSION`.
+pub(super) struct Storing {
+    values: BTreeMap<String, String>,
+}
+
+impl Storing {
+    pub(super) fn new(host: &Host<'_>) -> Self {
+        Storing { values: host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_default() }
+    }
+}
+
+impl Actor for Storing {
+    fn receive(&mut self, _: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        let text = String::from_utf8_lossy(bytes);
+        let parts: Vec<&str> = text.splitn(5, ' ').collect();
+        match parts[..] {
+            ["put", "absent", id, version, _] if self.values.contains_key(version) => {
+                net.send(from, format!("put {id} {version} conflict"));
+            }
+            ["put", _, id, version, value] => {
+                self.values.insert(version.to_owned(), value.to_owned());
+                net.mark("stores", format!("{version} {value}"));
+                net.send(from, format!("put {id} {version} done"));
+            }
+            ["get", id, version] => {
+                let value = self.values.get(version).map_or("nothing", String::as_str);
+                net.send(from, format!("got {id} {version} {value}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn disk(&self) -> Option<Json> {
+        Json::of(&self.values).ok()
+    }
+}

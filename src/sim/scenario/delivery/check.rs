@@ -1,0 +1,276 @@
+//! What became of every message.
+
+use super::ends::{about, read};
+use super::{ALL, GROUP, HUB, MALLORY, PICKY, RETRIES, SLOW, SUBSCRIBERS, limits};
+use crate::json::Json;
+use crate::scalar::Instant;
+use crate::sim::{Broken, Check, Event, What};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+const ENDS: &str = "what was accepted is handled, buried, or in a gap";
+const ORDER: &str = "messages of a workflow are handled in order";
+const ONCE: &str = "a message is handled once";
+const WANTED: &str = "nobody gets what nobody published or wanted";
+const LIMITS: &str = "queues and windows keep their limits";
+const LETTERS: &str = "a dead letter holds its message and is kept";
+const HOSTILE: &str = "hostile messages cause no reply";
+
+/// How long the hub waits for an acknowledgement.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What became of a message for one receiver.
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    /// Its number, if that can be told.
+    Open(Option<u64>),
+    Handled,
+    Buried,
+}
+
+/// Messages that were handed over and not settled since: when, and of which workflow.
+type UnderWay = BTreeMap<u64, (Instant, String)>;
+
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// The messages as they were published.
+    published: BTreeMap<String, String>,
+    /// The order in which they were accepted.
+    accepted: BTreeMap<String, usize>,
+    subscribed: BTreeSet<String>,
+    /// By receiver and message. A queue group is one receiver.
+    fates: BTreeMap<(&'static str, String), Fate>,
+    /// The latest that was handled of each workflow, by receiver.
+    reached: BTreeMap<(&'static str, String), usize>,
+    handled: BTreeSet<(String, String)>,
+    /// What was buried for whom and is not replayed yet; and what ever was, and was replayed.
+    letters: Vec<(String, String)>,
+    buried: BTreeSet<(&'static str, String)>,
+    replayed: BTreeSet<(&'static str, String)>,
+    /// The last number of the one that gets everything and may lose some.
+    last: u64,
+    gaps: Vec<(u64, u64)>,
+    under_way: BTreeMap<String, UnderWay>,
+    /// Who lost its disk.
+    wiped: BTreeSet<&'static str>,
+    /// The hub lost its disk: nothing holds any more, but that strangers get no reply.
+    void: bool,
+}
+
+fn wrong(law: &'static str, why: impl Into<String>) -> Result<(), Broken> {
+    Err(Broken::new(law, why))
+}
+
+/// As what a subscriber receives.
+fn receiver(name: &str) -> &'static str {
+    match name {
+        ALL => ALL,
+        SLOW => SLOW,
+        PICKY => PICKY,
+        _ => GROUP,
+    }
+}
+
+impl Ledger {
+    fn mark(&mut self, node: &str, word: &str, text: &str) -> Result<(), Broken> {
+        let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match word {
+            "publishes" => drop(self.published.insert(first.to_owned(), rest.to_owned())),
+            "subscribed" => drop(self.subscribed.insert(first.to_owned())),
+            "accepted" => self.accept(first, rest)?,
+            "handled" => self.handle(node, first)?,
+            "buries" => self.bury(first, rest)?,
+            "replays" => self.replay(first, rest)?,
+            "no-letters" if !self.letters.is_empty() => {
+                return wrong(LETTERS, format!("{:?} is gone", self.letters[0]));
+            }
+            "cannot-replay" | "nameless" | "unexpected" => return wrong(LETTERS, text),
+            "hears-gap" | "unheard" => {
+                let numbers: Vec<u64> = rest.split(' ').filter_map(|n| n.parse().ok()).collect();
+                if first != SLOW {
+                    return wrong(ENDS, format!("{first} has a gap and may not lose anything"));
+                }
+                self.gaps.push((numbers[0], numbers[1]));
+            }
+            "holds" if rest.parse().is_ok_and(|count: usize| count > limits(first).0) => {
+                return wrong(LIMITS, format!("the queue of {first} holds {rest}"));
+            }
+            "away" => drop(self.under_way.remove(first)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn wants(&self, receiver: &str, id: &str) -> bool {
+        let retries = |text: &String| {
+            let event = text.parse::<Json>().ok()?.get("event")?;
+            event.get("data")?.get("retry_count")?.decode::<u64>().ok()
+        };
+        receiver != PICKY
+            || self.published.get(id).and_then(retries).is_some_and(|count| count >= RETRIES)
+    }
+
+    fn accept(&mut self, id: &str, count: &str) -> Result<(), Broken> {
+        if !self.published.contains_key(id) {
+            return wrong(WANTED, format!("{id} is accepted and nobody published it"));
+        }
+        if self.accepted.insert(id.to_owned(), self.accepted.len()).is_some() {
+            return wrong(ONCE, format!("{id} is accepted twice"));
+        }
+        let who: BTreeSet<_> = self.subscribed.iter().map(|name| receiver(name)).collect();
+        let who: Vec<_> = who.into_iter().filter(|receiver| self.wants(receiver, id)).collect();
+        if count != who.len().to_string() {
+            return wrong(ENDS, format!("{count} will receive {id}, not {who:?}"));
+        }
+        for receiver in who {
+            let number = self.number(receiver);
+            self.fates.insert((receiver, id.to_owned()), Fate::Open(number));
+        }
+        Ok(())
+    }
+
+    /// The next number, of whom gets everything.
+    fn number(&mut self, receiver: &str) -> Option<u64> {
+        self.last += u64::from(receiver == SLOW);
+        (receiver == SLOW).then_some(self.last)
+    }
+
+    fn handle(&mut self, node: &str, id: &str) -> Result<(), Broken> {
+        let receiver = receiver(node);
+        let key = (receiver, id.to_owned());
+        if !self.handled.insert((node.to_owned(), id.to_owned())) && !self.wiped.contains(receiver)
+        {
+            return wrong(ONCE, format!("{node} handles {id} again"));
+        }
+        let (Some(at), Some(fate)) = (self.accepted.get(id), self.fates.get_mut(&key)) else {
+            return wrong(WANTED, format!("{node} handles {id}"));
+        };
+        if std::mem::replace(fate, Fate::Handled) == Fate::Handled {
+            return Ok(());
+        }
+        let workflow = self.published.get(id).and_then(|text| about(text)).unwrap_or_default().1;
+        let reached = self.reached.entry((receiver, workflow)).or_default();
+        // What was given up may be handled late: by a replay, or by another member of the group.
+        let given_up =
+            self.replayed.contains(&key) || receiver == GROUP && self.buried.contains(&key);
+        if *at < *reached && !given_up && !self.wiped.contains(receiver) {
+            return wrong(ORDER, format!("{node} handles {id} late"));
+        }
+        *reached = (*reached).max(*at);
+        Ok(())
+    }
+
+    fn bury(&mut self, name: &str, original: &str) -> Result<(), Broken> {
+        let id = about(original).unwrap_or_default().0;
+        if self.published.get(&id).is_none_or(|text| text != original) {
+            return wrong(LETTERS, format!("the letter holds {original}"));
+        }
+        let key = (receiver(name), id.clone());
+        match self.fates.get_mut(&key) {
+            None => return wrong(WANTED, format!("{id} is buried for {name}")),
+            Some(fate @ Fate::Open(_)) => *fate = Fate::Buried,
+            Some(_) => {}
+        }
+        self.buried.insert(key);
+        self.letters.push((name.to_owned(), id));
+        Ok(())
+    }
+
+    fn replay(&mut self, name: &str, original: &str) -> Result<(), Broken> {
+        let id = about(original).unwrap_or_default().0;
+        let letter = (name.to_owned(), id.clone());
+        let Some(at) = self.letters.iter().position(|kept| *kept == letter) else {
+            return wrong(LETTERS, format!("{id} is replayed for {name} and was not buried"));
+        };
+        self.letters.remove(at);
+        let key = (receiver(name), id);
+        let number = self.number(key.0);
+        if let Some(fate @ Fate::Buried) = self.fates.get_mut(&key) {
+            *fate = Fate::Open(number);
+        }
+        self.replayed.insert(key);
+        Ok(())
+    }
+
+    /// The hub hands something over.
+    fn deliver(&mut self, at: Instant, to: &str, text: &str) -> Result<(), Broken> {
+        let (_, window, batch) = limits(to);
+        let items: Vec<_> = text.lines().skip(1).filter_map(read).collect();
+        for (_, id, _) in &items {
+            if !self.wants(receiver(to), id) || !self.accepted.contains_key(id) {
+                return wrong(WANTED, format!("{to} gets {id}"));
+            }
+        }
+        let under_way = self.under_way.entry(to.to_owned()).or_default();
+        let late: Vec<u64> = under_way
+            .iter()
+            .filter(|(_, (since, _))| at.since(*since) >= TIMEOUT)
+            .map(|(number, _)| *number)
+            .collect();
+        late.into_iter().for_each(|number| settle(under_way, number, true));
+        let count = items.len();
+        under_way.extend(items.into_iter().map(|(number, _, lane)| (number, (at, lane))));
+        let open = under_way.len();
+        if count > batch || open > window {
+            return wrong(LIMITS, format!("{count} messages in a batch, {open} under way to {to}"));
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, from: &str, bytes: &[u8]) {
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        let Some((word @ ("handled" | "failed" | "rejected"), rest)) = text.split_once(' ') else {
+            return;
+        };
+        if let (Some(under_way), Ok(number)) = (self.under_way.get_mut(from), rest.parse()) {
+            settle(under_way, number, word != "handled");
+        }
+    }
+}
+
+/// A number is under way no more. If it failed, later ones of its workflow are not either.
+fn settle(under_way: &mut UnderWay, number: u64, failed: bool) {
+    if let Some((_, workflow)) = under_way.remove(&number)
+        && failed
+    {
+        under_way.retain(|later, (_, other)| *later < number || *other != workflow);
+    }
+}
+
+impl Check for Ledger {
+    fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
+        match event.what {
+            What::Sent { to: MALLORY, .. } => {
+                return wrong(HOSTILE, format!("{} answers", event.node));
+            }
+            _ if self.void => {}
+            What::Sent { to, bytes, .. } if event.node == HUB => {
+                let text = std::str::from_utf8(bytes).unwrap_or_default();
+                if text.starts_with("deliver") {
+                    return self.deliver(event.at, to, text);
+                }
+            }
+            What::Received { from, bytes, .. } if event.node == HUB => self.heard(from, bytes),
+            What::Marked { word, text } => return self.mark(event.node, word, text),
+            What::Crashed { wiped: true } if event.node == HUB => self.void = true,
+            What::Crashed { wiped: true } if SUBSCRIBERS.contains(&event.node) => {
+                self.wiped.insert(receiver(event.node));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _: Instant) -> Result<(), Broken> {
+        let told = |number: u64| self.gaps.iter().any(|(from, to)| (*from..=*to).contains(&number));
+        for ((receiver, id), fate) in &self.fates {
+            if let Fate::Open(number) = fate
+                && !self.void
+                && !number.is_some_and(told)
+            {
+                return wrong(ENDS, format!("nobody knows what became of {id} for {receiver}"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! The hub: the host of the machine.
+
+use super::super::component;
+use super::super::hosts::admit;
+use super::{HUB, PUBLISHERS, SUBSCRIBERS};
+use crate::finding::Mode;
+use crate::json::Json;
+use crate::machine::{
+    Delivery, DeliveryInput, DeliveryOptions, DeliveryOutput, DeliveryRefused, Draws, Machine,
+    Timers,
+};
+use crate::message::MessageKind;
+use crate::scalar::{ComponentId, Instant, Now};
+use crate::sim::{Actor, Host, Net};
+use crate::transport::Gap;
+use crate::validate::rights::Rights;
+use crate::validate::{Inbox, Policy, Validator};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// How long a subscriber counts as away.
+const AWAY: Duration = Duration::from_secs(45);
+
+pub(super) struct Hub {
+    disk: Disk,
+    inbox: Inbox,
+    /// The longest that each queue was.
+    peaks: BTreeMap<ComponentId, usize>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Disk {
+    delivery: Delivery,
+    /// Whom each dead letter is for, and what it holds.
+    letters: VecDeque<(ComponentId, String)>,
+    /// Who is away, and until when.
+    away: Timers<ComponentId>,
+}
+
+impl Hub {
+    pub(super) fn new(host: &Host<'_>, options: DeliveryOptions) -> Self {
+        let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| Disk {
+            delivery: Delivery::new(Draws::new(host.seed).bits()).with_options(options),
+            letters: VecDeque::new(),
+            away: Timers::new(),
+        });
+        let grant = |rights: Rights, name: &str, may: [&[&str]; 2]| {
+            let [publish, subscribe] = may.map(|patterns| patterns.iter().copied());
+            rights.with_component(&component(name), publish, subscribe).expect("these are patterns")
+        };
+        let rights = PUBLISHERS
+            .iter()
+            .fold(Rights::new(), |rights, name| grant(rights, name, [&["task.>"], &[]]));
+        let rights =
+            SUBSCRIBERS.iter().fold(rights, |rights, name| grant(rights, name, [&[], &["task.>"]]));
+        let policy = Policy::new().with_rights(rights);
+        let inbox = Inbox::new(Validator::new(Mode::Strict).with_policy(policy));
+        Hub { disk, inbox, peaks: BTreeMap::new() }
+    }
+
+    /// A message of the protocol.
+    fn message(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        let Ok(envelope) = admit(&mut self.inbox, now, from, bytes) else {
+            return net.mark("turned-away", from);
+        };
+        let id = envelope.header.message_id.clone();
+        let input = match envelope.kind() {
+            MessageKind::Subscription => DeliveryInput::Subscribe(Box::new(envelope)),
+            _ => DeliveryInput::Publish(Box::new(envelope)),
+        };
+        match (self.disk.delivery.handle(now, input), id) {
+            (Err(DeliveryRefused::Busy { subscriber, .. }), Some(id)) => {
+                net.mark("busy", format!("{id} {subscriber}"));
+                net.send(from, format!("busy {id}"));
+            }
+            (Err(refused), _) => net.mark("not-taken", refused.to_string()),
+            (Ok(()), _) => {}
+        }
+    }
+
+    /// A message of the hosts: what became of a number, or that a gap was heard of.
+    fn note(&mut self, now: Now, from: &str, word: &str, rest: &str, net: &mut Net) {
+        let numbers: Vec<u64> = rest.split(' ').filter_map(|text| text.parse().ok()).collect();
+        let (who, why) = (component(from), word.to_owned());
+        let [number, ref more @ ..] = numbers[..] else { return net.mark("turned-away", from) };
+        let input = match (word, more) {
+            ("heard", [to, dropped]) => DeliveryInput::Heard(who, Gap::new(number, *to, *dropped)),
+            ("handled", []) => DeliveryInput::Acknowledge(who, vec![number]),
+            ("failed", []) => DeliveryInput::Fail(who, number, why),
+            ("rejected", []) => DeliveryInput::Reject(who, number, why),
+            _ => return net.mark("turned-away", from),
+        };
+        if let Err(refused) = self.disk.delivery.handle(now, input) {
+            net.mark("not-taken", refused.to_string());
+        }
+    }
+
+    /// Does what the machine wishes. What is sent to who spoke answers it.
+    fn follow(&mut self, from: Option<&str>, net: &mut Net) {
+        while let Some(output) = self.disk.delivery.poll() {
+            match output {
+                DeliveryOutput::Deliver { to, gap, batch } => {
+                    let mut text = String::from("deliver");
+                    if let Some(gap) = gap {
+                        text += &format!(" gap {} {} {}", gap.from, gap.to, gap.dropped);
+                    }
+                    for item in batch {
+                        text += &format!("\n{} {}", item.number, item.envelope);
+                    }
+                    net.send(to.as_str(), text);
+                }
+                DeliveryOutput::Published { message_id: Some(id), receivers } => {
+                    net.mark("accepted", format!("{id} {receivers}"));
+                    net.send(from.unwrap_or(HUB), format!("accepted {id}"));
+                }
+                DeliveryOutput::Published { message_id: None, .. } => net.mark("nameless", ""),
+                DeliveryOutput::Duplicate(id) => {
+                    net.mark("knows", id.as_str());
+                    net.send(from.unwrap_or(HUB), format!("accepted {id}"));
+                }
+                DeliveryOutput::Subscribed { subscriber, .. } => {
+                    net.mark("subscribed", subscriber.as_str());
+                    net.send(subscriber.as_str(), "subscribed");
+                }
+                DeliveryOutput::Bury(letter) => {
+                    let Some(who) = letter.subscriber.clone() else { continue };
+                    net.mark("buries", format!("{who} {}", letter.original));
+                    self.disk.letters.push_back((who, letter.original.clone()));
+                }
+                DeliveryOutput::Unheard { subscriber, gap } => {
+                    net.mark("unheard", format!("{subscriber} {} {}", gap.from, gap.to));
+                }
+                other => net.mark("unexpected", other.to_string()),
+            }
+        }
+        for (name, count) in self.disk.delivery.subscribers() {
+            let peak = self.peaks.entry(name.clone()).or_default();
+            if count > *peak {
+                *peak = count;
+                net.mark("holds", format!("{name} {count}"));
+            }
+        }
+    }
+
+    /// Takes somebody for away for a while.
+    fn suspect(&mut self, now: Now, name: &str, net: &mut Net) {
+        if self.disk.delivery.handle(now, DeliveryInput::Away(component(name))).is_ok() {
+            net.mark("away", name);
+            self.disk.away.set(component(name), now.at.after(AWAY));
+        }
+    }
+
+    /// Replays the oldest dead letter.
+    fn replay(&mut self, now: Now, net: &mut Net) {
+        let Some((who, original)) = self.disk.letters.front().cloned() else {
+            return net.mark("no-letters", "");
+        };
+        // It was accepted from somebody else, so rights and replays are no matter here.
+        let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+        let Ok(envelope) = inbox.take(original.as_bytes(), now.wall, None) else {
+            return net.mark("cannot-replay", original);
+        };
+        match self.disk.delivery.handle(now, DeliveryInput::Replay(who.clone(), Box::new(envelope)))
+        {
+            Ok(()) => {
+                self.disk.letters.pop_front();
+                net.mark("replays", format!("{who} {original}"));
+            }
+            Err(refused) => net.mark("not-taken", refused.to_string()),
+        }
+    }
+}
+
+impl Actor for Hub {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        match text.split_once(' ') {
+            Some((word @ ("handled" | "failed" | "rejected" | "heard"), rest)) => {
+                self.note(now, from, word, rest, net);
+            }
+            _ => self.message(now, from, bytes, net),
+        }
+        self.follow(Some(from), net);
+    }
+
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        self.disk.delivery.handle_timeout(now);
+        while let Some(name) = self.disk.away.due(now.at) {
+            net.mark("back", name.as_str());
+            // It subscribed before it was away, and nobody unsubscribes.
+            let _ = self.disk.delivery.handle(now, DeliveryInput::Back(name));
+        }
+        self.follow(None, net);
+    }
+
+    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+        match number % 3 {
+            0 => self.suspect(now, SUBSCRIBERS[number as usize / 15 % 5], net),
+            _ => self.replay(now, net),
+        }
+        self.follow(None, net);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let Disk { delivery, away, .. } = &self.disk;
+        delivery.deadline().into_iter().chain(away.earliest()).min()
+    }
+
+    fn disk(&self) -> Option<Json> {
+        Json::of(&self.disk).ok()
+    }
+}

@@ -1,0 +1,378 @@
+//! Replicas of a state that change apart and come together.
+
+use super::component;
+use super::hosts::admit;
+use super::names;
+use crate::finding::Mode;
+use crate::json::Json;
+use crate::machine::{Draws, Machine, StateSync, SyncInput, SyncOptions, SyncOutput};
+use crate::merge::{Policy, Row, Rule, content_digest};
+use crate::message::{AgentState, Envelope, Map, Message, WorkflowState};
+use crate::scalar::{Instant, Now, Percent, WorkflowId};
+use crate::sim::{Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What};
+use crate::validate::{Inbox, Validator};
+use std::collections::{BTreeMap, BTreeSet};
+
+const REPLICAS: [&str; 4] = ["copy-1", "copy-2", "copy-3", "copy-4"];
+
+/// How many versions apart replicas still find a common ancestor.
+const HISTORY: usize = 6;
+
+/// The act that makes the first state, or the last.
+const PLAIN: u64 = 0;
+
+/// Four replicas change a state, each its own copy: the progress of agents, which a join merges, and
+/// what agents do, which is a conflict if two change it at a time. Some are apart for longer than the
+/// history reaches.
+///
+/// * When it is calm, all have the same state, and say that there is no conflict.
+/// * No progress is lost. What an agent was said to do stands, or was replaced by somebody who had seen
+///   it, or was named in a conflict that a host was asked about.
+/// * Versions never go back at a replica, and whoever is asked without a conflict has no common
+///   ancestor.
+///
+/// The hosts settle conflicts in the simplest way: each takes what the machine proposes, which is the
+/// same on both sides. Disks are not lost here, since a copy that nobody else has seen is lost with it.
+#[derive(Clone, Debug, Default)]
+pub struct Syncs {
+    joins: bool,
+}
+
+impl Syncs {
+    /// The world.
+    pub fn new() -> Self {
+        Syncs::default()
+    }
+
+    /// Nobody changes what could be in conflict.
+    pub const fn with_joins_only(mut self) -> Self {
+        self.joins = true;
+        self
+    }
+}
+
+impl Scenario for Syncs {
+    fn name(&self) -> &'static str {
+        "sync"
+    }
+
+    fn sentence(&self) -> &'static str {
+        "replicas change a state apart: all converge, and no change is lost without being named"
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        names(&REPLICAS)
+    }
+
+    fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
+        Box::new(Copy::new(host, self.joins))
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        Box::new(Changes { joins: self.joins, ..Changes::default() })
+    }
+
+    fn conditions(&self) -> Conditions {
+        Conditions::new().with_acts(50).with_wiped(0)
+    }
+
+    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+        let mut acts = vec![Act::new(REPLICAS[0], 0, PLAIN)];
+        for number in 1..=u64::from(conditions.acts) {
+            let node = REPLICAS[draws.below(4) as usize];
+            acts.push(Act::new(node, draws.below(conditions.calm), number));
+        }
+        acts.push(Act::new(REPLICAS[0], conditions.calm + 600_000, PLAIN));
+        acts
+    }
+}
+
+/// A replica.
+struct Copy {
+    machine: StateSync,
+    inbox: Inbox,
+    joins: bool,
+    draws: Draws,
+}
+
+impl Copy {
+    fn new(host: &Host<'_>, joins: bool) -> Self {
+        let mut draws = Draws::new(host.seed);
+        let restored = host.disk.and_then(|disk| StateSync::restore(disk).ok());
+        let machine = restored.unwrap_or_else(|| {
+            let workflow = WorkflowId::new("wf_1").expect("it is an identifier");
+            let row = Row::new("/agent_states/*/status", Rule::Manual).expect("it is a pointer");
+            let mut fresh = StateSync::new(component(host.name), workflow, draws.bits())
+                .with_policy(Policy::state().with_row(row))
+                .with_options(SyncOptions::new().with_history(HISTORY));
+            for peer in REPLICAS.iter().filter(|peer| **peer != host.name) {
+                // There is room, and it is somebody else.
+                let _ = fresh.handle(host.now, SyncInput::Join(component(peer)));
+            }
+            fresh
+        });
+        Copy { machine, inbox: Inbox::new(Validator::new(Mode::Strict)), joins, draws }
+    }
+
+    fn tell(&mut self, now: Now, input: SyncInput, net: &mut Net) {
+        if let Err(refused) = self.machine.handle(now, input) {
+            net.mark("not-taken", refused.to_string());
+        }
+    }
+
+    fn follow(&mut self, now: Now, net: &mut Net) {
+        while let Some(output) = self.machine.poll() {
+            match output {
+                SyncOutput::Send { to, envelope } => net.send(to.as_str(), envelope.to_string()),
+                SyncOutput::Adopted { how, state, .. } => {
+                    let digest = content_digest(&state).map(|digest| digest.to_string());
+                    let digest = digest.unwrap_or_default();
+                    let agents = agents(&state).into_iter();
+                    let agents: Vec<String> =
+                        agents.map(|(name, says)| format!("{name}={says}")).collect();
+                    let (version, agents) = (&state.state_version, agents.join(" "));
+                    net.mark("adopts", format!("{version} {digest} {agents}"));
+                    net.mark(how_word(how), version.to_string());
+                }
+                SyncOutput::Consensus { state, conflicts, .. } => {
+                    let named = |side: &Option<Json>| {
+                        side.as_ref().and_then(Json::to_text).unwrap_or_default()
+                    };
+                    let sides = conflicts.iter().flat_map(|conflict| {
+                        [named(&conflict.ours), named(&conflict.theirs), named(&conflict.base)]
+                    });
+                    let sides: Vec<String> = sides.collect();
+                    net.mark("asked", sides.join(" "));
+                    self.tell(now, SyncInput::Decided(state), net);
+                }
+                SyncOutput::Related { peer, relation } => {
+                    net.mark("sees", format!("{peer} {relation}"));
+                }
+                SyncOutput::Validate { .. } | SyncOutput::Rejected { .. } => {}
+            }
+        }
+    }
+
+    /// Changes the progress of an agent, or what it does.
+    fn change(&mut self, now: Now, number: u64, net: &mut Net) {
+        let own = self.machine.state().cloned();
+        let Some(mut state) = own.or_else(|| {
+            let workflow = WorkflowId::new("wf_1").ok()?;
+            (number == PLAIN).then(|| WorkflowState::new(workflow, 1_u64, now.timestamp()))
+        }) else {
+            // Somebody else makes the first state.
+            return net.mark("waits", "");
+        };
+        let mut all: BTreeMap<String, AgentState> = state
+            .agent_states
+            .take()
+            .into_iter()
+            .flat_map(|agents| {
+                let one = |(name, agent): (&str, &AgentState)| (name.to_owned(), agent.clone());
+                agents.iter().map(one).collect::<Vec<_>>()
+            })
+            .collect();
+        let name = format!("a{}", self.draws.below(3));
+        let before = all.remove(&name).unwrap_or_else(|| AgentState::new("idle"));
+        let progress = progress(&before);
+        let status = status(&before).to_owned();
+        let changed = if !self.joins && number != PLAIN && number.is_multiple_of(2) {
+            net.mark("says", format!("{name} s{number} {status}"));
+            AgentState::new(format!("s{number}").as_str()).with_progress(percent(progress))
+        } else {
+            let more = (progress + 1 + self.draws.below(3)).min(100);
+            net.mark("gets-to", format!("{name} {more}"));
+            AgentState::new(status.as_str()).with_progress(percent(more))
+        };
+        all.insert(name, changed);
+        state = state.with_agent_states(Map::from_iter(all));
+        self.tell(now, SyncInput::Changed(Box::new(state)), net);
+    }
+}
+
+fn percent(value: u64) -> Percent {
+    Percent::parse(&value.to_string()).expect("it is at most 100")
+}
+
+fn progress(agent: &AgentState) -> u64 {
+    agent.progress.as_ref().and_then(|progress| progress.as_str().parse().ok()).unwrap_or(0)
+}
+
+fn status(agent: &AgentState) -> &str {
+    agent.status.as_deref().unwrap_or("idle")
+}
+
+/// What a state says of each agent.
+fn agents(state: &WorkflowState) -> BTreeMap<String, String> {
+    let says = |(name, agent): (&str, &AgentState)| {
+        (name.to_owned(), format!("{}/{}", status(agent), progress(agent)))
+    };
+    state
+        .agent_states
+        .iter()
+        .flat_map(|agents| agents.iter().map(says).collect::<Vec<_>>())
+        .collect()
+}
+
+/// How a state came, as the word of a mark.
+const fn how_word(how: crate::machine::Adoption) -> &'static str {
+    use crate::machine::Adoption;
+    match how {
+        Adoption::First => "first",
+        Adoption::Own => "own",
+        Adoption::Newer { gap: 0 } => "newer",
+        Adoption::Newer { .. } => "newer-with-gap",
+        Adoption::Merged => "merged",
+        Adoption::Decided => "decided",
+    }
+}
+
+impl Actor for Copy {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        match admit(&mut self.inbox, now, from, bytes) {
+            Ok(envelope) => self.tell(now, SyncInput::Received(Box::new(envelope)), net),
+            Err(_) => net.mark("turned-away", from),
+        }
+        self.follow(now, net);
+    }
+
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        self.machine.handle_timeout(now);
+        self.follow(now, net);
+    }
+
+    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+        self.change(now, number, net);
+        self.follow(now, net);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.machine.deadline()
+    }
+
+    fn disk(&self) -> Option<Json> {
+        self.machine.snapshot().ok()
+    }
+}
+
+const SAME: &str = "all have the same state in the end";
+const LOST: &str = "no change is lost without being named";
+const BACK: &str = "versions never go back";
+const AGREE: &str = "nobody sees a conflict in the end";
+const JOINS: &str = "joins have no conflict";
+
+/// What was changed, and what became of it.
+#[derive(Default)]
+struct Changes {
+    joins: bool,
+    /// The version, the digest and the agents of each replica.
+    copies: BTreeMap<String, (u64, String, BTreeMap<String, (String, u64)>)>,
+    /// The progress that each agent made.
+    progress: BTreeMap<String, u64>,
+    /// What each agent was said to do; and what was replaced knowingly or named in a conflict.
+    said: BTreeMap<String, String>,
+    settled: BTreeSet<String>,
+    /// Whether the last message of a replica told of a conflict.
+    conflicts: BTreeMap<String, bool>,
+    /// A replica lost its disk.
+    void: bool,
+}
+
+fn wrong(law: &'static str, why: impl Into<String>) -> Result<(), Broken> {
+    Err(Broken::new(law, why))
+}
+
+impl Changes {
+    fn mark(&mut self, node: &str, word: &str, text: &str) -> Result<(), Broken> {
+        let mut parts = text.split(' ');
+        let mut next = || parts.next().unwrap_or_default().to_owned();
+        match word {
+            "says" => {
+                let (agent, word) = (next(), next());
+                self.settled.insert(next());
+                self.said.insert(word, agent);
+            }
+            "gets-to" => {
+                let most = self.progress.entry(next()).or_default();
+                *most = (*most).max(next().parse().unwrap_or(0));
+            }
+            "asked" => {
+                if self.joins && !text.is_empty() {
+                    return wrong(JOINS, format!("{node} is asked about {text}"));
+                }
+                self.settled.extend(text.split(' ').map(str::to_owned));
+            }
+            "adopts" => {
+                let (version, digest) = (next().parse().unwrap_or(0), next());
+                let agent = |text: &str| {
+                    let (name, says) = text.split_once('=')?;
+                    let (status, progress) = says.split_once('/')?;
+                    Some((name.to_owned(), (status.to_owned(), progress.parse().ok()?)))
+                };
+                let agents = text.split(' ').filter_map(agent).collect();
+                let copy = (version, digest, agents);
+                if let Some((before, ..)) = self.copies.insert(node.to_owned(), copy)
+                    && before > version
+                {
+                    return wrong(BACK, format!("{node} goes from {before} to {version}"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Check for Changes {
+    fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
+        match event.what {
+            _ if self.void => {}
+            What::Crashed { wiped: true } => self.void = true,
+            What::Marked { word, text } => return self.mark(event.node, word, text),
+            What::Sent { bytes, .. } => {
+                let text = std::str::from_utf8(bytes).unwrap_or_default();
+                if let Ok(envelope) = text.parse::<Envelope>()
+                    && let Message::WorkflowState(state) = envelope.message
+                {
+                    let told = state.metadata.and_then(|metadata| metadata.conflict_detected);
+                    self.conflicts.insert(event.node.to_owned(), told == Some(true));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _: Instant) -> Result<(), Broken> {
+        let Some((_, (version, digest, agents))) = self.copies.first_key_value() else {
+            return Ok(());
+        };
+        if self.void {
+            return Ok(());
+        }
+        for name in REPLICAS {
+            match self.copies.get(name) {
+                Some((v, d, _)) if (v, d) == (version, digest) => {}
+                other => return wrong(SAME, format!("{name} has {other:?}, not {version}")),
+            }
+        }
+        if let Some((node, _)) = self.conflicts.iter().find(|(_, conflict)| **conflict) {
+            return wrong(AGREE, format!("{node} does"));
+        }
+        for (agent, most) in &self.progress {
+            if agents.get(agent).is_none_or(|(_, progress)| progress < most) {
+                return wrong(
+                    LOST,
+                    format!("{agent} got to {most}, and is {:?}", agents.get(agent)),
+                );
+            }
+        }
+        for (word, agent) in &self.said {
+            let stands = agents.get(agent).is_some_and(|(status, _)| status == word);
+            if !stands && !self.settled.contains(word) {
+                return wrong(LOST, format!("{agent} {word}, and is {:?}", agents.get(agent)));
+            }
+        }
+        Ok(())
+    }
+}

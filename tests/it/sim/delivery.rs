@@ -1,0 +1,165 @@
+//! Delivery in the simulated world: it holds, and what is planted is found.
+
+use super::{Planted, covers, found, found_any, holds};
+use coordination_protocol::Json;
+use coordination_protocol::machine::Draws;
+use coordination_protocol::scalar::{Instant, Now};
+use coordination_protocol::sim::scenario::Deliveries;
+use coordination_protocol::sim::{Act, Actor, Check, Conditions, Host, Net, Scenario};
+
+const ENDS: &str = "what was accepted is handled, buried, or in a gap";
+const LETTERS: &str = "a dead letter holds its message and is kept";
+
+#[test]
+fn every_message_is_handled_buried_or_in_a_gap() {
+    let stats = holds(&Deliveries::new(), 120);
+    covers(&stats, &[("accepted", 4_000), ("handled", 10_000), ("buries", 1_500), ("busy", 500)]);
+    covers(&stats, &[("hears-gap", 300), ("replays", 300), ("knows", 500), ("turned-away", 3_000)]);
+    covers(&stats, &[("away", 300), ("leaves-out", 3), ("failed", 1_000), ("rejected", 1_000)]);
+}
+
+/// Fewer acts, so that what is found is small.
+struct Few<S>(S);
+
+impl<S: Scenario> Scenario for Few<S> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.0.nodes()
+    }
+
+    fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
+        self.0.boot(host)
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        self.0.check()
+    }
+
+    fn conditions(&self) -> Conditions {
+        self.0.conditions().with_acts(25).with_calm(120_000).with_crashes(6).with_wiped(0)
+    }
+
+    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+        self.0.acts(conditions, draws)
+    }
+}
+
+struct Flawed {
+    actor: Box<dyn Actor>,
+    flaw: Flaw,
+    /// What stands on the disk of one that stores now and then.
+    stored: Option<Json>,
+    steps: u32,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Flaw {
+    /// It stores every tenth step.
+    StoresLater,
+    /// A crash costs it its dead letters.
+    LosesLetters,
+    /// It acknowledges what it has not handled yet.
+    Hasty,
+    /// It takes no notice of gaps.
+    Deaf,
+}
+
+impl Flawed {
+    fn step(&mut self) {
+        self.steps += 1;
+        if self.flaw == Flaw::StoresLater && self.steps.is_multiple_of(10) {
+            self.stored = self.actor.disk();
+        }
+    }
+}
+
+impl Actor for Flawed {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        let mut text = String::from_utf8_lossy(bytes).into_owned();
+        if text.starts_with("deliver") && from == "hub" {
+            if self.flaw == Flaw::Hasty {
+                for number in text.lines().skip(1).filter_map(|line| line.split(' ').next()) {
+                    net.send("hub", format!("handled {number}"));
+                }
+            }
+            if self.flaw == Flaw::Deaf && text.starts_with("deliver gap") {
+                let rest = text.split_once('\n').map(|(_, rest)| format!("\n{rest}"));
+                text = format!("deliver{}", rest.unwrap_or_default());
+                net.mark("hushes", "");
+            }
+            self.actor.receive(now, from, text.as_bytes(), net);
+        } else {
+            self.actor.receive(now, from, bytes, net);
+        }
+        self.step();
+    }
+
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        self.actor.wake(now, net);
+        self.step();
+    }
+
+    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+        self.actor.act(now, number, net);
+        self.step();
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.actor.deadline()
+    }
+
+    fn disk(&self) -> Option<Json> {
+        match self.flaw {
+            Flaw::StoresLater => self.stored.clone(),
+            Flaw::LosesLetters => {
+                let mut disk: serde_json::Value = self.actor.disk()?.decode().ok()?;
+                disk["letters"] = serde_json::json!([]);
+                Json::of(&disk).ok()
+            }
+            _ => self.actor.disk(),
+        }
+    }
+}
+
+fn planted(node: &'static str, wrap: fn(Box<dyn Actor>) -> Box<dyn Actor>) -> impl Scenario {
+    Few(Planted { scenario: Deliveries::new(), node, wrap })
+}
+
+fn flawed(actor: Box<dyn Actor>, flaw: Flaw) -> Box<dyn Actor> {
+    Box::new(Flawed { actor, flaw, stored: None, steps: 0 })
+}
+
+#[test]
+fn a_hub_that_accepts_before_it_stores_is_found() {
+    let scenario = planted("hub", |actor| flawed(actor, Flaw::StoresLater));
+    let laws = [ENDS, LETTERS, "a message is handled once"];
+    found_any(&scenario, &laws, 12);
+}
+
+#[test]
+fn a_hub_that_loses_letters_is_found() {
+    let scenario = planted("hub", |actor| flawed(actor, Flaw::LosesLetters));
+    let failed = found(&scenario, LETTERS, 12);
+    assert!(failed.broken.detail().ends_with("is gone"), "{failed}");
+}
+
+#[test]
+fn a_subscriber_that_acknowledges_before_it_handles_is_found() {
+    let scenario = planted("all", |actor| flawed(actor, Flaw::Hasty));
+    found_any(&scenario, &[ENDS], 8);
+}
+
+/// The hub says so itself, so that nothing is lost in silence.
+#[test]
+fn a_gap_that_nobody_hears_is_told_to_the_hub() {
+    let scenario = Planted {
+        scenario: Deliveries::new(),
+        node: "slow",
+        wrap: |actor| flawed(actor, Flaw::Deaf),
+    };
+    let stats = holds(&scenario, 20);
+    covers(&stats, &[("unheard", 5), ("hushes", 20)]);
+}

@@ -1,0 +1,139 @@
+//! Ballots and synchronization in the simulated world: they hold, and what is planted is found.
+
+use super::{Flaw, Flawed, Planted, covers, found, found_any, holds};
+use coordination_protocol::Json;
+use coordination_protocol::machine::Draws;
+use coordination_protocol::scalar::{Instant, Now};
+use coordination_protocol::sim::scenario::{Ballots, Syncs};
+use coordination_protocol::sim::{Act, Actor, Check, Conditions, Host, Net, Scenario};
+
+#[test]
+fn one_state_is_decided_for_each_version() {
+    let stats = holds(&Ballots::new(), 150);
+    covers(&stats, &[("proposes", 4_000), ("votes", 8_000), ("stores", 800), ("puts", 1_000)]);
+    covers(&stats, &[("committed", 800), ("conflict", 50), ("rejected", 500), ("expired", 100)]);
+    covers(&stats, &[("learns", 3_000), ("gives-up", 300)]);
+    assert!(stats.wiped >= 30, "{stats}");
+}
+
+#[test]
+fn replicas_converge_and_lose_no_change() {
+    let stats = holds(&Syncs::new(), 60);
+    covers(&stats, &[("says", 1_000), ("gets-to", 1_000), ("asked", 40), ("decided", 40)]);
+    covers(&stats, &[("merged", 40), ("newer-with-gap", 60), ("newer", 5_000)]);
+    let stats = holds(&Syncs::new().with_joins_only(), 40);
+    covers(&stats, &[("gets-to", 1_500), ("merged", 20)]);
+}
+
+/// Many crashes, so that what a crash costs is found.
+struct Rough<S>(S);
+
+impl<S: Scenario> Scenario for Rough<S> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.0.nodes()
+    }
+
+    fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
+        self.0.boot(host)
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        self.0.check()
+    }
+
+    fn conditions(&self) -> Conditions {
+        let usual = self.0.conditions().with_shifts(0).with_wiped(0);
+        usual.with_crashes(30).with_down(3_000).with_lost(400)
+    }
+
+    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+        self.0.acts(conditions, draws)
+    }
+}
+
+#[test]
+fn a_voter_that_forgets_its_vote_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::Forgets });
+    let scenario = Rough(Planted { scenario: Ballots::new(), node: "voter-1", wrap });
+    found_any(
+        &scenario,
+        &[
+            "a voter approves of one state at a time",
+            "who voted for a decision learns it or gives up asking",
+        ],
+        8,
+    );
+}
+
+/// A program that is told something else than was sent.
+struct Misled {
+    actor: Box<dyn Actor>,
+    mislead: fn(&dyn Actor, &str) -> String,
+}
+
+impl Actor for Misled {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        let text = (self.mislead)(self.actor.as_ref(), &String::from_utf8_lossy(bytes));
+        self.actor.receive(now, from, text.as_bytes(), net);
+    }
+
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        self.actor.wake(now, net);
+    }
+
+    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+        self.actor.act(now, number, net);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.actor.deadline()
+    }
+
+    fn disk(&self) -> Option<Json> {
+        self.actor.disk()
+    }
+}
+
+#[test]
+fn an_unconditional_write_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> = |actor| {
+        let mislead = |_: &dyn Actor, text: &str| text.replace("put absent ", "put any ");
+        Box::new(Misled { actor, mislead })
+    };
+    let scenario = Planted { scenario: Ballots::new(), node: "store", wrap };
+    found(&scenario, "one state for each version", 8);
+}
+
+#[test]
+fn a_replica_that_adopts_any_newer_state_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> = |actor| {
+        // Everything seems to come from its own state.
+        let mislead = |actor: &dyn Actor, text: &str| {
+            let current = actor.disk().and_then(|disk| disk.get("current"));
+            match current.and_then(|current| current.get("digest")?.to_text()) {
+                Some(own) => text.replace("\"ancestors\":[", &format!("\"ancestors\":[\"{own}\",")),
+                None => text.to_owned(),
+            }
+        };
+        Box::new(Misled { actor, mislead })
+    };
+    let scenario = Planted { scenario: Syncs::new(), node: "copy-2", wrap };
+    found(&scenario, "no change is lost without being named", 12);
+}
+
+#[test]
+fn a_replica_that_never_asks_again_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::Sleeps });
+    let scenario = Planted { scenario: Syncs::new(), node: "copy-2", wrap };
+    found_any(
+        &scenario,
+        &["all have the same state in the end", "nobody sees a conflict in the end"],
+        8,
+    );
+}
