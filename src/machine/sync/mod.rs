@@ -107,7 +107,7 @@ enum Due {
 /// let mut hub = StateSync::new(ComponentId::new("hub")?, workflow.clone(), 7);
 /// let now = Now::new(Instant::START, 1_736_942_400_000);
 /// hub.handle(now, SyncInput::Join(ComponentId::new("worker")?))?;
-/// let state = WorkflowState::new(workflow, 1, now.timestamp());
+/// let state = WorkflowState::new(workflow, 1_u64, now.timestamp());
 /// hub.handle(now, SyncInput::Changed(Box::new(state)))?;
 /// let said: Vec<String> = std::iter::from_fn(|| hub.poll()).map(|wish| wish.to_string()).collect();
 /// assert_eq!(said, ["adopt v1: first", "exchange with worker v1"]);
