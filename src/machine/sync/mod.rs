@@ -43,7 +43,7 @@
 //! all replicas the same policy.
 //!
 //! But they may merge with different ancestors, if one of them never saw the version that the other
-//! has, and then a rule that is no [join](crate::merge::Rule::is_join) may give each another result. So
+//! has, and then a rule that is no join may give each another result. So
 //! that two do not swap results for ever, one of two replicas merges: the one with the lower version,
 //! of equal ones that with the earlier timestamp. The other waits for what comes of it, and merges only
 //! when it meets the same fork again. Who merges several times in a row pauses before it sends, longer
