@@ -17,7 +17,7 @@ fn approved(_: &World, state: &State) -> bool {
 
 /// Who has ended says what the store says; who has failed has not committed, then or later.
 fn ends_are_true(_: &World, state: &State) -> bool {
-    let stored = state.stored.as_ref().map(|stored| &stored.record.proposal);
+    let stored = state.stored.as_ref().map(|stored| &stored.decision.proposal);
     let told = state.ends().all(|(which, end)| {
         let own = |state: &_| *state == Some(proposed(which));
         match end {
@@ -71,7 +71,7 @@ fn ended(state: &State, how: fn(&BallotEnd) -> bool) -> bool {
 fn note(world: &World, state: &State) -> bool {
     let Some(outcomes) = &world.outcomes else { return true };
     let ends: Vec<_> = state.ends().map(|(which, end)| format!("p{which} {end}")).collect();
-    let stored = state.stored.as_ref().map(|stored| stored.record.proposal.proposal_id.as_str());
+    let stored = state.stored.as_ref().map(|stored| stored.decision.proposal.proposal_id.as_str());
     let broken: Vec<_> = properties()
         .iter()
         .filter(|law| matches!(law.expectation, Expectation::Always) && law.name != NOTE)

@@ -122,6 +122,9 @@ impl World {
     }
 
     /// What was noted of all states: how ballots had ended, what was stored, which laws were broken.
+    ///
+    /// # Panics
+    /// If an exploration has panicked.
     #[must_use]
     pub fn outcomes(&self) -> BTreeSet<String> {
         self.outcomes.as_ref().map(|outcomes| outcomes.lock().unwrap().clone()).unwrap_or_default()

@@ -89,7 +89,7 @@ fn nameless(text: &str, who: Who) -> String {
 /// A decision that is written or in the store.
 #[derive(Debug)]
 pub(crate) struct Record {
-    pub(crate) record: BallotRecord,
+    pub(crate) decision: BallotRecord,
     pub(crate) entry: Entry,
     pub(crate) text: String,
     /// What was voted, by voter.
@@ -99,18 +99,18 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    fn new(record: BallotRecord, voters: usize) -> Self {
-        let mut votes = vec![None; voters];
-        for vote in &record.votes {
+    fn new(decision: BallotRecord, electors: usize) -> Self {
+        let mut votes = vec![None; electors];
+        for vote in &decision.votes {
             if let Who::Voter(voter) = Who::of(&vote.voter) {
                 votes[voter] = Some(vote.vote.clone());
             }
         }
-        let bytes = record.to_bytes();
+        let bytes = decision.to_bytes();
         let text = String::from_utf8(bytes.clone()).unwrap();
-        let mark = mark((record.proposal.proposal_id.as_str(), record.tally().to_string()));
-        let entry = Entry::new(record.slot().key().unwrap(), bytes, 1);
-        Record { record, entry, text, votes, mark }
+        let mark = mark((decision.proposal.proposal_id.as_str(), decision.tally().to_string()));
+        let entry = Entry::new(decision.slot().key().unwrap(), bytes, 1);
+        Record { decision, entry, text, votes, mark }
     }
 }
 

@@ -293,7 +293,7 @@ impl State {
 
     /// Whether a majority accepted it, each of whom sent that vote.
     fn approved(&self, world: &World, record: &Record) -> bool {
-        let which = proposer_of(&record.record.proposal.proposal_id);
+        let which = proposer_of(&record.decision.proposal.proposal_id);
         let accepting = record.votes.iter().map(|vote| *vote == Some(Ballot::Accept));
         let (counted, given) = accepting.zip(&self.given).fold((0, true), |(n, all), (yes, by)| {
             (n + usize::from(yes), all && (!yes || by.contains(which)))
@@ -321,7 +321,7 @@ impl State {
             Action::Timeout(Who::Proposer(which)) => self.wait::<Proposer>(world, which)?,
             Action::Timeout(Who::Voter(which)) => self.wait::<Voter>(world, which)?,
             Action::Work(Who::Proposer(which), task) => {
-                self.work::<Proposer>(world, which, task)?
+                self.work::<Proposer>(world, which, task)?;
             }
             Action::Work(Who::Voter(which), task) => self.work::<Voter>(world, which, task)?,
             Action::Write(which) => {
