@@ -1,9 +1,8 @@
 //! The explorations. `cargo test -- --nocapture` prints what they span and how many states there
 //! are.
 //!
-//! The larger worlds are explored from a `COORD_TEST_SCALE` on: 1 unless set, which takes less than
-//! a minute of one core; 10 for the nightly run of some minutes; 100 for all, with some gigabytes of
-//! memory.
+//! What takes more than a minute of one core all in all is explored only if `COORD_TEST_SCALE` is
+//! at least 10.
 
 use ballot_model::{Action, Flaw, State, Who, World};
 use coordination_protocol::scalar::Ballot;
@@ -90,8 +89,14 @@ fn three_voters_all() {
 fn three_voters_with_a_later_deadline_all() {
     if at_scale(10) {
         all("two deadlines", three([30, 90], |_| {}), 554_000);
-        let later = three([30, 90], |world| world.crasher = V0);
-        all("two deadlines, and a voter crashes", later, 1_000_000);
+    }
+}
+
+#[test]
+fn three_voters_with_a_later_deadline_one_of_which_crashes_to_depth_14() {
+    if at_scale(10) {
+        let world = three([30, 90], |world| world.crasher = V0);
+        search("two deadlines, and a voter crashes", world, Some(14));
     }
 }
 
@@ -172,7 +177,7 @@ fn a_vote_that_is_not_stored_is_found() {
 fn a_voter_that_is_counted_twice_is_found() {
     let world = three([30, 30], |world| world.flaw = Some(Flaw::CountedTwice));
     let steps = broken(&world, "a quorum approved");
-    assert_eq!(steps.matches("p0 receives accept").count(), 1, "{steps}");
+    assert_eq!(steps.matches("receives accept").count(), 1, "{steps}");
 }
 
 /// A proposer that writes before it has stored that it does says after a crash that its ballot
