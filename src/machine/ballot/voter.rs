@@ -327,13 +327,11 @@ impl Voter {
                 let slot = BallotSlot::new(workflow.clone(), version.get());
                 slot.key()?;
                 // An announcement says where to look; the store says what is true.
-                match self.decided.get(&slot) {
-                    Some(known) => agree(&slot, known, decision),
-                    None => {
-                        self.look(now, slot);
-                        Ok(())
-                    }
+                if let Some(known) = self.decided.get(&slot) {
+                    return agree(&slot, known, decision);
                 }
+                self.look(now, slot);
+                Ok(())
             }
             BallotOutcome::Rejected | BallotOutcome::Expired => {
                 let unknown = || VoteRefused::NotBefore(id.clone());

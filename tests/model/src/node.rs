@@ -1,6 +1,7 @@
 //! A component: a machine, its clock, and its host that does what it wishes.
 
-use crate::{Effects, Flaw, State, Stored, Who, World};
+use crate::state::State;
+use crate::{Effects, Flaw, Reduction, Who, World};
 use coordination_protocol::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
@@ -12,8 +13,8 @@ use coordination_protocol::scalar::{Ballot, Instant, Now};
 use coordination_protocol::storage::Entry;
 use coordination_protocol::validate::{Checked, Context, Validator};
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex};
 
 /// 2025-01-15T12:00:00Z.
@@ -32,14 +33,21 @@ pub(crate) fn mark(value: impl Hash) -> u64 {
 /// A message as it travels. Its identifier and time are taken off: no machine looks at them, and
 /// they would tell states apart that are the same.
 #[derive(Debug)]
-pub(crate) struct Letter {
+pub struct Letter {
     /// What it says, in short.
     pub(crate) title: String,
+    pub(crate) text: String,
     pub(crate) mark: u64,
     /// The same, whoever of the voters it comes from.
     pub(crate) nameless: u64,
     pub(crate) from: Who,
     pub(crate) envelope: Checked<Envelope>,
+}
+
+impl PartialEq for Letter {
+    fn eq(&self, other: &Letter) -> bool {
+        self.text == other.text
+    }
 }
 
 /// Each different message is validated once.
@@ -64,8 +72,9 @@ fn letter(mut envelope: Envelope) -> Arc<Letter> {
             }
             other => other.kind().to_string(),
         };
-        Arc::new(Letter { title, mark, nameless, from, envelope })
+        Arc::new(Letter { title, text: text.clone(), mark, nameless, from, envelope })
     });
+    assert_eq!(letter.text, text, "two messages have one digest");
     Arc::clone(letter)
 }
 
@@ -77,23 +86,55 @@ fn nameless(text: &str, who: Who) -> String {
     }
 }
 
+/// A decision that is written or in the store.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) decision: BallotRecord,
+    pub(crate) entry: Entry,
+    pub(crate) text: String,
+    /// What was voted, by voter.
+    pub(crate) votes: Vec<Option<Ballot>>,
+    /// A digest of all of it that an effect depends on.
+    pub(crate) mark: u64,
+}
+
+impl Record {
+    fn new(decision: BallotRecord, electors: usize) -> Self {
+        let mut votes = vec![None; electors];
+        for vote in &decision.votes {
+            if let Who::Voter(voter) = Who::of(&vote.voter) {
+                votes[voter] = Some(vote.vote.clone());
+            }
+        }
+        let bytes = decision.to_bytes();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let mark = mark((decision.proposal.proposal_id.as_str(), decision.tally().to_string()));
+        let entry = Entry::new(decision.slot().key().unwrap(), bytes, 1);
+        Record { decision, entry, text, votes, mark }
+    }
+}
+
 /// What surrounds a component.
 pub(crate) struct Around {
-    pub(crate) flaw: Flaw,
-    pub(crate) stored: Option<Arc<Stored>>,
-    /// Whether no crash is left.
-    pub(crate) last: bool,
+    pub(crate) flaw: Option<Flaw>,
+    pub(crate) stored: Option<Arc<Record>>,
+    /// What the host thinks of a proposal.
+    pub(crate) opinion: Ballot,
+    /// Whether the host takes its time.
+    pub(crate) stepwise: bool,
+    /// Whether snapshots are needed no more.
+    pub(crate) forgetful: bool,
 }
 
 impl Around {
     /// All of it that an effect depends on.
-    pub(crate) fn identity(&self) -> u64 {
-        let record = self.stored.as_ref().map(|stored| &*stored.record);
-        mark((
-            self.last,
-            record.map(|record| record.proposal.proposal_id.as_str()),
-            record.map(|record| record.tally().to_string()),
-        ))
+    pub(crate) fn identity(&self) -> (u8, u64, bool) {
+        let opinion = match self.opinion {
+            Ballot::Accept => 0,
+            Ballot::Reject => 1,
+            _ => 2,
+        };
+        (opinion, self.stored.as_ref().map_or(0, |stored| stored.mark), self.forgetful)
     }
 
     fn read(&self) -> Option<Entry> {
@@ -105,12 +146,36 @@ impl Around {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     pub(crate) letters: Vec<(Who, Arc<Letter>)>,
-    pub(crate) put: Option<Arc<BallotRecord>>,
+    pub(crate) put: Option<Arc<Record>>,
+}
+
+/// What a component waits for.
+#[derive(Clone, Debug)]
+pub(crate) enum Task<I> {
+    /// To store a snapshot, and to answer with its number.
+    Store(u64, Json),
+    /// To read the store.
+    Read,
+    /// To hand in what was done, and what it says.
+    Answer(I, String),
+}
+
+impl<I> Task<I> {
+    fn rank(&self) -> (u8, u64, &str) {
+        match self {
+            Task::Store(number, _) => (0, *number, ""),
+            Task::Read => (1, 0, ""),
+            Task::Answer(_, says) => (2, 0, says),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Node<M> {
-    who: Who,
+pub(crate) struct Node<M: Machine> {
+    pub(crate) who: Who,
+    voters: usize,
+    /// Whether the numbers of wishes to persist matter.
+    numbered: bool,
     /// Whether it is the one that crashes.
     pub(crate) crasher: bool,
     pub(crate) machine: M,
@@ -119,7 +184,12 @@ pub(crate) struct Node<M> {
     stored: Option<Json>,
     /// Whether the answer to a write is awaited.
     pub(crate) putting: bool,
+    pub(crate) tasks: Vec<Task<M::Input>>,
     pub(crate) ends: Vec<BallotEnd>,
+    /// All that matters, the names of the voters included.
+    pub(crate) text: String,
+    /// Tells it from all that it could be.
+    pub(crate) identity: u64,
     /// A digest of all that matters, but for who the voters are.
     pub(crate) mark: u64,
     /// A digest of what a proposer counted from each voter.
@@ -127,10 +197,12 @@ pub(crate) struct Node<M> {
 }
 
 /// A machine whose wishes can be done.
-pub(crate) trait Host: Machine + Clone {
+pub(crate) trait Host: Machine<Input: Clone> + Clone {
     fn nodes(state: &mut State) -> &mut Vec<Arc<Node<Self>>>;
     fn who(which: usize) -> Who;
     fn received(envelope: Checked<Envelope>) -> Self::Input;
+    fn persisted(number: u64) -> Self::Input;
+    fn got(who: Who, found: Option<Entry>) -> Self::Input;
     fn effects(world: &World) -> &Effects<Self>;
     fn grant(node: &mut Node<Self>, around: &Around, wish: Self::Output, out: &mut Outbox);
 }
@@ -139,53 +211,68 @@ impl<M: Host> Node<M> {
     pub(crate) fn new(world: &World, who: Who, machine: M) -> Self {
         let mut node = Node {
             who,
+            voters: world.voters,
+            numbered: world.lacks(Reduction::Steps) || world.lacks(Reduction::Digests),
             crasher: world.crasher == Some(who),
             machine,
             millis: 0,
             stored: None,
             putting: false,
+            tasks: Vec::new(),
             ends: Vec::new(),
+            text: String::new(),
+            identity: 0,
             mark: 0,
             counted: Vec::new(),
         };
-        node.remark(world.voters, !node.crasher);
+        node.remark(false);
         node
     }
 
-    /// Digests all that matters: not the source of identifiers, which no decision depends on, and
-    /// not what is stored, if no crash is left.
-    pub(crate) fn remark(&mut self, voters: usize, last: bool) {
-        if last {
+    /// Digests all that matters: not the source of identifiers, which no decision depends on, nor
+    /// the numbers of wishes that are done at once.
+    pub(crate) fn remark(&mut self, forgetful: bool) {
+        if forgetful {
             self.stored = None;
         }
+        let matters = |snapshot: &Json| matters(snapshot, self.numbered);
         let machine = matters(&self.machine.snapshot().unwrap());
         let stored = self.stored.as_ref().map(matters).unwrap_or_default();
-        let ends: Vec<_> = self.ends.iter().map(ToString::to_string).collect();
-        let (machine, stored) = match self.who {
-            who @ Who::Voter(_) => (nameless(&machine, who), nameless(&stored, who)),
+        let mut more = format!("{} {}", self.millis, self.putting);
+        for end in &self.ends {
+            write!(more, " {end}").unwrap();
+        }
+        for task in &self.tasks {
+            match task {
+                Task::Store(number, snapshot) => {
+                    write!(more, " store {number} {}", matters(snapshot)).unwrap();
+                }
+                Task::Read => more.push_str(" read"),
+                Task::Answer(_, says) => write!(more, " {says}").unwrap(),
+            }
+        }
+        self.text = format!("{machine}\n{stored}\n{more}");
+        self.identity = mark((self.who, &self.text));
+        self.mark = match self.who {
+            who @ Who::Voter(_) => mark(nameless(&self.text, who)),
             Who::Proposer(_) => {
-                let (machine, counted) = split(&machine, voters);
-                let (stored, kept) = split(&stored, voters);
-                self.counted = counted.into_iter().zip(kept).map(mark).collect();
-                (machine, stored)
+                let (rest, counted) = split(&self.text, self.voters);
+                self.counted = counted.into_iter().map(mark).collect();
+                mark(rest)
             }
         };
-        self.mark = mark((machine, stored, self.millis, self.putting, ends));
     }
 
     pub(crate) fn due(&self) -> Option<u64> {
         self.machine.deadline().map(|at| at.as_nanos().div_ceil(1_000_000))
     }
 
-    /// All that tells it from others that it could be.
-    pub(crate) fn identity(&self) -> u64 {
-        mark((self.mark, &self.counted))
-    }
-
     /// Whether a crash would lose anything.
     pub(crate) fn loses(&self, fresh: &M) -> bool {
         let stored = self.stored.clone().unwrap_or_else(|| fresh.snapshot().unwrap());
-        self.putting || matters(&stored) != matters(&self.machine.snapshot().unwrap())
+        self.putting
+            || !self.tasks.is_empty()
+            || matters(&stored, false) != matters(&self.machine.snapshot().unwrap(), false)
     }
 
     pub(crate) fn take(&mut self, around: &Around, input: M::Input, out: &mut Outbox) {
@@ -207,7 +294,12 @@ impl<M: Host> Node<M> {
             None => fresh,
         };
         self.putting = false;
+        self.tasks.clear();
         self.take(around, again, out);
+    }
+
+    pub(crate) fn store_early(&mut self) {
+        self.stored = Some(self.machine.snapshot().unwrap());
     }
 
     fn work(&mut self, around: &Around, out: &mut Outbox) {
@@ -216,28 +308,86 @@ impl<M: Host> Node<M> {
         }
     }
 
-    fn persist(&mut self, around: &Around, input: M::Input) {
-        if around.flaw != Flaw::NothingStored {
-            self.stored = Some(self.machine.snapshot().unwrap());
+    fn persist(&mut self, around: &Around, number: u64) {
+        let snapshot = self.machine.snapshot().unwrap();
+        if around.stepwise {
+            let same = |task: &Task<_>| matches!(task, Task::Store(other, _) if *other == number);
+            if !self.tasks.iter().any(same) {
+                self.wait_for(Task::Store(number, snapshot));
+            }
+            return;
         }
+        self.keep(around, snapshot);
+        self.machine.handle(now(self.millis), M::persisted(number)).unwrap();
+    }
+
+    fn keep(&mut self, around: &Around, snapshot: Json) {
+        if !matches!(around.flaw, Some(Flaw::NothingStored | Flaw::CommitFirst)) {
+            self.stored = Some(snapshot);
+        }
+    }
+
+    fn get(&mut self, around: &Around) {
+        if around.stepwise {
+            if !self.tasks.iter().any(|task| matches!(task, Task::Read)) {
+                self.wait_for(Task::Read);
+            }
+            return;
+        }
+        let input = M::got(self.who, around.read());
         self.machine.handle(now(self.millis), input).unwrap();
+    }
+
+    /// Adds a task. What does not depend on an order is kept in one.
+    fn wait_for(&mut self, task: Task<M::Input>) {
+        self.tasks.push(task);
+        self.tasks.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    }
+
+    /// The tasks that can be gone on with: snapshots are stored in their order.
+    pub(crate) fn doable(&self) -> impl Iterator<Item = usize> {
+        let store = self.tasks.iter().position(|task| matches!(task, Task::Store(..)));
+        let later = move |at: usize| store.is_some_and(|store| store < at);
+        let tasks = self.tasks.iter().enumerate();
+        tasks
+            .filter(move |(at, task)| !(matches!(task, Task::Store(..)) && later(*at)))
+            .map(|(at, _)| at)
+    }
+
+    /// Goes on with a task. An answer that waits to be handed in does so once.
+    pub(crate) fn advance(&mut self, at: usize, around: &Around, out: &mut Outbox) {
+        let (input, says) = match self.tasks.remove(at) {
+            Task::Store(number, snapshot) => {
+                self.keep(around, snapshot);
+                (M::persisted(number), format!("persisted {number}"))
+            }
+            Task::Read => {
+                let says = around.stored.as_ref().map(|stored| stored.mark);
+                (M::got(self.who, around.read()), format!("got {says:?}"))
+            }
+            Task::Answer(input, _) => return self.take(around, input, out),
+        };
+        let same = |task: &Task<_>| matches!(task, Task::Answer(_, other) if *other == says);
+        if !self.tasks.iter().any(same) {
+            self.wait_for(Task::Answer(input, says));
+        }
     }
 }
 
-/// A snapshot without the source of identifiers and the numbers of wishes that are done at once.
-fn matters(snapshot: &Json) -> String {
-    let mut text = String::new();
-    let mut rest = snapshot.as_str();
-    for key in ["\"draws\":", "\"seals\":"] {
-        let (before, after) = rest.split_once(key).expect("machines draw and persist");
-        text.push_str(before);
-        rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+/// A snapshot without the source of identifiers and, if they do not matter, without the numbers of
+/// wishes to persist.
+fn matters(snapshot: &Json, numbered: bool) -> String {
+    let mut text = snapshot.as_str().to_owned();
+    let keys = ["\"draws\":", "\"seals\":", "\"seal\":"];
+    for key in if numbered { &keys[..1] } else { &keys[..] } {
+        let mut parts = text.split(key);
+        let mut rest = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            rest.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+        }
+        text = rest;
     }
-    while let Some((before, after)) = rest.split_once("\"seal\":") {
-        text.push_str(before);
-        rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
-    }
-    text + rest
+    text
 }
 
 /// A proposer's text without its votes, and what it says of the vote of each voter.
@@ -247,8 +397,10 @@ fn split(text: &str, voters: usize) -> (String, Vec<String>) {
     while let Some((before, after)) = rest.split_once("{\"voter\":\"v") {
         let (which, after) = after.split_once('"').unwrap();
         let (vote, after) = after.split_once('}').unwrap();
-        by_voter[which.parse::<usize>().unwrap()].push_str(vote);
+        let which: usize = which.parse().unwrap();
         out.push_str(before.trim_end_matches(','));
+        // Which part of the text it is from: the machine, or what is stored of it.
+        write!(by_voter[which], "{}{vote}", out.matches('\n').count()).unwrap();
         rest = after;
     }
     (out + rest, by_voter)
@@ -267,6 +419,15 @@ impl Host for Proposer {
         ProposeInput::Received(Box::new(envelope))
     }
 
+    fn persisted(number: u64) -> ProposeInput {
+        ProposeInput::Persisted(number)
+    }
+
+    fn got(who: Who, found: Option<Entry>) -> ProposeInput {
+        let (Who::Proposer(which) | Who::Voter(which)) = who;
+        ProposeInput::Got(crate::proposal(which), Ok(found))
+    }
+
     fn effects(world: &World) -> &Effects<Self> {
         &world.proposing
     }
@@ -278,15 +439,12 @@ impl Host for Proposer {
                 let to = to.iter().map(|to| (Who::of(to), Arc::clone(&letter)));
                 out.letters.extend(to);
             }
-            ProposeOutput::Persist(number) => node.persist(around, ProposeInput::Persisted(number)),
+            ProposeOutput::Persist(number) => node.persist(around, number),
             ProposeOutput::Put(commit) => {
                 node.putting = true;
-                out.put = Some(Arc::new(commit.record));
+                out.put = Some(Arc::new(Record::new(commit.record, node.voters)));
             }
-            ProposeOutput::Get(id, _) => {
-                let input = ProposeInput::Got(id, Ok(around.read()));
-                node.machine.handle(now(node.millis), input).unwrap();
-            }
+            ProposeOutput::Get(..) => node.get(around),
             // A restart may tell an end again.
             ProposeOutput::Ended { end, .. } if !node.ends.contains(&end) => node.ends.push(end),
             _ => {}
@@ -307,6 +465,14 @@ impl Host for Voter {
         VoteInput::Received(Box::new(envelope))
     }
 
+    fn persisted(number: u64) -> VoteInput {
+        VoteInput::Persisted(number)
+    }
+
+    fn got(_: Who, found: Option<Entry>) -> VoteInput {
+        VoteInput::Got(crate::slot(), Ok(found))
+    }
+
     fn effects(world: &World) -> &Effects<Self> {
         &world.voting
     }
@@ -316,20 +482,17 @@ impl Host for Voter {
             VoteOutput::Consider(proposal) => {
                 let input = VoteInput::Cast {
                     proposal_id: proposal.proposal_id,
-                    vote: Ballot::Accept,
+                    vote: around.opinion.clone(),
                     reason: None,
                 };
                 node.machine.handle(now(node.millis), input).unwrap();
             }
-            VoteOutput::Persist(number) => node.persist(around, VoteInput::Persisted(number)),
+            VoteOutput::Persist(number) => node.persist(around, number),
             VoteOutput::Send { to, envelope } => {
                 let to = to.expect("proposers name themselves");
                 out.letters.push((Who::of(&to), letter(*envelope)));
             }
-            VoteOutput::Get(slot) => {
-                let input = VoteInput::Got(slot, Ok(around.read()));
-                node.machine.handle(now(node.millis), input).unwrap();
-            }
+            VoteOutput::Get(_) => node.get(around),
             _ => {}
         }
     }

@@ -1,10 +1,15 @@
-//! The explorations: what they span, how many states there are, and that planted bugs are found.
-//! `cargo test -- --nocapture` prints the numbers.
+//! The explorations. `cargo test -- --nocapture` prints what they span and how many states there
+//! are.
+//!
+//! What takes more than a minute of one core all in all is explored only if `COORD_TEST_SCALE` is
+//! at least 10.
 
 use ballot_model::{Action, Flaw, State, Who, World};
+use coordination_protocol::scalar::Ballot;
 use stateright::{Checker, Model, Path};
+use std::time::Instant;
 
-/// What must hold in every state, or in the end of every run.
+/// What must hold in every state.
 const LAWS: [&str; 6] = [
     "one state per version",
     "a quorum approved",
@@ -22,15 +27,28 @@ fn steps(path: Path<State, Action>) -> String {
     steps.join("\n")
 }
 
-/// Explores all states, or those up to a depth, and holds them to the laws.
-fn explore(title: &str, world: World, depth: Option<usize>, least: usize) {
+/// Whether the tests run at such a scale.
+fn at_scale(least: usize) -> bool {
+    let scale = std::env::var("COORD_TEST_SCALE").ok().and_then(|text| text.parse().ok());
+    scale.unwrap_or(1) >= least
+}
+
+/// Explores states up to a depth, or all, and holds them to the laws. Tells how many there are.
+#[expect(clippy::disallowed_methods, reason = "people want to know how long it takes")]
+fn search(title: &str, world: World, depth: Option<usize>) -> usize {
+    let begun = Instant::now();
     let mut builder = world.checker();
     if let Some(depth) = depth {
         builder = builder.target_max_depth(depth);
     }
     let checker = builder.spawn_bfs().join();
-    let (all, depth_seen) = (checker.unique_state_count(), checker.max_depth());
-    println!("{title}: {all} states, {} transitions, depth {depth_seen}", checker.state_count());
+    let (states, seen) = (checker.unique_state_count(), checker.max_depth());
+    println!(
+        "{title}: {}, {states} states, {} transitions, depth {seen}, {:.1?}",
+        if depth.is_some() { "to a depth" } else { "all" },
+        checker.state_count(),
+        begun.elapsed(),
+    );
     for law in LAWS {
         if let Some(path) = checker.discovery(law) {
             panic!("{title}: \"{law}\" is broken by\n{}", steps(path));
@@ -42,52 +60,97 @@ fn explore(title: &str, world: World, depth: Option<usize>, least: usize) {
             "{title}: \"{example}\" never happens"
         );
     }
-    assert!(all >= least, "{title}: only {all} states");
+    states
 }
 
-/// Two proposers, who may crash, and how many answers of the store are lost.
-fn world(open: [u64; 2], crasher: Option<Who>, lost_answers: u8) -> World {
+/// Explores all states, of which there are at least so many: fewer would mean that steps are missed.
+fn all(title: &str, world: World, least: usize) {
+    let states = search(title, world, None);
+    assert!(states >= least, "{title}: only {states} states");
+}
+
+/// Three voters, two proposers with so many seconds, and what else is so of their world.
+fn three(open: [u64; 2], more: impl FnOnce(&mut World)) -> World {
     let mut world = World::new(3, &open);
-    world.crasher = crasher;
-    world.lost_answers = lost_answers;
+    more(&mut world);
     world
 }
 
+const P0: Option<Who> = Some(Who::Proposer(0));
+const V0: Option<Who> = Some(Who::Voter(0));
+
 #[test]
-fn three_voters_and_two_proposers() {
-    explore("same deadline", world([30, 30], None, 0), None, 90_000);
-    explore("a lost answer", world([30, 30], None, 1), None, 200_000);
+fn three_voters_all() {
+    all("one deadline", three([30, 30], |_| {}), 98_000);
+    all("a lost answer", three([30, 30], |world| world.lost_answers = 1), 218_000);
 }
 
 #[test]
-fn a_proposer_crashes() {
-    explore("a proposer crashes", world([30, 30], Some(Who::Proposer(0)), 0), None, 390_000);
+fn three_voters_with_a_later_deadline_all() {
+    if at_scale(10) {
+        all("two deadlines", three([30, 90], |_| {}), 554_000);
+    }
 }
 
 #[test]
-fn a_voter_crashes() {
-    explore("a voter crashes", world([30, 30], Some(Who::Voter(0)), 0), Some(12), 10_000);
+fn three_voters_with_a_later_deadline_one_of_which_crashes_to_depth_14() {
+    if at_scale(10) {
+        let world = three([30, 90], |world| world.crasher = V0);
+        search("two deadlines, and a voter crashes", world, Some(14));
+    }
 }
 
 #[test]
-fn a_later_deadline() {
-    let world = world([30, 90], None, 0);
-    explore("a later deadline", world, Some(13), 10_000);
+fn three_voters_that_may_reject_all() {
+    let world = three([30, 30], |world| world.opinions.push(Ballot::Reject));
+    all("voters may reject", world, 538_000);
 }
 
 #[test]
-fn five_voters() {
+fn three_voters_and_a_proposer_crashes_all() {
+    all("a proposer crashes", three([30, 30], |world| world.crasher = P0), 395_000);
+    if at_scale(10) {
+        let early = three([30, 30], |world| (world.crasher, world.early) = (P0, true));
+        all("a proposer crashes that is stored early", early, 472_000);
+        let lost = three([30, 30], |world| (world.crasher, world.lost_answers) = (P0, 1));
+        all("a proposer crashes, and a lost answer", lost, 1_000_000);
+    }
+}
+
+#[test]
+fn three_voters_one_of_which_crashes_all() {
+    all("a voter crashes", three([30, 30], |world| world.crasher = V0), 776_000);
+    if at_scale(10) {
+        let lost = three([30, 30], |world| (world.crasher, world.lost_answers) = (V0, 1));
+        all("a voter crashes, and a lost answer", lost, 1_738_000);
+    }
+}
+
+/// Five voters, a crash of the first proposer, and a lost answer, to a depth.
+fn five(depth: usize) {
     let mut world = World::new(5, &[30, 30]);
-    world.crasher = Some(Who::Proposer(0));
-    world.lost_answers = 1;
-    explore("five voters", world, Some(10), 4_800);
+    (world.crasher, world.lost_answers) = (P0, 1);
+    search("five voters, a proposer crashes, and a lost answer", world, Some(depth));
 }
 
-/// The laws that a flawed world breaks, with the shortest run that does.
-fn broken(world: World, law: &'static str, depth: usize) -> String {
-    let found = world.checker().target_max_depth(depth).spawn_bfs().join();
-    let path = found.discovery(law).unwrap_or_else(|| panic!("\"{law}\" was not broken"));
-    let steps = steps(path);
+#[test]
+fn five_voters_to_depth_11() {
+    five(11);
+}
+
+#[test]
+fn five_voters_to_depth_15() {
+    if at_scale(10) {
+        five(15);
+    }
+}
+
+/// The shortest run in which a flawed world breaks a law.
+fn broken(world: &World, law: &'static str) -> String {
+    let found = (2..30).find_map(|depth| {
+        world.clone().checker().target_max_depth(depth).spawn_bfs().join().discovery(law)
+    });
+    let steps = steps(found.unwrap_or_else(|| panic!("\"{law}\" was not broken")));
     println!("\"{law}\" is broken by\n{steps}");
     steps
 }
@@ -95,17 +158,36 @@ fn broken(world: World, law: &'static str, depth: usize) -> String {
 /// Without compare-and-set, the second write replaces the first.
 #[test]
 fn a_blind_write_is_found() {
-    let mut world = world([30, 90], None, 0);
-    world.flaw = Flaw::BlindPut;
-    let steps = broken(world, "one state per version", 15);
-    assert!(steps.lines().filter(|step| step.contains("write")).count() >= 2, "{steps}");
+    let world = three([30, 90], |world| world.flaw = Some(Flaw::BlindPut));
+    let steps = broken(&world, "one state per version");
+    assert!(steps.lines().filter(|step| step.contains("the write of")).count() >= 2, "{steps}");
 }
 
 /// A voter that forgets its vote votes twice.
 #[test]
 fn a_vote_that_is_not_stored_is_found() {
-    let mut world = world([30, 30], Some(Who::Voter(0)), 0);
-    world.flaw = Flaw::NothingStored;
-    let steps = broken(world, "one promise at a time", 6);
+    let world =
+        three([30, 30], |world| (world.crasher, world.flaw) = (V0, Some(Flaw::NothingStored)));
+    let steps = broken(&world, "one promise at a time");
     assert!(steps.contains("v0 crashes"), "{steps}");
+}
+
+/// A vote that counts twice makes a majority of one voter.
+#[test]
+fn a_voter_that_is_counted_twice_is_found() {
+    let world = three([30, 30], |world| world.flaw = Some(Flaw::CountedTwice));
+    let steps = broken(&world, "a quorum approved");
+    assert_eq!(steps.matches("receives accept").count(), 1, "{steps}");
+}
+
+/// A proposer that writes before it has stored that it does says after a crash that its ballot
+/// failed, and then the write happens.
+#[test]
+fn a_commit_before_it_is_stored_is_found() {
+    let world = three([30, 30], |world| {
+        (world.crasher, world.early, world.flaw) = (P0, true, Some(Flaw::CommitFirst));
+    });
+    let steps = broken(&world, "ends are true");
+    assert!(steps.contains("p0 crashes"), "{steps}");
+    assert!(steps.contains("the write of p0"), "{steps}");
 }

@@ -10,7 +10,7 @@ use coordination_protocol::machine::{
 use coordination_protocol::scalar::{Ballot, Now};
 use coordination_protocol::storage::{Expect, Key, MemoryStore, StorageError, Store, block_on};
 
-const TO_A: &str = r#","workflow_id":"wf_001","state_version":16"#;
+const ABOUT: &str = r#","workflow_id":"wf_001","state_version":16"#;
 
 fn propose(machine: &mut Proposer, id: &str, of: &str, voters: &str) {
     let motion = motion(now(0), id, 16, of, voters);
@@ -54,10 +54,7 @@ fn a_proposer_is_restored_twice() {
         propose(&mut machine, "prop_1", "x", "a,b,c");
         Fenced { machine, revision: 0 }.persist(&store, Expect::Absent).unwrap();
         let (mut first, mut second) = (Fenced::restore(&store), Fenced::restore(&store));
-        let expect = |of: &Fenced| match fenced {
-            true => Expect::Revision(of.revision),
-            false => Expect::Any,
-        };
+        let expect = |of: &Fenced| if fenced { Expect::Revision(of.revision) } else { Expect::Any };
 
         for voter in ["a", "b"] {
             let vote = vote("prop_1", voter, "accept", "");
@@ -232,7 +229,7 @@ fn the_store_loses_a_decision() {
     let mut voter = accepted(0).unwrap();
     let found = |id, of| VoteInput::Got(slot(16), Ok(Some(entry(&slot(16), stored(id, 16, of)))));
     let told = |id: &str, digest: &str| {
-        VoteInput::Received(decision(id, "committed", "p2", &format!("{TO_A}{digest}")))
+        VoteInput::Received(decision(id, "committed", "p2", &format!("{ABOUT}{digest}")))
     };
     voter.handle(now(0), found("prop_1", "x")).unwrap();
     let first = voter.decision(&slot(16)).unwrap().clone();

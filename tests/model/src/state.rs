@@ -1,0 +1,450 @@
+//! All that there is at one time, and what can happen next.
+
+use crate::node::{Around, Host, Letter, Node, Outbox, Record, mark};
+use crate::{Flaw, Reduction, Who, World, proposal, proposer_of, slot};
+use coordination_protocol::machine::{BallotEnd, Commit, ProposeInput, Proposer, VoteInput, Voter};
+use coordination_protocol::message::Message;
+use coordination_protocol::scalar::{Ballot, BallotOutcome};
+use coordination_protocol::storage::StorageError;
+use stateright::{Model, Property};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// A set of small numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Set(u8);
+
+impl Set {
+    pub(crate) fn insert(&mut self, which: usize) {
+        assert!(which < 8);
+        self.0 |= 1 << which;
+    }
+
+    pub(crate) fn contains(self, which: usize) -> bool {
+        self.0 >> which & 1 == 1
+    }
+
+    pub(crate) fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+}
+
+/// All that there is at one time.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) proposers: Vec<Arc<Node<Proposer>>>,
+    pub(crate) voters: Vec<Arc<Node<Voter>>>,
+    /// What was sent. Nothing leaves it by arriving, so anything can arrive at any time and often.
+    sent: BTreeMap<(Who, u64), Arc<Letter>>,
+    /// The writes that were begun, by proposer.
+    puts: BTreeMap<usize, Arc<Record>>,
+    /// What the key holds.
+    pub(crate) stored: Option<Arc<Record>>,
+    /// The proposals that the key ever held.
+    pub(crate) ever: Set,
+    /// The proposals that each voter ever sent an accepting vote on.
+    pub(crate) given: Vec<Set>,
+    /// The proposals whose failure was ever announced.
+    pub(crate) failed: Set,
+    /// Whether a write brought what was not approved.
+    pub(crate) unapproved: bool,
+    crashes: u8,
+    lost_answers: u8,
+    /// How often a timer fired while its component waited for the host.
+    hurries: u8,
+    without: Option<Reduction>,
+}
+
+impl State {
+    fn hash_voters<H: Hasher>(&self, hasher: &mut H) {
+        // Sums of digests, so that the order of messages does not matter.
+        let mut letters = vec![(0_u64, 0_u64); self.voters.len()];
+        for ((to, _), letter) in &self.sent {
+            if let Who::Voter(voter) = to {
+                letters[*voter].0 = letters[*voter].0.wrapping_add(letter.nameless);
+            }
+            if let Who::Voter(voter) = letter.from {
+                let digest = mark((to, letter.nameless));
+                letters[voter].1 = letters[voter].1.wrapping_add(digest);
+            }
+        }
+        let mut voters: Vec<_> = (0..self.voters.len())
+            .map(|voter| {
+                let node = &self.voters[voter];
+                let mut hasher = std::hash::DefaultHasher::new();
+                (node.mark, node.crasher, letters[voter], self.given[voter]).hash(&mut hasher);
+                for node in &self.proposers {
+                    node.counted[voter].hash(&mut hasher);
+                }
+                for put in self.puts.values() {
+                    put.votes[voter].hash(&mut hasher);
+                }
+                hasher.finish()
+            })
+            .collect();
+        if self.without != Some(Reduction::Voters) {
+            voters.sort_unstable();
+        }
+        voters.hash(hasher);
+    }
+
+    fn hash_texts<H: Hasher>(&self, hasher: &mut H) {
+        self.voters.iter().for_each(|node| node.text.hash(hasher));
+        self.proposers.iter().for_each(|node| node.text.hash(hasher));
+        for ((to, _), letter) in &self.sent {
+            (to, &letter.text).hash(hasher);
+        }
+        self.puts.values().for_each(|put| put.text.hash(hasher));
+        self.stored.as_ref().map(|stored| &stored.text).hash(hasher);
+        self.given.hash(hasher);
+    }
+}
+
+impl Hash for State {
+    /// Each voter with all that concerns it, in an order that does not depend on who is who.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        if self.without == Some(Reduction::Digests) {
+            self.hash_texts(hasher);
+        } else {
+            self.hash_voters(hasher);
+            self.proposers.iter().for_each(|node| node.mark.hash(hasher));
+            self.stored.as_ref().map(|stored| stored.mark).hash(hasher);
+        }
+        self.puts.keys().for_each(|which| which.hash(hasher));
+        (self.ever, self.failed, self.unapproved).hash(hasher);
+        (self.crashes, self.lost_answers, self.hurries).hash(hasher);
+    }
+}
+
+/// States are the same if nothing that matters differs.
+impl PartialEq for State {
+    fn eq(&self, other: &State) -> bool {
+        mark(self) == mark(other)
+    }
+}
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// A message arrives. The host votes so on it, should it be asked.
+    Deliver(Who, Arc<Letter>, Ballot),
+    /// A timer fires.
+    Timeout(Who),
+    /// The host does the next part of something that a component waits for.
+    Work(Who, usize),
+    /// A write happens, and its proposer is told.
+    Write(usize),
+    /// A write happens, and nobody is told.
+    WriteUnseen(usize),
+    /// The proposer is told that the store is not available, whatever happened to its write.
+    WriteUnanswered(usize),
+    /// A component loses what it did not store, and starts again.
+    Crash(Who),
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Deliver(to, letter, Ballot::Accept) => {
+                write!(f, "{to} receives {}", letter.title)
+            }
+            Action::Deliver(to, letter, opinion) => {
+                write!(f, "{to} receives {}, and would {opinion}", letter.title)
+            }
+            Action::Timeout(who) => write!(f, "a timer of {who} fires"),
+            Action::Work(who, _) => write!(f, "the host of {who} works"),
+            Action::Write(which) => write!(f, "the write of p{which} is done and answered"),
+            Action::WriteUnseen(which) => write!(f, "the write of p{which} is done, unanswered"),
+            Action::WriteUnanswered(which) => {
+                write!(f, "p{which} is told that the store is not available")
+            }
+            Action::Crash(who) => write!(f, "{who} crashes and starts again"),
+        }
+    }
+}
+
+impl State {
+    /// A component is changed by something that `what` names. `None` if nothing comes of it.
+    fn change<M: Host>(
+        &mut self,
+        world: &World,
+        which: usize,
+        opinion: &Ballot,
+        what: impl Hash,
+        change: impl FnOnce(&mut Node<M>, &Around, &mut Outbox),
+    ) -> Option<()> {
+        let around = Around {
+            flaw: world.flaw,
+            stored: self.stored.clone(),
+            opinion: opinion.clone(),
+            stepwise: world.lacks(Reduction::Steps),
+            forgetful: self.is_safe(world, M::who(which)) && !world.lacks(Reduction::Dropping),
+        };
+        let slot = &mut M::nodes(self)[which];
+        let before = slot.identity;
+        let key = mark((which, before, what, around.identity()));
+        let known = (!world.lacks(Reduction::Effects))
+            .then(|| M::effects(world).lock().unwrap().get(&key).cloned())
+            .flatten();
+        let effect = known.unwrap_or_else(|| {
+            let mut node = Node::clone(slot);
+            let mut out = Outbox::default();
+            change(&mut node, &around, &mut out);
+            node.remark(around.forgetful);
+            let effect = Arc::new((Arc::new(node), out));
+            M::effects(world).lock().unwrap().insert(key, Arc::clone(&effect));
+            effect
+        });
+        let (node, out) = &*effect;
+        let mut changed = node.identity != before;
+        *slot = Arc::clone(node);
+        for (to, letter) in &out.letters {
+            match &letter.envelope.message {
+                Message::Vote(vote) if vote.vote == Ballot::Accept => {
+                    self.given[which].insert(proposer_of(&vote.proposal_id));
+                }
+                Message::Decision(said) if said.outcome != BallotOutcome::Committed => {
+                    self.failed.insert(proposer_of(&said.proposal_id));
+                }
+                _ => {}
+            }
+            if !self.deaf(world, *to) {
+                changed |= self.sent.insert((*to, letter.mark), Arc::clone(letter)).is_none();
+            }
+        }
+        if let Some(record) = &out.put {
+            changed |= self.puts.insert(which, Arc::clone(record)).is_none();
+        }
+        changed.then_some(())
+    }
+
+    fn deliver<M: Host>(
+        &mut self,
+        world: &World,
+        which: usize,
+        letter: &Letter,
+        opinion: &Ballot,
+    ) -> Option<()> {
+        let what = ("letter", letter.mark);
+        self.change::<M>(world, which, opinion, what, |node, around, out| {
+            node.take(around, M::received(letter.envelope.clone()), out);
+        })
+    }
+
+    fn wait<M: Host>(&mut self, world: &World, which: usize) -> Option<()> {
+        self.hurries += u8::from(!M::nodes(self)[which].tasks.is_empty());
+        self.change::<M>(world, which, &Ballot::Accept, "wait", Node::wait)
+    }
+
+    fn work<M: Host>(&mut self, world: &World, which: usize, task: usize) -> Option<()> {
+        self.change::<M>(world, which, &Ballot::Accept, ("work", task), |node, around, out| {
+            node.advance(task, around, out);
+        })
+    }
+
+    fn crash<M: Host>(
+        &mut self,
+        world: &World,
+        which: usize,
+        fresh: M,
+        again: M::Input,
+    ) -> Option<()> {
+        // Who loses nothing may as well crash later.
+        let crashes = world.lacks(Reduction::Dropping) || M::nodes(self)[which].loses(&fresh);
+        crashes.then_some(())?;
+        self.crashes += 1;
+        let _ = self.change::<M>(world, which, &Ballot::Accept, "crash", |node, around, out| {
+            node.crash(around, fresh, again, out);
+        });
+        Some(())
+    }
+
+    /// Whether a component does not crash any more.
+    fn is_safe(&self, world: &World, who: Who) -> bool {
+        world.crasher != Some(who) || self.crashes >= world.crashes
+    }
+
+    /// Whether nothing that arrives has an effect any more.
+    fn deaf(&self, world: &World, who: Who) -> bool {
+        match who {
+            Who::Proposer(which) => {
+                !world.lacks(Reduction::Dropping)
+                    && self.is_safe(world, who)
+                    && self.proposers[which].tasks.is_empty()
+                    && self.proposers[which].machine.open().next().is_none()
+            }
+            Who::Voter(_) => false,
+        }
+    }
+
+    /// Does a write, as the store does it. Tells whether it succeeded.
+    fn write(&mut self, world: &World, which: usize) -> bool {
+        let record = Arc::clone(&self.puts[&which]);
+        if self.stored.is_some() && world.flaw != Some(Flaw::BlindPut) {
+            return false;
+        }
+        self.ever.insert(which);
+        self.unapproved |= !self.approved(world, &record);
+        self.stored = Some(record);
+        true
+    }
+
+    /// Whether a majority accepted it, each of whom sent that vote.
+    fn approved(&self, world: &World, record: &Record) -> bool {
+        let which = proposer_of(&record.decision.proposal.proposal_id);
+        let accepting = record.votes.iter().map(|vote| *vote == Some(Ballot::Accept));
+        let (counted, given) = accepting.zip(&self.given).fold((0, true), |(n, all), (yes, by)| {
+            (n + usize::from(yes), all && (!yes || by.contains(which)))
+        });
+        counted * 2 > world.voters && given
+    }
+
+    fn answer(&mut self, world: &World, which: usize, answer: Result<u64, StorageError>) {
+        let what = ("answer", answer.is_ok(), matches!(answer, Err(StorageError::Conflict { .. })));
+        let opinion = Ballot::Accept;
+        let _ = self.change::<Proposer>(world, which, &opinion, what, |node, around, out| {
+            node.putting = false;
+            node.take(around, ProposeInput::Put(proposal(which), answer), out);
+        });
+    }
+
+    fn act(&mut self, world: &World, action: &Action) -> Option<()> {
+        match *action {
+            Action::Deliver(Who::Proposer(which), ref letter, ref opinion) => {
+                self.deliver::<Proposer>(world, which, letter, opinion)?;
+            }
+            Action::Deliver(Who::Voter(which), ref letter, ref opinion) => {
+                self.deliver::<Voter>(world, which, letter, opinion)?;
+            }
+            Action::Timeout(Who::Proposer(which)) => self.wait::<Proposer>(world, which)?,
+            Action::Timeout(Who::Voter(which)) => self.wait::<Voter>(world, which)?,
+            Action::Work(Who::Proposer(which), task) => {
+                self.work::<Proposer>(world, which, task)?;
+            }
+            Action::Work(Who::Voter(which), task) => self.work::<Voter>(world, which, task)?,
+            Action::Write(which) => {
+                let answer = if self.write(world, which) {
+                    Ok(1)
+                } else {
+                    let key = slot().key().unwrap();
+                    Err(StorageError::Conflict { key, expected: Commit::EXPECT, found: Some(1) })
+                };
+                self.answer(world, which, answer);
+            }
+            Action::WriteUnseen(which) => self.write(world, which).then_some(())?,
+            Action::WriteUnanswered(which) => {
+                self.lost_answers += 1;
+                let detail = "lost".to_owned();
+                self.answer(world, which, Err(StorageError::Unavailable { detail }));
+            }
+            Action::Crash(Who::Proposer(which)) => {
+                self.crash(world, which, World::proposer(which), ProposeInput::Restarted)?;
+            }
+            Action::Crash(Who::Voter(which)) => {
+                self.crash(world, which, world.voter(which), VoteInput::Restarted)?;
+            }
+        }
+        for who in (0..world.open.len()).map(Who::Proposer) {
+            if self.deaf(world, who) {
+                self.sent.retain(|(to, _), _| *to != who);
+            }
+        }
+        Some(())
+    }
+
+    fn actions_of<M: Host>(&self, world: &World, node: &Node<M>, actions: &mut Vec<Action>) {
+        let who = node.who;
+        let hurries = node.tasks.is_empty() || self.hurries < world.hurries;
+        if node.due().is_some() && !node.putting && hurries {
+            actions.push(Action::Timeout(who));
+        }
+        actions.extend(node.doable().map(|task| Action::Work(who, task)));
+        if !self.is_safe(world, who) {
+            actions.push(Action::Crash(who));
+        }
+    }
+
+    /// Whether a timer is set.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.proposers.iter().any(|node| node.due().is_some())
+            || self.voters.iter().any(|node| node.due().is_some())
+    }
+
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (usize, &BallotEnd)> {
+        self.proposers
+            .iter()
+            .enumerate()
+            .flat_map(|(which, node)| node.ends.iter().map(move |end| (which, end)))
+    }
+}
+
+impl Model for World {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let proposer =
+            |which| Arc::new(Node::new(self, Who::Proposer(which), World::proposer(which)));
+        let voter = |which| Arc::new(Node::new(self, Who::Voter(which), self.voter(which)));
+        let mut state = State {
+            proposers: (0..self.open.len()).map(proposer).collect(),
+            voters: (0..self.voters).map(voter).collect(),
+            sent: BTreeMap::new(),
+            puts: BTreeMap::new(),
+            stored: None,
+            ever: Set::default(),
+            given: vec![Set::default(); self.voters],
+            failed: Set::default(),
+            unapproved: false,
+            crashes: 0,
+            lost_answers: 0,
+            hurries: 0,
+            without: self.without,
+        };
+        for which in 0..self.open.len() {
+            let input = ProposeInput::Propose(Box::new(self.motion(which)));
+            let opinion = Ballot::Accept;
+            let _ =
+                state.change::<Proposer>(self, which, &opinion, "propose", |node, around, out| {
+                    node.take(around, input, out);
+                    if self.early {
+                        node.store_early();
+                    }
+                });
+        }
+        vec![state]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        for ((to, _), letter) in &state.sent {
+            let proposal = matches!(letter.envelope.message, Message::Proposal(_));
+            let opinions = if proposal { &self.opinions[..] } else { &[Ballot::Accept] };
+            for opinion in opinions {
+                actions.push(Action::Deliver(*to, Arc::clone(letter), opinion.clone()));
+            }
+        }
+        state.proposers.iter().for_each(|node| state.actions_of(self, node, actions));
+        state.voters.iter().for_each(|node| state.actions_of(self, node, actions));
+        for which in state.puts.keys() {
+            actions.push(Action::WriteUnseen(*which));
+            if state.proposers[*which].putting {
+                actions.push(Action::Write(*which));
+                if state.lost_answers < self.lost_answers {
+                    actions.push(Action::WriteUnanswered(*which));
+                }
+            }
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        state.act(self, &action)?;
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        crate::laws::properties()
+    }
+}
