@@ -6,8 +6,8 @@ use super::names;
 use crate::finding::Mode;
 use crate::json::Json;
 use crate::machine::{Draws, Machine, StateSync, SyncInput, SyncOptions, SyncOutput};
-use crate::merge::{Policy, Row, Rule};
-use crate::message::{AgentState, Map, WorkflowState};
+use crate::merge::{Policy, Row, Rule, content_digest};
+use crate::message::{AgentState, Envelope, Map, Message, WorkflowState};
 use crate::scalar::{Instant, Now, Percent, WorkflowId};
 use crate::sim::{Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What};
 use crate::validate::{Inbox, Validator};
@@ -125,11 +125,13 @@ impl Copy {
             match output {
                 SyncOutput::Send { to, envelope } => net.send(to.as_str(), envelope.to_string()),
                 SyncOutput::Adopted { how, state, .. } => {
+                    let digest = content_digest(&state).map(|digest| digest.to_string());
+                    let digest = digest.unwrap_or_default();
                     let agents = agents(&state).into_iter();
                     let agents: Vec<String> =
                         agents.map(|(name, says)| format!("{name}={says}")).collect();
                     let (version, agents) = (&state.state_version, agents.join(" "));
-                    net.mark("adopts", format!("{version} {agents}"));
+                    net.mark("adopts", format!("{version} {digest} {agents}"));
                     net.mark(how_word(how), version.to_string());
                 }
                 SyncOutput::Consensus { state, conflicts, .. } => {
@@ -263,8 +265,8 @@ const JOINS: &str = "joins have no conflict";
 #[derive(Default)]
 struct Changes {
     joins: bool,
-    /// The version and the agents of each replica.
-    copies: BTreeMap<String, (u64, BTreeMap<String, (String, u64)>)>,
+    /// The version, the digest and the agents of each replica.
+    copies: BTreeMap<String, (u64, String, BTreeMap<String, (String, u64)>)>,
     /// The progress that each agent made.
     progress: BTreeMap<String, u64>,
     /// What each agent was said to do; and what was replaced knowingly or named in a conflict.
@@ -301,34 +303,21 @@ impl Changes {
                 self.settled.extend(text.split(' ').map(str::to_owned));
             }
             "adopts" => {
-                let version = next().parse().unwrap_or(0);
+                let (version, digest) = (next().parse().unwrap_or(0), next());
                 let agent = |text: &str| {
                     let (name, says) = text.split_once('=')?;
                     let (status, progress) = says.split_once('/')?;
                     Some((name.to_owned(), (status.to_owned(), progress.parse().ok()?)))
                 };
                 let agents = text.split(' ').filter_map(agent).collect();
-                let copy = (version, agents);
-                if let Some((before, _)) = self.copies.insert(node.to_owned(), copy)
+                let copy = (version, digest, agents);
+                if let Some((before, ..)) = self.copies.insert(node.to_owned(), copy)
                     && before > version
                 {
                     return wrong(BACK, format!("{node} goes from {before} to {version}"));
                 }
             }
             _ => {}
-        }
-        Ok(())
-    }
-}
-
-impl Changes {
-    fn same(&self) -> Result<(), Broken> {
-        let Some((_, copy)) = self.copies.first_key_value() else { return Ok(()) };
-        for name in REPLICAS {
-            match self.copies.get(name) {
-                Some(other) if other == copy => {}
-                other => return wrong(SAME, format!("{name} has {other:?}, not {copy:?}")),
-            }
         }
         Ok(())
     }
@@ -342,21 +331,31 @@ impl Check for Changes {
             What::Marked { word, text } => return self.mark(event.node, word, text),
             What::Sent { bytes, .. } => {
                 let text = std::str::from_utf8(bytes).unwrap_or_default();
-                let told = text.contains("\"conflict_detected\":true");
-                self.conflicts.insert(event.node.to_owned(), told);
+                if let Ok(envelope) = text.parse::<Envelope>()
+                    && let Message::WorkflowState(state) = envelope.message
+                {
+                    let told = state.metadata.and_then(|metadata| metadata.conflict_detected);
+                    self.conflicts.insert(event.node.to_owned(), told == Some(true));
+                }
             }
-            // It has been calm for long, and nobody has changed anything since.
-            What::Acted(PLAIN) if event.at > Instant::START => return self.same(),
             _ => {}
         }
         Ok(())
     }
 
     fn end(&mut self, _: Instant) -> Result<(), Broken> {
-        let Some((_, (_, agents))) = self.copies.first_key_value().filter(|_| !self.void) else {
+        let Some((_, (version, digest, agents))) = self.copies.first_key_value() else {
             return Ok(());
         };
-        self.same()?;
+        if self.void {
+            return Ok(());
+        }
+        for name in REPLICAS {
+            match self.copies.get(name) {
+                Some((v, d, _)) if (v, d) == (version, digest) => {}
+                other => return wrong(SAME, format!("{name} has {other:?}, not {version}")),
+            }
+        }
         if let Some((node, _)) = self.conflicts.iter().find(|(_, conflict)| **conflict) {
             return wrong(AGREE, format!("{node} does"));
         }
