@@ -19,7 +19,7 @@ fn without_a_scenario_all_are_listed() {
     let output = run(&["simulate"], b"");
     assert_eq!(output.status.code(), Some(0));
     let text = out(&output);
-    for name in ["request", "presence", "hostile", "upgrade"] {
+    for name in ["request", "presence", "hostile", "upgrade", "delivery", "ballot", "sync"] {
         assert!(text.lines().any(|line| line.starts_with(name) && line.len() > 30), "{text}");
     }
     let output = run(&["simulate", "--format", "json"], b"");

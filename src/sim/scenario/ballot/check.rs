@@ -3,7 +3,6 @@
 use super::seats::LAST;
 use super::{NEEDED, STORE, VOTERS};
 use crate::machine::BallotRecord;
-use crate::message::{Envelope, Message};
 use crate::scalar::Instant;
 use crate::sim::{Broken, Check, Event, What};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +22,8 @@ const OPEN: Duration = Duration::from_secs(30);
 pub(super) struct Minutes {
     /// When each was proposed, for which version.
     proposed: BTreeMap<String, (Instant, String)>,
-    /// The digest of each proposed state.
-    digests: BTreeMap<String, String>,
+    /// Each proposed state.
+    states: BTreeMap<String, String>,
     /// What each voter said of each proposal first.
     votes: BTreeMap<(String, String), (Instant, bool)>,
     /// The proposal that the store holds of each version.
@@ -50,7 +49,9 @@ impl Minutes {
         let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
             "proposes" => {
-                self.proposed.insert(first.to_owned(), (at, rest.to_owned()));
+                let (version, state) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.proposed.insert(first.to_owned(), (at, version.to_owned()));
+                self.states.insert(first.to_owned(), state.to_owned());
             }
             "votes" => return self.vote(at, node, first, rest == "accept"),
             "stores" => return self.store(first, rest),
@@ -80,7 +81,7 @@ impl Minutes {
         let exempt = self.shifted || decided || self.wiped.contains(node) || !accepts;
         for ((who, other), (_, accepted)) in &self.votes {
             let open = self.proposed.get(other).is_some_and(|(since, _)| at.since(*since) < OPEN);
-            let differs = self.digests.get(id) != self.digests.get(other);
+            let differs = self.states.get(id) != self.states.get(other);
             let rival = who == node && *accepted && version(other) == version(id) && differs;
             if rival && open && !exempt && !self.failed.contains(other) {
                 return wrong(BOUND, format!("{node} accepts {id} and is bound to {other}"));
@@ -116,8 +117,8 @@ impl Minutes {
         match parts[..] {
             ["committed" | "conflict", version, said] => {
                 let stored = self.stored.get(version);
-                let digest = |id| self.digests.get(id);
-                let same = stored.is_some_and(|stored| digest(stored.as_str()) == digest(id));
+                let state = |id| self.states.get(id);
+                let same = stored.is_some_and(|stored| state(stored.as_str()) == state(id));
                 if stored.is_none_or(|stored| stored != said) || same != (parts[0] == "committed") {
                     return wrong(SAYS, format!("{id} is {how}, the store holds {stored:?}"));
                 }
@@ -136,21 +137,13 @@ impl Check for Minutes {
         match event.what {
             _ if self.void => {}
             What::Marked { word, text } => return self.mark(event.at, event.node, word, text),
-            What::Sent { bytes, .. } => {
-                // The digest of a proposal, from its first message.
-                let text = std::str::from_utf8(bytes).unwrap_or_default();
-                if event.node.starts_with("prop")
-                    && text.contains("\"proposal\"")
-                    && let Ok(envelope) = text.parse::<Envelope>()
-                    && let Message::Proposal(proposal) = envelope.message
-                    && let Some(digest) = proposal.digest
-                {
-                    self.digests.insert(proposal.proposal_id.to_string(), digest.to_string());
-                }
-            }
             What::Shifted(_) => self.shifted = true,
             What::Crashed { wiped: true } if event.node == STORE => self.void = true,
-            What::Crashed { wiped: true } => drop(self.wiped.insert(event.node.to_owned())),
+            What::Crashed { wiped: true } => {
+                // What it voted against it may approve of now, if nobody counted that.
+                self.votes.retain(|(who, _), (_, accepts)| who != event.node || *accepts);
+                self.wiped.insert(event.node.to_owned());
+            }
             _ => {}
         }
         Ok(())

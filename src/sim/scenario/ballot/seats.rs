@@ -178,10 +178,11 @@ impl Actor for Proposing {
         let version = if number == ALONE { LAST } else { number.div_ceil(RIVALS) };
         // Two of three rivals may propose the same.
         let state = format!(r#"{{"n":{}}}"#, self.draws.below(3));
+        let said = state.clone();
         let Ok(state) = state.parse() else { return };
         let slot = BallotSlot::new(workflow(), version);
         let motion = Motion::new(slot, state, electorate(), now, self.draws.id_bytes());
-        net.mark("proposes", format!("{} {version}", motion.proposal_id()));
+        net.mark("proposes", format!("{} {version} {said}", motion.proposal_id()));
         self.tell(now, ProposeInput::Propose(Box::new(motion)), net);
         self.follow(now, net);
     }
