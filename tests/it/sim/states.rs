@@ -66,7 +66,7 @@ fn a_voter_that_forgets_its_vote_is_found() {
             "a voter approves of one state at a time",
             "who voted for a decision learns it or gives up asking",
         ],
-        8,
+        20,
     );
 }
 
@@ -124,4 +124,16 @@ fn a_replica_that_adopts_any_newer_state_is_found() {
     };
     let scenario = Planted { scenario: Syncs::new(), node: "copy-2", wrap };
     found(&scenario, "no change is lost without being named", 12);
+}
+
+/// If one does, the others make up for it.
+#[test]
+fn replicas_that_never_ask_again_are_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::Sleeps });
+    let scenario = Planted { scenario: Syncs::new(), node: "copy-1", wrap };
+    let scenario = Planted { scenario, node: "copy-2", wrap };
+    let scenario = Planted { scenario, node: "copy-3", wrap };
+    let scenario = Planted { scenario, node: "copy-4", wrap };
+    found(&scenario, "all have the same state in the end", 8);
 }
