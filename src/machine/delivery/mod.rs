@@ -10,7 +10,7 @@
 //! | nobody acknowledges in time, or the subscriber fails | the message goes again after a pause, drawn from a [`Backoff`](super::Backoff) |
 //! | no attempt is left | a dead letter with the evidence |
 //! | the subscriber rejects it, or its `ttl_seconds` are over | a dead letter at once |
-//! | the queue is full | the publisher is refused, and nobody gets the message; or, by [`QueueOptions::overflow`], the oldest makes room and the subscriber is told of a [`Gap`](crate::transport::Gap) until it has [heard](DeliveryInput::Heard) of it |
+//! | the queue is full | the publisher is refused, and nobody gets the message; or, by [`QueueOptions::overflow`], the oldest makes room and the subscriber is told of a [`Gap`] until it has [heard](DeliveryInput::Heard) of it |
 //! | the same message is published again | nothing |
 //! | the subscriber is away | its messages wait, and no attempt counts |
 //!

@@ -263,12 +263,15 @@ const BACK: &str = "versions never go back";
 const AGREE: &str = "nobody sees a conflict in the end";
 const JOINS: &str = "joins have no conflict";
 
+/// Status and progress by agent.
+type Agents = BTreeMap<String, (String, u64)>;
+
 /// What was changed, and what became of it.
 #[derive(Default)]
 struct Changes {
     joins: bool,
     /// The version and the agents of each replica.
-    copies: BTreeMap<String, (u64, BTreeMap<String, (String, u64)>)>,
+    copies: BTreeMap<String, (u64, Agents)>,
     /// The progress that each agent made.
     progress: BTreeMap<String, u64>,
     /// What each agent was said to do; and what was replaced knowingly or named in a conflict.

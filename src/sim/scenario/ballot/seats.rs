@@ -100,7 +100,9 @@ impl Proposing {
             match output {
                 ProposeOutput::Send { to, envelope } => {
                     let text = envelope.to_string();
-                    to.iter().for_each(|to| net.send(to.as_str(), text.as_str()));
+                    for to in &to {
+                        net.send(to.as_str(), text.as_str());
+                    }
                 }
                 ProposeOutput::Persist(number) => {
                     self.seat.persist(now, number, &mut self.draws);

@@ -207,7 +207,9 @@ impl Ledger {
             .filter(|(_, (since, _))| at.since(*since) >= TIMEOUT)
             .map(|(number, _)| *number)
             .collect();
-        late.into_iter().for_each(|number| settle(under_way, number, true));
+        for number in late {
+            settle(under_way, number, true);
+        }
         let count = items.len();
         under_way.extend(items.into_iter().map(|(number, _, lane)| (number, (at, lane))));
         let open = under_way.len();

@@ -17,6 +17,7 @@ use crate::validate::rights::Rights;
 use crate::validate::{Inbox, Policy, Validator};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How long a subscriber counts as away.
@@ -103,10 +104,10 @@ impl Hub {
                 DeliveryOutput::Deliver { to, gap, batch } => {
                     let mut text = String::from("deliver");
                     if let Some(gap) = gap {
-                        text += &format!(" gap {} {} {}", gap.from, gap.to, gap.dropped);
+                        let _ = write!(text, " gap {} {} {}", gap.from, gap.to, gap.dropped);
                     }
                     for item in batch {
-                        text += &format!("\n{} {}", item.number, item.envelope);
+                        let _ = write!(text, "\n{} {}", item.number, item.envelope);
                     }
                     net.send(to.as_str(), text);
                 }
