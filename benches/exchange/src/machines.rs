@@ -89,7 +89,10 @@ pub fn delivery(subscribers: usize) -> Vec<Row<'static>> {
     vec![
         queues,
         through("`Delivery`", ""),
-        through("`Delivery`, each with a filter", r#","filter":{"prefix":{"field":"workflow","value":"wf_"}}"#),
+        through(
+            "`Delivery`, each with a filter",
+            r#","filter":{"prefix":{"field":"workflow","value":"wf_"}}"#,
+        ),
     ]
 }
 

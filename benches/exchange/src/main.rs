@@ -44,7 +44,11 @@ fn main() {
         }
     }
     if "machine: request".contains(&wanted) {
-        table("Machine: request and response, a round trip", machines::ROUND_TRIPS, machines::requests());
+        table(
+            "Machine: request and response, a round trip",
+            machines::ROUND_TRIPS,
+            machines::requests(),
+        );
     }
     if "request".contains(&wanted) {
         table("Request and response, a round trip", ROUND_TRIPS, requests());
