@@ -8,10 +8,20 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 101;
-/// The least measured time of a row in one round. Short, so that some slices of every row run
-/// undisturbed even on a machine that others use.
-const SLICE: Duration = Duration::from_millis(4);
+/// How many rounds there are, and the least measured time of a row in one.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    rounds: usize,
+    slice: Duration,
+}
+
+/// Slices so short that some of every row run undisturbed even on a machine that others use.
+#[allow(dead_code, reason = "each bench takes what it needs")]
+pub const SHORT: Pace = Pace { rounds: 101, slice: Duration::from_millis(4) };
+/// Slices so long that a row's own data, once in the caches, makes up nearly all of each: for rows
+/// that need more memory than the caches keep between two turns.
+#[allow(dead_code, reason = "each bench takes what it needs")]
+pub const LONG: Pace = Pace { rounds: 11, slice: Duration::from_millis(35) };
 
 /// One row of a table: a name, the ratio it should keep, and one pass over the input.
 pub struct Row<'a> {
@@ -64,12 +74,12 @@ impl Row<'_> {
     }
 
     /// How many passes fill a slice; also warms up.
-    fn passes(&mut self) -> u32 {
+    fn passes(&mut self, slice: Duration) -> u32 {
         let mut passes = 1;
         loop {
             let took = self.time(passes);
-            if took >= SLICE / 2 {
-                let more = SLICE.as_nanos().div_ceil(took.as_nanos());
+            if took >= slice / 2 {
+                let more = slice.as_nanos().div_ceil(took.as_nanos());
                 return passes * u32::try_from(more).unwrap_or(1);
             }
             passes *= 2;
@@ -79,8 +89,8 @@ impl Row<'_> {
 
 /// Measures the rows and prints their table. The first row is the baseline; `items` is how many
 /// items one pass handles.
-pub fn table(title: &str, items: usize, mut rows: Vec<Row<'_>>) {
-    let passes: Vec<u32> = rows.iter_mut().map(Row::passes).collect();
+pub fn table(title: &str, items: usize, pace: Pace, mut rows: Vec<Row<'_>>) {
+    let passes: Vec<u32> = rows.iter_mut().map(|row| row.passes(pace.slice)).collect();
     let allocations: Vec<f64> = rows
         .iter_mut()
         .map(|row| {
@@ -89,8 +99,8 @@ pub fn table(title: &str, items: usize, mut rows: Vec<Row<'_>>) {
             (crate::alloc::count() - before) as f64 / items as f64
         })
         .collect();
-    let mut nanos = vec![Vec::with_capacity(ROUNDS); rows.len()];
-    for round in 0..ROUNDS {
+    let mut nanos = vec![Vec::with_capacity(pace.rounds); rows.len()];
+    for round in 0..pace.rounds {
         for turn in 0..rows.len() {
             let index = (turn + round) % rows.len();
             let took = rows[index].time(passes[index]).as_secs_f64();

@@ -13,7 +13,7 @@ mod reference;
 
 use coordination_protocol::{Codec, Envelope, Mode};
 use corpus::{Document, FAULTS};
-use harness::{Row, row, table};
+use harness::{Row, SHORT, row, table};
 use jsonschema::Validator;
 
 static STRICT: Codec = Codec::new(Mode::Strict);
@@ -22,7 +22,7 @@ fn main() {
     let wanted = std::env::args().nth(1).unwrap_or_default().to_lowercase();
     let run = |title: &str, items: usize, rows: Vec<Row<'_>>| {
         if title.to_lowercase().contains(&wanted) {
-            table(title, items, rows);
+            table(title, items, SHORT, rows);
         }
     };
     let committed = reference::committed();

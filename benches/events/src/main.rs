@@ -15,7 +15,7 @@ use coordination_protocol::event::{Codec, Event, EventBuf, EventRef, Header};
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Kind;
 use corpus::{ERRORS, Random, Sample};
-use harness::{Row, row, table};
+use harness::{Row, SHORT, row, table};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ fn main() {
 
     let run = |title: &str, rows: Vec<Row<'_>>| {
         if title.to_lowercase().contains(&wanted) {
-            table(title, LINES, rows);
+            table(title, LINES, SHORT, rows);
         }
     };
     run("Split the header", header(&lines));

@@ -14,7 +14,7 @@ use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable};
 use coordination_protocol::transport::{
     Address, Delivery, Inbox, MemoryInbox, MemoryTransport, Packet, Subscription, Transport,
 };
-use harness::{Row, pass_row, table};
+use harness::{Row, SHORT, pass_row, table};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::rc::Rc;
@@ -31,27 +31,33 @@ fn main() {
     for (subscribers, goal) in [(1, 0.65), (8, 0.10), (64, 0.05)] {
         let title = format!("Fan-out to {subscribers} subscribers, a delivery");
         if title.to_lowercase().contains(&wanted) {
-            table(&title, EVENTS * subscribers, fan_out(subscribers, goal));
+            table(&title, EVENTS * subscribers, SHORT, fan_out(subscribers, goal));
         }
     }
     if "dispatch".contains(&wanted) {
-        table("Dispatch to 64 handlers that are matched already, a call", 64 * 256, dispatch());
+        table(
+            "Dispatch to 64 handlers that are matched already, a call",
+            64 * 256,
+            SHORT,
+            dispatch(),
+        );
     }
     for subscribers in [1, 8, 64] {
         let title = format!("Machine: to {subscribers} subscribers, a delivery");
         if title.to_lowercase().contains(&wanted) {
-            table(&title, machines::MESSAGES * subscribers, machines::delivery(subscribers));
+            table(&title, machines::MESSAGES * subscribers, SHORT, machines::delivery(subscribers));
         }
     }
     if "machine: request".contains(&wanted) {
         table(
             "Machine: request and response, a round trip",
             machines::ROUND_TRIPS,
+            SHORT,
             machines::requests(),
         );
     }
     if "request".contains(&wanted) {
-        table("Request and response, a round trip", ROUND_TRIPS, requests());
+        table("Request and response, a round trip", ROUND_TRIPS, SHORT, requests());
     }
 }
 

@@ -14,7 +14,7 @@ use baseline::FlatTrie;
 use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable, SubscriptionId};
 use corpus::{Corpus, Family};
 use foldhash::fast::FixedState;
-use harness::{Row, row, table};
+use harness::{LONG, Row, row, table};
 use std::collections::HashMap;
 
 const KEYS: usize = 10_000;
@@ -25,7 +25,7 @@ fn main() {
     let wanted = std::env::args().nth(1).unwrap_or_default().to_lowercase();
     let run = |title: &str, items: usize, rows: &dyn Fn() -> Vec<Row<'static>>| {
         if title.to_lowercase().contains(&wanted) {
-            table(title, items, rows());
+            table(title, items, LONG, rows());
         }
     };
     for size in SIZES {
