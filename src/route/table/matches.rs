@@ -3,13 +3,14 @@
 use super::SubscriptionId;
 use super::trie::{GONE, Hit, REACH};
 use std::fmt;
+use std::slice;
 
 /// The lists that a key reaches, merged by number. Holds no memory of its own.
 #[derive(Clone)]
 pub(super) struct Merge<'t> {
-    /// What is handed out next: a list, as long as its numbers are below the limit.
-    run: &'t [Hit],
-    limit: u64,
+    /// What is handed out next: the head of a list, as far as its numbers are below those of all
+    /// others.
+    run: slice::Iter<'t, Hit>,
     /// What waits. None of the first `count` is empty.
     lists: [&'t [Hit]; REACH],
     count: usize,
@@ -18,7 +19,7 @@ pub(super) struct Merge<'t> {
 impl<'t> Merge<'t> {
     #[inline]
     pub(super) fn new() -> Self {
-        Merge { run: &[], limit: u64::MAX, lists: [&[]; REACH], count: 0 }
+        Merge { run: [].iter(), lists: [&[]; REACH], count: 0 }
     }
 
     #[inline]
@@ -29,27 +30,36 @@ impl<'t> Merge<'t> {
         }
     }
 
-    /// Takes up the list with the least number; the limit is the least of the others.
-    fn turn(&mut self) {
-        let run = std::mem::take(&mut self.run);
-        self.push(run);
-        self.limit = u64::MAX;
+    /// Takes up the list with the least number, up to the least of the others; whether there is one.
+    fn turn(&mut self) -> bool {
         let lists = &mut self.lists[..self.count];
-        let (mut least, mut at_least) = (u64::MAX, 0);
+        let (mut least, mut limit, mut at_least) = (u64::MAX, u64::MAX, 0);
         for (at, list) in lists.iter().enumerate() {
             let number = list.first().map_or(u64::MAX, |hit| hit.number);
             if number < least {
-                self.limit = least;
+                limit = least;
                 (least, at_least) = (number, at);
             } else {
-                self.limit = self.limit.min(number);
+                limit = limit.min(number);
             }
         }
-        if let Some(last) = self.count.checked_sub(1) {
-            self.run = lists[at_least];
-            lists.swap(at_least, last);
+        let Some(last) = self.count.checked_sub(1) else { return false };
+        let list = lists[at_least];
+        // Lists interleave, so runs are short: a binary search was slower.
+        let end = if last == 0 {
+            list.len()
+        } else {
+            list.iter().position(|hit| hit.number > limit).unwrap_or(list.len())
+        };
+        let (head, rest) = list.split_at(end);
+        self.run = head.iter();
+        if rest.is_empty() {
+            lists[at_least] = lists[last];
             self.count = last;
+        } else {
+            lists[at_least] = rest;
         }
+        true
     }
 }
 
@@ -59,16 +69,11 @@ impl Iterator for Merge<'_> {
     #[inline]
     fn next(&mut self) -> Option<Hit> {
         loop {
-            if self.run.first().is_none_or(|hit| hit.number > self.limit) {
-                if self.run.is_empty() && self.count == 0 {
-                    return None;
-                }
-                self.turn();
-            }
-            let (hit, rest) = self.run.split_first()?;
-            self.run = rest;
-            if hit.slot != GONE {
-                return Some(*hit);
+            match self.run.next() {
+                Some(hit) if hit.slot != GONE => return Some(*hit),
+                Some(_) => {}
+                None if self.turn() => {}
+                None => return None,
             }
         }
     }
