@@ -43,10 +43,10 @@ impl<'t> Merge<'t> {
                 limit = limit.min(number);
             }
         }
-        let Some(last) = self.count.checked_sub(1) else { return false };
+        let Some(others) = self.count.checked_sub(1) else { return false };
         let list = lists[at_least];
         // Lists interleave, so runs are short: a binary search was slower.
-        let end = if last == 0 {
+        let end = if others == 0 {
             list.len()
         } else {
             list.iter().position(|hit| hit.number > limit).unwrap_or(list.len())
@@ -54,8 +54,8 @@ impl<'t> Merge<'t> {
         let (head, rest) = list.split_at(end);
         self.run = head.iter();
         if rest.is_empty() {
-            lists[at_least] = lists[last];
-            self.count = last;
+            lists[at_least] = lists[others];
+            self.count = others;
         } else {
             lists[at_least] = rest;
         }
