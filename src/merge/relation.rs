@@ -4,6 +4,7 @@ use super::WITHOUT;
 use crate::json::{Json, Limits, canonical, write_text};
 use crate::message::WorkflowState;
 use crate::scalar::{Digest, Ratio};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The digest of what a state says, without when and by whom: SHA-256 over its RFC 8785 form
@@ -33,7 +34,8 @@ pub fn content_digest(state: &WorkflowState) -> Option<Digest> {
 }
 
 /// What a state that comes in is to the one that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Relation {
     /// An earlier version.

@@ -171,7 +171,6 @@ pub enum SyncOutput {
         /// The peer.
         peer: ComponentId,
         /// Its state to ours.
-        #[serde(with = "relation")]
         relation: Relation,
     },
 }
@@ -215,36 +214,5 @@ impl fmt::Display for SyncOutput {
             }
             SyncOutput::Related { peer, relation } => write!(f, "{peer} is {relation}"),
         }
-    }
-}
-
-/// The wire form of [`Relation`]: its word and number.
-mod relation {
-    use crate::merge::Relation;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(
-        relation: &Relation,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let number = match relation {
-            Relation::Older { behind } => *behind,
-            Relation::Newer { gap } => *gap,
-            _ => 0,
-        };
-        (relation.as_str(), number).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Relation, D::Error> {
-        let (word, number) = <(String, u64)>::deserialize(d)?;
-        Ok(match word.as_str() {
-            "older" => Relation::Older { behind: number },
-            "newer" | "gap" => Relation::Newer { gap: number },
-            "duplicate" => Relation::Duplicate,
-            "fork" => Relation::Fork,
-            "unrelated" => Relation::Unrelated,
-            _ => Relation::Unknown,
-        })
     }
 }
