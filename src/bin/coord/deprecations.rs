@@ -6,7 +6,6 @@ use coordination_protocol::finding::FindingSeverity;
 use coordination_protocol::version::{Calendar, Date, Notice};
 use serde::Serialize;
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -111,9 +110,6 @@ fn line(row: &Row<'_>) -> String {
 }
 
 fn today() -> Result<Date, Failure> {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis())
-        .ok()
-        .and_then(Date::from_unix_millis)
+    Date::from_unix_millis(crate::clock::now().wall)
         .ok_or_else(|| Failure("the clock shows no usable day; give one with --on".to_owned()))
 }

@@ -1,5 +1,6 @@
 //! `coord filter`
 
+use crate::clock;
 use crate::input::paths;
 use crate::source::{As, Checker};
 use crate::{Failure, Outcome, Reading, Result2};
@@ -10,7 +11,6 @@ use coordination_protocol::scalar::Timestamp;
 use coordination_protocol::validate::Validator;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -114,11 +114,7 @@ struct Row<'a> {
 
 fn test(args: &Test) -> Result2 {
     let filter = compile(&args.filter)?;
-    let clock = || {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    };
-    let now = args.now.unwrap_or_else(clock);
+    let now = args.now.unwrap_or_else(|| clock::now().wall);
     let validator = Validator::from(args.reading.codec());
     let checker = Checker::new(&validator, &args.reading, args.given);
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout());

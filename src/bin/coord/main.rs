@@ -6,6 +6,7 @@
 
 mod check;
 mod checkpoint;
+mod clock;
 mod compat;
 mod convert;
 mod deprecations;

@@ -9,7 +9,6 @@ use coordination_protocol::validate::fresh::Freshness;
 use coordination_protocol::validate::rights::Rights;
 use coordination_protocol::validate::signature::KeyRing;
 use coordination_protocol::validate::{Policy, Validator};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Security")]
@@ -73,8 +72,7 @@ impl Security {
 /// A moment in milliseconds since 1970-01-01T00:00:00Z; `now` is the clock's.
 pub(crate) fn moment(text: &str) -> Result<i64, Failure> {
     if text == "now" {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        return Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        return Ok(crate::clock::now().wall);
     }
     let time = Timestamp::new(text).map_err(|error| Failure(format!("--at: {error}")))?;
     time.unix_millis().ok_or_else(|| Failure(format!("--at: `{text}` is out of range")))

@@ -1,6 +1,7 @@
 //! `coord checkpoint create`
 
-use super::{Common, Format, failed, files, now, random, show};
+use super::{Common, Format, failed, files, random, show};
+use crate::clock::now;
 use crate::{Failure, Outcome, Result2, input};
 use coordination_protocol::checkpoint::{CheckpointOptions, CreateError, NewCheckpoint, Parts};
 use coordination_protocol::message::Envelope;

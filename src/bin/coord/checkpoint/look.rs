@@ -1,6 +1,7 @@
 //! `coord checkpoint list`, `verify` and `prune`
 
-use super::{Common, Format, failed, found, now, show, workflow_of};
+use super::{Common, Format, failed, found, show, workflow_of};
+use crate::clock::now;
 use crate::{Failure, Outcome, Result2};
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::checkpoint::{Checkpoints, Damage, LoadError, Retention};

@@ -11,11 +11,10 @@ use crate::{Failure, Outcome, Result2};
 use clap::{Subcommand, ValueEnum};
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::checkpoint::{CheckpointOptions, Checkpoints, LoadError};
-use coordination_protocol::scalar::{CheckpointId, Instant, Now, WorkflowId};
+use coordination_protocol::scalar::{CheckpointId, WorkflowId};
 use coordination_protocol::storage::view::States;
 use coordination_protocol::storage::{Key, block_on};
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -119,12 +118,6 @@ fn workflow_of(
 /// Where the current state of a workflow is.
 fn state_key(workflow: &WorkflowId) -> Result<Key, Failure> {
     States::key(workflow).map_err(failed)
-}
-
-fn now() -> Now {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let nanos = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-    Now::new(Instant::from_nanos(nanos), i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn random() -> Result<[u8; 10], Failure> {

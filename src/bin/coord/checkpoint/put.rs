@@ -1,6 +1,7 @@
 //! `coord checkpoint restore` and `rollback`
 
-use super::{Common, Format, failed, files, found, now, random, show, state_key, workflow_of};
+use super::{Common, Format, failed, files, found, random, show, state_key, workflow_of};
+use crate::clock::now;
 use crate::{Failure, Outcome, Result2};
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::checkpoint::{
