@@ -103,6 +103,38 @@ impl<S: Scenario> Scenario for Planted<S> {
     }
 }
 
+/// A scenario under conditions of its own.
+struct Under<S> {
+    scenario: S,
+    conditions: fn(Conditions) -> Conditions,
+}
+
+impl<S: Scenario> Scenario for Under<S> {
+    fn name(&self) -> &str {
+        self.scenario.name()
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.scenario.nodes()
+    }
+
+    fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
+        self.scenario.boot(host)
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        self.scenario.check()
+    }
+
+    fn conditions(&self) -> Conditions {
+        (self.conditions)(self.scenario.conditions())
+    }
+
+    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+        self.scenario.acts(conditions, draws)
+    }
+}
+
 /// A program that does all but what its flaw says.
 struct Flawed {
     actor: Box<dyn Actor>,

@@ -1,11 +1,10 @@
 //! Delivery in the simulated world: it holds, and what is planted is found.
 
-use super::{Planted, covers, found, found_any, holds};
+use super::{Planted, Under, covers, found, found_any, holds};
 use coordination_protocol::Json;
-use coordination_protocol::machine::Draws;
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::sim::scenario::Deliveries;
-use coordination_protocol::sim::{Act, Actor, Check, Conditions, Host, Net, Scenario};
+use coordination_protocol::sim::{Actor, Net, Scenario};
 
 const ENDS: &str = "what was accepted is handled, buried, or in a gap";
 const LETTERS: &str = "a dead letter holds its message and is kept";
@@ -16,35 +15,6 @@ fn every_message_is_handled_buried_or_in_a_gap() {
     covers(&stats, &[("accepted", 2_000), ("handled", 5_000), ("buries", 500), ("busy", 500)]);
     covers(&stats, &[("hears-gap", 200), ("replays", 150), ("knows", 200), ("turned-away", 1_500)]);
     covers(&stats, &[("away", 100), ("leaves-out", 3), ("failed", 400), ("rejected", 400)]);
-}
-
-/// Fewer acts, so that what is found is small.
-struct Few<S>(S);
-
-impl<S: Scenario> Scenario for Few<S> {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn nodes(&self) -> Vec<String> {
-        self.0.nodes()
-    }
-
-    fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
-        self.0.boot(host)
-    }
-
-    fn check(&self) -> Box<dyn Check> {
-        self.0.check()
-    }
-
-    fn conditions(&self) -> Conditions {
-        self.0.conditions().with_acts(25).with_calm(120_000).with_crashes(6).with_wiped(0)
-    }
-
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
-        self.0.acts(conditions, draws)
-    }
 }
 
 struct Flawed {
@@ -125,7 +95,12 @@ impl Actor for Flawed {
 }
 
 fn planted(node: &'static str, wrap: fn(Box<dyn Actor>) -> Box<dyn Actor>) -> impl Scenario {
-    Few(Planted { scenario: Deliveries::new(), node, wrap })
+    // Fewer acts, so that what is found is small.
+    let scenario = Planted { scenario: Deliveries::new(), node, wrap };
+    Under {
+        scenario,
+        conditions: |usual| usual.with_acts(25).with_calm(120_000).with_crashes(6).with_wiped(0),
+    }
 }
 
 fn flawed(actor: Box<dyn Actor>, flaw: Flaw) -> Box<dyn Actor> {

@@ -1,11 +1,10 @@
 //! Ballots and synchronization in the simulated world: they hold, and what is planted is found.
 
-use super::{Flaw, Flawed, Planted, covers, found, found_any, holds};
+use super::{Flaw, Flawed, Planted, Under, covers, found, found_any, holds};
 use coordination_protocol::Json;
-use coordination_protocol::machine::Draws;
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::sim::scenario::{Ballots, Syncs};
-use coordination_protocol::sim::{Act, Actor, Check, Conditions, Host, Net, Scenario};
+use coordination_protocol::sim::{Actor, Net};
 
 #[test]
 fn one_state_is_decided_for_each_version() {
@@ -25,41 +24,19 @@ fn replicas_converge_and_lose_no_change() {
     covers(&stats, &[("gets-to", 400), ("merged", 3)]);
 }
 
-/// Many crashes, so that what a crash costs is found.
-struct Rough<S>(S);
-
-impl<S: Scenario> Scenario for Rough<S> {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn nodes(&self) -> Vec<String> {
-        self.0.nodes()
-    }
-
-    fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
-        self.0.boot(host)
-    }
-
-    fn check(&self) -> Box<dyn Check> {
-        self.0.check()
-    }
-
-    fn conditions(&self) -> Conditions {
-        let usual = self.0.conditions().with_shifts(0).with_wiped(0);
-        usual.with_crashes(30).with_down(3_000).with_lost(400)
-    }
-
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
-        self.0.acts(conditions, draws)
-    }
-}
-
 #[test]
 fn a_voter_that_forgets_its_vote_is_found() {
     let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
         |actor| Box::new(Flawed { actor, flaw: Flaw::Forgets });
-    let scenario = Rough(Planted { scenario: Ballots::new(), node: "voter-1", wrap });
+    // Many crashes, so that what a crash costs is found.
+    let scenario = Planted { scenario: Ballots::new(), node: "voter-1", wrap };
+    let scenario = Under {
+        scenario,
+        conditions: |usual| {
+            let steady = usual.with_shifts(0).with_wiped(0);
+            steady.with_crashes(30).with_down(3_000).with_lost(400)
+        },
+    };
     found_any(
         &scenario,
         &[
