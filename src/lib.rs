@@ -56,6 +56,7 @@
 //! | [`json`] | the scanner, raw values, pointers, RFC 8785 |
 //! | [`finding`] | findings, reports, and the table of codes |
 //! | [`event`] | the registry, the codec, the three forms of an event, record streams |
+//! | [`error`] | the crate's one error, and its report to other components |
 //! | [`message`] | documents, control messages, the envelope |
 //! | [`merge`] | versions of a state compared, and merged by policy; any JSON document too |
 //! | [`route`] | routing keys, subscription patterns, tables of them, filters |
@@ -101,6 +102,7 @@ pub mod checkpoint;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
+pub mod error;
 pub mod event;
 pub mod finding;
 pub mod json;
@@ -120,6 +122,7 @@ pub mod transport;
 pub mod validate;
 pub mod version;
 
+pub use error::{Error, ErrorKind};
 pub use event::{
     Category, Codec, Data, Event, EventBuf, EventBuilder, EventError, EventRef, EventType, Header,
     REGISTRY, Record, Records, Registry,

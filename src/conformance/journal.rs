@@ -97,11 +97,11 @@ async fn whole_batches<J: Journal>(journal: &J) -> Result<(), Failure> {
     let limits = journal.limits();
     let long = vec![0_u8; limits.value_bytes + 1];
     let refused = journal.append(&[b"fits", long.as_slice()]).await;
-    same("record", refused.map_err(|error| error.reason()), Err("too-large"))?;
+    same("record", refused.map_err(|error| error.code()), Err("too-large"))?;
     drop(long);
     let many = vec![""; limits.batch_records + 1];
     let refused = journal.append(&many).await;
-    same("batch", refused.map_err(|error| error.reason()), Err("too-large"))?;
+    same("batch", refused.map_err(|error| error.code()), Err("too-large"))?;
     same("bounds", journal.bounds().await?, Bounds::new(1, 1))?;
     let next = limits.batch_records as u64 + 1;
     same("batch at the limit", journal.append(&many[1..]).await?, 1..next)

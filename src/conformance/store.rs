@@ -69,7 +69,7 @@ async fn limits<S: Store>(store: &S) -> Result<(), Failure> {
     let revision = store.put(&key, &bytes, Expect::Absent).await?;
     bytes.push(7);
     let refused = store.put(&key, &bytes, Expect::Any).await;
-    same("reason", refused.map_err(|error| error.reason()), Err("too-large"))?;
+    same("reason", refused.map_err(|error| error.code()), Err("too-large"))?;
     let entry = store.get(&key).await?.map(|entry| (entry.value.len(), entry.revision));
     same("value", entry, Some((limit, revision)))
 }

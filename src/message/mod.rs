@@ -34,7 +34,6 @@ mod envelope;
 mod examine;
 mod frame;
 mod line;
-mod report;
 mod serde;
 mod spec;
 mod table;
@@ -42,14 +41,14 @@ mod tape;
 mod value;
 mod visitor;
 
+pub(crate) use crate::error::reports;
+pub use crate::error::{IntoReport, Occurrence, Problem};
 pub(crate) use body::{ENVELOPE, FLAT};
 pub use body::{EventBody, Message, MessageKind, UnknownKind};
 pub use codec::{DecodeError, MessageError, MessageRecord, MessageRef, Part, Peek, peek};
 pub use document::*;
 pub use envelope::{Envelope, ParseMessageError};
 pub use line::{EventLine, NotAnEvent};
-pub(crate) use report::reports;
-pub use report::{IntoReport, Occurrence, Problem};
 #[cfg(feature = "schema")]
 pub(crate) use spec::Role;
 pub use spec::{MemberSpec, ObjectSpec, Presence, Shape};

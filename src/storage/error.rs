@@ -2,13 +2,13 @@
 
 use super::key::{Key, KeyError};
 use super::store::Expect;
-use crate::message::{IntoReport, Problem};
-use crate::scalar::{ErrorCategory, ErrorScope, ErrorType, Severity};
+use crate::error::leaf_errors;
+use crate::scalar::{ErrorScope, Severity};
 use std::time::Duration;
 
 /// Why an operation was not done.
 ///
-/// [`reason`](Self::reason) gives a word for programs that never changes; the sentence is for
+/// [`code`](Self::code) gives a word for programs that never changes; the sentence is for
 /// people.
 ///
 /// ```
@@ -19,7 +19,7 @@ use std::time::Duration;
 ///     waited: Duration::from_millis(5020),
 ///     writer: Some("resource-manager (pid 4242)".to_owned()),
 /// };
-/// assert_eq!(error.reason(), "busy");
+/// assert_eq!(error.code(), "busy");
 /// assert!(error.is_transient());
 /// assert_eq!(
 ///     error.to_string(),
@@ -133,99 +133,19 @@ fn place(position: Option<u64>) -> String {
     position.map_or_else(|| "not there".to_owned(), |position| format!("at {position}"))
 }
 
-impl StorageError {
-    /// The kind of error as a word that never changes.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            StorageError::Key(_) => "key",
-            StorageError::Conflict { .. } => "conflict",
-            StorageError::CursorMoved { .. } => "cursor-moved",
-            StorageError::OutOfRange { .. } => "out-of-range",
-            StorageError::Trimmed { .. } => "trimmed",
-            StorageError::TooLarge { .. } => "too-large",
-            StorageError::Busy { .. } => "busy",
-            StorageError::Overloaded { .. } => "overloaded",
-            StorageError::Full { .. } => "full",
-            StorageError::Corrupt { .. } => "corrupt",
-            StorageError::Unsupported { .. } => "unsupported",
-            StorageError::Unavailable { .. } => "unavailable",
-        }
-    }
-
-    /// Whether the same operation may succeed later without anybody's help.
-    pub const fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            StorageError::Busy { .. }
-                | StorageError::Overloaded { .. }
-                | StorageError::Unavailable { .. }
-        )
-    }
-}
-
-impl IntoReport for StorageError {
-    fn problem(&self) -> Problem {
-        let (category, error_type, strategy, advice) = match self {
-            StorageError::Key(error) => return error.problem(),
-            StorageError::Conflict { .. } | StorageError::CursorMoved { .. } => (
-                ErrorCategory::State,
-                ErrorType::Conflict,
-                "read_and_retry",
-                "Read the current revision, decide anew and write again.",
-            ),
-            StorageError::OutOfRange { .. } | StorageError::Trimmed { .. } => (
-                ErrorCategory::State,
-                ErrorType::Conflict,
-                "resynchronize",
-                "Start from a checkpoint and read on from the first position.",
-            ),
-            StorageError::TooLarge { .. } => (
-                ErrorCategory::Resource,
-                ErrorType::LimitExceeded,
-                "correct_and_retry",
-                "Compress the value or split the batch.",
-            ),
-            StorageError::Busy { .. } => (
-                ErrorCategory::Resource,
-                ErrorType::Timeout,
-                "retry",
-                "Try again; if it persists, look at the process that wrote last.",
-            ),
-            StorageError::Overloaded { .. } => {
-                (ErrorCategory::Resource, ErrorType::LimitExceeded, "retry", "Try again later.")
-            }
-            StorageError::Full { .. } => (
-                ErrorCategory::Resource,
-                ErrorType::LimitExceeded,
-                "free_space",
-                "Free space, trim the journal, or raise the quota.",
-            ),
-            StorageError::Corrupt { .. } => (
-                ErrorCategory::State,
-                ErrorType::Corruption,
-                "restore_backup",
-                "Keep the file for analysis and restore the latest backup.",
-            ),
-            StorageError::Unsupported { .. } => (
-                ErrorCategory::System,
-                ErrorType::Conflict,
-                "upgrade",
-                "Point to another file, or use the version of the program that wrote it.",
-            ),
-            StorageError::Unavailable { .. } => {
-                (ErrorCategory::System, ErrorType::Unavailable, "retry", "Try again later.")
-            }
-        };
-        let problem =
-            Problem::new(category, error_type, self.to_string()).with_suggestion(strategy, advice);
-        match self {
-            StorageError::Corrupt { .. } => {
-                problem.with_severity(Severity::Critical).with_scope(ErrorScope::System)
-            }
-            StorageError::Full { .. } | StorageError::Unsupported { .. } => {
-                problem.with_scope(ErrorScope::System)
-            }
-            _ => problem,
-        }
+leaf_errors! {
+    StorageError, Storage {
+        Self::Key(_) => ["key", System, Corruption, lasting, "correct_and_retry", "Build keys with `Key::of` from identifiers."],
+        Self::Conflict { .. } => ["conflict", State, Conflict, lasting, "read_and_retry", "Read the current revision, decide anew and write again."],
+        Self::CursorMoved { .. } => ["cursor-moved", State, Conflict, lasting, "read_and_retry", "Read the current revision, decide anew and write again."],
+        Self::OutOfRange { .. } => ["out-of-range", State, Conflict, lasting, "resynchronize", "Start from a checkpoint and read on from the first position."],
+        Self::Trimmed { .. } => ["trimmed", State, Conflict, lasting, "resynchronize", "Start from a checkpoint and read on from the first position."],
+        Self::TooLarge { .. } => ["too-large", Resource, LimitExceeded, lasting, "correct_and_retry", "Compress the value or split the batch."],
+        Self::Busy { .. } => ["busy", Resource, Timeout, transient, "retry", "Try again; if it persists, look at the process that wrote last."],
+        Self::Overloaded { .. } => ["overloaded", Resource, LimitExceeded, transient, "retry", "Try again later."],
+        Self::Full { .. } => ["full", Resource, LimitExceeded, lasting, "free_space", "Free space, trim the journal, or raise the quota.", with_scope(ErrorScope::System)],
+        Self::Corrupt { .. } => ["corrupt", State, Corruption, lasting, "restore_backup", "Keep the file for analysis and restore the latest backup.", with_severity(Severity::Critical), with_scope(ErrorScope::System)],
+        Self::Unsupported { .. } => ["unsupported", System, Conflict, lasting, "upgrade", "Point to another file, or use the version of the program that wrote it.", with_scope(ErrorScope::System)],
+        Self::Unavailable { .. } => ["unavailable", System, Unavailable, transient, "retry", "Try again later."],
     }
 }

@@ -428,7 +428,7 @@ fn a_full_file_refuses_and_loses_nothing() {
         assert_eq!(error.to_string(), "the store is full: database or disk is full");
         assert!(written > 50, "{written}");
         let full = file.put(&key("a"), &[0; 10_000], Expect::Any).await.unwrap_err();
-        assert_eq!(full.reason(), "full");
+        assert_eq!(full.code(), "full");
         assert_eq!(file.bounds().await.unwrap(), Bounds::new(1, written + 1));
         let report = file.check().await.unwrap();
         assert_eq!((report.records, report.problems), (written, Vec::new()));
@@ -449,7 +449,7 @@ fn a_full_file_refuses_and_loses_nothing() {
         }
         let [fits, too_large] = writes;
         assert!(fits.await.is_ok());
-        assert_eq!(too_large.await.unwrap_err().reason(), "full");
+        assert_eq!(too_large.await.unwrap_err().code(), "full");
         assert_eq!(file.check().await.unwrap().problems, [""; 0]);
     });
 }
@@ -497,7 +497,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
                     Err(error) => break error,
                 }
             };
-            assert_eq!(error.reason(), "full", "{error}");
+            assert_eq!(error.code(), "full", "{error}");
             assert_eq!(file.bounds().await.unwrap(), Bounds::new(1, written.len() as u64 + 1));
             // Room on the disk is all it takes to go on.
             if round == 0 {
@@ -514,7 +514,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
         );
         // A copy that does not fit is an error and leaves nothing.
         let error = file.backup(disk.0.0.join("copy")).await.unwrap_err();
-        assert_eq!(error.reason(), "full", "{error}");
+        assert_eq!(error.code(), "full", "{error}");
         let names = fs::read_dir(&disk.0.0).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(names.into_iter().all(|name| name.to_string_lossy().starts_with(FILE_NAME)));
     });
@@ -556,11 +556,11 @@ fn what_is_no_store_is_refused() {
         )
     );
     let missing = Sqlite::open(folder.0.join("missing"), &options().with_create(false));
-    assert_eq!(missing.unwrap_err().reason(), "unavailable");
+    assert_eq!(missing.unwrap_err().code(), "unavailable");
     assert!(!folder.0.join("missing").exists());
     fs::create_dir(folder.0.join("folder")).unwrap();
-    assert_eq!(open("folder").unwrap_err().reason(), "unavailable");
-    assert_eq!(open("text/below").unwrap_err().reason(), "unavailable");
+    assert_eq!(open("folder").unwrap_err().code(), "unavailable");
+    assert_eq!(open("text/below").unwrap_err().code(), "unavailable");
     // What was refused was not touched.
     let tables = "SELECT count(*) FROM sqlite_schema";
     assert_eq!(foreign.query_row(tables, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
@@ -626,10 +626,7 @@ fn a_backup_is_whole_while_others_write() {
         )
     );
     assert_eq!(fs::read(&target).unwrap(), before);
-    assert_eq!(
-        block_on(file.backup(folder.0.join("no/such"))).unwrap_err().reason(),
-        "unavailable"
-    );
+    assert_eq!(block_on(file.backup(folder.0.join("no/such"))).unwrap_err().code(), "unavailable");
     let left = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(left.into_iter().all(|name| !name.to_string_lossy().ends_with(".part")));
 }
@@ -655,14 +652,14 @@ fn survey(folder: &Folder, values: &[Vec<u8>], case: &str) -> bool {
     let file = match Sqlite::open(folder.file(), &options()) {
         Ok(file) => file,
         Err(error) => {
-            let known = ["corrupt", "unsupported", "unavailable"].contains(&error.reason());
+            let known = ["corrupt", "unsupported", "unavailable"].contains(&error.code());
             assert!(known, "{case}: {error}");
             return false;
         }
     };
     let mut whole = true;
     let mut wrong = |what: String, error: &StorageError| {
-        let known = ["corrupt", "unavailable", "trimmed", "out-of-range"].contains(&error.reason());
+        let known = ["corrupt", "unavailable", "trimmed", "out-of-range"].contains(&error.code());
         assert!(known, "{case}: {what}: {error}");
         whole = false;
     };

@@ -259,7 +259,7 @@ fn every_error_has_its_sentence_reason_and_advice() {
         ),
     ] {
         assert_eq!(error.to_string(), sentence);
-        assert_eq!((error.reason(), error.is_transient()), (reason, transient));
+        assert_eq!((error.code(), error.is_transient()), (reason, transient));
         let problem = error.problem();
         assert!(!problem.suggestions.is_empty() && problem.message == sentence);
     }
@@ -281,7 +281,7 @@ fn memory_is_bounded() {
         let journal = MemoryJournal::with_capacity(300);
         journal.append(&[[0_u8; 36]; 3]).await?;
         let full = journal.append(&[[0_u8; 1]]).await.unwrap_err();
-        assert_eq!(full.reason(), "full");
+        assert_eq!(full.code(), "full");
         assert_eq!(journal.bounds().await?, Bounds::new(1, 4));
         journal.trim(3).await?;
         assert_eq!(journal.append(&[[0_u8; 36]; 2]).await?, 4..6);

@@ -96,9 +96,9 @@ impl ViewError {
     }
 
     /// The kind of error as a word that never changes.
-    pub const fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
-            ViewError::Storage(error) => error.reason(),
+            ViewError::Storage(error) => error.code(),
             ViewError::Refused { .. } => "refused",
             ViewError::Damaged { .. } => "damaged",
             ViewError::Version { .. } => "version",

@@ -4,15 +4,13 @@
 //! each error of the crate is classified and what helps against it; [`Occurrence`] brings what only
 //! the host knows: identity, time and place.
 
-use super::codec::{DecodeError, MessageError};
-use super::document::{
-    Classification, ErrorContext, ErrorDetails, ErrorReport, RecoverySuggestion,
-};
-use super::envelope::ParseMessageError;
-use super::line::NotAnEvent;
 use crate::event;
 use crate::finding::{Code, FindingSeverity, Level, Report};
 use crate::json;
+use crate::message::{
+    Classification, DecodeError, ErrorContext, ErrorDetails, ErrorReport, MessageError, NotAnEvent,
+    ParseMessageError, RecoverySuggestion, UnknownKind,
+};
 use crate::scalar::{
     self, ErrorCategory, ErrorId, ErrorScope, ErrorType, Severity, Timestamp, WorkflowId,
 };
@@ -119,7 +117,8 @@ impl Problem {
 /// An error that can be told to another component.
 ///
 /// ```
-/// use coordination_protocol::message::{IntoReport, MessageRef, Occurrence};
+/// use coordination_protocol::error::{IntoReport, Occurrence};
+/// use coordination_protocol::message::MessageRef;
 /// use coordination_protocol::scalar::{ErrorId, Timestamp, WorkflowId};
 ///
 /// let error = MessageRef::parse(r#"{"heartbeat":{"sequence":1}}"#).unwrap_err();
@@ -248,24 +247,7 @@ macro_rules! finding_reports {
 }
 finding_reports!(event::EventError MessageError);
 
-/// Errors that are classified as a whole: type, category, error type, strategy, what to do.
-macro_rules! reports {
-    ($($error:ty, $category:ident, $error_type:ident, $strategy:literal, $advice:literal;)+) => { $(
-        impl $crate::message::IntoReport for $error {
-            fn problem(&self) -> $crate::message::Problem {
-                $crate::message::Problem::new(
-                    $crate::scalar::ErrorCategory::$category,
-                    $crate::scalar::ErrorType::$error_type,
-                    self.to_string(),
-                )
-                .with_suggestion($strategy, $advice)
-            }
-        }
-    )+ };
-}
-pub(crate) use reports;
-
-reports! {
+super::reports! {
     json::Fault, System, Corruption, "correct_and_resend", "Send sound JSON within the limits.";
     json::CanonicalError, System, Corruption, "correct_and_resend", "Write numbers that a double cannot hold as strings.";
     scalar::IdError, System, Corruption, "correct_and_resend", "Use letters, digits, `_`, `-` or `.`.";
@@ -288,7 +270,7 @@ reports! {
     event::DecodeError, System, Corruption, "correct_and_resend", "Send the data that the event type requires.";
     DecodeError, System, Corruption, "correct_and_resend", "Fill in the placeholders before sending.";
     NotAnEvent, Execution, Conflict, "send_envelope", "Send the message as an envelope.";
-    super::UnknownKind, System, Corruption, "correct_and_resend", "Use a body key of the protocol.";
+    UnknownKind, System, Corruption, "correct_and_resend", "Use a body key of the protocol.";
 }
 
 impl IntoReport for ParseMessageError {
