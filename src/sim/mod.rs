@@ -19,8 +19,6 @@
 //! | [`run`](run()), [`transcript`](transcript()) | one run of a plan |
 //! | [`explore`], [`shrink`] | many seeds, and the small plan of the first one that fails |
 //!
-//! [`scenario`] has the worlds that this crate's own machines are held to; `coord simulate` runs them.
-//!
 //! # A world of your own
 //!
 //! A client sends a number until it is acknowledged; a server adds numbers up. The server forgets to
@@ -95,7 +93,6 @@ mod conditions;
 mod event;
 mod explore;
 mod plan;
-pub mod scenario;
 mod world;
 
 pub use actor::{Actor, Host, Net};

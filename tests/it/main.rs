@@ -21,8 +21,6 @@ mod coord_documents;
 #[cfg(all(feature = "cli", unix))]
 mod coord_help;
 #[cfg(feature = "cli")]
-mod coord_simulate;
-#[cfg(feature = "cli")]
 mod coord_state;
 #[cfg(feature = "cli")]
 mod coord_state_put;

@@ -23,7 +23,6 @@ mod schema;
 mod security;
 mod show;
 mod sign;
-mod simulate;
 mod source;
 mod state;
 mod state_put;
@@ -67,7 +66,6 @@ Examples:
   coord checkpoint list                  which states of workflows are kept?
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
   coord state merge base.json ours.json theirs.json
-  coord simulate --scenario request      do machines keep their promises over a bad network?
 
 Exit status: 0 fine, 1 something was found, 2 usage or I/O error.";
 
@@ -105,8 +103,6 @@ enum Verb {
     State(state::Args),
     /// Keep states of a workflow, and put them back.
     Checkpoint(checkpoint::Args),
-    /// Run this crate's machines in a simulated world, and look for a seed that breaks a law.
-    Simulate(simulate::Args),
     /// Look after the store.
     Store(store::Args),
     /// Print the completion script of a shell.
@@ -232,7 +228,6 @@ fn main() -> ExitCode {
         Verb::Migrate(args) => migrate::run(&args),
         Verb::State(args) => state::run(&args),
         Verb::Checkpoint(args) => checkpoint::run(&args),
-        Verb::Simulate(args) => simulate::run(&args),
         Verb::Store(args) => store::run(&args),
         Verb::Completions { shell } => completions(shell),
     };

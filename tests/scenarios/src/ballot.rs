@@ -4,9 +4,9 @@ mod check;
 mod seats;
 
 use super::{component, names};
-use crate::machine::{Draws, Electorate};
-use crate::sim::{Act, Actor, Check, Conditions, Host, Scenario};
 use check::Minutes;
+use coordination_protocol::machine::{Draws, Electorate};
+use coordination_protocol::sim::{Act, Actor, Check, Conditions, Host, Scenario};
 use seats::{Proposing, Storing, Voting};
 
 const PROPOSERS: [&str; 2] = ["prop-1", "prop-2"];

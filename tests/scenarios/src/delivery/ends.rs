@@ -2,11 +2,11 @@
 
 use super::super::hostile::mutate;
 use super::{GROUP, HUB, MALLORY, MEMBERS, PICKY, PUBLISHERS, RETRIES, SLOW, SUBSCRIBERS};
-use crate::json::Json;
-use crate::machine::{Draws, Timers};
-use crate::message::peek;
-use crate::scalar::{Instant, Now};
-use crate::sim::{Actor, Host, Net};
+use coordination_protocol::json::Json;
+use coordination_protocol::machine::{Draws, Timers};
+use coordination_protocol::message::peek;
+use coordination_protocol::scalar::{Instant, Now};
+use coordination_protocol::sim::{Actor, Host, Net};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

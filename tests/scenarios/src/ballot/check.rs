@@ -2,9 +2,9 @@
 
 use super::seats::LAST;
 use super::{NEEDED, STORE, VOTERS};
-use crate::machine::BallotRecord;
-use crate::scalar::Instant;
-use crate::sim::{Broken, Check, Event, What};
+use coordination_protocol::machine::BallotRecord;
+use coordination_protocol::scalar::Instant;
+use coordination_protocol::sim::{Broken, Check, Event, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,15 +1,19 @@
 //! Who is alive, seen over a bad network.
 
 use super::{component, names, numbered};
-use crate::finding::Mode;
-use crate::json::Json;
-use crate::machine::{
+use coordination_protocol::finding::Mode;
+use coordination_protocol::json::Json;
+use coordination_protocol::machine::{
     Draws, Machine, Presence, PresenceInput, PresenceOptions, PresenceOutput, PresenceRefused,
 };
-use crate::message::{ComponentRegistration, HealthStatus, IntoReport as _, MessageKind, peek};
-use crate::scalar::{ComponentId, HealthState, Instant, Now};
-use crate::sim::{Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What};
-use crate::validate::{Inbox, Validator};
+use coordination_protocol::message::{
+    ComponentRegistration, HealthStatus, IntoReport as _, MessageKind, peek,
+};
+use coordination_protocol::scalar::{ComponentId, HealthState, Instant, Now};
+use coordination_protocol::sim::{
+    Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
+};
+use coordination_protocol::validate::{Inbox, Validator};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -182,6 +186,7 @@ impl Watched {
                 PresenceOutput::Send(envelope) => net.send(WATCHING, envelope.to_string()),
                 PresenceOutput::HealthDue => self.report(now),
                 PresenceOutput::Changed { .. } => {}
+                other => panic!("no host knows {other:?}"),
             }
         }
     }

@@ -3,23 +3,25 @@
 use super::greetings::Greetings;
 use super::hosts::{request, request_id};
 use super::{component, names};
-use crate::event::{Codec, Registry};
-use crate::finding::Mode;
-use crate::json::Json;
-use crate::machine::{
+use coordination_protocol::event::{Codec, Registry};
+use coordination_protocol::finding::Mode;
+use coordination_protocol::json::Json;
+use coordination_protocol::machine::{
     Ask, Draws, Ending, Machine, RequestInput, RequestOutput, Requester, RespondInput,
     RespondOutput, Responder,
 };
-use crate::message::{
+use coordination_protocol::message::{
     AllocatedResources, AllocationResponse, ConflictCheck, Envelope, Header, Message, MessageKind,
     Resources, peek,
 };
-use crate::scalar::{
+use coordination_protocol::scalar::{
     AllocationId, AllocationStatus, ComponentId, Count, Instant, Now, Priority, ProtocolVersion,
     RequestId, ResponseId,
 };
-use crate::sim::{Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What};
-use crate::validate::{Checked, Inbox, Validator};
+use coordination_protocol::sim::{
+    Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
+};
+use coordination_protocol::validate::{Checked, Inbox, Validator};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -219,6 +221,7 @@ impl Component {
                     net.mark("ended", format!("{request_id} {how}"));
                 }
                 RequestOutput::Queued { .. } | RequestOutput::Ignored { .. } => {}
+                other => panic!("no host knows {other:?}"),
             }
         }
         while let Some(output) = self.disk.responder.poll() {
@@ -242,6 +245,7 @@ impl Component {
                 }
                 RespondOutput::Abandon(ticket) => net.mark("abandons", ticket.to_string()),
                 RespondOutput::Bury(letter) => net.mark("buries", letter.reason),
+                other => panic!("no host knows {other:?}"),
             }
         }
     }

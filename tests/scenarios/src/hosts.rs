@@ -1,22 +1,22 @@
 //! Who asks and who answers: hosts around a [`Requester`] with a [`Breaker`], and a [`Responder`].
 
 use super::component;
-use crate::json::Json;
-use crate::machine::{
+use coordination_protocol::json::Json;
+use coordination_protocol::machine::{
     Ask, Breaker, BreakerInput, BreakerOptions, Draws, Ending, Machine, Rejected, RequestInput,
     RequestOptions, RequestOutput, Requester, RespondInput, RespondOptions, RespondOutput,
     Responder, Ticket, Timers,
 };
-use crate::message::{
+use coordination_protocol::message::{
     AllocatedResources, AllocationRequest, AllocationResponse, Constraints, Envelope, ErrorReport,
     IntoReport, Message, Occurrence, Problem, Resources,
 };
-use crate::scalar::{
+use coordination_protocol::scalar::{
     AllocationId, AllocationStatus, ComponentId, Count, ErrorCategory, ErrorId, ErrorType, Instant,
     Now, RequestId, ResponseId, Span, WorkflowId,
 };
-use crate::sim::{Actor, Host, Net};
-use crate::validate::{Checked, Inbox};
+use coordination_protocol::sim::{Actor, Host, Net};
+use coordination_protocol::validate::{Checked, Inbox};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -90,6 +90,7 @@ impl Asking {
                 RequestOutput::Ignored { request_id, .. } => {
                     net.mark("ignored", request_id.as_str());
                 }
+                other => panic!("no host knows {other:?}"),
             }
         }
     }
@@ -106,6 +107,7 @@ impl Asking {
             Ending::Failed(_) => (format!("{id} failed"), Some(BreakerInput::Failure(id))),
             Ending::TimedOut => (format!("{id} timed-out"), Some(BreakerInput::Failure(id))),
             Ending::Cancelled => (format!("{id} cancelled"), None),
+            other => panic!("no host knows {other:?}"),
         };
         net.mark("ended", text);
         if let Some(verdict) = verdict {
@@ -263,6 +265,7 @@ impl Answering {
                     self.disk.work.set(ticket, None);
                 }
                 RespondOutput::Bury(letter) => net.mark("buries", letter.reason),
+                other => panic!("no host knows {other:?}"),
             }
         }
     }

@@ -3,8 +3,8 @@
 use super::{Flaw, Flawed, Planted, Under, covers, found, found_any, holds};
 use coordination_protocol::Json;
 use coordination_protocol::scalar::{Instant, Now};
-use coordination_protocol::sim::scenario::{Ballots, Syncs};
 use coordination_protocol::sim::{Actor, Net};
+use scenarios::{Ballots, Syncs};
 
 #[test]
 fn one_state_is_decided_for_each_version() {

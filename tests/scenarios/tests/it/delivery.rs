@@ -3,8 +3,8 @@
 use super::{Planted, Under, covers, found, found_any, holds};
 use coordination_protocol::Json;
 use coordination_protocol::scalar::{Instant, Now};
-use coordination_protocol::sim::scenario::Deliveries;
 use coordination_protocol::sim::{Actor, Net, Scenario};
+use scenarios::Deliveries;
 
 const ENDS: &str = "what was accepted is handled, buried, or in a gap";
 const LETTERS: &str = "a dead letter holds its message and is kept";

@@ -2,11 +2,13 @@
 
 use super::hosts::{Answering, Asking};
 use super::{names, numbered};
-use crate::finding::Mode;
-use crate::machine::{BreakerOptions, Draws, RequestOptions, RespondOptions};
-use crate::scalar::Instant;
-use crate::sim::{Act, Actor, Broken, Check, Conditions, Event, Host, Scenario, What};
-use crate::validate::{Inbox, Validator};
+use coordination_protocol::finding::Mode;
+use coordination_protocol::machine::{BreakerOptions, Draws, RequestOptions, RespondOptions};
+use coordination_protocol::scalar::Instant;
+use coordination_protocol::sim::{
+    Act, Actor, Broken, Check, Conditions, Event, Host, Scenario, What,
+};
+use coordination_protocol::validate::{Inbox, Validator};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,8 +1,29 @@
-//! `coord simulate`
+//! `simulate` as it is run.
 
-use crate::coord::{err, out, run};
-use crate::support::Folder;
 use serde_json::Value;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+fn run(args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_simulate"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Plans are shorter than a pipe, and a program that refuses its arguments reads none.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
 
 /// Breaks a law: a component starts again with a wall clock that was set back, its registration is
 /// lost, and so its heartbeats count as old.
@@ -16,13 +37,13 @@ lose agent-1 hub 5 # the registration
 
 #[test]
 fn without_a_scenario_all_are_listed() {
-    let output = run(&["simulate"], b"");
+    let output = run(&[], b"");
     assert_eq!(output.status.code(), Some(0));
     let text = out(&output);
     for name in ["request", "presence", "hostile", "upgrade", "delivery", "ballot", "sync"] {
         assert!(text.lines().any(|line| line.starts_with(name) && line.len() > 30), "{text}");
     }
-    let output = run(&["simulate", "--format", "json"], b"");
+    let output = run(&["--format", "json"], b"");
     let rows: Vec<Value> =
         out(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(rows.iter().any(|row| row["scenario"] == "upgrade" && row["sentence"].is_string()));
@@ -30,17 +51,17 @@ fn without_a_scenario_all_are_listed() {
 
 #[test]
 fn a_misspelled_scenario_has_a_hint() {
-    let output = run(&["simulate", "--scenario", "reqest"], b"");
+    let output = run(&["--scenario", "reqest"], b"");
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(err(&output), "coord: there is no scenario `reqest`; did you mean `request`?\n");
-    let output = run(&["simulate", "--scenario", "banana"], b"");
-    let hint = "coord: there is no scenario `banana`; `coord simulate` lists all\n";
+    assert_eq!(err(&output), "simulate: there is no scenario `reqest`; did you mean `request`?\n");
+    let output = run(&["--scenario", "banana"], b"");
+    let hint = "simulate: there is no scenario `banana`; `simulate` lists all\n";
     assert_eq!((output.status.code(), err(&output).as_str()), (Some(2), hint));
 }
 
 #[test]
 fn seeds_that_hold_are_counted() {
-    let args = ["simulate", "--scenario", "request", "--seeds", "6", "--format", "json"];
+    let args = ["--scenario", "request", "--seeds", "6", "--format", "json"];
     let output = run(&args, b"");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let line: Value = serde_json::from_str(&out(&output)).unwrap();
@@ -58,7 +79,7 @@ fn seeds_that_hold_are_counted() {
 
 #[test]
 fn a_transcript_can_be_read() {
-    let args = ["simulate", "--scenario", "upgrade", "--seed", "4", "--transcript"];
+    let args = ["--scenario", "upgrade", "--seed", "4", "--transcript"];
     let output = run(&args, b"");
     let text = out(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
@@ -70,20 +91,19 @@ fn a_transcript_can_be_read() {
     let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
     assert_eq!(first["line"], "0.000s hub-1: starts");
     let output = run(&[&args[..], &["--seeds", "2"]].concat(), b"");
-    assert_eq!(err(&output), "coord: --transcript is for one seed\n");
+    assert_eq!(err(&output), "simulate: --transcript is for one seed\n");
 }
 
 #[test]
 fn a_plan_that_breaks_a_law_replays() {
-    let folder = Folder::new();
-    let path = folder.write("broken.plan", BROKEN);
-    let output = run(&["simulate", "--plan", &path], b"");
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("broken.plan");
+    std::fs::write(&path, BROKEN).unwrap();
+    let output = run(&["--plan", path.to_str().unwrap()], b"");
     let text = out(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     let law = "presence breaks: who is heard is what it says, but 93.001s: ";
     assert!(text.ends_with(&format!("\n{law}agent-1 is degraded, heard 0ns ago\n")), "{text}");
-    let output =
-        run(&["simulate", "--plan", "-", "--format", "json", "--transcript"], BROKEN.as_bytes());
+    let output = run(&["--plan", "-", "--format", "json", "--transcript"], BROKEN.as_bytes());
     assert_eq!(output.status.code(), Some(1));
     let line: Value = serde_json::from_str(out(&output).lines().last().unwrap()).unwrap();
     let plan = line["failed"]["plan"].as_str().unwrap();
@@ -93,7 +113,7 @@ fn a_plan_that_breaks_a_law_replays() {
 /// What is found is printed small, and the printed plan breaks the same law.
 #[test]
 fn a_seed_that_breaks_a_law_is_shrunk() {
-    let args = ["simulate", "--scenario", "presence", "--seeds", "400", "--shifts", "4"];
+    let args = ["--scenario", "presence", "--seeds", "400", "--shifts", "4"];
     let output = run(&[&args[..], &["--crashes", "12", "--lost", "300"]].concat(), b"");
     let text = out(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
@@ -102,38 +122,38 @@ fn a_seed_that_breaks_a_law_is_shrunk() {
     let (plan, _) = plan.split_once("\n\n").unwrap();
     assert!(plan.lines().count() <= 14, "{plan}");
     assert!(plan.contains("\nshift agent-"), "{plan}");
-    let output = run(&["simulate", "--plan", "-"], plan.as_bytes());
+    let output = run(&["--plan", "-"], plan.as_bytes());
     assert_eq!(output.status.code(), Some(1), "{}", out(&output));
 }
 
 #[test]
 fn what_cannot_be_read_is_said() {
     for (args, input, message) in [
-        (&["--plan", "-"][..], "seed x", "coord: <stdin>: line 1: `x` is no seed\n"),
+        (&["--plan", "-"][..], "seed x", "simulate: <stdin>: line 1: `x` is no seed\n"),
         (
             &["--plan", "-"],
             "scenario requests",
-            "coord: there is no scenario `requests`; did you mean `request`?\n",
+            "simulate: there is no scenario `requests`; did you mean `request`?\n",
         ),
-        (&["--plan", "/no/such"], "", "coord: cannot read /no/such: "),
+        (&["--plan", "/no/such"], "", "simulate: cannot read /no/such: "),
     ] {
-        let output = run(&[&["simulate"], args].concat(), input.as_bytes());
+        let output = run(args, input.as_bytes());
         assert_eq!(output.status.code(), Some(2));
         assert!(err(&output).starts_with(message), "{}", err(&output));
     }
-    let output = run(&["simulate", "--plan", "x", "--seed", "3"], b"");
+    let output = run(&["--plan", "x", "--seed", "3"], b"");
     assert_eq!(output.status.code(), Some(2));
-    let output = run(&["simulate", "--scenario", "request", "--latency", "90d"], b"");
+    let output = run(&["--scenario", "request", "--latency", "90d"], b"");
     assert!(err(&output).contains("the time is too long"), "{}", err(&output));
     for (args, message) in [
         (&["--seeds", "3"][..], "--scenario <NAME>"),
         (&["--lost", "3"], "--scenario <NAME>"),
-        (&["--transcript"], "coord: --transcript needs a --scenario or a --plan\n"),
+        (&["--transcript"], "simulate: --transcript needs a --scenario or a --plan\n"),
         (&["--plan", "x", "--lost", "3"], "cannot be used with"),
         (&["--scenario", "request", "--seeds", "0"], "0 is not in 1.."),
         (&["--scenario", "request", "--lost", "1001"], "1001 is not in 0..=1000"),
     ] {
-        let output = run(&[&["simulate"], args].concat(), b"");
+        let output = run(args, b"");
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(err(&output).contains(message), "{args:?}: {}", err(&output));
     }

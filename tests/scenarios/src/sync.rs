@@ -3,14 +3,18 @@
 use super::component;
 use super::hosts::admit;
 use super::names;
-use crate::finding::{Code, Mode};
-use crate::json::Json;
-use crate::machine::{Draws, Machine, StateSync, SyncInput, SyncOptions, SyncOutput};
-use crate::merge::{Policy, Row, Rule};
-use crate::message::{AgentState, Map, WorkflowState};
-use crate::scalar::{Instant, Now, Percent, WorkflowId};
-use crate::sim::{Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What};
-use crate::validate::{Inbox, Validator};
+use coordination_protocol::finding::{Code, Mode};
+use coordination_protocol::json::Json;
+use coordination_protocol::machine::{
+    Draws, Machine, StateSync, SyncInput, SyncOptions, SyncOutput,
+};
+use coordination_protocol::merge::{Policy, Row, Rule};
+use coordination_protocol::message::{AgentState, Map, WorkflowState};
+use coordination_protocol::scalar::{Instant, Now, Percent, WorkflowId};
+use coordination_protocol::sim::{
+    Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
+};
+use coordination_protocol::validate::{Inbox, Validator};
 use std::collections::{BTreeMap, BTreeSet};
 
 const REPLICAS: [&str; 4] = ["copy-1", "copy-2", "copy-3", "copy-4"];
@@ -151,6 +155,7 @@ impl Copy {
                     net.mark("sees", format!("{peer} {relation}"));
                 }
                 SyncOutput::Validate { .. } | SyncOutput::Rejected { .. } => {}
+                other => panic!("no host knows {other:?}"),
             }
         }
     }
@@ -217,8 +222,8 @@ fn agents(state: &WorkflowState) -> BTreeMap<String, String> {
 }
 
 /// How a state came, as the word of a mark.
-const fn how_word(how: crate::machine::Adoption) -> &'static str {
-    use crate::machine::Adoption;
+fn how_word(how: coordination_protocol::machine::Adoption) -> &'static str {
+    use coordination_protocol::machine::Adoption;
     match how {
         Adoption::First => "first",
         Adoption::Own => "own",
@@ -226,6 +231,7 @@ const fn how_word(how: crate::machine::Adoption) -> &'static str {
         Adoption::Newer { .. } => "newer-with-gap",
         Adoption::Merged => "merged",
         Adoption::Decided => "decided",
+        other => panic!("no host knows {other:?}"),
     }
 }
 

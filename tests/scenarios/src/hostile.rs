@@ -3,13 +3,15 @@
 use super::hosts::{Answering, Asking, request, request_id};
 use super::request::Exchange;
 use super::{component, names};
-use crate::finding::Mode;
-use crate::machine::{BreakerOptions, Draws, RequestOptions, RespondOptions};
-use crate::message::{Envelope, peek};
-use crate::scalar::{Instant, Now};
-use crate::sim::{Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What};
-use crate::validate::rights::Rights;
-use crate::validate::{Inbox, Policy, Validator};
+use coordination_protocol::finding::Mode;
+use coordination_protocol::machine::{BreakerOptions, Draws, RequestOptions, RespondOptions};
+use coordination_protocol::message::{Envelope, peek};
+use coordination_protocol::scalar::{Instant, Now};
+use coordination_protocol::sim::{
+    Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
+};
+use coordination_protocol::validate::rights::Rights;
+use coordination_protocol::validate::{Inbox, Policy, Validator};
 
 const HUB: &str = "hub";
 const RM: &str = "rm";

@@ -2,13 +2,13 @@
 //!
 //! | scenario | machines | laws |
 //! |---|---|---|
-//! | [`Requests`] | [`Requester`](crate::machine::Requester), [`Responder`](crate::machine::Responder), [`Breaker`](crate::machine::Breaker) | each request ends exactly once; is performed once; pauses and circuits keep their bounds |
-//! | [`Presences`] | [`Presence`](crate::machine::Presence) | who is heard is healthy, who is silent is not, in time |
-//! | [`Hostile`] | [`Responder`](crate::machine::Responder), [`Inbox`](crate::validate::Inbox) | hostile messages cause no reply and end no request |
-//! | [`Upgrade`] | [`Handshake`](crate::machine::Handshake), [`Envelope::encode_for`](crate::Envelope::encode_for) | nothing is lost or misread while components go from 1.0.0 to 1.1.0 |
-//! | [`Deliveries`] | [`Delivery`](crate::machine::Delivery) | each message is handled, in a dead letter, or in a gap; order, filters and limits hold |
-//! | [`Ballots`] | [`Proposer`](crate::machine::Proposer), [`Voter`](crate::machine::Voter) | one state for each version, with a quorum; who ends says what the store says |
-//! | [`Syncs`] | [`StateSync`](crate::machine::StateSync) | all converge, and no change is lost without being named |
+//! | [`Requests`] | [`Requester`](coordination_protocol::machine::Requester), [`Responder`](coordination_protocol::machine::Responder), [`Breaker`](coordination_protocol::machine::Breaker) | each request ends exactly once; is performed once; pauses and circuits keep their bounds |
+//! | [`Presences`] | [`Presence`](coordination_protocol::machine::Presence) | who is heard is healthy, who is silent is not, in time |
+//! | [`Hostile`] | [`Responder`](coordination_protocol::machine::Responder), [`Inbox`](coordination_protocol::validate::Inbox) | hostile messages cause no reply and end no request |
+//! | [`Upgrade`] | [`Handshake`](coordination_protocol::machine::Handshake), [`Envelope::encode_for`](coordination_protocol::Envelope::encode_for) | nothing is lost or misread while components go from 1.0.0 to 1.1.0 |
+//! | [`Deliveries`] | [`Delivery`](coordination_protocol::machine::Delivery) | each message is handled, in a dead letter, or in a gap; order, filters and limits hold |
+//! | [`Ballots`] | [`Proposer`](coordination_protocol::machine::Proposer), [`Voter`](coordination_protocol::machine::Voter) | one state for each version, with a quorum; who ends says what the store says |
+//! | [`Syncs`] | [`StateSync`](coordination_protocol::machine::StateSync) | all converge, and no change is lost without being named |
 //!
 //! The hosts in them run the specification's figures, so a run covers minutes of virtual time. Each
 //! writes its state to its disk in every step, so a crash costs nothing but the time; those of
@@ -33,9 +33,9 @@ pub use request::Requests;
 pub use sync::Syncs;
 pub use upgrade::Upgrade;
 
-use super::{Act, Conditions, Scenario};
-use crate::machine::Draws;
-use crate::scalar::ComponentId;
+use coordination_protocol::machine::Draws;
+use coordination_protocol::scalar::ComponentId;
+use coordination_protocol::sim::{Act, Conditions, Scenario};
 
 /// All scenarios.
 pub fn all() -> Vec<Box<dyn Scenario>> {

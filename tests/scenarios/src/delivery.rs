@@ -5,10 +5,10 @@ mod ends;
 mod hub;
 
 use super::{component, names};
-use crate::machine::{DeliveryOptions, Draws, QueueOptions};
-use crate::sim::{Act, Actor, Check, Conditions, Host, Scenario};
-use crate::transport::Overflow;
 use check::Ledger;
+use coordination_protocol::machine::{DeliveryOptions, Draws, QueueOptions};
+use coordination_protocol::sim::{Act, Actor, Check, Conditions, Host, Scenario};
+use coordination_protocol::transport::Overflow;
 use ends::{Mallory, Publisher, Subscriber};
 use hub::Hub;
 use std::time::Duration;
@@ -41,7 +41,7 @@ const RETRIES: u64 = 2;
 ///
 /// The hosts show what it takes:
 ///
-/// * The hub stores a snapshot taken after it fetched [`Published`](crate::machine::DeliveryOutput),
+/// * The hub stores a snapshot taken after it fetched [`Published`](coordination_protocol::machine::DeliveryOutput),
 ///   and the dead letters fetched so far, before it tells the publisher that a message is accepted and
 ///   before it acts on an acknowledgement's outcome. So only the loss of its disk loses messages, and
 ///   nothing is promised after that.

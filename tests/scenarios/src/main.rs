@@ -1,29 +1,32 @@
-//! `coord simulate`
+//! Runs the scenarios from the command line: looks for a seed that breaks a law, replays a plan.
+//!
+//! Exit status: 0 if all laws hold, 1 if one breaks, 2 for usage and I/O errors.
 
-use crate::{Failure, Outcome, Result2, input};
-use clap::ValueEnum;
+use clap::{Parser, ValueEnum};
 use coordination_protocol::scalar::{Span, nearest};
 use coordination_protocol::sim::{self, Conditions, Event, Failed, Plan, Scenario, Stats};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-#[derive(clap::Args)]
+/// Runs the crate's machines in a simulated world, and looks for a seed that breaks a law.
+#[derive(Parser)]
 #[command(after_help = "\
 Examples:
-  coord simulate                                   which scenarios are there?
-  coord simulate --scenario request --seeds 10000  look for a seed that breaks a law
-  coord simulate --scenario request --seed 7 --transcript
-  coord simulate --scenario upgrade --seeds 1000 --lost 300 --crashes 8
-  coord simulate --plan failed.plan --transcript   replay a plan that was printed
+  simulate                                   which scenarios are there?
+  simulate --scenario request --seeds 10000  look for a seed that breaks a law
+  simulate --scenario request --seed 7 --transcript
+  simulate --scenario upgrade --seeds 1000 --lost 300 --crashes 8
+  simulate --plan failed.plan --transcript   replay a plan that was printed
 
 Rates are per thousand messages. Each seed draws its own figures up to the given ones; the defaults
 are the scenario's. The first seed that breaks a law is shrunk, and its plan printed.
 
 Exit status: 0 if all laws hold, 1 if one breaks, 2 if the scenario or the plan cannot be read.")]
-pub(crate) struct Args {
+struct Args {
     /// The scenario; all are listed without one.
     #[arg(long, value_name = "NAME")]
     scenario: Option<String>,
@@ -139,7 +142,34 @@ impl Faults {
     }
 }
 
-pub(crate) fn run(args: &Args) -> Result2 {
+/// Whether all laws hold.
+type Holds = Result<bool, Failure>;
+
+/// An error that ends the program with status 2.
+struct Failure(String);
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        // Whoever read the output has seen enough; that is no failure.
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        Failure(error.to_string())
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(Failure(message)) => {
+            eprintln!("simulate: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: &Args) -> Holds {
     if let Some(path) = &args.plan {
         let plan = read_plan(path)?;
         return replay(args, find(&plan.scenario)?.as_ref(), &plan);
@@ -169,40 +199,46 @@ pub(crate) fn run(args: &Args) -> Result2 {
 }
 
 fn find(name: &str) -> Result<Box<dyn Scenario>, Failure> {
-    let mut all = sim::scenario::all();
+    let mut all = scenarios::all();
     if let Some(index) = all.iter().position(|scenario| scenario.name() == name) {
         return Ok(all.swap_remove(index));
     }
     let hint = match nearest(name, all.iter().map(|scenario| scenario.name())) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "`coord simulate` lists all".to_owned(),
+        None => "`simulate` lists all".to_owned(),
     };
     Err(Failure(format!("there is no scenario `{name}`; {hint}")))
 }
 
-fn list(format: Format) -> Result2 {
+fn list(format: Format) -> Holds {
     #[derive(Serialize)]
     struct Row<'a> {
         scenario: &'a str,
         sentence: &'a str,
     }
-    let mut out = anstream::stdout().lock();
-    for scenario in sim::scenario::all() {
+    let mut out = io::stdout().lock();
+    for scenario in scenarios::all() {
         let (name, sentence) = (scenario.name(), scenario.sentence());
         match format {
             Format::Human => writeln!(out, "{name:<10} {sentence}")?,
             Format::Json => writeln!(out, "{}", json(&Row { scenario: name, sentence })?)?,
         }
     }
-    Ok(Outcome::Fine)
+    Ok(true)
 }
 
 /// The most bytes of a plan.
 const PLAN_BYTES: usize = 16 << 20;
 
 fn read_plan(path: &str) -> Result<Plan, Failure> {
-    let name = input::name(path);
-    let text = input::text(path, PLAN_BYTES)?;
+    let name = if path == "-" { "<stdin>" } else { path };
+    let failed = |error: io::Error| Failure(format!("cannot read {name}: {error}"));
+    let reader: Box<dyn Read> = match path {
+        "-" => Box::new(io::stdin()),
+        _ => Box::new(File::open(path).map_err(failed)?),
+    };
+    let mut text = String::new();
+    reader.take(PLAN_BYTES as u64 + 1).read_to_string(&mut text).map_err(failed)?;
     if text.len() > PLAN_BYTES {
         return Err(Failure(format!("cannot read {name}: more than {PLAN_BYTES} bytes")));
     }
@@ -210,8 +246,8 @@ fn read_plan(path: &str) -> Result<Plan, Failure> {
 }
 
 /// Runs one plan as it is.
-fn replay(args: &Args, scenario: &dyn Scenario, plan: &Plan) -> Result2 {
-    let mut out = anstream::stdout().lock();
+fn replay(args: &Args, scenario: &dyn Scenario, plan: &Plan) -> Holds {
+    let mut out = io::stdout().lock();
     let mut written = Ok(());
     let outcome = sim::run(scenario, plan, &mut |event: &Event<'_>| {
         if args.transcript && written.is_ok() {
@@ -241,8 +277,7 @@ fn explore(
     scenario: &dyn Scenario,
     conditions: &Conditions,
 ) -> (Stats, Option<Box<Failed>>) {
-    let bar = bar(args.seeds);
-    let next = AtomicU64::new(0);
+    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let found = Mutex::new((Stats::default(), None::<Box<Failed>>));
     // Seeds beyond the first one that failed need not run.
     let end = AtomicU64::new(args.seeds);
@@ -262,7 +297,7 @@ fn explore(
                     }
                 }
             }
-            bar.inc(1);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, args.seeds);
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -272,18 +307,15 @@ fn explore(
         }
         work();
     });
-    bar.finish_and_clear();
     found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A bar where somebody watches.
-fn bar(seeds: u64) -> ProgressBar {
-    if seeds < 100 || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+/// Tells who watches how far it is; a line a percent is enough.
+fn progress(done: u64, seeds: u64) {
+    if seeds >= 100 && done.is_multiple_of(seeds / 100) && io::stderr().is_terminal() {
+        let end = if done == seeds { "\r\x1b[K" } else { "" };
+        eprint!("\r{done}/{seeds} seeds{end}");
     }
-    let style = "{wide_bar} {pos}/{len} seeds {per_sec} {eta}";
-    let style = ProgressStyle::with_template(style);
-    ProgressBar::new(seeds).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// A law that broke.
@@ -297,7 +329,7 @@ struct Shown {
     text: String,
 }
 
-fn show(format: Format, scenario: &str, stats: &Stats, failed: Option<&Shown>) -> Result2 {
+fn show(format: Format, scenario: &str, stats: &Stats, failed: Option<&Shown>) -> Holds {
     #[derive(Serialize)]
     struct Line<'a> {
         scenario: &'a str,
@@ -305,13 +337,13 @@ fn show(format: Format, scenario: &str, stats: &Stats, failed: Option<&Shown>) -
         #[serde(skip_serializing_if = "Option::is_none")]
         failed: Option<&'a Shown>,
     }
-    let mut out = anstream::stdout();
+    let mut out = io::stdout();
     match (format, failed) {
         (Format::Human, None) => writeln!(out, "{stats}\n{scenario}: all laws hold")?,
         (Format::Human, Some(failed)) => write!(out, "{}", failed.text)?,
         (Format::Json, _) => writeln!(out, "{}", json(&Line { scenario, stats, failed })?)?,
     }
-    Ok(if failed.is_some() { Outcome::Found } else { Outcome::Fine })
+    Ok(failed.is_none())
 }
 
 fn json(value: &impl Serialize) -> Result<String, Failure> {

@@ -3,18 +3,18 @@
 use super::super::component;
 use super::super::hosts::admit;
 use super::{HUB, PUBLISHERS, SUBSCRIBERS};
-use crate::finding::Mode;
-use crate::json::Json;
-use crate::machine::{
+use coordination_protocol::finding::Mode;
+use coordination_protocol::json::Json;
+use coordination_protocol::machine::{
     Delivery, DeliveryInput, DeliveryOptions, DeliveryOutput, DeliveryRefused, Draws, Machine,
     Timers,
 };
-use crate::message::MessageKind;
-use crate::scalar::{ComponentId, Instant, Now};
-use crate::sim::{Actor, Host, Net};
-use crate::transport::Gap;
-use crate::validate::rights::Rights;
-use crate::validate::{Inbox, Policy, Validator};
+use coordination_protocol::message::MessageKind;
+use coordination_protocol::scalar::{ComponentId, Instant, Now};
+use coordination_protocol::sim::{Actor, Host, Net};
+use coordination_protocol::transport::Gap;
+use coordination_protocol::validate::rights::Rights;
+use coordination_protocol::validate::{Inbox, Policy, Validator};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;

@@ -1,12 +1,14 @@
 //! Who greets whom: one handshake for each peer.
 
 use super::component;
-use crate::machine::{Draws, Handshake, HandshakeInput, HandshakeOutput, Machine, Timers};
-use crate::message::Envelope;
-use crate::scalar::{ComponentId, Instant, Now, ProtocolVersion};
-use crate::sim::Net;
-use crate::validate::Checked;
-use crate::version::Supported;
+use coordination_protocol::machine::{
+    Draws, Handshake, HandshakeInput, HandshakeOutput, Machine, Timers,
+};
+use coordination_protocol::message::Envelope;
+use coordination_protocol::scalar::{ComponentId, Instant, Now, ProtocolVersion};
+use coordination_protocol::sim::Net;
+use coordination_protocol::validate::Checked;
+use coordination_protocol::version::Supported;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -73,6 +75,7 @@ impl Greetings {
                         self.due.set(peer.clone(), now.at.after(GREET_AGAIN));
                         net.mark("greets-in-vain", format!("{peer}: {failure}"));
                     }
+                    other => panic!("no host knows {other:?}"),
                 }
             }
         }

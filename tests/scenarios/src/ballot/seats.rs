@@ -3,17 +3,17 @@
 use super::super::component;
 use super::super::hosts::admit;
 use super::{ALONE, RIVALS, STORE, electorate};
-use crate::finding::Mode;
-use crate::json::Json;
-use crate::machine::{
+use coordination_protocol::finding::Mode;
+use coordination_protocol::json::Json;
+use coordination_protocol::machine::{
     BallotEnd, BallotSlot, Commit, Draws, Machine, Motion, ProposeInput, ProposeOutput, Proposer,
     Timers, VoteInput, VoteOutput, Voter,
 };
-use crate::message::Message;
-use crate::scalar::{Ballot, Instant, Now, ProposalId, WorkflowId};
-use crate::sim::{Actor, Host, Net};
-use crate::storage::{Entry, Expect, StorageError};
-use crate::validate::{Inbox, Validator};
+use coordination_protocol::message::Message;
+use coordination_protocol::scalar::{Ballot, Instant, Now, ProposalId, WorkflowId};
+use coordination_protocol::sim::{Actor, Host, Net};
+use coordination_protocol::storage::{Entry, Expect, StorageError};
+use coordination_protocol::validate::{Inbox, Validator};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -124,6 +124,7 @@ impl Proposing {
                         BallotEnd::Conflict(record) => ("conflict", Some(record)),
                         BallotEnd::Rejected(_) => ("rejected", None),
                         BallotEnd::Expired(_) => ("expired", None),
+                        other => panic!("no host knows {other:?}"),
                     };
                     let said = record.map(|record| {
                         format!("{} {}", record.slot().state_version, record.proposal.proposal_id)
@@ -133,6 +134,7 @@ impl Proposing {
                     net.mark(word, proposal_id.as_str());
                 }
                 ProposeOutput::Ignored { .. } => {}
+                other => panic!("no host knows {other:?}"),
             }
         }
     }
@@ -256,6 +258,7 @@ impl Voting {
                 VoteOutput::Undecided(slot) => {
                     net.mark("gives-up", slot.state_version.to_string());
                 }
+                other => panic!("no host knows {other:?}"),
             }
         }
     }

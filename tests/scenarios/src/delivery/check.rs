@@ -2,9 +2,9 @@
 
 use super::ends::{about, read};
 use super::{ALL, GROUP, HUB, MALLORY, PICKY, RETRIES, SLOW, SUBSCRIBERS, limits};
-use crate::json::Json;
-use crate::scalar::Instant;
-use crate::sim::{Broken, Check, Event, What};
+use coordination_protocol::json::Json;
+use coordination_protocol::scalar::Instant;
+use coordination_protocol::sim::{Broken, Check, Event, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

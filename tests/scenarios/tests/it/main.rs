@@ -1,0 +1,191 @@
+//! This crate's machines hold in their worlds, what is planted is found, and the program shows it.
+
+#![allow(clippy::disallowed_methods, reason = "tests may start threads and read the clock")]
+
+mod delivery;
+mod holds;
+mod planted;
+mod program;
+mod states;
+
+use coordination_protocol::Json;
+use coordination_protocol::machine::Draws;
+use coordination_protocol::scalar::{Instant, Now};
+use coordination_protocol::sim::{
+    Act, Actor, Check, Conditions, Failed, Host, Net, Plan, Scenario, Stats, explore, transcript,
+};
+use std::time::Duration;
+
+/// How many seeds a test runs: `seeds` times `COORD_TEST_SCALE`, which is 1 unless set.
+fn scaled(seeds: usize) -> usize {
+    let scale = std::env::var("COORD_TEST_SCALE").ok().and_then(|text| text.parse().ok());
+    seeds * scale.unwrap_or(1_usize)
+}
+
+fn holds(scenario: &dyn Scenario, seeds: usize) -> Stats {
+    let seeds = 0..scaled(seeds) as u64;
+    explore(scenario, &scenario.conditions(), seeds).unwrap_or_else(|failed| panic!("{failed}"))
+}
+
+/// At least so many of each, so that nothing holds because nothing happens.
+fn covers(stats: &Stats, words: &[(&str, u64)]) {
+    for (word, least) in words {
+        let count = stats.marks.get(word).copied().unwrap_or(0);
+        assert!(count >= *least, "{word} {count}:\n{stats}");
+    }
+    for (what, count) in [
+        ("lost", stats.lost),
+        ("repeated", stats.repeated),
+        ("late", stats.late),
+        ("missed", stats.missed),
+        ("crashes", stats.crashes),
+        ("cuts", stats.cuts),
+    ] {
+        assert!(count >= stats.runs / 3, "{what} {count}:\n{stats}");
+    }
+}
+
+/// A scenario in which one node runs another program.
+struct Planted<S> {
+    scenario: S,
+    node: &'static str,
+    wrap: fn(Box<dyn Actor>) -> Box<dyn Actor>,
+}
+
+impl<S: Scenario> Scenario for Planted<S> {
+    fn name(&self) -> &str {
+        self.scenario.name()
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.scenario.nodes()
+    }
+
+    fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
+        let actor = self.scenario.boot(host);
+        if host.name == self.node { (self.wrap)(actor) } else { actor }
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        self.scenario.check()
+    }
+
+    fn conditions(&self) -> Conditions {
+        self.scenario.conditions()
+    }
+
+    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+        self.scenario.acts(conditions, draws)
+    }
+}
+
+/// A scenario under conditions of its own.
+struct Under<S> {
+    scenario: S,
+    conditions: fn(Conditions) -> Conditions,
+}
+
+impl<S: Scenario> Scenario for Under<S> {
+    fn name(&self) -> &str {
+        self.scenario.name()
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.scenario.nodes()
+    }
+
+    fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
+        self.scenario.boot(host)
+    }
+
+    fn check(&self) -> Box<dyn Check> {
+        self.scenario.check()
+    }
+
+    fn conditions(&self) -> Conditions {
+        (self.conditions)(self.scenario.conditions())
+    }
+
+    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+        self.scenario.acts(conditions, draws)
+    }
+}
+
+/// A program that does all but what its flaw says.
+struct Flawed {
+    actor: Box<dyn Actor>,
+    flaw: Flaw,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Flaw {
+    /// Its timers never ring.
+    Sleeps,
+    /// A crash costs it its disk.
+    Forgets,
+    /// It excuses itself to whom it does not know.
+    Polite,
+    /// It takes agents for gigabytes.
+    Misreads,
+    /// It is woken too late.
+    Slow,
+}
+
+impl Actor for Flawed {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+        if self.flaw == Flaw::Polite && from == "mallory" {
+            net.send(from, "sorry?");
+        }
+        if self.flaw == Flaw::Misreads {
+            let text = String::from_utf8_lossy(bytes).replace("\"agents\":", "\"memory_gb\":");
+            return self.actor.receive(now, from, text.as_bytes(), net);
+        }
+        self.actor.receive(now, from, bytes, net);
+    }
+
+    fn wake(&mut self, now: Now, net: &mut Net) {
+        self.actor.wake(now, net);
+    }
+
+    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+        self.actor.act(now, number, net);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.flaw {
+            Flaw::Sleeps => None,
+            Flaw::Slow => self.actor.deadline()?.after(Duration::from_secs(1)),
+            _ => self.actor.deadline(),
+        }
+    }
+
+    fn disk(&self) -> Option<Json> {
+        self.actor.disk().filter(|_| self.flaw != Flaw::Forgets)
+    }
+}
+
+/// The first seed that finds the bug, shrunk; and what holds of every such find.
+fn found(scenario: &dyn Scenario, law: &str, most_parts: usize) -> Failed {
+    found_any(scenario, &[law], most_parts)
+}
+
+/// The same of a bug that breaks one law or another.
+fn found_any(scenario: &dyn Scenario, laws: &[&str], most_parts: usize) -> Failed {
+    let failed = *explore(scenario, &scenario.conditions(), 0..100).expect_err("it is found");
+    let Failed { drawn, plan, broken, .. } = &failed;
+    let law = broken.law();
+    assert!(laws.contains(&law), "{failed}");
+    // It is small: nothing that is left can be left out.
+    let parts = plan.acts.len() + plan.faults.len();
+    assert!(parts <= most_parts, "{parts} parts:\n{failed}");
+    assert!(parts < drawn.acts.len() + drawn.faults.len());
+    // It replays from its text, line by line.
+    let replayed: Plan = plan.to_string().parse().unwrap();
+    assert_eq!(replayed, *plan);
+    let (outcome, lines) = transcript(scenario, &replayed);
+    assert_eq!(outcome.broken.as_ref(), Some(broken));
+    assert!(lines.ends_with(&failed.tail) && !lines.is_empty());
+    let text = failed.to_string();
+    assert!(text.contains(&plan.to_string()) && text.contains(law), "{text}");
+    failed
+}

@@ -1,0 +1,106 @@
+//! Bugs that are planted in requesters, responders, breakers, watchers and readers are found.
+
+use super::{Flaw, Flawed, Planted, found};
+use coordination_protocol::machine::{
+    Backoff, BreakerOptions, PresenceOptions, RequestOptions, RespondOptions,
+};
+use coordination_protocol::sim::{Actor, Scenario, explore};
+use scenarios::{Hostile, Presences, Requests, Upgrade};
+use std::time::Duration;
+
+const ONCE: &str = "each request ends exactly once";
+
+#[test]
+fn a_requester_that_forgets_to_ask_again_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::Sleeps });
+    let failed = found(&Planted { scenario: Requests::new(), node: "hub-1", wrap }, ONCE, 2);
+    assert!(failed.broken.detail().ends_with("of hub-1 never ends"), "{failed}");
+}
+
+#[test]
+fn a_requester_that_is_late_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::Slow });
+    let scenario = Planted { scenario: Requests::new(), node: "hub-1", wrap };
+    let failed = explore(&scenario, &scenario.conditions(), 0..100).unwrap_err();
+    let bounds = ["attempts keep their bounds", "circuits keep their bounds"];
+    assert!(bounds.contains(&failed.broken.law()), "{failed}");
+}
+
+#[test]
+fn a_requester_that_forgets_what_it_asked_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::Forgets });
+    found(&Planted { scenario: Requests::new(), node: "hub-2", wrap }, ONCE, 3);
+}
+
+#[test]
+fn a_responder_that_performs_twice_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::Forgets });
+    let scenario = Planted { scenario: Requests::new(), node: "rm", wrap };
+    found(&scenario, "a request is performed once", 3);
+    let forgetful = RespondOptions::new().with_remember(Duration::from_secs(1));
+    found(&Requests::new().with_respond(forgetful), "a request is performed once", 3);
+}
+
+#[test]
+fn a_breaker_that_never_opens_is_found() {
+    let law = "circuits keep their bounds";
+    let never = BreakerOptions::new().with_failures(u32::MAX);
+    let failed = found(&Requests::new().with_breaker(never), law, 40);
+    assert!(failed.broken.detail().starts_with("it is closed after 5"), "{failed}");
+    let hasty = BreakerOptions::new().with_failures(4);
+    found(&Requests::new().with_breaker(hasty), law, 40);
+    let eager = BreakerOptions::new().with_open(Duration::from_secs(10));
+    found(&Requests::new().with_breaker(eager), law, 40);
+}
+
+#[test]
+fn pauses_out_of_bounds_are_found() {
+    let law = "attempts keep their bounds";
+    let one = |backoff| Requests::new().with_request(RequestOptions::new().with_backoff(backoff));
+    found(&one(Backoff::new().with_attempts(4)), law, 6);
+    found(&one(Backoff::new().with_base(Duration::from_secs(5))), law, 4);
+    let hasty = RequestOptions::new().with_timeout(Duration::from_secs(20));
+    found(&Requests::new().with_request(hasty), law, 4);
+}
+
+#[test]
+fn a_watcher_out_of_bounds_is_found() {
+    let one = |degraded, unhealthy| {
+        let options = PresenceOptions::new().with_missing(degraded, unhealthy);
+        Presences::new().with_options(options)
+    };
+    found(&one(1, 2), "who is heard is what it says", 4);
+    found(&one(1, 9), "who is silent is unhealthy", 4);
+    let hasty = PresenceOptions::new().with_grace(Duration::ZERO);
+    found(&Presences::new().with_options(hasty), "who is heard is what it says", 4);
+}
+
+#[test]
+fn a_reply_to_a_hostile_message_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::Polite });
+    let scenario = Planted { scenario: Hostile::new(), node: "rm", wrap };
+    found(&scenario, "hostile messages cause no reply", 1);
+}
+
+#[test]
+fn a_reader_that_misreads_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::Misreads });
+    let scenario = Planted { scenario: Upgrade::new(), node: "rm", wrap };
+    let failed = found(&scenario, "nothing is misread", 1);
+    assert!(failed.broken.detail().ends_with("asks for none"), "{failed}");
+}
+
+/// An attempt that says more than the one before is another request to the responder.
+#[test]
+fn attempts_in_two_versions_are_found() {
+    let scenario = Upgrade::new().with_version_by_attempt();
+    let failed = found(&scenario, "a request is performed once", 4);
+    // One request, an upgrade of both sides, and an answer that does not arrive.
+    assert_eq!((failed.plan.acts.len(), failed.plan.faults.len()), (3, 1), "{failed}");
+}
