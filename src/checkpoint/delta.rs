@@ -107,7 +107,7 @@ impl Delta {
             operation("remove", path, None);
         }
         out.push(b']');
-        let delta = Delta(Json::scanned(&String::from_utf8(out).ok()?));
+        let delta = Delta(Json::from_valid(&String::from_utf8(out).ok()?));
         (delta.apply(base, limits).as_ref() == Ok(target)).then_some(delta)
     }
 
@@ -118,7 +118,7 @@ impl Delta {
     pub fn parse(text: &str, limits: &Limits) -> Result<Self, DeltaError> {
         // A value lies two levels deeper in the patch than in its document.
         check(text, Dialect::Strict, &limits.with_depth(limits.depth.saturating_add(2)))?;
-        Ok(Delta(Json::scanned(text)))
+        Ok(Delta(Json::from_valid(text)))
     }
 
     /// The patch.
@@ -160,7 +160,7 @@ impl Delta {
         }
         let made = String::from_utf8(out).unwrap_or_default();
         check(&made, Dialect::Strict, limits)?;
-        Ok(Json::scanned(&made))
+        Ok(Json::from_valid(&made))
     }
 }
 

@@ -23,12 +23,12 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Json)> {
-        self.members.iter().map(|(key, value)| (key.as_str(), Json::scanned(value)))
+        self.members.iter().map(|(key, value)| (key.as_str(), Json::from_valid(value)))
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Json> {
         let (_, value) = self.members.iter().find(|(name, _)| name == key)?;
-        Some(Json::scanned(value))
+        Some(Json::from_valid(value))
     }
 
     /// Sets a member where it stands, or as the last one; `None` removes it.
@@ -56,6 +56,6 @@ impl<'a> Object<'a> {
             out.extend_from_slice(value.as_bytes());
         }
         out.push(b'}');
-        Json::scanned(&String::from_utf8(out).unwrap_or_default())
+        Json::from_valid(&String::from_utf8(out).unwrap_or_default())
     }
 }

@@ -295,7 +295,7 @@ impl<S: Store> Checkpoints<S> {
         // A delta is nested two levels deeper than what it makes; it is checked when it is read.
         check(&text, Dialect::Strict, &limits.with_depth(limits.depth + 2))
             .map_err(|error| own(&error.to_string()))?;
-        Ok(Json::scanned(&text))
+        Ok(Json::from_valid(&text))
     }
 
     /// All entries of a workflow, in the order of their keys.

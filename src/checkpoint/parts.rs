@@ -220,7 +220,7 @@ impl Parts {
     pub fn get(&self, name: &PartName) -> Option<Json> {
         let derived = || {
             let member = self.state_text().get(name.derived_from()?);
-            Some(member.unwrap_or_else(|| Json::scanned("{}")))
+            Some(member.unwrap_or_else(|| Json::from_valid("{}")))
         };
         self.given.get(name).cloned().or_else(derived)
     }
@@ -295,7 +295,7 @@ fn compact(name: &PartName, text: &str, limits: &Limits) -> Result<Json, PartsEr
     let inner = limits.with_depth(limits.depth - 1);
     check(text, Dialect::Strict, &inner)
         .map_err(|error| PartsError::Json { part: name.clone(), error })?;
-    Ok(Json::scanned(text.trim_matches([' ', '\t', '\n', '\r'])))
+    Ok(Json::from_valid(text.trim_matches([' ', '\t', '\n', '\r'])))
 }
 
 /// The message whose body a state is.

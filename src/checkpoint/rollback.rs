@@ -101,7 +101,7 @@ fn selective(
     checkpoint: &Parts,
 ) -> Result<Parts, RollbackError> {
     let member = |parts: &Parts| {
-        parts.state_text().get("agent_states").unwrap_or_else(|| Json::scanned("{}"))
+        parts.state_text().get("agent_states").unwrap_or_else(|| Json::from_valid("{}"))
     };
     // Agents stand in the state, and in a part of their own if the host gives one.
     let mut places = vec![(member(current), member(checkpoint))];

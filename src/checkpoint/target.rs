@@ -173,7 +173,7 @@ impl<S: Store> StateTarget<S> {
     fn framed(&self, part: &PartName, key: &Key, value: &Json) -> Result<Vec<u8>, TargetError> {
         let seen = self.seen.get(part);
         let around = match seen.and_then(|seen| seen.around.clone()) {
-            None if view::kind(key).is_some() => Some(Json::scanned("{}")),
+            None if view::kind(key).is_some() => Some(Json::from_valid("{}")),
             around => around,
         };
         let text = match &around {
@@ -197,7 +197,7 @@ impl<S: Store> Target for StateTarget<S> {
             Some(text) => Some(Parts::parse_with(text, &self.options)?),
         };
         if let (Some(text), Some(seen)) = (&state, self.seen.get_mut(&PartName::WORKFLOW_STATE)) {
-            let whole = Json::scanned(text.trim());
+            let whole = Json::from_valid(text.trim());
             seen.around = whole.get("workflow_id").is_none().then_some(whole);
         }
         let names: Vec<PartName> = self.keys.keys().cloned().collect();

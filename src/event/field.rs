@@ -90,7 +90,7 @@ macro_rules! field_types {
                 const TYPE: FieldType = FieldType::$name;
 
                 fn read(text: &str, token: Token) -> Option<Self> {
-                    Some(Self::read(&*text_of(text, token)?))
+                    Some(Self::from_lenient(&*text_of(text, token)?))
                 }
 
                 fn write(&self, out: &mut Vec<u8>) {
@@ -311,27 +311,27 @@ macro_rules! fields {
 }
 fields! {
     String, Text, |text| Some(text.into_owned());
-    TaskId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    AgentId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    WorkflowId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    AllocationId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    CheckpointId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    ComponentId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    ConflictId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    RecoveryId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    Span, Span, |text| Some(Self::keep(text));
-    Timestamp, Timestamp, |text| Some(Self::keep(text));
-    ComponentVersion, Version, |text| Some(Self::keep(text));
-    Window, Window, |text| Some(Self::keep(text));
-    ByteSize, ByteSize, |text| Some(Self::keep(text));
-    Digest, Digest, |text| Some(Self::keep(text));
-    RequestId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    ResponseId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    ErrorId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    MessageId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    CorrelationId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    ProposalId, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
-    Phase, Id, |text| id::check(&text).ok().map(|_| Self::checked(&text));
+    TaskId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    AgentId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    WorkflowId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    AllocationId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    CheckpointId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    ComponentId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    ConflictId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    RecoveryId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    Span, Span, |text| Some(Self::from_lenient(text));
+    Timestamp, Timestamp, |text| Some(Self::from_lenient(text));
+    ComponentVersion, Version, |text| Some(Self::from_lenient(text));
+    Window, Window, |text| Some(Self::from_lenient(text));
+    ByteSize, ByteSize, |text| Some(Self::from_lenient(text));
+    Digest, Digest, |text| Some(Self::from_lenient(text));
+    RequestId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    ResponseId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    ErrorId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    MessageId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    CorrelationId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    ProposalId, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
+    Phase, Id, |text| id::check(&text).ok().map(|_| Self::from_valid(&text));
 }
 
 macro_rules! number_fields {
@@ -385,7 +385,7 @@ impl Field for Json {
     const TYPE: FieldType = FieldType::Json;
 
     fn read(text: &str, token: Token) -> Option<Self> {
-        Some(Json::scanned(token.raw(text)))
+        Some(Json::from_valid(token.raw(text)))
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -424,7 +424,7 @@ impl Field for JsonObject {
     const TYPE: FieldType = FieldType::Object;
 
     fn read(text: &str, token: Token) -> Option<Self> {
-        (token.kind() == Kind::Object).then(|| JsonObject(Json::scanned(token.raw(text))))
+        (token.kind() == Kind::Object).then(|| JsonObject(Json::from_valid(token.raw(text))))
     }
 
     fn write(&self, out: &mut Vec<u8>) {

@@ -209,7 +209,7 @@ impl<'a> EventRef<'a> {
 
     /// The data as a JSON value, single quotes turned into double quotes.
     pub fn data_json(&self) -> Json {
-        Json::scanned(self.data())
+        Json::from_valid(self.data())
     }
 
     /// Keys and values of the data, in order; positions are those of the record.
@@ -266,7 +266,7 @@ impl<'a> EventRef<'a> {
                 members.skip_to(slot.end());
             } else if let Some(value) = members.value_at(start) {
                 let name = SmolStr::from(key.decode(self.text));
-                extra.push(name, Json::scanned(value.raw(self.text)));
+                extra.push(name, Json::from_valid(value.raw(self.text)));
                 members.skip_to(value.end());
             } else {
                 break;
@@ -327,7 +327,7 @@ impl<'a> EventRef<'a> {
             }
             write_text(out, &key.decode(self.text));
             out.push(b':');
-            out.extend_from_slice(Json::scanned(value.raw(self.text)).as_str().as_bytes());
+            out.extend_from_slice(Json::from_valid(value.raw(self.text)).as_str().as_bytes());
         }
         out.push(b'}');
     }

@@ -174,7 +174,9 @@ impl Partial {
         let required = event_type.spec().required;
         let mut members: Vec<_> = event
             .members()
-            .map(|(key, value)| (SmolStr::from(key.decode(text)), Json::scanned(value.raw(text))))
+            .map(|(key, value)| {
+                (SmolStr::from(key.decode(text)), Json::from_valid(value.raw(text)))
+            })
             .collect();
         let place = |name: &str| required.iter().position(|field| field.name == name);
         members.sort_by_key(|(name, _)| place(name).unwrap_or(required.len()));

@@ -88,8 +88,8 @@ impl Event {
 
     pub(super) fn read(event: &EventRef<'_>) -> Result<Self, DecodeError> {
         Ok(Event {
-            workflow_id: WorkflowId::checked(event.workflow()),
-            phase: Phase::checked(event.phase()),
+            workflow_id: WorkflowId::from_valid(event.workflow()),
+            phase: Phase::from_valid(event.phase()),
             data: Data::read(event).map_err(|key| {
                 DecodeError(format!("{} without a readable `{key}`", event.type_name()))
             })?,
@@ -106,8 +106,8 @@ impl Event {
             (Err(_), None) => Data::Other(Other::read(event)),
         };
         Event {
-            workflow_id: WorkflowId::checked(event.workflow()),
-            phase: Phase::checked(event.phase()),
+            workflow_id: WorkflowId::from_valid(event.workflow()),
+            phase: Phase::from_valid(event.phase()),
             data,
         }
     }
@@ -179,8 +179,8 @@ impl Serialize for EventRef<'_> {
         self.write_canonical_data(&mut data);
         Wire {
             event_type: self.type_name(),
-            workflow_id: WorkflowId::checked(self.workflow()),
-            phase: Phase::checked(self.phase()),
+            workflow_id: WorkflowId::from_valid(self.workflow()),
+            phase: Phase::from_valid(self.phase()),
             data: RawValue::from_string(text(data)).map_err(serde::ser::Error::custom)?,
         }
         .serialize(serializer)

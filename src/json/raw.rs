@@ -31,7 +31,7 @@ pub struct Json(SmolStr);
 impl Json {
     /// Takes a value that the scanner accepted, in either dialect, without white space around it.
     #[allow(clippy::needless_bitwise_bool, reason = "no early exit, so many bytes at once")]
-    pub(crate) fn scanned(text: &str) -> Self {
+    pub(crate) fn from_valid(text: &str) -> Self {
         let blank = |odd, byte| odd | (byte <= b' ') | (byte == b'\'');
         let plain = text.starts_with('"') || !text.bytes().fold(false, blank);
         Json(if plain { SmolStr::new(text) } else { compact(text) })
@@ -62,7 +62,7 @@ impl Json {
     /// What `serde_json` says of values that JSON cannot hold.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
         // Raw JSON inside the value may bring white space, even line breaks.
-        serde_json::to_string(value).map(|text| Json::scanned(&text))
+        serde_json::to_string(value).map(|text| Json::from_valid(&text))
     }
 
     /// The value as spelled.
@@ -81,7 +81,7 @@ impl Json {
             return None;
         }
         let (_, value) = members(&self.0, 0).find(|(name, _)| name.means(&self.0, key))?;
-        Some(Json::scanned(value.raw(&self.0)))
+        Some(Json::from_valid(value.raw(&self.0)))
     }
 
     /// The meaning of a string, `None` for other kinds.
@@ -93,7 +93,7 @@ impl Json {
     /// The elements of an array; empty for other kinds.
     pub fn items(&self) -> impl Iterator<Item = Json> + '_ {
         let open = if self.kind() == Kind::Array { 0 } else { self.0.len() };
-        elements(&self.0, open).map(|token| Json::scanned(token.raw(&self.0)))
+        elements(&self.0, open).map(|token| Json::from_valid(token.raw(&self.0)))
     }
 
     /// Decodes the value into a type of yours.
@@ -174,7 +174,7 @@ impl FromStr for Json {
     fn from_str(text: &str) -> Result<Self, Fault> {
         let limits = Limits::default();
         check(text, Dialect::Strict, &limits.with_depth(limits.depth - 1))?;
-        Ok(Json::scanned(text.trim_matches([' ', '\t', '\n', '\r'])))
+        Ok(Json::from_valid(text.trim_matches([' ', '\t', '\n', '\r'])))
     }
 }
 

@@ -101,7 +101,7 @@ pub fn merge_json(
         let mut out = Vec::new();
         let decision = cx.decide(Some(base), Some(own), Some(other));
         one(decision, [Some(base), Some(own), Some(other)], &mut out, &mut cx);
-        value = Json::scanned(&String::from_utf8(out).unwrap_or_default());
+        value = Json::from_valid(&String::from_utf8(out).unwrap_or_default());
     }
     for (pointer, version) in cx.versions() {
         if let Some(edited) = edit(&value, &pointer, Some(&version)) {
@@ -114,7 +114,7 @@ pub fn merge_json(
 /// Checks a text and drops its white space.
 pub(super) fn read(side: &'static str, text: &str, limits: &Limits) -> Result<Json, MergeError> {
     check(text, Dialect::Strict, limits).map_err(|fault| MergeError { side, fault })?;
-    Ok(Json::scanned(text.trim_matches([' ', '\t', '\n', '\r'])))
+    Ok(Json::from_valid(text.trim_matches([' ', '\t', '\n', '\r'])))
 }
 
 /// Merges the members of three objects; a base that is none has no members. `None` if there is no
@@ -128,7 +128,7 @@ pub(super) fn members(
     let (base, ours, theirs) = (base.map(Tree::of), Tree::of(ours), Tree::of(theirs));
     let mut out = Vec::new();
     object(base.as_ref().and_then(Tree::root), ours.root()?, theirs.root()?, &mut out, cx);
-    Some(Json::scanned(&String::from_utf8(out).unwrap_or_default()))
+    Some(Json::from_valid(&String::from_utf8(out).unwrap_or_default()))
 }
 
 /// Appends the merged members of two objects. It calls itself as deep as the limits let texts nest.

@@ -48,7 +48,7 @@ pub(super) fn edit(json: &Json, pointer: &str, value: Option<&Json>) -> Option<J
         }
         (None, None) => return Some(json.clone()),
     }
-    String::from_utf8(out).ok().map(|text| Json::scanned(&text))
+    String::from_utf8(out).ok().map(|text| Json::from_valid(&text))
 }
 
 fn member(text: &str, object: Token, key: &str) -> Option<(Token, Token)> {

@@ -197,7 +197,7 @@ impl<'t> Node<'t> {
     }
 
     pub(super) fn json(self) -> Json {
-        Json::scanned(self.raw())
+        Json::from_valid(self.raw())
     }
 
     pub(super) fn children(self) -> Vec<Node<'t>> {

@@ -12,7 +12,7 @@
 //!     let agents = agents.iter().map(|(name, progress)| {
 //!         (*name, AgentState::new("active").with_progress(Percent::new(*progress).unwrap()))
 //!     });
-//!     WorkflowState::new(WorkflowId::new("wf_001").unwrap(), version, Timestamp::keep(time))
+//!     WorkflowState::new(WorkflowId::new("wf_001").unwrap(), version, Timestamp::from_lenient(time))
 //!         .with_agent_states(Map::from_iter(agents))
 //! };
 //! let base = state(15, "2025-01-15T12:00:00Z", &[("a1", 10.0), ("a2", 10.0)]);

@@ -291,7 +291,7 @@ impl Policy {
     /// [`PolicyError`].
     pub fn rows_from_json(text: &str, limits: &Limits) -> Result<Vec<Row>, PolicyError> {
         crate::json::check(text, crate::json::Dialect::Strict, limits)?;
-        let json = Json::scanned(text.trim_matches([' ', '\t', '\n', '\r']));
+        let json = Json::from_valid(text.trim_matches([' ', '\t', '\n', '\r']));
         let form = |row, reason: &str| PolicyError::Form { row, reason: reason.to_owned() };
         if json.kind() != Kind::Array {
             return Err(form(0, "this is no list"));

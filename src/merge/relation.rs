@@ -101,7 +101,7 @@ impl fmt::Display for Relation {
 /// use coordination_protocol::scalar::{Timestamp, WorkflowId};
 ///
 /// let at = |version: u64, time| {
-///     WorkflowState::new(WorkflowId::new("wf_001").unwrap(), version, Timestamp::keep(time))
+///     WorkflowState::new(WorkflowId::new("wf_001").unwrap(), version, Timestamp::from_lenient(time))
 /// };
 /// let known = at(15, "2025-01-15T12:00:00Z");
 /// assert_eq!(relation(&known, &at(16, "2025-01-15T12:00:01Z")), Relation::Newer { gap: 0 });

@@ -64,7 +64,7 @@ impl<T: Part> Item for &T {
 fn written<T: Value>(value: &T) -> Json {
     let mut out = Vec::new();
     value.write(&mut out);
-    Json::scanned(&String::from_utf8(out).unwrap_or_default())
+    Json::from_valid(&String::from_utf8(out).unwrap_or_default())
 }
 
 /// Values without members: how rules see them.

@@ -299,7 +299,7 @@ fn message_text<S: Sink, T: Tape>(visitor: &mut Visitor<'_, '_, S, T>, text: &st
                 .with_keys(usize::MAX);
             // What has no canonical form is compared as it is spelled.
             let meaning = |raw: &str| {
-                let json = Json::scanned(raw);
+                let json = Json::from_valid(raw);
                 canonical(json.as_str(), &limits).unwrap_or_else(|_| json.to_string())
             };
             check(said, Dialect::SingleQuoted, &limits).is_err()

@@ -157,7 +157,7 @@ impl<'t> Node<'t> {
     }
 
     pub(super) fn json(&self) -> Json {
-        Json::scanned(self.raw())
+        Json::from_valid(self.raw())
     }
 
     pub(super) fn kind(&self) -> Kind {

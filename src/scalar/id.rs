@@ -192,7 +192,7 @@ macro_rules! ids {
 
             /// Takes a text that [`check`] let pass before: part of an examined header.
             #[allow(dead_code, reason = "not every identifier stands in a line")]
-            pub(crate) fn checked(text: &str) -> Self {
+            pub(crate) fn from_valid(text: &str) -> Self {
                 debug_assert!(check(text).is_ok());
                 Self(SmolStr::new(text))
             }

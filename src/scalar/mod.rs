@@ -10,7 +10,7 @@
 //!    unknown.
 //!
 //! Reading is lossless, judging comes later. So text-shaped scalars and vocabularies have a second
-//! way in, for readers: `keep` (and `read` for words) takes any text, and so does deserializing.
+//! way in, for readers: `from_lenient` takes any text, and so does deserializing.
 //! The value is then `None`, and validation reports it. Identifiers, numbers and protocol versions
 //! have no such way: deserializing refuses what the constructor refuses.
 //!

@@ -48,9 +48,9 @@ impl ByteSize {
     /// ```
     /// use coordination_protocol::scalar::ByteSize;
     ///
-    /// assert_eq!(ByteSize::keep("2.5GB").bytes(), Some(2_500_000_000));
-    /// assert_eq!(ByteSize::keep("128 KiB").bytes(), Some(131_072));
-    /// assert_eq!(ByteSize::keep("huge").bytes(), None);
+    /// assert_eq!(ByteSize::from_lenient("2.5GB").bytes(), Some(2_500_000_000));
+    /// assert_eq!(ByteSize::from_lenient("128 KiB").bytes(), Some(131_072));
+    /// assert_eq!(ByteSize::from_lenient("huge").bytes(), None);
     /// ```
     pub fn bytes(&self) -> Option<u64> {
         parse(self.as_str()).ok()

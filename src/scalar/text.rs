@@ -170,7 +170,7 @@ macro_rules! text_scalar {
         #[doc = concat!("assert_eq!(good.as_str(), \"", $example, "\");")]
         #[doc = concat!("assert!(", stringify!($name), "::new(\"", $refused, "\").is_err());")]
         ///
-        #[doc = concat!("let kept = ", stringify!($name), "::keep(\"", $refused, "\");")]
+        #[doc = concat!("let kept = ", stringify!($name), "::from_lenient(\"", $refused, "\");")]
         #[doc = concat!("assert_eq!(kept.as_str(), \"", $refused, "\");")]
         /// assert!(!kept.is_readable());
         #[doc = concat!(
@@ -199,7 +199,7 @@ macro_rules! text_scalar {
             }
 
             /// Keeps any text, readable or not. For readers only: a writer uses [`Self::new`].
-            pub fn keep(text: impl AsRef<str>) -> Self {
+            pub fn from_lenient(text: impl AsRef<str>) -> Self {
                 Self(::smol_str::SmolStr::new(text))
             }
 
@@ -229,7 +229,7 @@ macro_rules! text_scalar {
                 deserializer: D,
             ) -> Result<Self, D::Error> {
                 $crate::scalar::text::read(deserializer, $what, |text| {
-                    Ok::<_, ::core::convert::Infallible>(Self::keep(text))
+                    Ok::<_, ::core::convert::Infallible>(Self::from_lenient(text))
                 })
             }
         }

@@ -163,7 +163,7 @@ impl ComponentVersion {
     /// ```
     /// use coordination_protocol::scalar::ComponentVersion;
     ///
-    /// assert!(ComponentVersion::keep("1.10.0").value() > ComponentVersion::keep("1.9.0").value());
+    /// assert!(ComponentVersion::from_lenient("1.10.0").value() > ComponentVersion::from_lenient("1.9.0").value());
     /// ```
     pub fn value(&self) -> Option<Version> {
         Version::parse(self.as_str()).ok()

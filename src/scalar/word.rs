@@ -2,7 +2,7 @@
 //!
 //! The specification writes them as `a|b|c`. A word outside the list is legal to read: it is kept
 //! as it was, [`is_known`](Severity::is_known) tells, and validation reports it. Writers choose
-//! known words, since an unknown one can only come from [`read`](Severity::read).
+//! known words, since an unknown one can only come from [`from_lenient`](Severity::from_lenient).
 //!
 //! Words are compared exactly; `High` is not `high`.
 
@@ -20,7 +20,7 @@ use super::text::{self, excerpt, scalar_schema};
 
 /// A word that the vocabulary `V` does not have.
 ///
-/// Only [`read`](Severity::read) makes one, and only for its own vocabulary. So `Other` never
+/// Only [`from_lenient`](Severity::from_lenient) makes one, and only for its own vocabulary. So `Other` never
 /// hides a known word.
 pub struct UnknownWord<V> {
     word: SmolStr,
@@ -117,10 +117,10 @@ macro_rules! vocabularies {
         ///
         #[doc = concat!("for word in ", stringify!($name), "::KNOWN {")]
         #[doc = concat!(
-            "    assert_eq!(", stringify!($name), "::read(word).as_str(), *word);"
+            "    assert_eq!(", stringify!($name), "::from_lenient(word).as_str(), *word);"
         )]
         /// }
-        #[doc = concat!("let kept = ", stringify!($name), "::read(\"another\");")]
+        #[doc = concat!("let kept = ", stringify!($name), "::from_lenient(\"another\");")]
         /// assert_eq!(kept.as_str(), "another");
         /// assert!(!kept.is_known());
         /// ```
@@ -140,7 +140,7 @@ macro_rules! vocabularies {
             pub const KNOWN: &'static [&'static str] = &[$($wire),+];
 
             /// Reads any text; one outside the vocabulary is kept.
-            pub fn read(word: &str) -> Self {
+            pub fn from_lenient(word: &str) -> Self {
                 match word {
                     $($wire => Self::$variant,)+
                     _ => Self::Other(UnknownWord::new(word)),
@@ -178,12 +178,12 @@ macro_rules! vocabularies {
             }
         }
 
-        /// Refuses words outside the vocabulary; [`Self::read`] keeps them.
+        /// Refuses words outside the vocabulary; [`Self::from_lenient`] keeps them.
         impl FromStr for $name {
             type Err = WordError;
 
             fn from_str(word: &str) -> Result<Self, WordError> {
-                match Self::read(word) {
+                match Self::from_lenient(word) {
                     Self::Other(_) => {
                         Err(WordError { word: excerpt(word), what: $what, known: Self::KNOWN })
                     }
@@ -203,7 +203,7 @@ macro_rules! vocabularies {
             fn deserialize<D: serde::Deserializer<'de>>(
                 deserializer: D,
             ) -> Result<Self, D::Error> {
-                text::read(deserializer, $what, |word| Ok::<_, Infallible>(Self::read(word)))
+                text::read(deserializer, $what, |word| Ok::<_, Infallible>(Self::from_lenient(word)))
             }
         }
 

@@ -200,7 +200,7 @@ impl Reader<'_> {
 pub(super) fn write(node: &Node) -> Json {
     let mut out = String::new();
     write_node(&mut out, node);
-    Json::scanned(&out)
+    Json::from_valid(&out)
 }
 
 fn write_node(out: &mut String, node: &Node) {

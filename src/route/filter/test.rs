@@ -170,10 +170,10 @@ impl Test {
             Test::Prefix(_, start) => found.text()?.starts_with(start.as_str()),
             Test::Suffix(_, end) => found.text()?.ends_with(end.as_str()),
             Test::Compare(_, comparison, wanted) => comparison.holds(number()?.cmp_value(wanted)),
-            Test::Severity(_, least) => Severity::read(&found.text()?).at_least(least)?,
-            Test::Priority(_, least) => Priority::read(&found.text()?).at_least(least)?,
+            Test::Severity(_, least) => Severity::from_lenient(&found.text()?).at_least(least)?,
+            Test::Priority(_, least) => Priority::from_lenient(&found.text()?).at_least(least)?,
             Test::Age(_, _, most) => {
-                let moment = Timestamp::keep(&found.text()?).unix_millis()?;
+                let moment = Timestamp::from_lenient(&found.text()?).unix_millis()?;
                 i128::from(now) - i128::from(moment) <= *most
             }
         })

@@ -364,7 +364,7 @@ fn unquoted(quoted: &str, at: usize) -> Result<SmolStr, FilterError> {
         place: Place::Byte(at),
         fault: FilterFault::Quoted { reason: fault.to_string() },
     })?;
-    Ok(Json::scanned(quoted).to_text().unwrap_or_default().into())
+    Ok(Json::from_valid(quoted).to_text().unwrap_or_default().into())
 }
 
 /// How tightly a node binds.

@@ -70,8 +70,8 @@ impl Span {
     /// use std::time::Duration;
     /// use coordination_protocol::scalar::Span;
     ///
-    /// assert_eq!(Span::keep("1.2s").value(), Some(Duration::from_millis(1_200)));
-    /// assert_eq!(Span::keep("soon").value(), None);
+    /// assert_eq!(Span::from_lenient("1.2s").value(), Some(Duration::from_millis(1_200)));
+    /// assert_eq!(Span::from_lenient("soon").value(), None);
     /// ```
     pub fn value(&self) -> Option<Duration> {
         parse(self.as_str()).ok()

@@ -38,9 +38,9 @@ impl Timestamp {
     /// ```
     /// use coordination_protocol::scalar::Timestamp;
     ///
-    /// assert_eq!(Timestamp::keep("1970-01-01T00:00:01.5Z").unix_millis(), Some(1_500));
-    /// assert_eq!(Timestamp::keep("1970-01-01T01:00:00+01:00").unix_millis(), Some(0));
-    /// assert_eq!(Timestamp::keep("yesterday").unix_millis(), None);
+    /// assert_eq!(Timestamp::from_lenient("1970-01-01T00:00:01.5Z").unix_millis(), Some(1_500));
+    /// assert_eq!(Timestamp::from_lenient("1970-01-01T01:00:00+01:00").unix_millis(), Some(0));
+    /// assert_eq!(Timestamp::from_lenient("yesterday").unix_millis(), None);
     /// ```
     pub fn unix_millis(&self) -> Option<i64> {
         parse(self.as_str()).ok()

@@ -31,7 +31,7 @@ pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {
     if nested || !is_event || data.is_some_and(|token| token.kind() != Kind::Object) {
         return None;
     }
-    let raw = |token: Token| Json::scanned(token.raw(record.text)).as_str().to_owned();
+    let raw = |token: Token| Json::from_valid(token.raw(record.text)).as_str().to_owned();
     let mut migrated = Migrated::new("");
     let (mut envelope, mut event) = (Object::default(), Object::default());
     let version = quoted(&ProtocolVersion::V1_1_0.to_string());

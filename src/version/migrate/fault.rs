@@ -199,5 +199,5 @@ impl Nested {
 
 /// A value as spelled, without white space between its parts.
 fn raw(record: &Record<'_>, value: Token) -> String {
-    Json::scanned(value.raw(record.text)).as_str().to_owned()
+    Json::from_valid(value.raw(record.text)).as_str().to_owned()
 }

@@ -273,11 +273,11 @@ fn every_refusal_says_why_and_leaves_nothing() {
         "the state is not sound: required field `timestamp` is missing (missing-field at /workflow_state/timestamp)"
     );
     assert_eq!(
-        refused(&state(1), &new(1).with_type(CheckpointType::read("daily"))),
+        refused(&state(1), &new(1).with_type(CheckpointType::from_lenient("daily"))),
         "`daily` is not a word that a checkpoint may be written with"
     );
     assert_eq!(
-        refused(&state(1), &new(1).with_trigger(CheckpointTrigger::read("cron"))),
+        refused(&state(1), &new(1).with_trigger(CheckpointTrigger::from_lenient("cron"))),
         "`cron` is not a word that a checkpoint may be written with"
     );
     for escape in ["../../x", "..", ".", "a/b", "a\\b", "/etc"] {

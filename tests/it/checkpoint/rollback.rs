@@ -9,7 +9,7 @@ const THEN: &str = r#"{"workflow_id":"wf_001","state_version":10,"timestamp":"20
 const NOW: &str = r#"{"workflow_id":"wf_001","state_version":20,"timestamp":"2025-01-15T13:00:00Z","current_phase":{"phase_id":2},"agent_states":{"a1":{"status":"failed","progress":20},"a2":{"status":"active","current_task":"t2"},"a4":{"status":"idle"}},"resource_usage":{"memory_current":9},"y":[1.0]}"#;
 
 fn request(mode: &str) -> Rollback {
-    Rollback::new(workflow(), id("ckpt_1"), RollbackMode::read(mode))
+    Rollback::new(workflow(), id("ckpt_1"), RollbackMode::from_lenient(mode))
 }
 
 fn some(names: &[&str]) -> Vec<String> {

@@ -61,7 +61,7 @@ fn who_still_works_gets_everything() {
         for state in [HealthState::Healthy, HealthState::Degraded] {
             assert_eq!(policy.decide(*kind, &state, SECOND * 9_999, 9_999), Action::Send);
         }
-        for state in [HealthState::Unknown, HealthState::read("asleep")] {
+        for state in [HealthState::Unknown, HealthState::from_lenient("asleep")] {
             let away = policy.decide(*kind, &HealthState::Unhealthy, SECOND, 0);
             assert_eq!(policy.decide(*kind, &state, SECOND, 0), away);
         }

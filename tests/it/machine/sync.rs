@@ -101,7 +101,7 @@ impl Told for StateSync {
             "validated" => {
                 let results = command.words[2..].iter().map(|word| {
                     let (name, result) = word.split_once(':').unwrap();
-                    (name.to_owned(), CheckResult::read(result))
+                    (name.to_owned(), CheckResult::from_lenient(result))
                 });
                 SyncInput::Validated(who.parse().unwrap(), results.collect())
             }
@@ -144,7 +144,8 @@ impl Scripted for StateSync {
             5 => SyncInput::Decided(Box::new(made)),
             6 | 7 => {
                 let result = rng.pick(&["passed", "failed", "unknown"]);
-                let results = vec![("state_integrity".to_owned(), CheckResult::read(result))];
+                let results =
+                    vec![("state_integrity".to_owned(), CheckResult::from_lenient(result))];
                 SyncInput::Validated(1 + rng.below(4) as u64, results)
             }
             8 => SyncInput::Received(error("req_1", "")),

@@ -134,8 +134,8 @@ fn what_has_no_order_is_not_settled() {
         ("2025-01-15T12:00:05Z", "soon", Cause::SameTime),
     ] {
         let mut states = [with(1, 0, &base), with(2, 5, &ours), with(2, 5, &theirs)];
-        states[1].timestamp = Some(coordination_protocol::scalar::Timestamp::keep(first));
-        states[2].timestamp = Some(coordination_protocol::scalar::Timestamp::keep(second));
+        states[1].timestamp = Some(coordination_protocol::scalar::Timestamp::from_lenient(first));
+        states[2].timestamp = Some(coordination_protocol::scalar::Timestamp::from_lenient(second));
         let [base, ours, theirs] = states;
         let merged = merge(&base, ours, &theirs, &Policy::state());
         let conflict =

@@ -15,8 +15,8 @@ macro_rules! vocabularies {
                 assert_eq!($name::KNOWN.join("|"), $list);
                 for word in $name::KNOWN {
                     assert!($name::is_valid(word));
-                    assert!($name::read(word).is_known());
-                    assert_eq!(word.parse::<$name>().unwrap(), $name::read(word));
+                    assert!($name::from_lenient(word).is_known());
+                    assert_eq!(word.parse::<$name>().unwrap(), $name::from_lenient(word));
                     assert_eq!(keeps::<$name>(&format!("{word:?}")).as_str(), *word);
                     let capital = word.to_uppercase();
                     assert!(!$name::is_valid(&capital));
@@ -31,7 +31,7 @@ macro_rules! vocabularies {
             #[test]
             fn any_word_is_kept(word: String) {
                 $(
-                    let read = $name::read(&word);
+                    let read = $name::from_lenient(&word);
                     prop_assert_eq!(read.as_str(), &word);
                     prop_assert_eq!(read.to_string(), word.as_str());
                     prop_assert_eq!(read.is_known(), $name::is_valid(&word));
@@ -80,8 +80,8 @@ fn unknown_words_are_kept_when_read() {
     let severity = keeps::<Severity>(r#""warning""#);
     assert!(matches!(&severity, Severity::Other(word) if word.as_str() == "warning"));
     assert_eq!(format!("{severity:?}"), r#"Other("warning")"#);
-    assert_eq!(severity, Severity::read("warning"));
-    assert_ne!(severity, Severity::read("alarm"));
+    assert_eq!(severity, Severity::from_lenient("warning"));
+    assert_ne!(severity, Severity::from_lenient("alarm"));
     refuses(
         read::<Severity>("3"),
         "invalid type: integer `3`, expected a severity as a text at line 1 column 1",
@@ -91,23 +91,24 @@ fn unknown_words_are_kept_when_read() {
 #[test]
 fn severities_are_ranked() {
     let ranked =
-        |words: &[&str]| words.iter().map(|w| Severity::read(w).rank()).collect::<Vec<_>>();
+        |words: &[&str]| words.iter().map(|w| Severity::from_lenient(w).rank()).collect::<Vec<_>>();
     assert_eq!(ranked(Severity::KNOWN), [5, 4, 3, 2, 1].map(Some));
     assert_eq!(ranked(&["error", "warning", "fatal"]), [Some(4), Some(3), None]);
-    assert_eq!(Severity::read("warning").at_least(&Severity::Medium), Some(true));
-    assert_eq!(Severity::read("warning").at_least(&Severity::High), Some(false));
-    assert_eq!(Severity::read("fatal").at_least(&Severity::Info), None);
+    assert_eq!(Severity::from_lenient("warning").at_least(&Severity::Medium), Some(true));
+    assert_eq!(Severity::from_lenient("warning").at_least(&Severity::High), Some(false));
+    assert_eq!(Severity::from_lenient("fatal").at_least(&Severity::Info), None);
     assert_eq!(
-        Severity::Critical.cmp_rank(&Severity::read("error")),
+        Severity::Critical.cmp_rank(&Severity::from_lenient("error")),
         Some(std::cmp::Ordering::Greater)
     );
-    assert_eq!(Severity::Info.cmp_rank(&Severity::read("fatal")), None);
+    assert_eq!(Severity::Info.cmp_rank(&Severity::from_lenient("fatal")), None);
 }
 
 #[test]
 fn priorities_are_ranked() {
-    let ranks: Vec<_> = Priority::KNOWN.iter().map(|word| Priority::read(word).rank()).collect();
+    let ranks: Vec<_> =
+        Priority::KNOWN.iter().map(|word| Priority::from_lenient(word).rank()).collect();
     assert_eq!(ranks, [4, 3, 2, 1].map(Some));
-    assert_eq!(Priority::read("urgent").rank(), None);
+    assert_eq!(Priority::from_lenient("urgent").rank(), None);
     assert_eq!(Priority::High.at_least(&Priority::Medium), Some(true));
 }

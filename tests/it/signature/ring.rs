@@ -94,7 +94,7 @@ fn keys_that_do_not_go_together_are_refused() {
             "key `two` ends before it begins",
         ),
         (
-            key("two", 2, "hub").with_revoked_at(Timestamp::keep("soon")),
+            key("two", 2, "hub").with_revoked_at(Timestamp::from_lenient("soon")),
             "key `two`: `soon` is not a timestamp",
         ),
     ] {

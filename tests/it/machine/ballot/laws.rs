@@ -94,7 +94,7 @@ impl Scripted for Voter {
             }
             6..=9 => VoteInput::Cast {
                 proposal_id: proposal_id(&id),
-                vote: Ballot::read(rng.pick(&["accept", "accept", "reject", "maybe"])),
+                vote: Ballot::from_lenient(rng.pick(&["accept", "accept", "reject", "maybe"])),
                 reason: rng.one_in(3).then(|| "so".to_owned()),
             },
             10 | 11 => VoteInput::Persisted([1, 1, 1, 2, 3, 0][rng.below(6)]),

@@ -170,7 +170,7 @@ impl Told for Voter {
             }
             "cast" => VoteInput::Cast {
                 proposal_id: proposal_id(which),
-                vote: Ballot::read(command.words[2]),
+                vote: Ballot::from_lenient(command.words[2]),
                 reason: command.pairs.get("reason").map(|text| (*text).to_owned()),
             },
             "persisted" => VoteInput::Persisted(which.parse().unwrap()),

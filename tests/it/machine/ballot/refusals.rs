@@ -147,7 +147,7 @@ fn voter() {
     assert_eq!(refused(decided("expired", "")), "`prop_1` is not before this voter");
     let cast = |id: &str, word: &str| VoteInput::Cast {
         proposal_id: proposal_id(id),
-        vote: Ballot::read(word),
+        vote: Ballot::from_lenient(word),
         reason: None,
     };
     assert_eq!(refused(cast("prop_1", "accept")), "`prop_1` is not before this voter");
