@@ -2,8 +2,8 @@
 
 use super::parts::PartName;
 use super::target::TargetError;
+use crate::error::{IntoReport, Problem};
 use crate::json::{CanonicalError, Fault};
-use crate::message::{IntoReport, Problem};
 use crate::scalar::{CheckpointId, ErrorCategory, ErrorType, Severity, WorkflowId};
 use crate::storage::{KeyError, StorageError};
 
@@ -258,7 +258,7 @@ pub enum RestoreError {
     Mark(StorageError),
 }
 
-crate::message::reports! {
+crate::error::reports! {
     PartsError, State, Corruption, "correct_and_retry", "Give sound JSON whose numbers a double can hold.";
     PlaceError, State, Conflict, "correct_and_retry", "Use identifiers of letters, digits, `_`, `-` or `.`.";
     Damage, State, Corruption, "restore_older", "Restore an older checkpoint, and make a new full one.";

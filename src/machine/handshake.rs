@@ -11,9 +11,8 @@ use super::{
     Ask, Draws, Ending, Machine, RequestInput, RequestOptions, RequestOutput, RequestRefused,
     Requester, Settings, respond,
 };
-use crate::message::{
-    Envelope, Header, Hello, IntoReport, Message, MessageKind, Occurrence, Welcome,
-};
+use crate::error::{IntoReport, Occurrence};
+use crate::message::{Envelope, Header, Hello, Message, MessageKind, Welcome};
 use crate::scalar::{ComponentId, ErrorId, Instant, MessageId, Now, RequestId, Span, WorkflowId};
 use crate::validate::Checked;
 use crate::version::{Agreement, Supported, negotiate};

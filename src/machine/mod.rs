@@ -188,7 +188,7 @@ pub trait Machine: Serialize + DeserializeOwned {
 #[error("no snapshot of this machine: {0}")]
 pub struct SnapshotError(String);
 
-crate::message::reports! {
+crate::error::reports! {
     SnapshotError, State, Corruption, "restart", "Start the machine anew, or with the version of the crate that wrote the snapshot.";
     RequestRefused, Execution, Conflict, "correct_and_retry", "Ask under a fresh identifier, and hand on answers to what was asked only.";
     RespondRefused, Execution, Conflict, "correct_and_retry", "Answer each request once, with the ticket that came with it.";

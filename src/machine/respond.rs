@@ -26,11 +26,11 @@ use super::request::own_id;
 use super::settings::{at_least, from_settings};
 use super::window::Window;
 use super::{Draws, Machine, Settings, Timers};
+use crate::error::{IntoReport, Occurrence, Problem};
 use crate::finding::{Code, FindingSeverity, Level, Report};
 use crate::json::{self, Json};
 use crate::message::{
-    AllocationRequest, DeadLetter, Envelope, ErrorReport, Header, IntoReport, Message, MessageKind,
-    Occurrence, Problem, peek,
+    AllocationRequest, DeadLetter, Envelope, ErrorReport, Header, Message, MessageKind, peek,
 };
 use crate::scalar::{
     AllocationStatus, ComponentId, CorrelationId, Count, Digest, ErrorCategory, ErrorId, ErrorType,

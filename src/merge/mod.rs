@@ -67,8 +67,9 @@ mod table;
 mod typed;
 mod wire;
 
+use crate::error::reports;
 use crate::json::{Json, pointer};
-use crate::message::{WorkflowState, reports};
+use crate::message::WorkflowState;
 
 pub use conflict::{Choice, Conflict, Document, Merged, ResolveError};
 pub use diff::{Change, diff};

@@ -41,8 +41,6 @@ mod tape;
 mod value;
 mod visitor;
 
-pub(crate) use crate::error::reports;
-pub use crate::error::{IntoReport, Occurrence, Problem};
 pub(crate) use body::{ENVELOPE, FLAT};
 pub use body::{EventBody, Message, MessageKind, UnknownKind};
 pub use codec::{DecodeError, MessageError, MessageRecord, MessageRef, Part, Peek, peek};

@@ -68,7 +68,7 @@ pub use pattern::{Pattern, PatternError};
 pub use table::{Choice, Matches, Receivers, RouteTable, SubscriptionId};
 pub use warning::PatternWarning;
 
-crate::message::reports! {
+crate::error::reports! {
     FilterError, System, Corruption, "correct_and_resend", "Write a filter such as `/retry_count >= 3 and severity >= high`.";
     KeyError, System, Corruption, "correct_and_resend", "Write `scope.workflow.word` or `TYPE.workflow.phase`.";
     PatternError, System, Corruption, "correct_and_resend", "Write a pattern such as `resource.*.allocated`.";

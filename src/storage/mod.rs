@@ -145,6 +145,6 @@ const fn within(
     Ok(())
 }
 
-crate::message::reports! {
+crate::error::reports! {
     KeyError, System, Corruption, "correct_and_retry", "Build keys with `Key::of` from identifiers.";
 }

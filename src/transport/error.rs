@@ -1,6 +1,6 @@
 //! What can go wrong.
 
-use crate::message::{IntoReport, Problem};
+use crate::error::{IntoReport, Problem};
 use crate::scalar::{ErrorCategory, ErrorType};
 
 /// Why packets were not moved.

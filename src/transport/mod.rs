@@ -187,7 +187,7 @@ fn within(
     Ok(())
 }
 
-crate::message::reports! {
+crate::error::reports! {
     AddressError, System, Corruption, "correct_and_retry", "Use an address without spaces.";
     FrameError, System, Corruption, "correct_and_resend", "Send one message a line, within the limit.";
 }

@@ -52,7 +52,7 @@ pub use scan::{
 };
 pub use validator::{Outcome, RecordKind, Validator};
 
-crate::message::reports! {
+crate::error::reports! {
     rights::RightsError, System, Corruption, "correct_and_resend", "Register patterns such as `resource.*.allocated`.";
     rights::Denied, System, Unavailable, "register_rights", "Register the publication or subscription, or send from the component that has it.";
     fresh::NotFresh, System, Timeout, "resend", "Send the message anew, with the current time.";
@@ -66,6 +66,6 @@ crate::message::reports! {
 }
 
 #[cfg(feature = "signature")]
-crate::message::reports! {
+crate::error::reports! {
     signature::SeedError, System, Corruption, "correct_and_retry", "Give a seed of 64 hexadecimal digits or 44 characters of Base64.";
 }

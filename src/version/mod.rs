@@ -58,7 +58,7 @@ pub use range::{RangeError, VersionRange};
 pub use supported::{Capability, CapabilityError, Supported, VERSIONS};
 pub use transition::Transition;
 
-crate::message::reports! {
+crate::error::reports! {
     Refusal, System, Conflict, "upgrade", "Let both sides speak one version; the refusal says which.";
     GreetingError, System, Corruption, "correct_and_resend", "Greet with at least one sound range of versions.";
     MigrateError, System, Conflict, "correct_and_retry", "Migrate with the adapter that the record needs, or allow the loss.";

@@ -5,7 +5,7 @@ use crate::support::{Folder, Rng, scaled};
 use coordination_protocol::adapter::sqlite::{
     Change, Contents, Item, Load, LoadError, Sqlite, SqliteOptions, Synchronous,
 };
-use coordination_protocol::message::IntoReport;
+use coordination_protocol::error::IntoReport;
 use coordination_protocol::scalar::{Timestamp, WorkflowId};
 use coordination_protocol::storage::view::{DeadLetters, Events, Registrations, States};
 use coordination_protocol::storage::{

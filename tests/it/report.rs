@@ -1,12 +1,11 @@
 //! Every error becomes an error report with a recovery suggestion.
 
+use coordination_protocol::error::{IntoReport, Occurrence, Problem};
 use coordination_protocol::event::{
     BuildError, EventBuilder, EventRef, EventType, Header, Other, Registry,
 };
 use coordination_protocol::json::{Dialect, canonical, check};
-use coordination_protocol::message::{
-    Envelope, ErrorContext, IntoReport, MessageKind, MessageRef, Occurrence, Problem,
-};
+use coordination_protocol::message::{Envelope, ErrorContext, MessageKind, MessageRef};
 use coordination_protocol::route::{Filter, Pattern, RouteKey};
 use coordination_protocol::scalar::{
     ByteSize, ComponentId, ComponentVersion, Digest, ErrorCategory, ErrorId, ErrorType, Percent,

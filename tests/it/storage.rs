@@ -1,7 +1,7 @@
 //! Storage: keys, the in-memory store and journal against the conformance kit and a model.
 
 use crate::support::{Rng, scaled};
-use coordination_protocol::message::IntoReport;
+use coordination_protocol::error::IntoReport;
 use coordination_protocol::storage::{
     Bounds, Expect, Journal, Key, KeyError, MemoryJournal, MemoryStore, Scan, StorageError,
     StorageLimits, Store, block_on,

@@ -1,7 +1,7 @@
 //! Transport: the in-memory one against the conformance kit, threads, framing.
 
 use crate::support::{Rng, scaled};
-use coordination_protocol::message::IntoReport;
+use coordination_protocol::error::IntoReport;
 use coordination_protocol::route::{Pattern, RouteKey};
 use coordination_protocol::storage::block_on;
 use coordination_protocol::transport::{

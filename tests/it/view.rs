@@ -2,7 +2,7 @@
 //! values look like.
 
 use crate::support::{Rng, scaled};
-use coordination_protocol::message::IntoReport;
+use coordination_protocol::error::IntoReport;
 use coordination_protocol::route::Pattern;
 use coordination_protocol::scalar::{AllocationId, ComponentId, Digest, Timestamp, WorkflowId};
 use coordination_protocol::storage::view::{

@@ -3,7 +3,7 @@
 use super::connect::{begin, connect, meaning};
 use super::operations::{self, Changes};
 use super::{Sqlite, SqliteOptions};
-use crate::message::{IntoReport, Problem};
+use crate::error::{IntoReport, Problem};
 use crate::scalar::{ErrorCategory, ErrorType};
 use crate::storage::{
     Bounds, Cursor, Entry, Expect, Key, Record, Scan, StorageError, StorageLimits,

@@ -2,8 +2,9 @@
 
 use super::quorum::{Electorate, Quorum};
 use super::record::{BallotRecord, BallotSlot, Commit, RecordError, Tally};
+use crate::error::{IntoReport, Problem};
 use crate::json::{CanonicalError, Json};
-use crate::message::{Envelope, IntoReport, Message, MessageKind, Problem};
+use crate::message::{Envelope, Message, MessageKind};
 use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, ErrorCategory, ErrorType, Now, ProposalId,
 };

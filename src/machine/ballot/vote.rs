@@ -2,7 +2,8 @@
 
 use super::propose::said;
 use super::record::{BallotRecord, BallotSlot, RecordError};
-use crate::message::{Envelope, IntoReport, MessageKind, Problem, Proposal};
+use crate::error::{IntoReport, Problem};
+use crate::message::{Envelope, MessageKind, Proposal};
 use crate::scalar::{Ballot, BallotOutcome, ComponentId, ErrorCategory, ErrorType, ProposalId};
 use crate::storage::{Entry, KeyError, StorageError};
 use crate::validate::Checked;

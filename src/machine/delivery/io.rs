@@ -1,6 +1,7 @@
 //! What goes in and out.
 
-use crate::message::{DeadLetter, Envelope, IntoReport, MessageKind, Problem};
+use crate::error::{IntoReport, Problem};
+use crate::message::{DeadLetter, Envelope, MessageKind};
 use crate::route::{FilterError, PatternError};
 use crate::scalar::{ComponentId, ErrorCategory, ErrorType, MessageId};
 use crate::transport::Gap;

@@ -1,7 +1,8 @@
 //! What goes in and out.
 
+use crate::error::{IntoReport, Problem};
 use crate::merge::{Conflict, Relation};
-use crate::message::{Envelope, IntoReport, MessageKind, Problem, WorkflowState};
+use crate::message::{Envelope, MessageKind, WorkflowState};
 use crate::scalar::{CheckResult, ComponentId, ErrorCategory, ErrorType, WorkflowId};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};

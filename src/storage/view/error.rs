@@ -1,6 +1,7 @@
 //! What can go wrong in a view.
 
-use crate::message::{IntoReport, MessageKind, Problem};
+use crate::error::{IntoReport, Problem};
+use crate::message::MessageKind;
 use crate::scalar::{ErrorCategory, ErrorScope, ErrorType, Severity};
 use crate::storage::{Key, StorageError};
 use std::fmt;

@@ -6,7 +6,8 @@ use crate::support::scaled;
 use coordination_protocol::checkpoint::{
     CheckpointOptions, Checks, CreateError, Form, LoadError, PartName, PartsError, WhyFull,
 };
-use coordination_protocol::message::{Envelope, IntoReport};
+use coordination_protocol::error::IntoReport;
+use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::{CheckResult, CheckpointTrigger};
 use coordination_protocol::{Codec, Mode};
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::support::scaled;
 use coordination_protocol::checkpoint::{CheckpointOptions, LoadError, PartName};
-use coordination_protocol::message::IntoReport;
+use coordination_protocol::error::IntoReport;
 
 fn checkpoints() -> Checkpoints<MemoryStore> {
     Checkpoints::new(MemoryStore::new())

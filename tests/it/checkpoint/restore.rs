@@ -5,8 +5,8 @@ use super::*;
 use coordination_protocol::checkpoint::{
     FileChange, PartName, RestoreError, StateTarget, Target, TargetError,
 };
+use coordination_protocol::error::IntoReport;
 use coordination_protocol::json::Json;
-use coordination_protocol::message::IntoReport;
 
 fn state_key() -> Key {
     key(&["current", "wf_001"])

@@ -2,7 +2,8 @@
 
 use super::*;
 use coordination_protocol::checkpoint::{PartName, RestoreError, RollbackError, StateTarget};
-use coordination_protocol::message::{IntoReport, Rollback};
+use coordination_protocol::error::IntoReport;
+use coordination_protocol::message::Rollback;
 use coordination_protocol::scalar::RollbackMode;
 
 const THEN: &str = r#"{"workflow_id":"wf_001","state_version":10,"timestamp":"2025-01-15T12:00:00Z","current_phase":{"phase_id":1},"agent_states":{"a1":{"status":"active","current_task":"t1","progress":10.0},"a2":{"status":"idle"},"a3":{"status":"active","current_task":"t3"}},"resource_usage":{"memory_current":1.50},"x":18446744073709551616}"#;

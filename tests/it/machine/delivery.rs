@@ -5,11 +5,12 @@ use super::laws::{Scripted, all};
 use super::transcripts::{Command, Told};
 use super::{START, checked, name, now, wishes};
 use crate::support::{Rng, scaled};
+use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
     Backoff, Delivered, Delivery, DeliveryInput, DeliveryOptions, DeliveryOutput, DeliveryRefused,
     Machine, QueueOptions,
 };
-use coordination_protocol::message::{IntoReport, Message, Occurrence};
+use coordination_protocol::message::Message;
 use coordination_protocol::route::{Field, Filter};
 use coordination_protocol::scalar::{ComponentId, ErrorId, Now, WorkflowId};
 use coordination_protocol::transport::{Gap, Overflow};

@@ -1,12 +1,12 @@
 //! The sentences of refusals that no transcript shows, and how refusals are reported.
 
 use super::{answer, asked, checked, id, name, now, request};
+use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
     Ask, BreakerRefused, Handshake, HandshakeInput, HandshakeRefused, Machine, Presence,
     PresenceInput, PresenceOptions, PresenceRefused, RequestInput, RequestRefused, Requester,
     RespondInput, RespondProblem, RespondRefused, Responder,
 };
-use coordination_protocol::message::{IntoReport, Occurrence};
 use coordination_protocol::scalar::{ErrorId, Instant, WorkflowId};
 
 const HEARTBEAT: &str =

@@ -1,12 +1,13 @@
 //! What merging and comparing do, case by case.
 
 use super::{WIDE, form, json, state, text};
+use coordination_protocol::error::IntoReport;
 use coordination_protocol::json::{Json, Limits};
 use coordination_protocol::merge::{
     Cause, Choice, Policy, Relation, Row, Rule, Strategy, agreement, content_digest, diff, merge,
     merge_json, relation, relation_by,
 };
-use coordination_protocol::message::{IntoReport, WorkflowState};
+use coordination_protocol::message::WorkflowState;
 
 /// A state with some members beside those that it must have.
 fn with(version: u64, second: u32, members: &str) -> WorkflowState {

@@ -1,6 +1,7 @@
 //! Who asks and who answers: hosts around a [`Requester`] with a [`Breaker`], and a [`Responder`].
 
 use super::component;
+use coordination_protocol::error::{IntoReport, Occurrence, Problem};
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
     Ask, Breaker, BreakerInput, BreakerOptions, Draws, Ending, Machine, Rejected, RequestInput,
@@ -9,7 +10,7 @@ use coordination_protocol::machine::{
 };
 use coordination_protocol::message::{
     AllocatedResources, AllocationRequest, AllocationResponse, Constraints, Envelope, ErrorReport,
-    IntoReport, Message, Occurrence, Problem, Resources,
+    Message, Resources,
 };
 use coordination_protocol::scalar::{
     AllocationId, AllocationStatus, ComponentId, Count, ErrorCategory, ErrorId, ErrorType, Instant,

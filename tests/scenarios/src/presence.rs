@@ -1,14 +1,13 @@
 //! Who is alive, seen over a bad network.
 
 use super::{component, names, numbered};
+use coordination_protocol::error::IntoReport as _;
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
     Draws, Machine, Presence, PresenceInput, PresenceOptions, PresenceOutput, PresenceRefused,
 };
-use coordination_protocol::message::{
-    ComponentRegistration, HealthStatus, IntoReport as _, MessageKind, peek,
-};
+use coordination_protocol::message::{ComponentRegistration, HealthStatus, MessageKind, peek};
 use coordination_protocol::scalar::{ComponentId, HealthState, Instant, Now};
 use coordination_protocol::sim::{
     Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,

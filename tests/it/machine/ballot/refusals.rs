@@ -4,11 +4,11 @@ use super::{
     decision, entry, motion, proposal, proposal_id, proposed, slot, stored, version, vote,
 };
 use crate::machine::{checked, error, name, now, wishes};
+use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
     BallotOptions, BallotRecord, BallotSlot, Electorate, Machine, Motion, ProposeInput,
     ProposeRefused, Proposer, Quorum, RecordError, VoteInput, VoteRefused, Voter,
 };
-use coordination_protocol::message::{IntoReport, Occurrence};
 use coordination_protocol::scalar::{Ballot, ErrorId, ErrorType, WorkflowId};
 use coordination_protocol::{Checked, Envelope};
 use std::time::Duration;
