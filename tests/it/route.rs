@@ -349,9 +349,8 @@ fn patterns() -> impl Strategy<Value = String> {
 
 /// The law's cases; `COORD_TEST_SCALE` multiplies them.
 fn cases(base: u32) -> Config {
-    let scale = std::env::var("COORD_TEST_SCALE").ok().and_then(|scale| scale.parse().ok());
     Config {
-        cases: base.saturating_mul(scale.unwrap_or(1)),
+        cases: crate::support::scaled(base as usize) as u32,
         failure_persistence: None,
         ..Config::default()
     }

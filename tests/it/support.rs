@@ -3,10 +3,16 @@
 use coordination_protocol::event::{EventSpec, FieldType, REGISTRY};
 use std::fmt::Write as _;
 
-/// How many cases a test runs: `cases` times `COORD_TEST_SCALE`, which is 1 unless set.
+/// How many cases a test runs: `cases` times `COORD_TEST_SCALE`, which is 1 unless set, and at least
+/// one. A fraction is for the inner loop.
+#[allow(
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    reason = "a small count times a small factor"
+)]
 pub(crate) fn scaled(cases: usize) -> usize {
-    let scale = std::env::var("COORD_TEST_SCALE").ok().and_then(|text| text.parse().ok());
-    cases * scale.unwrap_or(1_usize)
+    let scale = std::env::var("COORD_TEST_SCALE").ok().and_then(|text| text.parse::<f64>().ok());
+    ((cases as f64 * scale.unwrap_or(1.0)) as usize).max(1)
 }
 
 /// Xorshift: the same numbers on every run. A failing case is found again by its number.
