@@ -124,8 +124,8 @@ pub mod version;
 
 pub use error::{Error, ErrorKind};
 pub use event::{
-    Category, Codec, Data, Event, EventBuf, EventBuilder, EventError, EventRef, EventType, Header,
-    REGISTRY, Record, Records, Registry,
+    Category, Codec, Data, Event, EventBuf, EventBuilder, EventError, EventHeader, EventRef,
+    EventType, REGISTRY, ReadRecord, Records, Registry,
 };
 pub use finding::{Code, Finding, FindingSeverity, Level, Mode, Report, Verdict};
 pub use json::{Json, Limits};

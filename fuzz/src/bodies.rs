@@ -71,7 +71,7 @@ fn accepted(codec: &Codec, event: EventRef<'_>, report: &Report) {
         }
     };
     let unknown = members.len() - event.fields().filter(|(_, token)| token.is_some()).count();
-    assert_eq!(typed.data.extra().len(), unknown, "every datum is kept once: {text}");
+    assert_eq!(typed.data.extra().len(), unknown, "every field is kept once: {text}");
     let line = typed.to_string();
     if line.len() > codec.limits().bytes {
         return; // Single quotes may double in length when they are rewritten.

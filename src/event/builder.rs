@@ -54,7 +54,7 @@ impl EventBuilder {
         EventBuilder { header: [event_type, workflow, phase].map(SmolStr::new), data: Vec::new() }
     }
 
-    /// Sets a datum. A key that is set again takes the new value.
+    /// Sets a field. A key that is set again takes the new value.
     pub fn set(mut self, key: &str, value: impl Into<Json>) -> Self {
         let value = value.into();
         match self.data.iter_mut().find(|(name, _)| name == key) {

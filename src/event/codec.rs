@@ -147,7 +147,7 @@ impl Codec {
     }
 
     /// Reads a line and finds everything that is wrong with it.
-    pub fn check<'a>(&self, line: &'a str) -> Record<'a> {
+    pub fn check<'a>(&self, line: &'a str) -> ReadRecord<'a> {
         let mut sink = Collect::new(self);
         let shape = examine(self, line, &mut sink);
         let report = sink.into_report();
@@ -157,24 +157,24 @@ impl Codec {
             Some(shape) => Some(EventRef { text: line, shape }.type_name()),
             None => type_name(line, &self.registry),
         };
-        Record { event, type_name, report }
+        ReadRecord { event, type_name, report }
     }
 
     /// Like [`check`](Self::check), from bytes.
-    pub fn check_bytes<'a>(&self, line: &'a [u8]) -> Record<'a> {
+    pub fn check_bytes<'a>(&self, line: &'a [u8]) -> ReadRecord<'a> {
         if line.len() <= self.limits.bytes {
             match std::str::from_utf8(line) {
                 Ok(text) => return self.check(text),
                 Err(error) => {
                     let mut sink = Collect::new(self);
                     sink.add(not_utf8(line, error));
-                    return Record { event: None, type_name: None, report: sink.into_report() };
+                    return ReadRecord { event: None, type_name: None, report: sink.into_report() };
                 }
             }
         }
         let mut sink = Collect::new(self);
         sink.add(too_long(&self.limits, line));
-        Record { event: None, type_name: None, report: sink.into_report() }
+        ReadRecord { event: None, type_name: None, report: sink.into_report() }
     }
 
     /// Cuts a stream into records; see [`Records`].
@@ -193,7 +193,7 @@ impl Default for Codec {
 /// What a check yields: everything that was found, and the event if it can be used.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Record<'a> {
+pub struct ReadRecord<'a> {
     /// The event, unless a finding is an error.
     pub event: Option<EventRef<'a>>,
     /// The name in the place of the event type, if the record looks like an event at all: it has

@@ -26,13 +26,13 @@ pub(super) struct Visitor<'a, 'r, S> {
     sink: &'a mut S,
     codec: &'r Codec,
     required: &'r [FieldSpec],
-    /// Whether a datum that the registry does not ask for is a finding that matters.
+    /// Whether a field that the registry does not ask for is a finding that matters.
     tells_extras: bool,
     workflow: Option<&'a str>,
     phase: Option<&'a str>,
     /// Tells the pointer of the data in its document; `None` for a line.
     base: Option<&'a dyn Fn() -> String>,
-    /// One bit a required datum, by its place in the registry.
+    /// One bit a required field, by its place in the registry.
     seen: u32,
     expect: Expect,
     /// Writers mostly keep the registry's order, so the next key is looked for here first.

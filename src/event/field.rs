@@ -274,7 +274,7 @@ fn text_fits(
     )
 }
 
-/// A Rust type that one required datum can have.
+/// A Rust type that one required field can have.
 pub(crate) trait Field: Sized {
     const TYPE: FieldType;
 

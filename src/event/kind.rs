@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! kinds {
-    ($($sentence:literal $variant:ident $name:literal $category:ident $word:literal $(/ $alias:literal)? $since:ident { $($fields:tt)* })+) => {
+    ($($summary:literal $variant:ident $name:literal $category:ident $word:literal $(/ $alias:literal)? $since:ident { $($fields:tt)* })+) => {
         /// The event types of the protocol: the specification's, then the extension's, in the
         /// order of the registry (specification, Event Types Registry).
         ///
@@ -23,7 +23,7 @@ macro_rules! kinds {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum EventType { $(
-            #[doc = concat!("`", $name, "`: ", $sentence)]
+            #[doc = concat!("`", $name, "`: ", $summary)]
             $variant,
         )+ }
 

@@ -3,7 +3,7 @@
 use super::codec::{Codec, EventError};
 use super::field::Field;
 use super::kind::EventType;
-use super::payload::Extra;
+use super::payload::ExtraFields;
 use super::spec::FieldSpec;
 use super::value::{DecodeError, Event};
 use crate::finding::Mode;
@@ -17,9 +17,9 @@ use std::sync::Arc;
 /// The first three parts of a line, and the rest; the data is not looked at.
 ///
 /// ```
-/// use coordination_protocol::event::Header;
+/// use coordination_protocol::event::EventHeader;
 ///
-/// let header = Header::parse(r#"TASK_FAILED:wf_001:build:{"task_id":"t:1"}"#)?;
+/// let header = EventHeader::parse(r#"TASK_FAILED:wf_001:build:{"task_id":"t:1"}"#)?;
 /// assert_eq!(header.type_name, "TASK_FAILED");
 /// assert_eq!(header.workflow, "wf_001");
 /// assert_eq!(header.data, r#"{"task_id":"t:1"}"#);
@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Header<'a> {
+pub struct EventHeader<'a> {
     /// The event type's name, registered or not.
     pub type_name: &'a str,
     /// The workflow's identifier, or `global`.
@@ -90,7 +90,7 @@ pub(super) fn plain_colons(bytes: &[u8], from: usize) -> Option<[usize; 3]> {
     Some(at)
 }
 
-impl<'a> Header<'a> {
+impl<'a> EventHeader<'a> {
     /// Splits a line and checks the three identifiers.
     ///
     /// # Errors
@@ -98,10 +98,10 @@ impl<'a> Header<'a> {
     #[inline]
     pub fn parse(line: &'a str) -> Result<Self, HeaderError> {
         if let Some(at) = plain_colons(line.as_bytes(), 0) {
-            return Ok(Header::cut(line, at));
+            return Ok(EventHeader::cut(line, at));
         }
         let at = colons(line.as_bytes(), 0).map_err(|found| HeaderError::Colons { found })?;
-        let header = Header::cut(line, at);
+        let header = EventHeader::cut(line, at);
         for (part, text) in [
             ("event type", header.type_name),
             ("workflow", header.workflow),
@@ -116,7 +116,7 @@ impl<'a> Header<'a> {
 
     #[inline]
     fn cut(line: &'a str, [a, b, c]: [usize; 3]) -> Self {
-        Header {
+        EventHeader {
             type_name: &line[..a],
             workflow: &line[a + 1..b],
             phase: &line[b + 1..c],
@@ -217,7 +217,7 @@ impl<'a> EventRef<'a> {
         members(self.text, self.shape.data.start())
     }
 
-    /// The datum of a key, as spelled.
+    /// The field of a key, as spelled.
     pub fn get(&self, key: &str) -> Option<&'a str> {
         let slot = self.required_specs().iter().position(|field| field.name == key);
         if let Some(token) = slot.and_then(|slot| *self.shape.slots.get(slot)?) {
@@ -250,14 +250,14 @@ impl<'a> EventRef<'a> {
         self.shape.kind.map_or(&[], |kind| kind.spec().required)
     }
 
-    /// The typed value of the next required datum.
+    /// The typed value of the next required field.
     pub(super) fn required<T: Field>(&self, slot: &mut RangeFrom<usize>) -> Option<T> {
         T::read(self.text, (*self.shape.slots.get(slot.next()?)?)?)
     }
 
     /// The data beyond what is required; all of it for an unregistered type.
-    pub(super) fn extra(&self) -> Extra {
-        let mut extra = Extra::default();
+    pub(super) fn extra(&self) -> ExtraFields {
+        let mut extra = ExtraFields::default();
         let mut members = self.members();
         members.skip_to(self.shape.extras as usize);
         while let Some((key, start)) = members.next_key() {
@@ -278,7 +278,7 @@ impl<'a> EventRef<'a> {
     /// The event with typed, owned data.
     ///
     /// # Errors
-    /// [`DecodeError`] if a required datum is missing, which only interop mode lets pass.
+    /// [`DecodeError`] if a required field is missing, which only interop mode lets pass.
     pub fn decode(&self) -> Result<Event, DecodeError> {
         Event::read(self)
     }
@@ -303,7 +303,7 @@ impl<'a> EventRef<'a> {
 
     /// Appends the canonical line: the header, the required data that is there in the registry's
     /// order, then the rest as given, no white space, JSON strings. Unlike
-    /// [`decode`](Self::decode) it needs no datum to be there.
+    /// [`decode`](Self::decode) it needs no field to be there.
     pub fn write_canonical(&self, out: &mut Vec<u8>) {
         for part in [self.type_name(), self.workflow(), self.phase()] {
             out.extend_from_slice(part.as_bytes());

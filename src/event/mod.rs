@@ -52,11 +52,11 @@ mod table;
 mod value;
 
 pub use builder::{BuildError, EventBuilder};
-pub use codec::{Codec, EventError, Record};
+pub use codec::{Codec, EventError, ReadRecord};
 pub(crate) use examine::EventDataIn;
 pub use field::{FieldType, JsonObject, NotAnObject, PhaseId, TextList};
 pub use kind::{Category, CustomCategory, EventType, UnknownEventType};
-pub use line::{EventBuf, EventRef, Header, HeaderError};
+pub use line::{EventBuf, EventHeader, EventRef, HeaderError};
 pub use payload::*;
 pub use records::{RawRecord, Records};
 pub use spec::{CustomType, EventSpec, FieldSpec, REGISTRY, RegisterError, Registry};

@@ -1,7 +1,7 @@
 //! The data of each event type, typed.
 //!
 //! Every type of the registry has a struct here with its required data as fields, in the
-//! registry's order, and [`Extra`] for whatever else a message carries. `new` takes the required
+//! registry's order, and [`ExtraFields`] for whatever else a message carries. `new` takes the required
 //! data, so a payload without it cannot be built.
 
 use super::field::{Field, JsonObject, PhaseId, TextList};
@@ -15,9 +15,9 @@ use smol_str::SmolStr;
 
 /// Data beyond what the registry requires: kept in order, numbers as spelled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Extra(Vec<(SmolStr, Json)>);
+pub struct ExtraFields(Vec<(SmolStr, Json)>);
 
-/// Why a datum is refused.
+/// Why a field is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtraError {
@@ -26,7 +26,7 @@ pub enum ExtraError {
     Repeated(String),
 }
 
-impl Extra {
+impl ExtraFields {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
@@ -83,12 +83,12 @@ impl Extra {
 
 /// Data of a type that the protocol does not register.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Other {
+pub struct UntypedData {
     name: SmolStr,
-    fields: Extra,
+    fields: ExtraFields,
 }
 
-/// Why a name cannot be used for [`Other`].
+/// Why a name cannot be used for [`UntypedData`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OtherError {
@@ -106,7 +106,7 @@ pub enum OtherError {
     Start(String),
 }
 
-impl Other {
+impl UntypedData {
     /// Empty data of an unregistered type.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl Other {
         if name.starts_with([' ', '\u{feff}', '{', '[']) {
             return Err(OtherError::Start(name.to_owned()));
         }
-        Ok(Other { name: SmolStr::new(name), fields: Extra::default() })
+        Ok(UntypedData { name: SmolStr::new(name), fields: ExtraFields::default() })
     }
 
     /// The name of the type.
@@ -128,11 +128,11 @@ impl Other {
     }
 
     /// All data.
-    pub fn fields(&self) -> &Extra {
+    pub fn fields(&self) -> &ExtraFields {
         &self.fields
     }
 
-    /// Adds a datum.
+    /// Adds a field.
     ///
     /// # Errors
     /// [`ExtraError`] if the key is there already.
@@ -142,7 +142,7 @@ impl Other {
     }
 
     pub(super) fn read(event: &EventRef<'_>) -> Self {
-        Other { name: SmolStr::new(event.type_name()), fields: event.extra() }
+        UntypedData { name: SmolStr::new(event.type_name()), fields: event.extra() }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -153,19 +153,19 @@ impl Other {
 /// Data of a registered type that lacks what the type requires, or holds a placeholder in its place.
 /// Only reading in interop mode makes it; it is kept as it was, so that it can be passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Partial {
+pub struct PartialData {
     event_type: EventType,
-    fields: Extra,
+    fields: ExtraFields,
 }
 
-impl Partial {
+impl PartialData {
     /// The registered type.
     pub fn event_type(&self) -> EventType {
         self.event_type
     }
 
     /// All data.
-    pub fn fields(&self) -> &Extra {
+    pub fn fields(&self) -> &ExtraFields {
         &self.fields
     }
 
@@ -180,40 +180,40 @@ impl Partial {
             .collect();
         let place = |name: &str| required.iter().position(|field| field.name == name);
         members.sort_by_key(|(name, _)| place(name).unwrap_or(required.len()));
-        Partial { event_type, fields: Extra(members) }
+        PartialData { event_type, fields: ExtraFields(members) }
     }
 }
 
 macro_rules! payloads {
-    ($($sentence:literal $variant:ident $name:literal $category:ident $word:literal $(/ $alias:literal)? $since:ident { $first:ident: $first_type:ty $(, $field:ident: $type:ty)* })+) => {
+    ($($summary:literal $variant:ident $name:literal $category:ident $word:literal $(/ $alias:literal)? $since:ident { $first:ident: $first_type:ty $(, $field:ident: $type:ty)* })+) => {
         $(
-            #[doc = $sentence]
+            #[doc = $summary]
             ///
             #[doc = concat!("The data of `", $name, "`.")]
             #[derive(Clone, Debug, PartialEq, Eq)]
             #[non_exhaustive]
             pub struct $variant {
-                #[doc = concat!("Required datum `", stringify!($first), "`.")]
+                #[doc = concat!("Required field `", stringify!($first), "`.")]
                 pub $first: $first_type,
                 $(
-                    #[doc = concat!("Required datum `", stringify!($field), "`.")]
+                    #[doc = concat!("Required field `", stringify!($field), "`.")]
                     pub $field: $type,
                 )*
-                extra: Extra,
+                extra: ExtraFields,
             }
 
             impl $variant {
                 /// The data with everything that the registry requires.
                 pub fn new($first: impl Into<$first_type> $(, $field: impl Into<$type>)*) -> Self {
-                    $variant { $first: $first.into(), $($field: $field.into(),)* extra: Extra::default() }
+                    $variant { $first: $first.into(), $($field: $field.into(),)* extra: ExtraFields::default() }
                 }
 
                 /// The data beyond what is required.
-                pub fn extra(&self) -> &Extra {
+                pub fn extra(&self) -> &ExtraFields {
                     &self.extra
                 }
 
-                /// Adds a datum beyond what is required.
+                /// Adds a field beyond what is required.
                 ///
                 /// # Errors
                 /// [`ExtraError`] if the key is there already.
@@ -225,7 +225,7 @@ macro_rules! payloads {
                     Ok(self)
                 }
 
-                /// Reads a checked event; the name of the datum that is absent or unreadable if not.
+                /// Reads a checked event; the name of the field that is absent or unreadable if not.
                 fn read(event: &EventRef<'_>) -> Result<Self, &'static str> {
                     let mut slot = 0..;
                     Ok($variant {
@@ -262,32 +262,32 @@ macro_rules! payloads {
                 $variant($variant),
             )+
             /// A registered type whose required data is not all there.
-            Partial(Partial),
+            Partial(PartialData),
             /// A type that the protocol does not register.
-            Other(Other),
+            Untyped(UntypedData),
         }
 
         impl Data {
             /// The registered type, or none.
             pub fn event_type(&self) -> Option<EventType> {
-                match self { $(Data::$variant(_) => Some(EventType::$variant),)+ Data::Partial(partial) => Some(partial.event_type), Data::Other(_) => None }
+                match self { $(Data::$variant(_) => Some(EventType::$variant),)+ Data::Partial(partial) => Some(partial.event_type), Data::Untyped(_) => None }
             }
 
-            /// The data beyond what is required; all of it for an unregistered type and for [`Partial`] data.
-            pub fn extra(&self) -> &Extra {
-                match self { $(Data::$variant(data) => &data.extra,)+ Data::Partial(partial) => &partial.fields, Data::Other(other) => &other.fields }
+            /// The data beyond what is required; all of it for an unregistered type and for partial data.
+            pub fn extra(&self) -> &ExtraFields {
+                match self { $(Data::$variant(data) => &data.extra,)+ Data::Partial(partial) => &partial.fields, Data::Untyped(data) => &data.fields }
             }
 
             pub(super) fn read(event: &EventRef<'_>) -> Result<Self, &'static str> {
                 Ok(match event.event_type() {
                     $(Some(EventType::$variant) => Data::$variant($variant::read(event)?),)+
-                    None => Data::Other(Other::read(event)),
+                    None => Data::Untyped(UntypedData::read(event)),
                 })
             }
 
             pub(super) fn write(&self, out: &mut Vec<u8>) {
                 out.push(b'{');
-                match self { $(Data::$variant(data) => data.write(out),)+ Data::Partial(partial) => partial.fields.write(out, true), Data::Other(other) => other.write(out) }
+                match self { $(Data::$variant(data) => data.write(out),)+ Data::Partial(partial) => partial.fields.write(out, true), Data::Untyped(data) => data.write(out) }
                 out.push(b'}');
             }
         }
@@ -300,15 +300,15 @@ impl Data {
     pub fn type_name(&self) -> &str {
         match (self, self.event_type()) {
             (_, Some(kind)) => kind.as_str(),
-            (Data::Other(other), None) => other.name(),
+            (Data::Untyped(data), None) => data.name(),
             // Every other variant has a type.
             (_, None) => "",
         }
     }
 }
 
-impl From<Other> for Data {
-    fn from(other: Other) -> Self {
-        Data::Other(other)
+impl From<UntypedData> for Data {
+    fn from(data: UntypedData) -> Self {
+        Data::Untyped(data)
     }
 }

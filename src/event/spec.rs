@@ -11,11 +11,11 @@ use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// One required datum of an event type.
+/// One required field of an event type.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct FieldSpec {
-    /// The key. Nearly always static, and compared for every datum of a line.
+    /// The key. Nearly always static, and compared for every field of a line.
     pub name: Cow<'static, str>,
     /// The type of its value.
     #[serde(rename = "type")]
@@ -23,7 +23,7 @@ pub struct FieldSpec {
 }
 
 impl FieldSpec {
-    /// A required datum of your own type.
+    /// A required field of your own type.
     pub fn new(name: &str, field_type: FieldType) -> Self {
         FieldSpec { name: Cow::Owned(name.to_owned()), field_type }
     }
@@ -35,8 +35,8 @@ impl FieldSpec {
 pub struct EventSpec {
     /// The type.
     pub event_type: EventType,
-    /// What it tells, in a sentence.
-    pub sentence: &'static str,
+    /// What it tells, in one line.
+    pub summary: &'static str,
     /// The category.
     pub category: Category,
     /// The word of its routing key: the type without its category.
@@ -52,11 +52,11 @@ pub struct EventSpec {
 macro_rules! registry {
     (@alias) => { None };
     (@alias $alias:literal) => { Some($alias) };
-    ($($sentence:literal $variant:ident $name:literal $category:ident $word:literal $(/ $alias:literal)? $since:ident { $($field:ident: $type:ty),* })+) => {
+    ($($summary:literal $variant:ident $name:literal $category:ident $word:literal $(/ $alias:literal)? $since:ident { $($field:ident: $type:ty),* })+) => {
         /// All event types, in the order of the specification, then the extensions.
         pub static REGISTRY: &[EventSpec] = &[$(EventSpec {
             event_type: EventType::$variant,
-            sentence: $sentence,
+            summary: $summary,
             category: Category::$category,
             word: $word,
             alias: registry!(@alias $($alias)?),

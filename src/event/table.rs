@@ -1,6 +1,6 @@
 //! The registry: one row an event type, and nothing about a type is written anywhere else.
 //!
-//! A row reads: sentence, variant, wire name, category, routing word (and, behind a slash, the irregular word that
+//! A row reads: summary, variant, wire name, category, routing word (and, behind a slash, the irregular word that
 //! the specification's own patterns use), the version that introduced it, required data with
 //! types. [`kind`](super::EventType), [`payload`](super::payload) and [`spec`](super::REGISTRY)
 //! each expand the rows into what they own.

@@ -2,7 +2,7 @@
 
 use super::kind::EventType;
 use super::line::{EventBuf, EventRef};
-use super::payload::{Data, Other, Partial};
+use super::payload::{Data, PartialData, UntypedData};
 use crate::scalar::{Phase, WorkflowId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -101,9 +101,9 @@ impl Event {
     pub(super) fn keep(event: &EventRef<'_>) -> Self {
         let data = match (Data::read(event), event.event_type()) {
             (Ok(data), _) => data,
-            (Err(_), Some(kind)) => Data::Partial(Partial::read(event, kind)),
+            (Err(_), Some(kind)) => Data::Partial(PartialData::read(event, kind)),
             // Data of an unregistered type is never refused.
-            (Err(_), None) => Data::Other(Other::read(event)),
+            (Err(_), None) => Data::Untyped(UntypedData::read(event)),
         };
         Event {
             workflow_id: WorkflowId::from_valid(event.workflow()),
@@ -205,7 +205,7 @@ impl<'de> Deserialize<'de> for Event {
 static LENIENT: super::Codec = super::Codec::new(crate::finding::Mode::Interop);
 
 impl Event {
-    /// The event of parts that were checked; `None` if a datum has no typed form.
+    /// The event of parts that were checked; `None` if a field has no typed form.
     pub(crate) fn from_parts(name: &str, workflow: &str, phase: &str, data: &str) -> Option<Self> {
         let line = [name, workflow, phase, data].join(":");
         let limits = crate::json::Limits::DEFAULT

@@ -12,7 +12,7 @@ use super::{
     Requester, Settings, respond,
 };
 use crate::error::{IntoReport, Occurrence};
-use crate::message::{Envelope, Header, Hello, Message, MessageKind, Welcome};
+use crate::message::{Envelope, EnvelopeHeader, Hello, Message, MessageKind, Welcome};
 use crate::scalar::{ComponentId, ErrorId, Instant, MessageId, Now, RequestId, Span, WorkflowId};
 use crate::validate::Checked;
 use crate::version::{Agreement, Supported, negotiate};
@@ -375,7 +375,7 @@ impl Handshake {
     }
 
     /// Answers the peer's greeting.
-    fn greeted(&mut self, now: Now, header: &Header, hello: &Hello) {
+    fn greeted(&mut self, now: Now, header: &EnvelopeHeader, hello: &Hello) {
         let theirs = match Supported::from_hello(hello) {
             Ok(theirs) => theirs,
             Err(error) => return self.refuse(now, header, &error),
@@ -400,7 +400,7 @@ impl Handshake {
     }
 
     /// Says why not. Asking again would not help.
-    fn refuse(&mut self, now: Now, header: &Header, error: &impl IntoReport) {
+    fn refuse(&mut self, now: Now, header: &EnvelopeHeader, error: &impl IntoReport) {
         let id = ErrorId::generate(now.id_millis(), self.draws.id_bytes());
         let occurrence = Occurrence::new(id, WorkflowId::global(), now.timestamp());
         let mut report = error.to_report(&occurrence);
@@ -408,8 +408,8 @@ impl Handshake {
         self.reply(now, header, report);
     }
 
-    fn reply(&mut self, now: Now, asked: &Header, message: impl Into<Message>) {
-        let mut header = Header::new()
+    fn reply(&mut self, now: Now, asked: &EnvelopeHeader, message: impl Into<Message>) {
+        let mut header = EnvelopeHeader::new()
             .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone());

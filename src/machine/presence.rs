@@ -30,8 +30,8 @@ use super::settings::{at_least, from_settings};
 use super::window::Window;
 use super::{Draws, Machine, Settings, Timers};
 use crate::message::{
-    ComponentRegistration, Deregistration, Envelope, Header, HealthStatus, Heartbeat, Message,
-    MessageKind,
+    ComponentRegistration, Deregistration, Envelope, EnvelopeHeader, HealthStatus, Heartbeat,
+    Message, MessageKind,
 };
 use crate::scalar::{ComponentId, Count, HealthState, Instant, MessageId, Now, Timestamp};
 use crate::validate::Checked;
@@ -344,7 +344,7 @@ impl Presence {
     }
 
     fn send(&mut self, now: Now, source: ComponentId, message: impl Into<Message>) {
-        let header = Header::new()
+        let header = EnvelopeHeader::new()
             .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(source);

@@ -30,7 +30,8 @@ use crate::error::{IntoReport, Occurrence, Problem};
 use crate::finding::{Code, FindingSeverity, Level, Report};
 use crate::json::{self, Json};
 use crate::message::{
-    AllocationRequest, DeadLetter, Envelope, ErrorReport, Header, Message, MessageKind, peek,
+    AllocationRequest, DeadLetter, Envelope, EnvelopeHeader, ErrorReport, Message, MessageKind,
+    peek,
 };
 use crate::scalar::{
     AllocationStatus, ComponentId, CorrelationId, Count, Digest, ErrorCategory, ErrorId, ErrorType,
@@ -482,7 +483,7 @@ impl Responder {
         asked: &Asked,
         message: Message,
     ) -> Box<Envelope> {
-        let mut header = Header::new()
+        let mut header = EnvelopeHeader::new()
             .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone())
@@ -569,7 +570,7 @@ impl Responder {
     fn answerable(
         &self,
         text: &str,
-        header: Header,
+        header: EnvelopeHeader,
         rejected: &Rejected,
     ) -> Option<(Ticket, Asked)> {
         let findings = rejected.report.findings();

@@ -188,7 +188,7 @@ impl<T: Part + Value> Part for Map<T> {
 /// Objects of the table that a state consists of.
 macro_rules! parts {
     ($(
-        $sentence:literal
+        $summary:literal
         $name:ident { $($group:ident { $($fields:tt)* })* }
     )+) => { $( part! { $name { $($group { $($fields)* })* } } )+ };
 }
@@ -214,17 +214,17 @@ macro_rules! part {
 
 macro_rules! members {
     ($name:ident {
-        $(need { $($need:ident : $need_type:ty, $need_doc:literal;)+ })?
-        $(want { $($want:ident : $want_type:ty, $want_doc:literal;)+ })?
-        $(may { $($may:ident $setter:ident $(since $since:ident)? : $may_type:ty, $may_doc:literal;)+ })?
+        $(essential { $($essential:ident : $essential_type:ty, $essential_doc:literal;)+ })?
+        $(required { $($required:ident : $required_type:ty, $required_doc:literal;)+ })?
+        $(optional { $($optional:ident $setter:ident $(since $since:ident)? : $optional_type:ty, $optional_doc:literal;)+ })?
     }) => {
         impl $name {
             /// A member as JSON, for those that others belong to.
             fn named(&self, key: &str) -> Option<Json> {
                 match key {
-                    $($(stringify!($need) => Some(Part::json(&self.$need)),)+)?
-                    $($(stringify!($want) => self.$want.as_ref().map(Part::json),)+)?
-                    $($(stringify!($may) => self.$may.as_ref().map(Part::json),)+)?
+                    $($(stringify!($essential) => Some(Part::json(&self.$essential)),)+)?
+                    $($(stringify!($required) => self.$required.as_ref().map(Part::json),)+)?
+                    $($(stringify!($optional) => self.$optional.as_ref().map(Part::json),)+)?
                     _ => self.extra().get(key).cloned(),
                 }
             }
@@ -246,26 +246,26 @@ macro_rules! members {
             fn merge(&mut self, base: Option<&Self>, theirs: &Self, cx: &mut Cx<'_>) {
                 let siblings = siblings(cx, base, self, theirs, Self::named);
                 $($(
-                    let mut own = Some(self.$need.clone());
-                    let was = base.map(|base| &base.$need);
-                    member(stringify!($need), was, &mut own, Some(&theirs.$need), &siblings, cx);
+                    let mut own = Some(self.$essential.clone());
+                    let was = base.map(|base| &base.$essential);
+                    member(stringify!($essential), was, &mut own, Some(&theirs.$essential), &siblings, cx);
                     if let Some(own) = own {
-                        self.$need = own;
+                        self.$essential = own;
                     }
                 )+)?
                 $($(member(
-                    stringify!($want),
-                    base.and_then(|base| base.$want.as_ref()),
-                    &mut self.$want,
-                    theirs.$want.as_ref(),
+                    stringify!($required),
+                    base.and_then(|base| base.$required.as_ref()),
+                    &mut self.$required,
+                    theirs.$required.as_ref(),
                     &siblings,
                     cx,
                 );)+)?
                 $($(member(
-                    stringify!($may),
-                    base.and_then(|base| base.$may.as_ref()),
-                    &mut self.$may,
-                    theirs.$may.as_ref(),
+                    stringify!($optional),
+                    base.and_then(|base| base.$optional.as_ref()),
+                    &mut self.$optional,
+                    theirs.$optional.as_ref(),
                     &siblings,
                     cx,
                 );)+)?

@@ -2,11 +2,11 @@
 
 #[allow(clippy::wildcard_imports, reason = "the rows name most documents")]
 use super::document::*;
-use super::spec::{MemberSpec, ObjectSpec, Presence, Role, Shape, V1_0_0, V1_1_0, joined};
+use super::spec::{MemberSpec, ObjectSpec, Requirement, Role, Shape, V1_0_0, V1_1_0, joined};
 use super::table::body_table;
 use super::tape::{NO_PLACE, Node};
 use super::value::{Object, Untyped, Value};
-use crate::event::{Event, Extra, FieldType};
+use crate::event::{Event, ExtraFields, FieldType};
 use crate::json::write_text;
 use crate::scalar::ProtocolVersion;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -84,7 +84,7 @@ macro_rules! bodies {
             /// `event`
             Event(Box<EventBody>),
             /// No body that the protocol knows: everything that is no header.
-            Unknown(Extra),
+            Unknown(ExtraFields),
         }
 
         impl Message {
@@ -101,7 +101,7 @@ macro_rules! bodies {
                 Ok(match kind {
                     $(MessageKind::$name => Message::$name(Box::new($name::read_object(body)?)),)+
                     MessageKind::Event => Message::Event(Box::new(EventBody::read(body)?)),
-                    MessageKind::Unknown => Message::Unknown(Extra::default()),
+                    MessageKind::Unknown => Message::Unknown(ExtraFields::default()),
                 })
             }
 
@@ -133,15 +133,15 @@ macro_rules! bodies {
 
         const BODIES: &[MemberSpec] = &[$(MemberSpec {
             name: $key,
-            sentence: "",
+            summary: "",
             shape: Shape::Object($name::SPEC),
-            presence: Presence::May,
+            requirement: Requirement::Optional,
             since: &$since,
         },)+ MemberSpec {
             name: "event",
-            sentence: "",
+            summary: "",
             shape: Shape::Object(EVENT),
-            presence: Presence::May,
+            requirement: Requirement::Optional,
             since: &V1_0_0,
         }];
     };
@@ -160,22 +160,22 @@ impl From<Event> for Message {
 pub struct EventBody {
     /// The event.
     pub event: Event,
-    extra: Extra,
+    extra: ExtraFields,
 }
 
 impl EventBody {
     /// An event and nothing else.
     pub fn new(event: Event) -> Self {
-        EventBody { event, extra: Extra::default() }
+        EventBody { event, extra: ExtraFields::default() }
     }
 
     /// The fields beside the event's own four, which an event line has no room for.
-    pub fn extra(&self) -> &Extra {
+    pub fn extra(&self) -> &ExtraFields {
         &self.extra
     }
 
     fn read(node: Node<'_>) -> Result<Self, Untyped> {
-        let mut extra = Extra::default();
+        let mut extra = ExtraFields::default();
         for child in node.children().filter(|child| child.place() == NO_PLACE) {
             extra.push(child.key(), child.json());
         }
@@ -184,7 +184,7 @@ impl EventBody {
 
     /// The event whose parts stand beside the header.
     pub(super) fn read_flat(root: Node<'_>) -> Result<Self, Untyped> {
-        let mut extra = Extra::default();
+        let mut extra = ExtraFields::default();
         if let Some(message) = root.member((HEADERS + MESSAGE) as u16) {
             extra.push(message.key(), message.json());
         }
@@ -251,8 +251,8 @@ impl FromStr for MessageKind {
     }
 }
 
-const fn part(name: &'static str, presence: Presence, leaf: FieldType) -> MemberSpec {
-    MemberSpec { name, sentence: "", shape: Shape::Leaf(leaf), presence, since: &V1_0_0 }
+const fn part(name: &'static str, requirement: Requirement, leaf: FieldType) -> MemberSpec {
+    MemberSpec { name, summary: "", shape: Shape::Leaf(leaf), requirement, since: &V1_0_0 }
 }
 
 /// Places in [`EVENT`].
@@ -261,16 +261,19 @@ pub(super) const WORKFLOW: usize = 1;
 pub(super) const PHASE: usize = 2;
 pub(super) const DATA: usize = 3;
 
-const fn told(mut member: MemberSpec, sentence: &'static str) -> MemberSpec {
-    member.sentence = sentence;
+const fn told(mut member: MemberSpec, summary: &'static str) -> MemberSpec {
+    member.summary = summary;
     member
 }
 
 const EVENT_MEMBERS: &[MemberSpec] = &[
-    told(part("event_type", Presence::Need, FieldType::Id), "The type; it tells the data."),
-    told(part("workflow_id", Presence::Need, FieldType::Id), "The workflow, or `global`."),
-    told(part("phase", Presence::Want, FieldType::Id), "The phase, or `global`."),
-    told(part("data", Presence::Need, FieldType::Object), "What the type requires, and more."),
+    told(part("event_type", Requirement::Essential, FieldType::Id), "The type; it tells the data."),
+    told(part("workflow_id", Requirement::Essential, FieldType::Id), "The workflow, or `global`."),
+    told(part("phase", Requirement::Required, FieldType::Id), "The phase, or `global`."),
+    told(
+        part("data", Requirement::Essential, FieldType::Object),
+        "What the type requires, and more.",
+    ),
 ];
 
 /// The body of an event.
@@ -278,7 +281,7 @@ pub(super) const EVENT: &ObjectSpec =
     &ObjectSpec::new("Event", "An event, as an object.", EVENT_MEMBERS).with_role(Role::Event);
 
 /// How many members of a root are the header's.
-pub(super) const HEADERS: usize = Header::SPEC.members.len();
+pub(super) const HEADERS: usize = EnvelopeHeader::SPEC.members.len();
 
 const HEADER_ALIASES: &[(&str, usize)] = &[
     ("event_id", place("message_id")),
@@ -290,7 +293,7 @@ const HEADER_ALIASES: &[(&str, usize)] = &[
 pub(super) const fn place(name: &str) -> usize {
     let mut at = 0;
     while at < HEADERS {
-        if same(Header::SPEC.members[at].name, name) {
+        if same(EnvelopeHeader::SPEC.members[at].name, name) {
             return at;
         }
         at += 1;
@@ -321,7 +324,8 @@ const fn aliased(mut spec: ObjectSpec, aliases: &'static [(&'static str, usize)]
 /// An envelope: the header, and the bodies, of which one is there.
 pub(crate) static ENVELOPE: ObjectSpec = aliased(
     ObjectSpec::new("Envelope", "A message: header keys beside exactly one body.", {
-        const ALL: [MemberSpec; HEADERS + BODIES.len()] = joined(Header::SPEC.members, BODIES);
+        const ALL: [MemberSpec; HEADERS + BODIES.len()] =
+            joined(EnvelopeHeader::SPEC.members, BODIES);
         &ALL
     })
     .with_role(Role::Envelope),
@@ -332,13 +336,14 @@ pub(crate) static ENVELOPE: ObjectSpec = aliased(
 pub(crate) static FLAT: ObjectSpec = aliased(
     ObjectSpec::new("FlatEvent", "An event whose parts stand beside the header.", {
         const PARTS: &[MemberSpec] = &[
-            part("event_type", Presence::Need, FieldType::Id),
-            part("workflow_id", Presence::Need, FieldType::Id),
-            part("phase", Presence::Want, FieldType::Id),
-            part("data", Presence::Need, FieldType::Object),
-            part("message", Presence::May, FieldType::Text),
+            part("event_type", Requirement::Essential, FieldType::Id),
+            part("workflow_id", Requirement::Essential, FieldType::Id),
+            part("phase", Requirement::Required, FieldType::Id),
+            part("data", Requirement::Essential, FieldType::Object),
+            part("message", Requirement::Optional, FieldType::Text),
         ];
-        const ALL: [MemberSpec; HEADERS + PARTS.len()] = joined(Header::SPEC.members, PARTS);
+        const ALL: [MemberSpec; HEADERS + PARTS.len()] =
+            joined(EnvelopeHeader::SPEC.members, PARTS);
         &ALL
     })
     .with_role(Role::Flat),
@@ -379,7 +384,7 @@ fn event_at(node: Node<'_>, from: usize) -> Result<Event, Untyped> {
 pub(super) fn is_taken(spec: &ObjectSpec, key: &str) -> bool {
     match spec.role {
         Role::AllocationResponse => key == "allocation_id",
-        Role::Plain if spec.name == Header::SPEC.name => {
+        Role::Plain if spec.name == EnvelopeHeader::SPEC.name => {
             MessageKind::lookup(key).is_some()
                 || HEADER_ALIASES.iter().any(|(alias, _)| *alias == key)
         }

@@ -1,7 +1,7 @@
 //! Reading messages: the verdict, the borrowed form, all findings at once.
 
 use super::body::{ENVELOPE, HEADERS, MessageKind};
-use super::document::Header;
+use super::document::EnvelopeHeader;
 use super::envelope::Envelope;
 use super::examine::{Examined, Form, examine};
 use super::spec::{ObjectSpec, Shape};
@@ -264,7 +264,7 @@ impl<'a> MessageRef<'a> {
     pub fn decode(&self) -> Result<Envelope, DecodeError> {
         let root = self.node();
         let named = |Untyped(key)| DecodeError { kind: self.kind(), key };
-        let header = Header::read_object(root).map_err(named)?;
+        let header = EnvelopeHeader::read_object(root).map_err(named)?;
         let body = match self.examined.form {
             Form::Envelope => self.body().map(|part| part.0),
             Form::Flat => Some(root),
@@ -340,7 +340,7 @@ impl<'t> Part<'t> {
 pub struct Peek {
     /// The header as far as it can be read: keys with a value of a wrong kind or range are left
     /// out, and so are the signature and unknown fields. `None` if the text is no object.
-    pub header: Option<Header>,
+    pub header: Option<EnvelopeHeader>,
     /// The kind.
     pub kind: MessageKind,
 }
@@ -353,7 +353,7 @@ fn reads(text: &str, key: Token, value: Token, place: usize) -> bool {
     Tape::push(&mut tape, key, value, place as u16);
     tape.close(0, value);
     tape.close(1, value);
-    Header::read_object(Node { text, tape: &tape, at: 0 }).is_ok()
+    EnvelopeHeader::read_object(Node { text, tape: &tape, at: 0 }).is_ok()
 }
 
 /// Tells kind and header of a message without decoding its body. Nothing is checked: a text that
@@ -381,23 +381,24 @@ pub fn peek(text: &str) -> Peek {
     let mut seen = Vec::new();
     for (key, value) in members(text, start) {
         let name = key.decode(text);
-        let place = Header::SPEC.members.iter().position(|member| member.name == name);
+        let place = EnvelopeHeader::SPEC.members.iter().position(|member| member.name == name);
         let alias = || {
             let (_, place) = aliases.iter().find(|(alias, _)| *alias == name)?;
             // The member itself counts, and of two aliases the first.
-            (!seen.contains(place) && !has(Header::SPEC.members[*place].name)).then_some(*place)
+            (!seen.contains(place) && !has(EnvelopeHeader::SPEC.members[*place].name))
+                .then_some(*place)
         };
         let Some(place) = place.or_else(alias) else { continue };
         seen.push(place);
         // A signature is an object of its own; who wants it decodes the message.
-        if let Shape::Leaf(leaf) = Header::SPEC.members[place].shape
+        if let Shape::Leaf(leaf) = EnvelopeHeader::SPEC.members[place].shape
             && (leaf.fits(text, value).is_ok() || reads(text, key, value, place))
         {
             Tape::push(&mut tape, key, value, place as u16);
         }
     }
     tape.close(0, blank);
-    let header = Header::read_object(Node { text, tape: &tape, at: 0 }).ok();
+    let header = EnvelopeHeader::read_object(Node { text, tape: &tape, at: 0 }).ok();
     Peek { header, kind }
 }
 

@@ -1,14 +1,14 @@
 //! The documents and their parts as types, from the table.
 //!
 //! Each has `new` with everything that a writer must give, a `with_` method for each optional
-//! field, and [`Extra`] for what else a message carries. What a writer must give and a reader may
+//! field, and [`ExtraFields`] for what else a message carries. What a writer must give and a reader may
 //! miss is an `Option`.
 
-use super::spec::{MemberSpec, ObjectSpec, Presence, Shape, V1_0_0, V1_1_0};
+use super::spec::{MemberSpec, ObjectSpec, Requirement, Shape, V1_0_0, V1_1_0};
 use super::table::object_table;
 use super::tape::{NO_PLACE, Node};
 use super::value::{Element, Map, Object, Untyped, Value, read_member, write_member};
-use crate::event::{Extra, ExtraError, PhaseId};
+use crate::event::{ExtraError, ExtraFields, PhaseId};
 use crate::json::Json;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
@@ -36,98 +36,98 @@ macro_rules! since {
 
 macro_rules! documents {
     ($(
-        $sentence:literal
+        $summary:literal
         $name:ident {
-            $(need { $($need:ident $(as $need_wire:literal)? : $need_type:ty, $need_doc:literal;)+ })?
-            $(want { $($want:ident $(as $want_wire:literal)? : $want_type:ty, $want_doc:literal;)+ })?
-            $(advise { $($advise:ident since $advise_since:ident : $advise_type:ty, $advise_doc:literal;)+ })?
-            $(may { $($may:ident $setter:ident $(since $may_since:ident)? : $may_type:ty, $may_doc:literal;)+ })?
+            $(essential { $($essential:ident $(as $essential_wire:literal)? : $essential_type:ty, $essential_doc:literal;)+ })?
+            $(required { $($required:ident $(as $required_wire:literal)? : $required_type:ty, $required_doc:literal;)+ })?
+            $(recommended { $($recommended:ident since $recommended_since:ident : $recommended_type:ty, $recommended_doc:literal;)+ })?
+            $(optional { $($optional:ident $setter:ident $(since $optional_since:ident)? : $optional_type:ty, $optional_doc:literal;)+ })?
         }
     )+) => { $(
-        #[doc = $sentence]
+        #[doc = $summary]
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct $name {
             $($(
-                #[doc = $need_doc]
-                pub $need: $need_type,
+                #[doc = $essential_doc]
+                pub $essential: $essential_type,
             )+)?
             $($(
-                #[doc = $want_doc]
+                #[doc = $required_doc]
                 #[doc = "\n\nWriters give it; it is `None` only where interop mode let it be missing."]
-                pub $want: Option<$want_type>,
+                pub $required: Option<$required_type>,
             )+)?
             $($(
-                #[doc = $advise_doc]
+                #[doc = $recommended_doc]
                 #[doc = "\n\nWriters give it; older ones do not know it."]
-                pub $advise: Option<$advise_type>,
+                pub $recommended: Option<$recommended_type>,
             )+)?
             $($(
-                #[doc = $may_doc]
-                pub $may: Option<$may_type>,
+                #[doc = $optional_doc]
+                pub $optional: Option<$optional_type>,
             )+)?
-            extra: Extra,
+            extra: ExtraFields,
         }
 
         impl $name {
             /// What it consists of.
-            pub const SPEC: &'static ObjectSpec = &ObjectSpec::new(stringify!($name), $sentence, { const MEMBERS: &[MemberSpec] = &[
+            pub const SPEC: &'static ObjectSpec = &ObjectSpec::new(stringify!($name), $summary, { const MEMBERS: &[MemberSpec] = &[
                 $($(MemberSpec {
-                    name: wire!($need $($need_wire)?),
-                    sentence: $need_doc,
-                    shape: <$need_type as Value>::SHAPE,
-                    presence: Presence::Need,
+                    name: wire!($essential $($essential_wire)?),
+                    summary: $essential_doc,
+                    shape: <$essential_type as Value>::SHAPE,
+                    requirement: Requirement::Essential,
                     since: &V1_0_0,
                 },)+)?
                 $($(MemberSpec {
-                    name: wire!($want $($want_wire)?),
-                    sentence: $want_doc,
-                    shape: <$want_type as Value>::SHAPE,
-                    presence: Presence::Want,
+                    name: wire!($required $($required_wire)?),
+                    summary: $required_doc,
+                    shape: <$required_type as Value>::SHAPE,
+                    requirement: Requirement::Required,
                     since: &V1_0_0,
                 },)+)?
                 $($(MemberSpec {
-                    name: stringify!($advise),
-                    sentence: $advise_doc,
-                    shape: <$advise_type as Value>::SHAPE,
-                    presence: Presence::Advise,
-                    since: since!($advise_since),
+                    name: stringify!($recommended),
+                    summary: $recommended_doc,
+                    shape: <$recommended_type as Value>::SHAPE,
+                    requirement: Requirement::Recommended,
+                    since: since!($recommended_since),
                 },)+)?
                 $($(MemberSpec {
-                    name: stringify!($may),
-                    sentence: $may_doc,
-                    shape: <$may_type as Value>::SHAPE,
-                    presence: Presence::May,
-                    since: since!($($may_since)?),
+                    name: stringify!($optional),
+                    summary: $optional_doc,
+                    shape: <$optional_type as Value>::SHAPE,
+                    requirement: Requirement::Optional,
+                    since: since!($($optional_since)?),
                 },)+)?
             ]; MEMBERS });
 
             /// Everything that a writer must give.
             #[allow(clippy::new_without_default, clippy::too_many_arguments)]
             pub fn new(
-                $($($need: impl Into<$need_type>,)+)?
-                $($($want: impl Into<$want_type>,)+)?
-                $($($advise: impl Into<$advise_type>,)+)?
+                $($($essential: impl Into<$essential_type>,)+)?
+                $($($required: impl Into<$required_type>,)+)?
+                $($($recommended: impl Into<$recommended_type>,)+)?
             ) -> Self {
                 $name {
-                    $($($need: $need.into(),)+)?
-                    $($($want: Some($want.into()),)+)?
-                    $($($advise: Some($advise.into()),)+)?
-                    $($($may: None,)+)?
-                    extra: Extra::default(),
+                    $($($essential: $essential.into(),)+)?
+                    $($($required: Some($required.into()),)+)?
+                    $($($recommended: Some($recommended.into()),)+)?
+                    $($($optional: None,)+)?
+                    extra: ExtraFields::default(),
                 }
             }
 
             $($(
-                #[doc = concat!("Sets [`", stringify!($may), "`](Self::", stringify!($may), "). ", $may_doc)]
-                pub fn $setter(mut self, $may: impl Into<$may_type>) -> Self {
-                    self.$may = Some($may.into());
+                #[doc = concat!("Sets [`", stringify!($optional), "`](Self::", stringify!($optional), "). ", $optional_doc)]
+                pub fn $setter(mut self, $optional: impl Into<$optional_type>) -> Self {
+                    self.$optional = Some($optional.into());
                     self
                 }
             )+)?
 
             /// The fields that the protocol does not know, in their order and spelling.
-            pub fn extra(&self) -> &Extra {
+            pub fn extra(&self) -> &ExtraFields {
                 &self.extra
             }
 
@@ -144,7 +144,7 @@ macro_rules! documents {
             }
 
             #[allow(dead_code, reason = "only some move their extra fields")]
-            pub(crate) fn extra_mut(&mut self) -> &mut Extra {
+            pub(crate) fn extra_mut(&mut self) -> &mut ExtraFields {
                 &mut self.extra
             }
         }
@@ -155,12 +155,12 @@ macro_rules! documents {
             #[allow(unused_mut, clippy::unused_enumerate_index)]
             fn read_object(node: Node<'_>) -> Result<Self, Untyped> {
                 #[allow(non_camel_case_types, clippy::enum_variant_names)]
-                enum Place { $($($need,)+)? $($($want,)+)? $($($advise,)+)? $($($may,)+)? }
+                enum Place { $($($essential,)+)? $($($required,)+)? $($($recommended,)+)? $($($optional,)+)? }
 
                 // The entries of the members; entry 0 is the root and nobody's member. What is read
                 // goes into its field at once.
                 let mut entries = [0; $name::SPEC.members.len()];
-                let mut extra = Extra::default();
+                let mut extra = ExtraFields::default();
                 for child in node.children() {
                     match entries.get_mut(usize::from(child.place())) {
                         Some(entry) => *entry = child.at,
@@ -175,31 +175,31 @@ macro_rules! documents {
                 };
                 let mut untyped = None;
                 let document = $name {
-                    $($($need: part(Place::$need)
+                    $($($essential: part(Place::$essential)
                         .and_then(Value::read)
-                        .ok_or(Untyped(wire!($need $($need_wire)?)))?,)+)?
-                    $($($want: read_member(
-                        part(Place::$want),
-                        wire!($want $($want_wire)?),
+                        .ok_or(Untyped(wire!($essential $($essential_wire)?)))?,)+)?
+                    $($($required: read_member(
+                        part(Place::$required),
+                        wire!($required $($required_wire)?),
                         &mut untyped,
                     ),)+)?
-                    $($($advise: read_member(part(Place::$advise), stringify!($advise), &mut untyped),)+)?
-                    $($($may: read_member(part(Place::$may), stringify!($may), &mut untyped),)+)?
+                    $($($recommended: read_member(part(Place::$recommended), stringify!($recommended), &mut untyped),)+)?
+                    $($($optional: read_member(part(Place::$optional), stringify!($optional), &mut untyped),)+)?
                     extra,
                 };
                 untyped.map_or(Ok(document), Err)
             }
 
             fn write_members(&self, out: &mut Vec<u8>, mut first: bool) -> bool {
-                $($(write_member(out, &mut first, wire!($need $($need_wire)?), &self.$need);)+)?
-                $($(if let Some(value) = &self.$want {
-                    write_member(out, &mut first, wire!($want $($want_wire)?), value);
+                $($(write_member(out, &mut first, wire!($essential $($essential_wire)?), &self.$essential);)+)?
+                $($(if let Some(value) = &self.$required {
+                    write_member(out, &mut first, wire!($required $($required_wire)?), value);
                 })+)?
-                $($(if let Some(value) = &self.$advise {
-                    write_member(out, &mut first, stringify!($advise), value);
+                $($(if let Some(value) = &self.$recommended {
+                    write_member(out, &mut first, stringify!($recommended), value);
                 })+)?
-                $($(if let Some(value) = &self.$may {
-                    write_member(out, &mut first, stringify!($may), value);
+                $($(if let Some(value) = &self.$optional {
+                    write_member(out, &mut first, stringify!($optional), value);
                 })+)?
                 self.extra.write(out, first);
                 first && self.extra.is_empty()
@@ -241,10 +241,10 @@ macro_rules! documents {
 }
 object_table!(documents);
 
-impl Default for Header {
+impl Default for EnvelopeHeader {
     /// A header that says nothing.
     fn default() -> Self {
-        Header::new()
+        EnvelopeHeader::new()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::body::{EventBody, Message, MessageKind};
 use super::codec::{DecodeError, MessageError, STRICT};
-use super::document::Header;
+use super::document::EnvelopeHeader;
 use super::tape::Node;
 use super::value::{Object, Untyped};
 use std::fmt;
@@ -33,14 +33,14 @@ use std::str::FromStr;
 #[non_exhaustive]
 pub struct Envelope {
     /// What stands beside the body, fields included that the protocol does not know.
-    pub header: Header,
+    pub header: EnvelopeHeader,
     /// What it says.
     pub message: Message,
 }
 
 impl Envelope {
     /// A message with a header.
-    pub fn new(header: Header, message: impl Into<Message>) -> Self {
+    pub fn new(header: EnvelopeHeader, message: impl Into<Message>) -> Self {
         Envelope { header, message: message.into() }
     }
 
@@ -51,7 +51,7 @@ impl Envelope {
 
     pub(super) fn read(
         kind: MessageKind,
-        mut header: Header,
+        mut header: EnvelopeHeader,
         body: Option<Node<'_>>,
         flat: bool,
     ) -> Result<Self, Untyped> {
@@ -78,7 +78,7 @@ impl Envelope {
 impl<T: Into<Message>> From<T> for Envelope {
     /// A bare document: the header says nothing.
     fn from(message: T) -> Self {
-        Envelope::new(Header::new(), message)
+        Envelope::new(EnvelopeHeader::new(), message)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::MessageKind;
 use super::body::{DATA, EVENT_TYPE, MESSAGE, PHASE, WORKFLOW};
-use super::document::Header;
+use super::document::EnvelopeHeader;
 use super::spec::ObjectSpec;
 use super::tape::Tape;
 use super::visitor::{EventParts, Root, Visitor};
@@ -217,7 +217,7 @@ fn no_body<S: Sink, T: Tape>(
                     kind.since()
                 );
             }
-            if Header::SPEC.member(&name).is_none() && names.len() < 1024 {
+            if EnvelopeHeader::SPEC.member(&name).is_none() && names.len() < 1024 {
                 names.push_str(&name);
                 names.push('\n');
             }
@@ -284,7 +284,7 @@ fn message_text<S: Sink, T: Tape>(visitor: &mut Visitor<'_, '_, S, T>, text: &st
     let tokens = visitor.parts.tokens;
     let Some(message) = tokens[MESSAGE] else { return Some(()) };
     let line = message.decode(text);
-    let Ok(header) = crate::event::Header::parse(&line) else {
+    let Ok(header) = crate::event::EventHeader::parse(&line) else {
         // Free text for people is no contradiction.
         return Some(());
     };

@@ -1,7 +1,7 @@
 //! Events between the two forms: a line, and the body of an envelope.
 
 use super::body::{Message, MessageKind};
-use super::document::Header;
+use super::document::EnvelopeHeader;
 use super::envelope::Envelope;
 use super::value::Object;
 use crate::event::{Event, EventRef};
@@ -70,7 +70,7 @@ impl Envelope {
     }
 }
 
-impl Header {
+impl EnvelopeHeader {
     /// The keys that are set, the header's own first.
     pub fn keys(&self) -> Vec<String> {
         let mut json = vec![b'{'];
@@ -82,7 +82,7 @@ impl Header {
 
     /// Whether no key is set.
     pub fn is_empty(&self) -> bool {
-        *self == Header::new()
+        *self == EnvelopeHeader::new()
     }
 }
 

@@ -49,7 +49,7 @@ pub use envelope::{Envelope, ParseMessageError};
 pub use line::{EventLine, NotAnEvent};
 #[cfg(feature = "schema")]
 pub(crate) use spec::Role;
-pub use spec::{MemberSpec, ObjectSpec, Presence, Shape};
+pub use spec::{MemberSpec, ObjectSpec, Requirement, Shape};
 pub(crate) use table::object_table;
 pub use value::Map;
 pub(crate) use value::Value;

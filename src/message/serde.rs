@@ -2,7 +2,7 @@
 
 use super::body::Message;
 use super::codec::{DecodeError, MessageError};
-use super::document::Header;
+use super::document::EnvelopeHeader;
 use super::envelope::Envelope;
 use super::examine::examine_object;
 use super::tape::{Entry, Node};
@@ -73,7 +73,7 @@ impl<'de> Deserialize<'de> for Message {
     /// Refuses header keys, which a message alone has no place for.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let envelope = Envelope::deserialize(deserializer)?;
-        if envelope.header == Header::new() {
+        if envelope.header == EnvelopeHeader::new() {
             Ok(envelope.message)
         } else {
             Err(D::Error::custom("fields beside the body; read an envelope instead"))

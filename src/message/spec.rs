@@ -9,25 +9,25 @@ pub(crate) static V1_1_0: ProtocolVersion = ProtocolVersion::V1_1_0;
 /// How much a field is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Presence {
+pub enum Requirement {
     /// Identity, or a word that tells what the message says: always an error if missing.
-    Need,
+    Essential,
     /// Writers give it; readers in interop mode do without.
-    Want,
+    Required,
     /// Writers give it; its absence is a warning in both modes.
-    Advise,
+    Recommended,
     /// Optional.
-    May,
+    Optional,
 }
 
-impl Presence {
-    /// The word for lists: `need`, `want`, `advise` or `may`.
+impl Requirement {
+    /// The word for lists: `essential`, `required`, `recommended` or `optional`.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Presence::Need => "need",
-            Presence::Want => "want",
-            Presence::Advise => "advise",
-            Presence::May => "may",
+            Requirement::Essential => "essential",
+            Requirement::Required => "required",
+            Requirement::Recommended => "recommended",
+            Requirement::Optional => "optional",
         }
     }
 }
@@ -63,12 +63,12 @@ impl Shape {
 pub struct MemberSpec {
     /// The key on the wire.
     pub name: &'static str,
-    /// What it means, in a sentence.
-    pub sentence: &'static str,
+    /// What it means, in one line.
+    pub summary: &'static str,
     /// What its value looks like.
     pub shape: Shape,
     /// How much it is required.
-    pub presence: Presence,
+    pub requirement: Requirement,
     /// The protocol version that introduced it; in an object that is younger, the object's counts.
     pub since: &'static ProtocolVersion,
 }
@@ -93,30 +93,30 @@ pub(crate) enum Role {
 pub struct ObjectSpec {
     /// The name of its Rust type.
     pub name: &'static str,
-    /// What it is, in a sentence.
-    pub sentence: &'static str,
-    /// Its fields: those that are needed, wanted, advised, optional.
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// Its fields: the essential first, then the required, the recommended, the optional.
     pub members: &'static [MemberSpec],
     pub(crate) role: Role,
     /// Names that the field writes instead, and the place of the member they stand for.
     pub(crate) aliases: &'static [(&'static str, usize)],
     /// The members, one bit each, by how much they are required.
-    pub(crate) need: u64,
-    pub(crate) want: u64,
-    pub(crate) advise: u64,
+    pub(crate) essential: u64,
+    pub(crate) required: u64,
+    pub(crate) recommended: u64,
 }
 
 impl ObjectSpec {
     pub(crate) const fn new(
         name: &'static str,
-        sentence: &'static str,
+        summary: &'static str,
         members: &'static [MemberSpec],
     ) -> Self {
         // The reader keeps one bit a member.
         assert!(members.len() <= 64);
         ObjectSpec {
             name,
-            sentence,
+            summary,
             members,
             role: if matches!(name.as_bytes(), b"AllocationResponse") {
                 Role::AllocationResponse
@@ -124,9 +124,9 @@ impl ObjectSpec {
                 Role::Plain
             },
             aliases: &[],
-            need: bits(members, Presence::Need),
-            want: bits(members, Presence::Want),
-            advise: bits(members, Presence::Advise),
+            essential: bits(members, Requirement::Essential),
+            required: bits(members, Requirement::Required),
+            recommended: bits(members, Requirement::Recommended),
         }
     }
 
@@ -141,11 +141,11 @@ impl ObjectSpec {
     }
 }
 
-const fn bits(members: &[MemberSpec], presence: Presence) -> u64 {
+const fn bits(members: &[MemberSpec], requirement: Requirement) -> u64 {
     let mut bits = 0;
     let mut at = 0;
     while at < members.len() {
-        if members[at].presence as u8 == presence as u8 {
+        if members[at].requirement as u8 == requirement as u8 {
             bits |= 1 << at;
         }
         at += 1;

@@ -1,13 +1,13 @@
 //! The table of documents: one row an object, and nothing about a field is written anywhere else.
 //!
-//! A row reads: sentence, type, and its fields by how much they are required:
+//! A row reads: summary, type, and its fields by how much they are required:
 //!
 //! | group | writers | a reader finds, where it is missing |
 //! |---|---|---|
-//! | `need` | give it | an error: the message has lost its identity or the word that tells what it says |
-//! | `want` | give it | an error in strict mode, a warning in interop mode |
-//! | `advise` | give it | a warning |
-//! | `may` | choose | nothing |
+//! | `essential` | give it | an error: the message has lost its identity or the word that tells what it says |
+//! | `required` | give it | an error in strict mode, a warning in interop mode |
+//! | `recommended` | give it | a warning |
+//! | `optional` | choose | nothing |
 //!
 //! A field has been there since protocol 1.0.0, or since its object if that is younger, unless the
 //! row says `since`. Of the header, the specification names what correlates and routes; the rest
@@ -20,8 +20,8 @@
 macro_rules! object_table {
     ($expand:ident) => { $expand! {
         "What stands in an envelope beside its body (Communication Patterns). All of it is optional on read; correlation lives here because bodies have no room for it."
-        Header {
-            may {
+        EnvelopeHeader {
+            optional {
                 protocol_version with_protocol_version since V1_1_0: ProtocolVersion, "The version that the writer speaks.";
                 message_id with_message_id since V1_1_0: MessageId, "This message; what deduplication and replay protection go by.";
                 timestamp with_timestamp since V1_1_0: Timestamp, "When it was written.";
@@ -39,7 +39,7 @@ macro_rules! object_table {
         }
         "A signature over the RFC 8785 form of the envelope without this member. Extension."
         Signature {
-            need {
+            essential {
                 key_id: String, "The key that signed.";
                 algorithm: String, "How it signed, such as `ed25519`.";
                 value: String, "The signature in Base64.";
@@ -48,15 +48,15 @@ macro_rules! object_table {
 
         "A request for resources (Resource Allocation Schema)."
         AllocationRequest {
-            need {
+            essential {
                 request_id: RequestId, "The request; the answer repeats it.";
                 workflow_id: WorkflowId, "The workflow that needs the resources.";
             }
-            want {
+            required {
                 requester: String, "Who asks, such as `coordination-hub`. An open list.";
                 timestamp: Timestamp, "When it was asked.";
             }
-            may {
+            optional {
                 resources with_resources: Resources, "What is asked for; at least one resource.";
                 priority with_priority: Priority, "How urgent it is.";
                 constraints with_constraints: Constraints, "What must hold of an allocation.";
@@ -65,7 +65,7 @@ macro_rules! object_table {
         }
         "Amounts of resources."
         Resources {
-            may {
+            optional {
                 agents with_agents: Count, "Agents, whole ones.";
                 memory_gb with_memory_gb: Amount, "Memory in GB of 10^9 bytes.";
                 cpu_cores with_cpu_cores: Amount, "Processor cores.";
@@ -76,7 +76,7 @@ macro_rules! object_table {
         }
         "What must hold of an allocation."
         Constraints {
-            may {
+            optional {
                 max_wait_time with_max_wait_time: Span, "How long the request may stay queued.";
                 min_performance with_min_performance: String, "The least performance. An open list.";
                 conflict_tolerance with_conflict_tolerance: ConflictTolerance, "How much conflict is accepted.";
@@ -85,7 +85,7 @@ macro_rules! object_table {
         }
         "What a requester puts up with if there is too little."
         FallbackOptions {
-            may {
+            optional {
                 reduce_agents with_reduce_agents: bool, "Fewer agents.";
                 extend_duration with_extend_duration: bool, "A longer duration.";
                 accept_shared_resources with_accept_shared_resources: bool, "Resources and files shared with others.";
@@ -94,15 +94,15 @@ macro_rules! object_table {
         }
         "The answer to a request for resources (Resource Allocation Schema)."
         AllocationResponse {
-            need {
+            essential {
                 response_id: ResponseId, "The answer.";
                 request_id: RequestId, "The request that it answers.";
                 status: AllocationStatus, "Whether the resources are granted.";
             }
-            want {
+            required {
                 timestamp: Timestamp, "When it was answered.";
             }
-            may {
+            optional {
                 allocated_resources with_allocated_resources: AllocatedResources, "What is granted; `approved` and `partial` need it.";
                 restrictions with_restrictions: Restrictions, "On which terms.";
                 alternatives with_alternatives: Vec<Alternative>, "What else could be had.";
@@ -111,7 +111,7 @@ macro_rules! object_table {
         }
         "Resources that were granted."
         AllocatedResources {
-            may {
+            optional {
                 allocation_id with_allocation_id: AllocationId, "The grant; its release names it.";
                 agents with_agents: Count, "Agents, whole ones.";
                 memory_gb with_memory_gb: Amount, "Memory in GB of 10^9 bytes.";
@@ -123,7 +123,7 @@ macro_rules! object_table {
         }
         "The terms of a grant."
         Restrictions {
-            may {
+            optional {
                 monitoring_required with_monitoring_required: bool, "Whether its use must be watched.";
                 performance_limits with_performance_limits: PerformanceLimits, "Bounds on its use.";
                 auto_release_timeout with_auto_release_timeout: Span, "When the grant ends by itself.";
@@ -132,16 +132,16 @@ macro_rules! object_table {
         }
         "Bounds on the use of a grant. Other bounds are kept as extra fields."
         PerformanceLimits {
-            may {
+            optional {
                 memory_per_agent with_memory_per_agent: ByteSize, "The most memory of one agent.";
             }
         }
         "What could be had instead of what was asked for."
         Alternative {
-            want {
+            required {
                 option: String, "The kind of alternative, such as `delayed_allocation`. An open list.";
             }
-            may {
+            optional {
                 available_at with_available_at: Timestamp, "From when on.";
                 full_resources with_full_resources: bool, "Whether it is all that was asked for.";
             }
@@ -149,14 +149,14 @@ macro_rules! object_table {
 
         "The state of a workflow (State Synchronization Protocols)."
         WorkflowState {
-            need {
+            essential {
                 workflow_id: WorkflowId, "The workflow.";
                 state_version: Count, "The version of the state; each change counts it up.";
             }
-            want {
+            required {
                 timestamp: Timestamp, "When it was taken.";
             }
-            may {
+            optional {
                 message_type with_message_type: StateMessage, "Always `state_sync`; checked if present, the body key decides.";
                 checkpoint_id with_checkpoint_id: CheckpointId, "The checkpoint that the state goes back to.";
                 current_phase with_current_phase: CurrentPhase, "The phase that runs.";
@@ -168,10 +168,10 @@ macro_rules! object_table {
         }
         "The phase that a workflow is in."
         CurrentPhase {
-            want {
+            required {
                 phase_id: PhaseId, "Its number or name.";
             }
-            may {
+            optional {
                 name with_name: String, "Its name.";
                 progress with_progress: Percent, "How far it is, in percent.";
                 started_at with_started_at: Timestamp, "When it began.";
@@ -180,10 +180,10 @@ macro_rules! object_table {
         }
         "The state of an agent."
         AgentState {
-            want {
+            required {
                 status: String, "What it does, such as `active`. An open list.";
             }
-            may {
+            optional {
                 current_task with_current_task: TaskId, "The task it works on.";
                 progress with_progress: Percent, "How far it is, in percent.";
                 performance_score with_performance_score: Percent, "How well it does, in percent.";
@@ -191,7 +191,7 @@ macro_rules! object_table {
         }
         "The use of resources by a workflow."
         ResourceUsage {
-            may {
+            optional {
                 memory_current with_memory_current: Amount, "Memory in GB of 10^9 bytes.";
                 cpu_utilization with_cpu_utilization: Percent, "Processor use in percent.";
                 storage_used with_storage_used: Amount, "Storage in GB of 10^9 bytes.";
@@ -199,7 +199,7 @@ macro_rules! object_table {
         }
         "What is known about a state."
         StateMetadata {
-            may {
+            optional {
                 last_update_source with_last_update_source: String, "The component that changed it last.";
                 synchronization_confidence with_synchronization_confidence: Ratio, "How sure it is that all agree, from 0 to 1.";
                 conflict_detected with_conflict_detected: bool, "Whether versions were in conflict.";
@@ -208,18 +208,18 @@ macro_rules! object_table {
         }
         "The notice of a checkpoint (Checkpoint Synchronization)."
         CheckpointSync {
-            need {
+            essential {
                 workflow_id: WorkflowId, "The workflow.";
                 checkpoint_id: CheckpointId, "The checkpoint.";
                 checkpoint_type: CheckpointType, "What it holds.";
             }
-            want {
+            required {
                 timestamp: Timestamp, "When it was made.";
             }
-            advise {
+            recommended {
                 state_version since V1_1_0: Count, "The version of the state it holds. Extension.";
             }
-            may {
+            optional {
                 message_type with_message_type: CheckpointMessage, "Always `checkpoint_update`; checked if present, the body key decides.";
                 trigger with_trigger: CheckpointTrigger, "What caused it.";
                 state_snapshot with_state_snapshot: StateSnapshot, "Digests of its parts.";
@@ -229,7 +229,7 @@ macro_rules! object_table {
         }
         "Digests of the parts of a checkpoint."
         StateSnapshot {
-            may {
+            optional {
                 workflow_state_hash with_workflow_state_hash: Digest, "Of the workflow's state.";
                 file_system_hash with_file_system_hash: Digest, "Of the files.";
                 agent_state_hash with_agent_state_hash: Digest, "Of the agents' states.";
@@ -238,7 +238,7 @@ macro_rules! object_table {
         }
         "Results of the validations of a checkpoint. Others are kept as extra fields."
         ValidationResults {
-            may {
+            optional {
                 integrity_check with_integrity_check: CheckResult, "Whether it is whole.";
                 dependency_validation with_dependency_validation: CheckResult, "Whether dependencies hold.";
                 resource_consistency with_resource_consistency: CheckResult, "Whether resources agree.";
@@ -246,7 +246,7 @@ macro_rules! object_table {
         }
         "Where a checkpoint is stored."
         StorageMetadata {
-            may {
+            optional {
                 size_bytes with_size_bytes: Count, "Its size in bytes.";
                 compression_ratio with_compression_ratio: Ratio, "Compressed size by original size, from 0 to 1.";
                 storage_location with_storage_location: String, "Its place.";
@@ -256,15 +256,15 @@ macro_rules! object_table {
 
         "The report of an error (Error Reporting Standards)."
         ErrorReport {
-            need {
+            essential {
                 error_id: ErrorId, "The error.";
                 classification: Classification, "What kind of error it is.";
             }
-            want {
+            required {
                 workflow_id: WorkflowId, "The workflow it happened in, or `global`.";
                 timestamp: Timestamp, "When it happened.";
             }
-            may {
+            optional {
                 context with_context: ErrorContext, "Where it happened.";
                 details with_details: ErrorDetails, "What happened.";
                 impact_assessment with_impact_assessment: ImpactAssessment, "What it affects.";
@@ -273,11 +273,11 @@ macro_rules! object_table {
         }
         "What kind of error it is."
         Classification {
-            need {
+            essential {
                 category: ErrorCategory, "The area it belongs to.";
                 severity: Severity, "How bad it is.";
             }
-            want {
+            required {
                 error_type as "type": ErrorType, "What went wrong.";
                 scope: ErrorScope, "How far it reaches.";
                 recoverable: bool, "Whether it can be recovered from.";
@@ -285,7 +285,7 @@ macro_rules! object_table {
         }
         "Where an error happened."
         ErrorContext {
-            may {
+            optional {
                 component with_component: String, "The component. An open list.";
                 operation with_operation: String, "The operation. An open list.";
                 phase with_phase: Phase, "The phase.";
@@ -295,7 +295,7 @@ macro_rules! object_table {
         }
         "What happened."
         ErrorDetails {
-            may {
+            optional {
                 error_message with_error_message: String, "For people.";
                 technical_details with_technical_details: String, "For those who look into it.";
                 stack_trace with_stack_trace: String, "Where in the program.";
@@ -304,7 +304,7 @@ macro_rules! object_table {
         }
         "What an error affects."
         ImpactAssessment {
-            may {
+            optional {
                 affected_tasks with_affected_tasks: Vec<String>, "Tasks.";
                 affected_agents with_affected_agents: Vec<String>, "Agents.";
                 blocking_dependencies with_blocking_dependencies: Vec<String>, "Tasks that wait for it.";
@@ -314,10 +314,10 @@ macro_rules! object_table {
         }
         "What may help against an error."
         RecoverySuggestion {
-            want {
+            required {
                 strategy: String, "What to do, such as `agent_reallocation`. An open list.";
             }
-            may {
+            optional {
                 description with_description: String, "For people.";
                 estimated_time with_estimated_time: Span, "How long it takes.";
                 success_probability with_success_probability: Ratio, "How likely it helps, from 0 to 1.";
@@ -326,13 +326,13 @@ macro_rules! object_table {
 
         "The registration of a component (Component Registration)."
         ComponentRegistration {
-            need {
+            essential {
                 component_id: ComponentId, "The component.";
             }
-            want {
+            required {
                 component_type: String, "What kind of component, such as `utility`. An open list.";
             }
-            may {
+            optional {
                 version with_version: ComponentVersion, "Its own version.";
                 capabilities with_capabilities: Vec<String>, "What it can do.";
                 dependencies with_dependencies: Vec<String>, "Components it cannot do without.";
@@ -344,14 +344,14 @@ macro_rules! object_table {
         }
         "The health of a component (Health Monitoring)."
         HealthStatus {
-            need {
+            essential {
                 component_id: ComponentId, "The component.";
                 status: HealthState, "How it is.";
             }
-            want {
+            required {
                 timestamp: Timestamp, "When it was so.";
             }
-            may {
+            optional {
                 uptime with_uptime: Span, "How long it has run.";
                 last_activity with_last_activity: Timestamp, "When it last did something.";
                 performance_metrics with_performance_metrics: ComponentPerformance, "How well it does.";
@@ -362,7 +362,7 @@ macro_rules! object_table {
         }
         "How well a component does."
         ComponentPerformance {
-            may {
+            optional {
                 response_time_avg with_response_time_avg: Span, "Mean response time.";
                 success_rate with_success_rate: Percent, "Operations that succeed, in percent.";
                 error_rate with_error_rate: Percent, "Operations that fail, in percent.";
@@ -371,17 +371,17 @@ macro_rules! object_table {
         }
         "What a component uses."
         ComponentUsage {
-            may {
+            optional {
                 memory_mb with_memory_mb: Amount, "Memory in MB of 10^6 bytes.";
                 cpu_percent with_cpu_percent: Percent, "Processor use in percent.";
             }
         }
         "The configuration of a component (Configuration Management)."
         ComponentConfig {
-            need {
+            essential {
                 component_id: ComponentId, "The component.";
             }
-            may {
+            optional {
                 coordination with_coordination: CoordinationConfig, "How it takes part.";
                 performance with_performance: PerformanceConfig, "How much it does at once.";
                 monitoring with_monitoring: MonitoringConfig, "How it is watched.";
@@ -389,7 +389,7 @@ macro_rules! object_table {
         }
         "How a component takes part in coordination."
         CoordinationConfig {
-            may {
+            optional {
                 hub_endpoint with_hub_endpoint: String, "The hub; the transport resolves it.";
                 heartbeat_interval with_heartbeat_interval: Span, "Time between heartbeats.";
                 event_queue_size with_event_queue_size: Count, "The most events that wait.";
@@ -399,7 +399,7 @@ macro_rules! object_table {
         }
         "How much a component does at once."
         PerformanceConfig {
-            may {
+            optional {
                 max_concurrent_operations with_max_concurrent_operations: Count, "The most operations under way.";
                 resource_pool_size with_resource_pool_size: Count, "The size of its pool.";
                 cache_size_mb with_cache_size_mb: Amount, "Its cache in MB of 10^6 bytes.";
@@ -408,7 +408,7 @@ macro_rules! object_table {
         }
         "How a component is watched."
         MonitoringConfig {
-            may {
+            optional {
                 metrics_collection with_metrics_collection: bool, "Whether metrics are collected.";
                 performance_tracking with_performance_tracking: bool, "Whether performance is tracked.";
                 health_check_interval with_health_check_interval: Span, "Time between health checks.";
@@ -417,7 +417,7 @@ macro_rules! object_table {
         }
         "From where on there is an alert. Other thresholds are kept as extra fields."
         AlertThresholds {
-            may {
+            optional {
                 response_time with_response_time: Span, "Response time.";
                 error_rate with_error_rate: Percent, "Operations that fail, in percent.";
                 memory_usage with_memory_usage: Percent, "Memory in percent of what there is.";
@@ -426,42 +426,42 @@ macro_rules! object_table {
 
         "The greeting of a component: who it is and which protocol versions it speaks. Extension."
         Hello {
-            need {
+            essential {
                 component_id: ComponentId, "Who greets.";
                 versions: Vec<VersionRange>, "The protocol versions it can speak.";
             }
-            may {
+            optional {
                 floor with_floor: ProtocolVersion, "The least version it agrees to.";
                 capabilities with_capabilities: Vec<String>, "Features it offers.";
             }
         }
         "Protocol versions from one to another, both included. Extension."
         VersionRange {
-            need {
+            essential {
                 min: ProtocolVersion, "The least.";
                 max: ProtocolVersion, "The greatest.";
             }
         }
         "The answer to a greeting: the version that both speak from now on. A refusal is an error report. Extension."
         Welcome {
-            need {
+            essential {
                 component_id: ComponentId, "Who answers.";
                 version: ProtocolVersion, "The version that was agreed.";
             }
-            may {
+            optional {
                 capabilities with_capabilities: Vec<String>, "Features that both offer.";
                 heartbeat_interval with_heartbeat_interval: Span, "How often a heartbeat is expected.";
             }
         }
         "The wish to give back an allocation. Extension."
         Release {
-            need {
+            essential {
                 allocation_id: AllocationId, "The allocation.";
             }
-            want {
+            required {
                 release_reason: String, "Why, as the event that tells of it repeats.";
             }
-            may {
+            optional {
                 workflow_id with_workflow_id: WorkflowId, "The workflow that held it.";
                 requester with_requester: String, "Who gives it back.";
                 force with_force: bool, "Whether to release it although it is in use.";
@@ -470,10 +470,10 @@ macro_rules! object_table {
         }
         "The question whether a request is in conflict with others, and its answer. Extension."
         ConflictCheck {
-            need {
+            essential {
                 request_id: RequestId, "The request for resources.";
             }
-            may {
+            optional {
                 resources with_resources: Resources, "What it asks for.";
                 workflow_id with_workflow_id: WorkflowId, "The workflow that asks.";
                 conflict_tolerance with_conflict_tolerance: ConflictTolerance, "How much conflict it accepts.";
@@ -482,13 +482,13 @@ macro_rules! object_table {
         }
         "One conflict between requests. Extension."
         Conflict {
-            need {
+            essential {
                 conflict_id: ConflictId, "The conflict.";
             }
-            want {
+            required {
                 severity: Severity, "How bad it is.";
             }
-            may {
+            optional {
                 resource with_resource: String, "The resource, such as a file or `agents`.";
                 allocation_id with_allocation_id: AllocationId, "The allocation that holds it.";
                 request_id with_request_id: RequestId, "The other request that wants it.";
@@ -496,14 +496,14 @@ macro_rules! object_table {
         }
         "The wish to take a workflow back to a checkpoint. Extension."
         Rollback {
-            need {
+            essential {
                 workflow_id: WorkflowId, "The workflow.";
                 checkpoint_id: CheckpointId, "The checkpoint.";
             }
-            want {
+            required {
                 mode: RollbackMode, "How much is restored.";
             }
-            may {
+            optional {
                 recovery_id with_recovery_id: RecoveryId, "The recovery it belongs to.";
                 parts with_parts: Vec<String>, "Parts of the state, for `partial`.";
                 agents with_agents: Vec<String>, "Agents, for `selective`.";
@@ -513,24 +513,24 @@ macro_rules! object_table {
         }
         "The sign that a component is alive. Extension."
         Heartbeat {
-            need {
+            essential {
                 component_id: ComponentId, "The component.";
             }
-            want {
+            required {
                 sequence: Count, "Counts its heartbeats.";
                 timestamp: Timestamp, "When it was sent.";
             }
-            may {
+            optional {
                 status with_status: HealthState, "How it is.";
             }
         }
         "The wish to receive events, or to receive them no more. Extension."
         Subscription {
-            need {
+            essential {
                 subscriber: ComponentId, "Who wants them.";
                 patterns: Vec<String>, "Which ones.";
             }
-            may {
+            optional {
                 filter with_filter: Json, "What else must hold of them.";
                 group with_group: String, "The queue group: one member of it receives each event.";
                 cancel with_cancel: bool, "Whether the subscription ends.";
@@ -538,15 +538,15 @@ macro_rules! object_table {
         }
         "A message that could not be delivered, with the evidence. Extension."
         DeadLetter {
-            need {
+            essential {
                 reason: String, "Why it could not.";
                 original: String, "The message as it was received.";
             }
-            want {
+            required {
                 attempts: Count, "How often delivery was tried.";
                 died_at: Timestamp, "When it was given up.";
             }
-            may {
+            optional {
                 encoding with_encoding: TextEncoding, "How `original` is written; `utf-8` if absent.";
                 findings with_findings: Vec<Json>, "What was found in it.";
                 subscriber with_subscriber: ComponentId, "Who should have received it.";
@@ -556,39 +556,39 @@ macro_rules! object_table {
         }
         "The proposal of a new state, to be voted on. Extension."
         Proposal {
-            need {
+            essential {
                 proposal_id: ProposalId, "The proposal.";
                 workflow_id: WorkflowId, "The workflow.";
                 state_version: Count, "The version that the state would have.";
             }
-            want {
+            required {
                 proposer: ComponentId, "Who proposes.";
                 digest: Digest, "The digest of the proposed state.";
             }
-            may {
+            optional {
                 value with_value: Json, "The proposed state.";
                 deadline with_deadline: Timestamp, "When the ballot ends.";
             }
         }
         "A vote on a proposal. Extension."
         Vote {
-            need {
+            essential {
                 proposal_id: ProposalId, "The proposal.";
                 voter: ComponentId, "Who votes.";
                 vote: Ballot, "What for.";
             }
-            may {
+            optional {
                 weight with_weight: Count, "How many votes it counts for; 1 if absent.";
                 reason with_reason: String, "Why.";
             }
         }
         "The outcome of a ballot. Extension."
         Decision {
-            need {
+            essential {
                 proposal_id: ProposalId, "The proposal.";
                 outcome: BallotOutcome, "How the ballot ended.";
             }
-            may {
+            optional {
                 workflow_id with_workflow_id: WorkflowId, "The workflow.";
                 state_version with_state_version: Count, "The version that was committed.";
                 digest with_digest: Digest, "The digest of the state that was committed.";
@@ -598,13 +598,13 @@ macro_rules! object_table {
         }
         "The wish of a component to take part no more. Extension."
         Deregistration {
-            need {
+            essential {
                 component_id: ComponentId, "The component.";
             }
-            want {
+            required {
                 reason: String, "Why.";
             }
-            may {
+            optional {
                 timestamp with_timestamp: Timestamp, "When it leaves.";
             }
         }

@@ -10,7 +10,7 @@ use crate::json::{Json, write_text};
 use crate::scalar::*;
 use smol_str::SmolStr;
 
-/// A datum that has no typed form, though interop mode let it pass: its key.
+/// A field that has no typed form, though interop mode let it pass: its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Untyped(pub(crate) &'static str);
 

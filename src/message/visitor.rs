@@ -5,7 +5,7 @@
 
 use super::MessageKind;
 use super::body::{ENVELOPE, FLAT, HEADERS};
-use super::document::Header;
+use super::document::EnvelopeHeader;
 use super::examine::{Form, form_of};
 use super::frame::{Container, Expect, Frame, IDLE, LEVELS, NO_ENTRY, pointer_of, same};
 use super::spec::{MemberSpec, ObjectSpec, Role, Shape};
@@ -192,7 +192,7 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
         let spec = match form.0 {
             Form::Envelope => &ENVELOPE,
             Form::Flat => &FLAT,
-            Form::Bare => Header::SPEC,
+            Form::Bare => EnvelopeHeader::SPEC,
         };
         self.frames[0].expect = Expect::Object(spec);
         self.frames[1].container = Container::Object(spec);
@@ -297,7 +297,7 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
     #[inline]
     fn ended(&mut self, depth: usize, spec: &'static ObjectSpec, object: Token) -> ControlFlow<()> {
         let Some(inside) = self.frames.get(depth + 1) else { return Continue(()) };
-        let missing = (spec.need | spec.want | spec.advise) & !inside.seen;
+        let missing = (spec.essential | spec.required | spec.recommended) & !inside.seen;
         if missing == 0 { Continue(()) } else { self.missing(depth, spec, missing, object) }
     }
 
@@ -315,9 +315,9 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
             if missing & 1 << place == 0 || !self.has(member) {
                 continue;
             }
-            let code = if spec.need & 1 << place != 0 {
+            let code = if spec.essential & 1 << place != 0 {
                 Code::MissingIdentity
-            } else if spec.want & 1 << place != 0 {
+            } else if spec.required & 1 << place != 0 {
                 Code::MissingField
             } else {
                 Code::AdvisedField

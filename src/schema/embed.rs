@@ -32,7 +32,7 @@ macro_rules! describes {
 }
 
 macro_rules! objects {
-    ($($sentence:literal $name:ident { $($rows:tt)* })+) => {
+    ($($summary:literal $name:ident { $($rows:tt)* })+) => {
         $(describes!(message::$name, stringify!($name), Some(message::$name::SPEC));)+
 
         /// A reference to the schema of an object's type.

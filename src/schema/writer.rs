@@ -2,7 +2,7 @@
 
 use super::{embed, leaf};
 use crate::event::{Category, EventType, FieldSpec, FieldType, Registry};
-use crate::message::{MemberSpec, MessageKind, ObjectSpec, Presence, Role, Shape};
+use crate::message::{MemberSpec, MessageKind, ObjectSpec, Requirement, Role, Shape};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
@@ -53,11 +53,11 @@ impl<'r, 'g> Writer<'r, 'g> {
         let mut required = Vec::new();
         for member in known(spec, self.registry) {
             let mut value = self.shape(&member.shape);
-            if !member.sentence.is_empty() {
-                value.insert("description".to_owned(), member.sentence.into());
+            if !member.summary.is_empty() {
+                value.insert("description".to_owned(), member.summary.into());
             }
             properties.insert(member.name.to_owned(), value.to_value());
-            if matches!(member.presence, Presence::Need | Presence::Want) {
+            if matches!(member.requirement, Requirement::Essential | Requirement::Required) {
                 required.push(member.name);
             }
         }
@@ -67,7 +67,7 @@ impl<'r, 'g> Writer<'r, 'g> {
         }
         let mut schema = json_schema!({
             "title": spec.name,
-            "description": spec.sentence,
+            "description": spec.summary,
             "type": "object",
             "properties": properties,
         });
@@ -126,7 +126,7 @@ impl<'r, 'g> Writer<'r, 'g> {
             "properties": properties,
         });
         if let Some(kind) = EventType::lookup(name) {
-            schema.insert("description".to_owned(), kind.spec().sentence.into());
+            schema.insert("description".to_owned(), kind.spec().summary.into());
         }
         Some(schema)
     }

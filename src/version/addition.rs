@@ -1,7 +1,7 @@
 //! What each version added, from the tables of events and messages.
 
 use crate::event::REGISTRY;
-use crate::message::{Header, MessageKind, ObjectSpec, Shape};
+use crate::message::{EnvelopeHeader, MessageKind, ObjectSpec, Shape};
 use crate::scalar::ProtocolVersion;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -91,7 +91,7 @@ pub fn additions() -> Vec<Addition> {
             .map(|kind| Addition::new(kind.since().clone(), AdditionKind::Body, kind.as_str())),
     );
     all.extend(
-        Header::SPEC
+        EnvelopeHeader::SPEC
             .members
             .iter()
             .map(|member| Addition::new(member.since.clone(), AdditionKind::Header, member.name)),

@@ -1,7 +1,7 @@
 //! Taking a record apart without changing it.
 
 use super::migrate::MigrateError;
-use crate::event::Header;
+use crate::event::EventHeader;
 use crate::json::{self, Dialect, Kind, Limits, Token};
 use crate::message::MessageKind;
 use std::ops::Range;
@@ -18,7 +18,7 @@ pub(super) struct Record<'a> {
 #[derive(Clone, Debug)]
 pub(super) enum Shape<'a> {
     /// An event line, and where its type stands. The data is not looked at.
-    Line(Header<'a>, Range<usize>),
+    Line(EventHeader<'a>, Range<usize>),
     /// A JSON object that the scanner accepted; its members in order.
     Document(Vec<Member<'a>>),
 }
@@ -55,7 +55,7 @@ impl<'a> Record<'a> {
                 .collect();
             return Ok(Record { text, start, shape: Shape::Document(members) });
         }
-        let header = Header::parse(core).map_err(MigrateError::NotARecord)?;
+        let header = EventHeader::parse(core).map_err(MigrateError::NotARecord)?;
         let place = start..start + header.type_name.len();
         Ok(Record { text, start, shape: Shape::Line(header, place) })
     }

@@ -259,7 +259,7 @@ fn every_code_and_type_has_a_page() {
         assert!(out(&page).starts_with(code.as_str()));
     }
     for kind in [EventType::TaskFailed, EventType::ResourceConflict] {
-        assert!(out(&run(&["explain", kind.as_str()], b"")).contains(kind.spec().sentence));
+        assert!(out(&run(&["explain", kind.as_str()], b"")).contains(kind.spec().summary));
     }
 }
 

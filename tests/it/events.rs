@@ -3,8 +3,8 @@
 use crate::fuzz_corpus::bodies;
 use crate::support::{Drawn, Quotes, Rng, Tree, mutate, scaled};
 use coordination_protocol::event::{
-    Category, Codec, Data, Event, EventBuf, EventBuilder, EventRef, FieldType, Other, REGISTRY,
-    Registry,
+    Category, Codec, Data, Event, EventBuf, EventBuilder, EventRef, FieldType, REGISTRY, Registry,
+    UntypedData,
 };
 use coordination_protocol::finding::{Code, Finding, FindingSeverity, Mode, Report, Verdict};
 use coordination_protocol::json::{Json, Limits, pointer};
@@ -429,14 +429,14 @@ fn a_builder_yields_strict_lines_or_nothing() {
 #[test]
 fn other_types_have_names_that_survive_the_wire() {
     for name in [" X", "\u{feff}X", "{", "[x", "", "A:B", "A\nB", "TASK_FAILED"] {
-        assert!(Other::new(name).is_err(), "{name:?}");
+        assert!(UntypedData::new(name).is_err(), "{name:?}");
     }
     for name in ["X", "x y ", "\"X", "'X'", "é"] {
-        let event = Event::global(Other::new(name).unwrap().with("a", 1_u32).unwrap());
+        let event = Event::global(UntypedData::new(name).unwrap().with("a", 1_u32).unwrap());
         let line = event.to_string();
         let again = INTEROP.parse(&line).unwrap().decode().unwrap();
         assert_eq!(again, event, "{line}");
-        assert!(matches!(again.data, Data::Other(_)));
+        assert!(matches!(again.data, Data::Untyped(_)));
     }
 }
 

@@ -74,7 +74,7 @@ fn rows_are_consistent() {
         let lower = spec.event_type.as_str().to_ascii_lowercase();
         let word = lower.strip_prefix(&format!("{}_", spec.category)).unwrap_or(&lower);
         assert_eq!(spec.word, word, "the word is the type without its category");
-        assert!(!spec.sentence.is_empty() && spec.sentence.ends_with('.'));
+        assert!(!spec.summary.is_empty() && spec.summary.ends_with('.'));
         assert!(spec.required.len() <= 4);
     }
 }

@@ -2,7 +2,7 @@
 
 use coordination_protocol::error::{IntoReport, Occurrence, Problem};
 use coordination_protocol::event::{
-    BuildError, EventBuilder, EventRef, EventType, Header, Other, Registry,
+    BuildError, EventBuilder, EventHeader, EventRef, EventType, Registry, UntypedData,
 };
 use coordination_protocol::json::{Dialect, canonical, check};
 use coordination_protocol::message::{Envelope, ErrorContext, MessageKind, MessageRef};
@@ -55,15 +55,15 @@ fn every_error_becomes_a_report() {
         Box::new(EventRef::parse(line).unwrap_err()),
         Box::new(missing.parse(line).unwrap().decode().unwrap_err()),
         Box::new(line.parse::<coordination_protocol::Event>().unwrap_err()),
-        Box::new(Header::parse("x").unwrap_err()),
+        Box::new(EventHeader::parse("x").unwrap_err()),
         Box::new("X".parse::<EventType>().unwrap_err()),
         Box::new(EventBuilder::new("A", "b:c", "d").build(&Codec::default()).unwrap_err()),
         Box::new(EventBuilder::new("A", "b", "d").build(&Codec::default()).unwrap_err()),
         Box::new(
             registry.with_type("TASK_FAILED", EventType::TaskFailed.category(), []).unwrap_err(),
         ),
-        Box::new(Other::new("TASK_FAILED").unwrap_err()),
-        Box::new(Other::new("X").unwrap().with("a", 1).unwrap().with("a", 2).unwrap_err()),
+        Box::new(UntypedData::new("TASK_FAILED").unwrap_err()),
+        Box::new(UntypedData::new("X").unwrap().with("a", 1).unwrap().with("a", 2).unwrap_err()),
         Box::new(MessageRef::parse("{}").unwrap_err()),
         Box::new("{}".parse::<Envelope>().unwrap_err()),
         Box::new("x".parse::<MessageKind>().unwrap_err()),

@@ -3,7 +3,7 @@
 
 use coordination_protocol::event::{Category, Event, EventType, FieldType, REGISTRY, Registry};
 use coordination_protocol::message::{
-    self, AllocationResponse, Envelope, MessageKind, OBJECTS, Presence,
+    self, AllocationResponse, Envelope, MessageKind, OBJECTS, Requirement,
 };
 use coordination_protocol::scalar::ProtocolVersion;
 use coordination_protocol::schema;
@@ -124,20 +124,22 @@ fn references_are_defined(name: &str, schema: &Value) {
 #[test]
 fn objects_have_the_fields_of_the_table() {
     let envelope = current("envelope");
-    for spec in OBJECTS.iter().filter(|spec| spec.name != "Header") {
+    for spec in OBJECTS.iter().filter(|spec| spec.name != "EnvelopeHeader") {
         let schema = &envelope["$defs"][spec.name];
-        assert_eq!(schema["description"], spec.sentence, "{}", spec.name);
+        assert_eq!(schema["description"], spec.summary, "{}", spec.name);
         let required: Vec<&str> = spec
             .members
             .iter()
-            .filter(|member| matches!(member.presence, Presence::Need | Presence::Want))
+            .filter(|member| {
+                matches!(member.requirement, Requirement::Essential | Requirement::Required)
+            })
             .map(|member| member.name)
             .collect();
         let stated = schema.get("required").cloned().unwrap_or_else(|| json!([]));
         assert_eq!(stated, json!(required), "{}", spec.name);
         for member in spec.members {
             let property = &schema["properties"][member.name];
-            assert_eq!(property["description"], member.sentence, "{}/{}", spec.name, member.name);
+            assert_eq!(property["description"], member.summary, "{}/{}", spec.name, member.name);
         }
     }
     // Advised is not required.

@@ -7,7 +7,7 @@
 //! for, finds no placeholders, has nothing behind a `$ref`, and does with linear patterns.
 
 use coordination_protocol::event::{EventType, FieldType};
-use coordination_protocol::message::{Header, MessageKind, ObjectSpec, Presence, Shape};
+use coordination_protocol::message::{EnvelopeHeader, MessageKind, ObjectSpec, Requirement, Shape};
 use coordination_protocol::scalar;
 use jsonschema::{PatternOptions, Validator};
 use schemars::{JsonSchema, SchemaGenerator};
@@ -20,7 +20,7 @@ pub fn validator(kind: MessageKind, event_type: Option<EventType>) -> Validator 
         envelope["properties"]["event_type"] = json!({ "const": event_type.as_str() });
         envelope["properties"]["data"] = event_type.data_schema().to_value();
     }
-    let mut schema = object(Header::SPEC);
+    let mut schema = object(EnvelopeHeader::SPEC);
     schema["properties"][kind.as_str()] = envelope;
     schema["required"] = json!([kind.as_str()]);
     jsonschema::options()
@@ -49,7 +49,7 @@ fn object(spec: &ObjectSpec) -> Value {
     let required: Vec<&str> = spec
         .members
         .iter()
-        .filter(|member| matches!(member.presence, Presence::Need | Presence::Want))
+        .filter(|member| matches!(member.requirement, Requirement::Essential | Requirement::Required))
         .map(|member| member.name)
         .collect();
     json!({ "type": "object", "properties": properties, "required": required })

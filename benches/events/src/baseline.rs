@@ -60,37 +60,37 @@ macro_rules! registry {
 registry! {
     WorkflowCreated "WORKFLOW_CREATED" { workflow_definition: object, estimated_duration: span }
     WorkflowStarted "WORKFLOW_STARTED" { start_time: time, resource_allocation: object }
-    WorkflowPaused "WORKFLOW_PAUSED" { pause_reason: sentence, current_state: object }
+    WorkflowPaused "WORKFLOW_PAUSED" { pause_reason: summary, current_state: object }
     WorkflowResumed "WORKFLOW_RESUMED" { resume_time: time, state_validation: object }
     WorkflowCompleted "WORKFLOW_COMPLETED" { completion_time: time, final_metrics: object }
-    WorkflowFailed "WORKFLOW_FAILED" { failure_reason: sentence, recovery_options: texts }
-    WorkflowCancelled "WORKFLOW_CANCELLED" { cancellation_reason: sentence, cleanup_status: word }
+    WorkflowFailed "WORKFLOW_FAILED" { failure_reason: summary, recovery_options: texts }
+    WorkflowCancelled "WORKFLOW_CANCELLED" { cancellation_reason: summary, cleanup_status: word }
     PhaseStarted "PHASE_STARTED" { phase_id: phase, estimated_duration: span, resource_allocation: object }
     PhaseCompleted "PHASE_COMPLETED" { phase_id: phase, actual_duration: span, success_metrics: object }
-    PhaseFailed "PHASE_FAILED" { phase_id: phase, failure_reason: sentence, partial_results: object }
-    PhaseSkipped "PHASE_SKIPPED" { phase_id: phase, skip_reason: sentence, impact_assessment: object }
+    PhaseFailed "PHASE_FAILED" { phase_id: phase, failure_reason: summary, partial_results: object }
+    PhaseSkipped "PHASE_SKIPPED" { phase_id: phase, skip_reason: summary, impact_assessment: object }
     PhaseProgress "PHASE_PROGRESS" { phase_id: phase, progress_percentage: percent, eta_update: time }
     TaskAssigned "TASK_ASSIGNED" { task_id: task, agent_id: agent, estimated_duration: span }
     TaskStarted "TASK_STARTED" { task_id: task, agent_id: agent, start_time: time }
     TaskCompleted "TASK_COMPLETED" { task_id: task, agent_id: agent, duration: span, results: object }
-    TaskFailed "TASK_FAILED" { task_id: task, agent_id: agent, failure_reason: sentence, retry_count: count }
+    TaskFailed "TASK_FAILED" { task_id: task, agent_id: agent, failure_reason: summary, retry_count: count }
     TaskTimeout "TASK_TIMEOUT" { task_id: task, agent_id: agent, timeout_duration: span }
-    TaskReassigned "TASK_REASSIGNED" { task_id: task, old_agent: agent, new_agent: agent, reason: sentence }
+    TaskReassigned "TASK_REASSIGNED" { task_id: task, old_agent: agent, new_agent: agent, reason: summary }
     AgentAllocated "AGENT_ALLOCATED" { agent_id: agent, workflow_id: workflow, role: word, capabilities: texts }
-    AgentDeallocated "AGENT_DEALLOCATED" { agent_id: agent, workflow_id: workflow, reason: sentence }
+    AgentDeallocated "AGENT_DEALLOCATED" { agent_id: agent, workflow_id: workflow, reason: summary }
     AgentPerformanceAlert "AGENT_PERFORMANCE_ALERT" { agent_id: agent, performance_metric: word, threshold: number }
-    AgentError "AGENT_ERROR" { agent_id: agent, error_type: word, error_details: sentence }
+    AgentError "AGENT_ERROR" { agent_id: agent, error_type: word, error_details: summary }
     AgentTimeout "AGENT_TIMEOUT" { agent_id: agent, timeout_duration: span, last_response: time }
     ResourceAllocated "RESOURCE_ALLOCATED" { allocation_id: allocation, resource_details: object, requester: component }
-    ResourceDeallocated "RESOURCE_DEALLOCATED" { allocation_id: allocation, release_reason: sentence }
+    ResourceDeallocated "RESOURCE_DEALLOCATED" { allocation_id: allocation, release_reason: summary }
     ResourceConflict "RESOURCE_CONFLICT" { conflict_id: conflict, conflicting_requests: texts, severity: severity }
     ResourceThreshold "RESOURCE_THRESHOLD" { resource_type: word, current_usage: number, threshold: number }
     ResourceOptimized "RESOURCE_OPTIMIZED" { optimization_type: word, improvement_metrics: object }
     SystemStartup "SYSTEM_STARTUP" { component_name: component, version: version, capabilities: texts }
-    SystemShutdown "SYSTEM_SHUTDOWN" { component_name: component, shutdown_reason: sentence }
+    SystemShutdown "SYSTEM_SHUTDOWN" { component_name: component, shutdown_reason: summary }
     SystemThreshold "SYSTEM_THRESHOLD" { metric_name: word, current_value: number, threshold: number }
     SystemError "SYSTEM_ERROR" { error_type: word, affected_components: texts, severity: severity }
-    SystemMaintenance "SYSTEM_MAINTENANCE" { operation_type: word, estimated_duration: span, impact: sentence }
+    SystemMaintenance "SYSTEM_MAINTENANCE" { operation_type: word, estimated_duration: span, impact: summary }
 }
 
 /// The four parts of a line, by three searches for a byte and nothing else.

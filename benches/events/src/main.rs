@@ -11,7 +11,7 @@ mod corpus;
 #[path = "../../common/harness.rs"]
 mod harness;
 
-use coordination_protocol::event::{Codec, Event, EventBuf, EventRef, Header};
+use coordination_protocol::event::{Codec, Event, EventBuf, EventRef, EventHeader};
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Kind;
 use corpus::{ERRORS, Random, Sample};
@@ -45,7 +45,7 @@ fn main() {
 fn header(lines: &[String]) -> Vec<Row<'_>> {
     vec![
         row("3 x memchr", lines, |line| baseline::split(line)),
-        row("`Header::parse`", lines, |line| Header::parse(line)).at_most(2.0),
+        row("`EventHeader::parse`", lines, |line| EventHeader::parse(line)).at_most(2.0),
     ]
 }
 

@@ -87,7 +87,7 @@ fn type_page(kind: EventType) -> String {
     let spec = kind.spec();
     let mut out = format!(
         "{kind}\n\n{}\n\ncategory: {}   since: {}   routing: {}\n\nRequired data:\n",
-        spec.sentence,
+        spec.summary,
         spec.category,
         spec.since,
         spec.routing(),

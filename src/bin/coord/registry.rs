@@ -111,7 +111,7 @@ fn markdown(rows: &[&EventSpec]) -> String {
             out,
             "| `{}` | {} | {} | `{}` | {} |",
             spec.event_type,
-            spec.sentence,
+            spec.summary,
             required.join(", "),
             spec.routing(),
             spec.since

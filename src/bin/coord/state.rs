@@ -9,7 +9,9 @@ use coordination_protocol::merge::{
     Change, Conflict, MergeError, Policy, Relation, Row, Rule, STATE_ROWS, Strategy, diff, merge,
     merge_json, relation,
 };
-use coordination_protocol::message::{Envelope, Header, Message, MessageKind, WorkflowState, peek};
+use coordination_protocol::message::{
+    Envelope, EnvelopeHeader, Message, MessageKind, WorkflowState, peek,
+};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -192,7 +194,7 @@ fn states<const N: usize>(
     paths: [&str; N],
     texts: &[String; N],
     limits: &Limits,
-) -> Result<Option<[(Header, WorkflowState); N]>, Failure> {
+) -> Result<Option<[(EnvelopeHeader, WorkflowState); N]>, Failure> {
     if texts.iter().any(|text| peek(text).kind != MessageKind::WorkflowState) {
         return Ok(None);
     }
@@ -270,7 +272,7 @@ fn combine(args: &MergeArgs) -> Result<(Json, Vec<Conflict>), Failure> {
             .map_err(|error| of_side(&error, ["base", "ours", "theirs"], paths))?;
         return Ok((merged.value, merged.conflicts));
     };
-    if [&base.0, &ours.0, &theirs.0].iter().any(|header| **header != Header::new()) {
+    if [&base.0, &ours.0, &theirs.0].iter().any(|header| **header != EnvelopeHeader::new()) {
         writeln!(anstream::stderr(), "coord: the headers of the messages are left out")?;
     }
     let mut merged = merge(&base.1, ours.1, &theirs.1, &policy);

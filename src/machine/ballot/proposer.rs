@@ -8,7 +8,7 @@ use super::record::{self, BallotRecord, BallotSlot, Commit, CountedVote, Tally};
 use crate::machine::settings::at_least;
 use crate::machine::window::Window;
 use crate::machine::{Draws, Machine, Timers};
-use crate::message::{Decision, Envelope, Header, Message, Proposal, Vote};
+use crate::message::{Decision, Envelope, EnvelopeHeader, Message, Proposal, Vote};
 use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, Count, Instant, MessageId, Now, ProposalId, Timestamp,
 };
@@ -170,7 +170,7 @@ impl Proposer {
     }
 
     fn send(&mut self, now: Now, to: Vec<ComponentId>, message: impl Into<Message>) {
-        let header = Header::new()
+        let header = EnvelopeHeader::new()
             .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone());

@@ -6,7 +6,7 @@ use super::vote::{VoteInput, VoteOutput, VoteRefused};
 use crate::machine::settings::at_least;
 use crate::machine::window::Window;
 use crate::machine::{Draws, Machine, Timers};
-use crate::message::{Decision, Envelope, Header, Message, Proposal, Vote};
+use crate::message::{Decision, Envelope, EnvelopeHeader, Message, Proposal, Vote};
 use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, Digest, Instant, MessageId, Now, ProposalId, Timestamp,
 };
@@ -152,7 +152,7 @@ impl Voter {
     }
 
     fn send(&mut self, now: Now, to: Option<ComponentId>, message: impl Into<Message>) {
-        let header = Header::new()
+        let header = EnvelopeHeader::new()
             .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone());

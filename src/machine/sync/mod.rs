@@ -60,7 +60,7 @@ pub use options::SyncOptions;
 use super::settings::at_least;
 use super::{Draws, Machine, Timers};
 use crate::merge::{Policy, Relation, agreement};
-use crate::message::{Envelope, Header, Message, StateMetadata, WorkflowState};
+use crate::message::{Envelope, EnvelopeHeader, Message, StateMetadata, WorkflowState};
 use crate::scalar::{
     ComponentId, CorrelationId, Digest, Instant, MessageId, Now, RequestId, WorkflowId,
 };
@@ -371,8 +371,8 @@ impl StateSync {
         Some(state)
     }
 
-    fn header(&mut self, now: Now) -> Header {
-        Header::new()
+    fn header(&mut self, now: Now) -> EnvelopeHeader {
+        EnvelopeHeader::new()
             .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone())

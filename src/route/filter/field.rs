@@ -2,7 +2,7 @@
 
 use super::Filter;
 use super::error::{FilterError, FilterFault};
-use crate::message::Header;
+use crate::message::EnvelopeHeader;
 use crate::scalar::nearest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
@@ -70,7 +70,11 @@ const NAMED: [(&str, Target); 4] = [
 
 /// The keys of a message's header that hold one value.
 fn header_keys() -> impl Iterator<Item = &'static str> {
-    Header::SPEC.members.iter().map(|member| member.name).filter(|name| *name != "signature")
+    EnvelopeHeader::SPEC
+        .members
+        .iter()
+        .map(|member| member.name)
+        .filter(|name| *name != "signature")
 }
 
 impl Field {

@@ -1,7 +1,7 @@
 //! What is filtered.
 
 use super::field::{Field, Part, Target};
-use crate::event::{EventRef, Header};
+use crate::event::{EventHeader, EventRef};
 use crate::json::{Kind, Token, elements, members};
 use crate::message::{ENVELOPE, FLAT, MessageKind, MessageRef, ObjectSpec};
 use crate::scalar::id;
@@ -28,7 +28,7 @@ pub struct Subject<'a>(Source<'a>);
 #[derive(Clone, Copy, Debug)]
 enum Source<'a> {
     Event(&'a EventRef<'a>),
-    Line(Header<'a>),
+    Line(EventHeader<'a>),
     Message {
         text: &'a str,
         root: usize,
@@ -98,7 +98,7 @@ impl<'a> Subject<'a> {
     pub fn read(text: &'a str) -> Option<Self> {
         let inner = text.trim_start_matches([' ', '\t', '\n', '\r']);
         if !inner.starts_with('{') {
-            return Header::parse(text).ok().map(|header| Subject(Source::Line(header)));
+            return EventHeader::parse(text).ok().map(|header| Subject(Source::Line(header)));
         }
         let root = text.len() - inner.len();
         let (mut event_type, mut workflow) = (false, false);

@@ -2,7 +2,7 @@
 
 use super::edit::{Object, quoted};
 use super::{Change, Loss, Migrated};
-use crate::event::Header;
+use crate::event::EventHeader;
 use crate::json::{Json, Kind, Token};
 use crate::scalar::ProtocolVersion;
 use crate::scalar::id::GLOBAL;
@@ -98,7 +98,7 @@ fn first<'n>(record: &Record<'_>, names: &[&'n str]) -> Option<(&'n str, Token)>
 /// Whether a `message` text is the event line of the same fields.
 fn repeats(record: &Record<'_>, message: Token) -> bool {
     let Some(line) = record.meaning(message) else { return false };
-    let Ok(header) = Header::parse(&line) else { return false };
+    let Ok(header) = EventHeader::parse(&line) else { return false };
     let says = |names: &[&str], part: &str| {
         let token = first(record, names).map(|(_, token)| token);
         token.and_then(|token| record.meaning(token)).is_some_and(|text| text == part)

@@ -5,7 +5,7 @@ use super::{Loss, MigrateError, Migrated};
 use crate::event::EventType;
 use crate::json::pointer::push_key;
 use crate::json::{Kind, Limits, Token, elements, members};
-use crate::message::{Header, MessageKind, Shape as Form};
+use crate::message::{EnvelopeHeader, MessageKind, Shape as Form};
 use crate::scalar::ProtocolVersion;
 use crate::version::addition::{Addition, AdditionKind};
 use crate::version::record::{Member, Record, Shape};
@@ -153,7 +153,7 @@ impl Step {
                 let member = Some((record.start, *value));
                 uses.push(Use { addition, pointer: pointer.clone(), member });
             };
-            if let Some(member) = Header::SPEC.member(key) {
+            if let Some(member) = EnvelopeHeader::SPEC.member(key) {
                 if self.is_new(member.since) {
                     found(member.since, AdditionKind::Header);
                 }

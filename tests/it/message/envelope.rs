@@ -3,7 +3,9 @@
 use super::{found, rewritten, told};
 use coordination_protocol::event::{Category, FieldType, Registry};
 use coordination_protocol::finding::{Code, Verdict};
-use coordination_protocol::message::{Envelope, Header, Message, MessageKind, MessageRef, peek};
+use coordination_protocol::message::{
+    Envelope, EnvelopeHeader, Message, MessageKind, MessageRef, peek,
+};
 use coordination_protocol::{Codec, Mode, ProtocolVersion};
 
 const ALIVE: &str =
@@ -609,7 +611,7 @@ fn the_first_version_lacks_the_extensions() {
     assert_eq!(message.kind(), MessageKind::HealthStatus);
     // Header keys that came later are, too, whatever they hold; those of the text are checked.
     let body = r#""health_status":{"component_id":"c","status":"healthy","timestamp":"2025-01-15T12:00:00Z"}"#;
-    for member in Header::SPEC.members {
+    for member in EnvelopeHeader::SPEC.members {
         let name = member.name;
         let text = format!("{{\"{name}\":[0],{body}}}");
         let record = old.check_message(&text);

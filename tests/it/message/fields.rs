@@ -4,366 +4,368 @@
 use crate::support::Tree;
 use coordination_protocol::event::FieldType;
 use coordination_protocol::finding::Verdict;
-use coordination_protocol::message::{Header, MessageKind, OBJECTS, ObjectSpec, Presence, Shape};
+use coordination_protocol::message::{
+    EnvelopeHeader, MessageKind, OBJECTS, ObjectSpec, Requirement, Shape,
+};
 use coordination_protocol::{Codec, Mode, ProtocolVersion};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An object a paragraph: its name, then a field a line: presence, name, type.
+/// An object a paragraph: its name, then a field a line: requirement, name, type.
 const FIELDS: &str = "
-Header
-    may protocol_version protocol_version
-    may message_id id
-    may timestamp timestamp
-    may source id
-    may correlation_id id
-    may causation_id id
-    may request_id id
-    may response_to id
-    may response_required bool
-    may priority priority
-    may ttl_seconds amount
-    may routing_key text
-    may signature Signature
+EnvelopeHeader
+    optional protocol_version protocol_version
+    optional message_id id
+    optional timestamp timestamp
+    optional source id
+    optional correlation_id id
+    optional causation_id id
+    optional request_id id
+    optional response_to id
+    optional response_required bool
+    optional priority priority
+    optional ttl_seconds amount
+    optional routing_key text
+    optional signature Signature
 
 Signature
-    need key_id text
-    need algorithm text
-    need value text
+    essential key_id text
+    essential algorithm text
+    essential value text
 
 AllocationRequest
-    need request_id id
-    need workflow_id id
-    want requester text
-    want timestamp timestamp
-    may priority priority
-    may resources Resources
-    may constraints Constraints
-    may fallback_options FallbackOptions
+    essential request_id id
+    essential workflow_id id
+    required requester text
+    required timestamp timestamp
+    optional priority priority
+    optional resources Resources
+    optional constraints Constraints
+    optional fallback_options FallbackOptions
 
 Resources
-    may agents count
-    may memory_gb amount
-    may cpu_cores amount
-    may duration_hours amount
-    may exclusive_files text_list
-    may tool_instances map of amount
+    optional agents count
+    optional memory_gb amount
+    optional cpu_cores amount
+    optional duration_hours amount
+    optional exclusive_files text_list
+    optional tool_instances map of amount
 
 Constraints
-    may max_wait_time span
-    may min_performance text
-    may conflict_tolerance conflict_tolerance
-    may isolation_level isolation_level
+    optional max_wait_time span
+    optional min_performance text
+    optional conflict_tolerance conflict_tolerance
+    optional isolation_level isolation_level
 
 FallbackOptions
-    may reduce_agents bool
-    may extend_duration bool
-    may accept_shared_resources bool
-    may queue_if_unavailable bool
+    optional reduce_agents bool
+    optional extend_duration bool
+    optional accept_shared_resources bool
+    optional queue_if_unavailable bool
 
 AllocationResponse
-    need response_id id
-    need request_id id
-    need status allocation_status
-    want timestamp timestamp
-    may allocated_resources AllocatedResources
-    may restrictions Restrictions
-    may alternatives list of Alternative
-    may reason text
+    essential response_id id
+    essential request_id id
+    essential status allocation_status
+    required timestamp timestamp
+    optional allocated_resources AllocatedResources
+    optional restrictions Restrictions
+    optional alternatives list of Alternative
+    optional reason text
 
 AllocatedResources
-    may allocation_id id
-    may agents count
-    may memory_gb amount
-    may cpu_cores amount
-    may duration_hours amount
-    may exclusive_files text_list
-    may tool_instances map of amount
+    optional allocation_id id
+    optional agents count
+    optional memory_gb amount
+    optional cpu_cores amount
+    optional duration_hours amount
+    optional exclusive_files text_list
+    optional tool_instances map of amount
 
 Restrictions
-    may monitoring_required bool
-    may performance_limits PerformanceLimits
-    may auto_release_timeout span
-    may exclusive_access_windows list of window
+    optional monitoring_required bool
+    optional performance_limits PerformanceLimits
+    optional auto_release_timeout span
+    optional exclusive_access_windows list of window
 
 PerformanceLimits
-    may memory_per_agent byte_size
+    optional memory_per_agent byte_size
 
 Alternative
-    want option text
-    may available_at timestamp
-    may full_resources bool
+    required option text
+    optional available_at timestamp
+    optional full_resources bool
 
 WorkflowState
-    may message_type state_message
-    need workflow_id id
-    want timestamp timestamp
-    need state_version count
-    may checkpoint_id id
-    may current_phase CurrentPhase
-    may agent_states map of AgentState
-    may resource_usage ResourceUsage
-    may validation_required text_list
-    may metadata StateMetadata
+    optional message_type state_message
+    essential workflow_id id
+    required timestamp timestamp
+    essential state_version count
+    optional checkpoint_id id
+    optional current_phase CurrentPhase
+    optional agent_states map of AgentState
+    optional resource_usage ResourceUsage
+    optional validation_required text_list
+    optional metadata StateMetadata
 
 CurrentPhase
-    want phase_id phase
-    may name text
-    may progress percent
-    may started_at timestamp
-    may estimated_completion timestamp
+    required phase_id phase
+    optional name text
+    optional progress percent
+    optional started_at timestamp
+    optional estimated_completion timestamp
 
 AgentState
-    want status text
-    may current_task id
-    may progress percent
-    may performance_score percent
+    required status text
+    optional current_task id
+    optional progress percent
+    optional performance_score percent
 
 ResourceUsage
-    may memory_current amount
-    may cpu_utilization percent
-    may storage_used amount
+    optional memory_current amount
+    optional cpu_utilization percent
+    optional storage_used amount
 
 StateMetadata
-    may last_update_source text
-    may synchronization_confidence ratio
-    may conflict_detected bool
-    may ancestors list of digest
+    optional last_update_source text
+    optional synchronization_confidence ratio
+    optional conflict_detected bool
+    optional ancestors list of digest
 
 CheckpointSync
-    may message_type checkpoint_message
-    need workflow_id id
-    need checkpoint_id id
-    want timestamp timestamp
-    need checkpoint_type checkpoint_type
-    advise state_version count
-    may trigger checkpoint_trigger
-    may state_snapshot StateSnapshot
-    may validation_results ValidationResults
-    may storage_metadata StorageMetadata
+    optional message_type checkpoint_message
+    essential workflow_id id
+    essential checkpoint_id id
+    required timestamp timestamp
+    essential checkpoint_type checkpoint_type
+    recommended state_version count
+    optional trigger checkpoint_trigger
+    optional state_snapshot StateSnapshot
+    optional validation_results ValidationResults
+    optional storage_metadata StorageMetadata
 
 StateSnapshot
-    may workflow_state_hash digest
-    may file_system_hash digest
-    may agent_state_hash digest
-    may resource_state_hash digest
+    optional workflow_state_hash digest
+    optional file_system_hash digest
+    optional agent_state_hash digest
+    optional resource_state_hash digest
 
 ValidationResults
-    may integrity_check check_result
-    may dependency_validation check_result
-    may resource_consistency check_result
+    optional integrity_check check_result
+    optional dependency_validation check_result
+    optional resource_consistency check_result
 
 StorageMetadata
-    may size_bytes count
-    may compression_ratio ratio
-    may storage_location text
-    may backup_locations text_list
+    optional size_bytes count
+    optional compression_ratio ratio
+    optional storage_location text
+    optional backup_locations text_list
 
 ErrorReport
-    need error_id id
-    want workflow_id id
-    want timestamp timestamp
-    need classification Classification
-    may context ErrorContext
-    may details ErrorDetails
-    may impact_assessment ImpactAssessment
-    may recovery_suggestions list of RecoverySuggestion
+    essential error_id id
+    required workflow_id id
+    required timestamp timestamp
+    essential classification Classification
+    optional context ErrorContext
+    optional details ErrorDetails
+    optional impact_assessment ImpactAssessment
+    optional recovery_suggestions list of RecoverySuggestion
 
 Classification
-    need category error_category
-    need severity severity
-    want type error_type
-    want scope error_scope
-    want recoverable bool
+    essential category error_category
+    essential severity severity
+    required type error_type
+    required scope error_scope
+    required recoverable bool
 
 ErrorContext
-    may component text
-    may operation text
-    may phase id
-    may task id
-    may agent id
+    optional component text
+    optional operation text
+    optional phase id
+    optional task id
+    optional agent id
 
 ErrorDetails
-    may error_message text
-    may technical_details text
-    may stack_trace text
-    may related_events text_list
+    optional error_message text
+    optional technical_details text
+    optional stack_trace text
+    optional related_events text_list
 
 ImpactAssessment
-    may affected_tasks text_list
-    may affected_agents text_list
-    may blocking_dependencies text_list
-    may estimated_delay span
-    may workflow_risk severity
+    optional affected_tasks text_list
+    optional affected_agents text_list
+    optional blocking_dependencies text_list
+    optional estimated_delay span
+    optional workflow_risk severity
 
 RecoverySuggestion
-    want strategy text
-    may description text
-    may estimated_time span
-    may success_probability ratio
+    required strategy text
+    optional description text
+    optional estimated_time span
+    optional success_probability ratio
 
 ComponentRegistration
-    need component_id id
-    want component_type text
-    may version version
-    may capabilities text_list
-    may dependencies text_list
-    may event_subscriptions text_list
-    may event_publications text_list
-    may health_check_endpoint text
-    may performance_metrics text_list
+    essential component_id id
+    required component_type text
+    optional version version
+    optional capabilities text_list
+    optional dependencies text_list
+    optional event_subscriptions text_list
+    optional event_publications text_list
+    optional health_check_endpoint text
+    optional performance_metrics text_list
 
 HealthStatus
-    need component_id id
-    want timestamp timestamp
-    need status health_state
-    may uptime span
-    may last_activity timestamp
-    may performance_metrics ComponentPerformance
-    may active_operations count
-    may queue_size count
-    may dependencies map of health_state
+    essential component_id id
+    required timestamp timestamp
+    essential status health_state
+    optional uptime span
+    optional last_activity timestamp
+    optional performance_metrics ComponentPerformance
+    optional active_operations count
+    optional queue_size count
+    optional dependencies map of health_state
 
 ComponentPerformance
-    may response_time_avg span
-    may success_rate percent
-    may error_rate percent
-    may resource_usage ComponentUsage
+    optional response_time_avg span
+    optional success_rate percent
+    optional error_rate percent
+    optional resource_usage ComponentUsage
 
 ComponentUsage
-    may memory_mb amount
-    may cpu_percent percent
+    optional memory_mb amount
+    optional cpu_percent percent
 
 ComponentConfig
-    need component_id id
-    may coordination CoordinationConfig
-    may performance PerformanceConfig
-    may monitoring MonitoringConfig
+    essential component_id id
+    optional coordination CoordinationConfig
+    optional performance PerformanceConfig
+    optional monitoring MonitoringConfig
 
 CoordinationConfig
-    may hub_endpoint text
-    may heartbeat_interval span
-    may event_queue_size count
-    may max_retry_attempts count
-    may timeout_default span
+    optional hub_endpoint text
+    optional heartbeat_interval span
+    optional event_queue_size count
+    optional max_retry_attempts count
+    optional timeout_default span
 
 PerformanceConfig
-    may max_concurrent_operations count
-    may resource_pool_size count
-    may cache_size_mb amount
-    may optimization_interval span
+    optional max_concurrent_operations count
+    optional resource_pool_size count
+    optional cache_size_mb amount
+    optional optimization_interval span
 
 MonitoringConfig
-    may metrics_collection bool
-    may performance_tracking bool
-    may health_check_interval span
-    may alert_thresholds AlertThresholds
+    optional metrics_collection bool
+    optional performance_tracking bool
+    optional health_check_interval span
+    optional alert_thresholds AlertThresholds
 
 AlertThresholds
-    may response_time span
-    may error_rate percent
-    may memory_usage percent
+    optional response_time span
+    optional error_rate percent
+    optional memory_usage percent
 
 Hello
-    need component_id id
-    need versions list of VersionRange
-    may floor protocol_version
-    may capabilities text_list
+    essential component_id id
+    essential versions list of VersionRange
+    optional floor protocol_version
+    optional capabilities text_list
 
 VersionRange
-    need min protocol_version
-    need max protocol_version
+    essential min protocol_version
+    essential max protocol_version
 
 Welcome
-    need component_id id
-    need version protocol_version
-    may capabilities text_list
-    may heartbeat_interval span
+    essential component_id id
+    essential version protocol_version
+    optional capabilities text_list
+    optional heartbeat_interval span
 
 Release
-    need allocation_id id
-    want release_reason text
-    may workflow_id id
-    may requester text
-    may force bool
-    may cleanup bool
+    essential allocation_id id
+    required release_reason text
+    optional workflow_id id
+    optional requester text
+    optional force bool
+    optional cleanup bool
 
 ConflictCheck
-    need request_id id
-    may resources Resources
-    may workflow_id id
-    may conflict_tolerance conflict_tolerance
-    may conflicts list of Conflict
+    essential request_id id
+    optional resources Resources
+    optional workflow_id id
+    optional conflict_tolerance conflict_tolerance
+    optional conflicts list of Conflict
 
 Conflict
-    need conflict_id id
-    want severity severity
-    may resource text
-    may allocation_id id
-    may request_id id
+    essential conflict_id id
+    required severity severity
+    optional resource text
+    optional allocation_id id
+    optional request_id id
 
 Rollback
-    need workflow_id id
-    need checkpoint_id id
-    want mode rollback_mode
-    may recovery_id id
-    may parts text_list
-    may agents text_list
-    may tasks text_list
-    may reason text
+    essential workflow_id id
+    essential checkpoint_id id
+    required mode rollback_mode
+    optional recovery_id id
+    optional parts text_list
+    optional agents text_list
+    optional tasks text_list
+    optional reason text
 
 Heartbeat
-    need component_id id
-    want sequence count
-    want timestamp timestamp
-    may status health_state
+    essential component_id id
+    required sequence count
+    required timestamp timestamp
+    optional status health_state
 
 Subscription
-    need subscriber id
-    need patterns text_list
-    may filter json
-    may group text
-    may cancel bool
+    essential subscriber id
+    essential patterns text_list
+    optional filter json
+    optional group text
+    optional cancel bool
 
 DeadLetter
-    need reason text
-    need original text
-    want attempts count
-    want died_at timestamp
-    may encoding text_encoding
-    may findings list of json
-    may subscriber id
-    may first_attempt_at timestamp
-    may last_attempt_at timestamp
+    essential reason text
+    essential original text
+    required attempts count
+    required died_at timestamp
+    optional encoding text_encoding
+    optional findings list of json
+    optional subscriber id
+    optional first_attempt_at timestamp
+    optional last_attempt_at timestamp
 
 Proposal
-    need proposal_id id
-    need workflow_id id
-    need state_version count
-    want proposer id
-    want digest digest
-    may value json
-    may deadline timestamp
+    essential proposal_id id
+    essential workflow_id id
+    essential state_version count
+    required proposer id
+    required digest digest
+    optional value json
+    optional deadline timestamp
 
 Vote
-    need proposal_id id
-    need voter id
-    need vote ballot
-    may weight count
-    may reason text
+    essential proposal_id id
+    essential voter id
+    essential vote ballot
+    optional weight count
+    optional reason text
 
 Decision
-    need proposal_id id
-    need outcome ballot_outcome
-    may workflow_id id
-    may state_version count
-    may digest digest
-    may accepted count
-    may rejected count
+    essential proposal_id id
+    essential outcome ballot_outcome
+    optional workflow_id id
+    optional state_version count
+    optional digest digest
+    optional accepted count
+    optional rejected count
 
 Deregistration
-    need component_id id
-    want reason text
-    may timestamp timestamp
+    essential component_id id
+    required reason text
+    optional timestamp timestamp
 ";
 
 /// The lists of words that the specification writes as `a|b|c`, and those of the extensions.
@@ -410,7 +412,7 @@ fn the_table_is_that_of_the_specification() {
         let fields: BTreeSet<String> = object
             .members
             .iter()
-            .map(|m| format!("{} {} {}", m.presence.as_str(), m.name, words(m.shape)))
+            .map(|m| format!("{} {} {}", m.requirement.as_str(), m.name, words(m.shape)))
             .collect();
         assert_eq!(fields.len(), object.members.len(), "{}", object.name);
         let expected = by_hand.remove(object.name);
@@ -430,22 +432,22 @@ fn the_words_are_those_of_the_specification() {
 }
 
 #[test]
-fn a_row_knows_its_members_and_its_sentences() {
+fn a_row_knows_its_members_and_its_summaries() {
     for object in OBJECTS {
-        assert!(object.sentence.ends_with('.'), "{}", object.name);
+        assert!(object.summary.ends_with('.'), "{}", object.name);
         for member in object.members {
             assert_eq!(object.member(member.name), Some(member));
-            assert!(member.sentence.ends_with('.'), "{}.{}", object.name, member.name);
+            assert!(member.summary.ends_with('.'), "{}.{}", object.name, member.name);
         }
         assert_eq!(object.member("no such field"), None);
         // Writers' order: what is required first.
-        assert!(object.members.is_sorted_by_key(|m| m.presence), "{}", object.name);
+        assert!(object.members.is_sorted_by_key(|m| m.requirement), "{}", object.name);
         let later = object.members.iter().filter(|m| *m.since > ProtocolVersion::V1_0_0);
         let later: Vec<_> = later.map(|m| m.name).collect();
         // What correlates and routes is in the specification.
         let expected: &[&str] = match object.name {
             "CheckpointSync" => &["state_version"],
-            "Header" => &[
+            "EnvelopeHeader" => &[
                 "protocol_version",
                 "message_id",
                 "timestamp",
@@ -460,9 +462,14 @@ fn a_row_knows_its_members_and_its_sentences() {
         };
         assert_eq!(later, expected);
     }
-    assert_eq!(OBJECTS[0], Header::SPEC);
-    for presence in [Presence::Need, Presence::Want, Presence::Advise, Presence::May] {
-        assert!(FIELDS.contains(&format!("    {} ", presence.as_str())));
+    assert_eq!(OBJECTS[0], EnvelopeHeader::SPEC);
+    for requirement in [
+        Requirement::Essential,
+        Requirement::Required,
+        Requirement::Recommended,
+        Requirement::Optional,
+    ] {
+        assert!(FIELDS.contains(&format!("    {} ", requirement.as_str())));
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::support::{Rng, Tree, any_entries, any_value, fitting};
 use coordination_protocol::event::{EventSpec, FieldType, REGISTRY};
 use coordination_protocol::json::{self, Kind, Limits, Token, pointer};
-use coordination_protocol::message::{Header, MessageKind, ObjectSpec, Presence, Shape};
+use coordination_protocol::message::{EnvelopeHeader, MessageKind, ObjectSpec, Requirement, Shape};
 
 /// How free a drawn message is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Drawn {
         let rng = &mut Rng::new(number as u64 + 1);
         let kind = MessageKind::KNOWN[number % MessageKind::KNOWN.len()];
         let mut draw = Draw { rng, manner, extras: 0 };
-        let mut root = draw.object(Header::SPEC);
+        let mut root = draw.object(EnvelopeHeader::SPEC);
         let event = (kind == MessageKind::Event).then(|| {
             let spec = &REGISTRY[number / MessageKind::KNOWN.len() % REGISTRY.len()];
             root.push((kind.as_str().to_owned(), draw.event(spec)));
@@ -61,9 +61,9 @@ impl Draw<'_> {
     fn object(&mut self, spec: &ObjectSpec) -> Vec<(String, Tree)> {
         let mut entries = Vec::new();
         for member in spec.members {
-            let given = match member.presence {
-                Presence::Need => true,
-                Presence::May => self.rng.one_in(2),
+            let given = match member.requirement {
+                Requirement::Essential => true,
+                Requirement::Optional => self.rng.one_in(2),
                 _ => self.manner != Manner::Interop || !self.rng.one_in(4),
             };
             if given {

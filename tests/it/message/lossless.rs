@@ -5,7 +5,7 @@ use crate::support::{Rng, Tree, scaled};
 use coordination_protocol::finding::{Code, Verdict};
 use coordination_protocol::json::pointer;
 use coordination_protocol::message::{
-    Envelope, Header, Message, MessageKind, MessageRef, OBJECTS, Part, peek,
+    Envelope, EnvelopeHeader, Message, MessageKind, MessageRef, OBJECTS, Part, peek,
 };
 use coordination_protocol::{Codec, Mode};
 use serde::Serialize;
@@ -67,10 +67,10 @@ fn without(text: &str, drop: impl Fn(&str) -> bool) -> String {
 }
 
 /// `peek` tells what the header says, but for the signature and unknown fields.
-fn peeked(text: &str, header: &Header) {
+fn peeked(text: &str, header: &EnvelopeHeader) {
     let seen = serde_json::to_string(&peek(text).header.unwrap()).unwrap();
     let whole = serde_json::to_string(header).unwrap();
-    let known = |key: &str| Header::SPEC.member(key).is_some() && key != "signature";
+    let known = |key: &str| EnvelopeHeader::SPEC.member(key).is_some() && key != "signature";
     equal(&seen, &without(&whole, |key| !known(key)));
 }
 

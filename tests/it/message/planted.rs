@@ -6,7 +6,7 @@ use crate::support::{Rng, Tree, scaled};
 use coordination_protocol::event::FieldType;
 use coordination_protocol::finding::{Code, FindingSeverity, Report};
 use coordination_protocol::json::{self, Token, pointer};
-use coordination_protocol::message::{Header, MessageKind, ObjectSpec, Presence, Shape};
+use coordination_protocol::message::{EnvelopeHeader, MessageKind, ObjectSpec, Requirement, Shape};
 use coordination_protocol::{Codec, Mode};
 use std::collections::BTreeSet;
 
@@ -53,26 +53,32 @@ fn weight(code: Code, mode: Mode) -> FindingSeverity {
 #[derive(Clone, Debug)]
 enum Site {
     /// A value of a shape, in an object where it is required or not.
-    Value(Shape, Presence),
-    /// A required datum of an event.
-    Datum(FieldType),
+    Value(Shape, Requirement),
+    /// A required field of an event.
+    Field(FieldType),
     /// An object whose fields are known.
     Object(&'static ObjectSpec),
 }
 
 /// All places in a value, with their pointers.
-fn sites(shape: Shape, presence: Presence, at: &str, tree: &Tree, out: &mut Vec<(String, Site)>) {
-    out.push((at.to_owned(), Site::Value(shape, presence)));
+fn sites(
+    shape: Shape,
+    requirement: Requirement,
+    at: &str,
+    tree: &Tree,
+    out: &mut Vec<(String, Site)>,
+) {
+    out.push((at.to_owned(), Site::Value(shape, requirement)));
     match (shape, tree) {
         (Shape::Object(spec), Tree::Object(entries)) => inside(spec, at, entries, out),
         (Shape::List(of), Tree::Array(items)) => {
             for (index, item) in items.iter().enumerate() {
-                sites(*of, Presence::May, &format!("{at}/{index}"), item, out);
+                sites(*of, Requirement::Optional, &format!("{at}/{index}"), item, out);
             }
         }
         (Shape::Map(of), Tree::Object(entries)) => {
             for (key, value) in entries {
-                sites(*of, Presence::May, &under(at, key), value, out);
+                sites(*of, Requirement::Optional, &under(at, key), value, out);
             }
         }
         _ => {}
@@ -88,7 +94,7 @@ fn inside(
     out.push((at.to_owned(), Site::Object(spec)));
     for (key, value) in entries {
         if let Some(member) = spec.member(key) {
-            sites(member.shape, member.presence, &under(at, key), value, out);
+            sites(member.shape, member.requirement, &under(at, key), value, out);
         }
     }
 }
@@ -177,13 +183,13 @@ fn misfit(rng: &mut Rng, leaf: FieldType) -> (Tree, Code) {
 fn plant(rng: &mut Rng, root: &mut Tree, at: &str, site: &Site) -> Option<Vec<Planted>> {
     let here = |code| vec![(code, at.to_owned(), Covers::Value)];
     match site {
-        Site::Datum(leaf) if rng.one_in(3) => {
+        Site::Field(leaf) if rng.one_in(3) => {
             let missing = remove(root, at);
             assert!(missing, "{at} {leaf}");
             Some(vec![(Code::MissingData, at.to_owned(), Covers::End)])
         }
-        Site::Datum(leaf) | Site::Value(Shape::Leaf(leaf), _) if rng.one_in(2) => {
-            // The data of an event has one finding a datum.
+        Site::Field(leaf) | Site::Value(Shape::Leaf(leaf), _) if rng.one_in(2) => {
+            // The data of an event has one finding a field.
             let member = matches!(site, Site::Value(..));
             if member && *leaf == FieldType::TextList && rng.one_in(2) {
                 return Some(list_item(rng, root, at));
@@ -203,15 +209,15 @@ fn plant(rng: &mut Rng, root: &mut Tree, at: &str, site: &Site) -> Option<Vec<Pl
             at_pointer(root, at, |tree| *tree = value);
             Some(here(Code::WrongKind))
         }
-        Site::Value(shape, presence) => {
+        Site::Value(shape, requirement) => {
             let (parent, key) = at.rsplit_once('/')?;
             if is_element(root, parent) {
                 return None;
             }
-            let code = match presence {
-                Presence::Need => Code::MissingIdentity,
-                Presence::Want => Code::MissingField,
-                Presence::Advise => Code::AdvisedField,
+            let code = match requirement {
+                Requirement::Essential => Code::MissingIdentity,
+                Requirement::Required => Code::MissingField,
+                Requirement::Recommended => Code::AdvisedField,
                 _ if matches!(shape, Shape::Leaf(_)) => {
                     // A field that may be missing is rather there twice.
                     duplicate(root, parent, key);
@@ -222,7 +228,7 @@ fn plant(rng: &mut Rng, root: &mut Tree, at: &str, site: &Site) -> Option<Vec<Pl
             remove(root, at);
             Some(vec![(code, at.to_owned(), Covers::End)])
         }
-        Site::Datum(_) => None,
+        Site::Field(_) => None,
         Site::Object(spec) => Some(into_object(rng, root, at, spec)),
     }
 }
@@ -378,18 +384,18 @@ fn n_faults_are_n_findings() {
         let drawn = Drawn::new(number, Manner::Plain);
         let mut root = drawn.tree();
         let mut all = Vec::new();
-        inside(Header::SPEC, "", &drawn.root, &mut all);
+        inside(EnvelopeHeader::SPEC, "", &drawn.root, &mut all);
         let body = drawn.root.iter().find(|(key, _)| key == drawn.kind.as_str()).unwrap();
         match (drawn.event, &body.1) {
             (Some(event), _) => {
                 // Its type decides what else is asked, and the workflow must agree with the data.
                 all.push((
                     "/event/phase".to_owned(),
-                    Site::Value(Shape::Leaf(FieldType::Id), Presence::Want),
+                    Site::Value(Shape::Leaf(FieldType::Id), Requirement::Required),
                 ));
                 for field in event.required.iter().filter(|field| field.name != "workflow_id") {
                     let at = format!("/event/data/{}", field.name);
-                    all.push((at, Site::Datum(field.field_type)));
+                    all.push((at, Site::Field(field.field_type)));
                 }
             }
             (None, Tree::Object(entries)) => {

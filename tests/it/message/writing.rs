@@ -270,8 +270,10 @@ fn every_kind_can_be_written() {
         let read: Message = serde_json::from_str(&bare.to_string()).unwrap();
         assert_eq!(read, message);
 
-        let header =
-            Header::new().with_source(id!(ComponentId "hub")).with_extra("trace", "x").unwrap();
+        let header = EnvelopeHeader::new()
+            .with_source(id!(ComponentId "hub"))
+            .with_extra("trace", "x")
+            .unwrap();
         let envelope = Envelope::new(header, message.clone());
         let text = envelope.to_string();
         assert!(text.starts_with("{\"source\":\"hub\",") && text.contains(written), "{text}");
@@ -288,7 +290,7 @@ fn every_kind_can_be_written() {
 
 #[test]
 fn a_whole_header_is_written_in_order() {
-    let header = Header::new()
+    let header = EnvelopeHeader::new()
         .with_protocol_version(ProtocolVersion::V1_1_0)
         .with_message_id(id!(MessageId "msg_1"))
         .with_timestamp(at(NOON))
@@ -310,7 +312,7 @@ fn a_whole_header_is_written_in_order() {
         r#"{"protocol_version":"1.1.0","message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub","correlation_id":"corr_1","causation_id":"msg_0","request_id":"req_1","response_to":"req_1","response_required":true,"priority":"critical","ttl_seconds":3.50,"routing_key":"resource.wf_001.released","signature":{"key_id":"k1","algorithm":"ed25519","value":"AA=="},"release":{"allocation_id":"a","release_reason":"r"}}"#
     );
     assert_eq!(text.parse::<Envelope>().unwrap(), envelope);
-    assert_eq!(Header::default(), Header::new());
+    assert_eq!(EnvelopeHeader::default(), EnvelopeHeader::new());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::message::generate::{self, Manner};
 use crate::support::{Drawn, scaled};
 use coordination_protocol::event::{Codec, EventType, Registry};
 use coordination_protocol::finding::{FindingSeverity, Mode};
-use coordination_protocol::message::{Envelope, Header, MessageKind};
+use coordination_protocol::message::{Envelope, EnvelopeHeader, MessageKind};
 use coordination_protocol::version::{AdditionKind, EncodeError, additions};
 use coordination_protocol::{Event, ProtocolVersion};
 use std::collections::BTreeSet;
@@ -67,7 +67,7 @@ fn a_reader_of_the_first_version_accepts_every_message_that_is_encoded_for_it() 
                 let fields = encoded
                     .losses
                     .iter()
-                    .filter(|loss| Header::SPEC.member(&loss.pointer[1..]).is_some());
+                    .filter(|loss| EnvelopeHeader::SPEC.member(&loss.pointer[1..]).is_some());
                 assert_eq!(header(&read) + fields.count(), header(&envelope));
                 new.verify_message(&encoded.text).unwrap();
             }

@@ -3,7 +3,7 @@
 use crate::support::{Rng, scaled};
 use coordination_protocol::ProtocolVersion;
 use coordination_protocol::message::{
-    Envelope, Header, Hello, Message, VersionRange as WireRange, Welcome,
+    Envelope, EnvelopeHeader, Hello, Message, VersionRange as WireRange, Welcome,
 };
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::version::{
@@ -386,7 +386,7 @@ fn greetings_carry_what_is_supported() {
         let rng = &mut Rng::new(case as u64 + 31);
         let (ours, theirs) = (Parts::any(rng).build(), Parts::any(rng).build());
         let hello = ours.hello(component.clone());
-        let text = Envelope::new(Header::new(), hello.clone()).to_string();
+        let text = Envelope::new(EnvelopeHeader::new(), hello.clone()).to_string();
         let read: Envelope = text.parse().unwrap();
         let Message::Hello(read) = &read.message else { panic!("{text}") };
         assert_eq!(Supported::from_hello(read).unwrap(), ours, "case {case}: {text}");

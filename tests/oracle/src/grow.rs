@@ -3,14 +3,14 @@
 use crate::support::{Rng, Tree};
 use coordination_protocol::event::{EventSpec, FieldType, REGISTRY};
 use coordination_protocol::message::{
-    Header, MemberSpec, MessageKind, ObjectSpec, Presence, Shape,
+    EnvelopeHeader, MemberSpec, MessageKind, ObjectSpec, Requirement, Shape,
 };
 
 pub(crate) type Entries = Vec<(String, Tree)>;
 
 /// A message of a kind.
 pub(crate) fn message(rng: &mut Rng, kind: MessageKind) -> Entries {
-    let mut entries = if rng.one_in(2) { object(rng, Header::SPEC) } else { Vec::new() };
+    let mut entries = if rng.one_in(2) { object(rng, EnvelopeHeader::SPEC) } else { Vec::new() };
     entries.push((kind.as_str().to_owned(), body(rng, kind)));
     if rng.one_in(4) {
         entries.push(("x_trace".to_owned(), Tree::plain("7")));
@@ -46,7 +46,7 @@ pub(crate) fn data(rng: &mut Rng, spec: &EventSpec) -> Entries {
 
 fn object(rng: &mut Rng, spec: &ObjectSpec) -> Entries {
     let given = |member: &&MemberSpec, rng: &mut Rng| {
-        matches!(member.presence, Presence::Need | Presence::Want) || rng.one_in(2)
+        matches!(member.requirement, Requirement::Essential | Requirement::Required) || rng.one_in(2)
     };
     let mut entries = Vec::new();
     for member in spec.members {

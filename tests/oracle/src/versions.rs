@@ -4,7 +4,7 @@ use crate::grow::{self, Entries};
 use crate::judge::validator;
 use crate::spoil::{render, spoil};
 use crate::support::{Rng, Tree, any_value, scaled};
-use coordination_protocol::message::{Header, MessageKind};
+use coordination_protocol::message::{EnvelopeHeader, MessageKind};
 use coordination_protocol::scalar::ProtocolVersion;
 use coordination_protocol::schema::breaking;
 use coordination_protocol::version::{Migrator, migrate};
@@ -69,7 +69,7 @@ fn every_message_of_the_first_version_fits_the_schemas_of_both() {
 /// A name that the second version takes for itself, with whatever a writer of the first one put there.
 fn take_a_name(rng: &mut Rng, message: &mut Entries) {
     let later = |since: &ProtocolVersion| *since > OLD;
-    let keys = Header::SPEC.members.iter().filter(|member| later(member.since));
+    let keys = EnvelopeHeader::SPEC.members.iter().filter(|member| later(member.since));
     let kinds = MessageKind::KNOWN.iter().filter(|kind| later(kind.since()));
     let mut names: Vec<&str> = keys.map(|member| member.name).collect();
     names.extend(kinds.map(|kind| kind.as_str()));

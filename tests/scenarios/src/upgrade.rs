@@ -11,8 +11,8 @@ use coordination_protocol::machine::{
     RespondOutput, Responder,
 };
 use coordination_protocol::message::{
-    AllocatedResources, AllocationResponse, ConflictCheck, Envelope, Header, Message, MessageKind,
-    Resources, peek,
+    AllocatedResources, AllocationResponse, ConflictCheck, Envelope, EnvelopeHeader, Message,
+    MessageKind, Resources, peek,
 };
 use coordination_protocol::scalar::{
     AllocationId, AllocationStatus, ComponentId, Count, Instant, Now, Priority, ProtocolVersion,
@@ -164,7 +164,7 @@ impl Component {
             Message::from(body)
         };
         net.mark("asked", format!("{id} {}", meaning(&message)));
-        let header = Header::new()
+        let header = EnvelopeHeader::new()
             .with_protocol_version(version.clone())
             .with_request_id(id.clone())
             .with_priority(Priority::High);
