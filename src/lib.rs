@@ -93,6 +93,11 @@
 //! the contract between a state machine and its host on one page.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+/// The README's code is compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub mod adapter;
