@@ -16,7 +16,7 @@ use coordination_protocol::scalar::{
 use coordination_protocol::storage::{Entry, Key, StorageError};
 use coordination_protocol::transport::Overflow;
 use coordination_protocol::validate::{Checked, Inbox, Validator};
-use coordination_protocol::version::Supported;
+use coordination_protocol::version::SupportedVersions;
 use coordination_protocol::{Envelope, Json, Message, Mode};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -194,7 +194,8 @@ impl Driven for Breaker {
 impl Driven for Handshake {
     fn fresh(options: &Options) -> Self {
         let supported = ["1.0.0..=1.1.0", "1.0.0", "1.1.0,floor=1.1.0,capabilities=a+b"];
-        let supported: Supported = supported[options.0 as usize % 3].parse().expect("a sound form");
+        let supported: SupportedVersions =
+            supported[options.0 as usize % 3].parse().expect("a sound form");
         let handshake =
             HandshakeOptions::new().with_request(options.request()).with_heartbeat(options.time(5));
         let machine = Handshake::new(name("hub"), supported, options.0).with_options(handshake);

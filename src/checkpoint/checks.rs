@@ -16,7 +16,7 @@ type Check = Arc<dyn Fn(&Parts) -> CheckResult + Send + Sync>;
 /// The validations that a checkpoint can be put to.
 ///
 /// The protocol's three are always run, and besides them what the state names in
-/// `validation_required`; a name that nobody registered gives `unknown`.
+/// `validation_required`; a name that is not registered gives `unknown`.
 ///
 /// | name | passes if | unknown without |
 /// |---|---|---|

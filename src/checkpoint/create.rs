@@ -67,7 +67,7 @@ impl NewCheckpoint {
 /// How a checkpoint is stored, whatever its type says of its cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Form {
+pub enum CheckpointForm {
     /// By itself.
     Full,
     /// As what differs from a full one.
@@ -77,11 +77,11 @@ pub enum Form {
     },
 }
 
-impl fmt::Display for Form {
+impl fmt::Display for CheckpointForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Form::Full => f.write_str("full"),
-            Form::Delta { base } => write!(f, "delta of {base}"),
+            CheckpointForm::Full => f.write_str("full"),
+            CheckpointForm::Delta { base } => write!(f, "delta of {base}"),
         }
     }
 }
@@ -89,7 +89,7 @@ impl fmt::Display for Form {
 /// Why an incremental checkpoint was stored in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum WhyFull {
+pub enum FullCheckpointReason {
     /// There is no full one yet.
     NoBase,
     /// The last full one is damaged, or is being pruned.
@@ -102,14 +102,14 @@ pub enum WhyFull {
     NotSmaller,
 }
 
-impl fmt::Display for WhyFull {
+impl fmt::Display for FullCheckpointReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            WhyFull::NoBase => "there is no full one yet",
-            WhyFull::BaseUnusable => "the last full one cannot be used",
-            WhyFull::ChainLength => "the last full one has enough deltas",
-            WhyFull::ChainBytes => "the deltas on the last full one are large enough",
-            WhyFull::NotSmaller => "a delta would not be smaller",
+            FullCheckpointReason::NoBase => "there is no full one yet",
+            FullCheckpointReason::BaseUnusable => "the last full one cannot be used",
+            FullCheckpointReason::ChainLength => "the last full one has enough deltas",
+            FullCheckpointReason::ChainBytes => "the deltas on the last full one are large enough",
+            FullCheckpointReason::NotSmaller => "a delta would not be smaller",
         })
     }
 }
@@ -121,9 +121,9 @@ pub struct Created {
     /// The confirmation, a strictly valid message.
     pub sync: CheckpointSync,
     /// How it is stored.
-    pub form: Form,
+    pub form: CheckpointForm,
     /// Why it is stored in full although it is incremental.
-    pub why_full: Option<WhyFull>,
+    pub why_full: Option<FullCheckpointReason>,
 }
 
 /// The parts of a base that deltas are made of.
@@ -177,13 +177,13 @@ impl<S: Store> Checkpoints<S> {
         if let Some((id, _)) = &base
             && !self.is_ready(&place, id).await?
         {
-            (base, why_full) = (None, Some(WhyFull::BaseUnusable));
+            (base, why_full) = (None, Some(FullCheckpointReason::BaseUnusable));
         }
         match self.store_parts(parts, new, &place, base.as_ref()).await {
             Ok(stored) => {
                 let delta = stored.iter().any(|part| part.delta);
                 if base.is_some() && !delta {
-                    (base, why_full) = (None, Some(WhyFull::NotSmaller));
+                    (base, why_full) = (None, Some(FullCheckpointReason::NotSmaller));
                 }
                 let sync = self.confirmation(parts, new, &key, &stored, snapshot, results);
                 let base = base.map(|(id, _)| id);
@@ -199,7 +199,7 @@ impl<S: Store> Checkpoints<S> {
                     }
                     Err(error) => return Err(self.abandon(&place, new, revision, error).await),
                 }
-                let form = base.map_or(Form::Full, |base| Form::Delta { base });
+                let form = base.map_or(CheckpointForm::Full, |base| CheckpointForm::Delta { base });
                 Ok(Created { sync, form, why_full })
             }
             Err(CreateError::Storage(error)) => {
@@ -287,7 +287,7 @@ impl<S: Store> Checkpoints<S> {
     }
 
     /// The last full checkpoint, if one more delta may refer to it.
-    async fn base(&self, parts: &Parts) -> Result<Result<Base, WhyFull>, CreateError> {
+    async fn base(&self, parts: &Parts) -> Result<Result<Base, FullCheckpointReason>, CreateError> {
         let place = Place::of(parts.workflow_id())?;
         let all = self.entries(&place).await?;
         let sound = all.iter().filter_map(|found| Some((&found.id, found.entry.as_ref().ok()?)));
@@ -295,16 +295,16 @@ impl<S: Store> Checkpoints<S> {
             .clone()
             .filter(|(_, entry)| entry.stage == Stage::Ready && entry.base.is_none())
             .max_by_key(|(id, entry)| (entry.created, (*id).clone()));
-        let Some((id, _)) = full else { return Ok(Err(WhyFull::NoBase)) };
+        let Some((id, _)) = full else { return Ok(Err(FullCheckpointReason::NoBase)) };
         let deltas: Vec<u64> = sound
             .filter(|(_, entry)| entry.base.as_ref() == Some(id))
             .map(|(_, entry)| entry.stored_bytes())
             .collect();
         if deltas.len() >= self.options.chain_length {
-            return Ok(Err(WhyFull::ChainLength));
+            return Ok(Err(FullCheckpointReason::ChainLength));
         }
         if deltas.iter().sum::<u64>() >= self.options.chain_bytes {
-            return Ok(Err(WhyFull::ChainBytes));
+            return Ok(Err(FullCheckpointReason::ChainBytes));
         }
         match self.load(parts.workflow_id(), id).await {
             Ok(loaded) => {
@@ -312,7 +312,7 @@ impl<S: Store> Checkpoints<S> {
                 Ok(Ok((id.clone(), texts.collect())))
             }
             Err(LoadError::Storage(error)) => Err(error.into()),
-            Err(_) => Ok(Err(WhyFull::BaseUnusable)),
+            Err(_) => Ok(Err(FullCheckpointReason::BaseUnusable)),
         }
     }
 

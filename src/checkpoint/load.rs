@@ -1,7 +1,7 @@
 //! Listing checkpoints and reading them, verified.
 
 use super::Checkpoints;
-use super::create::Form;
+use super::create::CheckpointForm;
 use super::delta::Delta;
 use super::entry::{self, ENTRIES, Entry, PARTS, Place, Stage, StoredPart};
 use super::error::{Damage, LoadError};
@@ -15,11 +15,11 @@ use crate::storage::{self, Expect, Key, Scan, StorageError, Store};
 /// A checkpoint in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Summary {
+pub struct CheckpointSummary {
     /// The confirmation that was given for it.
     pub sync: CheckpointSync,
     /// How it is stored.
-    pub form: Form,
+    pub form: CheckpointForm,
     /// When it was made: milliseconds since 1970-01-01T00:00:00Z.
     pub created: i64,
 }
@@ -29,7 +29,7 @@ pub struct Summary {
 #[non_exhaustive]
 pub struct Listing {
     /// Those that are there, oldest first.
-    pub checkpoints: Vec<Summary>,
+    pub checkpoints: Vec<CheckpointSummary>,
     /// Those whose entry cannot be read.
     pub damaged: Vec<Damage>,
     /// Those that are being made, or were left behind.
@@ -39,11 +39,11 @@ pub struct Listing {
 /// A checkpoint that was read and verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Loaded {
+pub struct LoadedCheckpoint {
     /// The confirmation that was given for it.
     pub sync: CheckpointSync,
     /// How it is stored.
-    pub form: Form,
+    pub form: CheckpointForm,
     /// Its parts, as they were given.
     pub parts: Parts,
 }
@@ -68,8 +68,8 @@ impl Found {
     }
 }
 
-fn form(entry: &Entry) -> Form {
-    entry.base.clone().map_or(Form::Full, |base| Form::Delta { base })
+fn form(entry: &Entry) -> CheckpointForm {
+    entry.base.clone().map_or(CheckpointForm::Full, |base| CheckpointForm::Delta { base })
 }
 
 impl<S: Store> Checkpoints<S> {
@@ -87,7 +87,11 @@ impl<S: Store> Checkpoints<S> {
                     let form = form(&entry);
                     // An entry that is ready has one, or it was found damaged.
                     if let Some(sync) = entry.sync {
-                        listing.checkpoints.push(Summary { sync, form, created: entry.created });
+                        listing.checkpoints.push(CheckpointSummary {
+                            sync,
+                            form,
+                            created: entry.created,
+                        });
                     }
                 }
             }
@@ -136,7 +140,7 @@ impl<S: Store> Checkpoints<S> {
         &self,
         workflow: &WorkflowId,
         id: &CheckpointId,
-    ) -> Result<Loaded, LoadError> {
+    ) -> Result<LoadedCheckpoint, LoadError> {
         let place = Place::of(workflow)?;
         let entry = self.entry(&place, workflow, id).await?;
         let base = match &entry.base {
@@ -190,7 +194,7 @@ impl<S: Store> Checkpoints<S> {
         let sync = entry.sync.clone();
         let sync = sync.ok_or_else(|| Damage::new(id.clone(), "it has no confirmation"))?;
         compare(&parts, &sync)?;
-        Ok(Loaded { form: form(&entry), sync, parts })
+        Ok(LoadedCheckpoint { form: form(&entry), sync, parts })
     }
 
     /// Looks at every checkpoint of a workflow, and tells all that are damaged. A delta is damaged

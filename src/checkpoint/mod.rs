@@ -84,12 +84,12 @@ mod rollback;
 mod target;
 
 pub use checks::Checks;
-pub use create::{Created, Form, NewCheckpoint, WhyFull};
+pub use create::{CheckpointForm, Created, FullCheckpointReason, NewCheckpoint};
 pub use delta::{Delta, DeltaError};
 pub use error::{
     CreateError, Damage, LoadError, PartsError, PlaceError, RestoreError, RollbackError,
 };
-pub use load::{Listing, Loaded, Summary};
+pub use load::{CheckpointSummary, Listing, LoadedCheckpoint};
 pub use options::CheckpointOptions;
 pub use parts::{PartName, Parts};
 pub use prune::{Pruned, Retention};
@@ -100,7 +100,7 @@ use crate::storage::Store;
 
 /// The checkpoints in a [`Store`].
 ///
-/// It keeps nothing in memory, so many processes may use one store, and a clone of it is another
+/// It keeps nothing in memory, so any number of processes may use one store, and a clone of it is another
 /// handle. [The module](self) has an example.
 #[derive(Clone, Debug)]
 pub struct Checkpoints<S> {

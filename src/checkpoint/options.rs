@@ -16,14 +16,14 @@ use std::time::Duration;
 pub struct CheckpointOptions {
     /// A part of more bytes than this is compressed. 1 MiB unless set.
     pub compress_above: usize,
-    /// The most deltas on one full checkpoint; the next incremental one is full. 16 unless set.
+    /// The maximum number of deltas on one full checkpoint; the next incremental one is full. 16 unless set.
     pub chain_length: usize,
-    /// The most bytes that the deltas on one full checkpoint take together. 16 MiB unless set.
+    /// The maximum total size in bytes of the deltas on one full checkpoint. 16 MiB unless set.
     pub chain_bytes: u64,
-    /// The most bytes of a part's text, when it is made and when it is unpacked. 64 MiB unless
+    /// The maximum size in bytes of a part's text, when it is made and when it is unpacked. 64 MiB unless
     /// set. The store's own limit holds for what it takes after compression.
     pub part_bytes: usize,
-    /// The most keys of one object in a part, such as files or agents. 1,000,000 unless set.
+    /// The maximum number of keys of one object in a part, such as files or agents. 1,000,000 unless set.
     pub part_keys: usize,
     /// After how long a checkpoint that is not complete counts as left behind. One hour unless
     /// set. Too short a time costs a slow writer its work, never anybody's data.
@@ -58,14 +58,14 @@ impl CheckpointOptions {
         self
     }
 
-    /// Sets the most deltas on one full checkpoint, and the most bytes that they take together.
+    /// Sets the maximum number of deltas on one full checkpoint, and their maximum total size in bytes.
     pub const fn with_chain(mut self, length: usize, bytes: u64) -> Self {
         self.chain_length = length;
         self.chain_bytes = bytes;
         self
     }
 
-    /// Sets the most bytes of a part's text, and the most keys of one object in it.
+    /// Sets the maximum size in bytes of a part's text, and the maximum number of keys of one object in it.
     pub const fn with_part(mut self, bytes: usize, keys: usize) -> Self {
         self.part_bytes = bytes;
         self.part_keys = keys;

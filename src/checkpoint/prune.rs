@@ -25,7 +25,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
-    /// The most that stay; no limit unless set.
+    /// The maximum number that stays; no limit unless set.
     pub keep: Option<usize>,
     /// Older ones go; no limit unless set.
     pub older_than: Option<Duration>,
@@ -45,7 +45,7 @@ impl Retention {
         Retention { keep: None, older_than: None, at_least: 1 }
     }
 
-    /// Sets the most that stay.
+    /// Sets the maximum number that stays.
     pub const fn with_keep(mut self, count: usize) -> Self {
         self.keep = Some(count);
         self

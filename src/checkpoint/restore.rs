@@ -4,7 +4,7 @@ use super::Checkpoints;
 use super::create::NewCheckpoint;
 use super::entry::{Mark, Place, seal, unseal};
 use super::error::{Damage, LoadError, RestoreError};
-use super::load::Loaded;
+use super::load::LoadedCheckpoint;
 use super::parts::{PartName, Parts};
 use super::rollback::wanted;
 use super::target::{Target, TargetError};
@@ -112,7 +112,7 @@ impl<S: Store> Checkpoints<S> {
     /// | `partial` | the named parts: stored ones, or members of the state such as `current_phase` |
     /// | `selective` | the states of the named agents, and of those that work on the named tasks in either state |
     ///
-    /// The `state_version` becomes one more than the higher of both, so that nobody takes the
+    /// The `state_version` becomes one more than the higher of both, so that no replica takes the
     /// state for an old one; `timestamp` and `checkpoint_id` tell of the rollback.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl<S: Store> Checkpoints<S> {
     async fn switch<T: Target>(
         &self,
         workflow: &WorkflowId,
-        loaded: &Loaded,
+        loaded: &LoadedCheckpoint,
         target: &mut T,
         new: &NewCheckpoint,
         plan: impl FnOnce(Option<&Parts>) -> Result<Parts, RestoreError>,
@@ -207,7 +207,7 @@ impl<S: Store> Checkpoints<S> {
             restored.backup = Some(backup.sync);
         }
         let backup = restored.backup.as_ref().map(|sync| sync.checkpoint_id.clone());
-        // One write is done or not done. Several need a mark, in case nobody is left to undo them.
+        // One write is done or not done. Several need a mark, in case this process dies and cannot undo them.
         let mark = if steps.len() > 1 {
             let mark = Mark {
                 since: new.now.timestamp().to_string(),

@@ -23,7 +23,7 @@ pub struct TargetError {
 }
 
 impl TargetError {
-    /// An error after which nobody knows whether the part was changed.
+    /// An error after which it is not known whether the part was changed.
     pub fn new(detail: impl Into<String>) -> Self {
         TargetError { detail: detail.into(), unchanged: false }
     }

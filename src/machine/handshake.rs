@@ -15,7 +15,7 @@ use crate::error::{IntoReport, Occurrence};
 use crate::message::{Envelope, EnvelopeHeader, Hello, Message, MessageKind, Welcome};
 use crate::scalar::{ComponentId, ErrorId, Instant, MessageId, Now, RequestId, Span, WorkflowId};
 use crate::validate::Checked;
-use crate::version::{Agreement, Supported, negotiate};
+use crate::version::{Agreement, SupportedVersions, negotiate};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
@@ -177,11 +177,11 @@ struct Agreed {
 /// use coordination_protocol::machine::{Handshake, HandshakeInput, HandshakeOutput, Machine};
 /// use coordination_protocol::scalar::{ComponentId, Instant, Now};
 /// use coordination_protocol::validate::{Inbox, Validator};
-/// use coordination_protocol::{Mode, version::Supported};
+/// use coordination_protocol::{Mode, version::SupportedVersions};
 ///
 /// let now = Now::new(Instant::START, 1_736_942_400_000);
 /// let mut inbox = Inbox::new(Validator::new(Mode::Strict));
-/// let mut hub = Handshake::new(ComponentId::new("hub")?, Supported::current(), 1);
+/// let mut hub = Handshake::new(ComponentId::new("hub")?, SupportedVersions::current(), 1);
 /// let mut worker = Handshake::new(ComponentId::new("worker")?, "1.0.0".parse()?, 2);
 ///
 /// worker.handle(now, HandshakeInput::Greet([7; 10]))?;
@@ -195,7 +195,7 @@ struct Agreed {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Handshake {
     own: ComponentId,
-    supported: Supported,
+    supported: SupportedVersions,
     options: HandshakeOptions,
     draws: Draws,
     /// Known beforehand, or since it greeted or answered.
@@ -210,7 +210,7 @@ pub struct Handshake {
 impl Handshake {
     /// A greeting of a component with whoever greets or answers first. Give each start of a component
     /// a random seed.
-    pub fn new(own: ComponentId, supported: Supported, seed: u64) -> Self {
+    pub fn new(own: ComponentId, supported: SupportedVersions, seed: u64) -> Self {
         let mut draws = Draws::new(seed);
         let requester = Requester::new(own.clone(), draws.bits());
         Handshake {
@@ -376,7 +376,7 @@ impl Handshake {
 
     /// Answers the peer's greeting.
     fn greeted(&mut self, now: Now, header: &EnvelopeHeader, hello: &Hello) {
-        let theirs = match Supported::from_hello(hello) {
+        let theirs = match SupportedVersions::from_hello(hello) {
             Ok(theirs) => theirs,
             Err(error) => return self.refuse(now, header, &error),
         };

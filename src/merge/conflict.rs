@@ -1,8 +1,8 @@
-//! What a merge yields: the value, and what nobody could settle.
+//! The result of a merge: the value, and the conflicts that no rule resolved.
 
+use super::apply_rule::Cause;
 use super::edit::edit;
-use super::rule::Rule;
-use super::settle::Cause;
+use super::rule::MergeRule;
 use crate::json::Json;
 use crate::message::WorkflowState;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -24,12 +24,12 @@ pub struct Conflict {
     /// What they made of it.
     pub theirs: Option<Json>,
     /// The rule that could not settle it.
-    pub rule: Rule,
+    pub rule: MergeRule,
     /// Why it could not.
     pub cause: Cause,
 }
 
-/// The most characters of a value in a line for people.
+/// The maximum length of a value in a line for people, in characters.
 const SHOWN: usize = 60;
 
 /// A value, cut if it is long, or that there is none.
@@ -89,7 +89,7 @@ pub struct Merged<T> {
 /// How a conflict is resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Choice {
+pub enum ConflictChoice {
     /// What both sides started from.
     Base,
     /// What we made of it.
@@ -158,16 +158,16 @@ impl<T: Document> Merged<T> {
     ///
     /// ```
     /// use coordination_protocol::json::Limits;
-    /// use coordination_protocol::merge::{Choice, Policy, merge_json};
+    /// use coordination_protocol::merge::{ConflictChoice, MergePolicy, merge_json};
     ///
     /// let (base, ours, theirs) = (r#"{"owner":"a"}"#, r#"{"owner":"b"}"#, r#"{"owner":"c"}"#);
-    /// let mut merged = merge_json(base, ours, theirs, &Policy::empty(), &Limits::DEFAULT)?;
+    /// let mut merged = merge_json(base, ours, theirs, &MergePolicy::empty(), &Limits::DEFAULT)?;
     /// assert_eq!(merged.value.as_str(), ours);
     /// assert_eq!(
     ///     merged.conflicts[0].to_string(),
     ///     r#"/owner: base "a", ours "b", theirs "c" (members: both sides changed it)"#,
     /// );
-    /// merged.resolve("/owner", &Choice::Theirs)?;
+    /// merged.resolve("/owner", &ConflictChoice::Theirs)?;
     /// assert_eq!(merged.value.as_str(), theirs);
     /// assert!(merged.is_clean());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -175,7 +175,7 @@ impl<T: Document> Merged<T> {
     ///
     /// # Errors
     /// [`ResolveError`]; nothing has changed then.
-    pub fn resolve(&mut self, pointer: &str, choice: &Choice) -> Result<(), ResolveError> {
+    pub fn resolve(&mut self, pointer: &str, choice: &ConflictChoice) -> Result<(), ResolveError> {
         let at = self
             .conflicts
             .iter()
@@ -183,11 +183,11 @@ impl<T: Document> Merged<T> {
             .ok_or_else(|| ResolveError::Unknown(pointer.to_owned()))?;
         let conflict = &self.conflicts[at];
         let value = match choice {
-            Choice::Base => conflict.base.as_ref(),
-            Choice::Ours => conflict.ours.as_ref(),
-            Choice::Theirs => conflict.theirs.as_ref(),
-            Choice::Value(value) => Some(value),
-            Choice::Nothing => None,
+            ConflictChoice::Base => conflict.base.as_ref(),
+            ConflictChoice::Ours => conflict.ours.as_ref(),
+            ConflictChoice::Theirs => conflict.theirs.as_ref(),
+            ConflictChoice::Value(value) => Some(value),
+            ConflictChoice::Nothing => None,
         };
         // The value holds ours already.
         if value != conflict.ours.as_ref() {

@@ -1,10 +1,10 @@
 //! The engine: where a merge is, and what becomes of each value.
 
+use super::apply_rule::{Cause, RuleValue, Settled, Side, apply_rule};
 use super::conflict::Conflict;
-use super::meaning::same;
-use super::policy::{Policy, Row};
-use super::rule::{Rule, Strategy};
-use super::settle::{Cause, Settled, Side, View, settle};
+use super::policy::{MergePolicy, Row};
+use super::rule::{MergeRule, Strategy};
+use super::value_tree::same;
 use crate::json::{Json, pointer};
 use crate::scalar::Count;
 use smol_str::SmolStr;
@@ -18,7 +18,7 @@ pub(super) trait Item: Copy {
     fn same(self, other: Self) -> bool;
     fn is_object(self) -> bool;
     /// What rules see; it is asked only where both sides changed.
-    fn with_view<R>(self, see: impl FnOnce(&View<'_>) -> R) -> R;
+    fn with_rule_value<R>(self, see: impl FnOnce(&RuleValue<'_>) -> R) -> R;
     fn json(self) -> Json;
 }
 
@@ -48,8 +48,8 @@ enum Follow {
 pub(super) struct Siblings(Vec<(SmolStr, Follow)>);
 
 /// One merge under way.
-pub(super) struct Cx<'p> {
-    policy: &'p Policy,
+pub(super) struct MergeContext<'p> {
+    policy: &'p MergePolicy,
     newer: Option<Side>,
     /// The places of the policy that match, level after level, and where each level starts.
     places: Vec<usize>,
@@ -69,15 +69,15 @@ struct Level {
     about: bool,
 }
 
-impl<'p> Cx<'p> {
+impl<'p> MergeContext<'p> {
     /// A merge of two documents; the order is that of their timestamps.
-    pub(super) fn new(policy: &'p Policy, order: Option<Ordering>) -> Self {
+    pub(super) fn new(policy: &'p MergePolicy, order: Option<Ordering>) -> Self {
         let newer = match order {
             Some(Ordering::Greater) => Some(Side::Ours),
             Some(Ordering::Less) => Some(Side::Theirs),
             _ => None,
         };
-        Cx {
+        MergeContext {
             policy,
             newer,
             places: vec![0],
@@ -98,8 +98,8 @@ impl<'p> Cx<'p> {
         self.here().iter().find_map(|place| self.policy.row_at(*place))
     }
 
-    fn rule(&self) -> Rule {
-        self.row().map_or(Rule::Members, Row::rule)
+    fn rule(&self) -> MergeRule {
+        self.row().map_or(MergeRule::Members, Row::rule)
     }
 
     /// Steps to a member.
@@ -245,7 +245,7 @@ impl<'p> Cx<'p> {
     ) -> Decision {
         let rule = self.rule();
         let manual = self.policy.strategy() == Strategy::Manual;
-        if rule == Rule::Version
+        if rule == MergeRule::Version
             && let (Some(own), Some(other)) = (ours, theirs)
             && version(own).zip(version(other)).is_some()
         {
@@ -289,12 +289,11 @@ impl<'p> Cx<'p> {
         if manual {
             return Decision::Conflict(Cause::Undecided);
         }
-        let settled = own.with_view(|own| {
-            other.with_view(|other| match base {
-                Some(base) => {
-                    base.with_view(|base| settle(rule, self.newer, Some(base), own, other))
-                }
-                None => settle(rule, self.newer, None, own, other),
+        let settled = own.with_rule_value(|own| {
+            other.with_rule_value(|other| match base {
+                Some(base) => base
+                    .with_rule_value(|base| apply_rule(rule, self.newer, Some(base), own, other)),
+                None => apply_rule(rule, self.newer, None, own, other),
             })
         });
         match settled {
@@ -305,16 +304,16 @@ impl<'p> Cx<'p> {
     }
 
     /// One side removed what the other changed.
-    fn removed(&self, rule: Rule, manual: bool, ours_is_there: bool) -> Decision {
+    fn removed(&self, rule: MergeRule, manual: bool, ours_is_there: bool) -> Decision {
         let (there, gone) =
             if ours_is_there { (Side::Ours, Side::Theirs) } else { (Side::Theirs, Side::Ours) };
         match rule {
             _ if manual => Decision::Conflict(Cause::Removed),
-            Rule::Ours => Decision::Take(Side::Ours),
-            Rule::Theirs => Decision::Take(Side::Theirs),
-            Rule::RemoveWins => Decision::Take(gone),
-            Rule::ChangeWins => Decision::Take(there),
-            Rule::Newer => match self.newer {
+            MergeRule::Ours => Decision::Take(Side::Ours),
+            MergeRule::Theirs => Decision::Take(Side::Theirs),
+            MergeRule::RemoveWins => Decision::Take(gone),
+            MergeRule::ChangeWins => Decision::Take(there),
+            MergeRule::Newer => match self.newer {
                 Some(side) => Decision::Take(side),
                 None => self.undecided(Cause::SameTime),
             },
@@ -376,7 +375,7 @@ impl<'p> Cx<'p> {
                     base: None,
                     ours: Some(ours),
                     theirs: Some(theirs),
-                    rule: Rule::Version,
+                    rule: MergeRule::Version,
                     cause: Cause::Unfit,
                 }),
             }
@@ -396,8 +395,8 @@ fn both<I: Item>(a: Option<I>, b: Option<I>, relation: impl FnOnce(I, I) -> bool
 }
 
 fn version<I: Item>(item: I) -> Option<u64> {
-    item.with_view(|view| match view {
-        View::Number(text) => Count::parse(text).ok().map(|count| count.get()),
+    item.with_rule_value(|view| match view {
+        RuleValue::Number(text) => Count::parse(text).ok().map(|count| count.get()),
         _ => None,
     })
 }

@@ -3,7 +3,7 @@
 use super::conflict::show;
 use super::document::{MergeError, read};
 use super::finder::Finder;
-use super::meaning::{Node, Tree};
+use super::value_tree::{Node, Tree};
 use crate::json::{Json, Kind, Limits, pointer};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
@@ -11,7 +11,7 @@ use std::fmt;
 /// One value that differs. It prints as one line, and through serde as one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Change {
+pub struct Difference {
     /// Where, as a JSON pointer.
     pub pointer: String,
     /// What it was; `None` if it was not there.
@@ -20,7 +20,7 @@ pub struct Change {
     pub after: Option<Json>,
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pointer = if self.pointer.is_empty() { "the document" } else { &self.pointer };
         match (&self.before, &self.after) {
@@ -34,7 +34,7 @@ impl fmt::Display for Change {
     }
 }
 
-impl Serialize for Change {
+impl Serialize for Difference {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("pointer", &self.pointer)?;
@@ -64,7 +64,7 @@ impl Serialize for Change {
 ///
 /// # Errors
 /// [`MergeError`] for the first text, called `before` or `after`, that is no JSON within the limits.
-pub fn diff(before: &str, after: &str, limits: &Limits) -> Result<Vec<Change>, MergeError> {
+pub fn diff(before: &str, after: &str, limits: &Limits) -> Result<Vec<Difference>, MergeError> {
     let (before, after) = (read("before", before, limits)?, read("after", after, limits)?);
     let (before, after) = (Tree::of(&before), Tree::of(&after));
     let mut changes = Vec::new();
@@ -75,11 +75,11 @@ pub fn diff(before: &str, after: &str, limits: &Limits) -> Result<Vec<Change>, M
 }
 
 /// It calls itself as deep as the limits let texts nest.
-fn compare(at: &mut String, before: Node<'_>, after: Node<'_>, changes: &mut Vec<Change>) {
+fn compare(at: &mut String, before: Node<'_>, after: Node<'_>, changes: &mut Vec<Difference>) {
     if before.same(after) {
         return;
     }
-    let change = |pointer: &String, before: Option<Node<'_>>, after: Option<Node<'_>>| Change {
+    let change = |pointer: &String, before: Option<Node<'_>>, after: Option<Node<'_>>| Difference {
         pointer: pointer.clone(),
         before: before.map(Node::json),
         after: after.map(Node::json),

@@ -1,12 +1,12 @@
 //! The engine over JSON texts: what both sides changed is walked, all else is copied as spelled.
 
+use super::apply_rule::{RuleValue, Side, moments};
 use super::conflict::Merged;
-use super::context::{Cx, Decision, Item, Siblings};
+use super::context::{Decision, Item, MergeContext, Siblings};
 use super::edit::edit;
 use super::finder::Finder;
-use super::meaning::{Node, Tree};
-use super::policy::Policy;
-use super::settle::{Side, View, moments};
+use super::policy::MergePolicy;
+use super::value_tree::{Node, Tree};
 use crate::json::{Dialect, Fault, Json, Kind, Limits, check, pointer};
 
 /// A text that cannot be merged.
@@ -34,14 +34,14 @@ impl Item for Node<'_> {
         self.kind() == Kind::Object
     }
 
-    fn with_view<R>(self, see: impl FnOnce(&View<'_>) -> R) -> R {
+    fn with_rule_value<R>(self, see: impl FnOnce(&RuleValue<'_>) -> R) -> R {
         see(&match self.kind() {
-            Kind::Null => View::Null,
-            Kind::Bool => View::Bool(self.raw() == "true"),
-            Kind::Number => View::Number(self.raw()),
-            Kind::Text => View::Text(self.text()),
-            Kind::Array => View::List(self.children().into_iter().map(Node::json).collect()),
-            Kind::Object => View::Object,
+            Kind::Null => RuleValue::Null,
+            Kind::Bool => RuleValue::Bool(self.raw() == "true"),
+            Kind::Number => RuleValue::Number(self.raw()),
+            Kind::Text => RuleValue::Text(self.text()),
+            Kind::Array => RuleValue::List(self.children().into_iter().map(Node::json).collect()),
+            Kind::Object => RuleValue::Object,
         })
     }
 
@@ -59,9 +59,9 @@ impl Item for Node<'_> {
 ///
 /// ```
 /// use coordination_protocol::json::Limits;
-/// use coordination_protocol::merge::{Policy, Row, Rule, merge_json};
+/// use coordination_protocol::merge::{MergePolicy, Row, MergeRule, merge_json};
 ///
-/// let policy = Policy::empty().with_row(Row::new("/tags", Rule::Union)?);
+/// let policy = MergePolicy::empty().with_row(Row::new("/tags", MergeRule::Union)?);
 /// let merged = merge_json(
 ///     r#"{"tags":["a","b"],"size":1}"#,
 ///     r#"{"tags":["a","b","c"],"size":1}"#,
@@ -82,7 +82,7 @@ pub fn merge_json(
     base: &str,
     ours: &str,
     theirs: &str,
-    policy: &Policy,
+    policy: &MergePolicy,
     limits: &Limits,
 ) -> Result<Merged<Json>, MergeError> {
     let [base, ours, theirs] = [("base", base), ("ours", ours), ("theirs", theirs)]
@@ -94,7 +94,7 @@ pub fn merge_json(
         (token.kind() == Kind::Text).then(|| token.decode(text).into_owned())
     };
     let order = moment(&ours).zip(moment(&theirs)).and_then(|(a, b)| moments(&a, &b));
-    let mut cx = Cx::new(policy, order);
+    let mut cx = MergeContext::new(policy, order);
     let trees = [&base, &ours, &theirs].map(Tree::of);
     let mut value = ours.clone();
     if let [Some(base), Some(own), Some(other)] = trees.each_ref().map(Tree::root) {
@@ -123,7 +123,7 @@ pub(super) fn members(
     base: Option<&Json>,
     ours: &Json,
     theirs: &Json,
-    cx: &mut Cx<'_>,
+    cx: &mut MergeContext<'_>,
 ) -> Option<Json> {
     let (base, ours, theirs) = (base.map(Tree::of), Tree::of(ours), Tree::of(theirs));
     let mut out = Vec::new();
@@ -137,7 +137,7 @@ fn object(
     ours: Node<'_>,
     theirs: Node<'_>,
     out: &mut Vec<u8>,
-    cx: &mut Cx<'_>,
+    cx: &mut MergeContext<'_>,
 ) {
     let base = base.filter(|base| base.is_object()).map(Node::children).unwrap_or_default();
     let (ours, theirs) = (ours.children(), theirs.children());
@@ -178,7 +178,7 @@ fn member(
     siblings: &Siblings,
     first: usize,
     out: &mut Vec<u8>,
-    cx: &mut Cx<'_>,
+    cx: &mut MergeContext<'_>,
 ) {
     let [base, ours, theirs] = sides;
     let Some(named) = ours.or(theirs) else { return };
@@ -210,7 +210,7 @@ fn one(
     decision: Decision,
     [base, ours, theirs]: [Option<Node<'_>>; 3],
     out: &mut Vec<u8>,
-    cx: &mut Cx<'_>,
+    cx: &mut MergeContext<'_>,
 ) {
     let mut copy = |node: Option<Node<'_>>| {
         out.extend_from_slice(node.map_or("", Node::raw).as_bytes());

@@ -4,7 +4,7 @@
 //! that both sides started from: [`merge`] for typed states, [`merge_json`] for any JSON document.
 //!
 //! ```
-//! use coordination_protocol::merge::{Policy, merge};
+//! use coordination_protocol::merge::{MergePolicy, merge};
 //! use coordination_protocol::message::{AgentState, Map, WorkflowState};
 //! use coordination_protocol::scalar::{Percent, Timestamp, WorkflowId};
 //!
@@ -18,7 +18,7 @@
 //! let base = state(15, "2025-01-15T12:00:00Z", &[("a1", 10.0), ("a2", 10.0)]);
 //! let ours = state(16, "2025-01-15T12:00:05Z", &[("a1", 30.0), ("a2", 10.0)]);
 //! let theirs = state(16, "2025-01-15T12:00:04Z", &[("a1", 20.0), ("a2", 40.0)]);
-//! let merged = merge(&base, ours, &theirs, &Policy::state());
+//! let merged = merge(&base, ours, &theirs, &MergePolicy::state());
 //! assert!(merged.is_clean());
 //! assert_eq!(merged.value, state(17, "2025-01-15T12:00:05Z", &[("a1", 30.0), ("a2", 40.0)]));
 //! ```
@@ -37,10 +37,10 @@
 //! # Rules
 //!
 //! Rows of [`STATE_ROWS`] say what is done to each field of a state, and callers replace them and
-//! add their own. Rules that are *joins* ([`Rule::is_join`]) make replicas converge: the result
+//! add their own. Rules that are *joins* ([`MergeRule::is_join`]) make replicas converge: the result
 //! does not depend on who merges with whom, in which order, how often. A row with a sibling is a
 //! join if the sibling's is one too. Where no value is removed on one side and changed on the other
-//! it holds for objects of join rows too; [`Rule::RemoveWins`] and [`Rule::ChangeWins`] lift that
+//! it holds for objects of join rows too; [`MergeRule::RemoveWins`] and [`MergeRule::ChangeWins`] lift that
 //! condition.
 //!
 //! Removals need no tombstones: what the base has and a side has not was removed there. So merge
@@ -48,58 +48,57 @@
 //!
 //! # Versions
 //!
-//! The merged `state_version` is one more than the greater of both, so that everybody takes the
+//! The merged `state_version` is one more than the greater of both, so that every replica takes the
 //! merged state for the newer one. If its content is exactly that of the side with the greater
 //! version, it keeps that version: merging what is known already makes no new state.
 
+mod apply_rule;
 mod conflict;
 mod context;
 mod diff;
 mod document;
 mod edit;
 mod finder;
-mod meaning;
 mod policy;
 mod relation;
 mod rule;
-mod settle;
+mod serde;
 mod table;
 mod typed;
-mod wire;
+mod value_tree;
 
 use crate::error::reports;
 use crate::json::{Json, pointer};
 use crate::message::WorkflowState;
 
-pub use conflict::{Choice, Conflict, Document, Merged, ResolveError};
-pub use diff::{Change, diff};
+pub use apply_rule::Cause;
+pub use conflict::{Conflict, ConflictChoice, Document, Merged, ResolveError};
+pub use diff::{Difference, diff};
 pub use document::{MergeError, merge_json};
-pub use policy::{Policy, PolicyError, Row};
-pub use relation::{Agreement, Relation, agreement, content_digest, relation, relation_by};
-pub use rule::{Rule, Strategy, UnknownRule, UnknownStrategy};
-pub use settle::Cause;
+pub use policy::{MergePolicy, PolicyError, Row};
+pub use relation::{Relation, StateAgreement, agreement, content_digest, relation, relation_by};
+pub use rule::{MergeRule, Strategy, UnknownRule, UnknownStrategy};
 pub use table::STATE_ROWS;
 
 /// The members of a state that are no part of its content when versions are compared.
 const WITHOUT: [&str; 2] = ["timestamp", "metadata"];
 
-/// Merges two states of a workflow that both started from `base`. Ours is changed in place: what
-/// nobody else touched is not copied, and nothing is serialized but what goes into a conflict.
+/// Merges two states of a workflow that both started from `base`. Ours is changed in place: /// only we touched is not copied, and nothing is serialized but what goes into a conflict.
 ///
-/// By [`Policy::state`], whatever its strategy, three states that are valid in strict mode give one
+/// By [`MergePolicy::state`], whatever its strategy, three states that are valid in strict mode give one
 /// that is. Agents come in our order, then those that only they have.
 pub fn merge(
     base: &WorkflowState,
     ours: WorkflowState,
     theirs: &WorkflowState,
-    policy: &Policy,
+    policy: &MergePolicy,
 ) -> Merged<WorkflowState> {
     let mut value = ours;
     let order = match (moment(&value, policy), moment(theirs, policy)) {
-        (Some(ours), Some(theirs)) => settle::moments(&ours, &theirs),
+        (Some(ours), Some(theirs)) => apply_rule::moments(&ours, &theirs),
         _ => None,
     };
-    let mut cx = context::Cx::new(policy, order);
+    let mut cx = context::MergeContext::new(policy, order);
     typed::state(base, &mut value, theirs, &mut cx);
     let versions = cx.versions();
     let mut merged = Merged::new(value, cx.conflicts);
@@ -115,8 +114,8 @@ pub fn merge(
     merged
 }
 
-/// The timestamp that [`Rule::Newer`] goes by.
-fn moment(state: &WorkflowState, policy: &Policy) -> Option<String> {
+/// The timestamp that [`MergeRule::Newer`] goes by.
+fn moment(state: &WorkflowState, policy: &MergePolicy) -> Option<String> {
     if policy.clock() == "/timestamp" {
         return state.timestamp.as_ref().map(|timestamp| timestamp.as_str().to_owned());
     }

@@ -1,6 +1,6 @@
 //! Policies: rows, and the tree that finds the row of a place.
 
-use super::rule::{Rule, Strategy};
+use super::rule::{MergeRule, Strategy};
 use super::table::STATE_ROWS;
 use crate::json::{Fault, Json, Kind, Limits};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -10,21 +10,21 @@ use std::collections::BTreeMap;
 /// One row of a policy: which values, which rule.
 ///
 /// ```
-/// use coordination_protocol::merge::{Row, Rule};
+/// use coordination_protocol::merge::{Row, MergeRule};
 ///
-/// let row = Row::new("/agent_states/*/progress", Rule::Highest)?.of("current_task");
+/// let row = Row::new("/agent_states/*/progress", MergeRule::Highest)?.of("current_task");
 /// assert_eq!(row.pointer(), "/agent_states/*/progress");
-/// assert!(Row::new("agent_states", Rule::Highest).is_err());
+/// assert!(Row::new("agent_states", MergeRule::Highest).is_err());
 /// # Ok::<(), coordination_protocol::merge::PolicyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pointer: SmolStr,
-    rule: Rule,
+    rule: MergeRule,
     of: Option<SmolStr>,
     join: bool,
     about: bool,
-    sentence: &'static str,
+    summary: &'static str,
 }
 
 impl Row {
@@ -33,17 +33,17 @@ impl Row {
     ///
     /// # Errors
     /// [`PolicyError::Pointer`] if it does not start with `/`, except for the empty pointer, which
-    /// is the document. [`PolicyError::Version`] for [`Rule::Version`] under `*`: a document has one
+    /// is the document. [`PolicyError::Version`] for [`MergeRule::Version`] under `*`: a document has one
     /// version.
-    pub fn new(pointer: &str, rule: Rule) -> Result<Self, PolicyError> {
+    pub fn new(pointer: &str, rule: MergeRule) -> Result<Self, PolicyError> {
         if !pointer.is_empty() && !pointer.starts_with('/') {
             return Err(PolicyError::Pointer(pointer.to_owned()));
         }
-        if rule == Rule::Version && pointer.split('/').any(|key| key == "*") {
+        if rule == MergeRule::Version && pointer.split('/').any(|key| key == "*") {
             return Err(PolicyError::Version(pointer.to_owned()));
         }
         let pointer = SmolStr::new(pointer);
-        Ok(Row { pointer, rule, of: None, join: rule.is_join(), about: false, sentence: "" })
+        Ok(Row { pointer, rule, of: None, join: rule.is_join(), about: false, summary: "" })
     }
 
     /// The value belongs to the sibling member of a name, as progress does to a task. Where the
@@ -65,16 +65,16 @@ impl Row {
 
     pub(super) const fn fixed(
         pointer: &'static str,
-        rule: Rule,
+        rule: MergeRule,
         of: Option<&'static str>,
-        sentence: &'static str,
+        summary: &'static str,
     ) -> Self {
         let of = match of {
             Some(of) => Some(SmolStr::new_static(of)),
             None => None,
         };
         let pointer = SmolStr::new_static(pointer);
-        Row { pointer, rule, of, join: false, about: false, sentence }
+        Row { pointer, rule, of, join: false, about: false, summary }
     }
 
     pub(super) const fn join(mut self) -> Self {
@@ -88,7 +88,7 @@ impl Row {
     }
 
     /// The rule.
-    pub const fn rule(&self) -> Rule {
+    pub const fn rule(&self) -> MergeRule {
         self.rule
     }
 
@@ -108,12 +108,12 @@ impl Row {
     }
 
     /// Why; empty for rows that were made by [`new`](Self::new).
-    pub const fn sentence(&self) -> &'static str {
-        self.sentence
+    pub const fn summary(&self) -> &'static str {
+        self.summary
     }
 }
 
-/// The form of policy files; [`Policy::rows_from_json`] reads a list of them.
+/// The form of policy files; [`MergePolicy::rows_from_json`] reads a list of them.
 impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -156,22 +156,22 @@ pub enum PolicyError {
 
 /// How documents are merged: one table of rows, and what becomes of what they do not settle.
 ///
-/// A place without a row is merged by [`Rule::Members`]. Of rows whose pointers match the same
+/// A place without a row is merged by [`MergeRule::Members`]. Of rows whose pointers match the same
 /// place the one with a name before a `*`, from the left, counts; a row replaces an earlier one with
 /// the same pointer.
 ///
 /// ```
-/// use coordination_protocol::merge::{Policy, Row, Rule, Strategy};
+/// use coordination_protocol::merge::{MergePolicy, Row, MergeRule, Strategy};
 ///
-/// let policy = Policy::state()
-///     .with_row(Row::new("/agent_states/*", Rule::RemoveWins)?)
+/// let policy = MergePolicy::state()
+///     .with_row(Row::new("/agent_states/*", MergeRule::RemoveWins)?)
 ///     .with_strategy(Strategy::Ours);
 /// let rule = policy.rows().iter().find(|row| row.pointer() == "/agent_states/*").unwrap().rule();
-/// assert_eq!(rule, Rule::RemoveWins);
+/// assert_eq!(rule, MergeRule::RemoveWins);
 /// # Ok::<(), coordination_protocol::merge::PolicyError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub struct MergePolicy {
     rows: Vec<Row>,
     strategy: Strategy,
     clock: SmolStr,
@@ -193,11 +193,11 @@ pub(super) struct Node {
     pub(super) asks: bool,
 }
 
-impl Policy {
+impl MergePolicy {
     /// No rows: objects are merged member by member, everything else that both sides changed is a
     /// conflict.
     pub fn empty() -> Self {
-        Policy {
+        MergePolicy {
             rows: Vec::new(),
             strategy: Strategy::Merge,
             clock: SmolStr::new_static("/timestamp"),
@@ -207,7 +207,7 @@ impl Policy {
 
     /// The rows of [`STATE_ROWS`], for the state of a workflow.
     pub fn state() -> Self {
-        STATE_ROWS.iter().cloned().fold(Policy::empty(), Policy::with_row)
+        STATE_ROWS.iter().cloned().fold(MergePolicy::empty(), MergePolicy::with_row)
     }
 
     /// Adds a row, or replaces the one with the same pointer.
@@ -220,7 +220,7 @@ impl Policy {
             return self;
         };
         let old = std::mem::replace(&mut self.rows[index], row);
-        if old.of.is_none() && !matches!(old.rule, Rule::Sum | Rule::Version) {
+        if old.of.is_none() && !matches!(old.rule, MergeRule::Sum | MergeRule::Version) {
             self.mark(index);
             return self;
         }
@@ -236,7 +236,7 @@ impl Policy {
     /// Notes on the way to a row's place what merging must look at because of it.
     fn mark(&mut self, index: usize) {
         let row = self.rows[index].clone();
-        let (sums, versions) = (row.rule == Rule::Sum, row.rule == Rule::Version);
+        let (sums, versions) = (row.rule == MergeRule::Sum, row.rule == MergeRule::Version);
         if !sums && !versions && row.of.is_none() {
             return;
         }
@@ -261,7 +261,7 @@ impl Policy {
 
     /// Adds all rows of a list.
     pub fn with_rows(self, rows: impl IntoIterator<Item = Row>) -> Self {
-        rows.into_iter().fold(self, Policy::with_row)
+        rows.into_iter().fold(self, MergePolicy::with_row)
     }
 
     /// Sets what becomes of what the rows do not settle.
@@ -270,7 +270,7 @@ impl Policy {
         self
     }
 
-    /// Sets where a document has the timestamp that [`Rule::Newer`] goes by; `/timestamp` unless
+    /// Sets where a document has the timestamp that [`MergeRule::Newer`] goes by; `/timestamp` unless
     /// set.
     ///
     /// # Errors
@@ -360,10 +360,10 @@ impl Node {
     }
 }
 
-impl Default for Policy {
-    /// [`Policy::state`].
+impl Default for MergePolicy {
+    /// [`MergePolicy::state`].
     fn default() -> Self {
-        Policy::state()
+        MergePolicy::state()
     }
 }
 
@@ -395,7 +395,7 @@ fn row_from_json(item: &Json) -> Result<Row, PolicyError> {
         };
         match &*name {
             "pointer" => pointer = Some(text()?),
-            "rule" => rule = Some(text()?.parse::<Rule>().map_err(|e| form(e.to_string()))?),
+            "rule" => rule = Some(text()?.parse::<MergeRule>().map_err(|e| form(e.to_string()))?),
             "of" => of = Some(text()?),
             "about" => {
                 about = match value.raw(item.as_str()) {

@@ -153,7 +153,7 @@ pub fn relation_by(
 /// What the metadata of a state say about its peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Agreement {
+pub struct StateAgreement {
     /// `synchronization_confidence`.
     pub confidence: Ratio,
     /// `conflict_detected`.
@@ -162,12 +162,12 @@ pub struct Agreement {
 
 /// Computes `synchronization_confidence` and `conflict_detected`.
 ///
-/// Each peer is given by what its last known state is to ours, or `None` if it was never heard;
+/// Each peer is given by what its last known state is to ours, or `None` if its state was never received;
 /// `unsettled` is how many conflicts of the last merge are not resolved.
 ///
 /// * The confidence is the mean over all replicas, ourselves included with 1. A duplicate counts 1;
-///   a peer that is `n` versions ahead or behind counts 1 / (1 + n); a fork, a peer that was never
-///   heard, and one that cannot be compared count 0. It is rounded to four places.
+///   a peer that is `n` versions ahead or behind counts 1 / (1 + n); a fork, a peer whose state was never
+///   received, and one that cannot be compared count 0. It is rounded to four places.
 /// * A conflict is detected if a peer has forked or a conflict is not resolved.
 ///
 /// ```
@@ -180,7 +180,10 @@ pub struct Agreement {
 /// assert!(!told.conflict_detected);
 /// assert!(agreement([Some(Relation::Fork)], 0).conflict_detected);
 /// ```
-pub fn agreement(peers: impl IntoIterator<Item = Option<Relation>>, unsettled: usize) -> Agreement {
+pub fn agreement(
+    peers: impl IntoIterator<Item = Option<Relation>>,
+    unsettled: usize,
+) -> StateAgreement {
     let (mut sum, mut count, mut forked) = (1.0, 1.0, false);
     for peer in peers {
         count += 1.0;
@@ -195,5 +198,5 @@ pub fn agreement(peers: impl IntoIterator<Item = Option<Relation>>, unsettled: u
     let share: f64 = sum / count;
     let rounded = (share * 10_000.0).round() / 10_000.0;
     let confidence = Ratio::new(rounded.clamp(0.0, 1.0)).unwrap_or(Ratio::MIN);
-    Agreement { confidence, conflict_detected: forked || unsettled > 0 }
+    StateAgreement { confidence, conflict_detected: forked || unsettled > 0 }
 }

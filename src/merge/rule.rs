@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Defines the rules from their table: sentence, variant, word, whether it is a join.
+/// Defines the rules from their table: summary, variant, word, whether it is a join.
 macro_rules! rules {
-    ($($sentence:literal $variant:ident $word:literal $join:literal;)+) => {
+    ($($summary:literal $variant:ident $word:literal $join:literal;)+) => {
         /// How a value is merged that both sides changed, each in its own way.
         ///
         /// A rule is a *join* if merging by it is commutative, associative and idempotent, for any
@@ -13,27 +13,27 @@ macro_rules! rules {
         /// converge, in whatever order they meet.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum Rule {
-            $(#[doc = $sentence] $variant,)+
+        pub enum MergeRule {
+            $(#[doc = $summary] $variant,)+
         }
 
-        impl Rule {
+        impl MergeRule {
             /// All rules.
-            pub const ALL: &'static [Rule] = &[$(Rule::$variant),+];
+            pub const ALL: &'static [MergeRule] = &[$(MergeRule::$variant),+];
 
             /// The word in policy files: `remove-wins`.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Rule::$variant => $word,)+ }
+                match self { $(MergeRule::$variant => $word,)+ }
             }
 
             /// What it does, in a sentence.
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Rule::$variant => $sentence,)+ }
+            pub const fn summary(self) -> &'static str {
+                match self { $(MergeRule::$variant => $summary,)+ }
             }
 
             /// Whether it is a join.
             pub const fn is_join(self) -> bool {
-                match self { $(Rule::$variant => $join,)+ }
+                match self { $(MergeRule::$variant => $join,)+ }
             }
         }
     };
@@ -56,14 +56,14 @@ rules! {
     "Always a conflict, objects as a whole." Manual "manual" false;
 }
 
-impl Rule {
+impl MergeRule {
     /// Whether objects are merged member by member.
     pub(super) const fn recurses(self) -> bool {
-        matches!(self, Rule::Members | Rule::RemoveWins | Rule::ChangeWins)
+        matches!(self, MergeRule::Members | MergeRule::RemoveWins | MergeRule::ChangeWins)
     }
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for MergeRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -74,16 +74,16 @@ impl fmt::Display for Rule {
 #[error("`{0}` is no rule of merging")]
 pub struct UnknownRule(pub(super) String);
 
-impl FromStr for Rule {
+impl FromStr for MergeRule {
     type Err = UnknownRule;
 
     fn from_str(word: &str) -> Result<Self, UnknownRule> {
-        let known = Rule::ALL.iter().find(|rule| rule.as_str() == word);
+        let known = MergeRule::ALL.iter().find(|rule| rule.as_str() == word);
         known.copied().ok_or_else(|| UnknownRule(word.to_owned()))
     }
 }
 
-impl serde::Serialize for Rule {
+impl serde::Serialize for MergeRule {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }

@@ -6,7 +6,7 @@
 //! states different.
 
 use super::policy::Row;
-use super::rule::Rule;
+use super::rule::MergeRule;
 
 macro_rules! sibling {
     () => {
@@ -18,19 +18,19 @@ macro_rules! sibling {
 }
 
 macro_rules! policy_table {
-    ($($pointer:literal $rule:ident $(of $key:literal)? $(, $flag:ident)* ; $sentence:literal)+) => {
+    ($($pointer:literal $rule:ident $(of $key:literal)? $(, $flag:ident)* ; $summary:literal)+) => {
         /// How the fields of a [`WorkflowState`](crate::message::WorkflowState) are merged unless
         /// told otherwise. Pointers start at the state; `*` stands for any key.
         ///
         /// | pointer | rule | | why |
         /// |---|---|---|---|
         $(#[doc = concat!(
-            "| `", $pointer, "` | [`", stringify!($rule), "`](Rule::", stringify!($rule), ")",
-            $(" of `", $key, "`",)? " |", $(" ", stringify!($flag),)* " | ", $sentence, " |",
+            "| `", $pointer, "` | [`", stringify!($rule), "`](MergeRule::", stringify!($rule), ")",
+            $(" of `", $key, "`",)? " |", $(" ", stringify!($flag),)* " | ", $summary, " |",
         )])+
         pub static STATE_ROWS: &[Row] = &[$({
             #[allow(unused_mut)]
-            let mut row = Row::fixed($pointer, Rule::$rule, sibling!($($key)?), $sentence);
+            let mut row = Row::fixed($pointer, MergeRule::$rule, sibling!($($key)?), $summary);
             $(row = row.$flag();)*
             row
         }),+];

@@ -1,8 +1,8 @@
 //! The engine over typed states: nothing is serialized but what goes into a conflict.
 
-use super::context::{Cx, Decision, Item, Siblings};
+use super::apply_rule::{RuleValue, Side, view};
+use super::context::{Decision, Item, MergeContext, Siblings};
 use super::finder::{Finder, Keyed};
-use super::settle::{Side, View, view};
 use crate::event::PhaseId;
 use crate::json::Json;
 use crate::message::{
@@ -17,7 +17,7 @@ use std::borrow::Cow;
 pub(super) trait Part: Clone + PartialEq {
     fn json(&self) -> Json;
 
-    fn with_view<R>(&self, see: impl FnOnce(&View<'_>) -> R) -> R;
+    fn with_rule_value<R>(&self, see: impl FnOnce(&RuleValue<'_>) -> R) -> R;
 
     /// Whether both mean the same, though they are spelled differently.
     fn same(&self, _: &Self) -> bool {
@@ -34,7 +34,7 @@ pub(super) trait Part: Clone + PartialEq {
     }
 
     /// Merges the members of an object into ours.
-    fn merge(&mut self, _base: Option<&Self>, _theirs: &Self, _cx: &mut Cx<'_>) {}
+    fn merge(&mut self, _base: Option<&Self>, _theirs: &Self, _cx: &mut MergeContext<'_>) {}
 }
 
 impl<T: Part> Item for &T {
@@ -52,8 +52,8 @@ impl<T: Part> Item for &T {
         Part::is_object(self)
     }
 
-    fn with_view<R>(self, see: impl FnOnce(&View<'_>) -> R) -> R {
-        Part::with_view(self, see)
+    fn with_rule_value<R>(self, see: impl FnOnce(&RuleValue<'_>) -> R) -> R {
+        Part::with_rule_value(self, see)
     }
 
     fn json(self) -> Json {
@@ -75,13 +75,13 @@ macro_rules! leaves {
                 written(self)
             }
 
-            fn with_view<R>(&self, see: impl FnOnce(&View<'_>) -> R) -> R {
+            fn with_rule_value<R>(&self, see: impl FnOnce(&RuleValue<'_>) -> R) -> R {
                 let $value = self;
                 see(&$view)
             }
 
             fn same(&self, other: &Self) -> bool {
-                Part::with_view(self, |own| Part::with_view(other, |other| own.means(other)))
+                Part::with_rule_value(self, |own| Part::with_rule_value(other, |other| own.means(other)))
             }
 
             fn from_json(json: &Json) -> Option<Self> {
@@ -91,24 +91,24 @@ macro_rules! leaves {
     )+ };
 }
 
-fn text(text: &str) -> View<'_> {
-    View::Text(Cow::Borrowed(text))
+fn text(text: &str) -> RuleValue<'_> {
+    RuleValue::Text(Cow::Borrowed(text))
 }
 
 leaves! {
-    bool, value => View::Bool(*value);
+    bool, value => RuleValue::Bool(*value);
     String, value => text(value);
     WorkflowId, value => text(value.as_str());
     CheckpointId, value => text(value.as_str());
     TaskId, value => text(value.as_str());
     Timestamp, value => text(value.as_str());
     StateMessage, value => text(value.as_str());
-    Count, value => View::Number(value.as_str());
-    Percent, value => View::Number(value.as_str());
-    Ratio, value => View::Number(value.as_str());
-    Amount, value => View::Number(value.as_str());
-    Vec<String>, value => View::List(value.iter().map(|text| Json::text(text)).collect());
-    Vec<Digest>, value => View::List(value.iter().map(|own| Json::text(own.as_str())).collect());
+    Count, value => RuleValue::Number(value.as_str());
+    Percent, value => RuleValue::Number(value.as_str());
+    Ratio, value => RuleValue::Number(value.as_str());
+    Amount, value => RuleValue::Number(value.as_str());
+    Vec<String>, value => RuleValue::List(value.iter().map(|text| Json::text(text)).collect());
+    Vec<Digest>, value => RuleValue::List(value.iter().map(|own| Json::text(own.as_str())).collect());
 }
 
 impl Part for PhaseId {
@@ -116,15 +116,15 @@ impl Part for PhaseId {
         written(self)
     }
 
-    fn with_view<R>(&self, see: impl FnOnce(&View<'_>) -> R) -> R {
+    fn with_rule_value<R>(&self, see: impl FnOnce(&RuleValue<'_>) -> R) -> R {
         match self {
-            PhaseId::Number(number) => see(&View::Number(number.as_str())),
+            PhaseId::Number(number) => see(&RuleValue::Number(number.as_str())),
             PhaseId::Name(name) => see(&text(name)),
         }
     }
 
     fn same(&self, other: &Self) -> bool {
-        Part::with_view(self, |own| Part::with_view(other, |other| own.means(other)))
+        Part::with_rule_value(self, |own| Part::with_rule_value(other, |other| own.means(other)))
     }
 
     fn from_json(json: &Json) -> Option<Self> {
@@ -140,12 +140,12 @@ impl Part for Json {
         self.clone()
     }
 
-    fn with_view<R>(&self, see: impl FnOnce(&View<'_>) -> R) -> R {
+    fn with_rule_value<R>(&self, see: impl FnOnce(&RuleValue<'_>) -> R) -> R {
         see(&view(self))
     }
 
     fn same(&self, other: &Self) -> bool {
-        super::meaning::same(self, other)
+        super::value_tree::same(self, other)
     }
 
     fn is_object(&self) -> bool {
@@ -156,7 +156,7 @@ impl Part for Json {
         Some(json.clone())
     }
 
-    fn merge(&mut self, base: Option<&Self>, theirs: &Self, cx: &mut Cx<'_>) {
+    fn merge(&mut self, base: Option<&Self>, theirs: &Self, cx: &mut MergeContext<'_>) {
         if let Some(merged) = super::document::members(base, self, theirs, cx) {
             *self = merged;
         }
@@ -168,15 +168,15 @@ impl<T: Part + Value> Part for Map<T> {
         written(self)
     }
 
-    fn with_view<R>(&self, see: impl FnOnce(&View<'_>) -> R) -> R {
-        see(&View::Object)
+    fn with_rule_value<R>(&self, see: impl FnOnce(&RuleValue<'_>) -> R) -> R {
+        see(&RuleValue::Object)
     }
 
     fn is_object(&self) -> bool {
         true
     }
 
-    fn merge(&mut self, base: Option<&Self>, theirs: &Self, cx: &mut Cx<'_>) {
+    fn merge(&mut self, base: Option<&Self>, theirs: &Self, cx: &mut MergeContext<'_>) {
         let siblings = cx.siblings(|name| {
             [base.and_then(|base| base.get(name)), self.get(name), theirs.get(name)]
         });
@@ -235,15 +235,15 @@ macro_rules! members {
                 written(self)
             }
 
-            fn with_view<R>(&self, see: impl FnOnce(&View<'_>) -> R) -> R {
-                see(&View::Object)
+            fn with_rule_value<R>(&self, see: impl FnOnce(&RuleValue<'_>) -> R) -> R {
+                see(&RuleValue::Object)
             }
 
             fn is_object(&self) -> bool {
                 true
             }
 
-            fn merge(&mut self, base: Option<&Self>, theirs: &Self, cx: &mut Cx<'_>) {
+            fn merge(&mut self, base: Option<&Self>, theirs: &Self, cx: &mut MergeContext<'_>) {
                 let siblings = siblings(cx, base, self, theirs, Self::named);
                 $($(
                     let mut own = Some(self.$essential.clone());
@@ -279,7 +279,7 @@ object_table!(parts);
 
 /// Looks up the siblings that others belong to; only they are written as JSON.
 fn siblings<T>(
-    cx: &mut Cx<'_>,
+    cx: &mut MergeContext<'_>,
     base: Option<&T>,
     ours: &T,
     theirs: &T,
@@ -304,7 +304,7 @@ fn member<T: Part>(
     ours: &mut Option<T>,
     theirs: Option<&T>,
     siblings: &Siblings,
-    cx: &mut Cx<'_>,
+    cx: &mut MergeContext<'_>,
 ) {
     if ours.is_none() && theirs.is_none() {
         return;
@@ -320,7 +320,7 @@ fn apply<T: Part>(
     base: Option<&T>,
     ours: &mut Option<T>,
     theirs: Option<&T>,
-    cx: &mut Cx<'_>,
+    cx: &mut MergeContext<'_>,
 ) {
     if let Decision::New(json) = &decision {
         match T::from_json(json) {
@@ -366,7 +366,7 @@ fn entries<T: Part>(
     ours: &mut Vec<(SmolStr, T)>,
     theirs: &[(SmolStr, T)],
     siblings: &Siblings,
-    cx: &mut Cx<'_>,
+    cx: &mut MergeContext<'_>,
 ) {
     let asks = cx.asks();
     let (mut in_base, mut in_theirs) = (Finder::new(Entries(base)), Finder::new(Entries(theirs)));
@@ -426,7 +426,7 @@ pub(super) fn state(
     base: &WorkflowState,
     ours: &mut WorkflowState,
     theirs: &WorkflowState,
-    cx: &mut Cx<'_>,
+    cx: &mut MergeContext<'_>,
 ) {
     match cx.decide(Some(base), Some(&*ours), Some(theirs)) {
         Decision::Take(Side::Theirs) => ours.clone_from(theirs),

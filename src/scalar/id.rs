@@ -15,7 +15,7 @@ use super::text::{self, scalar_schema, shows_text};
 /// The reserved word for what concerns the whole system instead of one workflow or phase.
 pub const GLOBAL: &str = "global";
 
-/// The most characters an identifier may have.
+/// The maximum length of an identifier, in characters.
 pub const MAX_CHARS: usize = 128;
 
 /// Which characters a legal identifier uses.

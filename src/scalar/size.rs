@@ -29,7 +29,7 @@ text_scalar! {
         example: "2.5GB",
         refused: "2.5 gigs",
         parse: parse,
-        // A pattern cannot compare numbers: the digits are as many as never exceed the most.
+        // A pattern cannot compare numbers: the digits are as many as never exceed the maximum.
         schema: {
             "pattern": concat!(
                 "^0*([0-9]{1,19}(\\.[0-9]+)? ?B|",

@@ -82,8 +82,10 @@ const REMARKS: &[&str] =
     &["$schema", "$id", "$defs", "$comment", "title", "description", "examples"];
 
 /// Bounds from below, and from above.
-const LEAST: &[&str] = &["minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"];
-const MOST: &[&str] = &["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"];
+const LOWER_BOUNDS: &[&str] =
+    &["minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"];
+const UPPER_BOUNDS: &[&str] =
+    &["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"];
 
 struct Comparison<'s> {
     old: &'s Value,
@@ -151,8 +153,12 @@ impl<'s> Comparison<'s> {
                 "$ref" | "type" | "enum" | "const" | "required" | "properties" => {}
                 key if REMARKS.contains(&key) => {}
                 _ if was == Some(is) && !refers(is) => {}
-                key if LEAST.contains(&key) => self.bound(was, is, key, at, |was, is| is <= was),
-                key if MOST.contains(&key) => self.bound(was, is, key, at, |was, is| is >= was),
+                key if LOWER_BOUNDS.contains(&key) => {
+                    self.bound(was, is, key, at, |was, is| is <= was)
+                }
+                key if UPPER_BOUNDS.contains(&key) => {
+                    self.bound(was, is, key, at, |was, is| is >= was)
+                }
                 "items" | "additionalProperties" => match was {
                     Some(was) => self.schema(was, is, &place()),
                     None if *is == Value::Bool(true) => {}

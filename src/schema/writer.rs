@@ -62,7 +62,7 @@ impl<'r, 'g> Writer<'r, 'g> {
             }
         }
         for (alias, _) in spec.aliases {
-            // Readers of the field's messages take it for the other name; writers never use it.
+            // Readers of real-world messages take it for the other name; writers never use it.
             properties.insert((*alias).to_owned(), json!({ "not": {} }));
         }
         let mut schema = json_schema!({

@@ -35,7 +35,7 @@ impl Date {
         (0..=9999).contains(&date.year()).then_some(Date(date))
     }
 
-    /// The day so many days later; none after the year 9999.
+    /// The day a number of days later; none after the year 9999.
     pub fn plus_days(self, days: u32) -> Option<Self> {
         let date = self.0.checked_add_days(Days::new(days.into()))?;
         (date.year() <= 9999).then_some(Date(date))

@@ -6,9 +6,9 @@ use std::fmt;
 /// Why a text or JSON form is refused, and where.
 ///
 /// ```
-/// use coordination_protocol::version::Supported;
+/// use coordination_protocol::version::SupportedVersions;
 ///
-/// let error = "1.0.0..=1.x.0".parse::<Supported>().unwrap_err();
+/// let error = "1.0.0..=1.x.0".parse::<SupportedVersions>().unwrap_err();
 /// assert_eq!(error.at(), 8);
 /// assert_eq!(
 ///     error.to_string(),
@@ -109,8 +109,8 @@ impl<'a> Place<'a> {
             .collect())
     }
 
-    /// The elements of an array, at most `most`.
-    pub(super) fn items(&self, most: usize) -> Result<Vec<Place<'a>>, FormError> {
+    /// The elements of an array, at most `max`.
+    pub(super) fn items(&self, max: usize) -> Result<Vec<Place<'a>>, FormError> {
         self.expect(Kind::Array)?;
         let items: Vec<_> = json::elements(self.text, self.token.start())
             .enumerate()
@@ -120,8 +120,8 @@ impl<'a> Place<'a> {
                 pointer: format!("{}/{index}", self.pointer),
             })
             .collect();
-        match items.get(most) {
-            Some(_) => Err(self.error(format_args!("more than {most} elements"))),
+        match items.get(max) {
+            Some(_) => Err(self.error(format_args!("more than {max} elements"))),
             None => Ok(items),
         }
     }

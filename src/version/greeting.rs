@@ -2,7 +2,7 @@
 
 use super::negotiate::Agreement;
 use super::range::VersionRange;
-use super::supported::{Capability, Supported};
+use super::supported::{Capability, SupportedVersions};
 use crate::json::Json;
 use crate::message::{Hello, VersionRange as WireRange, Welcome};
 use crate::scalar::ComponentId;
@@ -27,16 +27,16 @@ impl GreetingError {
     }
 }
 
-impl Supported {
+impl SupportedVersions {
     /// The greeting of a component. Versions that can only be read go into an extra field `known`.
     ///
     /// ```
     /// use coordination_protocol::scalar::ComponentId;
-    /// use coordination_protocol::version::{Supported, negotiate};
+    /// use coordination_protocol::version::{SupportedVersions, negotiate};
     ///
-    /// let hello = Supported::current().hello(ComponentId::new("resource-manager")?);
-    /// let theirs = Supported::from_hello(&hello)?;
-    /// let agreement = negotiate(&Supported::current(), &theirs)?;
+    /// let hello = SupportedVersions::current().hello(ComponentId::new("resource-manager")?);
+    /// let theirs = SupportedVersions::from_hello(&hello)?;
+    /// let agreement = negotiate(&SupportedVersions::current(), &theirs)?;
     /// let welcome = agreement.welcome(ComponentId::new("coordination-hub")?);
     /// assert_eq!(welcome.version.to_string(), "1.1.0");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -67,13 +67,13 @@ impl Supported {
     /// [`GreetingError`] if a range ends before it starts, there is none, or a capability is no
     /// name.
     pub fn from_hello(hello: &Hello) -> Result<Self, GreetingError> {
-        let mut supported: Option<Supported> = None;
+        let mut supported: Option<SupportedVersions> = None;
         for (index, range) in hello.versions.iter().enumerate() {
             let range = VersionRange::new(range.min.clone(), range.max.clone())
                 .map_err(|error| GreetingError::new(format!("/versions/{index}"), error))?;
             supported = Some(match supported {
                 Some(supported) => supported.with_implemented(range),
-                None => Supported::new(range),
+                None => SupportedVersions::new(range),
             });
         }
         let Some(mut supported) = supported else {

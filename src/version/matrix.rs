@@ -11,30 +11,30 @@ use std::fmt::{self, Write as _};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Reading {
+pub enum Compatibility {
     /// It knows everything that can be written.
     All,
     /// It reads what it knows and keeps the rest: only header keys and fields are new.
     KeepsRest,
     /// There are messages or event types that it does not know; the writer has to down-level.
     DownLevel,
-    /// Another major version: a migration, not a reading.
+    /// Another major version: records must be migrated.
     Incompatible,
 }
 
-impl Reading {
+impl Compatibility {
     /// The word, as in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Reading::All => "all",
-            Reading::KeepsRest => "keeps-rest",
-            Reading::DownLevel => "down-level",
-            Reading::Incompatible => "incompatible",
+            Compatibility::All => "all",
+            Compatibility::KeepsRest => "keeps-rest",
+            Compatibility::DownLevel => "down-level",
+            Compatibility::Incompatible => "incompatible",
         }
     }
 }
 
-impl fmt::Display for Reading {
+impl fmt::Display for Compatibility {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -43,13 +43,14 @@ impl fmt::Display for Reading {
 /// One pair of versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Cell {
+pub struct MatrixEntry {
     /// The version of the reader.
     pub reader: ProtocolVersion,
     /// The version of the writer.
     pub writer: ProtocolVersion,
-    /// How they get on.
-    pub reading: Reading,
+    /// Whether the reader understands the writer.
+    #[serde(rename = "reading")]
+    pub compatibility: Compatibility,
     /// What the writer may say and the reader does not know.
     pub unknown: Vec<Addition>,
 }
@@ -59,18 +60,18 @@ pub struct Cell {
 ///
 /// ```
 /// use coordination_protocol::ProtocolVersion;
-/// use coordination_protocol::version::{Matrix, Reading};
+/// use coordination_protocol::version::{Matrix, Compatibility};
 ///
 /// let matrix = Matrix::current();
-/// let cell = matrix.cell(&ProtocolVersion::V1_0_0, &ProtocolVersion::V1_1_0).unwrap();
-/// assert_eq!(cell.reading, Reading::DownLevel);
-/// assert!(cell.unknown.iter().any(|addition| addition.name == "CHECKPOINT_CREATED"));
+/// let entry = matrix.entry(&ProtocolVersion::V1_0_0, &ProtocolVersion::V1_1_0).unwrap();
+/// assert_eq!(entry.compatibility, Compatibility::DownLevel);
+/// assert!(entry.unknown.iter().any(|addition| addition.name == "CHECKPOINT_CREATED"));
 /// assert!(matrix.to_markdown().starts_with("| reader \\ writer | 1.0.0 | 1.1.0 |\n"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matrix {
     versions: Vec<ProtocolVersion>,
-    cells: Vec<Cell>,
+    entries: Vec<MatrixEntry>,
 }
 
 impl Matrix {
@@ -82,8 +83,8 @@ impl Matrix {
     /// The matrix of versions of your own, from what each of them added.
     pub fn new(versions: &[ProtocolVersion], additions: &[Addition]) -> Self {
         let pairs = versions.iter().flat_map(|reader| versions.iter().map(move |w| (reader, w)));
-        let cells = pairs.map(|(reader, writer)| cell(reader, writer, additions)).collect();
-        Matrix { versions: versions.to_vec(), cells }
+        let entries = pairs.map(|(reader, writer)| entry(reader, writer, additions)).collect();
+        Matrix { versions: versions.to_vec(), entries }
     }
 
     /// The versions, in the order of rows and columns.
@@ -92,13 +93,17 @@ impl Matrix {
     }
 
     /// All pairs, row by row; a row is a reader.
-    pub fn cells(&self) -> &[Cell] {
-        &self.cells
+    pub fn entries(&self) -> &[MatrixEntry] {
+        &self.entries
     }
 
     /// One pair.
-    pub fn cell(&self, reader: &ProtocolVersion, writer: &ProtocolVersion) -> Option<&Cell> {
-        self.cells.iter().find(|cell| cell.reader == *reader && cell.writer == *writer)
+    pub fn entry(
+        &self,
+        reader: &ProtocolVersion,
+        writer: &ProtocolVersion,
+    ) -> Option<&MatrixEntry> {
+        self.entries.iter().find(|entry| entry.reader == *reader && entry.writer == *writer)
     }
 
     /// The matrix as a Markdown table, and below it what the readers do not know.
@@ -108,24 +113,24 @@ impl Matrix {
             let _ = write!(out, " {version} |");
         }
         let _ = writeln!(out, "\n|---|{}", "---|".repeat(self.versions.len()));
-        for row in self.cells.chunks(self.versions.len().max(1)) {
-            for (index, cell) in row.iter().enumerate() {
+        for row in self.entries.chunks(self.versions.len().max(1)) {
+            for (index, entry) in row.iter().enumerate() {
                 if index == 0 {
-                    let _ = write!(out, "| {} |", cell.reader);
+                    let _ = write!(out, "| {} |", entry.reader);
                 }
-                let _ = write!(out, " {} |", cell.reading);
+                let _ = write!(out, " {} |", entry.compatibility);
             }
             out.push('\n');
         }
-        for cell in self.cells.iter().filter(|cell| !cell.unknown.is_empty()) {
-            let _ = writeln!(out, "\nWhat {} does not know of {}:\n", cell.reader, cell.writer);
+        for entry in self.entries.iter().filter(|entry| !entry.unknown.is_empty()) {
+            let _ = writeln!(out, "\nWhat {} does not know of {}:\n", entry.reader, entry.writer);
             for (kind, title) in [
                 (AdditionKind::EventType, "event types"),
                 (AdditionKind::Body, "messages"),
                 (AdditionKind::Header, "header keys"),
                 (AdditionKind::Field, "fields"),
             ] {
-                let names: Vec<_> = cell
+                let names: Vec<_> = entry
                     .unknown
                     .iter()
                     .filter(|addition| addition.kind == kind)
@@ -140,29 +145,33 @@ impl Matrix {
     }
 }
 
-fn cell(reader: &ProtocolVersion, writer: &ProtocolVersion, additions: &[Addition]) -> Cell {
+fn entry(
+    reader: &ProtocolVersion,
+    writer: &ProtocolVersion,
+    additions: &[Addition],
+) -> MatrixEntry {
     let unknown: Vec<Addition> = additions
         .iter()
         .filter(|addition| *reader < addition.since && addition.since <= *writer)
         .cloned()
         .collect();
-    let reading = if reader.major() != writer.major() {
-        Reading::Incompatible
+    let compatibility = if reader.major() != writer.major() {
+        Compatibility::Incompatible
     } else if unknown.is_empty() {
-        Reading::All
+        Compatibility::All
     } else if unknown.iter().all(|addition| addition.kind.is_optional()) {
-        Reading::KeepsRest
+        Compatibility::KeepsRest
     } else {
-        Reading::DownLevel
+        Compatibility::DownLevel
     };
-    Cell { reader: reader.clone(), writer: writer.clone(), reading, unknown }
+    MatrixEntry { reader: reader.clone(), writer: writer.clone(), compatibility, unknown }
 }
 
 impl Serialize for Matrix {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("Matrix", 2)?;
         out.serialize_field("versions", &self.versions)?;
-        out.serialize_field("cells", &self.cells)?;
+        out.serialize_field("cells", &self.entries)?;
         out.end()
     }
 }

@@ -24,7 +24,7 @@
 //! | optional | header keys, fields: left out | always |
 //! | required | event types, messages: the whole record is dropped | if the caller says so |
 //!
-//! [`Adapter`]s read dialects that are met in the field and write protocol 1.1.0. They are used
+//! [`Adapter`]s read dialects of real-world input and write protocol 1.1.0. They are used
 //! only when named, lead one way, and list what they changed.
 
 mod addition;
@@ -44,18 +44,19 @@ mod transition;
 pub use addition::{Addition, AdditionKind, additions};
 pub use date::Date;
 pub use deprecation::{
-    Calendar, FieldPath, FieldPathError, NOTICE_DAYS, Notice, NoticeError, Subject,
+    Calendar, DeprecatedItem, FieldPath, FieldPathError, NOTICE_DAYS, Notice, NoticeError,
 };
 pub use encode::{EncodeError, Encoded};
 pub use form::FormError;
 pub use greeting::GreetingError;
-pub use matrix::{Cell, Matrix, Reading};
+pub use matrix::{Compatibility, Matrix, MatrixEntry};
 pub use migrate::{
-    Adapter, AdapterError, Change, Loss, MigrateError, Migrated, Migrator, Step, StepError, migrate,
+    Adapter, AdapterError, Loss, MigrateError, Migrated, Migrator, Rewrite, Step, StepError,
+    migrate,
 };
 pub use negotiate::{Agreement, Refusal, Remedy, Side, negotiate};
 pub use range::{RangeError, VersionRange};
-pub use supported::{Capability, CapabilityError, Supported, VERSIONS};
+pub use supported::{Capability, CapabilityError, SupportedVersions, VERSIONS};
 pub use transition::Transition;
 
 crate::error::reports! {

@@ -1,7 +1,7 @@
 //! Agreeing on one version, or saying why not and what would help.
 
 use super::range::VersionSet;
-use super::supported::{Capability, Supported};
+use super::supported::{Capability, SupportedVersions};
 use crate::scalar::ProtocolVersion;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -15,14 +15,14 @@ use std::fmt;
 /// matter, and both sides compute the same answer.
 ///
 /// ```
-/// use coordination_protocol::version::{Supported, negotiate};
+/// use coordination_protocol::version::{SupportedVersions, negotiate};
 ///
-/// let ours: Supported = "1.0.0..=1.1.0,capabilities=batching+compression".parse()?;
-/// let theirs: Supported = "1.1.0..=1.4.0,capabilities=compression".parse()?;
+/// let ours: SupportedVersions = "1.0.0..=1.1.0,capabilities=batching+compression".parse()?;
+/// let theirs: SupportedVersions = "1.1.0..=1.4.0,capabilities=compression".parse()?;
 /// let agreement = negotiate(&ours, &theirs)?;
 /// assert_eq!(agreement.to_string(), "1.1.0 with compression");
 ///
-/// let newer: Supported = "1.2.0..=1.4.0".parse()?;
+/// let newer: SupportedVersions = "1.2.0..=1.4.0".parse()?;
 /// assert_eq!(
 ///     negotiate(&ours, &newer).unwrap_err().to_string(),
 ///     "no version is common to 1.0.0..=1.1.0 (ours) and 1.2.0..=1.4.0 (theirs); \
@@ -33,7 +33,10 @@ use std::fmt;
 ///
 /// # Errors
 /// [`Refusal`] if no version will do.
-pub fn negotiate(ours: &Supported, theirs: &Supported) -> Result<Agreement, Refusal> {
+pub fn negotiate(
+    ours: &SupportedVersions,
+    theirs: &SupportedVersions,
+) -> Result<Agreement, Refusal> {
     let floor = ours.floor().max(theirs.floor());
     let common = ours.implemented.common(&theirs.implemented);
     match common.at_least(floor).highest() {
@@ -133,20 +136,24 @@ impl Remedy {
     /// Applies the change to the two sides that were refused.
     ///
     /// ```
-    /// use coordination_protocol::version::{Supported, negotiate};
+    /// use coordination_protocol::version::{SupportedVersions, negotiate};
     ///
-    /// let (ours, theirs): (Supported, Supported) = ("1.0.0".parse()?, "1.1.0".parse()?);
+    /// let (ours, theirs): (SupportedVersions, SupportedVersions) = ("1.0.0".parse()?, "1.1.0".parse()?);
     /// for remedy in negotiate(&ours, &theirs).unwrap_err().remedies() {
     ///     let (ours, theirs) = remedy.apply(&ours, &theirs);
     ///     assert!(negotiate(&ours, &theirs).is_ok());
     /// }
     /// # Ok::<(), coordination_protocol::version::FormError>(())
     /// ```
-    pub fn apply(&self, ours: &Supported, theirs: &Supported) -> (Supported, Supported) {
+    pub fn apply(
+        &self,
+        ours: &SupportedVersions,
+        theirs: &SupportedVersions,
+    ) -> (SupportedVersions, SupportedVersions) {
         let (Remedy::Upgrade { side, .. }
         | Remedy::AlsoSpeak { side, .. }
         | Remedy::LowerFloor { side, .. }) = self;
-        let change = |supported: &Supported, except: Side| match self {
+        let change = |supported: &SupportedVersions, except: Side| match self {
             _ if *side == except => supported.clone(),
             Remedy::Upgrade { version, .. } | Remedy::AlsoSpeak { version, .. } => {
                 supported.clone().with_implemented(version.clone())
@@ -183,11 +190,16 @@ impl fmt::Display for Remedy {
 }
 
 /// Each of these suffices, and there is at least one.
-fn remedies(ours: &Supported, theirs: &Supported, common: &VersionSet) -> Vec<Remedy> {
+fn remedies(
+    ours: &SupportedVersions,
+    theirs: &SupportedVersions,
+    common: &VersionSet,
+) -> Vec<Remedy> {
     let floor = ours.floor().max(theirs.floor());
     let mut remedies = Vec::new();
     if let Some(version) = common.highest().cloned() {
-        let above = |supported: &Supported| supported.floor().is_some_and(|at| *at > version);
+        let above =
+            |supported: &SupportedVersions| supported.floor().is_some_and(|at| *at > version);
         let side = match (above(ours), above(theirs)) {
             (true, true) => Side::Both,
             (true, false) => Side::Ours,
@@ -195,7 +207,7 @@ fn remedies(ours: &Supported, theirs: &Supported, common: &VersionSet) -> Vec<Re
         };
         remedies.push(Remedy::LowerFloor { side, version });
     }
-    let mut learn = |side: Side, pupil: &Supported, teacher: &Supported| {
+    let mut learn = |side: Side, pupil: &SupportedVersions, teacher: &SupportedVersions| {
         let offered = teacher.implemented.at_least(floor);
         let above = pupil.implemented.highest().and_then(|top| offered.first_above(top));
         match (above, offered.highest().cloned()) {
@@ -219,19 +231,19 @@ fn remedies(ours: &Supported, theirs: &Supported, common: &VersionSet) -> Vec<Re
 /// `{"ours","theirs","highest_common","remedies","message"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    sides: Box<[Supported; 2]>,
+    sides: Box<[SupportedVersions; 2]>,
     highest_common: Option<ProtocolVersion>,
     remedies: Vec<Remedy>,
 }
 
 impl Refusal {
     /// What our side supports.
-    pub fn ours(&self) -> &Supported {
+    pub fn ours(&self) -> &SupportedVersions {
         &self.sides[0]
     }
 
     /// What the peer supports.
-    pub fn theirs(&self) -> &Supported {
+    pub fn theirs(&self) -> &SupportedVersions {
         &self.sides[1]
     }
 

@@ -178,7 +178,7 @@ impl VersionSet {
     /// Reads a JSON array of ranges, at least one.
     pub(super) fn read(place: &Place<'_>) -> Result<Self, FormError> {
         let ranges: Vec<_> =
-            place.items(MOST_RANGES)?.iter().map(VersionRange::read).collect::<Result<_, _>>()?;
+            place.items(MAX_RANGES)?.iter().map(VersionRange::read).collect::<Result<_, _>>()?;
         if ranges.is_empty() {
             return Err(place.error("at least one range is needed"));
         }
@@ -190,8 +190,8 @@ impl VersionSet {
         let mut ranges = Vec::new();
         let mut at = 0;
         for part in text.split('+') {
-            if ranges.len() == MOST_RANGES {
-                return Err(FormError::new(at, format_args!("more than {MOST_RANGES} ranges")));
+            if ranges.len() == MAX_RANGES {
+                return Err(FormError::new(at, format_args!("more than {MAX_RANGES} ranges")));
             }
             ranges.push(part.parse::<VersionRange>().map_err(|error| error.behind(at))?);
             at += part.len() + 1;
@@ -200,8 +200,8 @@ impl VersionSet {
     }
 }
 
-/// The most ranges that a form may list.
-const MOST_RANGES: usize = 64;
+/// The maximum number of ranges in a form.
+const MAX_RANGES: usize = 64;
 
 impl fmt::Display for VersionSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -75,9 +75,9 @@ impl<'de> Deserialize<'de> for Capability {
 ///
 /// ```
 /// use coordination_protocol::ProtocolVersion;
-/// use coordination_protocol::version::Supported;
+/// use coordination_protocol::version::SupportedVersions;
 ///
-/// let supported: Supported = "1.0.0+1.1.0,floor=1.1.0,capabilities=batching".parse()?;
+/// let supported: SupportedVersions = "1.0.0+1.1.0,floor=1.1.0,capabilities=batching".parse()?;
 /// assert!(supported.implements(&ProtocolVersion::V1_0_0));
 /// assert_eq!(supported.floor(), Some(&ProtocolVersion::V1_1_0));
 /// assert_eq!(
@@ -87,11 +87,11 @@ impl<'de> Deserialize<'de> for Capability {
 ///         r#""floor":"1.1.0","capabilities":["batching"]}"#
 ///     )
 /// );
-/// assert_eq!(Supported::from_json(supported.to_json().as_str())?, supported);
+/// assert_eq!(SupportedVersions::from_json(supported.to_json().as_str())?, supported);
 /// # Ok::<(), coordination_protocol::version::FormError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Supported {
+pub struct SupportedVersions {
     pub(super) implemented: VersionSet,
     /// Holds all that is implemented.
     pub(super) known: VersionSet,
@@ -99,20 +99,20 @@ pub struct Supported {
     pub(super) capabilities: BTreeSet<Capability>,
 }
 
-impl Supported {
+impl SupportedVersions {
     /// Implements the versions of a range, or one version.
     pub fn new(range: impl Into<VersionRange>) -> Self {
-        Supported::of(VersionSet::new([range.into()]))
+        SupportedVersions::of(VersionSet::new([range.into()]))
     }
 
     fn of(implemented: VersionSet) -> Self {
         let known = implemented.clone();
-        Supported { implemented, known, floor: None, capabilities: BTreeSet::new() }
+        SupportedVersions { implemented, known, floor: None, capabilities: BTreeSet::new() }
     }
 
     /// What this crate supports: [`VERSIONS`], without capabilities of its own.
     pub fn current() -> Self {
-        Supported::of(VersionSet::new(VERSIONS.iter().cloned().map(VersionRange::from)))
+        SupportedVersions::of(VersionSet::new(VERSIONS.iter().cloned().map(VersionRange::from)))
     }
 
     /// Implements more versions.
@@ -190,7 +190,7 @@ impl Supported {
                 "known" => known = Some(VersionSet::read(&value)?),
                 "floor" => floor = Some(value.parse(str::parse)?),
                 "capabilities" => {
-                    for item in value.items(MOST_CAPABILITIES)? {
+                    for item in value.items(MAX_CAPABILITIES)? {
                         capabilities.insert(item.parse(|name| Capability::new(name))?);
                     }
                 }
@@ -202,7 +202,7 @@ impl Supported {
             Some(known) => known.with(implemented.ranges().iter().cloned()),
             None => implemented.clone(),
         };
-        Ok(Supported { implemented, known, floor, capabilities })
+        Ok(SupportedVersions { implemented, known, floor, capabilities })
     }
 
     /// The JSON form.
@@ -212,16 +212,16 @@ impl Supported {
     }
 }
 
-const MOST_CAPABILITIES: usize = 256;
+const MAX_CAPABILITIES: usize = 256;
 
-impl Default for Supported {
-    /// [`Supported::current`].
+impl Default for SupportedVersions {
+    /// [`SupportedVersions::current`].
     fn default() -> Self {
-        Supported::current()
+        SupportedVersions::current()
     }
 }
 
-impl fmt::Display for Supported {
+impl fmt::Display for SupportedVersions {
     /// The text form.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.implemented)?;
@@ -238,14 +238,14 @@ impl fmt::Display for Supported {
     }
 }
 
-impl FromStr for Supported {
+impl FromStr for SupportedVersions {
     type Err = FormError;
 
     /// Reads the text form.
     fn from_str(text: &str) -> Result<Self, FormError> {
         let mut parts = text.split(',');
         let first = parts.next().unwrap_or_default();
-        let mut supported = Supported::of(VersionSet::parse(first)?);
+        let mut supported = SupportedVersions::of(VersionSet::parse(first)?);
         let mut seen: Vec<&str> = Vec::new();
         let mut at = first.len() + 1;
         for part in parts {
@@ -280,10 +280,10 @@ impl FromStr for Supported {
 fn capabilities(text: &str, mut at: usize) -> Result<BTreeSet<Capability>, FormError> {
     let mut capabilities = BTreeSet::new();
     for (count, name) in text.split('+').enumerate() {
-        if count == MOST_CAPABILITIES {
+        if count == MAX_CAPABILITIES {
             return Err(FormError::new(
                 at,
-                format_args!("more than {MOST_CAPABILITIES} capabilities"),
+                format_args!("more than {MAX_CAPABILITIES} capabilities"),
             ));
         }
         capabilities.insert(Capability::new(name).map_err(|error| FormError::new(at, error))?);
@@ -292,7 +292,7 @@ fn capabilities(text: &str, mut at: usize) -> Result<BTreeSet<Capability>, FormE
     Ok(capabilities)
 }
 
-impl Serialize for Supported {
+impl Serialize for SupportedVersions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("versions", &self.implemented)?;
@@ -309,10 +309,10 @@ impl Serialize for Supported {
     }
 }
 
-impl<'de> Deserialize<'de> for Supported {
+impl<'de> Deserialize<'de> for SupportedVersions {
     /// Reads the JSON form; through `serde_json` only, like [`Json`].
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Json::deserialize(deserializer)?;
-        Supported::from_json(json.as_str()).map_err(serde::de::Error::custom)
+        SupportedVersions::from_json(json.as_str()).map_err(serde::de::Error::custom)
     }
 }

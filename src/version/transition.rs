@@ -1,7 +1,7 @@
 //! Several versions at once, while peers move from one to the next.
 
 use super::negotiate::{Agreement, Refusal, negotiate};
-use super::supported::Supported;
+use super::supported::SupportedVersions;
 use crate::scalar::ProtocolVersion;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// ```
 /// use coordination_protocol::ProtocolVersion;
-/// use coordination_protocol::version::{Supported, Transition};
+/// use coordination_protocol::version::{SupportedVersions, Transition};
 ///
-/// let mut transition = Transition::new(Supported::current());
+/// let mut transition = Transition::new(SupportedVersions::current());
 /// transition.meet("resource-manager", "1.0.0".parse()?);
 /// transition.meet("monitor", "1.0.0..=1.1.0".parse()?);
 /// assert_eq!(transition.versions().len(), 2);
@@ -27,18 +27,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
-    ours: Supported,
-    peers: BTreeMap<String, (Supported, Result<Agreement, Refusal>)>,
+    ours: SupportedVersions,
+    peers: BTreeMap<String, (SupportedVersions, Result<Agreement, Refusal>)>,
 }
 
 impl Transition {
     /// A component without peers yet.
-    pub const fn new(ours: Supported) -> Self {
+    pub const fn new(ours: SupportedVersions) -> Self {
         Transition { ours, peers: BTreeMap::new() }
     }
 
     /// Negotiates with a peer, again if it was met before, and gives the outcome.
-    pub fn meet(&mut self, peer: &str, theirs: Supported) -> &Result<Agreement, Refusal> {
+    pub fn meet(&mut self, peer: &str, theirs: SupportedVersions) -> &Result<Agreement, Refusal> {
         let outcome = negotiate(&self.ours, &theirs);
         self.leave(peer);
         let entry = self.peers.entry(peer.to_owned()).or_insert((theirs, outcome));

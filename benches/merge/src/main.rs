@@ -12,7 +12,7 @@ mod harness;
 
 use baseline::Agents;
 use coordination_protocol::json::Limits;
-use coordination_protocol::merge::{Policy, merge, merge_json};
+use coordination_protocol::merge::{MergePolicy, merge, merge_json};
 use coordination_protocol::message::{Message, WorkflowState};
 use coordination_protocol::{Codec, Envelope, Mode};
 use corpus::Corpus;
@@ -46,7 +46,7 @@ fn table(title: &str, rows: Vec<Row<'_>>) {
 fn main() {
     for count in [10, 1_000] {
         let corpus = Corpus::new(count);
-        let policy = Policy::state();
+        let policy = MergePolicy::state();
         let states = [&corpus.base, &corpus.ours, &corpus.theirs];
         let texts = states.map(|state| Envelope::from(state.clone()).to_string());
         let values = texts.each_ref().map(|text| serde_json::from_str::<Value>(text).unwrap());
@@ -129,7 +129,7 @@ fn main() {
 }
 
 /// All of them merge to the same agents.
-fn agree(corpus: &Corpus, policy: &Policy, joined: &[Agents; 3], values: &[Value; 3]) {
+fn agree(corpus: &Corpus, policy: &MergePolicy, joined: &[Agents; 3], values: &[Value; 3]) {
     let merged = merge(&corpus.base, corpus.ours.clone(), &corpus.theirs, policy);
     assert!(merged.is_clean());
     let mut own = agents(&merged.value);

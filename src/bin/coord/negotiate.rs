@@ -2,7 +2,7 @@
 
 use crate::{Failure, Outcome, Result2};
 use clap::ValueEnum;
-use coordination_protocol::version::{FormError, Supported, negotiate};
+use coordination_protocol::version::{FormError, SupportedVersions, negotiate};
 use serde::Serialize;
 use std::io::Write;
 
@@ -56,9 +56,9 @@ fn json(key: &str, value: &impl Serialize) -> Result<String, Failure> {
     Ok(format!("{{\"{key}\":{value}}}"))
 }
 
-fn side(text: &str) -> Result<Supported, Failure> {
+fn side(text: &str) -> Result<SupportedVersions, Failure> {
     if text == "current" {
-        return Ok(Supported::current());
+        return Ok(SupportedVersions::current());
     }
     let text = match text.strip_prefix('@') {
         Some(path) => std::fs::read_to_string(path)
@@ -66,7 +66,7 @@ fn side(text: &str) -> Result<Supported, Failure> {
         None => text.to_owned(),
     };
     let result = if text.trim_start().starts_with('{') {
-        Supported::from_json(&text)
+        SupportedVersions::from_json(&text)
     } else {
         text.trim_end().parse()
     };

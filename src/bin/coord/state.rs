@@ -6,8 +6,8 @@ use coordination_protocol::event::Codec;
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::{Json, Limits};
 use coordination_protocol::merge::{
-    Change, Conflict, MergeError, Policy, Relation, Row, Rule, STATE_ROWS, Strategy, diff, merge,
-    merge_json, relation,
+    Conflict, Difference, MergeError, MergePolicy, MergeRule, Relation, Row, STATE_ROWS, Strategy,
+    diff, merge, merge_json, relation,
 };
 use coordination_protocol::message::{
     Envelope, EnvelopeHeader, Message, MessageKind, WorkflowState, peek,
@@ -259,9 +259,9 @@ fn combine(args: &MergeArgs) -> Result<(Json, Vec<Conflict>), Failure> {
         input::text(paths[2], limits.bytes)?,
     ];
     let states = states(paths, &texts, &limits)?;
-    let mut policy = if states.is_some() { Policy::state() } else { Policy::empty() };
+    let mut policy = if states.is_some() { MergePolicy::state() } else { MergePolicy::empty() };
     if let Some(path) = &args.policy {
-        let rows = Policy::rows_from_json(&input::text(path, limits.bytes)?, &limits);
+        let rows = MergePolicy::rows_from_json(&input::text(path, limits.bytes)?, &limits);
         policy = policy
             .with_rows(rows.map_err(|error| Failure(format!("{}: {error}", input::name(path))))?);
     }
@@ -307,7 +307,7 @@ fn tell(conflicts: &[Conflict]) -> io::Result<()> {
 struct Differences<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     relation: Option<&'static str>,
-    changes: &'a [Change],
+    changes: &'a [Difference],
 }
 
 fn differences(args: &DiffArgs) -> Result2 {
@@ -360,16 +360,16 @@ fn policy(args: &PolicyArgs) -> Result2 {
                     "{:<40} {:<24} {join:<5} {}",
                     row.pointer(),
                     rule(row),
-                    row.sentence()
+                    row.summary()
                 )?;
             }
             writeln!(
                 out,
                 "\nRules; by those that are joins replicas converge, whoever meets whom:"
             )?;
-            for rule in Rule::ALL {
+            for rule in MergeRule::ALL {
                 let join = if rule.is_join() { "join" } else { "" };
-                writeln!(out, "{rule:<12} {join:<5} {}", rule.sentence())?;
+                writeln!(out, "{rule:<12} {join:<5} {}", rule.summary())?;
             }
         }
     }

@@ -59,7 +59,7 @@ pub use options::SyncOptions;
 
 use super::settings::at_least;
 use super::{Draws, Machine, Timers};
-use crate::merge::{Policy, Relation, agreement};
+use crate::merge::{MergePolicy, Relation, agreement};
 use crate::message::{Envelope, EnvelopeHeader, Message, StateMetadata, WorkflowState};
 use crate::scalar::{
     ComponentId, CorrelationId, Digest, Instant, MessageId, Now, RequestId, WorkflowId,
@@ -131,7 +131,7 @@ pub struct StateSync {
     own: ComponentId,
     workflow: WorkflowId,
     options: SyncOptions,
-    policy: Policy,
+    policy: MergePolicy,
     draws: Draws,
     current: Option<Version>,
     history: History,
@@ -154,7 +154,7 @@ impl StateSync {
             own,
             workflow,
             options: SyncOptions::default(),
-            policy: Policy::state(),
+            policy: MergePolicy::state(),
             draws: Draws::new(seed),
             current: None,
             history: History::default(),
@@ -174,7 +174,7 @@ impl StateSync {
     }
 
     /// Sets how states are merged. It must be the same for all replicas.
-    pub fn with_policy(mut self, policy: Policy) -> Self {
+    pub fn with_policy(mut self, policy: MergePolicy) -> Self {
         self.policy = policy;
         self
     }

@@ -31,12 +31,12 @@ impl Instant {
     /// The start of the clock.
     pub const START: Self = Instant(0);
 
-    /// So many nanoseconds after the start.
+    /// A number of nanoseconds after the start.
     pub const fn from_nanos(nanos: u64) -> Self {
         Instant(nanos)
     }
 
-    /// So many milliseconds after the start, at most 2^64 - 1 nanoseconds (584 years).
+    /// A number of milliseconds after the start, at most 2^64 - 1 nanoseconds (584 years).
     pub const fn from_millis(millis: u64) -> Self {
         Instant(millis.saturating_mul(1_000_000))
     }

@@ -133,7 +133,7 @@ fn fraction(whole: u64, fraction: u64, digits: usize, unit: &str) -> SmolStr {
     text.finish()
 }
 
-/// The form most messages use, a few digits and a unit; `None` leaves it to the full reader.
+/// The usual form, a few digits and a unit; `None` leaves it to the full reader.
 fn one_part(bytes: &[u8]) -> Option<Duration> {
     let length = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     // 99,999 days fit into 64 bits of nanoseconds.

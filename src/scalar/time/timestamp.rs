@@ -82,7 +82,7 @@ fn parse(text: &str) -> Result<i64, Fault> {
     }
 }
 
-/// The forms nearly every message uses, `YYYY-MM-DDTHH:MM:SSZ` and the same with a fraction;
+/// The usual forms, `YYYY-MM-DDTHH:MM:SSZ` and the same with a fraction;
 /// `None` leaves it to the full reader.
 fn utc_millis(text: &[u8]) -> Option<i64> {
     let (text, rest) = text.split_first_chunk::<19>()?;

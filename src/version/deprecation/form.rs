@@ -1,12 +1,12 @@
 //! The JSON form of a calendar, read strictly.
 
-use super::{Calendar, FieldPath, Notice, Subject};
+use super::{Calendar, DeprecatedItem, FieldPath, Notice};
 use crate::version::form::{FormError, Place};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
 
-/// The most notices that a form may list.
+/// The maximum number of notices in a form.
 const MOST_NOTICES: usize = 4096;
 
 impl Calendar {
@@ -64,19 +64,21 @@ fn notice(place: &Place<'_>) -> Result<Notice, FormError> {
     })
 }
 
-fn subject(place: &Place<'_>) -> Result<Subject, FormError> {
+fn subject(place: &Place<'_>) -> Result<DeprecatedItem, FormError> {
     const NAMES: [&str; 6] = ["event_type", "message", "field", "word", "of", "version"];
     let found = only(place, NAMES)?;
     let name = |place: &Place<'_>| place.text().map(SmolStr::from);
     Ok(match found.each_ref().map(Option::as_ref) {
-        [Some(event), None, None, None, None, None] => Subject::EventType(name(event)?),
-        [None, Some(message), None, None, None, None] => Subject::Message(name(message)?),
-        [None, None, Some(field), None, None, None] => Subject::Field(field.parse(FieldPath::new)?),
+        [Some(event), None, None, None, None, None] => DeprecatedItem::EventType(name(event)?),
+        [None, Some(message), None, None, None, None] => DeprecatedItem::Message(name(message)?),
+        [None, None, Some(field), None, None, None] => {
+            DeprecatedItem::Field(field.parse(FieldPath::new)?)
+        }
         [None, None, None, Some(word), Some(of), None] => {
-            Subject::Word { of: of.parse(FieldPath::new)?, word: name(word)? }
+            DeprecatedItem::Word { of: of.parse(FieldPath::new)?, word: name(word)? }
         }
         [None, None, None, None, None, Some(version)] => {
-            Subject::Version(version.parse(str::parse)?)
+            DeprecatedItem::Version(version.parse(str::parse)?)
         }
         _ => {
             let reason = "a subject is one of `event_type`, `message`, `field`, `version`, or \
@@ -86,18 +88,18 @@ fn subject(place: &Place<'_>) -> Result<Subject, FormError> {
     })
 }
 
-impl Serialize for Subject {
+impl Serialize for DeprecatedItem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         match self {
-            Subject::EventType(name) => map.serialize_entry("event_type", name)?,
-            Subject::Message(name) => map.serialize_entry("message", name)?,
-            Subject::Field(path) => map.serialize_entry("field", path.as_str())?,
-            Subject::Word { of, word } => {
+            DeprecatedItem::EventType(name) => map.serialize_entry("event_type", name)?,
+            DeprecatedItem::Message(name) => map.serialize_entry("message", name)?,
+            DeprecatedItem::Field(path) => map.serialize_entry("field", path.as_str())?,
+            DeprecatedItem::Word { of, word } => {
                 map.serialize_entry("word", word)?;
                 map.serialize_entry("of", of.as_str())?;
             }
-            Subject::Version(version) => map.serialize_entry("version", version)?,
+            DeprecatedItem::Version(version) => map.serialize_entry("version", version)?,
         }
         map.end()
     }

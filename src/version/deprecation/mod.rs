@@ -20,7 +20,7 @@ pub const NOTICE_DAYS: i64 = 90;
 /// What a notice is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Subject {
+pub enum DeprecatedItem {
     /// An event type.
     EventType(SmolStr),
     /// A message, by its body key.
@@ -38,14 +38,14 @@ pub enum Subject {
     Version(ProtocolVersion),
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for DeprecatedItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Subject::EventType(name) => write!(f, "the event type `{name}`"),
-            Subject::Message(name) => write!(f, "the message `{name}`"),
-            Subject::Field(path) => write!(f, "the field `{path}`"),
-            Subject::Word { of, word } => write!(f, "the word `{word}` of `{of}`"),
-            Subject::Version(version) => write!(f, "protocol {version}"),
+            DeprecatedItem::EventType(name) => write!(f, "the event type `{name}`"),
+            DeprecatedItem::Message(name) => write!(f, "the message `{name}`"),
+            DeprecatedItem::Field(path) => write!(f, "the field `{path}`"),
+            DeprecatedItem::Word { of, word } => write!(f, "the word `{word}` of `{of}`"),
+            DeprecatedItem::Version(version) => write!(f, "protocol {version}"),
         }
     }
 }
@@ -124,9 +124,9 @@ pub enum NoticeError {
 ///
 /// ```
 /// use coordination_protocol::ProtocolVersion;
-/// use coordination_protocol::version::{Date, Notice, Subject};
+/// use coordination_protocol::version::{Date, Notice, DeprecatedItem};
 ///
-/// let subject = Subject::EventType("TASK_REASSIGNED".into());
+/// let subject = DeprecatedItem::EventType("TASK_REASSIGNED".into());
 /// let announced: Date = "2025-01-15".parse()?;
 /// let notice = |sunset: &str| -> Result<Notice, Box<dyn std::error::Error>> {
 ///     Ok(Notice::new(subject.clone(), ProtocolVersion::V1_1_0, announced, sunset.parse()?)?)
@@ -141,7 +141,7 @@ pub enum NoticeError {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Notice {
-    subject: Subject,
+    subject: DeprecatedItem,
     since: ProtocolVersion,
     announced: Date,
     sunset: Date,
@@ -155,7 +155,7 @@ impl Notice {
     /// # Errors
     /// [`NoticeError::TooShort`] if it would run less than [`NOTICE_DAYS`].
     pub fn new(
-        subject: Subject,
+        subject: DeprecatedItem,
         since: ProtocolVersion,
         announced: Date,
         sunset: Date,
@@ -187,7 +187,7 @@ impl Notice {
     }
 
     /// What ends.
-    pub const fn subject(&self) -> &Subject {
+    pub const fn subject(&self) -> &DeprecatedItem {
         &self.subject
     }
 
@@ -272,7 +272,7 @@ impl Calendar {
     }
 
     /// The notice about a subject.
-    pub fn notice(&self, subject: &Subject) -> Option<&Notice> {
+    pub fn notice(&self, subject: &DeprecatedItem) -> Option<&Notice> {
         self.notices.iter().find(|notice| notice.subject == *subject)
     }
 

@@ -1,6 +1,6 @@
 //! Finding in a record what is deprecated.
 
-use super::{Calendar, FieldPath, Notice, Subject};
+use super::{Calendar, DeprecatedItem, FieldPath, Notice};
 use crate::finding::{Code, Finding, FindingSeverity, Report};
 use crate::json::{self, Dialect, Kind, Limits, Token, pointer};
 use crate::version::date::Date;
@@ -92,26 +92,26 @@ impl<'r> Parts<'r> {
     }
 
     /// Where a subject is used, and the pointer of that place.
-    fn uses(&self, subject: &Subject) -> Option<(Range<usize>, String)> {
+    fn uses(&self, subject: &DeprecatedItem) -> Option<(Range<usize>, String)> {
         match subject {
-            Subject::EventType(name) => {
+            DeprecatedItem::EventType(name) => {
                 let (used, range, at, ..) = self.event.as_ref()?;
                 (used == name).then(|| (range.clone(), (*at).to_owned()))
             }
-            Subject::Message(name) => {
+            DeprecatedItem::Message(name) => {
                 let member = self.record.members().iter().find(|member| member.key == **name)?;
                 Some((member.name.range(), format!("/{name}")))
             }
-            Subject::Field(path) => {
+            DeprecatedItem::Field(path) => {
                 let (key, _, at) = self.field(path)?;
                 Some((key.range(), at))
             }
-            Subject::Word { of, word } => {
+            DeprecatedItem::Word { of, word } => {
                 let (_, value, at) = self.field(of)?;
                 let said = value.kind() == Kind::Text && value.means(self.record.text, word);
                 said.then(|| (value.range(), at))
             }
-            Subject::Version(version) => {
+            DeprecatedItem::Version(version) => {
                 let value = self.record.get("protocol_version")?;
                 let said = value.kind() == Kind::Text
                     && value.means(self.record.text, &version.to_string());

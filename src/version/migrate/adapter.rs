@@ -1,4 +1,4 @@
-//! Named readers of dialects that are met in the field.
+//! Named readers of dialects of real-world input.
 
 use super::{Migrated, envelope, fault, names};
 use crate::scalar::nearest;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 macro_rules! adapters {
     ($($(#[$meta:meta])* $variant:ident $name:literal $apply:path;)+) => {
-        /// A dialect of the field that can be rewritten as protocol 1.1.0.
+        /// A dialect of real-world input that can be rewritten as protocol 1.1.0.
         ///
         /// An adapter leaves alone what is not in its dialect. What the dialect never had, an
         /// error's identifier for example, stays missing.

@@ -1,7 +1,7 @@
 //! Events in one flat object.
 
 use super::edit::{Object, quoted};
-use super::{Change, Loss, Migrated};
+use super::{Loss, Migrated, Rewrite};
 use crate::event::EventHeader;
 use crate::json::{Json, Kind, Token};
 use crate::scalar::ProtocolVersion;
@@ -49,19 +49,19 @@ pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {
                 if *place != format!("/{name}") {
                     migrated
                         .changes
-                        .push(Change::new(format!("/{name}"), format!("became {place}")));
+                        .push(Rewrite::new(format!("/{name}"), format!("became {place}")));
                 }
             }
             None if matches!(key, "workflow_id" | "phase") => {
                 object.push(key, quoted(GLOBAL));
                 let what = format!("{place} is `{GLOBAL}`, as the event names none");
-                migrated.changes.push(Change::new("", what));
+                migrated.changes.push(Rewrite::new("", what));
             }
             None if key == "data" => {
                 object.push(key, "{}");
                 migrated
                     .changes
-                    .push(Change::new("", format!("{place} is empty, as there is none")));
+                    .push(Rewrite::new("", format!("{place} is empty, as there is none")));
             }
             None => {}
         }
@@ -76,7 +76,7 @@ pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {
             continue;
         }
         if key == "message" && repeats(record, *value) {
-            migrated.changes.push(Change::new("/message", "left out, as it repeats the fields"));
+            migrated.changes.push(Rewrite::new("/message", "left out, as it repeats the fields"));
         } else if key == "message" {
             let reason = "the envelope has no text form of its event, and this one says otherwise";
             migrated.losses.push(Loss::new("/message", "`message`", reason));

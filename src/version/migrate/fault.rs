@@ -1,7 +1,7 @@
 //! Error reports with capital words or a flat classification.
 
 use super::edit::{Edits, Object, quoted};
-use super::{Change, Loss, Migrated};
+use super::{Loss, Migrated, Rewrite};
 use crate::json::{self, Json, Kind, Token, pointer};
 use crate::scalar::{ErrorCategory, ErrorScope, ErrorType, ProtocolVersion, Severity};
 use crate::version::record::Record;
@@ -84,7 +84,7 @@ fn lower(record: &Record<'_>, classification: Token) -> Option<Migrated> {
         if let Some(lower) = known(key, &word) {
             edits.replace(token.range(), quoted(&lower));
             let place = format!("/error_report/classification/{key}");
-            changes.push(Change::new(place, format!("`{word}` became `{lower}`")));
+            changes.push(Rewrite::new(place, format!("`{word}` became `{lower}`")));
         }
     }
     (!changes.is_empty()).then(|| Migrated { changes, ..Migrated::new(edits.finish()) })
@@ -109,7 +109,7 @@ impl Nested {
     fn moved(&mut self, from: &str, to: &str) {
         let to = format!("/error_report{to}");
         if from != to {
-            self.migrated.changes.push(Change::new(from, format!("became {to}")));
+            self.migrated.changes.push(Rewrite::new(from, format!("became {to}")));
         }
     }
 
@@ -151,7 +151,7 @@ impl Nested {
                     self.moved(&from, &to);
                     if let Some(lower) = &word {
                         let what = format!("{spelled} became `{lower}`");
-                        self.migrated.changes.push(Change::new(&from, what));
+                        self.migrated.changes.push(Rewrite::new(&from, what));
                     }
                     self.classification.push(&key, word.map_or(spelled, |word| quoted(&word)));
                 }

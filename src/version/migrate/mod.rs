@@ -66,21 +66,21 @@ impl fmt::Display for Loss {
 /// Something that was said in another way; nothing is lost by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
-pub struct Change {
+pub struct Rewrite {
     /// JSON pointer into the record as the adapter or step found it.
     pub pointer: String,
     /// What became of it.
     pub what: String,
 }
 
-impl Change {
+impl Rewrite {
     /// A change at a place.
     pub fn new(pointer: impl Into<String>, what: impl Into<String>) -> Self {
-        Change { pointer: pointer.into(), what: what.into() }
+        Rewrite { pointer: pointer.into(), what: what.into() }
     }
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for Rewrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.pointer.is_empty() {
             write!(f, "{}: ", self.pointer)?;
@@ -98,7 +98,7 @@ pub struct Migrated {
     /// What was lost.
     pub losses: Vec<Loss>,
     /// What was said in another way.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Rewrite>,
 }
 
 impl Migrated {
@@ -119,7 +119,7 @@ impl Migrated {
     }
 
     /// Adds a change.
-    pub fn with_change(mut self, change: Change) -> Self {
+    pub fn with_change(mut self, change: Rewrite) -> Self {
         self.changes.push(change);
         self
     }

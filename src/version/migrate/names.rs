@@ -1,7 +1,7 @@
-//! Event types in the spellings of the field.
+//! Event types in the spellings of real-world input.
 
 use super::edit::{Edits, quoted};
-use super::{Change, Migrated};
+use super::{Migrated, Rewrite};
 use crate::event::EventType;
 use crate::version::record::{Record, Shape};
 
@@ -25,7 +25,7 @@ pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {
         _ => quoted(known.as_str()),
     };
     edits.replace(range, spelled);
-    let change = Change::new(pointer, format!("the event type `{name}` became `{known}`"));
+    let change = Rewrite::new(pointer, format!("the event type `{name}` became `{known}`"));
     Some(Migrated::new(edits.finish()).with_change(change))
 }
 

@@ -141,7 +141,7 @@ impl Step {
         if let Shape::Line(header, _) = &record.shape {
             self.event_type(header.type_name, "", &mut uses);
         }
-        // Without a body it is no message of this protocol, and its keys are nobody's header.
+        // Without a body it is no message of this protocol, and its keys are no header keys.
         if !record.has_body() {
             return uses;
         }

@@ -4,7 +4,8 @@ use super::stores::{Fault, Faulty};
 use super::*;
 use crate::support::scaled;
 use coordination_protocol::checkpoint::{
-    CheckpointOptions, Checks, CreateError, Form, LoadError, PartName, PartsError, WhyFull,
+    CheckpointForm, CheckpointOptions, Checks, CreateError, FullCheckpointReason, LoadError,
+    PartName, PartsError,
 };
 use coordination_protocol::error::IntoReport;
 use coordination_protocol::message::Envelope;
@@ -56,7 +57,7 @@ fn the_confirmation_is_strictly_valid() {
     assert_eq!(storage.compression_ratio.unwrap().as_str(), "1");
     assert_eq!(made.sync.state_version.unwrap().get(), 15);
     assert_eq!(made.sync.trigger.unwrap(), CheckpointTrigger::Automatic);
-    assert_eq!((made.form, made.why_full), (Form::Full, None));
+    assert_eq!((made.form, made.why_full), (CheckpointForm::Full, None));
     let listing = block_on(checkpoints.list(&workflow())).unwrap();
     assert_eq!(listing.checkpoints[0].sync.checkpoint_id, id("ckpt_1"));
     assert_eq!(block_on(checkpoints.workflows()).unwrap(), [workflow()]);
@@ -92,7 +93,7 @@ fn chains_give_back_exactly_what_was_checkpointed() {
             let kind = if rng.one_in(5) { new(number) } else { incremental(number) };
             let made = block_on(checkpoints.create(&whole, &kind)).unwrap();
             match made.form {
-                Form::Full => full += 1,
+                CheckpointForm::Full => full += 1,
                 _ => deltas += 1,
             }
             let digests = whole.digests().unwrap();
@@ -113,29 +114,29 @@ fn incremental_ones_say_why_they_are_full() {
     let checkpoints =
         checkpoints().with_options(CheckpointOptions::default().with_chain(2, 1 << 20));
     let why = |made: Created| (made.form, made.why_full);
-    let base = |text: &str| Form::Delta { base: id(text) };
+    let base = |text: &str| CheckpointForm::Delta { base: id(text) };
     assert_eq!(
         why(create(&checkpoints, &state(1), &incremental(1))),
-        (Form::Full, Some(WhyFull::NoBase))
+        (CheckpointForm::Full, Some(FullCheckpointReason::NoBase))
     );
     assert_eq!(why(create(&checkpoints, &state(2), &incremental(2))), (base("ckpt_1"), None));
     assert_eq!(why(create(&checkpoints, &state(3), &incremental(3))), (base("ckpt_1"), None));
     assert_eq!(
         why(create(&checkpoints, &state(4), &incremental(4))),
-        (Form::Full, Some(WhyFull::ChainLength))
+        (CheckpointForm::Full, Some(FullCheckpointReason::ChainLength))
     );
     assert_eq!(why(create(&checkpoints, &state(5), &incremental(5))), (base("ckpt_4"), None));
     let other = r#"{"timestamp":"2025-01-15T12:00:00Z","state_version":6,"workflow_id":"wf_001"}"#;
     assert_eq!(
         why(create(&checkpoints, other, &incremental(6))),
-        (Form::Full, Some(WhyFull::NotSmaller))
+        (CheckpointForm::Full, Some(FullCheckpointReason::NotSmaller))
     );
     let small = Checkpoints::new(checkpoints.store().clone())
         .with_options(CheckpointOptions::default().with_chain(9, 1));
     assert_eq!(why(create(&small, other, &incremental(7))), (base("ckpt_6"), None));
     assert_eq!(
         why(create(&small, other, &incremental(8))),
-        (Form::Full, Some(WhyFull::ChainBytes))
+        (CheckpointForm::Full, Some(FullCheckpointReason::ChainBytes))
     );
     put(
         checkpoints.store(),
@@ -144,14 +145,14 @@ fn incremental_ones_say_why_they_are_full() {
     );
     assert_eq!(
         why(create(&small, other, &incremental(9))),
-        (Form::Full, Some(WhyFull::BaseUnusable))
+        (CheckpointForm::Full, Some(FullCheckpointReason::BaseUnusable))
     );
     let told: Vec<String> = [
-        WhyFull::NoBase,
-        WhyFull::BaseUnusable,
-        WhyFull::ChainLength,
-        WhyFull::ChainBytes,
-        WhyFull::NotSmaller,
+        FullCheckpointReason::NoBase,
+        FullCheckpointReason::BaseUnusable,
+        FullCheckpointReason::ChainLength,
+        FullCheckpointReason::ChainBytes,
+        FullCheckpointReason::NotSmaller,
     ]
     .iter()
     .map(ToString::to_string)

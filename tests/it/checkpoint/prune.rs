@@ -3,7 +3,9 @@
 use super::stores::Faulty;
 use super::*;
 use crate::support::scaled;
-use coordination_protocol::checkpoint::{CheckpointOptions, CreateError, Form, Retention, Summary};
+use coordination_protocol::checkpoint::{
+    CheckpointForm, CheckpointOptions, CheckpointSummary, CreateError, Retention,
+};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +15,7 @@ pub(super) fn everything() -> Retention {
     Retention::new()
 }
 
-fn ids(list: &[Summary]) -> Vec<&str> {
+fn ids(list: &[CheckpointSummary]) -> Vec<&str> {
     list.iter().map(|summary| summary.sync.checkpoint_id.as_str()).collect()
 }
 
@@ -78,7 +80,7 @@ fn the_laws_of_retention() {
         let bases: BTreeSet<String> = after
             .iter()
             .filter_map(|summary| match &summary.form {
-                Form::Delta { base } => Some(base.to_string()),
+                CheckpointForm::Delta { base } => Some(base.to_string()),
                 _ => None,
             })
             .collect();
@@ -186,7 +188,7 @@ fn a_base_is_not_pruned_under_a_delta() {
             assert_eq!(block_on(sound.verify(&workflow())).unwrap(), [], "{pruner_waits} {number}");
             let made = made.lock().unwrap().take().unwrap().unwrap();
             match &made.form {
-                Form::Delta { .. } => kept += 1,
+                CheckpointForm::Delta { .. } => kept += 1,
                 _ => refused += 1,
             }
             let listing = block_on(sound.list(&workflow())).unwrap();

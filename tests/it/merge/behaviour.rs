@@ -4,8 +4,8 @@ use super::{WIDE, form, json, state, text};
 use coordination_protocol::error::IntoReport;
 use coordination_protocol::json::{Json, Limits};
 use coordination_protocol::merge::{
-    Cause, Choice, Policy, Relation, Row, Rule, Strategy, agreement, content_digest, diff, merge,
-    merge_json, relation, relation_by,
+    Cause, ConflictChoice, MergePolicy, MergeRule, Relation, Row, Strategy, agreement,
+    content_digest, diff, merge, merge_json, relation, relation_by,
 };
 use coordination_protocol::message::WorkflowState;
 
@@ -20,10 +20,10 @@ fn with(version: u64, second: u32, members: &str) -> WorkflowState {
 /// Merges three lists of members, ours the later state, and prints what is merged beyond the
 /// header, and the conflicts.
 fn merged(base: &str, ours: &str, theirs: &str) -> (String, Vec<String>) {
-    merged_by(&Policy::state(), base, ours, theirs)
+    merged_by(&MergePolicy::state(), base, ours, theirs)
 }
 
-fn merged_by(policy: &Policy, base: &str, ours: &str, theirs: &str) -> (String, Vec<String>) {
+fn merged_by(policy: &MergePolicy, base: &str, ours: &str, theirs: &str) -> (String, Vec<String>) {
     let result = merge(&with(1, 0, base), with(2, 9, ours), &with(2, 5, theirs), policy);
     let text = text(&result.value);
     let members = text.split_once(r#"12:00:09Z""#).unwrap().1;
@@ -111,8 +111,10 @@ fn agents_come_and_go() {
     let (failed, none) = (r#"{"status":"failed"}"#, "nothing");
     assert_eq!(merged(two, &one, changed), (one.clone(), vec![told(none, failed)]));
     assert_eq!(merged(two, changed, &one), (changed.to_owned(), vec![told(failed, none)]));
-    for (rule, expected) in [(Rule::RemoveWins, one.as_str()), (Rule::ChangeWins, changed)] {
-        let policy = Policy::state().with_row(Row::new("/agent_states/*", rule).unwrap());
+    for (rule, expected) in
+        [(MergeRule::RemoveWins, one.as_str()), (MergeRule::ChangeWins, changed)]
+    {
+        let policy = MergePolicy::state().with_row(Row::new("/agent_states/*", rule).unwrap());
         for (ours, theirs) in [(one.as_str(), changed), (changed, one.as_str())] {
             assert_eq!(merged_by(&policy, two, ours, theirs), (expected.to_owned(), vec![]));
         }
@@ -138,10 +140,10 @@ fn what_has_no_order_is_not_settled() {
         states[1].timestamp = Some(coordination_protocol::scalar::Timestamp::from_lenient(first));
         states[2].timestamp = Some(coordination_protocol::scalar::Timestamp::from_lenient(second));
         let [base, ours, theirs] = states;
-        let merged = merge(&base, ours, &theirs, &Policy::state());
+        let merged = merge(&base, ours, &theirs, &MergePolicy::state());
         let conflict =
             merged.conflicts.iter().find(|c| c.pointer.ends_with("memory_current")).unwrap();
-        assert_eq!((conflict.rule, conflict.cause), (Rule::Newer, cause));
+        assert_eq!((conflict.rule, conflict.cause), (MergeRule::Newer, cause));
         // An unreadable timestamp is a conflict of its own, two spellings of one moment are none.
         assert_eq!(merged.conflicts.iter().any(|c| c.pointer == "/timestamp"), second == "soon");
     }
@@ -167,7 +169,7 @@ fn unknown_fields_merge_too() {
     assert_eq!(members, deep("2", "3"));
     assert_eq!(conflicts, ["/lane/x/a: base 1, ours 2, theirs 4 (members: both sides changed it)"]);
     // Rows reach into them.
-    let policy = Policy::state().with_row(Row::new("/lane/*/a", Rule::Sum).unwrap());
+    let policy = MergePolicy::state().with_row(Row::new("/lane/*/a", MergeRule::Sum).unwrap());
     assert_eq!(
         merged_by(&policy, &deep("1", "1"), &deep("2", "1"), &deep("4", "3")).0,
         deep("5", "3")
@@ -176,7 +178,7 @@ fn unknown_fields_merge_too() {
 
 #[test]
 fn counters_add_up() {
-    let policy = Policy::empty().with_row(Row::new("/n", Rule::Sum).unwrap());
+    let policy = MergePolicy::empty().with_row(Row::new("/n", MergeRule::Sum).unwrap());
     let sum = |base: &str, ours: &str, theirs: &str| {
         let [base, ours, theirs] = [base, ours, theirs].map(|n| format!(r#"{{"n":{n}}}"#));
         let merged = json(&base, &ours, &theirs, &policy);
@@ -191,7 +193,8 @@ fn counters_add_up() {
     assert_eq!(sum("1", "1e400", "2"), None);
     assert_eq!(sum("1", r#""a""#, "2"), None);
     // A result that the field cannot hold is a conflict.
-    let policy = Policy::state().with_row(Row::new("/agent_states/*/progress", Rule::Sum).unwrap());
+    let policy = MergePolicy::state()
+        .with_row(Row::new("/agent_states/*/progress", MergeRule::Sum).unwrap());
     let at = |progress: &str| agent("a1", &format!(r#","progress":{progress}"#));
     let (members, conflicts) = merged_by(&policy, &at("10"), &at("90"), &at("80"));
     assert_eq!(members, at("90"));
@@ -208,7 +211,7 @@ fn versions_go_on() {
     let version = |base: (u64, &str), ours: (u64, &str), theirs: (u64, &str)| {
         let [base, ours, theirs] =
             [base, ours, theirs].map(|(version, members)| with(version, 0, members));
-        merge(&base, ours, &theirs, &Policy::state()).value.state_version.get()
+        merge(&base, ours, &theirs, &MergePolicy::state()).value.state_version.get()
     };
     let (a, b, c) = (r#""a":1"#, r#""b":1"#, r#""a":1,"b":1"#);
     assert_eq!(version((1, ""), (2, a), (1, "")), 2);
@@ -223,13 +226,13 @@ fn versions_go_on() {
     assert_eq!(version((1, r#""a":0"#), (2, a), (2, r#""a":2"#)), 3, "a conflict");
     // No version is newer than the last one.
     let last = u64::MAX;
-    let merged = merge(&with(1, 0, ""), with(last, 0, a), &with(last, 0, b), &Policy::state());
+    let merged = merge(&with(1, 0, ""), with(last, 0, a), &with(last, 0, b), &MergePolicy::state());
     assert_eq!(merged.conflicts[0].pointer, "/state_version");
     // Only the metadata differ: the same version.
     let about = |source: &str| format!(r#""a":1,"metadata":{{"last_update_source":"{source}"}}"#);
     let states = [with(1, 0, ""), with(2, 5, &about("hub")), with(2, 6, &about("worker"))];
     let [base, ours, theirs] = states;
-    let merged = merge(&base, ours, &theirs, &Policy::state());
+    let merged = merge(&base, ours, &theirs, &MergePolicy::state());
     assert!(
         text(&merged.value).contains(r#""state_version":2,"timestamp":"2025-01-15T12:00:06Z""#)
     );
@@ -243,7 +246,8 @@ fn strategies_settle_the_rest() {
         agent("a1", r#","x":2,"progress":2"#),
         agent("a1", r#","x":3,"progress":3"#),
     );
-    let by = |strategy| merged_by(&Policy::state().with_strategy(strategy), &base, &ours, &theirs);
+    let by =
+        |strategy| merged_by(&MergePolicy::state().with_strategy(strategy), &base, &ours, &theirs);
     assert_eq!(by(Strategy::Ours), (agent("a1", r#","progress":3,"x":2"#), vec![]));
     assert_eq!(by(Strategy::Theirs), (agent("a1", r#","progress":3,"x":3"#), vec![]));
     let (members, conflicts) = by(Strategy::Merge);
@@ -270,7 +274,7 @@ fn conflicts_are_resolved_one_by_one() {
         1,
         r#""agent_states":{"a1":{"status":"active"},"a2":{"status":"active"}},"x":3,"y":2"#,
     );
-    let merged = merge(&base, ours, &theirs, &Policy::state());
+    let merged = merge(&base, ours, &theirs, &MergePolicy::state());
     let rows: Vec<String> =
         merged.conflicts.iter().map(|c| serde_json::to_string(c).unwrap()).collect();
     assert_eq!(
@@ -283,23 +287,24 @@ fn conflicts_are_resolved_one_by_one() {
         ]
     );
     let mut settled = merged.clone();
-    settled.resolve("/agent_states/a1/status", &Choice::Ours).unwrap();
-    settled.resolve("/agent_states/a2", &Choice::Theirs).unwrap();
-    settled.resolve("/x", &Choice::Value(Json::from(4))).unwrap();
-    settled.resolve("/y", &Choice::Base).unwrap();
+    settled.resolve("/agent_states/a1/status", &ConflictChoice::Ours).unwrap();
+    settled.resolve("/agent_states/a2", &ConflictChoice::Theirs).unwrap();
+    settled.resolve("/x", &ConflictChoice::Value(Json::from(4))).unwrap();
+    settled.resolve("/y", &ConflictChoice::Base).unwrap();
     assert!(settled.is_clean());
     assert_eq!(
         text(&settled.value),
         r#"{"workflow_id":"wf_1","state_version":3,"timestamp":"2025-01-15T12:00:01Z","agent_states":{"a1":{"status":"failed"},"a2":{"status":"active"}},"x":4,"y":1}"#
     );
     let mut settled = merged.clone();
-    settled.resolve("/x", &Choice::Nothing).unwrap();
+    settled.resolve("/x", &ConflictChoice::Nothing).unwrap();
     assert!(!text(&settled.value).contains("\"x\""));
     // What cannot be done changes nothing.
-    let unknown = settled.resolve("/x", &Choice::Ours).unwrap_err();
+    let unknown = settled.resolve("/x", &ConflictChoice::Ours).unwrap_err();
     assert_eq!(unknown.to_string(), "there is no conflict at `/x`");
     let before = settled.clone();
-    let unfit = settled.resolve("/agent_states/a2", &Choice::Value(Json::from(1))).unwrap_err();
+    let unfit =
+        settled.resolve("/agent_states/a2", &ConflictChoice::Value(Json::from(1))).unwrap_err();
     assert_eq!(
         unfit.to_string(),
         "the document cannot hold that at `/agent_states/a2`: expected an object, found number 1 (`wrong-kind` at /agent_states/a2, byte 121)"
@@ -311,7 +316,7 @@ fn conflicts_are_resolved_one_by_one() {
 /// Documents without any member to speak of.
 #[test]
 fn any_document_merges() {
-    let empty = Policy::empty();
+    let empty = MergePolicy::empty();
     assert_eq!(json("1", "1", "2", &empty).value.as_str(), "2");
     assert_eq!(json("[1]", "[2]", "[1.0]", &empty).value.as_str(), "[2]");
     assert_eq!(json(" {} ", "{ \"a\" : 1 }", "{}", &empty).value.as_str(), r#"{"a":1}"#);
@@ -329,7 +334,7 @@ fn any_document_merges() {
         json(r#"{"":1,"\u0061":1}"#, r#"{"a":2,"":1}"#, r#"{"":3,"a":1,"b\"/":1}"#, &empty);
     assert_eq!(merged.value.as_str(), r#"{"a":2,"":3,"b\"/":1}"#);
     // Sets of anything.
-    let set = Policy::empty().with_row(Row::new("", Rule::Union).unwrap());
+    let set = MergePolicy::empty().with_row(Row::new("", MergeRule::Union).unwrap());
     let merged = json(
         r#"[1,{"a":1,"b":2}]"#,
         r#"[1.0,{"b":2,"a":1},"x"]"#,
@@ -341,7 +346,7 @@ fn any_document_merges() {
 
 #[test]
 fn broken_documents_are_refused() {
-    let empty = Policy::empty();
+    let empty = MergePolicy::empty();
     let refused = |base: &str, ours: &str, theirs: &str, limits: &Limits| {
         merge_json(base, ours, theirs, &empty, limits).unwrap_err().to_string()
     };
@@ -374,11 +379,11 @@ fn hostile_documents_merge_in_time() {
     let base = object(&mut (0..count), "1");
     let ours = object(&mut (0..count).rev(), "2");
     let theirs = object(&mut (0..count).map(|at| at * 7_919 % count), "3");
-    let policy = Policy::empty().with_row(Row::new("/*", Rule::Highest).unwrap());
+    let policy = MergePolicy::empty().with_row(Row::new("/*", MergeRule::Highest).unwrap());
     let merged = json(&base, &ours, &theirs, &policy);
     assert!(merged.is_clean());
     assert_eq!(form(merged.value.as_str()), form(&theirs));
-    assert_eq!(json(&base, &ours, &theirs, &Policy::empty()).conflicts.len(), count);
+    assert_eq!(json(&base, &ours, &theirs, &MergePolicy::empty()).conflicts.len(), count);
 
     // Equal but for the innermost value.
     let deep = |value: &str| {
@@ -386,7 +391,8 @@ fn hostile_documents_merge_in_time() {
         format!("{open}{value}{}", "}".repeat(500))
     };
     let limits = WIDE.with_depth(512);
-    let merged = merge_json(&deep("1"), &deep("2"), &deep("3"), &Policy::empty(), &limits).unwrap();
+    let merged =
+        merge_json(&deep("1"), &deep("2"), &deep("3"), &MergePolicy::empty(), &limits).unwrap();
     assert_eq!(merged.conflicts.len(), 1);
     assert_eq!(merged.conflicts[0].pointer, "/x".repeat(500));
     assert_eq!(merged.value.as_str(), deep("2"));

@@ -4,7 +4,7 @@ use super::oracle::{Oracle, same};
 use super::{WIDE, form, generate, json, state, text};
 use crate::support::scaled;
 use coordination_protocol::merge::{
-    Choice, Merged, Policy, Row, Rule, Strategy, diff, merge, merge_json,
+    ConflictChoice, MergePolicy, MergeRule, Merged, Row, Strategy, diff, merge, merge_json,
 };
 use coordination_protocol::message::WorkflowState;
 use coordination_protocol::{Codec, Envelope, Mode};
@@ -24,7 +24,12 @@ fn pointers<T>(merged: &Merged<T>) -> BTreeSet<String> {
     merged.conflicts.iter().map(|conflict| conflict.pointer.clone()).collect()
 }
 
-fn typed(base: &Value, ours: &Value, theirs: &Value, policy: &Policy) -> Merged<WorkflowState> {
+fn typed(
+    base: &Value,
+    ours: &Value,
+    theirs: &Value,
+    policy: &MergePolicy,
+) -> Merged<WorkflowState> {
     let [base, ours, theirs] = [base, ours, theirs].map(|value| state(&value.to_string()));
     merge(&base, ours, &theirs, policy)
 }
@@ -67,9 +72,9 @@ proptest! {
         ours in generate::state(false),
         theirs in generate::state(false),
         strategy in strategies(),
-        agents in proptest::sample::select(vec![Rule::Members, Rule::RemoveWins, Rule::ChangeWins]),
+        agents in proptest::sample::select(vec![MergeRule::Members, MergeRule::RemoveWins, MergeRule::ChangeWins]),
     ) {
-        let policy = Policy::state()
+        let policy = MergePolicy::state()
             .with_row(Row::new("/agent_states/*", agents).unwrap())
             .with_strategy(strategy);
         let mut oracle = Oracle::new(policy.rows(), strategy);
@@ -93,7 +98,7 @@ proptest! {
     /// A side that did nothing yields, and equal changes are no conflict, to the last character.
     #[test]
     fn unchanged_sides_yield(base in generate::state(false), other in generate::state(false)) {
-        let policy = Policy::state();
+        let policy = MergePolicy::state();
         let (b, x) = (state(&base.to_string()), state(&other.to_string()));
         for (base, ours, theirs) in [(&b, &b, &x), (&b, &x, &b), (&b, &x, &x), (&b, &b, &b)] {
             let expected = if ours == base { theirs } else { ours };
@@ -113,7 +118,7 @@ proptest! {
         ours in generate::state(false),
         theirs in generate::state(false),
     ) {
-        let policy = Policy::state();
+        let policy = MergePolicy::state();
         let there = typed(&base, &ours, &theirs, &policy);
         let mut back = typed(&base, &theirs, &ours, &policy);
         prop_assert_eq!(pointers(&there), pointers(&back));
@@ -125,7 +130,7 @@ proptest! {
         }
         // Resolved the other way, they are one.
         for pointer in pointers(&back) {
-            back.resolve(&pointer, &Choice::Theirs).unwrap();
+            back.resolve(&pointer, &ConflictChoice::Theirs).unwrap();
         }
         prop_assert_eq!(form(&text(&there.value)), form(&text(&back.value)));
     }
@@ -138,7 +143,7 @@ proptest! {
         ours in generate::state(false),
         theirs in generate::state(false),
     ) {
-        let policy = Policy::state();
+        let policy = MergePolicy::state();
         let merged = typed(&base, &ours, &theirs, &policy);
         let value: Value = serde_json::from_str(&text(&merged.value)).unwrap();
         let oracle = Oracle::new(policy.rows(), Strategy::Merge);
@@ -167,10 +172,10 @@ proptest! {
             // Both changed what it is in, which is one value: that was settled.
             let within = (0..path.len()).any(|end| {
                 let [b, o, t] = [&base, &ours, &theirs].map(|side| get(side, &path[..end]));
-                let rule = oracle.row(&path[..end]).map_or(Rule::Members, Row::rule);
+                let rule = oracle.row(&path[..end]).map_or(MergeRule::Members, Row::rule);
                 let object = |side: Option<&Value>| side.is_some_and(Value::is_object);
                 let apart = !same(o, b) && !same(t, b);
-                apart && (rule != Rule::Members || !object(o) || !object(t))
+                apart && (rule != MergeRule::Members || !object(o) || !object(t))
             });
             if within {
                 continue;
@@ -197,7 +202,7 @@ proptest! {
             let message = format!(r#"{{"workflow_state":{side}}}"#);
             prop_assume!(strict.verify_message(&message).is_ok());
         }
-        let merged = typed(&base, &ours, &theirs, &Policy::state().with_strategy(strategy));
+        let merged = typed(&base, &ours, &theirs, &MergePolicy::state().with_strategy(strategy));
         if matches!(strategy, Strategy::Ours | Strategy::Theirs) {
             prop_assert!(merged.is_clean());
         }
@@ -216,14 +221,14 @@ proptest! {
         let [b, o, t] = [&base, &ours, &theirs].map(|value| state(&value.to_string()));
         let both = form(&text(&o)) != form(&text(&b)) && form(&text(&t)) != form(&text(&b));
         prop_assume!(both && form(&text(&o)) != form(&text(&t)));
-        let merged = merge(&b, o.clone(), &t, &Policy::state());
+        let merged = merge(&b, o.clone(), &t, &MergePolicy::state());
         for side in [&o, &t] {
             let told = relation(side, &merged.value);
             prop_assert!(matches!(told, Relation::Newer { .. } | Relation::Duplicate), "{}", told);
         }
         // Merging it again with either side brings nothing new.
         if merged.is_clean() {
-            let again = merge(&b, merged.value.clone(), &merged.value, &Policy::state());
+            let again = merge(&b, merged.value.clone(), &merged.value, &MergePolicy::state());
             prop_assert_eq!(again.value, merged.value);
         }
     }
@@ -234,14 +239,14 @@ proptest! {
         let (before, after) = (before.to_string(), after.to_string());
         let changes = diff(&before, &after, &WIDE).unwrap();
         prop_assert_eq!(changes.is_empty(), form(&before) == form(&after));
-        let mut merged = merge_json("{}", &before, "{}", &Policy::empty(), &WIDE).unwrap();
+        let mut merged = merge_json("{}", &before, "{}", &MergePolicy::empty(), &WIDE).unwrap();
         // Through the editor of conflicts, change by change.
         for change in &changes {
             merged.conflicts.clear();
-            let manual = Policy::empty().with_strategy(Strategy::Manual);
+            let manual = MergePolicy::empty().with_strategy(Strategy::Manual);
             merged.conflicts.extend(json("1", "2", "3", &manual).conflicts);
             merged.conflicts[0].pointer.clone_from(&change.pointer);
-            let choice = change.after.clone().map_or(Choice::Nothing, Choice::Value);
+            let choice = change.after.clone().map_or(ConflictChoice::Nothing, ConflictChoice::Value);
             merged.resolve(&change.pointer, &choice).unwrap();
         }
         prop_assert_eq!(form(merged.value.as_str()), form(&after));
@@ -249,7 +254,7 @@ proptest! {
 }
 
 /// Whether merging by a rule is commutative, associative and idempotent on all of these documents.
-fn is_join(policy: &Policy, base: &str, pool: &[&str]) -> bool {
+fn is_join(policy: &MergePolicy, base: &str, pool: &[&str]) -> bool {
     let join = |a: &str, b: &str| {
         let merged = json(base, a, b, policy);
         merged.is_clean().then(|| form(merged.value.as_str()))
@@ -274,12 +279,12 @@ fn rules_are_the_joins_they_claim_to_be() {
     let lists = ["[]", r#"["a"]"#, r#"["b","a"]"#, r#"["a","b"]"#, r#"["c"]"#, r#"["a","c","c"]"#];
     let objects =
         ["{}", r#"{"k":1}"#, r#"{"k":1,"l":2}"#, r#"{"l":2,"k":1.0}"#, r#"{"k":1,"m":3}"#];
-    for rule in Rule::ALL {
+    for rule in MergeRule::ALL {
         let pool: &[&str] = match rule {
-            Rule::Latest => &moments,
-            Rule::Either => &["true", "false"],
-            Rule::Union => &lists,
-            Rule::RemoveWins | Rule::ChangeWins => &objects,
+            MergeRule::Latest => &moments,
+            MergeRule::Either => &["true", "false"],
+            MergeRule::Union => &lists,
+            MergeRule::RemoveWins | MergeRule::ChangeWins => &objects,
             _ => &numbers,
         };
         let mut join = true;
@@ -290,14 +295,14 @@ fn rules_are_the_joins_they_claim_to_be() {
             let base = document(0, base);
             let mut texts: Vec<String> =
                 pool.iter().enumerate().map(|(at, value)| document(at, value)).collect();
-            if matches!(rule, Rule::RemoveWins | Rule::ChangeWins) {
+            if matches!(rule, MergeRule::RemoveWins | MergeRule::ChangeWins) {
                 texts.push(r#"{"timestamp":"2025-01-15T12:00:00Z"}"#.to_owned());
             }
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let mut policy = Policy::empty()
-                .with_row(Row::new("/timestamp", Rule::Latest).unwrap())
+            let mut policy = MergePolicy::empty()
+                .with_row(Row::new("/timestamp", MergeRule::Latest).unwrap())
                 .with_row(Row::new("/v", *rule).unwrap());
-            if matches!(rule, Rule::RemoveWins | Rule::ChangeWins) {
+            if matches!(rule, MergeRule::RemoveWins | MergeRule::ChangeWins) {
                 policy = policy.with_row(Row::new("/v/*", *rule).unwrap());
             }
             join &= is_join(&policy, &base, &texts);
@@ -339,7 +344,7 @@ fn rows_are_the_joins_they_claim_to_be() {
         phase("5", "10.50", 2, 0),
     ];
     let phases: Vec<&str> = phases.iter().map(String::as_str).collect();
-    let policy = Policy::state();
+    let policy = MergePolicy::state();
     let mut told = BTreeSet::new();
     let check = |pointer: &str, values: &[&str]| {
         let documents: Vec<String> = values

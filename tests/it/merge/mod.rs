@@ -8,12 +8,12 @@ mod replicas;
 mod rows;
 
 use coordination_protocol::json::{Json, Limits, canonical};
-use coordination_protocol::merge::{Merged, Policy, merge_json};
+use coordination_protocol::merge::{MergePolicy, Merged, merge_json};
 use coordination_protocol::message::WorkflowState;
 
 pub(crate) const WIDE: Limits = Limits::DEFAULT.with_bytes(1 << 30).with_keys(1 << 24);
 
-fn json(base: &str, ours: &str, theirs: &str, policy: &Policy) -> Merged<Json> {
+fn json(base: &str, ours: &str, theirs: &str, policy: &MergePolicy) -> Merged<Json> {
     merge_json(base, ours, theirs, policy, &WIDE).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! A naive three-way merge over `serde_json::Value`: it looks at everything, remembers nothing, and
 //! shares only the rows with the crate.
 
-use coordination_protocol::merge::{Row, Rule, Strategy};
+use coordination_protocol::merge::{MergeRule, Row, Strategy};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -156,32 +156,32 @@ impl<'r> Oracle<'r> {
         ours: Side<'_>,
         theirs: Side<'_>,
     ) -> Option<Value> {
-        let rule = self.row(path).map_or(Rule::Members, Row::rule);
+        let rule = self.row(path).map_or(MergeRule::Members, Row::rule);
         let manual = self.strategy == Strategy::Manual;
         let number = |value: Side<'_>| value.and_then(Value::as_f64);
         let text = |value: Side<'_>| value.and_then(Value::as_str).and_then(nanos);
         let greater = |left: bool| if left { ours } else { theirs };
         let result = match rule {
             _ if manual => self.conflict(path, ours, theirs),
-            Rule::Ours => ours,
-            Rule::Theirs => theirs,
-            Rule::Newer => match self.newer {
+            MergeRule::Ours => ours,
+            MergeRule::Theirs => theirs,
+            MergeRule::Newer => match self.newer {
                 Some(ours_is) => greater(ours_is),
                 None => self.conflict(path, ours, theirs),
             },
-            Rule::RemoveWins if ours.is_none() || theirs.is_none() => None,
-            Rule::ChangeWins if ours.is_none() || theirs.is_none() => ours.or(theirs),
-            Rule::Highest | Rule::Lowest => match (number(ours), number(theirs)) {
-                (Some(a), Some(b)) => greater((a > b) == (rule == Rule::Highest)),
+            MergeRule::RemoveWins if ours.is_none() || theirs.is_none() => None,
+            MergeRule::ChangeWins if ours.is_none() || theirs.is_none() => ours.or(theirs),
+            MergeRule::Highest | MergeRule::Lowest => match (number(ours), number(theirs)) {
+                (Some(a), Some(b)) => greater((a > b) == (rule == MergeRule::Highest)),
                 _ => self.conflict(path, ours, theirs),
             },
-            Rule::Latest => match (text(ours), text(theirs)) {
+            MergeRule::Latest => match (text(ours), text(theirs)) {
                 (Some(a), Some(b)) if a == b => ours.max_by_spelling(theirs),
                 (Some(a), Some(b)) => greater(a > b),
                 _ => self.conflict(path, ours, theirs),
             },
-            Rule::Either if ours.is_some() && theirs.is_some() => Some(&Value::Bool(true)),
-            Rule::Union => match (ours, theirs) {
+            MergeRule::Either if ours.is_some() && theirs.is_some() => Some(&Value::Bool(true)),
+            MergeRule::Union => match (ours, theirs) {
                 (Some(Value::Array(ours)), Some(Value::Array(theirs))) => {
                     let base = base.and_then(Value::as_array).cloned().unwrap_or_default();
                     let mut kept: Vec<Value> = Vec::new();
@@ -224,11 +224,12 @@ impl<'r> Oracle<'r> {
         if same(ours, theirs) {
             return self.take(path, ours, ours, theirs);
         }
-        let rule = self.row(path).map_or(Rule::Members, Row::rule);
-        let recurses = matches!(rule, Rule::Members | Rule::RemoveWins | Rule::ChangeWins);
+        let rule = self.row(path).map_or(MergeRule::Members, Row::rule);
+        let recurses =
+            matches!(rule, MergeRule::Members | MergeRule::RemoveWins | MergeRule::ChangeWins);
         let (Some(Value::Object(own)), Some(Value::Object(other)), true) = (ours, theirs, recurses)
         else {
-            if rule == Rule::Version {
+            if rule == MergeRule::Version {
                 return ours.cloned();
             }
             let result = self.settled(path, base, ours, theirs);

@@ -2,20 +2,20 @@
 
 use super::{form, state, text};
 use crate::support::{Rng, scaled};
-use coordination_protocol::merge::{Policy, Row, Rule, content_digest, merge};
+use coordination_protocol::merge::{MergePolicy, MergeRule, Row, content_digest, merge};
 use coordination_protocol::message::{AgentState, WorkflowState};
 use coordination_protocol::scalar::{Count, Percent, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every row is a join.
-fn joins() -> Policy {
+fn joins() -> MergePolicy {
     let row = |pointer: &str, rule| Row::new(pointer, rule).unwrap();
-    Policy::state().with_rows([
-        row("/agent_states", Rule::ChangeWins),
-        row("/agent_states/*", Rule::RemoveWins),
-        row("/agent_states/*/progress", Rule::Highest),
-        row("/agent_states/*/performance_score", Rule::Highest),
-        row("/resource_usage/*", Rule::Highest),
+    MergePolicy::state().with_rows([
+        row("/agent_states", MergeRule::ChangeWins),
+        row("/agent_states/*", MergeRule::RemoveWins),
+        row("/agent_states/*/progress", MergeRule::Highest),
+        row("/agent_states/*/performance_score", MergeRule::Highest),
+        row("/resource_usage/*", MergeRule::Highest),
     ])
 }
 
@@ -173,7 +173,8 @@ fn replicas_converge_whoever_meets_whom() {
 /// A policy that is no join does not converge: the simulation can tell.
 #[test]
 fn replicas_that_prefer_their_own_diverge() {
-    let policy = Policy::state().with_row(Row::new("/validation_required", Rule::Ours).unwrap());
+    let policy =
+        MergePolicy::state().with_row(Row::new("/validation_required", MergeRule::Ours).unwrap());
     let base = base();
     let with = |name: &str| base.clone().with_validation_required(vec![name.to_owned()]);
     let (a, b) = (with("a"), with("b"));

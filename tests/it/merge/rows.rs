@@ -1,7 +1,9 @@
 //! The table of rows, policies and their files.
 
 use super::{WIDE, json};
-use coordination_protocol::merge::{Policy, PolicyError, Row, Rule, STATE_ROWS, Strategy};
+use coordination_protocol::merge::{
+    MergePolicy, MergeRule, PolicyError, Row, STATE_ROWS, Strategy,
+};
 use coordination_protocol::message::{ObjectSpec, Shape, WorkflowState};
 use std::collections::BTreeSet;
 
@@ -30,13 +32,13 @@ fn rows_cover_the_state() {
     for field in &fields {
         assert_eq!(STATE_ROWS.iter().filter(|row| covers(row, field)).count(), 1, "{field}");
     }
-    for row in STATE_ROWS.iter().filter(|row| row.rule() != Rule::Members) {
+    for row in STATE_ROWS.iter().filter(|row| row.rule() != MergeRule::Members) {
         assert!(fields.iter().any(|field| covers(row, field)), "{}", row.pointer());
     }
     let pointers: BTreeSet<&str> = STATE_ROWS.iter().map(Row::pointer).collect();
     assert_eq!(pointers.len(), STATE_ROWS.len());
     for row in STATE_ROWS {
-        assert!(row.sentence().ends_with('.'), "{}", row.pointer());
+        assert!(row.summary().ends_with('.'), "{}", row.pointer());
         if let Some(sibling) = row.sibling() {
             let (parent, _) = row.pointer().rsplit_once('/').unwrap();
             assert!(pointers.contains(format!("{parent}/{sibling}").as_str()), "{}", row.pointer());
@@ -48,11 +50,14 @@ fn rows_cover_the_state() {
 
 #[test]
 fn rules_and_strategies_have_words() {
-    for rule in Rule::ALL {
-        assert_eq!(rule.as_str().parse::<Rule>().unwrap(), *rule);
-        assert!(rule.sentence().ends_with('.'), "{rule}");
+    for rule in MergeRule::ALL {
+        assert_eq!(rule.as_str().parse::<MergeRule>().unwrap(), *rule);
+        assert!(rule.summary().ends_with('.'), "{rule}");
     }
-    assert_eq!("best".parse::<Rule>().unwrap_err().to_string(), "`best` is no rule of merging");
+    assert_eq!(
+        "best".parse::<MergeRule>().unwrap_err().to_string(),
+        "`best` is no rule of merging"
+    );
     for strategy in Strategy::ALL {
         assert_eq!(strategy.as_str().parse::<Strategy>().unwrap(), *strategy);
     }
@@ -66,14 +71,14 @@ fn rules_and_strategies_have_words() {
 #[test]
 fn rows_are_read_back() {
     let printed = serde_json::to_string(STATE_ROWS).unwrap();
-    let read = Policy::rows_from_json(&printed, &WIDE).unwrap();
+    let read = MergePolicy::rows_from_json(&printed, &WIDE).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), printed);
     assert_eq!(read.len(), STATE_ROWS.len());
 }
 
 #[test]
 fn bad_policies_are_refused() {
-    let refused = |text: &str| Policy::rows_from_json(text, &WIDE).unwrap_err().to_string();
+    let refused = |text: &str| MergePolicy::rows_from_json(text, &WIDE).unwrap_err().to_string();
     let list = "a policy is a list of rows like {\"pointer\":\"/a/*\",\"rule\":\"highest\"}; row ";
     for (text, message) in [
         ("[", "the policy is no JSON: the text ends inside a value at byte 1".to_owned()),
@@ -99,10 +104,10 @@ fn bad_policies_are_refused() {
         assert_eq!(refused(text), message, "{text}");
     }
     assert_eq!(
-        Row::new("/a/*", Rule::Version).unwrap_err().to_string(),
+        Row::new("/a/*", MergeRule::Version).unwrap_err().to_string(),
         "`/a/*` cannot have the rule `version`: a document has one version"
     );
-    assert!(matches!(Policy::state().with_clock("at"), Err(PolicyError::Pointer(_))));
+    assert!(matches!(MergePolicy::state().with_clock("at"), Err(PolicyError::Pointer(_))));
 }
 
 /// Of rows for one place the one with the names counts, whatever their order; a repeated one
@@ -111,14 +116,14 @@ fn bad_policies_are_refused() {
 fn the_more_precise_row_counts() {
     let row = |pointer: &str, rule| Row::new(pointer, rule).unwrap();
     let rows = [
-        row("/*/*", Rule::Ours),
-        row("/a/*", Rule::Theirs),
-        row("/*/b", Rule::Highest),
-        row("/a/c", Rule::Lowest),
-        row("/a~1b/~0", Rule::Highest),
+        row("/*/*", MergeRule::Ours),
+        row("/a/*", MergeRule::Theirs),
+        row("/*/b", MergeRule::Highest),
+        row("/a/c", MergeRule::Lowest),
+        row("/a~1b/~0", MergeRule::Highest),
     ];
     let settled = |rows: &[Row], key: &str| {
-        let policy = Policy::empty().with_rows(rows.iter().cloned());
+        let policy = MergePolicy::empty().with_rows(rows.iter().cloned());
         let document = |value| format!("{{{}}}", key.replace("{}", value));
         let merged = json(&document("5"), &document("7"), &document("9"), &policy);
         assert!(merged.is_clean());
@@ -141,8 +146,9 @@ fn the_more_precise_row_counts() {
             assert_eq!(settled(rows, &key), expected);
         }
     }
-    let replaced =
-        Policy::empty().with_row(row("/v", Rule::Ours)).with_row(row("/v", Rule::Theirs));
+    let replaced = MergePolicy::empty()
+        .with_row(row("/v", MergeRule::Ours))
+        .with_row(row("/v", MergeRule::Theirs));
     assert_eq!(replaced.rows().len(), 1);
     assert_eq!(
         json(r#"{"v":1}"#, r#"{"v":2}"#, r#"{"v":3}"#, &replaced).value.as_str(),
@@ -150,13 +156,15 @@ fn the_more_precise_row_counts() {
     );
 
     // Nothing of a replaced row is left: equal changes add up no more, and nothing follows.
-    let counted =
-        Policy::empty().with_row(row("/v", Rule::Sum)).with_row(row("/w", Rule::Ours).of("v"));
+    let counted = MergePolicy::empty()
+        .with_row(row("/v", MergeRule::Sum))
+        .with_row(row("/w", MergeRule::Ours).of("v"));
     assert_eq!(
         json(r#"{"v":1}"#, r#"{"v":2}"#, r#"{"v":2}"#, &counted).value.as_str(),
         r#"{"v":3}"#
     );
-    let replaced = counted.with_row(row("/v", Rule::Manual)).with_row(row("/w", Rule::Highest));
+    let replaced =
+        counted.with_row(row("/v", MergeRule::Manual)).with_row(row("/w", MergeRule::Highest));
     let merged = json(r#"{"v":1,"w":1}"#, r#"{"v":2,"w":2}"#, r#"{"v":2,"w":3}"#, &replaced);
     assert!(merged.is_clean());
     assert_eq!(merged.value.as_str(), r#"{"v":2,"w":3}"#);

@@ -5,18 +5,20 @@ use chrono::NaiveDate;
 use coordination_protocol::ProtocolVersion;
 use coordination_protocol::finding::{Code, FindingSeverity, Level, Mode};
 use coordination_protocol::validate::{Context, Inbox, Validator};
-use coordination_protocol::version::{Calendar, Date, FieldPath, Notice, NoticeError, Subject};
+use coordination_protocol::version::{
+    Calendar, Date, DeprecatedItem, FieldPath, Notice, NoticeError,
+};
 use coordination_protocol::{Finding, Verdict};
 
 fn day(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-fn event(name: &str) -> Subject {
-    Subject::EventType(name.into())
+fn event(name: &str) -> DeprecatedItem {
+    DeprecatedItem::EventType(name.into())
 }
 
-fn notice(subject: Subject, announced: &str, sunset: &str) -> Result<Notice, NoticeError> {
+fn notice(subject: DeprecatedItem, announced: &str, sunset: &str) -> Result<Notice, NoticeError> {
     Notice::new(subject, ProtocolVersion::V1_1_0, day(announced), day(sunset))
 }
 
@@ -341,9 +343,9 @@ fn a_validator_judges_by_the_calendar_of_its_context() {
     let mut calendar = Calendar::new();
     for subject in [
         event("TASK_TIMEOUT"),
-        Subject::Field(path("TASK_TIMEOUT/attempts")),
-        Subject::Word { of: path("health_status/status"), word: "degraded".into() },
-        Subject::Version(ProtocolVersion::V1_0_0),
+        DeprecatedItem::Field(path("TASK_TIMEOUT/attempts")),
+        DeprecatedItem::Word { of: path("health_status/status"), word: "degraded".into() },
+        DeprecatedItem::Version(ProtocolVersion::V1_0_0),
     ] {
         calendar.announce(notice(subject, "2025-01-15", "2025-06-01").unwrap()).unwrap();
     }
@@ -401,7 +403,8 @@ fn a_validator_judges_by_the_calendar_of_its_context() {
 
 #[test]
 fn an_inbox_goes_by_the_day_of_arrival_or_by_a_day_that_is_set() {
-    let ends = notice(Subject::Message("heartbeat".into()), "2025-01-15", "2025-06-01").unwrap();
+    let ends =
+        notice(DeprecatedItem::Message("heartbeat".into()), "2025-01-15", "2025-06-01").unwrap();
     let mut calendar = Calendar::new();
     calendar.announce(ends).unwrap();
     let record =

@@ -5,7 +5,7 @@ use coordination_protocol::ProtocolVersion;
 use coordination_protocol::event::{Codec, EventType, Registry};
 use coordination_protocol::finding::{Code, Mode};
 use coordination_protocol::version::{
-    Addition, AdditionKind, Matrix, Reading, VERSIONS, additions, migrate,
+    Addition, AdditionKind, Compatibility, Matrix, VERSIONS, additions, migrate,
 };
 use std::collections::BTreeSet;
 
@@ -51,7 +51,7 @@ fn the_json_form_has_every_pair() {
 /// What the matrix says is what the readers do.
 #[test]
 fn the_matrix_says_what_strict_readers_do() {
-    for cell in Matrix::current().cells() {
+    for cell in Matrix::current().entries() {
         let reader = Codec::new(Mode::Strict).with_registry(Registry::new(cell.reader.clone()));
         for kind in EventType::ALL.iter().filter(|kind| kind.spec().since <= cell.writer) {
             let unknown = cell.unknown.iter().any(|addition| addition.name == kind.as_str());
@@ -84,17 +84,17 @@ fn each_version_decodes_the_fixtures_of_the_others_as_the_matrix_says() {
         found.map(|finding| (finding.code, finding.pointer.clone())).collect()
     };
     let mut seen: BTreeSet<Code> = BTreeSet::new();
-    for cell in Matrix::current().cells() {
+    for cell in Matrix::current().entries() {
         for record in fixtures(&cell.writer) {
             let own = read(&cell.writer, record);
             let theirs = read(&cell.reader, record);
             let new: Vec<Code> = theirs.difference(&own).map(|(code, _)| *code).collect();
             let only_fields = new.iter().all(|code| *code == Code::UnknownField);
             seen.extend(new.iter().copied());
-            match cell.reading {
-                Reading::All => assert_eq!(new, [], "{}: {record}", cell.reader),
+            match cell.compatibility {
+                Compatibility::All => assert_eq!(new, [], "{}: {record}", cell.reader),
                 // Down-levelled, it reads like the reader's own; else it cannot be said.
-                Reading::DownLevel => match migrate(record, &cell.writer, &cell.reader) {
+                Compatibility::DownLevel => match migrate(record, &cell.writer, &cell.reader) {
                     Ok(migrated) => {
                         assert!(!new.is_empty() && only_fields, "{record}: {new:?}");
                         assert_eq!(new.len(), migrated.losses.len(), "{record}");
@@ -124,36 +124,36 @@ fn every_cell_follows_from_the_additions() {
             .map(|n| Addition::new(any(rng), KINDS[rng.below(4)], format!("a{n}")))
             .collect();
         let matrix = Matrix::new(&versions, &added);
-        assert_eq!(matrix.cells().len(), versions.len() * versions.len());
-        for cell in matrix.cells() {
+        assert_eq!(matrix.entries().len(), versions.len() * versions.len());
+        for cell in matrix.entries() {
             let (reader, writer) = (&cell.reader, &cell.writer);
             let new: Vec<_> =
                 added.iter().filter(|a| a.since > *reader && a.since <= *writer).collect();
             let expected = if reader.major() != writer.major() {
-                Reading::Incompatible
+                Compatibility::Incompatible
             } else if new.is_empty() {
-                Reading::All
+                Compatibility::All
             } else if new
                 .iter()
                 .any(|a| matches!(a.kind, AdditionKind::EventType | AdditionKind::Body))
             {
-                Reading::DownLevel
+                Compatibility::DownLevel
             } else {
-                Reading::KeepsRest
+                Compatibility::KeepsRest
             };
-            assert_eq!(cell.reading, expected, "case {case}");
+            assert_eq!(cell.compatibility, expected, "case {case}");
             assert!(cell.unknown.iter().eq(new), "case {case}");
             seen[expected as usize] += 1;
             if reader == writer {
-                assert_eq!(cell.reading, Reading::All, "every version reads itself");
+                assert_eq!(cell.compatibility, Compatibility::All, "every version reads itself");
             }
-            assert_eq!(matrix.cell(reader, writer), Some(cell), "case {case}");
+            assert_eq!(matrix.entry(reader, writer), Some(cell), "case {case}");
         }
     }
     assert!(seen.iter().all(|count| *count > scaled(50)), "{seen:?}");
     let empty = Matrix::new(&[], &[]);
     assert_eq!(empty.to_markdown(), "| reader \\ writer |\n|---|\n");
-    assert_eq!(empty.cell(&VERSIONS[0], &VERSIONS[1]), None);
+    assert_eq!(empty.entry(&VERSIONS[0], &VERSIONS[1]), None);
 }
 
 #[test]

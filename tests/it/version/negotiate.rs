@@ -7,8 +7,8 @@ use coordination_protocol::message::{
 };
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::version::{
-    Agreement, Capability, Refusal, Remedy, Side, Supported, Transition, VERSIONS, VersionRange,
-    negotiate,
+    Agreement, Capability, Refusal, Remedy, Side, SupportedVersions, Transition, VERSIONS,
+    VersionRange, negotiate,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -34,7 +34,7 @@ fn any_range(rng: &mut Rng) -> VersionRange {
 
 const CAPABILITIES: &[&str] = &["a", "b", "batching", "x-1", "y.z"];
 
-/// The parts of a `Supported`, in the order in which they were drawn.
+/// The parts of a `SupportedVersions`, in the order in which they were drawn.
 #[derive(Clone)]
 struct Parts {
     ranges: Vec<VersionRange>,
@@ -55,8 +55,8 @@ impl Parts {
         }
     }
 
-    fn build(&self) -> Supported {
-        let mut supported = Supported::new(self.ranges[0].clone());
+    fn build(&self) -> SupportedVersions {
+        let mut supported = SupportedVersions::new(self.ranges[0].clone());
         for range in &self.ranges[1..] {
             supported = supported.with_implemented(range.clone());
         }
@@ -137,10 +137,14 @@ fn equal_sets_are_equal_values_and_both_forms_read_back() {
         let rng = &mut Rng::new(case as u64 + 77);
         let parts = Parts::any(rng);
         let supported = parts.build();
-        assert_eq!(supported.to_string().parse::<Supported>().unwrap(), supported, "case {case}");
+        assert_eq!(
+            supported.to_string().parse::<SupportedVersions>().unwrap(),
+            supported,
+            "case {case}"
+        );
         let json = supported.to_json();
-        assert_eq!(Supported::from_json(json.as_str()).unwrap(), supported, "case {case}");
-        let through: Supported =
+        assert_eq!(SupportedVersions::from_json(json.as_str()).unwrap(), supported, "case {case}");
+        let through: SupportedVersions =
             serde_json::from_str(&serde_json::to_string(&supported).unwrap()).unwrap();
         assert_eq!(through, supported);
         for version in world() {
@@ -152,11 +156,11 @@ fn equal_sets_are_equal_values_and_both_forms_read_back() {
         let ranges = supported.implemented();
         assert!(ranges.windows(2).all(|pair| pair[0].highest() < pair[1].lowest()));
     }
-    let apart: Supported = "1.0.1+1.0.0+1.0.3".parse().unwrap();
+    let apart: SupportedVersions = "1.0.1+1.0.0+1.0.3".parse().unwrap();
     assert_eq!(apart.to_string(), "1.0.0..=1.0.1+1.0.3");
     let last = ProtocolVersion::new(1, 0, u64::MAX);
     assert_eq!(
-        Supported::new(last.clone()).with_implemented(ProtocolVersion::V1_1_0).to_string(),
+        SupportedVersions::new(last.clone()).with_implemented(ProtocolVersion::V1_1_0).to_string(),
         format!("{last}..=1.1.0"),
         "nothing lies between them"
     );
@@ -164,23 +168,23 @@ fn equal_sets_are_equal_values_and_both_forms_read_back() {
 
 #[test]
 fn what_is_only_known_is_never_agreed_on() {
-    let ours: Supported = "1.0.0,reads=1.0.0..=1.2.0".parse().unwrap();
-    let theirs: Supported = "1.0.0..=1.2.0".parse().unwrap();
+    let ours: SupportedVersions = "1.0.0,reads=1.0.0..=1.2.0".parse().unwrap();
+    let theirs: SupportedVersions = "1.0.0..=1.2.0".parse().unwrap();
     assert!(ours.knows(&ProtocolVersion::V1_1_0) && !ours.implements(&ProtocolVersion::V1_1_0));
     assert_eq!(negotiate(&ours, &theirs).unwrap().version, ProtocolVersion::V1_0_0);
-    let newer: Supported = "1.1.0..=1.2.0".parse().unwrap();
+    let newer: SupportedVersions = "1.1.0..=1.2.0".parse().unwrap();
     assert!(negotiate(&ours, &newer).is_err());
     let json =
         r#"{"versions":[{"min":"1.1.0","max":"1.1.0"}],"known":[{"min":"1.0.0","max":"1.0.0"}]}"#;
-    let read = Supported::from_json(json).unwrap();
+    let read = SupportedVersions::from_json(json).unwrap();
     assert!(read.knows(&ProtocolVersion::V1_1_0), "what is implemented is known");
 }
 
 #[test]
 fn the_current_versions_are_those_of_the_tables() {
-    let current = Supported::current();
+    let current = SupportedVersions::current();
     assert_eq!(current.to_string(), "1.0.0+1.1.0");
-    assert_eq!(Supported::default(), current);
+    assert_eq!(SupportedVersions::default(), current);
     assert!(VERSIONS.iter().all(|version| current.implements(version)));
     assert!(VERSIONS.is_sorted());
     for spec in coordination_protocol::event::REGISTRY {
@@ -300,19 +304,19 @@ fn bad_texts_are_refused_with_their_place() {
             "a capability name has 1 to 128 letters, digits, `_`, `-` and `.`".to_owned(),
         ),
     ] {
-        let error = text.parse::<Supported>().unwrap_err();
+        let error = text.parse::<SupportedVersions>().unwrap_err();
         assert_eq!((error.at(), error.reason()), (at, reason.as_str()), "{text}");
         assert_eq!(error.to_string(), format!("{reason} (byte {at})"), "{text}");
     }
     let many = vec!["1.0.0"; 65].join("+");
     assert_eq!(
-        many.parse::<Supported>().unwrap_err().to_string(),
+        many.parse::<SupportedVersions>().unwrap_err().to_string(),
         "more than 64 ranges (byte 384)"
     );
     let many: Vec<String> = (0..257).map(|n| format!("f{n}")).collect();
     let many = format!("1.0.0,capabilities={}", many.join("+"));
     assert!(
-        many.parse::<Supported>()
+        many.parse::<SupportedVersions>()
             .unwrap_err()
             .to_string()
             .starts_with("more than 256 capabilities")
@@ -347,13 +351,14 @@ fn bad_json_is_refused_with_its_place() {
         (r#"{"versions":[],"versions":[]}"#, "duplicate key (byte 15)"),
         (r#"{"versions":"#, "the text ends inside a value (byte 12)"),
     ] {
-        assert_eq!(Supported::from_json(json).unwrap_err().to_string(), message, "{json}");
+        assert_eq!(SupportedVersions::from_json(json).unwrap_err().to_string(), message, "{json}");
     }
-    let error = Supported::from_json(r#"{"versions":[{"min":"1.0.0","max":1}]}"#).unwrap_err();
+    let error =
+        SupportedVersions::from_json(r#"{"versions":[{"min":"1.0.0","max":1}]}"#).unwrap_err();
     assert_eq!((error.pointer(), error.at()), ("/versions/0/max", 34));
     let later = r#"{"versions":[{"min":"1.0.0","max":"1.0.0","why":1}],"transports":["tcp"]}"#;
     assert_eq!(
-        Supported::from_json(later).unwrap().to_string(),
+        SupportedVersions::from_json(later).unwrap().to_string(),
         "1.0.0",
         "later keys are passed over"
     );
@@ -361,7 +366,7 @@ fn bad_json_is_refused_with_its_place() {
 
 #[test]
 fn a_transition_keeps_what_peers_still_need() {
-    let mut transition = Transition::new(Supported::current());
+    let mut transition = Transition::new(SupportedVersions::current());
     assert!(transition.versions().is_empty());
     assert!(transition.meet("old", "1.0.0".parse().unwrap()).is_ok());
     assert!(transition.meet("new", "1.0.0..=1.1.0".parse().unwrap()).is_ok());
@@ -389,10 +394,10 @@ fn greetings_carry_what_is_supported() {
         let text = Envelope::new(EnvelopeHeader::new(), hello.clone()).to_string();
         let read: Envelope = text.parse().unwrap();
         let Message::Hello(read) = &read.message else { panic!("{text}") };
-        assert_eq!(Supported::from_hello(read).unwrap(), ours, "case {case}: {text}");
+        assert_eq!(SupportedVersions::from_hello(read).unwrap(), ours, "case {case}: {text}");
         let body: serde_json::Value = serde_json::from_str(&text).unwrap();
         let body = body["hello"].to_string();
-        assert_eq!(Supported::from_json(&body).unwrap(), ours, "case {case}: one spelling");
+        assert_eq!(SupportedVersions::from_json(&body).unwrap(), ours, "case {case}: one spelling");
         if let Ok(agreement) = negotiate(&ours, &theirs) {
             let welcome = agreement.welcome(component.clone());
             assert_eq!(Agreement::from_welcome(&welcome).unwrap(), agreement);
@@ -418,10 +423,10 @@ fn unusable_greetings_are_refused_with_their_place() {
             "a capability name has 1 to 128 letters, digits, `_`, `-` and `.` at /capabilities/1",
         ),
     ] {
-        assert_eq!(Supported::from_hello(&hello).unwrap_err().to_string(), message);
+        assert_eq!(SupportedVersions::from_hello(&hello).unwrap_err().to_string(), message);
     }
     let known = hello(sound).with_extra("known", 7).unwrap();
-    assert_eq!(Supported::from_hello(&known).unwrap_err().pointer(), "/known");
+    assert_eq!(SupportedVersions::from_hello(&known).unwrap_err().pointer(), "/known");
     let welcome = Welcome::new(hub, v1).with_capabilities(vec![String::new()]);
     assert_eq!(Agreement::from_welcome(&welcome).unwrap_err().pointer(), "/capabilities/0");
 }

@@ -8,7 +8,7 @@ use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::{ComponentId, Instant, Now, ProtocolVersion};
 use coordination_protocol::sim::Net;
 use coordination_protocol::validate::Checked;
-use coordination_protocol::version::Supported;
+use coordination_protocol::version::SupportedVersions;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl Greetings {
         let mut due = Timers::new();
         let mut handshake = |peer: &&str| {
             due.set((*peer).to_owned(), Some(Instant::START));
-            let handshake = Handshake::new(own.clone(), Supported::current(), draws.bits());
+            let handshake = Handshake::new(own.clone(), SupportedVersions::current(), draws.bits());
             ((*peer).to_owned(), handshake.with_peer(component(peer)))
         };
         let peers = peers.iter().map(&mut handshake).collect();

@@ -8,7 +8,7 @@ use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
     Draws, Machine, StateSync, SyncInput, SyncOptions, SyncOutput,
 };
-use coordination_protocol::merge::{Policy, Row, Rule};
+use coordination_protocol::merge::{MergePolicy, Row, MergeRule};
 use coordination_protocol::message::{AgentState, Map, WorkflowState};
 use coordination_protocol::scalar::{Instant, Now, Percent, WorkflowId};
 use coordination_protocol::sim::{
@@ -105,9 +105,9 @@ impl Copy {
         let restored = host.disk.and_then(|disk| StateSync::restore(disk).ok());
         let machine = restored.unwrap_or_else(|| {
             let workflow = WorkflowId::new("wf_1").expect("it is an identifier");
-            let row = Row::new("/agent_states/*/status", Rule::Manual).expect("it is a pointer");
+            let row = Row::new("/agent_states/*/status", MergeRule::Manual).expect("it is a pointer");
             let mut fresh = StateSync::new(component(host.name), workflow, draws.bits())
-                .with_policy(Policy::state().with_row(row))
+                .with_policy(MergePolicy::state().with_row(row))
                 .with_options(SyncOptions::new().with_history(HISTORY));
             for peer in REPLICAS.iter().filter(|peer| **peer != host.name) {
                 // There is room, and it is somebody else.

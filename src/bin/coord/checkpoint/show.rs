@@ -1,7 +1,7 @@
 //! What the verbs print.
 
 use coordination_protocol::checkpoint::{
-    Created, Damage, Form, PartName, Pruned, Restored, Summary,
+    CheckpointForm, CheckpointSummary, Created, Damage, PartName, Pruned, Restored,
 };
 use coordination_protocol::message::{CheckpointSync, ValidationResults};
 use coordination_protocol::scalar::{CheckResult, CheckpointId, Count, Ratio, WorkflowId};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 
 /// Identity, cause, version and size on one line.
-fn line(sync: &CheckpointSync, form: &Form) -> String {
+fn line(sync: &CheckpointSync, form: &CheckpointForm) -> String {
     let time = sync.timestamp.as_ref().map_or("", |time| time.as_str());
     let version = sync.state_version.as_ref().map_or(0, Count::get);
     let mut out = format!(
@@ -54,19 +54,19 @@ pub(super) fn created(made: &Created) -> String {
     out
 }
 
-pub(super) fn summary(summary: &Summary) -> String {
+pub(super) fn summary(summary: &CheckpointSummary) -> String {
     line(&summary.sync, &summary.form)
 }
 
 /// A message with one key of ours.
-pub(super) fn summary_json(summary: &Summary) -> String {
+pub(super) fn summary_json(summary: &CheckpointSummary) -> String {
     #[derive(Serialize)]
     struct Row<'a> {
         checkpoint_sync: &'a CheckpointSync,
         base_checkpoint_id: Option<&'a str>,
     }
     let base_checkpoint_id = match &summary.form {
-        Form::Delta { base } => Some(base.as_str()),
+        CheckpointForm::Delta { base } => Some(base.as_str()),
         _ => None,
     };
     text(&Row { checkpoint_sync: &summary.sync, base_checkpoint_id })

@@ -19,8 +19,8 @@ struct Entry {
     value: Token,
     /// The entry behind everything inside.
     next: u32,
-    /// Equal values have equal prints, whatever their spelling and the order of their members.
-    print: u64,
+    /// Equal values have equal fingerprints, whatever their spelling and the order of their members.
+    fingerprint: u64,
 }
 
 impl<'t> Tree<'t> {
@@ -51,9 +51,9 @@ struct Builder<'t> {
 }
 
 impl Builder<'_> {
-    fn push(&mut self, value: Token, print: u64) {
+    fn push(&mut self, value: Token, fingerprint: u64) {
         let next = self.entries.len() as u32 + 1;
-        self.entries.push(Entry { key: self.key.take(), value, next, print });
+        self.entries.push(Entry { key: self.key.take(), value, next, fingerprint });
     }
 }
 
@@ -71,43 +71,44 @@ impl Visit for Builder<'_> {
     fn value(&mut self, _: usize, value: Token) -> ControlFlow<()> {
         let kind = value.kind();
         if !matches!(kind, Kind::Object | Kind::Array) {
-            let print = leaf_print(self.text, value);
-            self.push(value, print);
+            let fingerprint = leaf_fingerprint(self.text, value);
+            self.push(value, fingerprint);
             return ControlFlow::Continue(());
         }
         let Some(at) = self.open.pop() else { return ControlFlow::Break(()) };
         let end = self.entries.len() as u32;
-        let mut print = print(kind as u64, "");
+        let mut fingerprint = fingerprint(kind as u64, "");
         let mut child = at + 1;
         while child < end {
             let entry = &self.entries[child as usize];
-            print = match entry.key {
+            fingerprint = match entry.key {
                 // Members are added up, so that their order does not matter.
                 Some(key) => {
-                    let key = print_text(&key.decode(self.text));
-                    print.wrapping_add((key ^ entry.print.rotate_left(32)).wrapping_mul(MIX))
+                    let key = text_fingerprint(&key.decode(self.text));
+                    fingerprint
+                        .wrapping_add((key ^ entry.fingerprint.rotate_left(32)).wrapping_mul(MIX))
                 }
-                None => (print ^ entry.print).rotate_left(5).wrapping_mul(MIX),
+                None => (fingerprint ^ entry.fingerprint).rotate_left(5).wrapping_mul(MIX),
             };
             child = entry.next;
         }
         let entry = &mut self.entries[at as usize];
-        (entry.value, entry.next, entry.print) = (value, end, print);
+        (entry.value, entry.next, entry.fingerprint) = (value, end, fingerprint);
         ControlFlow::Continue(())
     }
 }
 
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Only a hint: what has equal prints is compared all the same.
-fn print(seed: u64, text: &str) -> u64 {
+/// Only a hint: what has equal fingerprints is compared all the same.
+fn fingerprint(seed: u64, text: &str) -> u64 {
     let mut hasher = Fnv(seed.wrapping_mul(MIX) ^ 0xCBF2_9CE4_8422_2325);
     hasher.write(text.as_bytes());
     hasher.finish().wrapping_mul(MIX)
 }
 
-fn print_text(text: &str) -> u64 {
-    print(Kind::Text as u64, text)
+fn text_fingerprint(text: &str) -> u64 {
+    fingerprint(Kind::Text as u64, text)
 }
 
 struct Fnv(u64);
@@ -124,11 +125,11 @@ impl Hasher for Fnv {
     }
 }
 
-fn leaf_print(text: &str, value: Token) -> u64 {
+fn leaf_fingerprint(text: &str, value: Token) -> u64 {
     match value.kind() {
-        Kind::Text => print_text(&value.decode(text)),
-        Kind::Number => print(Kind::Number as u64, &number_form(value.raw(text))),
-        kind => print(kind as u64, value.raw(text)),
+        Kind::Text => text_fingerprint(&value.decode(text)),
+        Kind::Number => fingerprint(Kind::Number as u64, &number_form(value.raw(text))),
+        kind => fingerprint(kind as u64, value.raw(text)),
     }
 }
 
@@ -214,12 +215,12 @@ impl<'t> Node<'t> {
     /// Whether both are spelled the same. What differs in meaning is told apart without reading it,
     /// so that this may be asked at every level.
     pub(super) fn identical(self, other: Self) -> bool {
-        self.entry().print == other.entry().print && self.raw() == other.raw()
+        self.entry().fingerprint == other.entry().fingerprint && self.raw() == other.raw()
     }
 
     /// Whether both mean the same.
     pub(super) fn same(self, other: Self) -> bool {
-        if self.entry().print != other.entry().print || self.kind() != other.kind() {
+        if self.entry().fingerprint != other.entry().fingerprint || self.kind() != other.kind() {
             return false;
         }
         match self.kind() {

@@ -1,9 +1,9 @@
 //! Policies and conflicts as machines keep them in their snapshots.
 
 use super::Conflict;
-use super::policy::{Policy, Row};
-use super::rule::{Rule, Strategy};
-use super::settle::Cause;
+use super::apply_rule::Cause;
+use super::policy::{MergePolicy, Row};
+use super::rule::{MergeRule, Strategy};
 use crate::json::{Json, Limits};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -22,7 +22,7 @@ struct PolicyForm {
     rows: Json,
 }
 
-impl Serialize for Policy {
+impl Serialize for MergePolicy {
     /// The clock, the strategy and the rows.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let strategy = self.strategy().as_str();
@@ -30,13 +30,14 @@ impl Serialize for Policy {
     }
 }
 
-impl<'de> Deserialize<'de> for Policy {
+impl<'de> Deserialize<'de> for MergePolicy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let form = PolicyForm::deserialize(deserializer)?;
         let strategy: Strategy = form.strategy.parse().map_err(D::Error::custom)?;
         let limits = Limits::default().with_bytes(usize::MAX);
-        let rows = Policy::rows_from_json(form.rows.as_str(), &limits).map_err(D::Error::custom)?;
-        let policy = Policy::empty().with_rows(rows).with_strategy(strategy);
+        let rows =
+            MergePolicy::rows_from_json(form.rows.as_str(), &limits).map_err(D::Error::custom)?;
+        let policy = MergePolicy::empty().with_rows(rows).with_strategy(strategy);
         policy.with_clock(&form.clock).map_err(D::Error::custom)
     }
 }
@@ -55,7 +56,7 @@ impl<'de> Deserialize<'de> for Conflict {
     /// The object that [`Conflict`] is written as.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let form = ConflictForm::deserialize(deserializer)?;
-        let rule: Rule = form.rule.parse().map_err(D::Error::custom)?;
+        let rule: MergeRule = form.rule.parse().map_err(D::Error::custom)?;
         let cause = Cause::ALL.iter().find(|cause| cause.as_str() == form.cause);
         let cause = *cause.ok_or_else(|| D::Error::custom("no cause of a conflict"))?;
         let ConflictForm { pointer, base, ours, theirs, .. } = form;

@@ -1,7 +1,7 @@
 //! What the rules say of two values.
 
-use super::meaning::{self, by_value};
-use super::rule::Rule;
+use super::rule::MergeRule;
+use super::value_tree::{self, by_value};
 use crate::json::{Json, Kind};
 use crate::scalar::Timestamp;
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ pub(super) enum Side {
 
 /// A value as rules see it.
 #[derive(Clone, Debug)]
-pub(super) enum View<'a> {
+pub(super) enum RuleValue<'a> {
     Null,
     Bool(bool),
     Number(&'a str),
@@ -27,16 +27,18 @@ pub(super) enum View<'a> {
     Object,
 }
 
-impl View<'_> {
+impl RuleValue<'_> {
     /// Whether both mean the same. Objects are not looked into.
     pub(super) fn means(&self, other: &Self) -> bool {
         match (self, other) {
-            (View::Null, View::Null) => true,
-            (View::Bool(a), View::Bool(b)) => a == b,
-            (View::Number(a), View::Number(b)) => a == b || by_value(a, b) == Ordering::Equal,
-            (View::Text(a), View::Text(b)) => a == b,
-            (View::List(a), View::List(b)) => {
-                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| meaning::same(a, b))
+            (RuleValue::Null, RuleValue::Null) => true,
+            (RuleValue::Bool(a), RuleValue::Bool(b)) => a == b,
+            (RuleValue::Number(a), RuleValue::Number(b)) => {
+                a == b || by_value(a, b) == Ordering::Equal
+            }
+            (RuleValue::Text(a), RuleValue::Text(b)) => a == b,
+            (RuleValue::List(a), RuleValue::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| value_tree::same(a, b))
             }
             _ => false,
         }
@@ -117,42 +119,43 @@ pub(super) enum Settled {
 }
 
 /// Settles two values that both differ from the base and from each other, or that count.
-pub(super) fn settle(
-    rule: Rule,
+pub(super) fn apply_rule(
+    rule: MergeRule,
     newer: Option<Side>,
-    base: Option<&View<'_>>,
-    ours: &View<'_>,
-    theirs: &View<'_>,
+    base: Option<&RuleValue<'_>>,
+    ours: &RuleValue<'_>,
+    theirs: &RuleValue<'_>,
 ) -> Settled {
     let side = |side: Option<Side>, cause| side.map_or(Settled::Not(cause), Settled::Take);
     let greater = |order: Ordering| Some(if order.is_lt() { Side::Theirs } else { Side::Ours });
     match (rule, ours, theirs) {
-        (Rule::Ours, ..) => Settled::Take(Side::Ours),
-        (Rule::Theirs, ..) => Settled::Take(Side::Theirs),
-        (Rule::Newer, ..) => side(newer, Cause::SameTime),
-        (Rule::Latest, View::Text(ours), View::Text(theirs)) => {
+        (MergeRule::Ours, ..) => Settled::Take(Side::Ours),
+        (MergeRule::Theirs, ..) => Settled::Take(Side::Theirs),
+        (MergeRule::Newer, ..) => side(newer, Cause::SameTime),
+        (MergeRule::Latest, RuleValue::Text(ours), RuleValue::Text(theirs)) => {
             side(later(ours, theirs).and_then(greater), Cause::Unordered)
         }
-        (Rule::Highest, View::Number(ours), View::Number(theirs)) => {
+        (MergeRule::Highest, RuleValue::Number(ours), RuleValue::Number(theirs)) => {
             side(greater(by_value(ours, theirs).then_with(|| ours.cmp(theirs))), Cause::Unordered)
         }
-        (Rule::Lowest, View::Number(ours), View::Number(theirs)) => {
+        (MergeRule::Lowest, RuleValue::Number(ours), RuleValue::Number(theirs)) => {
             side(greater(by_value(theirs, ours).then_with(|| ours.cmp(theirs))), Cause::Unordered)
         }
-        (Rule::Either, View::Bool(ours), View::Bool(theirs)) => {
+        (MergeRule::Either, RuleValue::Bool(ours), RuleValue::Bool(theirs)) => {
             side(greater(ours.cmp(theirs)), Cause::Unordered)
         }
-        (Rule::Union, View::List(ours), View::List(theirs)) => {
-            let base: &[Json] = if let Some(View::List(base)) = base { base } else { &[] };
+        (MergeRule::Union, RuleValue::List(ours), RuleValue::List(theirs)) => {
+            let base: &[Json] = if let Some(RuleValue::List(base)) = base { base } else { &[] };
             Settled::New(union(base, ours, theirs))
         }
-        (Rule::Sum, View::Number(ours), View::Number(theirs)) => {
-            let base = if let Some(View::Number(base)) = base { base } else { "0" };
+        (MergeRule::Sum, RuleValue::Number(ours), RuleValue::Number(theirs)) => {
+            let base = if let Some(RuleValue::Number(base)) = base { base } else { "0" };
             sum(base, ours, theirs).map_or(Settled::Not(Cause::Unordered), Settled::New)
         }
-        (Rule::Members | Rule::RemoveWins | Rule::ChangeWins | Rule::Manual, ..) => {
-            Settled::Not(Cause::Undecided)
-        }
+        (
+            MergeRule::Members | MergeRule::RemoveWins | MergeRule::ChangeWins | MergeRule::Manual,
+            ..,
+        ) => Settled::Not(Cause::Undecided),
         _ => Settled::Not(Cause::Unordered),
     }
 }
@@ -179,12 +182,12 @@ fn below_millis(text: &str) -> &str {
 /// What of the base neither side removed, in the base's order, then what either side added, in the
 /// order of the additions' spelling, so that it does not matter who is who.
 fn union(base: &[Json], ours: &[Json], theirs: &[Json]) -> Json {
-    let set = |list: &[Json]| -> BTreeSet<String> { list.iter().map(meaning::form).collect() };
+    let set = |list: &[Json]| -> BTreeSet<String> { list.iter().map(value_tree::form).collect() };
     let (old, left, right) = (set(base), set(ours), set(theirs));
     let mut told = BTreeSet::new();
     let mut out = Vec::with_capacity(ours.len() + theirs.len());
     for item in base {
-        let form = meaning::form(item);
+        let form = value_tree::form(item);
         if left.contains(&form) && right.contains(&form) && told.insert(form) {
             out.push(item.clone());
         }
@@ -192,7 +195,7 @@ fn union(base: &[Json], ours: &[Json], theirs: &[Json]) -> Json {
     let mut added: Vec<(String, &Json)> = ours
         .iter()
         .chain(theirs)
-        .map(|item| (meaning::form(item), item))
+        .map(|item| (value_tree::form(item), item))
         .filter(|(form, _)| !old.contains(form))
         .collect();
     added.sort_by(|a, b| (&a.0, a.1.as_str()).cmp(&(&b.0, b.1.as_str())));
@@ -220,13 +223,13 @@ fn sum(base: &str, ours: &str, theirs: &str) -> Option<Json> {
 }
 
 /// The kind of view that a JSON value gives.
-pub(super) fn view(json: &Json) -> View<'_> {
+pub(super) fn view(json: &Json) -> RuleValue<'_> {
     match json.kind() {
-        Kind::Null => View::Null,
-        Kind::Bool => View::Bool(json.as_str() == "true"),
-        Kind::Number => View::Number(json.as_str()),
-        Kind::Text => View::Text(Cow::Owned(json.to_text().unwrap_or_default())),
-        Kind::Array => View::List(json.items().collect()),
-        Kind::Object => View::Object,
+        Kind::Null => RuleValue::Null,
+        Kind::Bool => RuleValue::Bool(json.as_str() == "true"),
+        Kind::Number => RuleValue::Number(json.as_str()),
+        Kind::Text => RuleValue::Text(Cow::Owned(json.to_text().unwrap_or_default())),
+        Kind::Array => RuleValue::List(json.items().collect()),
+        Kind::Object => RuleValue::Object,
     }
 }
