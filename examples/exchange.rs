@@ -18,7 +18,7 @@ use coordination_protocol::storage::block_on;
 use coordination_protocol::transport::{
     Address, Delivery, Inbox as _, MemoryInbox, MemoryTransport, Packet, Transport,
 };
-use coordination_protocol::validate::{Checked, Inbox, Validator};
+use coordination_protocol::validate::{Checked, Gate, Validator};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -28,12 +28,12 @@ type Failed = Box<dyn std::error::Error>;
 struct Station<'t> {
     transport: &'t MemoryTransport,
     queue: MemoryInbox,
-    checks: Inbox,
+    checks: Gate,
 }
 impl<'t> Station<'t> {
     fn open(transport: &'t MemoryTransport, name: &ComponentId) -> Result<Self, Failed> {
         let queue = block_on(transport.listen(&Address::new(name.as_str())?, 100))?;
-        Ok(Station { transport, queue, checks: Inbox::new(Validator::new(Mode::Strict)) })
+        Ok(Station { transport, queue, checks: Gate::new(Validator::new(Mode::Strict)) })
     }
 
     /// What came in: checked messages, for machines take no others, and what was refused.
@@ -42,7 +42,7 @@ impl<'t> Station<'t> {
         let received = pin!(self.queue.receive()).poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Ok(Delivery::Packets(packets))) = received else { return Vec::new() };
         let mut check = |packet: &Packet| {
-            let taken = self.checks.take(&packet.body, now.wall, None);
+            let taken = self.checks.accept(&packet.body, now.wall, None);
             taken.map_err(|report| Rejected::new(&*packet.body, report))
         };
         packets.iter().map(&mut check).collect()

@@ -11,7 +11,7 @@ use coordination_protocol::message::{AgentState, CurrentPhase, Envelope, Workflo
 use coordination_protocol::scalar::{ComponentId, Instant, Now, Percent, WorkflowId};
 use coordination_protocol::storage::block_on;
 use coordination_protocol::storage::view::States;
-use coordination_protocol::validate::{Inbox, Validator};
+use coordination_protocol::validate::{Gate, Validator};
 use coordination_protocol::{Code, Mode};
 use std::collections::VecDeque;
 use std::error::Error;
@@ -30,7 +30,7 @@ fn exchange(replicas: &mut [(ComponentId, StateSync)], now: Now) -> Result<(), F
     let validator = [Code::StateFork, Code::StaleVersion]
         .into_iter()
         .fold(Validator::new(Mode::Strict), Validator::without_code);
-    let mut checks = Inbox::new(validator);
+    let mut checks = Gate::new(validator);
     let mut under_way: VecDeque<(ComponentId, Box<Envelope>)> = VecDeque::new();
     loop {
         for (name, replica) in &mut *replicas {
@@ -45,7 +45,7 @@ fn exchange(replicas: &mut [(ComponentId, StateSync)], now: Now) -> Result<(), F
         // As bytes, as over a network: what comes in is checked before a machine sees it.
         let bytes = envelope.to_string();
         let checked = checks
-            .take(bytes.as_bytes(), now.wall, None)
+            .accept(bytes.as_bytes(), now.wall, None)
             .map_err(|report| format!("refused: {:?}", report.findings()))?;
         for (name, replica) in &mut *replicas {
             if *name == to {

@@ -60,7 +60,9 @@
 //! | [`message`] | documents, control messages, the envelope |
 //! | [`merge`] | versions of a state compared, and merged by policy; any JSON document too |
 //! | [`route`] | routing keys, subscription patterns, tables of them, filters |
-//! | [`validate`] | all four levels of validation, and messages in Markdown and shell files |
+//! | [`scan`] | where messages stand in Markdown and shell files |
+//! | [`security`] | permissions, signatures, freshness, replay |
+//! | [`validate`] | all four levels of validation, and the gate before every machine |
 //! | [`transport`] | moving packets: the trait, an in-memory version, line framing |
 //! | [`storage`] | keeping state: key/value store and journal, as traits and in memory; views of states, dead letters, events |
 //! | [`machine`] | requests, answers, circuit breaker, greeting, presence, delivery, states in step, ballots: state machines without I/O |
@@ -116,9 +118,11 @@ pub mod merge;
 pub mod message;
 pub mod route;
 pub mod scalar;
+pub mod scan;
 #[cfg(feature = "schema")]
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub mod schema;
+pub mod security;
 #[cfg(feature = "sim")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
 pub mod sim;
@@ -140,7 +144,7 @@ pub use route::{Filter, Pattern, RouteKey, RouteTable};
 pub use scalar::{Instant, Now, Phase, ProtocolVersion, WorkflowId};
 pub use storage::{Journal, Store};
 pub use transport::Transport;
-pub use validate::{Checked, Inbox, Validator};
+pub use validate::{Checked, Gate, Validator};
 
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]

@@ -8,7 +8,7 @@ use coordination_protocol::json::{
     self, Dialect, Fault, FaultKind, Json, Kind, Limits, Token, Visit, pointer,
 };
 use coordination_protocol::scalar as s;
-use coordination_protocol::validate::{self, FileKind, LineIndex, Place, Snippet};
+use coordination_protocol::scan::{self, FileKind, LineIndex, Place, Snippet};
 use serde_json::Value;
 use std::fmt::Display;
 use std::io::{BufReader, Read};
@@ -403,11 +403,11 @@ fn wander(text: &str) {
 /// depend on the line ends. So it is whatever kind of file the text is taken for.
 pub fn scan(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let told = validate::looks_like(text);
+    let told = scan::looks_like(text);
     fn by_kind(text: &str, kind: FileKind) -> Vec<Snippet<'_>> {
-        validate::scan_as(text, kind, &SCANNED).collect()
+        scan::scan_as(text, kind, &SCANNED).collect()
     }
-    assert_eq!(validate::scan(text, &SCANNED).collect::<Vec<_>>(), by_kind(text, told));
+    assert_eq!(scan::scan(text, &SCANNED).collect::<Vec<_>>(), by_kind(text, told));
     for kind in [FileKind::EventLines, FileKind::Json, FileKind::Markdown, FileKind::Shell] {
         let found = by_kind(text, kind);
         placed(text, &found);
@@ -419,7 +419,7 @@ pub fn scan(data: &[u8]) {
             };
             let again = shown(&by_kind(&other, kind), &other_index);
             assert_eq!(shown(&found, &index), again, "as {kind:?}");
-            assert_eq!(validate::looks_like(&other), told);
+            assert_eq!(scan::looks_like(&other), told);
         }
     }
 }

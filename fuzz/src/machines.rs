@@ -15,7 +15,7 @@ use coordination_protocol::scalar::{
 };
 use coordination_protocol::storage::{Entry, Key, StorageError};
 use coordination_protocol::transport::Overflow;
-use coordination_protocol::validate::{Checked, Inbox, Validator};
+use coordination_protocol::validate::{Checked, Gate, Validator};
 use coordination_protocol::version::SupportedVersions;
 use coordination_protocol::{Envelope, Json, Message, Mode};
 use std::fmt::Debug;
@@ -34,7 +34,7 @@ const LINES: usize = 64;
 /// | `!` | goes to the deadline |
 /// | `p` | fetches all wishes |
 /// | `a` to `f` | an input of the machine's own, with the rest of the line |
-/// | anything else | a record, which passes an inbox first |
+/// | anything else | a record, which passes a gate first |
 pub fn machines(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let head = lines.next().unwrap_or_default();
@@ -94,7 +94,7 @@ impl Options {
     }
 }
 
-/// What comes out of the inbox.
+/// What comes out of the gate.
 type Taken = Result<Box<Checked<Envelope>>, Rejected>;
 
 /// A machine that scripts can drive.
@@ -405,7 +405,7 @@ impl Driven for Voter {
 /// A machine and its twin, which is carried over to another process before every step.
 fn play<M: Driven>(options: &Options, script: &[&[u8]]) {
     let mode = if options.0.is_multiple_of(3) { Mode::Strict } else { Mode::Interop };
-    let mut inbox = Inbox::new(Validator::new(mode));
+    let mut gate = Gate::new(Validator::new(mode));
     let (mut machine, mut twin) = (M::fresh(options), M::fresh(options));
     let (mut at, mut wall) = (0_u64, 1_736_942_400_000_i64);
     for line in script {
@@ -431,14 +431,14 @@ fn play<M: Driven>(options: &Options, script: &[&[u8]]) {
                 assert!(machine.poll().is_none(), "drained stays drained");
             }
             b'a'..=b'f' => {
-                let record = inbox.take(&rest[rest.len().min(1)..], wall, None).ok();
+                let record = gate.accept(&rest[rest.len().min(1)..], wall, None).ok();
                 let record = record.map(Checked::into_inner);
                 if let Some(input) = M::own(step, rest, record, now) {
                     handle(&mut machine, &mut twin, now, input);
                 }
             }
             _ => {
-                let taken = match inbox.take(line, wall, None) {
+                let taken = match gate.accept(line, wall, None) {
                     Ok(checked) => Ok(Box::new(checked)),
                     Err(report) => Err(Rejected::new(*line, report)),
                 };

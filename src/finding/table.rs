@@ -394,19 +394,19 @@ macro_rules! code_table {
             says "{detail}";
             because "A message under a policy comes from a registered component, named in `source` or known from the transport. An event line has no source of its own: send an envelope, or let the reader say whose lines it reads.";
             good GOOD_DOCUMENT;
-            bad Example::new(r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("rights");
+            bad Example::new(r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("permissions");
 
         PublicationDenied "publication-denied" Security, strict Error, interop Error;
             says "{detail}";
             because "A component publishes only what the patterns in its `event_publications` cover, and speaks for itself only. Register the event there, or publish it from the component that may.";
             good GOOD_DOCUMENT;
-            bad Example::new(r#"{"source":"hub","event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#).under("rights that cover `workflow.*.created`");
+            bad Example::new(r#"{"source":"hub","event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#).under("permissions that cover `workflow.*.created`");
 
         SubscriptionDenied "subscription-denied" Security, strict Error, interop Error;
             says "{detail}";
             because "A component subscribes only to what the patterns in its `event_subscriptions` cover. Ask for less, or register more.";
             good GOOD_DOCUMENT;
-            bad Example::new(r#"{"source":"hub","subscription":{"subscriber":"hub","patterns":["task.*.failed"]}}"#).under("rights that cover `workflow.*.created`");
+            bad Example::new(r#"{"source":"hub","subscription":{"subscriber":"hub","patterns":["task.*.failed"]}}"#).under("permissions that cover `workflow.*.created`");
 
         Unsigned "unsigned" Security, strict Error, interop Error;
             says "{detail}";

@@ -176,17 +176,17 @@ struct Agreed {
 /// ```
 /// use coordination_protocol::machine::{Handshake, HandshakeInput, HandshakeOutput, Machine};
 /// use coordination_protocol::scalar::{ComponentId, Instant, Now};
-/// use coordination_protocol::validate::{Inbox, Validator};
+/// use coordination_protocol::validate::{Gate, Validator};
 /// use coordination_protocol::{Mode, version::SupportedVersions};
 ///
 /// let now = Now::new(Instant::START, 1_736_942_400_000);
-/// let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+/// let mut gate = Gate::new(Validator::new(Mode::Strict));
 /// let mut hub = Handshake::new(ComponentId::new("hub")?, SupportedVersions::current(), 1);
 /// let mut worker = Handshake::new(ComponentId::new("worker")?, "1.0.0".parse()?, 2);
 ///
 /// worker.handle(now, HandshakeInput::Greet([7; 10]))?;
 /// let Some(HandshakeOutput::Send(hello)) = worker.poll() else { unreachable!() };
-/// let hello = inbox.take(hello.to_string().as_bytes(), now.wall, None).unwrap();
+/// let hello = gate.accept(hello.to_string().as_bytes(), now.wall, None).unwrap();
 /// hub.handle(now, HandshakeInput::Received(Box::new(hello)))?;
 /// assert_eq!(hub.poll().unwrap().to_string(), "send welcome 1.0.0");
 /// assert_eq!(hub.poll().unwrap().to_string(), "agreed 1.0.0 with peer worker");

@@ -8,7 +8,7 @@
 //!
 //! All machines have the shape of [`Machine`], and the host drives them all alike:
 //!
-//! 1. **In.** Bytes pass an [`Inbox`](crate::validate::Inbox) first. Machines take received
+//! 1. **In.** Bytes pass a [`Gate`](crate::validate::Gate) first. Machines take received
 //!    messages as [`Checked`](crate::validate::Checked), so there is no way around it. What
 //!    [`handle`](Machine::handle) refuses changes nothing.
 //! 2. **Out.** After every call, [`poll`](Machine::poll) until it says `None`, and do what it wishes.
@@ -25,10 +25,10 @@
 //! use coordination_protocol::machine::{Ask, Machine, RequestInput, RequestOutput, Requester};
 //! use coordination_protocol::message::{AllocationRequest, Envelope, Resources};
 //! use coordination_protocol::scalar::{ComponentId, Count, Instant, Now, RequestId, Timestamp, WorkflowId};
-//! use coordination_protocol::validate::{Inbox, Validator};
+//! use coordination_protocol::validate::{Gate, Validator};
 //! use coordination_protocol::Mode;
 //!
-//! let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+//! let mut gate = Gate::new(Validator::new(Mode::Strict));
 //! let mut requester = Requester::new(ComponentId::new("coordination-hub")?, 7);
 //! let now = |seconds: u64| Now::new(Instant::from_millis(seconds * 1_000), 1_736_942_400_000);
 //!
@@ -52,7 +52,7 @@
 //!         {{"response_id":"resp_1","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:31Z"}}}}"#,
 //!     envelope.header.correlation_id.unwrap(),
 //! );
-//! let checked = inbox.take(answer.as_bytes(), now(31).wall, None).unwrap();
+//! let checked = gate.accept(answer.as_bytes(), now(31).wall, None).unwrap();
 //! requester.handle(now(31), RequestInput::Answer(Box::new(checked)))?;
 //! assert_eq!(requester.poll().unwrap().to_string(), "end req_1 answered attempts=2");
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -141,7 +141,7 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// A record that the [`Inbox`](crate::validate::Inbox) refused.
+/// A record that the [`Gate`](crate::validate::Gate) refused.
 #[derive(Clone, Debug)]
 pub struct Rejected {
     record: Vec<u8>,
@@ -325,18 +325,18 @@ struct Done {
 /// ```
 /// use coordination_protocol::machine::{Machine, Rejected, RespondInput, RespondOptions, Responder};
 /// use coordination_protocol::scalar::{ComponentId, Instant, Now};
-/// use coordination_protocol::validate::{Inbox, Validator};
+/// use coordination_protocol::validate::{Gate, Validator};
 /// use coordination_protocol::Mode;
 ///
 /// let hub = ComponentId::new("coordination-hub")?;
 /// let options = RespondOptions::new().with_accepted(hub);
 /// let mut responder = Responder::new(ComponentId::new("resource-manager")?, 7).with_options(options);
-/// let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+/// let mut gate = Gate::new(Validator::new(Mode::Strict));
 /// let now = Now::new(Instant::START, 1_736_942_400_000);
 ///
 /// let record = br#"{"source":"coordination-hub","request_id":"req_1","correlation_id":"corr_1",
 ///     "response_required":true,"allocation_request":{"request_id":"req_1"}}"#;
-/// let report = inbox.take(record, now.wall, None).unwrap_err();
+/// let report = gate.accept(record, now.wall, None).unwrap_err();
 /// responder.handle(now, RespondInput::Rejected(Box::new(Rejected::new(*record, report))))?;
 /// let said = responder.poll().unwrap().to_string();
 /// assert!(said.starts_with("send req_1 error_report to coordination-hub: `workflow_id` is missing"));

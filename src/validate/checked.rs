@@ -47,7 +47,7 @@ impl<T> Deref for Checked<T> {
 #[allow(clippy::struct_excessive_bools, reason = "four independent answers, not a state")]
 pub struct Security {
     /// Whether the source may say this.
-    pub rights: bool,
+    pub permissions: bool,
     /// Whether the source signed it.
     pub signature: bool,
     /// Whether it is recent.
@@ -57,10 +57,10 @@ pub struct Security {
 }
 
 impl Security {
-    const PARTS: [&'static str; 4] = ["rights", "signature", "freshness", "replay"];
+    const PARTS: [&'static str; 4] = ["permissions", "signature", "freshness", "replay"];
 
     fn flags(self) -> [bool; 4] {
-        [self.rights, self.signature, self.freshness, self.replay]
+        [self.permissions, self.signature, self.freshness, self.replay]
     }
 
     /// Whether any part was checked.
@@ -75,7 +75,7 @@ impl Security {
 }
 
 impl fmt::Display for Security {
-    /// `not checked`, or what was: `rights, signature checked; freshness, replay not checked`.
+    /// `not checked`, or what was: `permissions, signature checked; freshness, replay not checked`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |wanted: bool| {
             let names = Self::PARTS.into_iter().zip(self.flags());

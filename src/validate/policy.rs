@@ -2,15 +2,16 @@
 
 use super::Context;
 use super::checked::Security;
-use super::fresh::{Freshness, NotAdmitted, NotFresh};
-use super::rights::{Denied, Rights};
 use super::rules::{key_of, speaker};
-use super::signature::{self, Verifier, VerifyError};
 use crate::finding::{Code, Finding};
 use crate::json::Limits;
 use crate::message::{Envelope, Message};
 use crate::route::Pattern;
 use crate::scalar::ComponentId;
+use crate::security::freshness::{Freshness, FreshnessError};
+use crate::security::permissions::{PermissionDenied, Permissions};
+use crate::security::replay::ReplayError;
+use crate::security::signature::{self, Verifier, VerifyError};
 use smol_str::SmolStr;
 use std::fmt;
 use std::sync::Arc;
@@ -20,32 +21,32 @@ use std::sync::Arc;
 ///
 /// ```
 /// use coordination_protocol::scalar::ComponentId;
-/// use coordination_protocol::validate::rights::Rights;
-/// use coordination_protocol::validate::{Context, Policy, Validator};
+/// use coordination_protocol::security::permissions::Permissions;
+/// use coordination_protocol::validate::{Context, SecurityPolicy, Validator};
 /// use coordination_protocol::Mode;
 ///
 /// let hub = ComponentId::new("coordination-hub")?;
-/// let rights = Rights::new().with_component(&hub, ["workflow.*.created"], [])?;
-/// let validator = Validator::new(Mode::Interop).with_policy(Policy::new().with_rights(rights));
+/// let permissions = Permissions::new().with_component(&hub, ["workflow.*.created"], [])?;
+/// let validator = Validator::new(Mode::Interop).with_policy(SecurityPolicy::new().with_permissions(permissions));
 /// let text = r#"{"source":"coordination-hub","event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global",
 ///     "phase":"global","data":{"component_name":"coordination-hub","shutdown_reason":"update"}}}"#;
 /// let outcome = validator.check(text, &Context::new());
 /// assert_eq!(outcome.report.findings()[0].code.as_str(), "publication-denied");
-/// assert_eq!(outcome.security.to_string(), "rights checked; signature, freshness, replay not checked");
+/// assert_eq!(outcome.security.to_string(), "permissions checked; signature, freshness, replay not checked");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct Policy {
-    rights: Option<Rights>,
+pub struct SecurityPolicy {
+    permissions: Option<Permissions>,
     verifier: Option<Arc<dyn Verifier>>,
     freshness: Option<Freshness>,
     required: bool,
 }
 
-impl fmt::Debug for Policy {
+impl fmt::Debug for SecurityPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy")
-            .field("rights", &self.rights)
+        f.debug_struct("SecurityPolicy")
+            .field("permissions", &self.permissions)
             .field("verifier", &self.verifier.is_some())
             .field("freshness", &self.freshness)
             .field("required", &self.required)
@@ -53,15 +54,15 @@ impl fmt::Debug for Policy {
     }
 }
 
-impl Policy {
+impl SecurityPolicy {
     /// A policy that asks nothing.
     pub fn new() -> Self {
-        Policy::default()
+        SecurityPolicy::default()
     }
 
     /// Asks that a component publishes and subscribes only what its registration covers.
-    pub fn with_rights(mut self, rights: Rights) -> Self {
-        self.rights = Some(rights);
+    pub fn with_permissions(mut self, permissions: Permissions) -> Self {
+        self.permissions = Some(permissions);
         self
     }
 
@@ -77,7 +78,7 @@ impl Policy {
         self
     }
 
-    /// Refuses what cannot be checked: without rights and keys, every message.
+    /// Refuses what cannot be checked: without permissions and keys, every message.
     pub const fn required(mut self) -> Self {
         self.required = true;
         self
@@ -91,7 +92,7 @@ impl Policy {
     /// Whether anything is asked.
     pub(super) fn asks(&self) -> bool {
         self.required
-            || self.rights.is_some()
+            || self.permissions.is_some()
             || self.verifier.is_some()
             || self.freshness.is_some()
     }
@@ -143,10 +144,10 @@ impl Policy {
                 say(Code::NoTimestamp, "/timestamp", detail.to_owned());
             }
         }
-        if let Some(rights) = &self.rights {
-            done.rights = true;
+        if let Some(permissions) = &self.permissions {
+            done.permissions = true;
             match envelope.header.source.as_ref().or(context.source) {
-                Some(source) => granted(rights, source, envelope, &mut say),
+                Some(source) => granted(permissions, source, envelope, &mut say),
                 None => say(
                     Code::UnknownSource,
                     "/source",
@@ -155,11 +156,13 @@ impl Policy {
             }
         }
         if self.required {
-            let missing = match (done.rights, done.signature) {
+            let missing = match (done.permissions, done.signature) {
                 (true, true) => return done,
                 (true, false) => "its signature was not checked",
-                (false, true) => "the rights of its source were not checked",
-                (false, false) => "neither its signature nor the rights of its source were checked",
+                (false, true) => "the permissions of its source were not checked",
+                (false, false) => {
+                    "neither its signature nor the permissions of its source were checked"
+                }
             };
             say(Code::SecurityRequired, "", format!("security is required, and {missing}"));
         }
@@ -168,7 +171,7 @@ impl Policy {
 }
 
 /// Timestamp and life of a message against the clock.
-fn fresh(freshness: &Freshness, envelope: &Envelope, now: i64) -> Result<(), NotFresh> {
+fn fresh(freshness: &Freshness, envelope: &Envelope, now: i64) -> Result<(), FreshnessError> {
     let header = &envelope.header;
     let sent = header.timestamp.as_ref().and_then(crate::scalar::Timestamp::unix_millis);
     // A life of half a second is none in whole seconds, which errs on the safe side.
@@ -178,7 +181,7 @@ fn fresh(freshness: &Freshness, envelope: &Envelope, now: i64) -> Result<(), Not
 }
 
 fn granted(
-    rights: &Rights,
+    permissions: &Permissions,
     source: &ComponentId,
     envelope: &Envelope,
     say: &mut dyn FnMut(Code, &str, String),
@@ -192,7 +195,8 @@ fn granted(
     }
     match &envelope.message {
         Message::Event(body) => {
-            if let Err(denied) = rights.may_publish(source, &key_of(rights.registry(), &body.event))
+            if let Err(denied) =
+                permissions.may_publish(source, &key_of(permissions.registry(), &body.event))
             {
                 say(denied_code(&denied), "/source", denied.to_string());
             }
@@ -201,7 +205,7 @@ fn granted(
             for (index, text) in subscription.patterns.iter().enumerate() {
                 // One that is no pattern has a finding of its own.
                 let Ok(pattern) = Pattern::parse(text) else { continue };
-                if let Err(denied) = rights.may_subscribe(source, &pattern) {
+                if let Err(denied) = permissions.may_subscribe(source, &pattern) {
                     let pointer = format!("/subscription/patterns/{index}");
                     say(denied_code(&denied), &pointer, denied.to_string());
                 }
@@ -210,7 +214,7 @@ fn granted(
         // Who is not yet registered introduces himself.
         Message::Hello(_) | Message::ComponentRegistration(_) => {}
         _ => {
-            let known = rights.components().any(|component| component == source);
+            let known = permissions.components().any(|component| component == source);
             if !known {
                 let detail = format!("component `{source}` is not registered");
                 say(Code::UnknownSource, "/source", detail);
@@ -219,11 +223,13 @@ fn granted(
     }
 }
 
-fn denied_code(denied: &Denied) -> Code {
+fn denied_code(denied: &PermissionDenied) -> Code {
     match denied {
-        Denied::UnknownComponent { .. } => Code::UnknownSource,
-        Denied::Publication { .. } => Code::PublicationDenied,
-        Denied::Subscription { .. } | Denied::NothingSelected { .. } => Code::SubscriptionDenied,
+        PermissionDenied::UnknownComponent { .. } => Code::UnknownSource,
+        PermissionDenied::Publication { .. } => Code::PublicationDenied,
+        PermissionDenied::Subscription { .. } | PermissionDenied::NothingSelected { .. } => {
+            Code::SubscriptionDenied
+        }
     }
 }
 
@@ -244,18 +250,18 @@ fn code_of(error: &VerifyError) -> Code {
     }
 }
 
-fn stale_code(error: NotFresh) -> Code {
+fn stale_code(error: FreshnessError) -> Code {
     match error {
-        NotFresh::NoTimestamp => Code::NoTimestamp,
-        NotFresh::FromFuture { .. } => Code::FromFuture,
-        NotFresh::Expired { .. } => Code::Expired,
-        NotFresh::Stale { .. } => Code::Stale,
+        FreshnessError::NoTimestamp => Code::NoTimestamp,
+        FreshnessError::FromFuture { .. } => Code::FromFuture,
+        FreshnessError::Expired { .. } => Code::Expired,
+        FreshnessError::Stale { .. } => Code::Stale,
     }
 }
 
-pub(super) fn replay_code(error: NotAdmitted) -> Code {
+pub(super) fn replay_code(error: ReplayError) -> Code {
     match error {
-        NotAdmitted::Replayed => Code::Replayed,
+        ReplayError::Replayed => Code::Replayed,
         _ => Code::ReplayUnsure,
     }
 }

@@ -1,11 +1,12 @@
 //! The pass over all levels.
 
-use super::rules::{Found, Place, RULES, Rule, Subject};
-use super::{Checked, Context, Policy, Security, Snippet};
+use super::rules::{FindingSink, Place, RULES, RuleInput, ValidationRule};
+use super::{Checked, Context, Security, SecurityPolicy};
 use crate::event::{Codec, EventRef, EventType};
 use crate::finding::{Code, Finding, FindingSeverity, Level, Mode, Report};
 use crate::json::{self, Kind};
 use crate::message::{Envelope, ErrorReport, Message, MessageKind, MessageRef};
+use crate::scan::{self, Snippet};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -54,10 +55,10 @@ impl fmt::Display for RecordKind {
 #[derive(Clone, Debug)]
 pub struct Validator {
     codec: Codec,
-    rules: Vec<Rule>,
+    rules: Vec<ValidationRule>,
     silenced: Vec<Code>,
     levels: Vec<Level>,
-    policy: Policy,
+    policy: SecurityPolicy,
 }
 
 impl Validator {
@@ -67,7 +68,7 @@ impl Validator {
     }
 
     /// Adds a rule of your own, which runs after the protocol's.
-    pub fn with_rule(mut self, rule: Rule) -> Self {
+    pub fn with_rule(mut self, rule: ValidationRule) -> Self {
         self.rules.push(rule);
         self
     }
@@ -94,13 +95,13 @@ impl Validator {
     }
 
     /// Sets what is asked of the source of a message.
-    pub fn with_policy(mut self, policy: Policy) -> Self {
+    pub fn with_policy(mut self, policy: SecurityPolicy) -> Self {
         self.policy = policy;
         self
     }
 
     /// What is asked of the source of a message.
-    pub fn policy(&self) -> &Policy {
+    pub fn policy(&self) -> &SecurityPolicy {
         &self.policy
     }
 
@@ -114,18 +115,19 @@ impl Validator {
     }
 
     /// Checks a record: an event line, or a message.
-    pub fn check<'a>(&self, text: &'a str, context: &Context<'_>) -> Outcome<'a> {
+    pub fn check<'a>(&self, text: &'a str, context: &Context<'_>) -> ValidationOutcome<'a> {
         self.check_bytes(text.as_bytes(), context)
     }
 
-    /// Checks what [`scan`](super::scan()) found in a file.
+    /// Checks what [`scan`](crate::scan::scan) found in a file.
     ///
     /// A template is judged as far as it is filled in: if its gaps leave no sound record, nothing is
     /// found in it, and variables that the shell will fill in are no placeholders.
     ///
     /// ```
     /// use coordination_protocol::json::Limits;
-    /// use coordination_protocol::validate::{Context, RecordKind, Validator, scan};
+    /// use coordination_protocol::scan::scan;
+    /// use coordination_protocol::validate::{Context, RecordKind, Validator};
     /// use coordination_protocol::{Mode, Verdict};
     ///
     /// let script = r#"publish "TASK_TIMEOUT:$wf:build:{\"task_id\":\"$task\",\"agent_id\":7}""#;
@@ -139,7 +141,7 @@ impl Validator {
         &self,
         snippet: &'a Snippet<'_>,
         context: &Context<'_>,
-    ) -> Outcome<'a> {
+    ) -> ValidationOutcome<'a> {
         let mut outcome = self.check(&snippet.text, context);
         if !snippet.template {
             return outcome;
@@ -148,8 +150,8 @@ impl Validator {
         let findings = outcome.report.findings();
         let unsound = findings.iter().any(|finding| finding.code.is_fatal());
         let expands = match snippet.place {
-            super::Place::HereDoc { expands, .. } => expands,
-            super::Place::Argument { quote } => quote != Some('\''),
+            scan::Place::HereDoc { expands, .. } => expands,
+            scan::Place::Argument { quote } => quote != Some('\''),
             _ => false,
         };
         let filled_in = |finding: &Finding| {
@@ -164,11 +166,11 @@ impl Validator {
     }
 
     /// Like [`check`](Self::check), from bytes.
-    pub fn check_bytes<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> Outcome<'a> {
+    pub fn check_bytes<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
         if is_message(bytes) { self.message(bytes, context) } else { self.line(bytes, context) }
     }
 
-    fn line<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> Outcome<'a> {
+    fn line<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
         let record = self.codec.check_bytes(bytes);
         let mut pass = Pass::new(self, &record.report);
         let mut envelope = None;
@@ -186,7 +188,7 @@ impl Validator {
         }
         let known = record.type_name.is_some();
         pass.deprecations(record.event.as_ref().map(EventRef::as_str), bytes, 0, context);
-        Outcome {
+        ValidationOutcome {
             kind: if known { RecordKind::Event } else { RecordKind::Unknown },
             type_name: record.type_name.map(Cow::Borrowed),
             event: record.event,
@@ -194,7 +196,7 @@ impl Validator {
         }
     }
 
-    fn message<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> Outcome<'a> {
+    fn message<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
         let record = self.codec.check_message_bytes(bytes);
         let mut pass = Pass::new(self, &record.report);
         let mut envelope = None;
@@ -252,7 +254,7 @@ impl Validator {
             (_, MessageKind::Unknown) => None,
             (_, kind) => Some(Cow::Borrowed(kind.as_str())),
         };
-        Outcome { kind, type_name, message: record.message, ..pass.outcome(envelope) }
+        ValidationOutcome { kind, type_name, message: record.message, ..pass.outcome(envelope) }
     }
 }
 
@@ -263,7 +265,7 @@ impl From<Codec> for Validator {
             rules: Vec::new(),
             silenced: Vec::new(),
             levels: Level::ALL.to_vec(),
-            policy: Policy::new(),
+            policy: SecurityPolicy::new(),
         }
     }
 }
@@ -376,7 +378,7 @@ impl<'v> Pass<'v> {
             return;
         }
         let registry = validator.codec.registry();
-        let subject = Subject { envelope, context: *context, registry, place };
+        let input = RuleInput { envelope, context: *context, registry, place };
         // A value that was refused counts as absent here; nothing is concluded from that.
         let refused: Vec<String> = self
             .report
@@ -390,12 +392,12 @@ impl<'v> Pass<'v> {
                 self.push(finding);
             }
         };
-        let mut found = Found { place, push: &mut push };
+        let mut sink = FindingSink { place, push: &mut push };
         for (_, check) in RULES {
-            check(&subject, &mut found);
+            check(&input, &mut sink);
         }
         for rule in &validator.rules {
-            rule.run(&subject, &mut found);
+            rule.run(&input, &mut sink);
         }
     }
 
@@ -424,9 +426,9 @@ impl<'v> Pass<'v> {
         self.security = validator.policy.judge(envelope, text, context, limits, &mut push);
     }
 
-    fn outcome<'a>(mut self, envelope: Option<Envelope>) -> Outcome<'a> {
+    fn outcome<'a>(mut self, envelope: Option<Envelope>) -> ValidationOutcome<'a> {
         self.report.sort();
-        Outcome {
+        ValidationOutcome {
             report: self.report,
             security: self.security,
             kind: RecordKind::Unknown,
@@ -441,7 +443,7 @@ impl<'v> Pass<'v> {
 /// What a check of a record yields.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Outcome<'a> {
+pub struct ValidationOutcome<'a> {
     /// Everything that was found, in the order of the record.
     pub report: Report,
     /// What of the security level was checked.
@@ -457,7 +459,7 @@ pub struct Outcome<'a> {
     envelope: Option<Envelope>,
 }
 
-impl Outcome<'_> {
+impl ValidationOutcome<'_> {
     /// The bytes of the value at a pointer of the message; empty for an event line.
     pub(super) fn place_of(&self, pointer: &str) -> std::ops::Range<usize> {
         let Some(message) = &self.message else { return 0..0 };

@@ -361,10 +361,10 @@ fn messages_are_signed_and_verified() {
 }
 
 #[test]
-fn rights_come_from_registrations() {
+fn permissions_come_from_registrations() {
     let folder = Folder::new();
     let registration = r#"{"component_registration":{"component_id":"hub","component_type":"x","version":"1.0.0","event_publications":["system.*.shutdown"]}}"#;
-    let rights = folder.write("rights.json", registration.as_bytes());
+    let permissions = folder.write("permissions.json", registration.as_bytes());
     let event = |source: &str, kind: &str, data: &str| {
         format!(
             r#"{{"source":"{source}","event":{{"event_type":"{kind}","workflow_id":"global","phase":"global","data":{data}}}}}"#
@@ -378,11 +378,14 @@ fn rights_come_from_registrations() {
         event("rm", "SYSTEM_SHUTDOWN", stop),
     ]
     .join("\n");
-    let rows = rows(&["--rights", &rights], &input);
+    let rows = rows(&["--permissions", &permissions], &input);
     let codes: Vec<_> = rows.iter().map(|row| brief(row).1).collect();
     let told = |line: u64, code: &str| vec![(line, code.to_owned())];
     assert_eq!(codes, [vec![], told(2, "publication-denied"), told(3, "unknown-source")]);
-    assert_eq!(rows[0]["security"], "rights checked; signature, freshness, replay not checked");
+    assert_eq!(
+        rows[0]["security"],
+        "permissions checked; signature, freshness, replay not checked"
+    );
 
     let summary = out(&run(&["check"], input.as_bytes()));
     assert!(summary.ends_with("security not checked)\n"), "{summary}");
@@ -391,12 +394,12 @@ fn rights_come_from_registrations() {
     assert!(out(&required).contains("security-required"));
 
     for (text, message) in [
-        (BEAT, "`heartbeat` gives no rights; a registration does"),
+        (BEAT, "`heartbeat` grants no permissions; a registration does"),
         ("", "there are no registrations in it"),
         ("{\"component_registration\":{}}", "`component_id` is missing"),
     ] {
         let wrong = folder.write("wrong.json", text.as_bytes());
-        let output = run(&["check", "--rights", &wrong], b"");
+        let output = run(&["check", "--permissions", &wrong], b"");
         assert_eq!(output.status.code(), Some(2));
         assert!(err(&output).contains(message), "{}", err(&output));
     }

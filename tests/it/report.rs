@@ -11,8 +11,9 @@ use coordination_protocol::scalar::{
     ByteSize, ComponentId, ComponentVersion, Digest, ErrorCategory, ErrorId, ErrorType, Percent,
     Priority, Severity, Span, Timestamp, Window, WorkflowId,
 };
-use coordination_protocol::validate::fresh::{Freshness, ReplayCache};
-use coordination_protocol::validate::rights::Rights;
+use coordination_protocol::security::freshness::Freshness;
+use coordination_protocol::security::permissions::Permissions;
+use coordination_protocol::security::replay::ReplayCache;
 use coordination_protocol::validate::{Context, Validator};
 use coordination_protocol::{Codec, Json, Limits, Mode, ProtocolVersion, Verdict};
 
@@ -48,7 +49,7 @@ fn every_error_becomes_a_report() {
     let line = "TASK_TIMEOUT:wf_001:build:{}";
     let registry = Registry::default();
     let missing = Codec::new(Mode::Interop);
-    let rights = Rights::new();
+    let permissions = Permissions::new();
     let hub = ComponentId::new("hub").unwrap();
     let freshness = Freshness::default();
     let errors: Vec<Box<dyn IntoReport>> = vec![
@@ -88,8 +89,8 @@ fn every_error_becomes_a_report() {
         Box::new(RouteKey::parse("x").unwrap_err()),
         Box::new(Pattern::parse("a..b").unwrap_err()),
         Box::new(Filter::parse("type").unwrap_err()),
-        Box::new(rights.may_publish(&hub, &RouteKey::new("A", "b", "c")).unwrap_err()),
-        Box::new(Rights::new().with_component(&hub, ["a..b"], []).unwrap_err()),
+        Box::new(permissions.may_publish(&hub, &RouteKey::new("A", "b", "c")).unwrap_err()),
+        Box::new(Permissions::new().with_component(&hub, ["a..b"], []).unwrap_err()),
         Box::new(freshness.check(None, None, 0).unwrap_err()),
         Box::new(ReplayCache::new(&freshness).with_floor(0).admit(&hub, "m", 0, 0).unwrap_err()),
         Box::new(Validator::new(Mode::Strict).check("{", &Context::new()).report),

@@ -5,8 +5,8 @@ use crate::support::{Drawn, Rng, Tree, any_value, mutate, scaled};
 use coordination_protocol::event::Codec;
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::{self, Dialect, Limits};
-use coordination_protocol::validate::{
-    FileKind, Form, LineIndex, Place, Snippet, looks_like, scan, scan_as,
+use coordination_protocol::scan::{
+    FileKind, LineIndex, Place, Snippet, SnippetForm, looks_like, scan, scan_as,
 };
 use std::fmt::Write as _;
 use std::path::Path;
@@ -26,8 +26,8 @@ fn listing(file: &str) -> String {
     for snippet in find(file) {
         let at = index.position(snippet.origin(0));
         let form = match snippet.form {
-            Form::EventLine => "event",
-            Form::Document => "document",
+            SnippetForm::EventLine => "event",
+            SnippetForm::Document => "document",
             other => panic!("no name for {other:?}"),
         };
         let place = match snippet.place {
@@ -158,7 +158,11 @@ fn a_message_is_found_as_it_was_meant() {
         for (name, file) in written(&line) {
             let found = find(&file);
             assert_eq!(found.len(), 1, "{name}: {file}");
-            assert_eq!((found[0].form, &*found[0].text), (Form::EventLine, &*line), "{name}");
+            assert_eq!(
+                (found[0].form, &*found[0].text),
+                (SnippetForm::EventLine, &*line),
+                "{name}"
+            );
         }
     }
     let rng = &mut Rng::new(7);
@@ -174,7 +178,7 @@ fn a_message_is_found_as_it_was_meant() {
         for (name, file) in files {
             let found = find(&file);
             assert_eq!(found.len(), 1, "{name}: {file}");
-            assert_eq!((found[0].form, &*found[0].text), (Form::Document, &*text), "{name}");
+            assert_eq!((found[0].form, &*found[0].text), (SnippetForm::Document, &*text), "{name}");
         }
     }
 }

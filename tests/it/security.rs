@@ -2,9 +2,10 @@
 
 use coordination_protocol::finding::{Code, Level};
 use coordination_protocol::scalar::{ComponentId, Timestamp};
-use coordination_protocol::validate::fresh::{Freshness, ReplayCache};
-use coordination_protocol::validate::rights::Rights;
-use coordination_protocol::validate::{Context, Inbox, Policy, Validator};
+use coordination_protocol::security::freshness::Freshness;
+use coordination_protocol::security::permissions::Permissions;
+use coordination_protocol::security::replay::ReplayCache;
+use coordination_protocol::validate::{Context, Gate, SecurityPolicy, Validator};
 use coordination_protocol::{Mode, Verdict};
 
 fn at(time: &str) -> i64 {
@@ -15,8 +16,10 @@ fn hub() -> ComponentId {
     ComponentId::new("hub").unwrap()
 }
 
-fn rights() -> Rights {
-    Rights::new().with_component(&hub(), ["workflow.*.created"], ["workflow.*.created"]).unwrap()
+fn permissions() -> Permissions {
+    Permissions::new()
+        .with_component(&hub(), ["workflow.*.created"], ["workflow.*.created"])
+        .unwrap()
 }
 
 /// What a policy finds in the bad example of a code, at the time the example tells of.
@@ -24,11 +27,11 @@ fn refusal(code: Code) -> Vec<Code> {
     let record = code.bad().record();
     let mut now = at("2025-01-15T12:00:01Z");
     let freshness = Freshness::default();
-    let mut policy = Policy::new();
+    let mut policy = SecurityPolicy::new();
     let mut replay = None;
     match code {
         Code::UnknownSource | Code::PublicationDenied | Code::SubscriptionDenied => {
-            policy = policy.with_rights(rights());
+            policy = policy.with_permissions(permissions());
         }
         Code::NoTimestamp => policy = policy.with_freshness(freshness),
         Code::FromFuture => {
@@ -48,14 +51,14 @@ fn refusal(code: Code) -> Vec<Code> {
         Code::SecurityRequired => policy = policy.required(),
         _ => return signed::refusal(code, now),
     }
-    let mut inbox = Inbox::new(Validator::new(Mode::Interop).with_policy(policy));
+    let mut gate = Gate::new(Validator::new(Mode::Interop).with_policy(policy));
     if let Some(cache) = replay {
-        inbox = inbox.with_replay(cache);
+        gate = gate.with_replay(cache);
     }
     if code == Code::Replayed {
-        assert!(inbox.take(&record, now, None).is_ok());
+        assert!(gate.accept(&record, now, None).is_ok());
     }
-    let report = inbox.take(&record, now, None).unwrap_err();
+    let report = gate.accept(&record, now, None).unwrap_err();
     report.findings().iter().filter(|f| f.level() == Level::Security).map(|f| f.code).collect()
 }
 
@@ -76,8 +79,9 @@ fn every_refusal_has_a_code_of_its_own() {
 }
 
 #[test]
-fn rights_let_a_component_do_what_it_registered() {
-    let validator = Validator::new(Mode::Strict).with_policy(Policy::new().with_rights(rights()));
+fn permissions_let_a_component_do_what_it_registered() {
+    let validator = Validator::new(Mode::Strict)
+        .with_policy(SecurityPolicy::new().with_permissions(permissions()));
     let context = Context::new();
     for (text, accepted) in [
         (
@@ -100,7 +104,7 @@ fn rights_let_a_component_do_what_it_registered() {
     ] {
         let outcome = validator.check(text, &context);
         assert_eq!(outcome.is_accepted(), accepted, "{text}: {:?}", outcome.report);
-        assert!(outcome.security.rights && !outcome.security.signature);
+        assert!(outcome.security.permissions && !outcome.security.signature);
     }
     // A line has no source; the transport may know it.
     let line = r#"WORKFLOW_CREATED:w:global:{"workflow_definition":{},"estimated_duration":"1h"}"#;
@@ -113,8 +117,8 @@ fn rights_let_a_component_do_what_it_registered() {
 #[test]
 fn nobody_speaks_for_another() {
     let worker = ComponentId::new("worker").unwrap();
-    let rights = rights().with_component(&worker, [">"], [">"]).unwrap();
-    let policy = Policy::new().with_rights(rights);
+    let permissions = permissions().with_component(&worker, [">"], [">"]).unwrap();
+    let policy = SecurityPolicy::new().with_permissions(permissions);
     for (body, key) in [
         (
             r#""component_registration":{"component_id":"hub","component_type":"x","version":"1.0.0"}"#,
@@ -155,8 +159,8 @@ fn nobody_speaks_for_another() {
 #[test]
 fn a_refused_record_changes_nothing() {
     let freshness = Freshness::default();
-    let policy = Policy::new().with_freshness(freshness);
-    let mut inbox = Inbox::new(Validator::new(Mode::Strict).with_policy(policy))
+    let policy = SecurityPolicy::new().with_freshness(freshness);
+    let mut gate = Gate::new(Validator::new(Mode::Strict).with_policy(policy))
         .with_replay(ReplayCache::new(&freshness));
     let text = |version: u32, id: u32| {
         format!(
@@ -165,19 +169,19 @@ fn a_refused_record_changes_nothing() {
     };
     let late = at("2025-01-15T13:00:00Z");
     let now = at("2025-01-15T12:00:01Z");
-    assert!(inbox.take(text(9, 1).as_bytes(), late, None).is_err());
-    assert_eq!(inbox.history().state_version("w"), None);
+    assert!(gate.accept(text(9, 1).as_bytes(), late, None).is_err());
+    assert_eq!(gate.history().state_version("w"), None);
     // The same message in time: neither its identifier nor its version was remembered.
-    assert!(inbox.take(text(9, 1).as_bytes(), now, None).is_ok());
-    assert_eq!(inbox.history().state_version("w"), Some(9));
-    let report = inbox.take(text(8, 2).as_bytes(), now, None).unwrap_err();
+    assert!(gate.accept(text(9, 1).as_bytes(), now, None).is_ok());
+    assert_eq!(gate.history().state_version("w"), Some(9));
+    let report = gate.accept(text(8, 2).as_bytes(), now, None).unwrap_err();
     assert!(report.has(Code::StaleVersion));
-    assert_eq!(inbox.history().state_version("w"), Some(9));
+    assert_eq!(gate.history().state_version("w"), Some(9));
 }
 
 #[test]
 fn severities_and_levels_hold_for_security_too() {
-    let policy = || Policy::new().with_rights(rights());
+    let policy = || SecurityPolicy::new().with_permissions(permissions());
     let text =
         r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
     let strict = Validator::new(Mode::Strict).with_policy(policy());
@@ -212,9 +216,9 @@ mod signed {
 
     #[cfg(feature = "signature")]
     pub(super) fn refusal(code: Code, now: i64) -> Vec<Code> {
-        use super::{ComponentId, Context, Level, Mode, Policy, Timestamp, Validator, hub};
+        use super::{ComponentId, Context, Level, Mode, SecurityPolicy, Timestamp, Validator, hub};
         use coordination_protocol::Limits;
-        use coordination_protocol::validate::signature::{
+        use coordination_protocol::security::signature::{
             Ed25519Signer, KeyRing, PublicKey, sign, signing_input,
         };
 
@@ -247,7 +251,7 @@ mod signed {
             );
         }
         let validator =
-            Validator::new(Mode::Interop).with_policy(Policy::new().with_verifier(ring));
+            Validator::new(Mode::Interop).with_policy(SecurityPolicy::new().with_verifier(ring));
         let good = sign(
             &String::from_utf8(Code::Stale.bad().record()).unwrap(),
             &signer("hub-1"),

@@ -5,7 +5,7 @@
 use coordination_protocol::Limits;
 use coordination_protocol::json::{CanonicalError, canonical};
 use coordination_protocol::scalar::ComponentId;
-use coordination_protocol::validate::signature::{
+use coordination_protocol::security::signature::{
     InputError, KeyError, KeyRing, PublicKey, SignError, SignatureClaim, Signer, Verified,
     Verifier, VerifyError, sign, signing_input, verify,
 };

@@ -4,8 +4,10 @@ use crate::fuzz_corpus::bodies;
 use coordination_protocol::event::{Category, Registry};
 use coordination_protocol::finding::{Code, Example, Level};
 use coordination_protocol::scalar::ComponentId;
-use coordination_protocol::validate::rights::Rights;
-use coordination_protocol::validate::{Context, History, Outcome, Policy, Validator};
+use coordination_protocol::security::permissions::Permissions;
+use coordination_protocol::validate::{
+    Context, History, SecurityPolicy, ValidationOutcome, Validator,
+};
 use coordination_protocol::version::Calendar;
 use coordination_protocol::{Codec, Mode, Report, Verdict};
 use std::fmt::Write as _;
@@ -27,7 +29,11 @@ const CALENDAR: &str = r#"{"notices":[
 ]}"#;
 
 /// Checks an example behind the records that come before it.
-fn check<T>(validator: &Validator, example: &Example, look: impl FnOnce(Outcome<'_>) -> T) -> T {
+fn check<T>(
+    validator: &Validator,
+    example: &Example,
+    look: impl FnOnce(ValidationOutcome<'_>) -> T,
+) -> T {
     let mut history = History::new();
     for earlier in example.earlier() {
         let context = Context::new().with_history(&history);
@@ -82,7 +88,7 @@ fn every_message_reads_as_it_was_reviewed() {
     insta::assert_snapshot!("codes", page);
 }
 
-/// Rules and rights know the event types that the caller registered.
+/// Rules and permissions know the event types that the caller registered.
 #[test]
 fn types_of_the_caller_are_known_on_all_levels() {
     let registry = || {
@@ -90,10 +96,11 @@ fn types_of_the_caller_are_known_on_all_levels() {
         Registry::default().with_type("SHIP_DONE", category, []).unwrap()
     };
     let rm = ComponentId::new("rm").unwrap();
-    let rights =
-        |rights: Rights| rights.with_component(&rm, ["deploy.*.ship_done"], ["deploy.*"]).unwrap();
-    let judge = |codec: Codec, rights: Rights, text: &str| -> Vec<Code> {
-        let policy = Policy::new().with_rights(rights);
+    let permissions = |permissions: Permissions| {
+        permissions.with_component(&rm, ["deploy.*.ship_done"], ["deploy.*"]).unwrap()
+    };
+    let judge = |codec: Codec, permissions: Permissions, text: &str| -> Vec<Code> {
+        let policy = SecurityPolicy::new().with_permissions(permissions);
         let outcome = Validator::from(codec).with_policy(policy).check(text, &Context::new());
         outcome.report.findings().iter().map(|finding| finding.code).collect()
     };
@@ -108,9 +115,9 @@ fn types_of_the_caller_are_known_on_all_levels() {
         ),
     ] {
         let codec = Codec::new(Mode::Strict);
-        let known = rights(Rights::new().with_registry(registry()));
+        let known = permissions(Permissions::new().with_registry(registry()));
         assert_eq!(judge(codec.clone().with_registry(registry()), known, text), []);
-        let mut found = judge(codec, rights(Rights::new()), text);
+        let mut found = judge(codec, permissions(Permissions::new()), text);
         found.sort_unstable_by_key(|code| unknown.iter().position(|known| known == code));
         assert_eq!(found, unknown, "{text}");
     }

@@ -19,7 +19,7 @@ Examples:
   coord check events.log
   coord check --mode strict --format json - < messages.json
   coord check commands/*.md scripts/publish.sh
-  coord check --rights registrations.json --keys keys.json --fresh inbox.jsonl
+  coord check --permissions registrations.json --keys keys.json --fresh inbox.jsonl
   coord check --calendar notices.json --on 2025-06-01 events.log
   my-command | coord check
 
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &Args) -> Result2 {
                 _ => counts.invalid += 1,
             }
             let done = item.outcome.security;
-            security.rights |= done.rights;
+            security.permissions |= done.permissions;
             security.signature |= done.signature;
             security.freshness |= done.freshness;
             security.replay |= done.replay;

@@ -5,17 +5,17 @@ use crate::{Failure, Reading};
 use coordination_protocol::json::Limits;
 use coordination_protocol::message::Message;
 use coordination_protocol::scalar::{ComponentId, Timestamp};
-use coordination_protocol::validate::fresh::Freshness;
-use coordination_protocol::validate::rights::Rights;
-use coordination_protocol::validate::signature::KeyRing;
-use coordination_protocol::validate::{Policy, Validator};
+use coordination_protocol::security::freshness::Freshness;
+use coordination_protocol::security::permissions::Permissions;
+use coordination_protocol::security::signature::KeyRing;
+use coordination_protocol::validate::{SecurityPolicy, Validator};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Security")]
 pub(crate) struct Security {
     /// Registrations of components: each may publish and subscribe only what its own covers.
-    #[arg(long, value_name = "FILE")]
-    rights: Option<String>,
+    #[arg(long, alias = "rights", value_name = "FILE")]
+    permissions: Option<String>,
 
     /// Public keys: each message must be signed by its source.
     #[arg(long, value_name = "FILE")]
@@ -39,10 +39,10 @@ pub(crate) struct Security {
 }
 
 impl Security {
-    pub(crate) fn policy(&self, reading: &Reading) -> Result<Policy, Failure> {
-        let mut policy = Policy::new();
-        if let Some(path) = &self.rights {
-            policy = policy.with_rights(rights(path, reading)?);
+    pub(crate) fn policy(&self, reading: &Reading) -> Result<SecurityPolicy, Failure> {
+        let mut policy = SecurityPolicy::new();
+        if let Some(path) = &self.permissions {
+            policy = policy.with_permissions(permissions(path, reading)?);
         }
         if let Some(path) = &self.keys {
             policy = policy.with_verifier(key_ring(path)?);
@@ -86,11 +86,11 @@ pub(crate) fn key_ring(path: &str) -> Result<KeyRing, Failure> {
         .map_err(|error| Failure(format!("{path}: {error}")))
 }
 
-/// The rights of all registrations in a file of any shape that `check` reads.
-fn rights(path: &str, reading: &Reading) -> Result<Rights, Failure> {
+/// The permissions of all registrations in a file of any shape that `check` reads.
+fn permissions(path: &str, reading: &Reading) -> Result<Permissions, Failure> {
     let validator = Validator::from(reading.codec());
     let checker = Checker::new(&validator, reading, As::Auto);
-    let mut rights = Rights::new().with_registry(validator.codec().registry().clone());
+    let mut permissions = Permissions::new().with_registry(validator.codec().registry().clone());
     let mut seen = 0;
     checker.path(path, &mut |source, item| {
         let line = item.position(0).0;
@@ -103,13 +103,16 @@ fn rights(path: &str, reading: &Reading) -> Result<Rights, Failure> {
             }
         };
         let Message::ComponentRegistration(registration) = &accepted.message else {
-            return Err(at(format!("`{}` gives no rights; a registration does", accepted.kind())));
+            return Err(at(format!(
+                "`{}` grants no permissions; a registration does",
+                accepted.kind()
+            )));
         };
         let list = |patterns: &Option<Vec<String>>| patterns.clone().unwrap_or_default();
         let publications = list(&registration.event_publications);
         let subscriptions = list(&registration.event_subscriptions);
         seen += 1;
-        rights = std::mem::take(&mut rights)
+        permissions = std::mem::take(&mut permissions)
             .with_component(
                 &registration.component_id,
                 publications.iter().map(String::as_str),
@@ -121,5 +124,5 @@ fn rights(path: &str, reading: &Reading) -> Result<Rights, Failure> {
     if seen == 0 {
         return Err(Failure(format!("{path}: there are no registrations in it")));
     }
-    Ok(rights)
+    Ok(permissions)
 }

@@ -6,10 +6,10 @@ use crate::source::{As, Checker, Item};
 use crate::{Failure, Outcome, Reading, Result2, show};
 use coordination_protocol::finding::Verdict;
 use coordination_protocol::scalar::ComponentId;
-use coordination_protocol::validate::signature::{
+use coordination_protocol::security::signature::{
     Ed25519Signer, KeyRing, PublicKey, sign as sign_text,
 };
-use coordination_protocol::validate::{Policy, Validator};
+use coordination_protocol::validate::{SecurityPolicy, Validator};
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 
@@ -161,7 +161,7 @@ fn signed(
 }
 
 pub(crate) fn verify(args: &Verify) -> Result2 {
-    let policy = Policy::new().with_verifier(key_ring(&args.keys)?);
+    let policy = SecurityPolicy::new().with_verifier(key_ring(&args.keys)?);
     let validator = Validator::from(args.reading.codec()).with_policy(policy);
     let mut checker = Checker::new(&validator, &args.reading, As::Auto);
     checker.now = Some(moment(&args.at)?);

@@ -6,11 +6,10 @@ use clap::ValueEnum;
 use coordination_protocol::event::Codec;
 use coordination_protocol::json::{self, Dialect, Limits};
 use coordination_protocol::scalar::ComponentId;
-use coordination_protocol::validate::fresh::{Freshness, ReplayCache};
-use coordination_protocol::validate::{
-    Context, FileKind, History, Inbox, LineIndex, Outcome, Position, Snippet, Validator,
-    looks_like, scan_as,
-};
+use coordination_protocol::scan::{FileKind, LineIndex, Position, Snippet, looks_like, scan_as};
+use coordination_protocol::security::freshness::Freshness;
+use coordination_protocol::security::replay::ReplayCache;
+use coordination_protocol::validate::{Context, Gate, History, ValidationOutcome, Validator};
 use coordination_protocol::version::{Calendar, Date};
 use std::borrow::Cow;
 use std::cell::{RefCell, RefMut};
@@ -37,7 +36,7 @@ const LOOKED_AT: usize = 64 << 10;
 
 /// One checked record and its place.
 pub(crate) struct Item<'a> {
-    pub(crate) outcome: Outcome<'a>,
+    pub(crate) outcome: ValidationOutcome<'a>,
     /// The bytes that were checked.
     pub(crate) bytes: &'a [u8],
     place: Place<'a>,
@@ -54,7 +53,7 @@ enum Place<'a> {
 
 impl<'a> Item<'a> {
     /// A record that is all of its source.
-    pub(crate) fn whole(outcome: Outcome<'a>, bytes: &'a [u8]) -> Self {
+    pub(crate) fn whole(outcome: ValidationOutcome<'a>, bytes: &'a [u8]) -> Self {
         Item { outcome, bytes, place: Place::Record(1, bytes, 0) }
     }
 }
@@ -138,14 +137,14 @@ pub(crate) struct Checker<'c> {
     pub(crate) replay: Option<Freshness>,
     /// What is announced to end, and the day to judge by instead of that of the time.
     pub(crate) calendar: Option<(Calendar, Option<Date>)>,
-    inbox: RefCell<Option<Inbox>>,
+    gate: RefCell<Option<Gate>>,
 }
 
 impl<'c> Checker<'c> {
     pub(crate) fn new(validator: &'c Validator, reading: &'c Reading, given: As) -> Self {
-        let inbox = RefCell::new(None);
+        let gate = RefCell::new(None);
         let (now, from, replay, calendar) = (None, None, None, None);
-        Checker { validator, reading, given, now, from, replay, calendar, inbox }
+        Checker { validator, reading, given, now, from, replay, calendar, gate }
     }
 }
 
@@ -189,25 +188,25 @@ impl Checker<'_> {
         }
     }
 
-    /// The inbox for the records of one input: with a history of its own, and what was seen before
+    /// The gate for the records of one input: with a history of its own, and what was seen before
     /// in any input.
-    fn inbox(&self) -> RefMut<'_, Inbox> {
-        let mut slot = self.inbox.borrow_mut();
-        let inbox = slot.take().unwrap_or_else(|| {
-            let mut inbox = Inbox::new(self.validator.clone());
+    fn gate(&self) -> RefMut<'_, Gate> {
+        let mut slot = self.gate.borrow_mut();
+        let gate = slot.take().unwrap_or_else(|| {
+            let mut gate = Gate::new(self.validator.clone());
             if let Some((calendar, on)) = &self.calendar {
-                inbox = inbox.with_calendar(calendar.clone(), *on);
+                gate = gate.with_calendar(calendar.clone(), *on);
             }
             match &self.replay {
-                Some(freshness) => inbox.with_replay(ReplayCache::new(freshness)),
-                None => inbox,
+                Some(freshness) => gate.with_replay(ReplayCache::new(freshness)),
+                None => gate,
             }
         });
-        RefMut::map(slot, |slot| slot.insert(inbox.with_history(History::new())))
+        RefMut::map(slot, |slot| slot.insert(gate.with_history(History::new())))
     }
 
-    fn look<'a>(&self, inbox: &mut Inbox, bytes: &'a [u8]) -> Outcome<'a> {
-        inbox.look(bytes, self.now.unwrap_or_default(), self.from.as_ref())
+    fn inspect<'a>(&self, gate: &mut Gate, bytes: &'a [u8]) -> ValidationOutcome<'a> {
+        gate.inspect(bytes, self.now.unwrap_or_default(), self.from.as_ref())
     }
 
     fn codec(&self) -> &Codec {
@@ -216,14 +215,14 @@ impl Checker<'_> {
 
     fn stream(&self, name: &str, reader: impl BufRead, take: &mut Take<'_>) -> Result<(), Failure> {
         let mut records = self.codec().records(reader);
-        let mut inbox = self.inbox();
+        let mut gate = self.gate();
         while let Some(raw) = records
             .next_record()
             .map_err(|error| Failure(format!("cannot read {name}: {error}")))?
         {
-            let mut one = |inbox: &mut Inbox, range: Range<usize>| {
+            let mut one = |gate: &mut Gate, range: Range<usize>| {
                 let (start, bytes) = (range.start, &raw.bytes[range]);
-                let outcome = self.look(inbox, bytes);
+                let outcome = self.inspect(gate, bytes);
                 take(
                     name,
                     Item { outcome, bytes, place: Place::Record(raw.line, raw.bytes, start) },
@@ -233,10 +232,10 @@ impl Checker<'_> {
             let text = std::str::from_utf8(raw.bytes).unwrap_or_default();
             if self.is_array(text) {
                 for element in json::elements(text, start_of(text)) {
-                    one(&mut inbox, element.range())?;
+                    one(&mut gate, element.range())?;
                 }
             } else {
-                one(&mut inbox, 0..raw.bytes.len())?;
+                one(&mut gate, 0..raw.bytes.len())?;
             }
         }
         Ok(())
@@ -301,10 +300,10 @@ impl Checker<'_> {
             return self.stream(name, file, take);
         }
         let index = LineIndex::new(text);
-        let mut inbox = self.inbox();
+        let mut gate = self.gate();
         for element in json::elements(text, start_of(text)) {
             let bytes = &file[element.range()];
-            let outcome = self.look(&mut inbox, bytes);
+            let outcome = self.inspect(&mut gate, bytes);
             let place = Place::Slice(&index, file, element.start());
             take(name, Item { outcome, bytes, place })?;
         }

@@ -16,7 +16,7 @@
 //!
 //! So every message that was accepted ends as acknowledged, as a dead letter, or in a gap; none is lost
 //! in silence. A message that was handled and whose acknowledgement got lost comes again: a subscriber
-//! goes by `message_id`, as an [`Inbox`](crate::validate::Inbox) with a replay cache does. And a batch may
+//! goes by `message_id`, as a [`Gate`](crate::validate::Gate) with a replay cache does. And a batch may
 //! come so late that its messages were given up: who needs the order leaves out a number below one that
 //! it handled of the same order key.
 //!
@@ -78,12 +78,12 @@ type Receivers = BTreeMap<ComponentId, Vec<SmolStr>>;
 /// use coordination_protocol::Mode;
 /// use coordination_protocol::machine::{Delivery, DeliveryInput, Machine};
 /// use coordination_protocol::scalar::{ComponentId, Instant, Now};
-/// use coordination_protocol::validate::{Inbox, Validator};
+/// use coordination_protocol::validate::{Gate, Validator};
 ///
-/// let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+/// let mut gate = Gate::new(Validator::new(Mode::Strict));
 /// let mut delivery = Delivery::new(7);
 /// let now = Now::new(Instant::START, 1_736_942_400_000);
-/// let mut take = |text: &str| Box::new(inbox.take(text.as_bytes(), now.wall, None).unwrap());
+/// let mut take = |text: &str| Box::new(gate.accept(text.as_bytes(), now.wall, None).unwrap());
 ///
 /// let subscription = take(r#"{"source":"monitor","subscription":{"subscriber":"monitor",
 ///     "patterns":["*.failed"],"filter":{"compare":{"field":"/retry_count","op":">=","value":2}}}}"#);

@@ -25,17 +25,17 @@
 //! [`agreement`] computes `synchronization_confidence` and
 //! `conflict_detected` of what is known of the peers.
 //!
-//! An [`Inbox`](crate::validate::Inbox) that remembers what came refuses forks and older versions in
+//! A [`Gate`](crate::validate::Gate) that remembers what came refuses forks and older versions in
 //! strict mode. They are what this machine settles, so let them through:
 //!
 //! ```
-//! use coordination_protocol::validate::{Inbox, Validator};
+//! use coordination_protocol::validate::{Gate, Validator};
 //! use coordination_protocol::{Code, Mode};
 //!
 //! let validator = Validator::new(Mode::Strict)
 //!     .without_code(Code::StateFork)
 //!     .without_code(Code::StaleVersion);
-//! let inbox = Inbox::new(validator);
+//! let gate = Gate::new(validator);
 //! ```
 //!
 //! All replicas that merge the same two states with the same policy get the same result: which of them

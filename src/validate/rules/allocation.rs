@@ -1,13 +1,13 @@
 //! Requests for resources, and their answers.
 
-use super::{Found, Subject};
+use super::{FindingSink, RuleInput};
 use crate::finding::Code;
 use crate::message::{AllocatedResources, AllocationRequest, FallbackOptions, Message, Resources};
 use crate::scalar::{AllocationStatus, Amount};
 use std::cmp::Ordering;
 
-pub(super) fn asks_for_something(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Message::AllocationRequest(request) = &subject.envelope.message else { return };
+pub(super) fn asks_for_something(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::AllocationRequest(request) = &input.envelope.message else { return };
     let none = Resources::new();
     let resources = request.resources.as_ref().unwrap_or(&none);
     let positive = |amount: &Amount| amount.cmp_value(&Amount::from(0)).is_gt();
@@ -22,12 +22,12 @@ pub(super) fn asks_for_something(subject: &Subject<'_>, found: &mut Found<'_>) {
         // A resource that the protocol does not know is still asked for.
         || !resources.extra().is_empty();
     if !something {
-        found.push(Code::NoResources, subject.body("resources"), |finding| finding);
+        sink.push(Code::NoResources, input.body("resources"), |finding| finding);
     }
 }
 
-pub(super) fn status_and_resources(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Message::AllocationResponse(response) = &subject.envelope.message else { return };
+pub(super) fn status_and_resources(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::AllocationResponse(response) = &input.envelope.message else { return };
     let granted = response.allocated_resources.as_ref();
     let empty = granted.is_none_or(|resources| *resources == AllocatedResources::new());
     match response.status {
@@ -43,15 +43,15 @@ pub(super) fn status_and_resources(subject: &Subject<'_>, found: &mut Found<'_>)
             if granted.is_none() && response.allocation_id().is_some() {
                 return;
             }
-            found.differ(
+            sink.differ(
                 Code::GrantWithoutResources,
-                subject.body(missing),
+                input.body(missing),
                 missing.rsplit('/').next().unwrap_or_default(),
                 response.status.as_str(),
             );
         }
         AllocationStatus::Denied | AllocationStatus::Queued if !empty => {
-            found.push(Code::DenialWithResources, subject.body("allocated_resources"), |finding| {
+            sink.push(Code::DenialWithResources, input.body("allocated_resources"), |finding| {
                 finding.with_actual(response.status.as_str())
             });
         }
@@ -59,8 +59,8 @@ pub(super) fn status_and_resources(subject: &Subject<'_>, found: &mut Found<'_>)
     }
 }
 
-pub(super) fn release(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Message::AllocationResponse(response) = &subject.envelope.message else { return };
+pub(super) fn release(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::AllocationResponse(response) = &input.envelope.message else { return };
     let hours = response.allocated_resources.as_ref().and_then(|r| r.duration_hours.as_ref());
     let timeout = response.restrictions.as_ref().and_then(|r| r.auto_release_timeout.as_ref());
     let (Some(hours), Some(timeout)) = (hours, timeout) else { return };
@@ -68,9 +68,9 @@ pub(super) fn release(subject: &Subject<'_>, found: &mut Found<'_>) {
     // Rounded to milliseconds: 0.1 hours are 6 minutes, whatever a double makes of it.
     let granted = (value * 3_600_000.0).round() / 1000.0;
     if released.as_secs_f64() < granted {
-        found.differ(
+        sink.differ(
             Code::EarlyRelease,
-            subject.body("restrictions/auto_release_timeout"),
+            input.body("restrictions/auto_release_timeout"),
             hours.as_str(),
             timeout.as_str(),
         );
@@ -88,9 +88,9 @@ struct Pair<'a> {
     more: bool,
 }
 
-pub(super) fn grant_and_request(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Message::AllocationResponse(response) = &subject.envelope.message else { return };
-    let history = subject.context.history;
+pub(super) fn grant_and_request(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::AllocationResponse(response) = &input.envelope.message else { return };
+    let history = input.context.history;
     let Some(request) = history.and_then(|h| h.request(response.request_id.as_str())) else {
         return;
     };
@@ -98,20 +98,20 @@ pub(super) fn grant_and_request(subject: &Subject<'_>, found: &mut Found<'_>) {
     let fallback = request.fallback_options.as_ref().unwrap_or(&nothing);
     match response.status {
         AllocationStatus::Queued if fallback.queue_if_unavailable == Some(false) => {
-            found.push(Code::QueueingNotPermitted, subject.body("status"), |finding| finding);
+            sink.push(Code::QueueingNotPermitted, input.body("status"), |finding| finding);
         }
         AllocationStatus::Approved | AllocationStatus::Partial => {
             let Some(granted) = &response.allocated_resources else { return };
             let partial = response.status == AllocationStatus::Partial;
-            compare(subject, found, request, granted, partial, fallback);
+            compare(input, sink, request, granted, partial, fallback);
         }
         _ => {}
     }
 }
 
 fn compare(
-    subject: &Subject<'_>,
-    found: &mut Found<'_>,
+    input: &RuleInput<'_>,
+    sink: &mut FindingSink<'_>,
     request: &AllocationRequest,
     granted: &AllocatedResources,
     partial: bool,
@@ -159,15 +159,15 @@ fn compare(
             _ => continue,
         };
         let name = |amount: Option<&Amount>| amount.map_or("nothing", Amount::as_str).to_owned();
-        let path = subject.body(&format!("allocated_resources/{path}"));
-        found.differ(code, path, name(*asked), &name(*granted));
+        let path = input.body(&format!("allocated_resources/{path}"));
+        sink.differ(code, path, name(*asked), &name(*granted));
     }
-    files(subject, found, asked, granted, permits(fallback.accept_shared_resources));
+    files(input, sink, asked, granted, permits(fallback.accept_shared_resources));
 }
 
 fn files(
-    subject: &Subject<'_>,
-    found: &mut Found<'_>,
+    input: &RuleInput<'_>,
+    sink: &mut FindingSink<'_>,
     asked: &Resources,
     granted: &AllocatedResources,
     less: bool,
@@ -176,14 +176,14 @@ fn files(
     let wanted = asked.exclusive_files.as_ref().unwrap_or(&nothing);
     let given = granted.exclusive_files.as_ref().unwrap_or(&nothing);
     for (index, file) in given.iter().enumerate().filter(|(_, file)| !wanted.contains(file)) {
-        let path = subject.body(&format!("allocated_resources/exclusive_files/{index}"));
-        found.differ(Code::GrantExceedsRequest, path, "nothing", &format!("`{file}`"));
+        let path = input.body(&format!("allocated_resources/exclusive_files/{index}"));
+        sink.differ(Code::GrantExceedsRequest, path, "nothing", &format!("`{file}`"));
     }
     let kept = wanted.iter().filter(|file| given.contains(file)).count();
     if kept < wanted.len() && !less {
-        let path = subject.body("allocated_resources/exclusive_files");
+        let path = input.body("allocated_resources/exclusive_files");
         let (expected, actual) = (format!("{} files", wanted.len()), format!("{kept}"));
-        found.differ(Code::ReductionNotPermitted, path, expected, &actual);
+        sink.differ(Code::ReductionNotPermitted, path, expected, &actual);
     }
 }
 

@@ -1,15 +1,15 @@
 //! Registrations, health and configuration.
 
-use super::{Found, Subject};
+use super::{FindingSink, RuleInput};
 use crate::finding::Code;
 use crate::message::Message;
 use crate::route::Pattern;
 use crate::scalar::{Count, Span};
 use smol_str::SmolStr;
 
-pub(super) fn patterns(subject: &Subject<'_>, found: &mut Found<'_>) {
+pub(super) fn patterns(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let none = Vec::new();
-    let lists = match &subject.envelope.message {
+    let lists = match &input.envelope.message {
         Message::ComponentRegistration(registration) => vec![
             ("event_subscriptions", registration.event_subscriptions.as_ref().unwrap_or(&none)),
             ("event_publications", registration.event_publications.as_ref().unwrap_or(&none)),
@@ -19,14 +19,14 @@ pub(super) fn patterns(subject: &Subject<'_>, found: &mut Found<'_>) {
     };
     for (key, patterns) in lists {
         for (index, text) in patterns.iter().enumerate() {
-            let path = subject.body(&format!("{key}/{index}"));
+            let path = input.body(&format!("{key}/{index}"));
             match Pattern::parse(text) {
-                Err(error) => found.push(Code::BadPattern, path, |finding| {
+                Err(error) => sink.push(Code::BadPattern, path, |finding| {
                     finding.with_actual(text).with_detail(SmolStr::from(error.to_string()))
                 }),
                 Ok(pattern) => {
-                    if let Some(warning) = pattern.warnings(subject.registry).first() {
-                        found.push(Code::DeadPattern, path, |finding| {
+                    if let Some(warning) = pattern.warnings(input.registry).first() {
+                        sink.push(Code::DeadPattern, path, |finding| {
                             finding
                                 .with_actual(text)
                                 .with_detail(SmolStr::from(warning.to_string()))
@@ -38,18 +38,18 @@ pub(super) fn patterns(subject: &Subject<'_>, found: &mut Found<'_>) {
     }
 }
 
-pub(super) fn dependencies(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Message::ComponentRegistration(registration) = &subject.envelope.message else { return };
+pub(super) fn dependencies(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::ComponentRegistration(registration) = &input.envelope.message else { return };
     let own = registration.component_id.as_str();
     let Some(dependencies) = &registration.dependencies else { return };
     for (index, dependency) in dependencies.iter().enumerate() {
-        let path = subject.body(&format!("dependencies/{index}"));
+        let path = input.body(&format!("dependencies/{index}"));
         if dependency == own {
-            found.push(Code::SelfDependency, path, |finding| finding.with_actual(own));
+            sink.push(Code::SelfDependency, path, |finding| finding.with_actual(own));
             continue;
         }
-        if let Some(cycle) = way_back(subject, dependency, own) {
-            found.push(Code::DependencyCycle, path, |finding| {
+        if let Some(cycle) = way_back(input, dependency, own) {
+            sink.push(Code::DependencyCycle, path, |finding| {
                 finding.with_actual(dependency).with_detail(SmolStr::from(cycle))
             });
         }
@@ -57,8 +57,8 @@ pub(super) fn dependencies(subject: &Subject<'_>, found: &mut Found<'_>) {
 }
 
 /// The way from a component back to another along the known dependencies, as a sentence.
-fn way_back(subject: &Subject<'_>, from: &str, to: &str) -> Option<String> {
-    let history = subject.context.history?;
+fn way_back(input: &RuleInput<'_>, from: &str, to: &str) -> Option<String> {
+    let history = input.context.history?;
     let mut ways: Vec<Vec<&str>> = vec![vec![from]];
     let mut seen = vec![from];
     while let Some(way) = ways.pop() {
@@ -79,28 +79,28 @@ fn way_back(subject: &Subject<'_>, from: &str, to: &str) -> Option<String> {
 /// How much the two rates may miss 100 by, for rounding.
 const ROUNDING: f64 = 0.1;
 
-pub(super) fn rates(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Message::HealthStatus(health) = &subject.envelope.message else { return };
+pub(super) fn rates(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::HealthStatus(health) = &input.envelope.message else { return };
     let Some(metrics) = &health.performance_metrics else { return };
     let (Some(success), Some(error)) = (&metrics.success_rate, &metrics.error_rate) else { return };
     let sum = success.value() + error.value();
     if (sum - 100.0).abs() > ROUNDING + 1e-9 {
         // Twelve digits hide what doubles add of their own.
         let sum = (sum * 1e9).round() / 1e9;
-        found.differ(
+        sink.differ(
             Code::RatesDisagree,
-            subject.body("performance_metrics/error_rate"),
+            input.body("performance_metrics/error_rate"),
             "100",
             &sum.to_string(),
         );
     }
 }
 
-pub(super) fn options(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Message::ComponentConfig(config) = &subject.envelope.message else { return };
+pub(super) fn options(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::ComponentConfig(config) = &input.envelope.message else { return };
     let mut count = |path: &str, count: Option<&Count>| {
         if let Some(count) = count.filter(|count| count.get() == 0) {
-            found.differ(Code::ZeroOption, subject.body(path), "1", count.as_str());
+            sink.differ(Code::ZeroOption, input.body(path), "1", count.as_str());
         }
     };
     if let Some(options) = &config.coordination {
@@ -115,7 +115,7 @@ pub(super) fn options(subject: &Subject<'_>, found: &mut Found<'_>) {
     let mut span = |path: &str, span: Option<&Span>| {
         let zero = |span: &&Span| span.value().is_some_and(|value| value.is_zero());
         if let Some(span) = span.filter(zero) {
-            found.differ(Code::ZeroOption, subject.body(path), "1ms", span.as_str());
+            sink.differ(Code::ZeroOption, input.body(path), "1ms", span.as_str());
         }
     };
     if let Some(options) = &config.coordination {

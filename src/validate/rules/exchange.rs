@@ -1,6 +1,6 @@
 //! What holds of any message: times, identity, source, routing.
 
-use super::{Found, Subject};
+use super::{FindingSink, RuleInput};
 use crate::event::{Event, Registry};
 use crate::finding::Code;
 use crate::message::Message;
@@ -11,13 +11,13 @@ use smol_str::SmolStr;
 /// Two times of which the first must not be later than the second: both with their pointers.
 type Pair<'a> = (String, Option<&'a Timestamp>, &'static str, Option<&'a Timestamp>);
 
-pub(super) fn times(subject: &Subject<'_>, found: &mut Found<'_>) {
+pub(super) fn times(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let mut pairs: Vec<Pair<'_>> = Vec::new();
     // The pointer is that of the time which is to blame: the later one of each pair.
     let mut after = |path: &str, time, before, earlier| {
-        pairs.push((subject.body(path), time, before, earlier));
+        pairs.push((input.body(path), time, before, earlier));
     };
-    match &subject.envelope.message {
+    match &input.envelope.message {
         Message::WorkflowState(state) => {
             if let Some(phase) = &state.current_phase {
                 let started = phase.started_at.as_ref();
@@ -31,7 +31,7 @@ pub(super) fn times(subject: &Subject<'_>, found: &mut Found<'_>) {
             }
         }
         Message::AllocationResponse(response) => {
-            let request = subject
+            let request = input
                 .context
                 .history
                 .and_then(|history| history.request(response.request_id.as_str()));
@@ -63,7 +63,7 @@ pub(super) fn times(subject: &Subject<'_>, found: &mut Found<'_>) {
         let (Some(time), Some(earlier)) = (time, earlier) else { continue };
         let (Some(at), Some(least)) = (time.unix_millis(), earlier.unix_millis()) else { continue };
         if at < least {
-            found.push(Code::TimeOrder, path, |finding| {
+            sink.push(Code::TimeOrder, path, |finding| {
                 finding
                     .with_actual(time.as_str())
                     .with_expected(earlier.as_str())
@@ -73,24 +73,24 @@ pub(super) fn times(subject: &Subject<'_>, found: &mut Found<'_>) {
     }
 }
 
-pub(super) fn identity(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let header = &subject.envelope.header;
-    let body: Option<(&RequestId, String)> = match &subject.envelope.message {
+pub(super) fn identity(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let header = &input.envelope.header;
+    let body: Option<(&RequestId, String)> = match &input.envelope.message {
         Message::AllocationRequest(request) => {
-            Some((&request.request_id, subject.body("request_id")))
+            Some((&request.request_id, input.body("request_id")))
         }
         Message::AllocationResponse(response) => {
-            Some((&response.request_id, subject.body("request_id")))
+            Some((&response.request_id, input.body("request_id")))
         }
         _ => None,
     };
     if header.response_required == Some(true) {
         // The request for resources brings its own identifier.
         if header.request_id.is_none() && body.is_none() {
-            missing(found, "request_id");
+            missing(sink, "request_id");
         }
         if header.correlation_id.is_none() {
-            missing(found, "correlation_id");
+            missing(sink, "correlation_id");
         }
     }
     let first = header.response_to.as_ref().or(header.request_id.as_ref());
@@ -98,26 +98,26 @@ pub(super) fn identity(subject: &Subject<'_>, found: &mut Found<'_>) {
     if let Some(request) = &header.request_id
         && request != first
     {
-        found.differ(Code::AnswerMismatch, "/response_to", request.as_str(), first.as_str());
+        sink.differ(Code::AnswerMismatch, "/response_to", request.as_str(), first.as_str());
         return;
     }
     if let Some((request, path)) = body
         && request != first
     {
-        found.differ(Code::AnswerMismatch, path, first.as_str(), request.as_str());
+        sink.differ(Code::AnswerMismatch, path, first.as_str(), request.as_str());
     }
 }
 
-fn missing(found: &mut Found<'_>, key: &'static str) {
-    found.push(Code::RequestWithoutId, format!("/{key}"), |finding| finding.with_expected(key));
+fn missing(sink: &mut FindingSink<'_>, key: &'static str) {
+    sink.push(Code::RequestWithoutId, format!("/{key}"), |finding| finding.with_expected(key));
 }
 
-pub(super) fn suggestions(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Message::ErrorReport(report) = &subject.envelope.message else { return };
-    let answers = subject.envelope.header.response_to.is_some();
+pub(super) fn suggestions(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::ErrorReport(report) = &input.envelope.message else { return };
+    let answers = input.envelope.header.response_to.is_some();
     if answers && report.recovery_suggestions.as_ref().is_none_or(Vec::is_empty) {
-        let path = subject.body("recovery_suggestions");
-        found.push(Code::AnswerWithoutSuggestion, path, |finding| finding);
+        let path = input.body("recovery_suggestions");
+        sink.push(Code::AnswerWithoutSuggestion, path, |finding| finding);
     }
 }
 
@@ -137,23 +137,23 @@ pub(in crate::validate) fn speaker(message: &Message) -> Option<(&'static str, &
     })
 }
 
-pub(super) fn source(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Some(source) = &subject.envelope.header.source else { return };
-    if let Some((key, name)) = speaker(&subject.envelope.message)
+pub(super) fn source(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Some(source) = &input.envelope.header.source else { return };
+    if let Some((key, name)) = speaker(&input.envelope.message)
         && name != source.as_str()
     {
-        found.differ(Code::SourceMismatch, subject.body(key), source.as_str(), name);
+        sink.differ(Code::SourceMismatch, input.body(key), source.as_str(), name);
     }
 }
 
 /// What the body repeats of the header.
-pub(super) fn repeated(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Message::AllocationRequest(request) = &subject.envelope.message else { return };
-    if let (Some(header), Some(body)) = (&subject.envelope.header.priority, &request.priority)
+pub(super) fn repeated(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::AllocationRequest(request) = &input.envelope.message else { return };
+    if let (Some(header), Some(body)) = (&input.envelope.header.priority, &request.priority)
         && header != body
     {
-        let path = subject.body("priority");
-        found.differ(Code::HeaderMismatch, path, header.as_str(), body.as_str());
+        let path = input.body("priority");
+        sink.differ(Code::HeaderMismatch, path, header.as_str(), body.as_str());
     }
 }
 
@@ -163,16 +163,16 @@ pub(in crate::validate) fn key_of<'a>(registry: &'a Registry, event: &'a Event) 
     RouteKey::with_registry(registry, event.type_name(), workflow, phase)
 }
 
-pub(super) fn routing(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Some(said) = &subject.envelope.header.routing_key else { return };
-    let Message::Event(body) = &subject.envelope.message else { return };
-    let key = key_of(subject.registry, &body.event);
-    let same = RouteKey::parse_with(subject.registry, said).is_ok_and(|other| {
+pub(super) fn routing(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Some(said) = &input.envelope.header.routing_key else { return };
+    let Message::Event(body) = &input.envelope.message else { return };
+    let key = key_of(input.registry, &body.event);
+    let same = RouteKey::parse_with(input.registry, said).is_ok_and(|other| {
         other.type_name() == key.type_name()
             && other.workflow() == key.workflow()
             && other.phase().is_none_or(|phase| Some(phase) == key.phase())
     });
     if !same {
-        found.differ(Code::RoutingMismatch, "/routing_key", key.to_string(), said);
+        sink.differ(Code::RoutingMismatch, "/routing_key", key.to_string(), said);
     }
 }

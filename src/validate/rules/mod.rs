@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// What a rule looks at.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Subject<'a> {
+pub struct RuleInput<'a> {
     /// The message.
     pub envelope: &'a Envelope,
     /// What came before, and the time.
@@ -63,8 +63,8 @@ impl Place<'_> {
     }
 }
 
-impl Subject<'_> {
-    /// The pointer of a path inside the body: `subject.body("resources/agents")`. For an event, of
+impl RuleInput<'_> {
+    /// The pointer of a path inside the body: `input.body("resources/agents")`. For an event, of
     /// its data.
     pub fn body(&self, path: &str) -> String {
         format!("{}/{path}", self.place.body)
@@ -77,18 +77,18 @@ impl Subject<'_> {
 }
 
 /// Takes what a rule finds.
-pub struct Found<'a> {
+pub struct FindingSink<'a> {
     pub(super) place: Place<'a>,
     pub(super) push: &'a mut dyn FnMut(Finding),
 }
 
-impl fmt::Debug for Found<'_> {
+impl fmt::Debug for FindingSink<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Found").finish_non_exhaustive()
+        f.debug_struct("FindingSink").finish_non_exhaustive()
     }
 }
 
-impl Found<'_> {
+impl FindingSink<'_> {
     /// Reports a finding of `code` at a JSON pointer; `fill` sets what the sentence needs.
     pub fn push(
         &mut self,
@@ -113,23 +113,23 @@ impl Found<'_> {
     }
 }
 
-type Check = dyn Fn(&Subject<'_>, &mut Found<'_>) + Send + Sync;
+type Check = dyn Fn(&RuleInput<'_>, &mut FindingSink<'_>) + Send + Sync;
 
 /// A business rule of your own.
 ///
 /// ```
 /// use coordination_protocol::finding::{Code, CustomCode, Level};
 /// use coordination_protocol::message::Message;
-/// use coordination_protocol::validate::{Context, Rule, Validator};
+/// use coordination_protocol::validate::{Context, ValidationRule, Validator};
 /// use coordination_protocol::Mode;
 ///
 /// static TOO_MANY: CustomCode = CustomCode::new("too-many-agents", Level::Business);
 ///
-/// let rule = Rule::new(&[Code::Custom(&TOO_MANY)], |subject, found| {
-///     let Message::AllocationRequest(request) = &subject.envelope.message else { return };
+/// let rule = ValidationRule::new(&[Code::Custom(&TOO_MANY)], |input, sink| {
+///     let Message::AllocationRequest(request) = &input.envelope.message else { return };
 ///     let agents = request.resources.as_ref().and_then(|resources| resources.agents.as_ref());
 ///     if agents.is_some_and(|agents| agents.get() > 8) {
-///         found.push(Code::Custom(&TOO_MANY), subject.body("resources/agents"), |finding| {
+///         sink.push(Code::Custom(&TOO_MANY), input.body("resources/agents"), |finding| {
 ///             finding.with_detail("this machine has room for 8 agents")
 ///         });
 ///     }
@@ -142,24 +142,24 @@ type Check = dyn Fn(&Subject<'_>, &mut Found<'_>) + Send + Sync;
 /// assert_eq!(outcome.report.findings()[0].pointer, "/allocation_request/resources/agents");
 /// ```
 #[derive(Clone)]
-pub struct Rule {
+pub struct ValidationRule {
     codes: Arc<[Code]>,
     check: Arc<Check>,
 }
 
-impl fmt::Debug for Rule {
+impl fmt::Debug for ValidationRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rule").field("codes", &self.codes).finish_non_exhaustive()
+        f.debug_struct("ValidationRule").field("codes", &self.codes).finish_non_exhaustive()
     }
 }
 
-impl Rule {
+impl ValidationRule {
     /// A rule that reports these codes.
     pub fn new(
         codes: &[Code],
-        check: impl Fn(&Subject<'_>, &mut Found<'_>) + Send + Sync + 'static,
+        check: impl Fn(&RuleInput<'_>, &mut FindingSink<'_>) + Send + Sync + 'static,
     ) -> Self {
-        Rule { codes: codes.into(), check: Arc::new(check) }
+        ValidationRule { codes: codes.into(), check: Arc::new(check) }
     }
 
     /// The codes it reports.
@@ -167,13 +167,13 @@ impl Rule {
         &self.codes
     }
 
-    pub(super) fn run(&self, subject: &Subject<'_>, found: &mut Found<'_>) {
-        (self.check)(subject, found);
+    pub(super) fn run(&self, input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+        (self.check)(input, sink);
     }
 }
 
 /// One row: the codes that a function reports.
-pub(super) type Row = (&'static [Code], fn(&Subject<'_>, &mut Found<'_>));
+pub(super) type Row = (&'static [Code], fn(&RuleInput<'_>, &mut FindingSink<'_>));
 
 /// The table.
 pub(super) const RULES: &[Row] = &[

@@ -1,31 +1,31 @@
 //! States, checkpoints and decisions.
 
-use super::{Found, Subject};
+use super::{FindingSink, RuleInput};
 use crate::finding::Code;
 use crate::merge::content_digest;
 use crate::message::Message;
 use crate::scalar::BallotOutcome;
 
-pub(super) fn versions(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Some(history) = subject.context.history else { return };
+pub(super) fn versions(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Some(history) = input.context.history else { return };
     // A checkpoint may well be of an older version.
-    let Message::WorkflowState(state) = &subject.envelope.message else { return };
+    let Message::WorkflowState(state) = &input.envelope.message else { return };
     let Some(seen) = history.state(state.workflow_id.as_str()) else { return };
     let version = state.state_version.get();
-    let path = subject.body("state_version");
+    let path = input.body("state_version");
     if version < seen.version {
-        found.differ(Code::StaleVersion, path, seen.version.to_string(), &version.to_string());
+        sink.differ(Code::StaleVersion, path, seen.version.to_string(), &version.to_string());
     } else if version == seen.version
         && let (Some(ours), Some(theirs)) = (content_digest(state), &seen.digest)
         && ours != *theirs
     {
-        found.push(Code::StateFork, path, |finding| finding.with_actual(&version.to_string()));
+        sink.push(Code::StateFork, path, |finding| finding.with_actual(&version.to_string()));
     }
 }
 
 /// Names of folders, and whether they would leave it.
-pub(super) fn folders(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let names: &[(&str, &str)] = match &subject.envelope.message {
+pub(super) fn folders(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let names: &[(&str, &str)] = match &input.envelope.message {
         Message::CheckpointSync(sync) => &[
             ("workflow_id", sync.workflow_id.as_str()),
             ("checkpoint_id", sync.checkpoint_id.as_str()),
@@ -38,14 +38,14 @@ pub(super) fn folders(subject: &Subject<'_>, found: &mut Found<'_>) {
     };
     for (key, name) in names {
         if name.contains(['/', '\\']) || matches!(*name, "." | "..") {
-            found.push(Code::UnsafeIdentifier, subject.body(key), |f| f.with_actual(name));
+            sink.push(Code::UnsafeIdentifier, input.body(key), |f| f.with_actual(name));
         }
     }
 }
 
-pub(super) fn commit(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Message::Decision(decision) = &subject.envelope.message else { return };
+pub(super) fn commit(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::Decision(decision) = &input.envelope.message else { return };
     if decision.outcome == BallotOutcome::Committed && decision.state_version.is_none() {
-        found.push(Code::CommitWithoutVersion, subject.body("state_version"), |f| f);
+        sink.push(Code::CommitWithoutVersion, input.body("state_version"), |f| f);
     }
 }

@@ -9,7 +9,7 @@ use coordination_protocol::machine::{
 };
 use coordination_protocol::message::Message;
 use coordination_protocol::scalar::{Instant, Now, RequestId};
-use coordination_protocol::validate::{Inbox, Validator};
+use coordination_protocol::validate::{Gate, Validator};
 use coordination_protocol::{Envelope, Mode};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,7 +119,7 @@ fn attempts_carry_what_the_specification_asks_for() {
         assert_eq!(allocation(envelope), allocation(&sent[0]));
         let strict = Validator::new(Mode::Strict);
         let text = envelope.to_string();
-        assert!(Inbox::new(strict).take(text.as_bytes(), 0, None).is_ok(), "{text}");
+        assert!(Gate::new(strict).accept(text.as_bytes(), 0, None).is_ok(), "{text}");
     }
     let ids: BTreeSet<_> = sent.iter().map(|e| e.header.message_id.clone().unwrap()).collect();
     assert_eq!(ids.len(), 3);
@@ -166,8 +166,8 @@ fn answers_carry_what_the_specification_asks_for() {
     assert_eq!(report.classification.recoverable, Some(true));
     assert_eq!(report.recovery_suggestions.as_ref().unwrap().len(), 1);
     let text = envelope.to_string();
-    let mut inbox = Inbox::new(Validator::new(Mode::Strict));
-    assert!(inbox.take(text.as_bytes(), now(5_000).wall, None).is_ok(), "{text}");
+    let mut gate = Gate::new(Validator::new(Mode::Strict));
+    assert!(gate.accept(text.as_bytes(), now(5_000).wall, None).is_ok(), "{text}");
 }
 
 /// A requester that does not wait is not answered.
@@ -193,7 +193,7 @@ fn who_does_not_wait_is_not_answered() {
 fn hostile_messages_cause_no_reply() {
     let options = RespondOptions::new().with_accepted(name("hub"));
     let mut machine = Responder::new(name("rm"), 1).with_options(options);
-    let mut inbox = Inbox::new(Validator::new(Mode::Strict));
+    let mut gate = Gate::new(Validator::new(Mode::Strict));
     let mut rng = Rng::new(11);
     let (mut buried, mut answered) = (0, 0);
     for round in 0..scaled(4_000) {
@@ -201,7 +201,7 @@ fn hostile_messages_cause_no_reply() {
         let text = request(&format!("req_{round}"), 3, "").to_string().replace("hub", "h4x0r");
         let mut record = text.into_bytes();
         mutate(&mut rng, &mut record);
-        let Err(report) = inbox.take(&record, now(0).wall, None) else { continue };
+        let Err(report) = gate.accept(&record, now(0).wall, None) else { continue };
         let rejected = Rejected::new(record, report);
         machine.handle(now(0), RespondInput::Rejected(Box::new(rejected))).unwrap();
         while let Some(output) = machine.poll() {
@@ -209,7 +209,7 @@ fn hostile_messages_cause_no_reply() {
                 RespondOutput::Bury(letter) => {
                     buried += 1;
                     let text = Envelope::from(*letter).to_string();
-                    assert!(inbox.take(text.as_bytes(), now(0).wall, None).is_ok(), "{text}");
+                    assert!(gate.accept(text.as_bytes(), now(0).wall, None).is_ok(), "{text}");
                 }
                 other => {
                     answered += 1;
@@ -230,8 +230,8 @@ fn a_known_source_counts() {
         let record = format!(
             r#"{{{source}"request_id":"req_1","correlation_id":"corr_1","response_required":true,"allocation_request":{{}}}}"#,
         );
-        let mut inbox = Inbox::new(Validator::new(Mode::Strict));
-        let report = inbox.take(record.as_bytes(), now(0).wall, None).unwrap_err();
+        let mut gate = Gate::new(Validator::new(Mode::Strict));
+        let report = gate.accept(record.as_bytes(), now(0).wall, None).unwrap_err();
         let rejected = Rejected::new(record, report).with_source(name(from));
         machine.handle(now(0), RespondInput::Rejected(Box::new(rejected))).unwrap();
         wishes(&mut machine).remove(0).split(' ').next().unwrap().to_owned()

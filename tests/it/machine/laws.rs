@@ -9,7 +9,7 @@ use coordination_protocol::machine::{
     Rejected, RequestInput, Requester, RespondInput, RespondOptions, Responder,
 };
 use coordination_protocol::scalar::{Instant, Now};
-use coordination_protocol::validate::{Inbox, Validator};
+use coordination_protocol::validate::{Gate, Validator};
 use serde::{Deserialize, Serialize};
 use std::fmt::{Debug, Write as _};
 use std::time::Duration;
@@ -97,8 +97,8 @@ impl Scripted for Responder {
                 let record = format!(
                     r#"{{"source":"{source}","request_id":"{which}","response_required":true,"{body}":{{"a":1{end}"#,
                 );
-                let mut inbox = Inbox::new(Validator::new(Mode::Strict));
-                let report = inbox.take(record.as_bytes(), now.wall, None).unwrap_err();
+                let mut gate = Gate::new(Validator::new(Mode::Strict));
+                let report = gate.accept(record.as_bytes(), now.wall, None).unwrap_err();
                 RespondInput::Rejected(Box::new(Rejected::new(record, report)))
             }
             _ => {

@@ -33,7 +33,7 @@ fn id(text: &str) -> RequestId {
     RequestId::new(text).unwrap()
 }
 
-/// A message as it comes out of the inbox.
+/// A message as it comes out of the gate.
 fn checked(text: &str) -> Box<Checked<Envelope>> {
     let outcome = Validator::new(Mode::Interop).check(text, &Context::new());
     Box::new(outcome.accept().unwrap_or_else(|report| panic!("{text}: {report:?}")))

@@ -278,9 +278,9 @@ fn sent_states_say_how_far_all_agree() {
     let Some(SyncOutput::Send { to, envelope }) = machine.poll() else { panic!("no answer") };
     assert_eq!(to, name("b"));
     let strict = coordination_protocol::Validator::new(coordination_protocol::Mode::Strict);
-    let mut inbox = coordination_protocol::validate::Inbox::new(strict);
+    let mut gate = coordination_protocol::validate::Gate::new(strict);
     let text = envelope.to_string();
-    assert!(inbox.take(text.as_bytes(), now(2).wall, None).is_ok(), "{text}");
+    assert!(gate.accept(text.as_bytes(), now(2).wall, None).is_ok(), "{text}");
     assert_eq!(envelope.header.response_to.as_ref().unwrap().as_str(), "req_9");
     assert_eq!(envelope.header.correlation_id.as_ref().unwrap().as_str(), "corr_9");
     assert_eq!(envelope.header.response_required, None);
@@ -298,7 +298,7 @@ fn sent_states_say_how_far_all_agree() {
 
 #[test]
 fn forks_of_others_pass_the_checks_that_the_module_names() {
-    use coordination_protocol::{Code, Inbox, Mode, Validator};
+    use coordination_protocol::{Code, Gate, Mode, Validator};
     let strict = Validator::new(Mode::Strict);
     let passing = strict.clone().without_code(Code::StateFork).without_code(Code::StaleVersion);
     let message = |source: &str, state: &WorkflowState| {
@@ -308,13 +308,13 @@ fn forks_of_others_pass_the_checks_that_the_module_names() {
     let states = [("a", state(2, "x=2", now(1))), ("b", state(2, "y=3", now(2)))];
     let stale = ("b", state(1, "y=1", now(0)));
     for (validator, admitted) in [(strict, 1), (passing, 3)] {
-        let mut inbox = Inbox::new(validator);
+        let mut gate = Gate::new(validator);
         let mut machine = fresh("hub", 1);
         let mut count = 0;
         for (source, state) in states.iter().chain([&stale]) {
             machine.handle(now(3), SyncInput::Join(name(source))).unwrap();
             let text = message(source, state);
-            if let Ok(checked) = inbox.take(text.as_bytes(), now(3).wall, None) {
+            if let Ok(checked) = gate.accept(text.as_bytes(), now(3).wall, None) {
                 machine.handle(now(3), SyncInput::Received(Box::new(checked))).unwrap();
                 count += 1;
             }

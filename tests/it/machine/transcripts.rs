@@ -12,7 +12,7 @@ use coordination_protocol::machine::{
     RespondInput, RespondOptions, Responder, Ticket, Voter,
 };
 use coordination_protocol::scalar::{Now, Span};
-use coordination_protocol::validate::{Inbox, Validator};
+use coordination_protocol::validate::{Gate, Validator};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::path::Path;
@@ -106,8 +106,8 @@ impl Told for Requester {
 impl Told for Responder {
     fn input(&self, now: Now, command: &Command<'_>) -> RespondInput {
         if command.words[0] == "record" {
-            let mut inbox = Inbox::new(Validator::new(coordination_protocol::Mode::Strict));
-            return match inbox.take(command.rest.as_bytes(), now.wall, None) {
+            let mut gate = Gate::new(Validator::new(coordination_protocol::Mode::Strict));
+            return match gate.accept(command.rest.as_bytes(), now.wall, None) {
                 Ok(envelope) => RespondInput::Request(Box::new(envelope)),
                 Err(report) => {
                     RespondInput::Rejected(Box::new(Rejected::new(command.rest, report)))

@@ -4,7 +4,7 @@ use super::{LIMITS, NOW, id};
 use coordination_protocol::Limits;
 use coordination_protocol::json::Kind;
 use coordination_protocol::scalar::Timestamp;
-use coordination_protocol::validate::signature::{
+use coordination_protocol::security::signature::{
     KeyFileProblem, KeyRing, KeyRingError, PublicKey, SignatureClaim, Verifier, VerifyError,
 };
 

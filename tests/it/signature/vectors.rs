@@ -2,7 +2,7 @@
 
 use super::{LIMITS, NOW, id};
 use coordination_protocol::scalar::Timestamp;
-use coordination_protocol::validate::signature::{
+use coordination_protocol::security::signature::{
     ED25519, Ed25519Signer, KeyRing, PublicKey, SignatureClaim, Signer, Verifier, sign, verify,
 };
 

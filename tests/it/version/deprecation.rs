@@ -4,7 +4,7 @@ use crate::support::{Rng, scaled};
 use chrono::NaiveDate;
 use coordination_protocol::ProtocolVersion;
 use coordination_protocol::finding::{Code, FindingSeverity, Level, Mode};
-use coordination_protocol::validate::{Context, Inbox, Validator};
+use coordination_protocol::validate::{Context, Gate, Validator};
 use coordination_protocol::version::{
     Calendar, Date, DeprecatedItem, FieldPath, Notice, NoticeError,
 };
@@ -402,7 +402,7 @@ fn a_validator_judges_by_the_calendar_of_its_context() {
 }
 
 #[test]
-fn an_inbox_goes_by_the_day_of_arrival_or_by_a_day_that_is_set() {
+fn a_gate_goes_by_the_day_of_arrival_or_by_a_day_that_is_set() {
     let ends =
         notice(DeprecatedItem::Message("heartbeat".into()), "2025-01-15", "2025-06-01").unwrap();
     let mut calendar = Calendar::new();
@@ -411,15 +411,15 @@ fn an_inbox_goes_by_the_day_of_arrival_or_by_a_day_that_is_set() {
         r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
     // 2025-06-01T00:00:00Z.
     let sunset = 1_748_736_000_000;
-    let inbox = || Inbox::new(Validator::new(Mode::Strict));
-    let mut by_arrival = inbox().with_calendar(calendar.clone(), None);
-    assert!(by_arrival.take(record.as_bytes(), sunset - 1, None).is_ok());
-    let refused = by_arrival.take(record.as_bytes(), sunset, None).unwrap_err();
+    let gate = || Gate::new(Validator::new(Mode::Strict));
+    let mut by_arrival = gate().with_calendar(calendar.clone(), None);
+    assert!(by_arrival.accept(record.as_bytes(), sunset - 1, None).is_ok());
+    let refused = by_arrival.accept(record.as_bytes(), sunset, None).unwrap_err();
     assert_eq!(
         refused.findings()[0].to_string(),
         "the message `heartbeat` is gone since 2025-06-01"
     );
-    let mut by_day = inbox().with_calendar(calendar, Some(day("2025-05-31")));
-    assert!(by_day.take(record.as_bytes(), sunset, None).is_ok());
-    assert!(inbox().take(record.as_bytes(), sunset, None).is_ok());
+    let mut by_day = gate().with_calendar(calendar, Some(day("2025-05-31")));
+    assert!(by_day.accept(record.as_bytes(), sunset, None).is_ok());
+    assert!(gate().accept(record.as_bytes(), sunset, None).is_ok());
 }

@@ -7,11 +7,11 @@ use coordination_protocol::finding::Mode;
 use coordination_protocol::machine::{BreakerOptions, Draws, RequestOptions, RespondOptions};
 use coordination_protocol::message::{Envelope, peek};
 use coordination_protocol::scalar::{Instant, Now};
+use coordination_protocol::security::permissions::Permissions;
 use coordination_protocol::sim::{
     Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
 };
-use coordination_protocol::validate::rights::Rights;
-use coordination_protocol::validate::{Inbox, Policy, Validator};
+use coordination_protocol::validate::{Gate, SecurityPolicy, Validator};
 
 const HUB: &str = "hub";
 const RM: &str = "rm";
@@ -53,19 +53,19 @@ impl Scenario for Hostile {
     fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
         let validator = Validator::new(Mode::Strict);
         match host.name {
-            // It has no rights to check by; it knows whom it asked.
+            // It has no permissions to check by; it knows whom it asked.
             HUB => {
                 let options = (RequestOptions::new(), BreakerOptions::new());
-                Box::new(Asking::new(host, RM, options, Inbox::new(validator)))
+                Box::new(Asking::new(host, RM, options, Gate::new(validator)))
             }
             RM => {
-                let rights = Rights::new()
+                let permissions = Permissions::new()
                     .with_component(&component(HUB), ["workflow.*.resource_request"], [])
                     .expect("the pattern is one");
-                let policy = Policy::new().with_rights(rights);
-                let inbox = Inbox::new(validator.with_policy(policy));
+                let policy = SecurityPolicy::new().with_permissions(permissions);
+                let gate = Gate::new(validator.with_policy(policy));
                 let options = RespondOptions::new().with_accepted(component(HUB));
-                Box::new(Answering::new(host, options, inbox))
+                Box::new(Answering::new(host, options, gate))
             }
             _ => Box::new(Mallory(Draws::new(host.seed))),
         }

@@ -17,7 +17,7 @@ use coordination_protocol::scalar::{
     Now, RequestId, ResponseId, Span, WorkflowId,
 };
 use coordination_protocol::sim::{Actor, Host, Net};
-use coordination_protocol::validate::{Checked, Inbox};
+use coordination_protocol::validate::{Checked, Gate};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(super) struct Asking {
     own: ComponentId,
     peer: ComponentId,
     disk: AskingDisk,
-    inbox: Inbox,
+    gate: Gate,
     draws: Draws,
 }
 
@@ -44,14 +44,14 @@ impl Asking {
         host: &Host<'_>,
         peer: &str,
         (request, breaker): (RequestOptions, BreakerOptions),
-        inbox: Inbox,
+        gate: Gate,
     ) -> Self {
         let (own, mut draws) = (component(host.name), Draws::new(host.seed));
         let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| AskingDisk {
             requester: Requester::new(own.clone(), draws.bits()).with_options(request),
             breaker: Breaker::new(breaker),
         });
-        Asking { own, peer: component(peer), disk, inbox, draws }
+        Asking { own, peer: component(peer), disk, gate, draws }
     }
 
     fn ask(&mut self, now: Now, number: u64, net: &mut Net) {
@@ -121,7 +121,7 @@ impl Asking {
 
 impl Actor for Asking {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
-        let Ok(envelope) = admit(&mut self.inbox, now, from, bytes) else {
+        let Ok(envelope) = admit(&mut self.gate, now, from, bytes) else {
             return net.mark("turned-away", from);
         };
         if let (true, Some(id)) = (is_recoverable(&envelope), &envelope.header.response_to) {
@@ -165,15 +165,15 @@ impl Actor for Asking {
     }
 }
 
-/// A message whose source is who sent it, past the inbox.
+/// A message whose source is who sent it, past the gate.
 pub(super) fn admit(
-    inbox: &mut Inbox,
+    gate: &mut Gate,
     now: Now,
     from: &str,
     bytes: &[u8],
 ) -> Result<Checked<Envelope>, Option<Rejected>> {
     let sender = component(from);
-    match inbox.take(bytes, now.wall, Some(&sender)) {
+    match gate.accept(bytes, now.wall, Some(&sender)) {
         // The transport knows better.
         Ok(envelope) if envelope.header.source.as_ref().is_some_and(|said| *said != sender) => {
             Err(None)
@@ -214,7 +214,7 @@ fn name_of(answer: &Envelope) -> String {
 /// Answers whoever asks, after a while that depends on the request.
 pub(super) struct Answering {
     disk: AnsweringDisk,
-    inbox: Inbox,
+    gate: Gate,
     draws: Draws,
 }
 
@@ -237,14 +237,14 @@ enum Nature {
 }
 
 impl Answering {
-    pub(super) fn new(host: &Host<'_>, options: RespondOptions, inbox: Inbox) -> Self {
+    pub(super) fn new(host: &Host<'_>, options: RespondOptions, gate: Gate) -> Self {
         let mut draws = Draws::new(host.seed);
         let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| AnsweringDisk {
             responder: Responder::new(component(host.name), draws.bits()).with_options(options),
             work: Timers::new(),
             queued: Vec::new(),
         });
-        Answering { disk, inbox, draws }
+        Answering { disk, gate, draws }
     }
 
     /// Does what the responder wishes.
@@ -340,7 +340,7 @@ impl Answering {
 
 impl Actor for Answering {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
-        let input = match admit(&mut self.inbox, now, from, bytes) {
+        let input = match admit(&mut self.gate, now, from, bytes) {
             Ok(envelope) => RespondInput::Request(Box::new(envelope)),
             Err(Some(rejected)) => RespondInput::Rejected(Box::new(rejected)),
             Err(None) => return net.mark("turned-away", from),

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Requests`] | [`Requester`](coordination_protocol::machine::Requester), [`Responder`](coordination_protocol::machine::Responder), [`Breaker`](coordination_protocol::machine::Breaker) | each request ends exactly once; is performed once; pauses and circuits keep their bounds |
 //! | [`Presences`] | [`Presence`](coordination_protocol::machine::Presence) | who is heard is healthy, who is silent is not, in time |
-//! | [`Hostile`] | [`Responder`](coordination_protocol::machine::Responder), [`Inbox`](coordination_protocol::validate::Inbox) | hostile messages cause no reply and end no request |
+//! | [`Hostile`] | [`Responder`](coordination_protocol::machine::Responder), [`Gate`](coordination_protocol::validate::Gate) | hostile messages cause no reply and end no request |
 //! | [`Upgrade`] | [`Handshake`](coordination_protocol::machine::Handshake), [`Envelope::encode_for`](coordination_protocol::Envelope::encode_for) | nothing is lost or misread while components go from 1.0.0 to 1.1.0 |
 //! | [`Deliveries`] | [`Delivery`](coordination_protocol::machine::Delivery) | each message is handled, in a dead letter, or in a gap; order, filters and limits hold |
 //! | [`Ballots`] | [`Proposer`](coordination_protocol::machine::Proposer), [`Voter`](coordination_protocol::machine::Voter) | one state for each version, with a quorum; who ends says what the store says |

@@ -12,7 +12,7 @@ use coordination_protocol::scalar::{ComponentId, HealthState, Instant, Now};
 use coordination_protocol::sim::{
     Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
 };
-use coordination_protocol::validate::{Inbox, Validator};
+use coordination_protocol::validate::{Gate, Validator};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ impl Scenario for Presences {
 /// Watches the others.
 struct Watching {
     presence: Presence,
-    inbox: Inbox,
+    gate: Gate,
     fresh: bool,
 }
 
@@ -95,7 +95,7 @@ impl Watching {
         Watching {
             fresh: kept.is_none(),
             presence: kept.unwrap_or_else(|| Presence::new(host.seed).with_options(options)),
-            inbox: Inbox::new(Validator::new(Mode::Strict)),
+            gate: Gate::new(Validator::new(Mode::Strict)),
         }
     }
 
@@ -111,7 +111,7 @@ impl Watching {
 
 impl Actor for Watching {
     fn receive(&mut self, now: Now, _: &str, bytes: &[u8], net: &mut Net) {
-        match self.inbox.take(bytes, now.wall, None) {
+        match self.gate.accept(bytes, now.wall, None) {
             Ok(envelope) => {
                 let input = PresenceInput::Received(Box::new(envelope));
                 if let Err(PresenceRefused::NotRegistered(who)) = self.presence.handle(now, input) {

@@ -8,7 +8,7 @@ use coordination_protocol::scalar::Instant;
 use coordination_protocol::sim::{
     Act, Actor, Broken, Check, Conditions, Event, Host, Scenario, What,
 };
-use coordination_protocol::validate::{Inbox, Validator};
+use coordination_protocol::validate::{Gate, Validator};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -70,11 +70,11 @@ impl Scenario for Requests {
     }
 
     fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
-        let inbox = Inbox::new(Validator::new(Mode::Strict));
+        let gate = Gate::new(Validator::new(Mode::Strict));
         if host.name == ANSWERING {
-            return Box::new(Answering::new(host, self.respond.clone(), inbox));
+            return Box::new(Answering::new(host, self.respond.clone(), gate));
         }
-        Box::new(Asking::new(host, ANSWERING, (self.request, self.breaker), inbox))
+        Box::new(Asking::new(host, ANSWERING, (self.request, self.breaker), gate))
     }
 
     fn check(&self) -> Box<dyn Check> {

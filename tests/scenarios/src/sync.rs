@@ -14,7 +14,7 @@ use coordination_protocol::scalar::{Instant, Now, Percent, WorkflowId};
 use coordination_protocol::sim::{
     Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
 };
-use coordination_protocol::validate::{Inbox, Validator};
+use coordination_protocol::validate::{Gate, Validator};
 use std::collections::{BTreeMap, BTreeSet};
 
 const REPLICAS: [&str; 4] = ["copy-1", "copy-2", "copy-3", "copy-4"];
@@ -94,7 +94,7 @@ impl Scenario for Syncs {
 /// A replica.
 struct Copy {
     machine: StateSync,
-    inbox: Inbox,
+    gate: Gate,
     joins: bool,
     draws: Draws,
 }
@@ -119,7 +119,7 @@ impl Copy {
         let validator = Validator::new(Mode::Strict)
             .without_code(Code::StateFork)
             .without_code(Code::StaleVersion);
-        Copy { machine, inbox: Inbox::new(validator), joins, draws }
+        Copy { machine, gate: Gate::new(validator), joins, draws }
     }
 
     fn tell(&mut self, now: Now, input: SyncInput, net: &mut Net) {
@@ -237,7 +237,7 @@ fn how_word(how: coordination_protocol::machine::Adoption) -> &'static str {
 
 impl Actor for Copy {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
-        match admit(&mut self.inbox, now, from, bytes) {
+        match admit(&mut self.gate, now, from, bytes) {
             Ok(envelope) => self.tell(now, SyncInput::Received(Box::new(envelope)), net),
             Err(_) => net.mark("turned-away", from),
         }

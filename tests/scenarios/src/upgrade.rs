@@ -21,7 +21,7 @@ use coordination_protocol::scalar::{
 use coordination_protocol::sim::{
     Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
 };
-use coordination_protocol::validate::{Checked, Inbox, Validator};
+use coordination_protocol::validate::{Checked, Gate, Validator};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -107,7 +107,7 @@ impl Scenario for Upgrade {
 struct Component {
     own: ComponentId,
     disk: Disk,
-    inbox: Inbox,
+    gate: Gate,
     greetings: Greetings,
     /// Whether attempts may differ in their version.
     unpinned: bool,
@@ -143,8 +143,8 @@ impl Component {
         let codec = Codec::new(Mode::Strict).with_registry(Registry::new(version));
         let peers = if host.name == RM { &HUBS[..] } else { &[RM] };
         let greetings = Greetings::new(if disk.new { peers } else { &[] }, &own, &mut draws);
-        let inbox = Inbox::new(Validator::from(codec));
-        Component { own, disk, inbox, greetings, unpinned, draws }
+        let gate = Gate::new(Validator::from(codec));
+        Component { own, disk, gate, greetings, unpinned, draws }
     }
 
     /// Asks for resources or, with every third number, for conflicts, which is new.
@@ -277,7 +277,7 @@ impl Component {
 
 impl Actor for Component {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
-        if let Ok(envelope) = self.inbox.take(bytes, now.wall, Some(&component(from))) {
+        if let Ok(envelope) = self.gate.accept(bytes, now.wall, Some(&component(from))) {
             self.take(now, from, envelope, net);
         } else {
             let kind = std::str::from_utf8(bytes).map(|text| peek(text).kind);

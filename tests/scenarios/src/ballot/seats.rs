@@ -13,7 +13,7 @@ use coordination_protocol::message::Message;
 use coordination_protocol::scalar::{Ballot, Instant, Now, ProposalId, WorkflowId};
 use coordination_protocol::sim::{Actor, Host, Net};
 use coordination_protocol::storage::{Entry, Expect, StorageError};
-use coordination_protocol::validate::{Inbox, Validator};
+use coordination_protocol::validate::{Gate, Validator};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ fn workflow() -> WorkflowId {
 /// Proposes. An act is a proposal of one of the rivals for a version.
 pub(super) struct Proposing {
     seat: Stored<Proposer>,
-    inbox: Inbox,
+    gate: Gate,
     draws: Draws,
     fresh: bool,
 }
@@ -85,8 +85,8 @@ impl Proposing {
     pub(super) fn new(host: &Host<'_>) -> Self {
         let mut draws = Draws::new(host.seed);
         let proposer = Proposer::new(component(host.name), draws.bits());
-        let inbox = Inbox::new(Validator::new(Mode::Strict));
-        Proposing { seat: Stored::new(host, proposer), inbox, draws, fresh: true }
+        let gate = Gate::new(Validator::new(Mode::Strict));
+        Proposing { seat: Stored::new(host, proposer), gate, draws, fresh: true }
     }
 
     fn tell(&mut self, now: Now, input: ProposeInput, net: &mut Net) {
@@ -161,7 +161,7 @@ impl Actor for Proposing {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
         if from == STORE {
             self.answer(now, &String::from_utf8_lossy(bytes), net);
-        } else if let Ok(envelope) = admit(&mut self.inbox, now, from, bytes) {
+        } else if let Ok(envelope) = admit(&mut self.gate, now, from, bytes) {
             self.tell(now, ProposeInput::Received(Box::new(envelope)), net);
         }
         self.follow(now, net);
@@ -203,7 +203,7 @@ impl Actor for Proposing {
 /// Votes, after some thought.
 pub(super) struct Voting {
     seat: Stored<Voter>,
-    inbox: Inbox,
+    gate: Gate,
     thoughts: Timers<ProposalId>,
     versions: BTreeMap<ProposalId, u64>,
     draws: Draws,
@@ -216,7 +216,7 @@ impl Voting {
         let voter = Voter::new(component(host.name), draws.bits()).with_weight(weight);
         Voting {
             seat: Stored::new(host, voter),
-            inbox: Inbox::new(Validator::new(Mode::Strict)),
+            gate: Gate::new(Validator::new(Mode::Strict)),
             thoughts: Timers::new(),
             versions: BTreeMap::new(),
             draws,
@@ -282,7 +282,7 @@ impl Actor for Voting {
                 let found = found(&slot, said);
                 self.tell(now, VoteInput::Got(slot, found), net);
             }
-        } else if let Ok(envelope) = admit(&mut self.inbox, now, from, bytes) {
+        } else if let Ok(envelope) = admit(&mut self.gate, now, from, bytes) {
             self.tell(now, VoteInput::Received(Box::new(envelope)), net);
         }
         self.follow(now, net);

@@ -11,10 +11,10 @@ use coordination_protocol::machine::{
 };
 use coordination_protocol::message::MessageKind;
 use coordination_protocol::scalar::{ComponentId, Instant, Now};
+use coordination_protocol::security::permissions::Permissions;
 use coordination_protocol::sim::{Actor, Host, Net};
 use coordination_protocol::transport::Gap;
-use coordination_protocol::validate::rights::Rights;
-use coordination_protocol::validate::{Inbox, Policy, Validator};
+use coordination_protocol::validate::{Gate, SecurityPolicy, Validator};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -25,7 +25,7 @@ const AWAY: Duration = Duration::from_secs(45);
 
 pub(super) struct Hub {
     disk: Disk,
-    inbox: Inbox,
+    gate: Gate,
     /// The longest that each queue was.
     peaks: BTreeMap<ComponentId, usize>,
 }
@@ -46,23 +46,26 @@ impl Hub {
             letters: VecDeque::new(),
             away: Timers::new(),
         });
-        let grant = |rights: Rights, name: &str, may: [&[&str]; 2]| {
+        let grant = |permissions: Permissions, name: &str, may: [&[&str]; 2]| {
             let [publish, subscribe] = may.map(|patterns| patterns.iter().copied());
-            rights.with_component(&component(name), publish, subscribe).expect("these are patterns")
+            permissions
+                .with_component(&component(name), publish, subscribe)
+                .expect("these are patterns")
         };
-        let rights = PUBLISHERS
+        let permissions = PUBLISHERS.iter().fold(Permissions::new(), |permissions, name| {
+            grant(permissions, name, [&["task.>"], &[]])
+        });
+        let permissions = SUBSCRIBERS
             .iter()
-            .fold(Rights::new(), |rights, name| grant(rights, name, [&["task.>"], &[]]));
-        let rights =
-            SUBSCRIBERS.iter().fold(rights, |rights, name| grant(rights, name, [&[], &["task.>"]]));
-        let policy = Policy::new().with_rights(rights);
-        let inbox = Inbox::new(Validator::new(Mode::Strict).with_policy(policy));
-        Hub { disk, inbox, peaks: BTreeMap::new() }
+            .fold(permissions, |permissions, name| grant(permissions, name, [&[], &["task.>"]]));
+        let policy = SecurityPolicy::new().with_permissions(permissions);
+        let gate = Gate::new(Validator::new(Mode::Strict).with_policy(policy));
+        Hub { disk, gate, peaks: BTreeMap::new() }
     }
 
     /// A message of the protocol.
     fn message(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
-        let Ok(envelope) = admit(&mut self.inbox, now, from, bytes) else {
+        let Ok(envelope) = admit(&mut self.gate, now, from, bytes) else {
             return net.mark("turned-away", from);
         };
         let id = envelope.header.message_id.clone();
@@ -157,9 +160,9 @@ impl Hub {
         let Some((who, original)) = self.disk.letters.front().cloned() else {
             return net.mark("no-letters", "");
         };
-        // It was accepted from somebody else, so rights and replays are no matter here.
-        let mut inbox = Inbox::new(Validator::new(Mode::Strict));
-        let Ok(envelope) = inbox.take(original.as_bytes(), now.wall, None) else {
+        // It was accepted from somebody else, so permissions and replays are no matter here.
+        let mut gate = Gate::new(Validator::new(Mode::Strict));
+        let Ok(envelope) = gate.accept(original.as_bytes(), now.wall, None) else {
             return net.mark("cannot-replay", original);
         };
         match self.disk.delivery.handle(now, DeliveryInput::Replay(who.clone(), Box::new(envelope)))

@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use coordination_protocol::json::Limits;
-//! use coordination_protocol::validate::{Form, LineIndex, scan};
+//! use coordination_protocol::scan::{SnippetForm, LineIndex, scan};
 //!
 //! let file = concat!(
 //!     "# Report\n\n```bash\n",
@@ -17,7 +17,7 @@
 //! );
 //! let found: Vec<_> = scan(file, &Limits::default()).collect();
 //! assert_eq!(found.len(), 1);
-//! assert_eq!(found[0].form, Form::EventLine);
+//! assert_eq!(found[0].form, SnippetForm::EventLine);
 //! assert_eq!(found[0].text, r#"PHASE_COMPLETED:$wf:build:{"duration":"45m"}"#);
 //! assert!(found[0].template);
 //! let position = LineIndex::new(file).position(found[0].origin(0));
@@ -38,6 +38,7 @@
 //! one in the middle of a sentence without marking it as code is not searched, and neither are
 //! fences in a programming language and programs of `jq`, `awk` and the like.
 
+mod fence;
 mod kind;
 mod lines;
 mod mapped;
@@ -63,7 +64,7 @@ const LEVELS: usize = 3;
 /// What a snippet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Form {
+pub enum SnippetForm {
     /// `EVENT_TYPE:workflow:phase:data`.
     EventLine,
     /// JSON text.
@@ -113,7 +114,7 @@ pub struct Command<'a> {
 #[non_exhaustive]
 pub struct Snippet<'a> {
     /// What it is.
-    pub form: Form,
+    pub form: SnippetForm,
     /// The message as its author would send it: the quoting of the shell resolved, the indentation
     /// of a fence and the marks of a quotation taken away. At most one character more than
     /// [`Limits::bytes`] allows, so that checks say that it is too long.
@@ -146,11 +147,11 @@ impl Snippet<'_> {
 
 /// The snippets of a file in the order of their places. They do not overlap.
 #[derive(Clone, Debug)]
-pub struct Scan<'a> {
+pub struct Snippets<'a> {
     found: std::vec::IntoIter<Snippet<'a>>,
 }
 
-impl<'a> Iterator for Scan<'a> {
+impl<'a> Iterator for Snippets<'a> {
     type Item = Snippet<'a>;
 
     fn next(&mut self) -> Option<Snippet<'a>> {
@@ -162,13 +163,13 @@ impl<'a> Iterator for Scan<'a> {
     }
 }
 
-impl ExactSizeIterator for Scan<'_> {}
+impl ExactSizeIterator for Snippets<'_> {}
 
 /// Finds the messages of a file of any kind; [`looks_like`] tells which it is.
 ///
 /// The time grows with the length of the text, whatever is in it. `limits.bytes` bounds a snippet,
 /// `limits.depth` how deep command substitutions are followed.
-pub fn scan<'a>(text: &'a str, limits: &Limits) -> Scan<'a> {
+pub fn scan<'a>(text: &'a str, limits: &Limits) -> Snippets<'a> {
     scan_as(text, looks_like(text), limits)
 }
 
@@ -176,13 +177,13 @@ pub fn scan<'a>(text: &'a str, limits: &Limits) -> Scan<'a> {
 ///
 /// ```
 /// use coordination_protocol::json::Limits;
-/// use coordination_protocol::validate::{FileKind, scan_as};
+/// use coordination_protocol::scan::{FileKind, scan_as};
 ///
 /// let script = "notify 'TASK_STARTED:wf_001:build:{\"task_id\":\"t1\"}'";
 /// let found = scan_as(script, FileKind::Shell, &Limits::default()).next().unwrap();
 /// assert_eq!(found.text, r#"TASK_STARTED:wf_001:build:{"task_id":"t1"}"#);
 /// ```
-pub fn scan_as<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Scan<'a> {
+pub fn scan_as<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Snippets<'a> {
     let mut output = Output { limits: *limits, found: Vec::new() };
     let file = Mapped::file(text);
     let context = Context::new(Place::Line);
@@ -193,7 +194,7 @@ pub fn scan_as<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Scan<'a> {
             lines::read(&mut output, &file, Mode::Text, &context, 0);
         }
     }
-    Scan { found: output.found.into_iter() }
+    Snippets { found: output.found.into_iter() }
 }
 
 /// What the readers fill.
@@ -208,7 +209,7 @@ impl<'a> Output<'a> {
         &mut self,
         source: &Mapped<'a>,
         range: Range<usize>,
-        form: Form,
+        form: SnippetForm,
         data: usize,
         context: &Context<'a, '_>,
     ) {
@@ -218,10 +219,10 @@ impl<'a> Output<'a> {
             end += 1;
         }
         let mapped = source.slice(range.start..end);
-        let spelled_out =
-            mapped.text.as_bytes().get(data - range.start) == Some(&b'{') || form == Form::Document;
+        let spelled_out = mapped.text.as_bytes().get(data - range.start) == Some(&b'{')
+            || form == SnippetForm::Document;
         let template = context.expands_in(range.start..end)
-            || form == Form::EventLine && !spelled_out
+            || form == SnippetForm::EventLine && !spelled_out
             || template::is_template(&mapped.text, data - range.start, context.printf);
         self.found.push(Snippet {
             form,

@@ -1,5 +1,6 @@
 //! Markdown: prose and fenced blocks.
 
+use super::fence::{Opening, opening};
 use super::lines::{self, Context, Mode};
 use super::mapped::Mapped;
 use super::shape::{line_end, skip_blanks};
@@ -45,20 +46,6 @@ fn language(info: &str) -> Language {
     TABLE.iter().find(|(_, names)| named(names)).map_or(Language::Text, |(language, _)| *language)
 }
 
-/// An opening line.
-#[derive(Clone, Copy, Debug)]
-struct Opening<'t> {
-    mark: u8,
-    length: usize,
-    /// Bytes of white space before it on its line, list marks counted.
-    indent: usize,
-    /// Marks of quotation before it.
-    quotes: usize,
-    info: &'t str,
-    /// Where the info stands in the text.
-    info_at: usize,
-}
-
 /// Reads Markdown.
 pub(super) fn read<'a>(
     output: &mut Output<'a>,
@@ -86,38 +73,6 @@ pub(super) fn read<'a>(
     if prose < bytes.len() {
         lines::read(output, &source.slice(prose..bytes.len()), Mode::Prose, context, level);
     }
-}
-
-/// The fence that the line opens, if it opens one: three marks or more, behind indentation, list
-/// marks and marks of quotation.
-pub(super) fn opens_fence(text: &str, at: usize) -> bool {
-    opening(text, at, line_end(text.as_bytes(), at)).is_some()
-}
-
-fn opening(text: &str, start: usize, eol: usize) -> Option<Opening<'_>> {
-    let bytes = &text.as_bytes()[..eol];
-    let (mut at, mut quotes) = (skip_blanks(bytes, start), 0);
-    loop {
-        let rest = &bytes[at..];
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        at += match rest {
-            [b'>', ..] => {
-                quotes += 1;
-                1
-            }
-            [b'-' | b'*' | b'+', b' ', ..] => 2,
-            _ if digits > 0 && matches!(rest[digits..], [b'.' | b')', b' ', ..]) => digits + 2,
-            _ => break,
-        };
-        at = skip_blanks(bytes, at);
-    }
-    let mark = *bytes.get(at).filter(|b| matches!(b, b'`' | b'~'))?;
-    let length = bytes[at..].iter().take_while(|b| **b == mark).count();
-    let info = text[at + length..eol].trim();
-    let info_at = eol - text[at + length..eol].trim_start().len();
-    let valid = length >= 3 && !(mark == b'`' && info.contains('`'));
-    let indent = if quotes > 0 { 0 } else { at - start };
-    valid.then_some(Opening { mark, length, indent, quotes, info, info_at })
 }
 
 /// The lines of a fenced block.

@@ -19,7 +19,7 @@ pub struct Position {
 /// characters (Unicode scalar values), which SARIF calls `unicodeCodePoints`.
 ///
 /// ```
-/// use coordination_protocol::validate::LineIndex;
+/// use coordination_protocol::scan::LineIndex;
 ///
 /// let index = LineIndex::new("é = 1\nb = 2\n");
 /// let position = index.position(3);

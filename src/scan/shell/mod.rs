@@ -13,7 +13,6 @@ use super::mapped::Mapped;
 use super::shape::line_end;
 use super::{Output, Place};
 use command::Simple;
-pub(super) use command::component;
 use heredoc::HereDoc;
 use word::Word;
 

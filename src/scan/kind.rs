@@ -1,8 +1,7 @@
 //! What kind of file a text is, told by its content.
 
-use super::markdown::opens_fence;
-use super::shape::{event_head, line_end};
-use super::shell::component;
+use super::fence::opens_fence;
+use super::shape::{component, event_head, line_end};
 
 /// How much of a text is looked at.
 const LOOKED_AT: usize = 64 * 1024;
@@ -41,7 +40,7 @@ enum Sign {
 /// look like Markdown. Markdown and shell need evidence of their own.
 ///
 /// ```
-/// use coordination_protocol::validate::{FileKind, looks_like};
+/// use coordination_protocol::scan::{FileKind, looks_like};
 ///
 /// assert_eq!(looks_like("# Deploy\n\nRuns the steps.\n"), FileKind::Markdown);
 /// assert_eq!(looks_like("#!/usr/bin/env bash\nset -e\n"), FileKind::Shell);

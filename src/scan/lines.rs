@@ -2,10 +2,10 @@
 
 use super::mapped::Mapped;
 use super::shape::{
-    Bounds, event_head, extent, line_end, skip_blanks, starts_document, starts_member, trim_end,
-    with_stray,
+    Bounds, component, event_head, extent, line_end, skip_blanks, starts_document, starts_member,
+    trim_end, with_stray,
 };
-use super::{Command, Form, LEVELS, Output, Place, shell};
+use super::{Command, LEVELS, Output, Place, SnippetForm, shell};
 use std::ops::Range;
 
 /// What may stand on the lines.
@@ -183,7 +183,7 @@ impl Reader<'_, '_, '_> {
                     if extent.closed {
                         end = with_stray(text, start, end, strict && quoted == 0, quoted > 0);
                     }
-                    self.add(start..end, Form::Document, start);
+                    self.add(start..end, SnippetForm::Document, start);
                     return Some(end);
                 }
             }
@@ -212,7 +212,7 @@ impl Reader<'_, '_, '_> {
             let end = trim_end(bytes, data, line_end(bytes, data));
             if quoted && ends_with_quote(bytes, end) { end - 1 } else { end }
         };
-        self.add(start..end, Form::EventLine, data);
+        self.add(start..end, SnippetForm::EventLine, data);
         end
     }
 
@@ -237,12 +237,12 @@ impl Reader<'_, '_, '_> {
         }
         let stop = trim_end(bytes, at, end);
         if stop > at {
-            self.add(at..stop, Form::Document, at);
+            self.add(at..stop, SnippetForm::Document, at);
         }
         Some(end)
     }
 
-    fn add(&mut self, range: Range<usize>, form: Form, data: usize) {
+    fn add(&mut self, range: Range<usize>, form: SnippetForm, data: usize) {
         self.output.add(self.source, range, form, data, self.context);
     }
 
@@ -355,7 +355,7 @@ fn unquote<'a>(source: &Mapped<'a>, at: usize) -> (Mapped<'a>, usize) {
 fn has_argument(text: &str, at: usize) -> bool {
     let line = &text.as_bytes()[at..line_end(text.as_bytes(), at)];
     let name = line.iter().take_while(|b| !b.is_ascii_whitespace()).count();
-    if shell::component(&text[at..at + name]).is_none() {
+    if component(&text[at..at + name]).is_none() {
         return false;
     }
     let line = line.trim_ascii_end();

@@ -30,13 +30,13 @@ pub(super) fn fits(key: &[u8], input: &[u8], signature: &[u8]) -> bool {
 /// get equal signatures; no random numbers are drawn.
 ///
 /// ```
-/// use coordination_protocol::validate::signature::Ed25519Signer;
+/// use coordination_protocol::security::signature::Ed25519Signer;
 ///
 /// let hex = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
 /// let signer = Ed25519Signer::from_seed_text("hub-2026", hex)?;
 /// assert_eq!(signer.public_key()[..4], [0xd7, 0x5a, 0x98, 0x01]);
 /// assert_eq!(format!("{signer:?}"), r#"Ed25519Signer { key_id: "hub-2026", .. }"#);
-/// # Ok::<(), coordination_protocol::validate::signature::SeedError>(())
+/// # Ok::<(), coordination_protocol::security::signature::SeedError>(())
 /// ```
 pub struct Ed25519Signer {
     key_id: SmolStr,

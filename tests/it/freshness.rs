@@ -1,9 +1,8 @@
 //! Freshness as a table; the replay cache against a model that forgets nothing.
 
 use coordination_protocol::scalar::ComponentId;
-use coordination_protocol::validate::fresh::{
-    Freshness, NotAdmitted, NotFresh, ReplayCache, WhenFull,
-};
+use coordination_protocol::security::freshness::{Freshness, FreshnessError};
+use coordination_protocol::security::replay::{ReplayCache, ReplayCapacity, ReplayError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -21,12 +20,12 @@ fn hub() -> ComponentId {
 
 #[test]
 fn freshness_is_as_the_table_says() {
-    use NotFresh::{Expired, FromFuture, NoTimestamp, Stale};
+    use FreshnessError::{Expired, FromFuture, NoTimestamp, Stale};
     let standard = Freshness::default();
     let none = standard.with_ahead(Duration::ZERO).with_behind(Duration::ZERO);
     let endless = standard.with_ahead(Duration::MAX).with_behind(Duration::MAX);
     // How far the timestamp is behind the clock, the life in seconds, and the answer.
-    type Row = (Freshness, i64, Option<u64>, Result<(), NotFresh>);
+    type Row = (Freshness, i64, Option<u64>, Result<(), FreshnessError>);
     let rows: &[Row] = &[
         (standard, 0, None, Ok(())),
         (standard, -30_000, None, Ok(())),
@@ -63,15 +62,19 @@ fn freshness_is_as_the_table_says() {
 #[test]
 fn freshness_tells_why() {
     for (error, reason, message) in [
-        (NotFresh::NoTimestamp, "no-timestamp", "the message has no timestamp to judge its age by"),
         (
-            NotFresh::FromFuture { millis: 5 },
+            FreshnessError::NoTimestamp,
+            "no-timestamp",
+            "the message has no timestamp to judge its age by",
+        ),
+        (
+            FreshnessError::FromFuture { millis: 5 },
             "from-future",
             "the timestamp is 5 ms further ahead of the clock than allowed",
         ),
-        (NotFresh::Expired { millis: 6 }, "expired", "the message expired 6 ms ago"),
+        (FreshnessError::Expired { millis: 6 }, "expired", "the message expired 6 ms ago"),
         (
-            NotFresh::Stale { millis: 7 },
+            FreshnessError::Stale { millis: 7 },
             "stale",
             "the timestamp is 7 ms further behind the clock than allowed",
         ),
@@ -80,22 +83,22 @@ fn freshness_tells_why() {
     }
     for (error, reason, message) in [
         (
-            NotAdmitted::Replayed,
+            ReplayError::Replayed,
             "replayed",
             "a message of this source with this identifier was admitted before",
         ),
         (
-            NotAdmitted::OutsideWindow,
+            ReplayError::OutsideWindow,
             "outside-replay-window",
             "the timestamp is outside the window in which replays are recognized",
         ),
         (
-            NotAdmitted::Forgotten,
+            ReplayError::Forgotten,
             "no-longer-remembered",
             "messages as old as this one are no longer remembered",
         ),
         (
-            NotAdmitted::Full,
+            ReplayError::Full,
             "replay-cache-full",
             "too many messages are remembered to admit another one",
         ),
@@ -114,7 +117,7 @@ fn a_message_is_its_source_and_its_identifier() {
     }
     for (name, id) in messages {
         let again = cache.admit(&source(name), id, NOW + 1, NOW + 1);
-        assert_eq!(again, Err(NotAdmitted::Replayed), "{name} {id}");
+        assert_eq!(again, Err(ReplayError::Replayed), "{name} {id}");
     }
     assert_eq!(cache.len(), messages.len());
     assert!(!cache.is_empty());
@@ -128,7 +131,7 @@ fn the_window_is_that_of_the_freshness() {
     // The oldest and the newest timestamp that are fresh.
     assert_eq!(cache.admit(&hub(), "old", NOW - 300_000, NOW), Ok(()));
     assert_eq!(cache.admit(&hub(), "new", NOW + 30_000, NOW), Ok(()));
-    let outside = Err(NotAdmitted::OutsideWindow);
+    let outside = Err(ReplayError::OutsideWindow);
     assert_eq!(cache.admit(&hub(), "older", NOW - 300_001, NOW), outside);
     assert_eq!(cache.admit(&hub(), "newer", NOW + 300_001, NOW), outside);
     assert_eq!(cache.admit(&hub(), "x", i64::MIN, i64::MAX), outside);
@@ -139,17 +142,17 @@ fn the_window_is_that_of_the_freshness() {
         for (id, at) in [("old", NOW - 300_000), ("new", NOW + 30_000)] {
             assert!(
                 freshness.check(Some(at), None, now).is_err()
-                    || later_on.admit(&hub(), id, at, now) == Err(NotAdmitted::Replayed),
+                    || later_on.admit(&hub(), id, at, now) == Err(ReplayError::Replayed),
                 "{id} {later}"
             );
         }
     }
     // The identifier of another message is free when the window has passed.
     let now = NOW + 300_000;
-    assert_eq!(cache.admit(&hub(), "old", now, now), Err(NotAdmitted::Replayed));
+    assert_eq!(cache.admit(&hub(), "old", now, now), Err(ReplayError::Replayed));
     assert_eq!(cache.admit(&hub(), "old", now + 1, now + 1), Ok(()));
     let now = NOW + 330_000;
-    assert_eq!(cache.admit(&hub(), "new", now, now), Err(NotAdmitted::Replayed));
+    assert_eq!(cache.admit(&hub(), "new", now, now), Err(ReplayError::Replayed));
     assert_eq!(cache.admit(&hub(), "new", now + 1, now + 1), Ok(()));
 }
 
@@ -163,26 +166,26 @@ fn a_full_cache_shrinks_its_window_or_refuses() {
         }
         cache
     };
-    let mut cache = fill(WhenFull::Refuse);
-    assert_eq!(cache.admit(&hub(), "3", NOW + 3, NOW + 3), Err(NotAdmitted::Full));
-    assert_eq!(cache.admit(&hub(), "0", NOW, NOW + 3), Err(NotAdmitted::Replayed));
+    let mut cache = fill(ReplayCapacity::Refuse);
+    assert_eq!(cache.admit(&hub(), "3", NOW + 3, NOW + 3), Err(ReplayError::Full));
+    assert_eq!(cache.admit(&hub(), "0", NOW, NOW + 3), Err(ReplayError::Replayed));
     // The window of the first entry is over.
     let now = NOW + 300_001;
     assert_eq!(cache.admit(&hub(), "3", now, now), Ok(()));
-    assert_eq!(cache.admit(&hub(), "4", now, now), Err(NotAdmitted::Full));
+    assert_eq!(cache.admit(&hub(), "4", now, now), Err(ReplayError::Full));
 
-    let mut cache = fill(WhenFull::ShrinkWindow);
+    let mut cache = fill(ReplayCapacity::ShrinkWindow);
     // Not later than the first: room for it would only be made by refusing it.
-    assert_eq!(cache.admit(&hub(), "late", NOW, NOW + 3), Err(NotAdmitted::Forgotten));
-    assert_eq!(cache.admit(&hub(), "0", NOW, NOW + 3), Err(NotAdmitted::Replayed));
+    assert_eq!(cache.admit(&hub(), "late", NOW, NOW + 3), Err(ReplayError::Forgotten));
+    assert_eq!(cache.admit(&hub(), "0", NOW, NOW + 3), Err(ReplayError::Replayed));
     assert_eq!(cache.admit(&hub(), "3", NOW + 3, NOW + 3), Ok(()));
-    assert_eq!(cache.admit(&hub(), "0", NOW, NOW + 3), Err(NotAdmitted::Forgotten));
-    assert_eq!(cache.admit(&hub(), "1", NOW + 1, NOW + 3), Err(NotAdmitted::Replayed));
+    assert_eq!(cache.admit(&hub(), "0", NOW, NOW + 3), Err(ReplayError::Forgotten));
+    assert_eq!(cache.admit(&hub(), "1", NOW + 1, NOW + 3), Err(ReplayError::Replayed));
     assert_eq!(cache.len(), 3);
 
     let mut one = ReplayCache::with_window(Duration::from_secs(1)).with_capacity(0);
     assert_eq!(one.admit(&hub(), "0", NOW, NOW), Ok(()), "there is room for one at least");
-    assert_eq!(one.admit(&hub(), "0", NOW, NOW), Err(NotAdmitted::Replayed));
+    assert_eq!(one.admit(&hub(), "0", NOW, NOW), Err(ReplayError::Replayed));
 }
 
 #[test]
@@ -195,7 +198,7 @@ fn messages_that_are_dated_ahead_do_not_push_others_out() {
     for id in 0..1_000 {
         let now = NOW + id;
         assert_eq!(cache.admit(&hub(), &id.to_string(), now, now), Ok(()));
-        assert_eq!(cache.admit(&hub(), "ahead 0", NOW + 30_000, now), Err(NotAdmitted::Replayed));
+        assert_eq!(cache.admit(&hub(), "ahead 0", NOW + 30_000, now), Err(ReplayError::Replayed));
     }
     assert_eq!(cache.len(), 10);
 }
@@ -203,7 +206,7 @@ fn messages_that_are_dated_ahead_do_not_push_others_out() {
 #[test]
 fn a_restart_refuses_what_was_sent_before() {
     let mut cache = ReplayCache::new(&Freshness::default()).with_floor(NOW);
-    assert_eq!(cache.admit(&hub(), "m", NOW, NOW + 10), Err(NotAdmitted::Forgotten));
+    assert_eq!(cache.admit(&hub(), "m", NOW, NOW + 10), Err(ReplayError::Forgotten));
     assert_eq!(cache.admit(&hub(), "m", NOW + 1, NOW + 10), Ok(()));
 }
 
@@ -215,11 +218,11 @@ fn a_clock_that_is_set_back_admits_nothing_twice() {
     assert_eq!(cache.admit(&hub(), "ahead", hour, hour), Ok(()));
     assert_eq!(cache.len(), 1, "the first was forgotten");
     // Back again: the first is refused, and what follows it is admitted.
-    assert_eq!(cache.admit(&hub(), "m", NOW, NOW + 5), Err(NotAdmitted::Forgotten));
+    assert_eq!(cache.admit(&hub(), "m", NOW, NOW + 5), Err(ReplayError::Forgotten));
     for id in 0..1_000 {
         assert_eq!(cache.admit(&hub(), &id.to_string(), NOW + 5 + id, NOW + 5 + id), Ok(()));
     }
-    assert_eq!(cache.admit(&hub(), "ahead", hour, hour), Err(NotAdmitted::Replayed));
+    assert_eq!(cache.admit(&hub(), "ahead", hour, hour), Err(ReplayError::Replayed));
 }
 
 /// Any clock, any order, any capacity: no message twice, no more memory than allowed, and no
@@ -231,7 +234,8 @@ fn no_message_is_admitted_twice() {
         let rng = &mut Rng::new(case as u64 + 1);
         let window = 1 + millis(rng, 200);
         let capacity = 1 + rng.below(40);
-        let when_full = if rng.one_in(2) { WhenFull::Refuse } else { WhenFull::ShrinkWindow };
+        let when_full =
+            if rng.one_in(2) { ReplayCapacity::Refuse } else { ReplayCapacity::ShrinkWindow };
         let mut cache = ReplayCache::with_window(Duration::from_millis(window.unsigned_abs()))
             .with_capacity(capacity)
             .with_when_full(when_full);
@@ -263,7 +267,7 @@ fn no_message_is_admitted_twice() {
                 Ok(()) => {
                     assert!(seen.insert((source, id, at)), "case {case}: admitted twice");
                     assert!((now - at).abs() <= window);
-                    if orderly && when_full == WhenFull::Refuse {
+                    if orderly && when_full == ReplayCapacity::Refuse {
                         let free = known.is_none_or(|admitted| now - admitted > window);
                         assert!(free, "case {case}: within the window");
                     }
@@ -272,13 +276,13 @@ fn no_message_is_admitted_twice() {
                 }
                 Err(error) => {
                     match error {
-                        NotAdmitted::Replayed => assert!(known.is_some(), "case {case}"),
-                        NotAdmitted::OutsideWindow => assert!((now - at).abs() > window),
-                        NotAdmitted::Full => {
-                            assert_eq!((when_full, before), (WhenFull::Refuse, capacity));
+                        ReplayError::Replayed => assert!(known.is_some(), "case {case}"),
+                        ReplayError::OutsideWindow => assert!((now - at).abs() > window),
+                        ReplayError::Full => {
+                            assert_eq!((when_full, before), (ReplayCapacity::Refuse, capacity));
                         }
                         // Something at least as late was admitted and had to go.
-                        NotAdmitted::Forgotten => {
+                        ReplayError::Forgotten => {
                             assert!(seen.iter().any(|message| message.2 >= at), "case {case}");
                         }
                         other => panic!("{other}"),

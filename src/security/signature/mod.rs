@@ -41,7 +41,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use coordination_protocol::Limits;
 //! use coordination_protocol::scalar::ComponentId;
-//! use coordination_protocol::validate::signature::{self, Ed25519Signer, KeyRing, PublicKey};
+//! use coordination_protocol::security::signature::{self, Ed25519Signer, KeyRing, PublicKey};
 //!
 //! let signer = Ed25519Signer::from_seed("hub-2026", &[7; 32])?;
 //! let hub = ComponentId::new("coordination-hub")?;
@@ -62,7 +62,7 @@
 //! ```
 //!
 //! A good signature says nothing about when it was made: see [`fresh`](super::fresh) for replays,
-//! and [`rights`](super::rights) for what the signer may do.
+//! and [`permissions`](super::permissions) for what the signer may do.
 
 mod claim;
 #[cfg(feature = "signature")]
@@ -167,12 +167,12 @@ impl Verified {
 ///
 /// ```
 /// use coordination_protocol::Limits;
-/// use coordination_protocol::validate::signature::signing_input;
+/// use coordination_protocol::security::signature::signing_input;
 ///
 /// let text = r#"{ "ttl_seconds": 60.0, "signature": {}, "event": { "signature": 1 } }"#;
 /// let input = signing_input(text, &Limits::default())?;
 /// assert_eq!(input, r#"{"event":{"signature":1},"ttl_seconds":60}"#);
-/// # Ok::<(), coordination_protocol::validate::signature::InputError>(())
+/// # Ok::<(), coordination_protocol::security::signature::InputError>(())
 /// ```
 ///
 /// # Errors

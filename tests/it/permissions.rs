@@ -1,10 +1,12 @@
-//! Rights: what registrations allow, what they deny, and what the denial says.
+//! Permissions: what registrations allow, what they deny, and what the denial says.
 
 use coordination_protocol::MessageKind;
 use coordination_protocol::event::{Category, Registry};
 use coordination_protocol::route::{Pattern, PatternError, RouteKey};
 use coordination_protocol::scalar::ComponentId;
-use coordination_protocol::validate::rights::{Denied, Rights, RightsError, RightsList};
+use coordination_protocol::security::permissions::{
+    PermissionDenied, PermissionList, Permissions, PermissionsError,
+};
 
 use crate::support::{Rng, scaled};
 
@@ -13,34 +15,34 @@ fn id(name: &str) -> ComponentId {
 }
 
 /// The registration of the specification's example, the hub that answers it, and a monitor.
-fn rights() -> Rights {
-    Rights::new()
+fn permissions() -> Permissions {
+    Permissions::new()
         .with_component(
             &id("resource-manager"),
             ["resource.*.allocated", "resource.*.conflict_detected"],
             ["workflow.*.resource_request", "system.*.resource_threshold"],
         )
-        .and_then(|rights| {
-            rights.with_component(
+        .and_then(|permissions| {
+            permissions.with_component(
                 &id("hub"),
                 ["workflow.*", "system.*"],
                 ["workflow.>", "system.>"],
             )
         })
-        .and_then(|rights| {
-            rights.with_component(
+        .and_then(|permissions| {
+            permissions.with_component(
                 &id("monitor"),
                 ["SYSTEM_THRESHOLD.global.*"],
                 ["*.wf_001.*", "TASK_FAILED.>", "coordination_hub.workflow_events"],
             )
         })
-        .and_then(|rights| rights.with_component(&id("silent"), [], []))
+        .and_then(|permissions| permissions.with_component(&id("silent"), [], []))
         .unwrap()
 }
 
 #[test]
 fn publications() {
-    let rights = rights();
+    let permissions = permissions();
     // Component, type, workflow, and the denial.
     let rows: &[(&str, &str, &str, Option<&str>)] = &[
         ("resource-manager", "RESOURCE_ALLOCATED", "wf_001", None),
@@ -94,19 +96,19 @@ fn publications() {
     ];
     for (component, name, workflow, denial) in rows {
         let key = RouteKey::new(name, workflow, "build");
-        let denied = rights.may_publish(&id(component), &key).err();
-        assert_eq!(denied.as_ref().map(Denied::to_string).as_deref(), *denial);
+        let denied = permissions.may_publish(&id(component), &key).err();
+        assert_eq!(denied.as_ref().map(PermissionDenied::to_string).as_deref(), *denial);
         assert!(denied.is_none_or(|denied| denied.component() == &id(component)));
     }
     let key = RouteKey::parse("system.global.threshold").unwrap();
-    assert!(rights.may_publish(&id("monitor"), &key).is_ok(), "the phase is not known");
+    assert!(permissions.may_publish(&id("monitor"), &key).is_ok(), "the phase is not known");
     let request = RouteKey::of_message(MessageKind::AllocationRequest, "wf_001").unwrap();
-    assert!(rights.may_publish(&id("hub"), &request).is_ok());
+    assert!(permissions.may_publish(&id("hub"), &request).is_ok());
 }
 
 #[test]
 fn subscriptions() {
-    let rights = rights();
+    let permissions = permissions();
     let rows: &[(&str, &str, Option<&str>)] = &[
         ("resource-manager", "workflow.*.resource_request", None),
         ("resource-manager", "workflow.wf_001.resource_request", None),
@@ -155,22 +157,26 @@ fn subscriptions() {
     ];
     for (component, pattern, denial) in rows {
         let pattern = Pattern::parse(pattern).unwrap();
-        let denied = rights.may_subscribe(&id(component), &pattern).err();
-        assert_eq!(denied.as_ref().map(Denied::to_string).as_deref(), *denial, "{pattern}");
+        let denied = permissions.may_subscribe(&id(component), &pattern).err();
+        assert_eq!(
+            denied.as_ref().map(PermissionDenied::to_string).as_deref(),
+            *denial,
+            "{pattern}"
+        );
         assert!(denied.is_none_or(|denied| denied.component() == &id(component)));
     }
 }
 
 #[test]
 fn reasons_are_stable() {
-    let rights = rights();
+    let permissions = permissions();
     let key = RouteKey::new("TASK_FAILED", "wf_001", "build");
     let subscribe = |component: &str, pattern: &str| {
-        rights.may_subscribe(&id(component), &Pattern::parse(pattern).unwrap()).unwrap_err()
+        permissions.may_subscribe(&id(component), &Pattern::parse(pattern).unwrap()).unwrap_err()
     };
     let reasons = [
-        rights.may_publish(&id("nobody"), &key).unwrap_err(),
-        rights.may_publish(&id("silent"), &key).unwrap_err(),
+        permissions.may_publish(&id("nobody"), &key).unwrap_err(),
+        permissions.may_publish(&id("silent"), &key).unwrap_err(),
         subscribe("nobody", ">"),
         subscribe("silent", ">"),
         subscribe("silent", "coordination_hub.workflow_events"),
@@ -188,12 +194,12 @@ fn reasons_are_stable() {
 }
 
 #[test]
-fn a_registration_with_a_fault_gives_no_rights() {
+fn a_registration_with_a_fault_grants_no_permissions() {
     let monitor = id("monitor");
-    let error = Rights::new().with_component(&monitor, ["task.*", "task"], []).unwrap_err();
+    let error = Permissions::new().with_component(&monitor, ["task.*", "task"], []).unwrap_err();
     assert!(matches!(
         &error,
-        RightsError::Pattern { list: RightsList::Publications, index: 1, error, .. }
+        PermissionsError::Pattern { list: PermissionList::Publications, index: 1, error, .. }
             if matches!(error, PatternError::OneToken { .. })
     ));
     assert_eq!(
@@ -201,32 +207,32 @@ fn a_registration_with_a_fault_gives_no_rights() {
         "component `monitor`, event_publications, entry 1, `task`: `task` is a single token; \
          write scope.word, TYPE.>, or `>` for everything"
     );
-    let error = Rights::new().with_component(&monitor, [], ["a..b"]).unwrap_err();
+    let error = Permissions::new().with_component(&monitor, [], ["a..b"]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "component `monitor`, event_subscriptions, entry 0, `a..b`: the token at byte 2 is empty"
     );
-    let few = Rights::new().with_max_patterns(2);
+    let few = Permissions::new().with_max_patterns(2);
     assert!(few.clone().with_component(&monitor, ["a.b", "c.d"], ["a.b", "c.d"]).is_ok());
     let error = few.with_component(&monitor, [], ["a.b", "c.d", "e.f"]).unwrap_err();
     assert_eq!(error.to_string(), "component `monitor`, event_subscriptions: more than 2 patterns");
-    let many = vec!["a.b"; Rights::DEFAULT_MAX_PATTERNS + 1];
-    assert!(Rights::new().with_component(&monitor, many[1..].iter().copied(), []).is_ok());
-    assert!(Rights::new().with_component(&monitor, many, []).is_err());
+    let many = vec!["a.b"; Permissions::DEFAULT_MAX_PATTERNS + 1];
+    assert!(Permissions::new().with_component(&monitor, many[1..].iter().copied(), []).is_ok());
+    assert!(Permissions::new().with_component(&monitor, many, []).is_err());
 }
 
 #[test]
 fn a_later_registration_replaces_an_earlier_one() {
     let monitor = id("monitor");
-    let rights = rights().with_component(&monitor, [], ["phase.*"]).unwrap();
-    let names: Vec<_> = rights.components().map(ComponentId::as_str).collect();
+    let permissions = permissions().with_component(&monitor, [], ["phase.*"]).unwrap();
+    let names: Vec<_> = permissions.components().map(ComponentId::as_str).collect();
     assert_eq!(names, ["hub", "monitor", "resource-manager", "silent"]);
-    let patterns = |list| rights.patterns(&monitor, list).iter().map(Pattern::as_str);
-    assert_eq!(patterns(RightsList::Subscriptions).collect::<Vec<_>>(), ["phase.*"]);
-    assert_eq!(patterns(RightsList::Publications).count(), 0);
-    assert!(rights.patterns(&id("nobody"), RightsList::Subscriptions).is_empty());
+    let patterns = |list| permissions.patterns(&monitor, list).iter().map(Pattern::as_str);
+    assert_eq!(patterns(PermissionList::Subscriptions).collect::<Vec<_>>(), ["phase.*"]);
+    assert_eq!(patterns(PermissionList::Publications).count(), 0);
+    assert!(permissions.patterns(&id("nobody"), PermissionList::Subscriptions).is_empty());
     let earlier = Pattern::parse("*.wf_001.*").unwrap();
-    assert!(rights.may_subscribe(&monitor, &earlier).is_err());
+    assert!(permissions.may_subscribe(&monitor, &earlier).is_err());
 }
 
 #[test]
@@ -235,9 +241,9 @@ fn types_of_the_caller_are_covered_by_their_category() {
         Registry::default().with_type("SHIP_DONE", Category::new("deploy").unwrap(), []).unwrap();
     let monitor = id("monitor");
     let asked = Pattern::parse("SHIP_DONE.>").unwrap();
-    let rights = Rights::new().with_component(&monitor, [], ["deploy.*"]).unwrap();
-    assert!(rights.may_subscribe(&monitor, &asked).is_err());
-    assert!(rights.with_registry(registry).may_subscribe(&monitor, &asked).is_ok());
+    let permissions = Permissions::new().with_component(&monitor, [], ["deploy.*"]).unwrap();
+    assert!(permissions.may_subscribe(&monitor, &asked).is_err());
+    assert!(permissions.with_registry(registry).may_subscribe(&monitor, &asked).is_ok());
 }
 
 /// What a component may subscribe to brings it no key that its subscriptions do not select.
@@ -254,10 +260,11 @@ fn a_subscription_that_is_allowed_brings_nothing_else() {
             tokens.join(".")
         };
         let (asked, granted) = (draw(), [draw(), draw(), draw()]);
-        let rights =
-            Rights::new().with_component(&monitor, [], granted.iter().map(String::as_str)).unwrap();
+        let permissions = Permissions::new()
+            .with_component(&monitor, [], granted.iter().map(String::as_str))
+            .unwrap();
         let asked = Pattern::parse(&asked).unwrap();
-        if rights.may_subscribe(&monitor, &asked).is_err() {
+        if permissions.may_subscribe(&monitor, &asked).is_err() {
             continue;
         }
         allowed += 1;
@@ -265,7 +272,7 @@ fn a_subscription_that_is_allowed_brings_nothing_else() {
             for workflow in ["global", "wf_001", "task", "failed", "system", "workflow", "y"] {
                 for phase in ["global", "wf_001", "task", "failed", "y"] {
                     let key = RouteKey::new(name, workflow, phase);
-                    let own = rights.patterns(&monitor, RightsList::Subscriptions);
+                    let own = permissions.patterns(&monitor, PermissionList::Subscriptions);
                     assert!(
                         !asked.matches(&key) || own.iter().any(|pattern| pattern.matches(&key)),
                         "{asked} {granted:?} {key}"

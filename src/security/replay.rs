@@ -1,151 +1,17 @@
-//! Freshness and replay: whether a message is recent, and whether it was seen before.
+//! Replay: whether a message was seen before.
 //!
-//! A signature stays good for ever, so whoever records a signed message can send it again. Two
-//! checks together end that. [`Freshness`] refuses a message whose timestamp is not close to the
-//! reader's clock, and [`ReplayCache`] remembers the identifiers of those that are.
-//!
-//! ```
-//! use coordination_protocol::scalar::ComponentId;
-//! use coordination_protocol::validate::fresh::{Freshness, NotAdmitted, ReplayCache};
-//!
-//! let freshness = Freshness::default();
-//! let mut cache = ReplayCache::new(&freshness);
-//! let hub = ComponentId::new("coordination-hub")?;
-//! let (sent, now) = (1_736_942_400_000, 1_736_942_401_500);
-//!
-//! freshness.check(Some(sent), Some(60), now)?;
-//! cache.admit(&hub, "msg_1", sent, now)?;
-//! assert_eq!(cache.admit(&hub, "msg_1", sent, now + 5_000), Err(NotAdmitted::Replayed));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! All moments are milliseconds since 1970-01-01T00:00:00Z, as
-//! [`Timestamp::unix_millis`](crate::scalar::Timestamp::unix_millis) gives them. The clock is the
-//! caller's.
+//! See [`freshness`](super::freshness) for why the two are needed together.
 
+use super::freshness::Freshness;
 use crate::scalar::ComponentId;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-/// How far a message's timestamp may be from the reader's clock.
-///
-/// ```
-/// use coordination_protocol::validate::fresh::{Freshness, NotFresh};
-/// use std::time::Duration;
-///
-/// let freshness = Freshness::default().with_behind(Duration::from_secs(60));
-/// assert_eq!(freshness.check(Some(0), None, 60_000), Ok(()));
-/// assert_eq!(freshness.check(Some(0), None, 60_001), Err(NotFresh::Stale { millis: 1 }));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Freshness {
-    /// How far ahead of the clock it may be, since clocks differ. Default 30 s.
-    pub ahead: Duration,
-    /// How far behind it may be: the difference of the clocks and the time on the way. Default
-    /// 5 min.
-    pub behind: Duration,
-}
-
-impl Default for Freshness {
-    fn default() -> Self {
-        Freshness { ahead: Duration::from_secs(30), behind: Duration::from_secs(300) }
-    }
-}
-
-impl Freshness {
-    /// Sets how far ahead a timestamp may be.
-    pub const fn with_ahead(mut self, ahead: Duration) -> Self {
-        self.ahead = ahead;
-        self
-    }
-
-    /// Sets how far behind a timestamp may be.
-    pub const fn with_behind(mut self, behind: Duration) -> Self {
-        self.behind = behind;
-        self
-    }
-
-    /// Judges a message by its `timestamp`, its `ttl_seconds` and the reader's clock.
-    ///
-    /// Both bounds belong to the window. A message lives up to and including `ttl_seconds` after
-    /// its timestamp; a longer life than [`behind`](Self::behind) does not widen the window.
-    ///
-    /// # Errors
-    /// [`NotFresh`]. What the sender says himself, that the message has expired, goes before what
-    /// the reader finds, that it is stale.
-    pub fn check(
-        &self,
-        timestamp: Option<i64>,
-        ttl_seconds: Option<u64>,
-        now: i64,
-    ) -> Result<(), NotFresh> {
-        let timestamp = i128::from(timestamp.ok_or(NotFresh::NoTimestamp)?);
-        let beyond = |past: i128| u64::try_from(past).ok().filter(|past| *past > 0);
-        // How far the clock is past the timestamp; negative if the timestamp is ahead.
-        let age = i128::from(now) - timestamp;
-        if let Some(millis) = beyond(-age - millis(self.ahead)) {
-            return Err(NotFresh::FromFuture { millis });
-        }
-        let past_life = ttl_seconds.and_then(|ttl| beyond(age - i128::from(ttl) * 1_000));
-        if let Some(millis) = past_life {
-            return Err(NotFresh::Expired { millis });
-        }
-        match beyond(age - millis(self.behind)) {
-            Some(millis) => Err(NotFresh::Stale { millis }),
-            None => Ok(()),
-        }
-    }
-}
-
-fn millis(duration: Duration) -> i128 {
-    i128::try_from(duration.as_millis()).unwrap_or(i128::MAX)
-}
-
-/// Why a message is not fresh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotFresh {
-    /// It has no timestamp, or none that can be read.
-    #[error("the message has no timestamp to judge its age by")]
-    NoTimestamp,
-    /// Its timestamp is too far ahead of the clock.
-    #[error("the timestamp is {millis} ms further ahead of the clock than allowed")]
-    FromFuture {
-        /// Milliseconds beyond what is allowed.
-        millis: u64,
-    },
-    /// The life that the message gives itself is over.
-    #[error("the message expired {millis} ms ago")]
-    Expired {
-        /// Milliseconds since then.
-        millis: u64,
-    },
-    /// Its timestamp is too far behind the clock.
-    #[error("the timestamp is {millis} ms further behind the clock than allowed")]
-    Stale {
-        /// Milliseconds beyond what is allowed.
-        millis: u64,
-    },
-}
-
-impl NotFresh {
-    /// The stable name of the reason.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            NotFresh::NoTimestamp => "no-timestamp",
-            NotFresh::FromFuture { .. } => "from-future",
-            NotFresh::Expired { .. } => "expired",
-            NotFresh::Stale { .. } => "stale",
-        }
-    }
-}
-
 /// What a [`ReplayCache`] does when it is full of entries that it should still remember.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum WhenFull {
+pub enum ReplayCapacity {
     /// Forget the entry that was nearest to its end, and from then on refuse every message with
     /// a timestamp not later than that entry's: the window shrinks to what fits. Suits many
     /// messages that arrive about in order.
@@ -174,7 +40,7 @@ pub enum WhenFull {
 pub struct ReplayCache {
     window: i64,
     capacity: usize,
-    when_full: WhenFull,
+    when_full: ReplayCapacity,
     /// Timestamps up to this one are not admitted, since entries were forgotten.
     floor: Option<i64>,
     seen: HashSet<Key>,
@@ -201,7 +67,7 @@ impl ReplayCache {
         ReplayCache {
             window: i64::try_from(window.as_millis()).unwrap_or(i64::MAX),
             capacity: Self::DEFAULT_CAPACITY,
-            when_full: WhenFull::default(),
+            when_full: ReplayCapacity::default(),
             floor: None,
             seen: HashSet::new(),
             entries: BTreeMap::new(),
@@ -215,7 +81,7 @@ impl ReplayCache {
     }
 
     /// Sets what happens when the cache is full.
-    pub const fn with_when_full(mut self, when_full: WhenFull) -> Self {
+    pub const fn with_when_full(mut self, when_full: ReplayCapacity) -> Self {
         self.when_full = when_full;
         self
     }
@@ -240,32 +106,32 @@ impl ReplayCache {
     /// Admits a message and remembers it. `at` is its timestamp and `now` the reader's clock.
     ///
     /// # Errors
-    /// [`NotAdmitted`].
+    /// [`ReplayError`].
     pub fn admit(
         &mut self,
         source: &ComponentId,
         message_id: &str,
         at: i64,
         now: i64,
-    ) -> Result<(), NotAdmitted> {
+    ) -> Result<(), ReplayError> {
         if now.abs_diff(at) > self.window.unsigned_abs() {
-            return Err(NotAdmitted::OutsideWindow);
+            return Err(ReplayError::OutsideWindow);
         }
         self.forget_passed(now);
         let key = key(source, message_id);
         if self.seen.contains(&key) {
-            return Err(NotAdmitted::Replayed);
+            return Err(ReplayError::Replayed);
         }
         if self.floor.is_some_and(|floor| at <= floor) {
-            return Err(NotAdmitted::Forgotten);
+            return Err(ReplayError::Forgotten);
         }
         if self.entries.len() >= self.capacity {
-            if self.when_full == WhenFull::Refuse {
-                return Err(NotAdmitted::Full);
+            if self.when_full == ReplayCapacity::Refuse {
+                return Err(ReplayError::Full);
             }
             // Forgetting an entry refuses all that are not later.
             if self.entries.first_key_value().is_some_and(|(_, first)| at <= *first) {
-                return Err(NotAdmitted::Forgotten);
+                return Err(ReplayError::Forgotten);
             }
             self.forget_first();
         }
@@ -308,7 +174,7 @@ fn key(source: &ComponentId, message_id: &str) -> Key {
 /// Why a message is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotAdmitted {
+pub enum ReplayError {
     /// The message was admitted before.
     #[error("a message of this source with this identifier was admitted before")]
     Replayed,
@@ -323,14 +189,14 @@ pub enum NotAdmitted {
     Full,
 }
 
-impl NotAdmitted {
+impl ReplayError {
     /// The stable name of the reason.
     pub const fn reason(&self) -> &'static str {
         match self {
-            NotAdmitted::Replayed => "replayed",
-            NotAdmitted::OutsideWindow => "outside-replay-window",
-            NotAdmitted::Forgotten => "no-longer-remembered",
-            NotAdmitted::Full => "replay-cache-full",
+            ReplayError::Replayed => "replayed",
+            ReplayError::OutsideWindow => "outside-replay-window",
+            ReplayError::Forgotten => "no-longer-remembered",
+            ReplayError::Full => "replay-cache-full",
         }
     }
 }

@@ -1,13 +1,10 @@
 //! The root object of an envelope, as far as signatures care.
 
-use super::claim::SignatureClaim;
+use super::claim::{SIGNATURE, SignatureClaim};
 use super::error::{InputError, VerifyError};
 use crate::json::{self, Dialect, Kind, Limits, Token, pointer};
 use std::borrow::Cow;
 use std::ops::Range;
-
-/// What the signature is called in an envelope.
-pub(super) const SIGNATURE: &str = "signature";
 
 /// What the source is called: in the specification's header, and in the field's flat envelope.
 const SOURCES: [&str; 2] = ["source", "source_component"];

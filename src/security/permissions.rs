@@ -1,23 +1,23 @@
-//! Rights: what a component may publish and subscribe to.
+//! Permissions: what a component may publish and subscribe to.
 //!
 //! A component registers with patterns of what it publishes and what it subscribes to
-//! (specification, Component Registration). These lists are also its rights: what no pattern of
+//! (specification, Component Registration). These lists are also its permissions: what no pattern of
 //! them covers is denied, and so is everything to a component that is not registered.
 //!
 //! ```
 //! use coordination_protocol::route::{Pattern, RouteKey};
 //! use coordination_protocol::scalar::ComponentId;
-//! use coordination_protocol::validate::rights::Rights;
+//! use coordination_protocol::security::permissions::Permissions;
 //!
 //! let manager = ComponentId::new("resource-manager")?;
-//! let rights = Rights::new().with_component(
+//! let permissions = Permissions::new().with_component(
 //!     &manager,
 //!     ["resource.*.allocated", "resource.*.conflict_detected"],
 //!     ["workflow.*.resource_request", "system.*.resource_threshold"],
 //! )?;
-//! assert!(rights.may_publish(&manager, &RouteKey::new("RESOURCE_CONFLICT", "wf_001", "build")).is_ok());
+//! assert!(permissions.may_publish(&manager, &RouteKey::new("RESOURCE_CONFLICT", "wf_001", "build")).is_ok());
 //!
-//! let denied = rights.may_publish(&manager, &RouteKey::new("RESOURCE_OPTIMIZED", "wf_001", "build"));
+//! let denied = permissions.may_publish(&manager, &RouteKey::new("RESOURCE_OPTIMIZED", "wf_001", "build"));
 //! assert_eq!(
 //!     denied.unwrap_err().to_string(),
 //!     "`resource-manager` may not publish resource.wf_001.optimized: no pattern of its \
@@ -26,7 +26,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The source of a message is what its header claims. Rights are worth as much as that claim, so
+//! The source of a message is what its header claims. Permissions are worth as much as that claim, so
 //! check its [signature](super::signature) first where components do not trust each other.
 
 use crate::event::Registry;
@@ -39,24 +39,24 @@ use std::fmt;
 /// Which of a registration's two lists is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum RightsList {
+pub enum PermissionList {
     /// `event_publications`
     Publications,
     /// `event_subscriptions`
     Subscriptions,
 }
 
-impl RightsList {
+impl PermissionList {
     /// The name of the list in a registration.
     pub const fn as_str(self) -> &'static str {
         match self {
-            RightsList::Publications => "event_publications",
-            RightsList::Subscriptions => "event_subscriptions",
+            PermissionList::Publications => "event_publications",
+            PermissionList::Subscriptions => "event_subscriptions",
         }
     }
 }
 
-impl fmt::Display for RightsList {
+impl fmt::Display for PermissionList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -64,7 +64,7 @@ impl fmt::Display for RightsList {
 
 /// What each registered component may publish and subscribe to. See [the module](self).
 #[derive(Clone, Debug, Default)]
-pub struct Rights {
+pub struct Permissions {
     registry: Registry,
     max_patterns: MaxPatterns,
     components: BTreeMap<ComponentId, Granted>,
@@ -75,7 +75,7 @@ struct MaxPatterns(usize);
 
 impl Default for MaxPatterns {
     fn default() -> Self {
-        MaxPatterns(Rights::DEFAULT_MAX_PATTERNS)
+        MaxPatterns(Permissions::DEFAULT_MAX_PATTERNS)
     }
 }
 
@@ -85,14 +85,14 @@ struct Granted {
     subscriptions: Vec<Pattern>,
 }
 
-impl Rights {
+impl Permissions {
     /// How many patterns each list of a component may have unless set otherwise. The work of
     /// [`may_subscribe`](Self::may_subscribe) grows with the cube of their number at worst.
     pub const DEFAULT_MAX_PATTERNS: usize = 64;
 
     /// Nobody is registered, so everything is denied. Types are those of protocol 1.1.0.
     pub fn new() -> Self {
-        Rights::default()
+        Permissions::default()
     }
 
     /// Sets the registry that says which types a pattern can select. Keys that are asked about
@@ -117,17 +117,17 @@ impl Rights {
     /// earlier one.
     ///
     /// # Errors
-    /// [`RightsError`] for the first text that is no pattern, or a list that is too long.
+    /// [`PermissionsError`] for the first text that is no pattern, or a list that is too long.
     pub fn with_component<'p>(
         mut self,
         component: &ComponentId,
         publications: impl IntoIterator<Item = &'p str>,
         subscriptions: impl IntoIterator<Item = &'p str>,
-    ) -> Result<Self, RightsError> {
+    ) -> Result<Self, PermissionsError> {
         let MaxPatterns(most) = self.max_patterns;
         let granted = Granted {
-            publications: compile(component, RightsList::Publications, publications, most)?,
-            subscriptions: compile(component, RightsList::Subscriptions, subscriptions, most)?,
+            publications: compile(component, PermissionList::Publications, publications, most)?,
+            subscriptions: compile(component, PermissionList::Subscriptions, subscriptions, most)?,
         };
         self.components.insert(component.clone(), granted);
         Ok(self)
@@ -139,10 +139,10 @@ impl Rights {
     }
 
     /// The patterns of one list of a component; none if it is not registered.
-    pub fn patterns(&self, component: &ComponentId, list: RightsList) -> &[Pattern] {
+    pub fn patterns(&self, component: &ComponentId, list: PermissionList) -> &[Pattern] {
         match (self.components.get(component), list) {
-            (Some(granted), RightsList::Publications) => &granted.publications,
-            (Some(granted), RightsList::Subscriptions) => &granted.subscriptions,
+            (Some(granted), PermissionList::Publications) => &granted.publications,
+            (Some(granted), PermissionList::Subscriptions) => &granted.subscriptions,
             (None, _) => &[],
         }
     }
@@ -150,13 +150,17 @@ impl Rights {
     /// Whether a component may publish under a key: one of its `event_publications` selects it.
     ///
     /// # Errors
-    /// [`Denied`], with the pattern that comes nearest.
-    pub fn may_publish(&self, source: &ComponentId, key: &RouteKey<'_>) -> Result<(), Denied> {
+    /// [`PermissionDenied`], with the pattern that comes nearest.
+    pub fn may_publish(
+        &self,
+        source: &ComponentId,
+        key: &RouteKey<'_>,
+    ) -> Result<(), PermissionDenied> {
         let granted = &self.granted(source)?.publications;
         if granted.iter().any(|pattern| pattern.matches(key)) {
             return Ok(());
         }
-        Err(Denied::Publication {
+        Err(PermissionDenied::Publication {
             component: source.clone(),
             key: key.to_string(),
             nearest: nearest_pattern(granted, key),
@@ -172,13 +176,13 @@ impl Rights {
     /// ```
     /// use coordination_protocol::route::Pattern;
     /// use coordination_protocol::scalar::ComponentId;
-    /// use coordination_protocol::validate::rights::Rights;
+    /// use coordination_protocol::security::permissions::Permissions;
     ///
     /// let monitor = ComponentId::new("monitor")?;
-    /// let rights = Rights::new().with_component(&monitor, [], ["task.*", "phase.*"])?;
-    /// assert!(rights.may_subscribe(&monitor, &Pattern::parse("task.wf_001.failed")?).is_ok());
+    /// let permissions = Permissions::new().with_component(&monitor, [], ["task.*", "phase.*"])?;
+    /// assert!(permissions.may_subscribe(&monitor, &Pattern::parse("task.wf_001.failed")?).is_ok());
     /// assert_eq!(
-    ///     rights.may_subscribe(&monitor, &Pattern::parse("*.failed")?).unwrap_err().to_string(),
+    ///     permissions.may_subscribe(&monitor, &Pattern::parse("*.failed")?).unwrap_err().to_string(),
     ///     "`monitor` may not subscribe to `*.failed`: its event_subscriptions do not cover all \
     ///      of it, such as workflow.global.failed",
     /// );
@@ -186,14 +190,18 @@ impl Rights {
     /// ```
     ///
     /// # Errors
-    /// [`Denied`], with a key that is not covered and the pattern that comes nearest to it.
-    pub fn may_subscribe(&self, source: &ComponentId, asked: &Pattern) -> Result<(), Denied> {
+    /// [`PermissionDenied`], with a key that is not covered and the pattern that comes nearest to it.
+    pub fn may_subscribe(
+        &self,
+        source: &ComponentId,
+        asked: &Pattern,
+    ) -> Result<(), PermissionDenied> {
         let granted = &self.granted(source)?.subscriptions;
         if granted.contains(asked) {
             return Ok(());
         }
         if let Some(key) = asked.first_outside(&self.registry, granted) {
-            return Err(Denied::Subscription {
+            return Err(PermissionDenied::Subscription {
                 component: source.clone(),
                 pattern: SmolStr::new(asked.as_str()),
                 outside: key.to_string(),
@@ -201,7 +209,7 @@ impl Rights {
             });
         }
         if asked.first_outside(&self.registry, []).is_none() {
-            return Err(Denied::NothingSelected {
+            return Err(PermissionDenied::NothingSelected {
                 component: source.clone(),
                 pattern: SmolStr::new(asked.as_str()),
             });
@@ -209,28 +217,28 @@ impl Rights {
         Ok(())
     }
 
-    fn granted(&self, source: &ComponentId) -> Result<&Granted, Denied> {
+    fn granted(&self, source: &ComponentId) -> Result<&Granted, PermissionDenied> {
         self.components.get(source).ok_or_else(|| {
             let known = self.components.keys().map(ComponentId::as_str);
             let meant =
                 nearest(source.as_str(), known).and_then(|name| ComponentId::new(name).ok());
-            Denied::UnknownComponent { component: source.clone(), nearest: meant }
+            PermissionDenied::UnknownComponent { component: source.clone(), nearest: meant }
         })
     }
 }
 
 fn compile<'p>(
     component: &ComponentId,
-    list: RightsList,
+    list: PermissionList,
     texts: impl IntoIterator<Item = &'p str>,
     most: usize,
-) -> Result<Vec<Pattern>, RightsError> {
+) -> Result<Vec<Pattern>, PermissionsError> {
     let mut patterns = Vec::new();
     for text in texts {
         if patterns.len() == most {
-            return Err(RightsError::TooMany { component: component.clone(), list, most });
+            return Err(PermissionsError::TooMany { component: component.clone(), list, most });
         }
-        let pattern = Pattern::parse(text).map_err(|error| RightsError::Pattern {
+        let pattern = Pattern::parse(text).map_err(|error| PermissionsError::Pattern {
             component: component.clone(),
             list,
             index: patterns.len(),
@@ -255,10 +263,10 @@ fn nearest_pattern(patterns: &[Pattern], key: &RouteKey<'_>) -> Option<SmolStr> 
     best.map(|pattern| SmolStr::new(pattern.as_str()))
 }
 
-/// Why a registration gives no rights.
+/// Why a registration grants no permissions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum RightsError {
+pub enum PermissionsError {
     /// A text is no pattern.
     #[error("component `{component}`, {list}, entry {index}, `{pattern}`: {error}")]
     #[non_exhaustive]
@@ -266,7 +274,7 @@ pub enum RightsError {
         /// The component.
         component: ComponentId,
         /// The list.
-        list: RightsList,
+        list: PermissionList,
         /// Which entry of it, from 0.
         index: usize,
         /// The text.
@@ -281,7 +289,7 @@ pub enum RightsError {
         /// The component.
         component: ComponentId,
         /// The list.
-        list: RightsList,
+        list: PermissionList,
         /// How many are allowed.
         most: usize,
     },
@@ -290,7 +298,7 @@ pub enum RightsError {
 /// Why a component may not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Denied {
+pub enum PermissionDenied {
     /// The component is not registered.
     #[error("component `{component}` is not registered{}", meant(nearest.as_ref()))]
     #[non_exhaustive]
@@ -345,13 +353,13 @@ pub enum Denied {
     },
 }
 
-impl Denied {
+impl PermissionDenied {
     /// The stable name of the reason.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Denied::UnknownComponent { .. } => "unknown-component",
-            Denied::Publication { .. } => "publication-not-granted",
-            Denied::Subscription { .. } | Denied::NothingSelected { .. } => {
+            PermissionDenied::UnknownComponent { .. } => "unknown-component",
+            PermissionDenied::Publication { .. } => "publication-not-granted",
+            PermissionDenied::Subscription { .. } | PermissionDenied::NothingSelected { .. } => {
                 "subscription-not-granted"
             }
         }
@@ -360,10 +368,10 @@ impl Denied {
     /// The component that was denied something.
     pub const fn component(&self) -> &ComponentId {
         match self {
-            Denied::UnknownComponent { component, .. }
-            | Denied::Publication { component, .. }
-            | Denied::Subscription { component, .. }
-            | Denied::NothingSelected { component, .. } => component,
+            PermissionDenied::UnknownComponent { component, .. }
+            | PermissionDenied::Publication { component, .. }
+            | PermissionDenied::Subscription { component, .. }
+            | PermissionDenied::NothingSelected { component, .. } => component,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What stands before a receiver: the validator, and what it remembers.
 
-use super::fresh::ReplayCache;
 use super::policy::replay_code;
-use super::{Checked, Context, History, Outcome, Validator};
+use super::{Checked, Context, History, ValidationOutcome, Validator};
 use crate::finding::{Code, Finding, Level, Report};
 use crate::message::Envelope;
 use crate::scalar::ComponentId;
+use crate::security::replay::ReplayCache;
 use crate::version::{Calendar, Date};
 use smol_str::SmolStr;
 
@@ -14,33 +14,34 @@ use smol_str::SmolStr;
 ///
 /// ```
 /// use coordination_protocol::Mode;
-/// use coordination_protocol::validate::fresh::{Freshness, ReplayCache};
-/// use coordination_protocol::validate::{Inbox, Policy, Validator};
+/// use coordination_protocol::security::freshness::Freshness;
+/// use coordination_protocol::security::replay::ReplayCache;
+/// use coordination_protocol::validate::{Gate, SecurityPolicy, Validator};
 ///
 /// let freshness = Freshness::default();
-/// let policy = Policy::new().with_freshness(freshness);
-/// let mut inbox = Inbox::new(Validator::new(Mode::Strict).with_policy(policy))
+/// let policy = SecurityPolicy::new().with_freshness(freshness);
+/// let mut gate = Gate::new(Validator::new(Mode::Strict).with_policy(policy))
 ///     .with_replay(ReplayCache::new(&freshness));
 ///
 /// let text = r#"{"message_id":"msg_1","timestamp":"2025-01-15T12:00:00Z","source":"hub",
 ///     "heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
 /// let now = 1_736_942_400_500;
-/// assert!(inbox.take(text.as_bytes(), now, None).is_ok());
-/// let refused = inbox.take(text.as_bytes(), now, None).unwrap_err();
+/// assert!(gate.accept(text.as_bytes(), now, None).is_ok());
+/// let refused = gate.accept(text.as_bytes(), now, None).unwrap_err();
 /// assert_eq!(refused.findings()[0].code.as_str(), "replayed");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Inbox {
+pub struct Gate {
     validator: Validator,
     history: History,
     replay: Option<ReplayCache>,
     calendar: Option<(Calendar, Option<Date>)>,
 }
 
-impl Inbox {
-    /// An inbox that remembers nothing yet.
+impl Gate {
+    /// A gate that remembers nothing yet.
     pub fn new(validator: Validator) -> Self {
-        Inbox { validator, history: History::new(), replay: None, calendar: None }
+        Gate { validator, history: History::new(), replay: None, calendar: None }
     }
 
     /// Sets what came before.
@@ -78,22 +79,22 @@ impl Inbox {
     ///
     /// # Errors
     /// The report that refuses it. A refused record changes nothing.
-    pub fn take(
+    pub fn accept(
         &mut self,
         record: &[u8],
         now: i64,
         from: Option<&ComponentId>,
     ) -> Result<Checked<Envelope>, Report> {
-        self.look(record, now, from).accept()
+        self.inspect(record, now, from).accept()
     }
 
-    /// Like [`take`](Self::take), with everything that was found.
-    pub fn look<'a>(
+    /// Like [`accept`](Self::accept), with everything that was found.
+    pub fn inspect<'a>(
         &mut self,
         record: &'a [u8],
         now: i64,
         from: Option<&ComponentId>,
-    ) -> Outcome<'a> {
+    ) -> ValidationOutcome<'a> {
         let mut context = Context::new().with_history(&self.history).with_now(now);
         context.source = from;
         context.calendar = self.calendar.as_ref().and_then(|(calendar, on)| {
@@ -113,7 +114,12 @@ impl Inbox {
     }
 
     /// Refuses what was accepted before.
-    fn remember(&mut self, outcome: &mut Outcome<'_>, now: i64, from: Option<&ComponentId>) {
+    fn remember(
+        &mut self,
+        outcome: &mut ValidationOutcome<'_>,
+        now: i64,
+        from: Option<&ComponentId>,
+    ) {
         let Some(replay) = &mut self.replay else { return };
         let Ok(checked) = outcome.clone().accept() else { return };
         outcome.security.replay = true;

@@ -19,7 +19,7 @@ impl KeyRing {
     ///
     /// ```
     /// use coordination_protocol::Limits;
-    /// use coordination_protocol::validate::signature::KeyRing;
+    /// use coordination_protocol::security::signature::KeyRing;
     ///
     /// let file = r#"{"keys":[{"key_id":"hub","algorithm":"ed25519","owner":"hub","publickey":""}]}"#;
     /// let error = KeyRing::new().with_json(file, &Limits::default()).unwrap_err();

@@ -359,3 +359,10 @@ pub(super) fn trim_end(bytes: &[u8], start: usize, end: usize) -> usize {
     let kept = bytes[start.min(end)..end].trim_ascii_end().len();
     start.min(end) + kept
 }
+
+/// The component that a slash command names: `/resource-manager`, but not `/usr/bin/env`.
+pub(super) fn component(name: &str) -> Option<&str> {
+    let name = name.strip_prefix('/')?;
+    let word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:".contains(&b));
+    (name.starts_with(|c: char| c.is_ascii_alphabetic()) && word).then_some(name)
+}

@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 ///
 /// ```
 /// use coordination_protocol::scalar::{ComponentId, Timestamp};
-/// use coordination_protocol::validate::signature::PublicKey;
+/// use coordination_protocol::security::signature::PublicKey;
 ///
 /// # let bytes = *b"\xd7\x5a\x98\x01\x82\xb1\x0a\xb7\xd5\x4b\xfe\xd3\xc9\x64\x07\x3a\
 /// # \x0e\xe1\x72\xf3\xda\xa6\x23\x25\xaf\x02\x1a\x68\xf7\x07\x51\x1a";

@@ -2,7 +2,6 @@
 
 use super::error::VerifyError;
 use super::key::{KeyError, check_names};
-use super::root::SIGNATURE;
 use crate::json::{Kind, Token, members, pointer, write_text};
 use base64ct::{Base64, Encoding as _};
 use smol_str::SmolStr;
@@ -10,11 +9,11 @@ use smol_str::SmolStr;
 /// A signature that nobody has checked: its bytes, and the key it claims to be made with.
 ///
 /// ```
-/// use coordination_protocol::validate::signature::SignatureClaim;
+/// use coordination_protocol::security::signature::SignatureClaim;
 ///
 /// let claim = SignatureClaim::new("hub-2026", "ed25519", vec![0; 64])?;
 /// assert!(claim.to_json().starts_with(r#"{"key_id":"hub-2026","algorithm":"ed25519","value":"AAAA"#));
-/// # Ok::<(), coordination_protocol::validate::signature::KeyError>(())
+/// # Ok::<(), coordination_protocol::security::signature::KeyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureClaim {
@@ -22,6 +21,9 @@ pub struct SignatureClaim {
     algorithm: SmolStr,
     value: Vec<u8>,
 }
+
+/// What the signature is called in an envelope.
+pub(super) const SIGNATURE: &str = "signature";
 
 /// The members, all required, in the order in which they are written.
 const MEMBERS: [&str; 3] = ["key_id", "algorithm", "value"];

@@ -1,17 +1,10 @@
 //! Simple commands: their names, and messages that stand where a command would.
 
 use super::super::lines::{self, Context};
-use super::super::shape::{event_head, starts_document};
+use super::super::shape::{component, event_head, starts_document};
 use super::super::{Command, Place};
 use super::{Next, Shell};
 use std::borrow::Cow;
-
-/// The component that a slash command names: `/resource-manager`, but not `/usr/bin/env`.
-pub(in super::super) fn component(name: &str) -> Option<&str> {
-    let name = name.strip_prefix('/')?;
-    let word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:".contains(&b));
-    (name.starts_with(|c: char| c.is_ascii_alphabetic()) && word).then_some(name)
-}
 
 /// What is known of the simple command that is being read.
 #[derive(Default)]

@@ -1,0 +1,141 @@
+//! Freshness and replay: whether a message is recent, and whether it was seen before.
+//!
+//! A signature stays good for ever, so whoever records a signed message can send it again. Two
+//! checks together end that. [`Freshness`] refuses a message whose timestamp is not close to the
+//! reader's clock, and [`ReplayCache`] remembers the identifiers of those that are.
+//!
+//! ```
+//! use coordination_protocol::scalar::ComponentId;
+//! use coordination_protocol::security::freshness::Freshness;
+//! use coordination_protocol::security::replay::{ReplayError, ReplayCache};
+//!
+//! let freshness = Freshness::default();
+//! let mut cache = ReplayCache::new(&freshness);
+//! let hub = ComponentId::new("coordination-hub")?;
+//! let (sent, now) = (1_736_942_400_000, 1_736_942_401_500);
+//!
+//! freshness.check(Some(sent), Some(60), now)?;
+//! cache.admit(&hub, "msg_1", sent, now)?;
+//! assert_eq!(cache.admit(&hub, "msg_1", sent, now + 5_000), Err(ReplayError::Replayed));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! All moments are milliseconds since 1970-01-01T00:00:00Z, as
+//! [`Timestamp::unix_millis`](crate::scalar::Timestamp::unix_millis) gives them. The clock is the
+//! caller's.
+
+use std::time::Duration;
+
+/// How far a message's timestamp may be from the reader's clock.
+///
+/// ```
+/// use coordination_protocol::security::freshness::{Freshness, FreshnessError};
+/// use std::time::Duration;
+///
+/// let freshness = Freshness::default().with_behind(Duration::from_secs(60));
+/// assert_eq!(freshness.check(Some(0), None, 60_000), Ok(()));
+/// assert_eq!(freshness.check(Some(0), None, 60_001), Err(FreshnessError::Stale { millis: 1 }));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Freshness {
+    /// How far ahead of the clock it may be, since clocks differ. Default 30 s.
+    pub ahead: Duration,
+    /// How far behind it may be: the difference of the clocks and the time on the way. Default
+    /// 5 min.
+    pub behind: Duration,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Freshness { ahead: Duration::from_secs(30), behind: Duration::from_secs(300) }
+    }
+}
+
+impl Freshness {
+    /// Sets how far ahead a timestamp may be.
+    pub const fn with_ahead(mut self, ahead: Duration) -> Self {
+        self.ahead = ahead;
+        self
+    }
+
+    /// Sets how far behind a timestamp may be.
+    pub const fn with_behind(mut self, behind: Duration) -> Self {
+        self.behind = behind;
+        self
+    }
+
+    /// Judges a message by its `timestamp`, its `ttl_seconds` and the reader's clock.
+    ///
+    /// Both bounds belong to the window. A message lives up to and including `ttl_seconds` after
+    /// its timestamp; a longer life than [`behind`](Self::behind) does not widen the window.
+    ///
+    /// # Errors
+    /// [`FreshnessError`]. What the sender says himself, that the message has expired, goes before what
+    /// the reader finds, that it is stale.
+    pub fn check(
+        &self,
+        timestamp: Option<i64>,
+        ttl_seconds: Option<u64>,
+        now: i64,
+    ) -> Result<(), FreshnessError> {
+        let timestamp = i128::from(timestamp.ok_or(FreshnessError::NoTimestamp)?);
+        let beyond = |past: i128| u64::try_from(past).ok().filter(|past| *past > 0);
+        // How far the clock is past the timestamp; negative if the timestamp is ahead.
+        let age = i128::from(now) - timestamp;
+        if let Some(millis) = beyond(-age - millis(self.ahead)) {
+            return Err(FreshnessError::FromFuture { millis });
+        }
+        let past_life = ttl_seconds.and_then(|ttl| beyond(age - i128::from(ttl) * 1_000));
+        if let Some(millis) = past_life {
+            return Err(FreshnessError::Expired { millis });
+        }
+        match beyond(age - millis(self.behind)) {
+            Some(millis) => Err(FreshnessError::Stale { millis }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i128 {
+    i128::try_from(duration.as_millis()).unwrap_or(i128::MAX)
+}
+
+/// Why a message is not fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum FreshnessError {
+    /// It has no timestamp, or none that can be read.
+    #[error("the message has no timestamp to judge its age by")]
+    NoTimestamp,
+    /// Its timestamp is too far ahead of the clock.
+    #[error("the timestamp is {millis} ms further ahead of the clock than allowed")]
+    FromFuture {
+        /// Milliseconds beyond what is allowed.
+        millis: u64,
+    },
+    /// The life that the message gives itself is over.
+    #[error("the message expired {millis} ms ago")]
+    Expired {
+        /// Milliseconds since then.
+        millis: u64,
+    },
+    /// Its timestamp is too far behind the clock.
+    #[error("the timestamp is {millis} ms further behind the clock than allowed")]
+    Stale {
+        /// Milliseconds beyond what is allowed.
+        millis: u64,
+    },
+}
+
+impl FreshnessError {
+    /// The stable name of the reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            FreshnessError::NoTimestamp => "no-timestamp",
+            FreshnessError::FromFuture { .. } => "from-future",
+            FreshnessError::Expired { .. } => "expired",
+            FreshnessError::Stale { .. } => "stale",
+        }
+    }
+}
