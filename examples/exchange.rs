@@ -16,7 +16,7 @@ use coordination_protocol::scalar::{
 };
 use coordination_protocol::storage::block_on;
 use coordination_protocol::transport::{
-    Address, Delivery, Inbox as _, MemoryInbox, MemoryTransport, Packet, Transport,
+    Address, MemoryReceiver, MemoryTransport, Packet, Received, Receiver, Transport,
 };
 use coordination_protocol::validate::{Checked, Gate, Validator};
 use std::pin::pin;
@@ -27,7 +27,7 @@ type Failed = Box<dyn std::error::Error>;
 /// What one component has: its address, and the checks that everything passes on its way in.
 struct Station<'t> {
     transport: &'t MemoryTransport,
-    queue: MemoryInbox,
+    queue: MemoryReceiver,
     checks: Gate,
 }
 impl<'t> Station<'t> {
@@ -40,7 +40,7 @@ impl<'t> Station<'t> {
     fn receive(&mut self, now: Now) -> Vec<Result<Checked<Envelope>, Rejected>> {
         // Nobody sleeps in virtual time, so the future is asked once whether something is there.
         let received = pin!(self.queue.receive()).poll(&mut Context::from_waker(Waker::noop()));
-        let Poll::Ready(Ok(Delivery::Packets(packets))) = received else { return Vec::new() };
+        let Poll::Ready(Ok(Received::Packets(packets))) = received else { return Vec::new() };
         let mut check = |packet: &Packet| {
             let taken = self.checks.accept(&packet.body, now.wall, None);
             taken.map_err(|report| Rejected::new(&*packet.body, report))

@@ -5,7 +5,7 @@ use super::target::TargetError;
 use crate::error::{IntoReport, Problem};
 use crate::json::{CanonicalError, Fault};
 use crate::scalar::{CheckpointId, ErrorCategory, ErrorType, Severity, WorkflowId};
-use crate::storage::{KeyError, StorageError};
+use crate::storage::{StorageError, StoreKeyError};
 
 /// Why something is no part of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ pub enum PlaceError {
     },
     /// No key can be made of it.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] StoreKeyError),
 }
 
 /// What is wrong with a stored checkpoint.

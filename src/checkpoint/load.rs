@@ -10,7 +10,7 @@ use super::parts::{PartName, Parts};
 use crate::json::{Dialect, Json, check};
 use crate::message::{CheckpointSync, StateSnapshot};
 use crate::scalar::{CheckpointId, Digest, WorkflowId};
-use crate::storage::{self, Expect, Key, Scan, StorageError, Store};
+use crate::storage::{self, Expect, Key, StorageError, Store, StoreScan};
 
 /// A checkpoint in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -311,7 +311,7 @@ impl<S: Store> Checkpoints<S> {
     pub(super) async fn scan(&self, prefix: &str) -> Result<Vec<storage::Entry>, StorageError> {
         let mut all: Vec<storage::Entry> = Vec::new();
         loop {
-            let mut scan = Scan::new(prefix).with_limit(1_000);
+            let mut scan = StoreScan::new(prefix).with_limit(1_000);
             scan.after = all.last().map(|entry| entry.key.clone());
             let page = self.store.scan(&scan).await?;
             let more = page.more && !page.entries.is_empty();
@@ -326,7 +326,7 @@ impl<S: Store> Checkpoints<S> {
     pub(super) async fn part_keys(&self, prefix: &str) -> Result<Vec<(Key, u64)>, StorageError> {
         let mut all: Vec<(Key, u64)> = Vec::new();
         loop {
-            let mut scan = Scan::new(prefix);
+            let mut scan = StoreScan::new(prefix);
             scan.after = all.last().map(|(key, _)| key.clone());
             let page = self.store.scan(&scan).await?;
             let more = page.more && !page.entries.is_empty();

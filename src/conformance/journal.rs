@@ -16,7 +16,7 @@ cases! { Journal:
     cursors_listed "cursors are listed by name and can be removed";
     waiting_for_the_past "waiting for a record that is there ends at once";
     waiting_for_the_future "waiting ends when the record is appended";
-    waiting_given_up "a wait that is dropped disturbs nobody";
+    waiting_given_up "a wait that is dropped disturbs no other";
     appending_together "batches of many appenders do not mix, and no position is lost";
 }
 

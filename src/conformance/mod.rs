@@ -13,7 +13,7 @@
 //! # Ok::<(), conformance::Failures>(())
 //! ```
 //!
-//! Each case gets a fresh instance, empty and used by nobody else. A case that waits for something
+//! Each case gets a fresh instance, empty and not used by anything else. A case that waits for something
 //! which never comes does not end: run the kit under a time limit. The cases drive several
 //! operations at once, on one task, so they need no particular runtime.
 
@@ -65,8 +65,8 @@ impl<T: ?Sized> fmt::Debug for Case<T> {
 }
 
 /// Runs cases in turn, each against a fresh instance.
-pub async fn run<T>(cases: &[Case<T>], mut fresh: impl FnMut() -> T) -> Summary {
-    let mut summary = Summary::default();
+pub async fn run<T>(cases: &[Case<T>], mut fresh: impl FnMut() -> T) -> ConformanceSummary {
+    let mut summary = ConformanceSummary::default();
     for case in cases {
         match case.run(&fresh()).await {
             Ok(()) => summary.passed.push(case.name),
@@ -79,14 +79,14 @@ pub async fn run<T>(cases: &[Case<T>], mut fresh: impl FnMut() -> T) -> Summary 
 /// What came of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Summary {
+pub struct ConformanceSummary {
     /// The names of the cases that passed.
     pub passed: Vec<&'static str>,
     /// Those that failed: name, promise and what happened instead.
     pub failed: Vec<(&'static str, &'static str, Failure)>,
 }
 
-impl Summary {
+impl ConformanceSummary {
     /// An error that lists all failures, if there are any.
     pub fn into_result(self) -> Result<(), Failures> {
         if self.failed.is_empty() { Ok(()) } else { Err(Failures(self)) }
@@ -95,11 +95,11 @@ impl Summary {
 
 /// All failures of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failures(Summary);
+pub struct Failures(ConformanceSummary);
 
 impl fmt::Display for Failures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { passed, failed } = &self.0;
+        let ConformanceSummary { passed, failed } = &self.0;
         write!(f, "{} of {} cases failed", failed.len(), failed.len() + passed.len())?;
         for (name, promise, failure) in failed {
             write!(f, "\n{name}: {failure}\n  promised: {promise}")?;
@@ -130,8 +130,8 @@ impl From<crate::storage::StorageError> for Failure {
     }
 }
 
-impl From<crate::storage::KeyError> for Failure {
-    fn from(error: crate::storage::KeyError) -> Self {
+impl From<crate::storage::StoreKeyError> for Failure {
+    fn from(error: crate::storage::StoreKeyError) -> Self {
         Failure::new(format!("unexpected error: {error}"))
     }
 }

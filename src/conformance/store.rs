@@ -1,7 +1,7 @@
 //! What a [`Store`] promises.
 
 use super::{Failure, cases, same, together};
-use crate::storage::{Expect, Key, Scan, StorageError, Store};
+use crate::storage::{Expect, Key, StorageError, Store, StoreScan};
 
 cases! { Store:
     absent_keys "a key that was never written reads as absent";
@@ -46,7 +46,7 @@ async fn absent_keys<S: Store>(store: &S) -> Result<(), Failure> {
     let key = Key::of(["nothing"])?;
     same("get", store.get(&key).await?, None)?;
     same("delete", store.delete(&key, Expect::Any).await?, false)?;
-    same("scan", store.scan(&Scan::new("")).await?.entries.len(), 0)
+    same("scan", store.scan(&StoreScan::new("")).await?.entries.len(), 0)
 }
 
 async fn values<S: Store>(store: &S) -> Result<(), Failure> {
@@ -173,7 +173,7 @@ async fn fill<S: Store>(store: &S) -> Result<(), Failure> {
 async fn scans<S: Store>(store: &S) -> Result<(), Failure> {
     fill(store).await?;
     for prefix in ["", "a", "a/", "a/1", "a/b", "ab", "b/", "c", "a/1/"] {
-        let page = store.scan(&Scan::new(prefix)).await?;
+        let page = store.scan(&StoreScan::new(prefix)).await?;
         let found: Vec<&str> = page.entries.iter().map(|entry| entry.key.as_str()).collect();
         let expected: Vec<&str> =
             NAMES.iter().copied().filter(|name| name.starts_with(prefix)).collect();
@@ -189,10 +189,10 @@ async fn scans<S: Store>(store: &S) -> Result<(), Failure> {
 
 async fn pages<S: Store>(store: &S) -> Result<(), Failure> {
     fill(store).await?;
-    let empty = store.scan(&Scan::new("a/").with_limit(0)).await?;
+    let empty = store.scan(&StoreScan::new("a/").with_limit(0)).await?;
     same("page of 0", (empty.entries.len(), empty.more), (0, true))?;
     for limit in 1..=NAMES.len() + 1 {
-        let mut scan = Scan::new("a").with_limit(limit);
+        let mut scan = StoreScan::new("a").with_limit(limit);
         let mut found = Vec::new();
         loop {
             let page = store.scan(&scan).await?;

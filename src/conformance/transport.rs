@@ -3,21 +3,21 @@
 use super::{Failure, cases, once, same, together};
 use crate::route::{Pattern, RouteKey};
 use crate::transport::{
-    Address, Delivery, Gap, Inbox, Overflow, Packet, Subscription, Transport, TransportError,
+    Address, Gap, Overflow, Packet, Received, Receiver, Subscription, Transport, TransportError,
 };
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
 cases! { Transport:
-    selection "an inbox gets exactly what its pattern selects, once and in order";
-    batches "a batch is split by what each inbox wants, and keeps its order";
-    from_then_on "an inbox gets nothing from before it was opened";
-    closed_inboxes "an inbox that was dropped gets nothing and refuses nobody";
-    busy "a full queue refuses the publisher, nobody gets the batch, and room lets it through";
+    selection "a receiver gets exactly what its pattern selects, once and in order";
+    batches "a batch is split by what each receiver wants, and keeps its order";
+    from_then_on "a receiver gets nothing from before it was opened";
+    closed_receivers "a receiver that was dropped gets nothing and refuses no publisher";
+    busy "a full queue refuses the publisher, no receiver gets the batch, and room lets it through";
     gaps "a queue that may drop keeps the newest, and one gap stands for all that is lost";
-    groups "of a queue group one inbox gets each packet, in order, and everybody else gets all";
+    groups "of a queue group one receiver gets each packet, in order, and every other receiver gets all";
     full_members "a full member of a queue group is passed over; if all are full, the publisher is refused";
-    slow_beside_fast "what a slow inbox loses, a fast one gets";
+    slow_beside_fast "what a slow receiver loses, a fast one gets";
     addresses "a packet for an address reaches its listener only";
     listeners "an address has one listener at a time, or none";
     busy_listeners "a listener that is full refuses senders, and room lets them through";
@@ -43,16 +43,16 @@ fn address(text: &str) -> Result<Address, Failure> {
     Address::new(text).map_err(|error| Failure::new(error.to_string()))
 }
 
-/// Receives until so many packets came, and returns their bodies and the gaps before each.
-async fn receive<I: Inbox>(
-    inbox: &mut I,
+/// Receives until a number of packets came, and returns their bodies and the gaps before each.
+async fn receive<I: Receiver>(
+    receiver: &mut I,
     count: usize,
 ) -> Result<(Vec<String>, Vec<Gap>), Failure> {
     let (mut bodies, mut gaps) = (Vec::new(), Vec::new());
     let mut last = None;
     while bodies.len() < count {
-        match inbox.receive().await? {
-            Delivery::Packets(packets) => {
+        match receiver.receive().await? {
+            Received::Packets(packets) => {
                 for (packet, sequence) in packets.iter().zip(packets.sequences()) {
                     if last.is_some_and(|last| last >= sequence) {
                         return Err(Failure::new(format!("sequence {sequence} after {last:?}")));
@@ -61,22 +61,22 @@ async fn receive<I: Inbox>(
                     bodies.push(String::from_utf8_lossy(&packet.body).into_owned());
                 }
             }
-            Delivery::Gap(gap) => gaps.push(gap),
+            Received::Gap(gap) => gaps.push(gap),
         }
     }
     Ok((bodies, gaps))
 }
 
-/// Receives until so many packets came to any of several inboxes, and returns the bodies by inbox.
-async fn receive_any<I: Inbox>(
-    inboxes: &mut [&mut I],
+/// Receives until a number of packets came to any of several receivers, and returns the bodies by receiver.
+async fn receive_any<I: Receiver>(
+    receivers: &mut [&mut I],
     count: usize,
 ) -> Result<Vec<Vec<String>>, Failure> {
-    let mut bodies = vec![Vec::new(); inboxes.len()];
+    let mut bodies = vec![Vec::new(); receivers.len()];
     while bodies.iter().map(Vec::len).sum::<usize>() < count {
         // A receive that is dropped loses nothing.
         let mut waiting: Vec<_> =
-            inboxes.iter_mut().map(|inbox| Box::pin(inbox.receive())).collect();
+            receivers.iter_mut().map(|receiver| Box::pin(receiver.receive())).collect();
         let (at, delivery) = poll_fn(|context| {
             for (at, receive) in waiting.iter_mut().enumerate() {
                 if let Poll::Ready(delivery) = receive.as_mut().poll(context) {
@@ -87,18 +87,18 @@ async fn receive_any<I: Inbox>(
         })
         .await;
         match delivery? {
-            Delivery::Packets(packets) => {
+            Received::Packets(packets) => {
                 let text = |packet: &Packet| String::from_utf8_lossy(&packet.body).into_owned();
                 bodies[at].extend(packets.iter().map(text));
             }
-            Delivery::Gap(gap) => return Err(Failure::new(format!("unexpected {gap:?}"))),
+            Received::Gap(gap) => return Err(Failure::new(format!("unexpected {gap:?}"))),
         }
     }
     Ok(bodies)
 }
 
-async fn expect<I: Inbox>(inbox: &mut I, bodies: &[&str]) -> Result<(), Failure> {
-    let (found, gaps) = receive(inbox, bodies.len()).await?;
+async fn expect<I: Receiver>(receiver: &mut I, bodies: &[&str]) -> Result<(), Failure> {
+    let (found, gaps) = receive(receiver, bodies.len()).await?;
     same("bodies", found, bodies.to_vec())?;
     same("gaps", gaps, Vec::new())
 }
@@ -121,8 +121,8 @@ async fn selection<T: Transport>(transport: &T) -> Result<(), Failure> {
     expect(&mut one, &["a", "b", "e"]).await?;
     // What follows shows that nothing else was on its way.
     transport.publish([failed("end")]).await?;
-    for inbox in [&mut all, &mut failures, &mut one] {
-        expect(inbox, &["end"]).await?;
+    for receiver in [&mut all, &mut failures, &mut one] {
+        expect(receiver, &["end"]).await?;
     }
     Ok(())
 }
@@ -144,20 +144,20 @@ async fn batches<T: Transport>(transport: &T) -> Result<(), Failure> {
 
 async fn from_then_on<T: Transport>(transport: &T) -> Result<(), Failure> {
     transport.publish([failed("before")]).await?;
-    let mut inbox = transport.subscribe(&subscription("*.failed")?).await?;
+    let mut receiver = transport.subscribe(&subscription("*.failed")?).await?;
     transport.publish([failed("after")]).await?;
-    expect(&mut inbox, &["after"]).await
+    expect(&mut receiver, &["after"]).await
 }
 
-async fn closed_inboxes<T: Transport>(transport: &T) -> Result<(), Failure> {
-    let full = transport.subscribe(&subscription(">")?.with_queue(1)).await?;
+async fn closed_receivers<T: Transport>(transport: &T) -> Result<(), Failure> {
+    let full = transport.subscribe(&subscription(">")?.with_capacity(1)).await?;
     let mut other = transport.subscribe(&subscription(">")?).await?;
     transport.publish([failed("a")]).await?;
     drop(full);
     for body in ["b", "c"] {
         let receipt = transport.publish([failed(body)]).await?;
-        if let Some(inboxes) = receipt.inboxes {
-            same("inboxes", inboxes, 1)?;
+        if let Some(receivers) = receipt.receivers {
+            same("receivers", receivers, 1)?;
         }
     }
     expect(&mut other, &["a", "b", "c"]).await
@@ -176,7 +176,7 @@ fn is_busy<V: std::fmt::Debug>(
 }
 
 async fn busy<T: Transport>(transport: &T) -> Result<(), Failure> {
-    let mut small = transport.subscribe(&subscription("*.failed")?.with_queue(2)).await?;
+    let mut small = transport.subscribe(&subscription("*.failed")?.with_capacity(2)).await?;
     let mut large = transport.subscribe(&subscription(">")?).await?;
     transport.publish([failed("a")]).await?;
     is_busy(transport.publish([failed("lost"), failed("lost")]).await, "*.failed", 2)?;
@@ -191,14 +191,14 @@ async fn busy<T: Transport>(transport: &T) -> Result<(), Failure> {
 }
 
 async fn gaps<T: Transport>(transport: &T) -> Result<(), Failure> {
-    let newest = subscription(">")?.with_queue(3).with_overflow(Overflow::DropOldest);
-    let mut inbox = transport.subscribe(&newest).await?;
+    let newest = subscription(">")?.with_capacity(3).with_overflow(Overflow::DropOldest);
+    let mut receiver = transport.subscribe(&newest).await?;
     for body in ["a", "b", "c"] {
         transport.publish([failed(body)]).await?;
     }
     transport.publish([failed("d"), failed("e")]).await?;
     transport.publish(["f", "g", "h", "i"].map(failed)).await?;
-    let (bodies, gaps) = receive(&mut inbox, 3).await?;
+    let (bodies, gaps) = receive(&mut receiver, 3).await?;
     same("bodies", bodies, ["g", "h", "i"])?;
     let &[gap] = gaps.as_slice() else {
         return Err(Failure::new(format!("{} gaps: {gaps:?}", gaps.len())));
@@ -206,7 +206,7 @@ async fn gaps<T: Transport>(transport: &T) -> Result<(), Failure> {
     same("dropped", gap.dropped, 6)?;
     same("span", gap.to - gap.from, 5)?;
     transport.publish([failed("j")]).await?;
-    expect(&mut inbox, &["j"]).await
+    expect(&mut receiver, &["j"]).await
 }
 
 async fn groups<T: Transport>(transport: &T) -> Result<(), Failure> {
@@ -239,7 +239,7 @@ async fn groups<T: Transport>(transport: &T) -> Result<(), Failure> {
 }
 
 async fn full_members<T: Transport>(transport: &T) -> Result<(), Failure> {
-    let member = |queue| Ok::<_, Failure>(subscription(">")?.with_group("g").with_queue(queue));
+    let member = |queue| Ok::<_, Failure>(subscription(">")?.with_group("g").with_capacity(queue));
     let mut small = transport.subscribe(&member(1)?).await?;
     let mut large = transport.subscribe(&member(3)?).await?;
     for n in 0..4 {
@@ -257,7 +257,7 @@ async fn full_members<T: Transport>(transport: &T) -> Result<(), Failure> {
 }
 
 async fn slow_beside_fast<T: Transport>(transport: &T) -> Result<(), Failure> {
-    let newest = subscription(">")?.with_queue(1).with_overflow(Overflow::DropOldest);
+    let newest = subscription(">")?.with_capacity(1).with_overflow(Overflow::DropOldest);
     let mut slow = transport.subscribe(&newest).await?;
     let mut fast = transport.subscribe(&subscription(">")?).await?;
     for number in 0..20 {
@@ -285,13 +285,13 @@ async fn addresses<T: Transport>(transport: &T) -> Result<(), Failure> {
 
 async fn listeners<T: Transport>(transport: &T) -> Result<(), Failure> {
     let hub = address("hub")?;
-    let nobody = TransportError::NoListener { address: "hub".to_owned() };
-    same("nobody", transport.send(&hub, [failed("a")]).await, Err(nobody.clone()))?;
+    let no_listener = TransportError::NoListener { address: "hub".to_owned() };
+    same("no listener", transport.send(&hub, [failed("a")]).await, Err(no_listener.clone()))?;
     let first = transport.listen(&hub, 10).await?;
     let taken = TransportError::AddressTaken { address: "hub".to_owned() };
     same("second", transport.listen(&hub, 10).await.map(drop), Err(taken))?;
     drop(first);
-    same("gone", transport.send(&hub, [failed("b")]).await, Err(nobody))?;
+    same("gone", transport.send(&hub, [failed("b")]).await, Err(no_listener))?;
     let mut again = transport.listen(&hub, 10).await?;
     transport.send(&hub, [failed("c")]).await?;
     expect(&mut again, &["c"]).await
@@ -299,18 +299,18 @@ async fn listeners<T: Transport>(transport: &T) -> Result<(), Failure> {
 
 async fn busy_listeners<T: Transport>(transport: &T) -> Result<(), Failure> {
     let hub = address("hub")?;
-    let mut inbox = transport.listen(&hub, 2).await?;
+    let mut receiver = transport.listen(&hub, 2).await?;
     transport.send(&hub, [failed("a"), failed("b")]).await?;
     is_busy(transport.send(&hub, [failed("lost")]).await, "hub", 2)?;
-    expect(&mut inbox, &["a", "b"]).await?;
+    expect(&mut receiver, &["a", "b"]).await?;
     transport.send(&hub, [failed("c")]).await?;
-    expect(&mut inbox, &["c"]).await
+    expect(&mut receiver, &["c"]).await
 }
 
 async fn large<T: Transport>(transport: &T) -> Result<(), Failure> {
     let limits = transport.limits();
     let hub = address("hub")?;
-    let mut inbox = transport.subscribe(&subscription(">")?.with_queue(1)).await?;
+    let mut receiver = transport.subscribe(&subscription(">")?.with_capacity(1)).await?;
     let mut listener = transport.listen(&hub, 1).await?;
     let body = vec![b'x'; limits.packet_bytes + 1];
     let key = || key("TASK_FAILED", "wf_1");
@@ -326,11 +326,11 @@ async fn large<T: Transport>(transport: &T) -> Result<(), Failure> {
     ] {
         same("reason", refused.map_err(|error| error.reason()), Err("too-large"))?;
     }
-    let most = Packet::new(key(), &body[1..]);
-    transport.publish([most.clone()]).await?;
-    transport.send(&hub, [most]).await?;
-    for delivery in [inbox.receive().await?, listener.receive().await?] {
-        let Delivery::Packets(packets) = delivery else {
+    let largest = Packet::new(key(), &body[1..]);
+    transport.publish([largest.clone()]).await?;
+    transport.send(&hub, [largest]).await?;
+    for delivery in [receiver.receive().await?, listener.receive().await?] {
+        let Received::Packets(packets) = delivery else {
             return Err(Failure::new(format!("{delivery:?}")));
         };
         let sizes: Vec<usize> = packets.iter().map(|packet| packet.body.len()).collect();
@@ -340,9 +340,9 @@ async fn large<T: Transport>(transport: &T) -> Result<(), Failure> {
 }
 
 async fn many_publishers<T: Transport>(transport: &T) -> Result<(), Failure> {
-    let mut inboxes = Vec::new();
+    let mut receivers = Vec::new();
     for _ in 0..3 {
-        inboxes.push(transport.subscribe(&subscription(">")?).await?);
+        receivers.push(transport.subscribe(&subscription(">")?).await?);
     }
     let publish = async |who: usize| -> Result<(), Failure> {
         for number in 0..40 {
@@ -352,8 +352,8 @@ async fn many_publishers<T: Transport>(transport: &T) -> Result<(), Failure> {
     };
     together((0..8).map(publish)).await.into_iter().collect::<Result<(), Failure>>()?;
     let mut orders = Vec::new();
-    for inbox in &mut inboxes {
-        let (bodies, gaps) = receive(inbox, 320).await?;
+    for receiver in &mut receivers {
+        let (bodies, gaps) = receive(receiver, 320).await?;
         same("gaps", gaps, Vec::new())?;
         for who in 0..8 {
             let own: Vec<&String> =
@@ -367,12 +367,12 @@ async fn many_publishers<T: Transport>(transport: &T) -> Result<(), Failure> {
 }
 
 async fn receiving_given_up<T: Transport>(transport: &T) -> Result<(), Failure> {
-    let mut inbox = transport.subscribe(&subscription(">")?).await?;
+    let mut receiver = transport.subscribe(&subscription(">")?).await?;
     for _ in 0..3 {
-        if let Some(delivery) = once(inbox.receive()).await {
+        if let Some(delivery) = once(receiver.receive()).await {
             return Err(Failure::new(format!("something came from nowhere: {delivery:?}")));
         }
     }
     transport.publish([failed("a"), failed("b")]).await?;
-    expect(&mut inbox, &["a", "b"]).await
+    expect(&mut receiver, &["a", "b"]).await
 }

@@ -234,7 +234,7 @@ impl RouteKey<'static> {
     /// registry of protocol 1.1.0.
     ///
     /// # Errors
-    /// [`KeyError`] for a text that is none of the three.
+    /// [`RouteKeyError`] for a text that is none of the three.
     ///
     /// ```
     /// use coordination_protocol::route::RouteKey;
@@ -243,19 +243,19 @@ impl RouteKey<'static> {
     /// assert_eq!((key.type_name(), key.workflow(), key.phase()), ("RESOURCE_ALLOCATED", "wf.1", None));
     /// assert_eq!(RouteKey::parse("TASK_FAILED.wf_001.build")?.phase(), Some("build"));
     /// assert_eq!(RouteKey::parse("TASK_FAILED:wf_001:build:{}")?.phase(), Some("build"));
-    /// # Ok::<(), coordination_protocol::route::KeyError>(())
+    /// # Ok::<(), coordination_protocol::route::RouteKeyError>(())
     /// ```
-    pub fn parse(text: &str) -> Result<Self, KeyError> {
+    pub fn parse(text: &str) -> Result<Self, RouteKeyError> {
         RouteKey::parse_with(&DEFAULT, text)
     }
 
     /// As [`parse`](Self::parse), with a registry of your own.
     ///
     /// # Errors
-    /// [`KeyError`].
-    pub fn parse_with(registry: &Registry, text: &str) -> Result<Self, KeyError> {
+    /// [`RouteKeyError`].
+    pub fn parse_with(registry: &Registry, text: &str) -> Result<Self, RouteKeyError> {
         if text.is_empty() {
-            return Err(KeyError::Empty);
+            return Err(RouteKeyError::Empty);
         }
         if text.contains(':') {
             return header(registry, text);
@@ -263,19 +263,19 @@ impl RouteKey<'static> {
         let mut parts = Vec::with_capacity(3);
         for (at, token) in escape::tokens(text) {
             if token.is_empty() {
-                return Err(KeyError::EmptyToken { at });
+                return Err(RouteKeyError::EmptyToken { at });
             }
             let bad = token.char_indices().find(|(_, c)| matches!(c, '*' | '>') || c.is_control());
             if let Some((offset, found)) = bad {
-                return Err(KeyError::Character { found, at: at + offset });
+                return Err(RouteKeyError::Character { found, at: at + offset });
             }
             parts.push(escape::decode(token).map_err(|error| match error {
-                EscapeError::Digits(offset) => KeyError::Escape { at: at + offset },
-                EscapeError::Utf8 => KeyError::NotUtf8 { at },
+                EscapeError::Digits(offset) => RouteKeyError::Escape { at: at + offset },
+                EscapeError::Utf8 => RouteKeyError::NotUtf8 { at },
             })?);
         }
         let [first, second, third] = &parts[..] else {
-            return Err(KeyError::Tokens { found: parts.len() });
+            return Err(RouteKeyError::Tokens { found: parts.len() });
         };
         if escape::is_type(first) {
             return Ok(RouteKey::with_registry(registry, first, second, third).into_owned());
@@ -286,11 +286,11 @@ impl RouteKey<'static> {
     }
 }
 
-fn header(registry: &Registry, text: &str) -> Result<RouteKey<'static>, KeyError> {
+fn header(registry: &Registry, text: &str) -> Result<RouteKey<'static>, RouteKeyError> {
     let mut parts = text.splitn(4, ':');
     let mut part = |part| {
-        let text = parts.next().ok_or(KeyError::Header)?;
-        id::check(text).map_err(|error| KeyError::Identifier { part, error })?;
+        let text = parts.next().ok_or(RouteKeyError::Header)?;
+        id::check(text).map_err(|error| RouteKeyError::Identifier { part, error })?;
         Ok(text)
     };
     let (name, workflow, phase) = (part("event type")?, part("workflow")?, part("phase")?);
@@ -331,9 +331,9 @@ impl fmt::Display for RouteKey<'_> {
 }
 
 impl FromStr for RouteKey<'static> {
-    type Err = KeyError;
+    type Err = RouteKeyError;
 
-    fn from_str(text: &str) -> Result<Self, KeyError> {
+    fn from_str(text: &str) -> Result<Self, RouteKeyError> {
         RouteKey::parse(text)
     }
 }
@@ -354,13 +354,13 @@ impl<'a> From<&EventRef<'a>> for RouteKey<'a> {
 /// Why a text is no routing key.
 ///
 /// ```
-/// use coordination_protocol::route::{KeyError, RouteKey};
+/// use coordination_protocol::route::{RouteKeyError, RouteKey};
 ///
-/// assert_eq!(RouteKey::parse("resource.*.allocated"), Err(KeyError::Character { found: '*', at: 9 }));
+/// assert_eq!(RouteKey::parse("resource.*.allocated"), Err(RouteKeyError::Character { found: '*', at: 9 }));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum RouteKeyError {
     /// There is no character at all.
     #[error("a routing key cannot be empty")]
     Empty,

@@ -62,14 +62,14 @@ mod table;
 mod text;
 mod warning;
 
-pub use filter::{Comparison, Field, Filter, FilterError, FilterFault, Literal, Subject};
-pub use key::{KeyError, RouteKey};
+pub use filter::{Comparison, Field, Filter, FilterError, FilterFault, FilterInput, Literal};
+pub use key::{RouteKey, RouteKeyError};
 pub use pattern::{Pattern, PatternError};
-pub use table::{Choice, Matches, Receivers, RouteTable, SubscriptionId};
+pub use table::{GroupChoice, Matches, Receivers, RouteTable, SubscriptionId};
 pub use warning::PatternWarning;
 
 crate::error::reports! {
     FilterError, System, Corruption, "correct_and_resend", "Write a filter such as `/retry_count >= 3 and severity >= high`.";
-    KeyError, System, Corruption, "correct_and_resend", "Write `scope.workflow.word` or `TYPE.workflow.phase`.";
+    RouteKeyError, System, Corruption, "correct_and_resend", "Write `scope.workflow.word` or `TYPE.workflow.phase`.";
     PatternError, System, Corruption, "correct_and_resend", "Write a pattern such as `resource.*.allocated`.";
 }

@@ -40,7 +40,7 @@ pub(super) enum Selector {
 }
 
 impl Pattern {
-    /// The most bytes a pattern may have.
+    /// The maximum number of bytes a pattern may have.
     pub const MAX_BYTES: usize = 1024;
 
     /// Compiles a pattern.

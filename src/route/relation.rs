@@ -1,6 +1,6 @@
 //! How patterns relate: whether one selects all that another does, or anything of it.
 //!
-//! A pattern selects endlessly many keys, most of unregistered types. Yet it looks at few of
+//! A pattern selects endlessly many keys, nearly all of unregistered types. Yet it looks at few of
 //! their properties: which of the tokens that the patterns spell out a key's parts are equal to,
 //! and what the registry says of the type. So finitely many keys stand for all, one for each
 //! combination of these properties, and a question about all keys is answered by trying those.
@@ -187,7 +187,7 @@ impl Tokens {
     }
 
     /// A phase for each way in which phases can differ. A key that does not know its phase is
-    /// selected like one with a phase that nobody spells out.
+    /// selected like one with a phase that no pattern spells out.
     fn phases(&self, pattern: &Pattern) -> Vec<String> {
         if let Selector::Typed { phase: Some(phase), .. } = pattern.selector() {
             return vec![phase.to_string()];

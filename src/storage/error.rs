@@ -1,6 +1,6 @@
 //! What can go wrong.
 
-use super::key::{Key, KeyError};
+use super::key::{Key, StoreKeyError};
 use super::store::Expect;
 use crate::error::leaf_errors;
 use crate::scalar::{ErrorScope, Severity};
@@ -31,7 +31,7 @@ use std::time::Duration;
 pub enum StorageError {
     /// No key can be made of what was given.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] StoreKeyError),
     /// The key is not as the writer expected: another one was faster.
     #[error("`{key}` has {}, expected {expected}", revision(*found))]
     Conflict {

@@ -58,7 +58,7 @@ pub trait Journal: Send + Sync {
         &self,
         from: u64,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<Record>, StorageError>> + Send;
+    ) -> impl Future<Output = Result<Vec<JournalRecord>, StorageError>> + Send;
 
     /// The first position still there and the one that the next record gets.
     fn bounds(&self) -> impl Future<Output = Result<Bounds, StorageError>> + Send;
@@ -99,17 +99,17 @@ pub trait Journal: Send + Sync {
 /// One record of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Record {
+pub struct JournalRecord {
     /// Its position.
     pub position: u64,
     /// The bytes, shared.
     pub data: Arc<[u8]>,
 }
 
-impl Record {
+impl JournalRecord {
     /// The bytes at a position.
     pub fn new(position: u64, data: impl Into<Arc<[u8]>>) -> Self {
-        Record { position, data: data.into() }
+        JournalRecord { position, data: data.into() }
     }
 }
 

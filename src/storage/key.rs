@@ -19,20 +19,20 @@ use std::str::FromStr;
 /// assert_eq!(key.as_str(), "checkpoint/wf=201=2F=2E=2E/ckpt_7");
 /// assert_eq!(key.segments().collect::<Vec<_>>(), ["checkpoint", "wf 1/..", "ckpt_7"]);
 /// assert!("checkpoint/../etc".parse::<Key>().is_err());
-/// # Ok::<(), coordination_protocol::storage::KeyError>(())
+/// # Ok::<(), coordination_protocol::storage::StoreKeyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(SmolStr);
 
 impl Key {
-    /// The most bytes a key may have.
+    /// The maximum number of bytes a key may have.
     pub const MAX_BYTES: usize = 512;
 
     /// The key of these segments, encoded where needed.
     ///
     /// # Errors
-    /// [`KeyError`] if there is no segment, an empty one, or if the key gets too long.
-    pub fn of<I>(segments: I) -> Result<Self, KeyError>
+    /// [`StoreKeyError`] if there is no segment, an empty one, or if the key gets too long.
+    pub fn of<I>(segments: I) -> Result<Self, StoreKeyError>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
@@ -43,7 +43,7 @@ impl Key {
                 text.push('/');
             }
             if segment.as_ref().is_empty() {
-                return Err(KeyError::EmptySegment { at: text.len() });
+                return Err(StoreKeyError::EmptySegment { at: text.len() });
             }
             encode(segment.as_ref(), &mut text);
         }
@@ -54,24 +54,24 @@ impl Key {
     /// Reads a key as it prints.
     ///
     /// # Errors
-    /// [`KeyError`] with the position of the first fault. A text that is encoded without need is
+    /// [`StoreKeyError`] with the position of the first fault. A text that is encoded without need is
     /// refused, so that every key has one spelling.
-    pub fn parse(text: &str) -> Result<Self, KeyError> {
+    pub fn parse(text: &str) -> Result<Self, StoreKeyError> {
         checked_length(text)?;
         let mut at = 0;
         for segment in text.split('/') {
             if segment.is_empty() {
-                return Err(KeyError::EmptySegment { at });
+                return Err(StoreKeyError::EmptySegment { at });
             }
             if let Some((offset, found)) = segment.char_indices().find(|(_, c)| !is_plain(*c)) {
-                return Err(KeyError::Character { found, at: at + offset });
+                return Err(StoreKeyError::Character { found, at: at + offset });
             }
             let mut again = String::with_capacity(segment.len());
             if let Some(raw) = decode(segment) {
                 encode(&raw, &mut again);
             }
             if again != segment {
-                return Err(KeyError::Spelling { at });
+                return Err(StoreKeyError::Spelling { at });
             }
             at += segment.len() + 1;
         }
@@ -89,10 +89,10 @@ impl Key {
     }
 }
 
-fn checked_length(text: &str) -> Result<(), KeyError> {
+fn checked_length(text: &str) -> Result<(), StoreKeyError> {
     match text.len() {
-        0 => Err(KeyError::Empty),
-        bytes if bytes > Key::MAX_BYTES => Err(KeyError::TooLong { bytes }),
+        0 => Err(StoreKeyError::Empty),
+        bytes if bytes > Key::MAX_BYTES => Err(StoreKeyError::TooLong { bytes }),
         _ => Ok(()),
     }
 }
@@ -149,9 +149,9 @@ impl fmt::Display for Key {
 }
 
 impl FromStr for Key {
-    type Err = KeyError;
+    type Err = StoreKeyError;
 
-    fn from_str(text: &str) -> Result<Self, KeyError> {
+    fn from_str(text: &str) -> Result<Self, StoreKeyError> {
         Key::parse(text)
     }
 }
@@ -159,13 +159,13 @@ impl FromStr for Key {
 /// Why a text is no key.
 ///
 /// ```
-/// use coordination_protocol::storage::{Key, KeyError};
+/// use coordination_protocol::storage::{Key, StoreKeyError};
 ///
-/// assert_eq!(Key::parse("a//b"), Err(KeyError::EmptySegment { at: 2 }));
+/// assert_eq!(Key::parse("a//b"), Err(StoreKeyError::EmptySegment { at: 2 }));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum StoreKeyError {
     /// There is no character at all.
     #[error("a key cannot be empty")]
     Empty,

@@ -2,9 +2,9 @@
 
 use super::StorageLimits;
 use super::error::StorageError;
-use super::journal::{Bounds, Cursor, Journal, Record};
+use super::journal::{Bounds, Cursor, Journal, JournalRecord};
 use super::key::Key;
-use super::store::{Entry, Expect, Page, Scan, Store};
+use super::store::{Entry, Expect, Page, Store, StoreScan};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::ops::{Bound, Range};
@@ -50,7 +50,7 @@ impl MemoryStore {
         MemoryStore::with_capacity(1 << 30)
     }
 
-    /// An empty store for at most so many bytes of keys and values, and 64 more for each.
+    /// An empty store for at most a number of bytes of keys and values, and 64 more for each.
     pub fn with_capacity(bytes: usize) -> Self {
         MemoryStore { inner: Arc::default(), capacity: bytes, limits: StorageLimits::default() }
     }
@@ -86,7 +86,7 @@ impl MemoryStore {
         Ok(true)
     }
 
-    fn scan_now(&self, scan: &Scan) -> Page {
+    fn scan_now(&self, scan: &StoreScan) -> Page {
         let limit = scan.limit.min(self.limits.page_items);
         let entries = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         // Keys sort like their texts, so those with the prefix stand side by side.
@@ -137,7 +137,7 @@ impl Store for MemoryStore {
         self.delete_now(key, expect)
     }
 
-    async fn scan(&self, scan: &Scan) -> Result<Page, StorageError> {
+    async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
         Ok(self.scan_now(scan))
     }
 }
@@ -180,7 +180,7 @@ impl MemoryJournal {
         MemoryJournal::with_capacity(1 << 30)
     }
 
-    /// An empty journal for at most so many bytes of records, and 64 more for each.
+    /// An empty journal for at most a number of bytes of records, and 64 more for each.
     pub fn with_capacity(bytes: usize) -> Self {
         MemoryJournal {
             inner: Arc::new(Mutex::new(Records {
@@ -222,7 +222,7 @@ impl MemoryJournal {
         Ok(range)
     }
 
-    fn read_now(&self, from: u64, limit: usize) -> Result<Vec<Record>, StorageError> {
+    fn read_now(&self, from: u64, limit: usize) -> Result<Vec<JournalRecord>, StorageError> {
         let state = self.lock();
         let bounds = state.bounds();
         let start = bounds.start(from)?;
@@ -234,7 +234,7 @@ impl MemoryJournal {
             }
             let data = &state.data[(position - bounds.first) as usize];
             bytes += data.len();
-            found.push(Record::new(position, Arc::clone(data)));
+            found.push(JournalRecord::new(position, Arc::clone(data)));
         }
         Ok(found)
     }
@@ -287,7 +287,7 @@ impl Journal for MemoryJournal {
         self.append_now(batch)
     }
 
-    async fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, StorageError> {
+    async fn read(&self, from: u64, limit: usize) -> Result<Vec<JournalRecord>, StorageError> {
         self.read_now(from, limit)
     }
 

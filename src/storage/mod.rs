@@ -50,10 +50,10 @@ pub mod view;
 
 pub use block::block_on;
 pub use error::StorageError;
-pub use journal::{Bounds, Cursor, Journal, Record};
-pub use key::{Key, KeyError};
+pub use journal::{Bounds, Cursor, Journal, JournalRecord};
+pub use key::{Key, StoreKeyError};
 pub use memory::{MemoryJournal, MemoryStore};
-pub use store::{Entry, Expect, Page, Scan, Store};
+pub use store::{Entry, Expect, Page, Store, StoreScan};
 
 /// How much one operation may carry. An implementation states its own.
 ///
@@ -70,13 +70,13 @@ pub use store::{Entry, Expect, Page, Scan, Store};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StorageLimits {
-    /// The most bytes of a value or of a record. 16 MiB unless set.
+    /// The maximum number of bytes of a value or of a record. 16 MiB unless set.
     pub value_bytes: usize,
-    /// The most records of a batch that is appended. 10,000 unless set.
+    /// The maximum number of records of a batch that is appended. 10,000 unless set.
     pub batch_records: usize,
-    /// The most bytes of such a batch. 64 MiB unless set.
+    /// The maximum number of bytes of such a batch. 64 MiB unless set.
     pub batch_bytes: usize,
-    /// The most entries or records that one scan or read returns. 10,000 unless set.
+    /// The maximum number of entries or records that one scan or read returns. 10,000 unless set.
     pub page_items: usize,
     /// A scan or read ends behind the item that takes it past this many bytes. 16 MiB unless set.
     pub page_bytes: usize,
@@ -95,20 +95,20 @@ impl Default for StorageLimits {
 }
 
 impl StorageLimits {
-    /// Sets the most bytes of a value or of a record.
+    /// Sets the maximum number of bytes of a value or of a record.
     pub const fn with_value_bytes(mut self, bytes: usize) -> Self {
         self.value_bytes = bytes;
         self
     }
 
-    /// Sets the most records and bytes of a batch.
+    /// Sets the maximum number of records and bytes of a batch.
     pub const fn with_batch(mut self, records: usize, bytes: usize) -> Self {
         self.batch_records = records;
         self.batch_bytes = bytes;
         self
     }
 
-    /// Sets the most items of a page, and the bytes that end one.
+    /// Sets the maximum number of items of a page, and the bytes that end one.
     pub const fn with_page(mut self, items: usize, bytes: usize) -> Self {
         self.page_items = items;
         self.page_bytes = bytes;
@@ -146,5 +146,5 @@ const fn within(
 }
 
 crate::error::reports! {
-    KeyError, System, Corruption, "correct_and_retry", "Build keys with `Key::of` from identifiers.";
+    StoreKeyError, System, Corruption, "correct_and_retry", "Build keys with `Key::of` from identifiers.";
 }

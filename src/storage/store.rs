@@ -49,7 +49,7 @@ pub trait Store: Send + Sync {
     ) -> impl Future<Output = Result<bool, StorageError>> + Send;
 
     /// The entries whose keys start with a text, a page at a time.
-    fn scan(&self, scan: &Scan) -> impl Future<Output = Result<Page, StorageError>> + Send;
+    fn scan(&self, scan: &StoreScan) -> impl Future<Output = Result<Page, StorageError>> + Send;
 }
 
 /// A value with its key and revision.
@@ -123,14 +123,14 @@ impl fmt::Display for Expect {
 /// Which entries to list.
 ///
 /// ```
-/// use coordination_protocol::storage::{Key, MemoryStore, Scan, Store, Expect, StorageError, block_on};
+/// use coordination_protocol::storage::{Key, MemoryStore, StoreScan, Store, Expect, StorageError, block_on};
 ///
 /// block_on(async {
 ///     let store = MemoryStore::new();
 ///     for id in ["a", "b", "c"] {
 ///         store.put(&Key::of(["state", id])?, b"", Expect::Absent).await?;
 ///     }
-///     let mut scan = Scan::new("state/").with_limit(2);
+///     let mut scan = StoreScan::new("state/").with_limit(2);
 ///     let page = store.scan(&scan).await?;
 ///     assert_eq!((page.entries.len(), page.more), (2, true));
 ///     scan = scan.after(page.entries[1].key.clone());
@@ -142,20 +142,20 @@ impl fmt::Display for Expect {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Scan {
+pub struct StoreScan {
     /// What the keys start with, as they print. Empty selects all. End it with `/` to select what
     /// lies below a key.
     pub prefix: String,
     /// Only keys behind this one.
     pub after: Option<Key>,
-    /// The most entries of a page, 100 unless set; the store's own limit holds, too.
+    /// The maximum number of entries of a page, 100 unless set; the store's own limit holds, too.
     pub limit: usize,
 }
 
-impl Scan {
+impl StoreScan {
     /// All keys that start with a text.
     pub fn new(prefix: impl Into<String>) -> Self {
-        Scan { prefix: prefix.into(), after: None, limit: 100 }
+        StoreScan { prefix: prefix.into(), after: None, limit: 100 }
     }
 
     /// Starts behind a key: the last one of the page before.
@@ -164,7 +164,7 @@ impl Scan {
         self
     }
 
-    /// Sets the most entries of a page. A page of 0 only tells whether there are any.
+    /// Sets the maximum number of entries of a page. A page of 0 only tells whether there are any.
     pub const fn with_limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self

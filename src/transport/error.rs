@@ -19,7 +19,7 @@ use crate::scalar::{ErrorCategory, ErrorType};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// A queue that must not lose anything has no room. Nobody got the batch.
+    /// A queue that must not lose anything has no room. No receiver got the batch.
     #[error("the queue of `{queue}` is full; it holds {limit} packets")]
     Busy {
         /// The pattern or the address.
@@ -39,13 +39,13 @@ pub enum TransportError {
         /// How many may be.
         limit: usize,
     },
-    /// Nobody listens at the address.
-    #[error("nobody listens at `{address}`")]
+    /// No receiver listens at the address.
+    #[error("no receiver listens at `{address}`")]
     NoListener {
         /// The address.
         address: String,
     },
-    /// Somebody else listens at the address.
+    /// Another receiver listens at the address.
     #[error("`{address}` has a listener already")]
     AddressTaken {
         /// The address.

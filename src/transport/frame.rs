@@ -47,7 +47,7 @@ impl Default for LineDecoder {
 }
 
 impl LineDecoder {
-    /// For lines of at most so many bytes, their break not counted.
+    /// For lines of at most `limit` bytes, their break not counted.
     pub const fn new(limit: usize) -> Self {
         LineDecoder { limit, held: Vec::new(), taken: 0, at: 0, cr: false, spent: false }
     }

@@ -1,9 +1,9 @@
 //! A transport in memory.
 
 use super::error::TransportError;
-use super::packet::{Address, Delivery, Gap, Overflow, Packet, Packets, Receipt, Subscription};
-use super::{Inbox, Transport, TransportLimits, within};
-use crate::route::{Choice, RouteTable, SubscriptionId};
+use super::packet::{Address, Gap, Overflow, Packet, Packets, Receipt, Received, Subscription};
+use super::{Receiver, Transport, TransportLimits, within};
+use crate::route::{GroupChoice, RouteTable, SubscriptionId};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
@@ -12,8 +12,8 @@ use std::task::{Poll, Waker};
 
 /// A [`Transport`] between the threads and tasks of one process. A clone is another handle on it.
 ///
-/// All publishers take turns, so all inboxes see one order. Publishing and subscribing are done at
-/// once; only [`receive`](Inbox::receive) waits. An inbox takes everything that is queued for it in
+/// All publishers take turns, so all receivers see one order. Publishing and subscribing are done at
+/// once; only [`receive`](Receiver::receive) waits. A receiver takes everything that is queued for it in
 /// one go, so up to twice its queue may be on the way. When the last handle is dropped, the
 /// transport is closed.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ struct State {
     listeners: BTreeMap<Address, Arc<Queue>>,
 }
 
-/// What waits for one inbox.
+/// What waits for one receiver.
 #[derive(Debug)]
 struct Queue {
     /// The pattern or the address.
@@ -76,7 +76,7 @@ impl Queue {
 
     fn of_subscription(wanted: &Subscription) -> Self {
         let name = SmolStr::new(wanted.pattern.as_str());
-        Queue::new(name, wanted.group.clone(), wanted.queue, wanted.overflow)
+        Queue::new(name, wanted.group.clone(), wanted.capacity, wanted.overflow)
     }
 
     fn new(name: SmolStr, group: Option<SmolStr>, limit: usize, overflow: Overflow) -> Self {
@@ -91,12 +91,12 @@ impl Queue {
         self.overflow == Overflow::DropOldest || waiting.count + more <= self.limit
     }
 
-    /// Refuses so many packets if there is no room for them.
+    /// Refuses `more` packets if there is no room for them.
     fn admits(&self, waiting: &Waiting, more: usize) -> Result<(), TransportError> {
         if self.has_room(waiting, more) {
             return Ok(());
         }
-        within("a batch for one inbox", "packets", more, self.limit)?;
+        within("a batch for one receiver", "packets", more, self.limit)?;
         Err(TransportError::Busy { queue: self.name.to_string(), limit: self.limit })
     }
 
@@ -151,7 +151,7 @@ impl Default for MemoryTransport {
 }
 
 impl MemoryTransport {
-    /// A transport that nobody listens to yet.
+    /// A transport without receivers.
     pub fn new() -> Self {
         MemoryTransport {
             handle: Arc::new(Handle(Arc::default())),
@@ -165,7 +165,7 @@ impl MemoryTransport {
         self
     }
 
-    /// Refuses everything from now on. Inboxes give what they hold, and then
+    /// Refuses everything from now on. Receivers give what they hold, and then
     /// [`Closed`](TransportError::Closed).
     pub fn close(&self) {
         self.handle.0.close();
@@ -176,7 +176,7 @@ impl MemoryTransport {
         let mut state = self.handle.0.open()?;
         let first = state.sequence + 1;
         let mut wakers = Vec::new();
-        let mut inboxes = 0;
+        let mut receivers = 0;
         // Publishers take turns and receivers only make room, so what is admitted in a first pass is
         // admitted in the second.
         if let (Some(packet), true) = (batch.first(), state.grouped == 0 && is_uniform(batch)) {
@@ -188,14 +188,14 @@ impl MemoryTransport {
             for (_, queue) in state.subscriptions.matches(&packet.key) {
                 let packets = Packets::new(Arc::clone(batch), first);
                 wakers.extend(queue.push(&mut queue.lock(), packets));
-                inboxes += 1;
+                receivers += 1;
             }
         } else {
             let due = shares(&mut state, batch)?;
             for (queue, picks) in due.values() {
                 queue.admits(&queue.lock(), picks.len())?;
             }
-            inboxes = due.len();
+            receivers = due.len();
             for (queue, picks) in due.into_values() {
                 let packets = Packets::picked(Arc::clone(batch), first, picks);
                 wakers.extend(queue.push(&mut queue.lock(), packets));
@@ -204,7 +204,7 @@ impl MemoryTransport {
         state.sequence += batch.len() as u64;
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
-        Ok(Receipt::new(Some(inboxes)))
+        Ok(Receipt::new(Some(receivers)))
     }
 
     fn send_now(&self, to: &Address, batch: Arc<[Packet]>) -> Result<(), TransportError> {
@@ -212,7 +212,7 @@ impl MemoryTransport {
         let queue = self.handle.0.open()?.listeners.get(to).cloned();
         let queue = queue.ok_or_else(|| TransportError::NoListener { address: to.to_string() })?;
         let mut waiting = queue.lock();
-        // The inbox may have been dropped in between.
+        // The receiver may have been dropped in between.
         if waiting.closed {
             return Err(TransportError::NoListener { address: to.to_string() });
         }
@@ -230,11 +230,11 @@ impl MemoryTransport {
 
     fn room(&self, state: &State) -> Result<(), TransportError> {
         let open = state.subscriptions.len() + state.listeners.len();
-        within("the transport", "inboxes", open + 1, self.limits.inboxes)
+        within("the transport", "receivers", open + 1, self.limits.receivers)
     }
 
-    fn inbox(&self, queue: Arc<Queue>, place: Place) -> MemoryInbox {
-        MemoryInbox { hub: Arc::clone(&self.handle.0), queue, place, ready: VecDeque::new() }
+    fn receiver(&self, queue: Arc<Queue>, place: Place) -> MemoryReceiver {
+        MemoryReceiver { hub: Arc::clone(&self.handle.0), queue, place, ready: VecDeque::new() }
     }
 }
 
@@ -243,7 +243,7 @@ fn is_uniform(batch: &[Packet]) -> bool {
     batch.windows(2).all(|pair| pair[0].key == pair[1].key)
 }
 
-/// The packets of a batch that each inbox is due.
+/// The packets of a batch that each receiver is due.
 type Shares = BTreeMap<SubscriptionId, (Arc<Queue>, Vec<u32>)>;
 
 fn shares(state: &mut State, batch: &[Packet]) -> Result<Shares, TransportError> {
@@ -256,14 +256,14 @@ fn shares(state: &mut State, batch: &[Packet]) -> Result<Shares, TransportError>
             }
             continue;
         }
-        // A member that is full is passed over; if all are, nobody gets the batch.
+        // A member that is full is passed over; if all are, no receiver gets the batch.
         let mut full = BTreeMap::new();
         for (_, queue) in table.matches(&packet.key) {
             if let Some(group) = &queue.group {
                 full.entry(group.clone()).or_insert_with(|| Arc::clone(queue));
             }
         }
-        let chosen = table.receivers_where(&packet.key, Choice::Rotate, |id, queue| {
+        let chosen = table.receivers_where(&packet.key, GroupChoice::Rotate, |id, queue| {
             let taken = shares.get(&id).map_or(0, |(_, picks)| picks.len());
             queue.group.is_none() || queue.has_room(&queue.lock(), taken + 1)
         });
@@ -287,7 +287,7 @@ fn share(shares: &mut Shares, id: SubscriptionId, queue: &Arc<Queue>, index: u32
 }
 
 impl Transport for MemoryTransport {
-    type Inbox = MemoryInbox;
+    type Receiver = MemoryReceiver;
 
     fn limits(&self) -> TransportLimits {
         self.limits
@@ -300,7 +300,10 @@ impl Transport for MemoryTransport {
         self.publish_now(&packets.into())
     }
 
-    async fn subscribe(&self, subscription: &Subscription) -> Result<MemoryInbox, TransportError> {
+    async fn subscribe(
+        &self,
+        subscription: &Subscription,
+    ) -> Result<MemoryReceiver, TransportError> {
         let mut state = self.handle.0.open()?;
         self.room(&state)?;
         let queue = Arc::new(Queue::of_subscription(subscription));
@@ -312,7 +315,7 @@ impl Transport for MemoryTransport {
             }
             None => state.subscriptions.insert(pattern, value),
         };
-        Ok(self.inbox(queue, Place::Subscription(id)))
+        Ok(self.receiver(queue, Place::Subscription(id)))
     }
 
     async fn send(
@@ -323,21 +326,25 @@ impl Transport for MemoryTransport {
         self.send_now(to, packets.into())
     }
 
-    async fn listen(&self, at: &Address, queue: usize) -> Result<MemoryInbox, TransportError> {
+    async fn listen(
+        &self,
+        at: &Address,
+        capacity: usize,
+    ) -> Result<MemoryReceiver, TransportError> {
         let mut state = self.handle.0.open()?;
         self.room(&state)?;
         if state.listeners.contains_key(at) {
             return Err(TransportError::AddressTaken { address: at.to_string() });
         }
-        let queue = Arc::new(Queue::of_address(at, queue));
+        let queue = Arc::new(Queue::of_address(at, capacity));
         state.listeners.insert(at.clone(), Arc::clone(&queue));
-        Ok(self.inbox(queue, Place::Address(at.clone())))
+        Ok(self.receiver(queue, Place::Address(at.clone())))
     }
 }
 
-/// An inbox of a [`MemoryTransport`].
+/// A receiver of a [`MemoryTransport`].
 #[derive(Debug)]
-pub struct MemoryInbox {
+pub struct MemoryReceiver {
     hub: Arc<Hub>,
     queue: Arc<Queue>,
     place: Place,
@@ -351,21 +358,21 @@ enum Place {
     Address(Address),
 }
 
-impl Inbox for MemoryInbox {
-    async fn receive(&mut self) -> Result<Delivery, TransportError> {
+impl Receiver for MemoryReceiver {
+    async fn receive(&mut self) -> Result<Received, TransportError> {
         if let Some(packets) = self.ready.pop_front() {
-            return Ok(Delivery::Packets(packets));
+            return Ok(Received::Packets(packets));
         }
-        let MemoryInbox { queue, ready, .. } = self;
+        let MemoryReceiver { queue, ready, .. } = self;
         poll_fn(|context| {
             let mut waiting = queue.lock();
             if let Some(gap) = waiting.gap.take() {
-                return Poll::Ready(Ok(Delivery::Gap(gap)));
+                return Poll::Ready(Ok(Received::Gap(gap)));
             }
             waiting.count = 0;
             std::mem::swap(&mut waiting.parts, ready);
             if let Some(packets) = ready.pop_front() {
-                return Poll::Ready(Ok(Delivery::Packets(packets)));
+                return Poll::Ready(Ok(Received::Packets(packets)));
             }
             if waiting.closed {
                 return Poll::Ready(Err(TransportError::Closed));
@@ -377,7 +384,7 @@ impl Inbox for MemoryInbox {
     }
 }
 
-impl Drop for MemoryInbox {
+impl Drop for MemoryReceiver {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
         match &self.place {
@@ -386,7 +393,7 @@ impl Drop for MemoryInbox {
                     state.grouped -= 1;
                 }
             }
-            // After a close the address may belong to nobody, but never to somebody else.
+            // After a close the address may have no receiver, but never another one.
             Place::Address(address) => {
                 state.listeners.remove(address);
             }

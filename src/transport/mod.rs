@@ -2,8 +2,8 @@
 //!
 //! | operation | reaches | fails with |
 //! |---|---|---|
-//! | [`publish`](Transport::publish) | every inbox whose pattern selects the packet's key, and of a queue group one | [`Busy`](TransportError::Busy) if one that must not lose anything is full |
-//! | [`send`](Transport::send) | the one inbox that listens at an address | [`NoListener`](TransportError::NoListener), [`Busy`](TransportError::Busy) |
+//! | [`publish`](Transport::publish) | every receiver whose pattern selects the packet's key, and of a queue group one | [`Busy`](TransportError::Busy) if one that must not lose anything is full |
+//! | [`send`](Transport::send) | the one receiver that listens at an address | [`NoListener`](TransportError::NoListener), [`Busy`](TransportError::Busy) |
 //!
 //! Nothing is lost in silence. Every queue is bounded, and its [`Overflow`] says what happens when
 //! it is full: the publisher is refused, or the oldest packets make room and their subscriber finds
@@ -17,23 +17,23 @@
 //! use coordination_protocol::route::{Pattern, RouteKey};
 //! use coordination_protocol::storage::block_on;
 //! use coordination_protocol::transport::{
-//!     Delivery, Inbox, MemoryTransport, Overflow, Packet, Subscription, Transport,
+//!     Received, Receiver, MemoryTransport, Overflow, Packet, Subscription, Transport,
 //! };
 //!
 //! block_on(async {
 //!     let transport = MemoryTransport::new();
 //!     let slow = Subscription::new(Pattern::parse("*.failed")?)
-//!         .with_queue(1)
+//!         .with_capacity(1)
 //!         .with_overflow(Overflow::DropOldest);
-//!     let mut inbox = transport.subscribe(&slow).await?;
+//!     let mut receiver = transport.subscribe(&slow).await?;
 //!
 //!     for body in ["one", "two", "three"] {
 //!         let key = RouteKey::new("TASK_FAILED", "wf_001", "build");
 //!         transport.publish([Packet::new(key, body.as_bytes())]).await?;
 //!     }
-//!     let Delivery::Gap(gap) = inbox.receive().await? else { unreachable!() };
+//!     let Received::Gap(gap) = receiver.receive().await? else { unreachable!() };
 //!     assert_eq!((gap.from, gap.to, gap.dropped), (1, 2, 2));
-//!     let Delivery::Packets(packets) = inbox.receive().await? else { unreachable!() };
+//!     let Received::Packets(packets) = receiver.receive().await? else { unreachable!() };
 //!     assert_eq!(&*packets.iter().next().unwrap().body, b"three");
 //!     Ok::<(), Box<dyn std::error::Error>>(())
 //! })?;
@@ -51,8 +51,8 @@ mod packet;
 
 pub use error::{AddressError, TransportError};
 pub use frame::{FrameError, LineDecoder, encode_line};
-pub use memory::{MemoryInbox, MemoryTransport};
-pub use packet::{Address, Delivery, Gap, Overflow, Packet, Packets, Receipt, Subscription};
+pub use memory::{MemoryReceiver, MemoryTransport};
+pub use packet::{Address, Gap, Overflow, Packet, Packets, Receipt, Received, Subscription};
 
 use std::sync::Arc;
 
@@ -60,40 +60,40 @@ use std::sync::Arc;
 ///
 /// What every implementation promises:
 ///
-/// - **Order.** Packets of one publisher reach an inbox in the order in which they were published.
-/// - **Whole batches.** A batch that is refused reached nobody; one that is accepted reaches every
-///   inbox it is for.
-/// - **Only what matches**, and that once for each inbox. Of a queue group one inbox gets a packet,
+/// - **Order.** Packets of one publisher reach a receiver in the order in which they were published.
+/// - **Whole batches.** A batch that is refused reached no receiver; one that is accepted reaches every
+///   receiver it is for.
+/// - **Only what matches**, and that once for each receiver. Of a queue group one receiver gets a packet,
 ///   and one that is full is passed over if another has room.
-/// - **No silence.** A packet that an inbox was due and did not get is part of a [`Gap`].
-/// - **From then on.** An inbox gets what is published after `subscribe` returned, and nothing
+/// - **No silence.** A packet that a receiver was due and did not get is part of a [`Gap`].
+/// - **From then on.** A receiver gets what is published after `subscribe` returned, and nothing
 ///   after it was dropped.
 pub trait Transport: Send + Sync {
     /// Where packets arrive.
-    type Inbox: Inbox;
+    type Receiver: Receiver;
 
     /// How much one operation may carry.
     fn limits(&self) -> TransportLimits {
         TransportLimits::default()
     }
 
-    /// Hands packets to every inbox whose pattern selects their key.
+    /// Hands packets to every receiver whose pattern selects their key.
     ///
     /// # Errors
-    /// [`Busy`](TransportError::Busy) if an inbox with [`Overflow::Refuse`] has no room for its
+    /// [`Busy`](TransportError::Busy) if a receiver with [`Overflow::Refuse`] has no room for its
     /// part of the batch; [`TooLarge`](TransportError::TooLarge).
     fn publish(
         &self,
         packets: impl Into<Arc<[Packet]>> + Send,
     ) -> impl Future<Output = Result<Receipt, TransportError>> + Send;
 
-    /// Opens an inbox for what a pattern selects.
+    /// Opens a receiver for what a pattern selects.
     fn subscribe(
         &self,
         subscription: &Subscription,
-    ) -> impl Future<Output = Result<Self::Inbox, TransportError>> + Send;
+    ) -> impl Future<Output = Result<Self::Receiver, TransportError>> + Send;
 
-    /// Hands packets to the inbox that listens at an address.
+    /// Hands packets to the receiver that listens at an address.
     ///
     /// # Errors
     /// [`NoListener`](TransportError::NoListener); [`Busy`](TransportError::Busy) if it has no
@@ -104,62 +104,62 @@ pub trait Transport: Send + Sync {
         packets: impl Into<Arc<[Packet]>> + Send,
     ) -> impl Future<Output = Result<(), TransportError>> + Send;
 
-    /// Opens the inbox of an address, for at most so many packets (at least 1). It refuses
+    /// Opens the receiver of an address, for at most `capacity` packets (at least 1). It refuses
     /// senders when it is full.
     ///
     /// # Errors
-    /// [`AddressTaken`](TransportError::AddressTaken) while another inbox listens there.
+    /// [`AddressTaken`](TransportError::AddressTaken) while another receiver listens there.
     fn listen(
         &self,
         at: &Address,
-        queue: usize,
-    ) -> impl Future<Output = Result<Self::Inbox, TransportError>> + Send;
+        capacity: usize,
+    ) -> impl Future<Output = Result<Self::Receiver, TransportError>> + Send;
 }
 
 /// Where packets arrive. Dropping it ends the subscription and frees the address.
-pub trait Inbox: Send {
+pub trait Receiver: Send {
     /// Waits for what comes next. The future may be dropped at any time; nothing gets lost.
     ///
     /// # Errors
     /// [`Closed`](TransportError::Closed) when the transport is closed and everything queued was
     /// received.
-    fn receive(&mut self) -> impl Future<Output = Result<Delivery, TransportError>> + Send;
+    fn receive(&mut self) -> impl Future<Output = Result<Received, TransportError>> + Send;
 }
 
 /// How much one operation may carry. An implementation states its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransportLimits {
-    /// The most bytes of a packet's body. 1 MiB unless set.
+    /// The maximum number of bytes of a packet's body. 1 MiB unless set.
     pub packet_bytes: usize,
-    /// The most packets of a batch. 10,000 unless set.
+    /// The maximum number of packets of a batch. 10,000 unless set.
     pub batch_packets: usize,
-    /// The most inboxes that are open at a time. 100,000 unless set.
-    pub inboxes: usize,
+    /// The maximum number of receivers that are open at a time. 100,000 unless set.
+    pub receivers: usize,
 }
 
 impl Default for TransportLimits {
     fn default() -> Self {
-        TransportLimits { packet_bytes: 1 << 20, batch_packets: 10_000, inboxes: 100_000 }
+        TransportLimits { packet_bytes: 1 << 20, batch_packets: 10_000, receivers: 100_000 }
     }
 }
 
 impl TransportLimits {
-    /// Sets the most bytes of a packet's body.
+    /// Sets the maximum number of bytes of a packet's body.
     pub const fn with_packet_bytes(mut self, bytes: usize) -> Self {
         self.packet_bytes = bytes;
         self
     }
 
-    /// Sets the most packets of a batch.
+    /// Sets the maximum number of packets of a batch.
     pub const fn with_batch_packets(mut self, packets: usize) -> Self {
         self.batch_packets = packets;
         self
     }
 
-    /// Sets the most open inboxes.
-    pub const fn with_inboxes(mut self, inboxes: usize) -> Self {
-        self.inboxes = inboxes;
+    /// Sets the maximum number of open receivers.
+    pub const fn with_receivers(mut self, receivers: usize) -> Self {
+        self.receivers = receivers;
         self
     }
 

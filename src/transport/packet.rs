@@ -45,7 +45,7 @@ impl Packet {
 pub struct Address(SmolStr);
 
 impl Address {
-    /// The most bytes an address may have.
+    /// The maximum number of bytes an address may have.
     pub const MAX_BYTES: usize = 256;
 
     /// Checks an address.
@@ -85,16 +85,16 @@ impl FromStr for Address {
     }
 }
 
-/// What an inbox wants, and how much it can hold.
+/// What a receiver wants, and how much it can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Subscription {
     /// Which packets.
     pub pattern: Pattern,
-    /// The queue group: each packet goes to one of its inboxes that select it.
+    /// The queue group: each packet goes to one of its receivers that select it.
     pub group: Option<SmolStr>,
-    /// The most packets that wait to be received, at least 1. 1,000 unless set.
-    pub queue: usize,
+    /// The maximum number of packets that wait to be received, at least 1. 1,000 unless set.
+    pub capacity: usize,
     /// What happens when more come.
     pub overflow: Overflow,
 }
@@ -102,18 +102,18 @@ pub struct Subscription {
 impl Subscription {
     /// What a pattern selects, without a queue group; a full queue refuses the publisher.
     pub const fn new(pattern: Pattern) -> Self {
-        Subscription { pattern, group: None, queue: 1_000, overflow: Overflow::Refuse }
+        Subscription { pattern, group: None, capacity: 1_000, overflow: Overflow::Refuse }
     }
 
-    /// Makes the inbox a member of a queue group.
+    /// Makes the receiver a member of a queue group.
     pub fn with_group(mut self, group: &str) -> Self {
         self.group = Some(SmolStr::new(group));
         self
     }
 
-    /// Sets the most packets that wait.
-    pub const fn with_queue(mut self, packets: usize) -> Self {
-        self.queue = packets;
+    /// Sets the maximum number of packets that wait.
+    pub const fn with_capacity(mut self, packets: usize) -> Self {
+        self.capacity = packets;
         self
     }
 
@@ -128,26 +128,26 @@ impl Subscription {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The publisher is refused with `Busy`. Nobody gets the batch.
+    /// The publisher is refused with `Busy`. No receiver gets the batch.
     #[default]
     Refuse,
     /// The oldest packets make room. The subscriber finds a [`Gap`] in their place.
     DropOldest,
 }
 
-/// What comes out of an inbox.
+/// What comes out of a receiver.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Delivery {
+pub enum Received {
     /// Packets, in order; at least one.
     Packets(Packets),
-    /// Packets that are lost to this inbox.
+    /// Packets that are lost to this receiver.
     Gap(Gap),
 }
 
-/// A hole in what an inbox was due. It stands where the packets would have been.
+/// A hole in what a receiver was due. It stands where the packets would have been.
 ///
-/// Sequence numbers grow along an inbox. Packets for others may have numbers in between, so
+/// Sequence numbers grow along a receiver. Packets for others may have numbers in between, so
 /// `dropped` can be less than the distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -172,7 +172,7 @@ impl Gap {
     }
 }
 
-/// Packets of one batch that an inbox was due. Shared: a clone copies no packet.
+/// Packets of one batch that a receiver was due. Shared: a clone copies no packet.
 #[derive(Clone, Debug)]
 pub struct Packets {
     batch: Arc<[Packet]>,
@@ -237,13 +237,13 @@ impl Packets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// How many inboxes got a part of it; none if the transport cannot know.
-    pub inboxes: Option<usize>,
+    /// How many receivers got a part of it; none if the transport cannot know.
+    pub receivers: Option<usize>,
 }
 
 impl Receipt {
-    /// A batch that reached so many inboxes.
-    pub const fn new(inboxes: Option<usize>) -> Self {
-        Receipt { inboxes }
+    /// A batch that reached a number of receivers.
+    pub const fn new(receivers: Option<usize>) -> Self {
+        Receipt { receivers }
     }
 }

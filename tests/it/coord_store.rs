@@ -3,13 +3,13 @@
 use crate::coord::{err, out, run};
 use crate::support::{Folder, Rng, scaled};
 use coordination_protocol::adapter::sqlite::{
-    Change, Contents, Item, Load, LoadError, Sqlite, SqliteOptions, Synchronous,
+    Contents, ItemChange, LoadError, LoadMode, Sqlite, SqliteOptions, StoreItem, Synchronous,
 };
 use coordination_protocol::error::IntoReport;
 use coordination_protocol::scalar::{Timestamp, WorkflowId};
 use coordination_protocol::storage::view::{DeadLetters, Events, Registrations, States};
 use coordination_protocol::storage::{
-    Bounds, Expect, Journal, Key, Record, StorageError, Store, block_on,
+    Bounds, Expect, Journal, JournalRecord, Key, StorageError, Store, block_on,
 };
 use serde_json::Value;
 use std::fs;
@@ -25,7 +25,7 @@ fn open(folder: &Folder, name: &str) -> Sqlite {
     Sqlite::open_in(folder.0.join(name), &options).unwrap()
 }
 
-fn dump(file: &Sqlite) -> Vec<Item> {
+fn dump(file: &Sqlite) -> Vec<StoreItem> {
     let mut items = Vec::new();
     file.dump(|item| {
         items.push(item);
@@ -190,9 +190,9 @@ fn items_that_do_not_belong_together_are_refused() {
     let folder = Folder::new();
     let file = open(&folder, "new");
     let contents =
-        |records: u64| Item::Contents(Contents::new(9, Bounds::new(4, 4 + records), 0, 0));
-    let record = |position| Item::Record(Record::new(position, *b"x"));
-    for how in [Load::Restore, Load::Merge] {
+        |records: u64| StoreItem::Contents(Contents::new(9, Bounds::new(4, 4 + records), 0, 0));
+    let record = |position| StoreItem::Record(JournalRecord::new(position, *b"x"));
+    for how in [LoadMode::Restore, LoadMode::Merge] {
         for (items, error, sentence) in [
             (vec![], LoadError::NoContents, "the items do not start with what they are"),
             (vec![record(1)], LoadError::NoContents, "the items do not start with what they are"),
@@ -207,21 +207,24 @@ fn items_that_do_not_belong_together_are_refused() {
                 "1 items came, 2 were announced",
             ),
         ] {
-            let refused = file.load(how, items.into_iter().map(Ok::<Item, LoadError>)).unwrap_err();
+            let refused =
+                file.load(how, items.into_iter().map(Ok::<StoreItem, LoadError>)).unwrap_err();
             assert_eq!((refused.to_string().as_str(), &refused), (sentence, &error));
             assert_eq!(refused.problem().message, sentence);
         }
     }
     let newer = coordination_protocol::storage::Entry::new(key(&["k"]), *b"x", 10);
-    let items = [Item::Contents(Contents::new(9, Bounds::new(1, 1), 1, 0)), Item::Entry(newer)];
-    let refused = file.load(Load::Restore, items.map(Ok::<Item, LoadError>)).unwrap_err();
+    let items =
+        [StoreItem::Contents(Contents::new(9, Bounds::new(1, 1), 1, 0)), StoreItem::Entry(newer)];
+    let refused = file.load(LoadMode::Restore, items.map(Ok::<StoreItem, LoadError>)).unwrap_err();
     assert_eq!(refused.to_string(), "`k` has revision 10, higher than the last one, 9");
     // After all of that the file is as empty as before.
     let items = [contents(2), record(4), record(5)];
-    let loaded = file.load(Load::Restore, items.map(Ok::<Item, LoadError>)).unwrap();
+    let loaded = file.load(LoadMode::Restore, items.map(Ok::<StoreItem, LoadError>)).unwrap();
     assert_eq!((loaded.records, loaded.kept), (2, 0));
     assert_eq!(block_on(file.bounds()).unwrap(), Bounds::new(4, 6));
-    let again = file.load(Load::Restore, [Ok::<Item, LoadError>(contents(0))]).unwrap_err();
+    let again =
+        file.load(LoadMode::Restore, [Ok::<StoreItem, LoadError>(contents(0))]).unwrap_err();
     assert!(matches!(again, LoadError::NotEmpty(_)), "{again}");
 }
 
@@ -448,9 +451,9 @@ fn a_killed_migration_or_import_did_all_or_nothing() {
         if changed > 0 {
             longest = longest.min(after + Duration::from_millis(20));
             file.rewrite(false, |item| {
-                let Item::Record(record) = item else { return Ok(Change::Keep) };
+                let StoreItem::Record(record) = item else { return Ok(ItemChange::Keep) };
                 let text = &events[record.position as usize - 1];
-                Ok::<_, StorageError>(Change::Replace(text.clone().into_bytes()))
+                Ok::<_, StorageError>(ItemChange::Replace(text.clone().into_bytes()))
             })
             .unwrap();
             assert_eq!(dump(&file), before);

@@ -4,7 +4,7 @@ use coordination_protocol::event::{Codec, EventRef};
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::message::{Envelope, Message, MessageRef, Subscription};
-use coordination_protocol::route::{Comparison, Field, Filter, FilterFault, Literal, Subject};
+use coordination_protocol::route::{Comparison, Field, Filter, FilterFault, FilterInput, Literal};
 use coordination_protocol::scalar::{ComponentId, Priority, Quantity, Severity, Span};
 
 use crate::support::{Drawn, Rng, Tree, any_entries, mutate, scaled, write_object};
@@ -16,7 +16,7 @@ const NOW: i64 = 1_736_942_400_000;
 
 fn accepts(filter: &str, text: &str) -> bool {
     let filter = Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
-    filter.accepts(&Subject::read(text).unwrap(), NOW)
+    filter.accepts(&FilterInput::read(text).unwrap(), NOW)
 }
 
 const LINE: &str = r#"TASK_FAILED:wf_001:build:{"task_id":"t\u0037","agent_id":"a3","failure_reason":"exit 1","retry_count":2.0,"at":"2025-01-15T11:58:00Z","usage":[{"a/b":1,"c~d":null,"":true}],"severity":"high","urgency":"low","big":9007199254740993,"odd":{"and":"x y"}}"#;
@@ -106,7 +106,7 @@ fn a_line_is_tested_as_the_table_says() {
         for text in filters {
             assert_eq!(accepts(text, LINE), expected, "{text}");
             let filter = Filter::parse(text).unwrap();
-            assert_eq!(filter.accepts(&Subject::from(&event), NOW), expected, "{text}");
+            assert_eq!(filter.accepts(&FilterInput::from(&event), NOW), expected, "{text}");
         }
     }
 }
@@ -135,7 +135,7 @@ fn messages_are_tested_by_header_and_body() {
         assert_eq!(accepts(filter, document), expected, "{filter}");
         let message = Codec::new(Mode::Interop).check_message(document).message.unwrap();
         let filter = Filter::parse(filter).unwrap();
-        assert_eq!(filter.accepts(&Subject::from(&message), NOW), expected, "{filter}");
+        assert_eq!(filter.accepts(&FilterInput::from(&message), NOW), expected, "{filter}");
     }
     let event = r#"{"event":{"event_type":"TASK_FAILED","workflow_id":"wf_001","data":{"task_id":"t7","agent_id":"a3","failure_reason":"x","retry_count":2}},"source":"w"}"#;
     let flat = r#"{"event_id":"e1","event_type":"TASK_FAILED","workflow_context":"wf_001","phase":"global","source_component":"w","payload":{"task_id":"t7","agent_id":"a3","failure_reason":"x","retry_count":2}}"#;
@@ -144,7 +144,7 @@ fn messages_are_tested_by_header_and_body() {
     for text in [event, flat] {
         assert!(accepts(all, text), "{text}");
         let message = Codec::new(Mode::Interop).check_message(text).message.unwrap();
-        assert!(Filter::parse(all).unwrap().accepts(&Subject::from(&message), NOW), "{text}");
+        assert!(Filter::parse(all).unwrap().accepts(&FilterInput::from(&message), NOW), "{text}");
         assert!(!accepts("/data/task_id = t7", text), "{text}");
     }
     assert!(accepts("message_id = e1", flat));
@@ -155,8 +155,8 @@ fn messages_are_tested_by_header_and_body() {
     let odd = r#"{"source":"w","nothing":{"workflow_id":"x"}}"#;
     assert!(accepts("source = w", odd));
     assert!(!accepts("kind prefix \"\" or workflow prefix \"\" or /workflow_id = x", odd));
-    assert!(Subject::read("{}").is_some());
-    assert!(Subject::read("no line").is_none() && Subject::read("").is_none());
+    assert!(FilterInput::read("{}").is_some());
+    assert!(FilterInput::read("no line").is_none() && FilterInput::read("").is_none());
 }
 
 #[test]
@@ -165,21 +165,21 @@ fn single_quotes_are_read_where_they_were_accepted() {
         "TASK_TIMEOUT:wf_001:build:{'task_id':'t1','agent_id':'it\\'s','timeout_duration':'15m'}";
     let event = Codec::new(Mode::Interop).parse(line).unwrap();
     let filter = Filter::parse(r#"/task_id = t1 and /agent_id suffix "'s""#).unwrap();
-    assert!(filter.accepts(&Subject::from(&event), 0));
+    assert!(filter.accepts(&FilterInput::from(&event), 0));
 }
 
 #[test]
 fn ages_are_measured_to_the_millisecond() {
     let line = r#"X:a:b:{"at":"1970-01-01T00:00:10.000Z"}"#;
     let filter = Filter::parse("age(/at) <= 1.5s").unwrap();
-    let accepts = |now| filter.accepts(&Subject::read(line).unwrap(), now);
+    let accepts = |now| filter.accepts(&FilterInput::read(line).unwrap(), now);
     assert!(accepts(11_500) && !accepts(11_501));
     // What is yet to come is not too old.
     assert!(accepts(0) && accepts(i64::MIN) && !accepts(i64::MAX));
     // Less than a millisecond is not known, so the benefit of the doubt goes to the message.
     let filter = Filter::parse("age(/at) <= 0.2ms").unwrap();
-    assert!(filter.accepts(&Subject::read(line).unwrap(), 10_001));
-    assert!(!filter.accepts(&Subject::read(line).unwrap(), 10_002));
+    assert!(filter.accepts(&FilterInput::read(line).unwrap(), 10_001));
+    assert!(!filter.accepts(&FilterInput::read(line).unwrap(), 10_002));
 }
 
 #[test]
@@ -390,7 +390,7 @@ fn no_filter_is_larger_than_the_limits() {
     }
     assert_eq!(fault(Filter::not(nested.clone())), FilterFault::TooDeep);
     assert_eq!(fault(Filter::all([nested.clone()])), FilterFault::TooDeep);
-    assert!(nested.accepts(&Subject::read(LINE).unwrap(), 0));
+    assert!(nested.accepts(&FilterInput::read(LINE).unwrap(), 0));
     let most = Filter::any((1..Filter::MAX_PARTS).map(|_| test())).unwrap();
     assert_eq!(most.fields().len(), Filter::MAX_PARTS - 1);
     assert_eq!(fault(Filter::not(most.clone())), FilterFault::TooManyParts);
@@ -415,7 +415,7 @@ fn no_filter_is_larger_than_the_limits() {
     ));
     // The field says `warning` where the scale says `medium`.
     let medium = Filter::min_severity(None, &Severity::Medium).unwrap();
-    assert!(medium.accepts(&Subject::read(r#"X:a:b:{"severity":"warning"}"#).unwrap(), 0));
+    assert!(medium.accepts(&FilterInput::read(r#"X:a:b:{"severity":"warning"}"#).unwrap(), 0));
 }
 
 const NAMES: &[&str] =
@@ -708,7 +708,7 @@ fn filters_accept_what_a_naive_evaluation_accepts() {
         });
         let line = drawn.line();
         let event = EventRef::parse(&line).unwrap();
-        let subjects = [Subject::from(&event), Subject::read(&line).unwrap()];
+        let subjects = [FilterInput::from(&event), FilterInput::read(&line).unwrap()];
         let filter = any_filter(rng, 4);
         let form = marked_form(&filter);
         let plain = Plain { named: named.clone(), data: data.clone() };
@@ -736,11 +736,11 @@ fn filters_accept_what_a_naive_evaluation_accepts() {
         named["ttl_seconds"] = json!(format!("{MARK}{ttl}"));
         named["timestamp"] = json!("2025-01-15T11:59:00Z");
         let expected = naive(&form, &Plain { named, data });
-        let read = Subject::read(&text).unwrap();
+        let read = FilterInput::read(&text).unwrap();
         assert_eq!(filter.accepts(&read, NOW), expected, "{filter}\n{text}");
         // Deeper in an envelope, data may nest deeper than the limit allows.
         if let Ok(message) = MessageRef::parse(&text) {
-            let subject = Subject::from(&message);
+            let subject = FilterInput::from(&message);
             assert_eq!(filter.accepts(&subject, NOW), expected, "{filter}\n{text}");
         }
     }
@@ -772,7 +772,7 @@ fn any_text_is_survived() {
         }
         mutate(rng, &mut bytes);
         let text = String::from_utf8_lossy(&bytes);
-        if let Some(subject) = Subject::read(&text) {
+        if let Some(subject) = FilterInput::read(&text) {
             filter.accepts(&subject, NOW);
         }
     }

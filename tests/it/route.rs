@@ -4,7 +4,7 @@
 use coordination_protocol::MessageKind;
 use coordination_protocol::event::{Category, Codec, EventRef, REGISTRY, Registry};
 use coordination_protocol::finding::Mode;
-use coordination_protocol::route::{KeyError, Pattern, PatternError, RouteKey};
+use coordination_protocol::route::{Pattern, PatternError, RouteKey, RouteKeyError};
 use coordination_protocol::scalar::ProtocolVersion;
 
 use crate::support::{Rng, scaled};
@@ -149,7 +149,7 @@ fn key_errors() {
     for (text, message) in cases {
         assert_eq!(RouteKey::parse(text).unwrap_err().to_string(), *message, "{text}");
     }
-    assert_eq!("a.b.".parse::<RouteKey<'_>>(), Err(KeyError::EmptyToken { at: 4 }));
+    assert_eq!("a.b.".parse::<RouteKey<'_>>(), Err(RouteKeyError::EmptyToken { at: 4 }));
 }
 
 #[test]

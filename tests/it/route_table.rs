@@ -1,7 +1,7 @@
 //! Many patterns at once, against the patterns one by one.
 
 use coordination_protocol::event::{Category, REGISTRY, Registry};
-use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable, SubscriptionId};
+use coordination_protocol::route::{GroupChoice, Pattern, RouteKey, RouteTable, SubscriptionId};
 use coordination_protocol::scalar::ProtocolVersion;
 
 use crate::support::{Rng, scaled};
@@ -158,8 +158,10 @@ fn the_table_answers_as_its_patterns_do() {
                 .collect();
             let found: Vec<_> = table.matches(&key).map(|(id, value)| (id, *value)).collect();
             assert_eq!(found, expected, "case {case}, step {step}: {key:?}");
-            let received: Vec<_> =
-                table.receivers(&key, Choice::Rotate).map(|(id, value)| (id, *value)).collect();
+            let received: Vec<_> = table
+                .receivers(&key, GroupChoice::Rotate)
+                .map(|(id, value)| (id, *value))
+                .collect();
             assert_eq!(received, expected, "case {case}, step {step}: {key:?}");
             asked += 1;
             matched += found.len();
@@ -195,7 +197,7 @@ fn remembered_keys_see_every_change() {
                 let expected: Vec<_> =
                     list.iter().filter(|(_, p)| p.matches(key)).map(|(id, _)| *id).collect();
                 let received: Vec<_> =
-                    table.receivers(key, Choice::Rotate).map(|(id, ())| id).collect();
+                    table.receivers(key, GroupChoice::Rotate).map(|(id, ())| id).collect();
                 assert_eq!(received, expected, "{key:?}");
             }
         }
@@ -221,7 +223,8 @@ fn one_triple_under_two_registries_is_two_keys() {
             let key = RouteKey::with_registry(registry, name, "wf_001", "global");
             let found: Vec<_> = table.matches(&key).map(|(_, name)| *name).collect();
             assert_eq!(found, [expected]);
-            let found: Vec<_> = table.receivers(&key, Choice::Rotate).map(|(_, n)| *n).collect();
+            let found: Vec<_> =
+                table.receivers(&key, GroupChoice::Rotate).map(|(_, n)| *n).collect();
             assert_eq!(found, [expected]);
         }
     }
@@ -280,7 +283,7 @@ fn many_of_one_pattern_come_and_go() {
     }
     let left: Vec<usize> = table.matches(&key).map(|(_, value)| *value).collect();
     assert_eq!(left, (0..count).step_by(3).collect::<Vec<_>>());
-    assert_eq!(table.receivers(&key, Choice::Rotate).len(), left.len());
+    assert_eq!(table.receivers(&key, GroupChoice::Rotate).len(), left.len());
     for id in &ids {
         table.remove(*id);
     }
@@ -309,7 +312,7 @@ fn members_of_a_group_take_turns() {
     let key = RouteKey::new("TASK_FAILED", "wf_001", "build");
     let turn = |table: &mut RouteTable<String>| -> String {
         let names: Vec<_> =
-            table.receivers(&key, Choice::Rotate).map(|(_, name)| name.clone()).collect();
+            table.receivers(&key, GroupChoice::Rotate).map(|(_, name)| name.clone()).collect();
         names.join(" ")
     };
     let turns: Vec<String> = (0..6).map(|_| turn(&mut table)).collect();
@@ -364,7 +367,7 @@ fn one_member_of_each_group_receives() {
         for event in 0..100 {
             let key = key(rng, &registries);
             let text = format!("task_{}", event % 7);
-            let choice = if rng.one_in(2) { Choice::Rotate } else { Choice::Key(&text) };
+            let choice = if rng.one_in(2) { GroupChoice::Rotate } else { GroupChoice::Key(&text) };
             let matching: BTreeMap<_, _> =
                 members.iter().filter(|(_, (pattern, _))| pattern.matches(&key)).collect();
             let received: Vec<_> = table.receivers(&key, choice).map(|(id, ())| id).collect();
@@ -385,7 +388,8 @@ fn one_member_of_each_group_receives() {
         let mut counts: HashMap<SubscriptionId, usize> = HashMap::new();
         for _ in 0..size * 5 {
             let key = key(rng, &registries);
-            let [(id, _)] = table.receivers(&key, Choice::Rotate).collect::<Vec<_>>()[..] else {
+            let [(id, _)] = table.receivers(&key, GroupChoice::Rotate).collect::<Vec<_>>()[..]
+            else {
                 panic!("one of them receives")
             };
             *counts.entry(id).or_default() += 1;
@@ -404,7 +408,7 @@ fn turns_are_fair_among_different_patterns() {
     let mut served: HashMap<&str, usize> = HashMap::new();
     for at in 0..100 {
         let key = if at % 2 == 1 { &task } else { &phase };
-        for (_, name) in table.receivers(key, Choice::Rotate) {
+        for (_, name) in table.receivers(key, GroupChoice::Rotate) {
             *served.entry(name).or_default() += 1;
         }
     }
@@ -422,8 +426,8 @@ fn keys_stay_with_their_member() {
         texts
             .iter()
             .map(|text| {
-                let owner = table.receivers(&key, Choice::Key(text)).next().unwrap().0;
-                let again = table.receivers(&key, Choice::Key(text)).next().unwrap().0;
+                let owner = table.receivers(&key, GroupChoice::Key(text)).next().unwrap().0;
+                let again = table.receivers(&key, GroupChoice::Key(text)).next().unwrap().0;
                 assert_eq!(owner, again);
                 owner
             })
@@ -460,7 +464,7 @@ fn receivers_are_chosen_among_those_that_accept() {
         for _ in 0..10 {
             let wanted: HashSet<usize> = (0..12).filter(|_| rng.one_in(2)).collect();
             let chosen: Vec<usize> = table
-                .receivers_where(&key, Choice::Rotate, |_, n| wanted.contains(n))
+                .receivers_where(&key, GroupChoice::Rotate, |_, n| wanted.contains(n))
                 .map(|(_, n)| *n)
                 .collect();
             assert!(chosen.iter().all(|n| wanted.contains(n)));
@@ -498,7 +502,7 @@ fn a_table_survives_its_json_form() {
             if rng.one_in(4) {
                 table.remove(ids.swap_remove(rng.below(ids.len())));
             }
-            table.receivers(&key(&mut rng, &registries), Choice::Rotate);
+            table.receivers(&key(&mut rng, &registries), GroupChoice::Rotate);
         }
         let text = serde_json::to_string(&table).unwrap();
         let mut again: RouteTable<usize> = serde_json::from_str(&text).unwrap();
@@ -506,9 +510,9 @@ fn a_table_survives_its_json_form() {
         for _ in 0..30 {
             let key = key(&mut rng, &registries);
             let one: Vec<_> =
-                table.receivers(&key, Choice::Rotate).map(|(id, n)| (id, *n)).collect();
+                table.receivers(&key, GroupChoice::Rotate).map(|(id, n)| (id, *n)).collect();
             let other: Vec<_> =
-                again.receivers(&key, Choice::Rotate).map(|(id, n)| (id, *n)).collect();
+                again.receivers(&key, GroupChoice::Rotate).map(|(id, n)| (id, *n)).collect();
             assert_eq!(one, other);
         }
         assert_eq!(table.insert(pattern(">"), 99), again.insert(pattern(">"), 99));

@@ -3,7 +3,7 @@
 use crate::support::{Folder, Rng, scaled};
 use coordination_protocol::adapter::sqlite::{FILE_NAME, Sqlite, SqliteOptions, Synchronous};
 use coordination_protocol::storage::{
-    Bounds, Expect, Journal, Key, Scan, StorageError, Store, block_on,
+    Bounds, Expect, Journal, Key, StorageError, Store, StoreScan, block_on,
 };
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -227,7 +227,7 @@ fn acknowledged_writes_survive_kills() {
     // Every acknowledged write is there, and no two were given the same version.
     let mut revisions = BTreeSet::new();
     let mut counts = BTreeSet::new();
-    let last: BTreeMap<String, (u64, u64)> = block_on(file.scan(&Scan::new("count")))
+    let last: BTreeMap<String, (u64, u64)> = block_on(file.scan(&StoreScan::new("count")))
         .unwrap()
         .entries
         .into_iter()
@@ -392,7 +392,7 @@ fn processes_migrate_a_file_at_once() {
 #[test]
 fn too_many_waiting_writes_are_refused() {
     let folder = Folder::new();
-    let file = Sqlite::open(folder.file(), &options().with_waiting(1)).unwrap();
+    let file = Sqlite::open(folder.file(), &options().with_max_waiting(1)).unwrap();
     let blocker = Connection::open(folder.file()).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut context = Context::from_waker(Waker::noop());

@@ -3,8 +3,8 @@
 use crate::support::{Rng, scaled};
 use coordination_protocol::error::IntoReport;
 use coordination_protocol::storage::{
-    Bounds, Expect, Journal, Key, KeyError, MemoryJournal, MemoryStore, Scan, StorageError,
-    StorageLimits, Store, block_on,
+    Bounds, Expect, Journal, Key, MemoryJournal, MemoryStore, StorageError, StorageLimits, Store,
+    StoreKeyError, StoreScan, block_on,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -72,7 +72,7 @@ fn the_kit_finds_faulty_implementations() {
             }
         }
 
-        async fn scan(&self, scan: &Scan) -> Result<Page, StorageError> {
+        async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
             let mut page = self.0.scan(scan).await?;
             if self.1 == Fault::CutsPages {
                 page.more = false;
@@ -125,24 +125,28 @@ fn keys_have_one_spelling() {
 fn what_is_no_key_is_refused() {
     let long = "x".repeat(513);
     for (text, error, sentence) in [
-        ("", KeyError::Empty, "a key cannot be empty"),
-        (&long, KeyError::TooLong { bytes: 513 }, "a key has at most 512 bytes, this one has 513"),
-        ("/a", KeyError::EmptySegment { at: 0 }, "the segment at byte 0 is empty"),
-        ("a//b", KeyError::EmptySegment { at: 2 }, "the segment at byte 2 is empty"),
-        ("a/", KeyError::EmptySegment { at: 2 }, "the segment at byte 2 is empty"),
+        ("", StoreKeyError::Empty, "a key cannot be empty"),
+        (
+            &long,
+            StoreKeyError::TooLong { bytes: 513 },
+            "a key has at most 512 bytes, this one has 513",
+        ),
+        ("/a", StoreKeyError::EmptySegment { at: 0 }, "the segment at byte 0 is empty"),
+        ("a//b", StoreKeyError::EmptySegment { at: 2 }, "the segment at byte 2 is empty"),
+        ("a/", StoreKeyError::EmptySegment { at: 2 }, "the segment at byte 2 is empty"),
         (
             "ab/c d",
-            KeyError::Character { found: ' ', at: 4 },
+            StoreKeyError::Character { found: ' ', at: 4 },
             "a key cannot contain ' ' (at byte 4); `Key::of` encodes it",
         ),
         (
             "a/é",
-            KeyError::Character { found: 'é', at: 2 },
+            StoreKeyError::Character { found: 'é', at: 2 },
             "a key cannot contain 'é' (at byte 2); `Key::of` encodes it",
         ),
         (
             "a/../b",
-            KeyError::Spelling { at: 2 },
+            StoreKeyError::Spelling { at: 2 },
             "the segment at byte 2 is not spelled as `Key::of` spells it",
         ),
     ] {
@@ -152,11 +156,14 @@ fn what_is_no_key_is_refused() {
     }
     for spelled_otherwise in ["=61", "=2e", "=2", "a=", "=FF", "a=20b=2", ".a", "a/b."] {
         let found = Key::parse(spelled_otherwise);
-        assert!(matches!(found, Err(KeyError::Spelling { .. })), "{spelled_otherwise}: {found:?}");
+        assert!(
+            matches!(found, Err(StoreKeyError::Spelling { .. })),
+            "{spelled_otherwise}: {found:?}"
+        );
     }
     assert!(Key::parse(&long[1..]).is_ok());
-    assert_eq!(Key::of([""; 0]), Err(KeyError::Empty));
-    assert_eq!(Key::of(["a", ""]), Err(KeyError::EmptySegment { at: 2 }));
+    assert_eq!(Key::of([""; 0]), Err(StoreKeyError::Empty));
+    assert_eq!(Key::of(["a", ""]), Err(StoreKeyError::EmptySegment { at: 2 }));
 }
 
 #[test]
@@ -182,7 +189,7 @@ fn every_error_has_its_sentence_reason_and_advice() {
     let moved = |expected, found| StorageError::CursorMoved { name: key.clone(), expected, found };
     let detail = || "x".to_owned();
     for (error, reason, transient, sentence) in [
-        (KeyError::Empty.into(), "key", false, "a key cannot be empty"),
+        (StoreKeyError::Empty.into(), "key", false, "a key cannot be empty"),
         (
             conflict(Expect::Revision(3), Some(4)),
             "conflict",
@@ -300,11 +307,11 @@ fn pages_end_by_bytes_too() {
             store.put(&Key::of([id])?, &[0; 6], Expect::Any).await?;
             journal.append(&[[0_u8; 6]]).await?;
         }
-        let page = store.scan(&Scan::new("")).await?;
+        let page = store.scan(&StoreScan::new("")).await?;
         assert_eq!((page.entries.len(), page.more), (2, true));
         assert_eq!(journal.read(1, 99).await?.len(), 2);
         let limits = limits.with_page(3, 1000);
-        let page = store.clone().with_limits(limits).scan(&Scan::new("")).await?;
+        let page = store.clone().with_limits(limits).scan(&StoreScan::new("")).await?;
         assert_eq!((page.entries.len(), page.more), (3, true));
         assert_eq!(journal.clone().with_limits(limits).read(1, 99).await?.len(), 3);
         Ok::<(), StorageError>(())
@@ -346,7 +353,7 @@ fn random_operations_agree_with_a_model() {
                     }
                 }
             }
-            let page = store.scan(&Scan::new("k/")).await?;
+            let page = store.scan(&StoreScan::new("k/")).await?;
             let found: BTreeMap<String, (u64, Vec<u8>)> = page
                 .entries
                 .into_iter()

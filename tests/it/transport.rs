@@ -5,8 +5,8 @@ use coordination_protocol::error::IntoReport;
 use coordination_protocol::route::{Pattern, RouteKey};
 use coordination_protocol::storage::block_on;
 use coordination_protocol::transport::{
-    Address, AddressError, Delivery, FrameError, Inbox, LineDecoder, MemoryTransport, Overflow,
-    Packet, Packets, Subscription, Transport, TransportError, TransportLimits, encode_line,
+    Address, AddressError, FrameError, LineDecoder, MemoryTransport, Overflow, Packet, Packets,
+    Received, Receiver, Subscription, Transport, TransportError, TransportLimits, encode_line,
 };
 
 fn packet(body: &str) -> Packet {
@@ -30,7 +30,7 @@ fn memory_passes_the_kit() {
 #[test]
 fn the_kit_finds_faulty_implementations() {
     use coordination_protocol::conformance::{self, transport};
-    use coordination_protocol::transport::{MemoryInbox, Receipt};
+    use coordination_protocol::transport::{MemoryReceiver, Receipt};
     use std::sync::Arc;
 
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,7 +44,7 @@ fn the_kit_finds_faulty_implementations() {
     struct Faulty(MemoryTransport, Fault);
 
     impl Transport for Faulty {
-        type Inbox = MemoryInbox;
+        type Receiver = MemoryReceiver;
 
         async fn publish(
             &self,
@@ -62,11 +62,11 @@ fn the_kit_finds_faulty_implementations() {
             }
         }
 
-        async fn subscribe(&self, wanted: &Subscription) -> Result<MemoryInbox, TransportError> {
+        async fn subscribe(&self, wanted: &Subscription) -> Result<MemoryReceiver, TransportError> {
             let wanted = match self.1 {
-                Fault::IgnoresPatterns => all().with_queue(wanted.queue),
+                Fault::IgnoresPatterns => all().with_capacity(wanted.capacity),
                 Fault::IgnoresGroups => {
-                    Subscription::new(wanted.pattern.clone()).with_queue(wanted.queue)
+                    Subscription::new(wanted.pattern.clone()).with_capacity(wanted.capacity)
                 }
                 _ => wanted.clone(),
             };
@@ -81,8 +81,12 @@ fn the_kit_finds_faulty_implementations() {
             self.0.send(to, packets).await
         }
 
-        async fn listen(&self, at: &Address, queue: usize) -> Result<MemoryInbox, TransportError> {
-            self.0.listen(at, queue).await
+        async fn listen(
+            &self,
+            at: &Address,
+            capacity: usize,
+        ) -> Result<MemoryReceiver, TransportError> {
+            self.0.listen(at, capacity).await
         }
     }
 
@@ -106,7 +110,7 @@ fn a_closed_transport_gives_what_it_holds() {
     block_on(async {
         let transport = MemoryTransport::new();
         let hub = Address::new("hub").unwrap();
-        let mut inbox = transport.subscribe(&all()).await?;
+        let mut receiver = transport.subscribe(&all()).await?;
         let mut listener = transport.listen(&hub, 5).await?;
         transport.publish([packet("a")]).await?;
         transport.send(&hub, [packet("b")]).await?;
@@ -122,12 +126,12 @@ fn a_closed_transport_gives_what_it_holds() {
         ] {
             assert_eq!(closed.unwrap_err(), TransportError::Closed);
         }
-        for (inbox, bodies) in [(&mut inbox, &["a", "c"][..]), (&mut listener, &["b"])] {
+        for (receiver, bodies) in [(&mut receiver, &["a", "c"][..]), (&mut listener, &["b"])] {
             for body in bodies {
-                let Delivery::Packets(packets) = inbox.receive().await? else { panic!("a gap") };
+                let Received::Packets(packets) = receiver.receive().await? else { panic!("a gap") };
                 assert_eq!(&*packets.iter().next().unwrap().body, body.as_bytes());
             }
-            assert_eq!(inbox.receive().await.unwrap_err(), TransportError::Closed);
+            assert_eq!(receiver.receive().await.unwrap_err(), TransportError::Closed);
         }
         Ok::<(), TransportError>(())
     })
@@ -137,21 +141,21 @@ fn a_closed_transport_gives_what_it_holds() {
 #[test]
 fn dropping_the_last_handle_wakes_those_who_wait() {
     let transport = MemoryTransport::new();
-    let mut inbox = block_on(transport.subscribe(&all())).unwrap();
-    let waits = std::thread::spawn(move || block_on(inbox.receive()).unwrap_err());
+    let mut receiver = block_on(transport.subscribe(&all())).unwrap();
+    let waits = std::thread::spawn(move || block_on(receiver.receive()).unwrap_err());
     drop(transport);
     assert_eq!(waits.join().unwrap(), TransportError::Closed);
 }
 
 #[test]
-fn inboxes_are_bounded() {
+fn receivers_are_bounded() {
     block_on(async {
-        let limits = TransportLimits::default().with_inboxes(2);
+        let limits = TransportLimits::default().with_receivers(2);
         let transport = MemoryTransport::new().with_limits(limits);
         let first = transport.subscribe(&all()).await?;
         let _second = transport.listen(&Address::new("hub").unwrap(), 1).await?;
         let third = transport.subscribe(&all()).await.unwrap_err();
-        assert_eq!(third.to_string(), "the transport has 3 inboxes, at most 2 are allowed");
+        assert_eq!(third.to_string(), "the transport has 3 receivers, at most 2 are allowed");
         drop(first);
         transport.subscribe(&all()).await.map(drop)
     })
@@ -165,20 +169,20 @@ fn what_was_published_is_received_or_in_a_gap() {
     let (publishers, each) = (4, scaled(500));
     let total = (publishers * each) as u64;
     let count = |overflow| {
-        let wanted = all().with_queue(16).with_overflow(overflow);
-        let mut inbox = block_on(transport.subscribe(&wanted)).unwrap();
+        let wanted = all().with_capacity(16).with_overflow(overflow);
+        let mut receiver = block_on(transport.subscribe(&wanted)).unwrap();
         std::thread::spawn(move || {
             let (mut received, mut dropped, mut last) = (0, 0, 0);
             loop {
-                match block_on(inbox.receive()) {
-                    Ok(Delivery::Packets(packets)) => {
+                match block_on(receiver.receive()) {
+                    Ok(Received::Packets(packets)) => {
                         received += packets.len() as u64;
                         for sequence in packets.sequences() {
                             assert!(sequence > last);
                             last = sequence;
                         }
                     }
-                    Ok(Delivery::Gap(gap)) => {
+                    Ok(Received::Gap(gap)) => {
                         assert!(gap.from > last && gap.from <= gap.to);
                         assert_eq!(gap.to - gap.from + 1, gap.dropped);
                         dropped += gap.dropped;
@@ -205,7 +209,7 @@ fn what_was_published_is_received_or_in_a_gap() {
                     let batch: Vec<Packet> = (0..some).map(|_| packet("x")).collect();
                     match block_on(transport.publish(batch)) {
                         Ok(receipt) => {
-                            assert_eq!(receipt.inboxes, Some(2));
+                            assert_eq!(receipt.receivers, Some(2));
                             left -= some;
                         }
                         Err(error) => {
@@ -256,7 +260,7 @@ fn every_error_has_its_sentence_reason_and_advice() {
             TransportError::NoListener { address: address() },
             "no-listener",
             true,
-            "nobody listens at `hub`",
+            "no receiver listens at `hub`",
         ),
         (
             TransportError::AddressTaken { address: address() },

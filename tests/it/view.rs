@@ -9,7 +9,7 @@ use coordination_protocol::storage::view::{
     self, Allocations, DeadLetters, Events, Registrations, States, ViewError,
 };
 use coordination_protocol::storage::{
-    Entry, Expect, Journal, Key, MemoryJournal, MemoryStore, Page, Scan, StorageError, Store,
+    Entry, Expect, Journal, Key, MemoryJournal, MemoryStore, Page, StorageError, Store, StoreScan,
     block_on,
 };
 use coordination_protocol::{Codec, Message, Mode, merge};
@@ -101,7 +101,7 @@ impl Store for Faulty {
         self.inner.delete(key, expect).await
     }
 
-    async fn scan(&self, scan: &Scan) -> Result<Page, StorageError> {
+    async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
         self.step()?;
         self.inner.scan(scan).await
     }
@@ -269,7 +269,7 @@ fn a_state_survives_a_writer_that_ends_half_way() {
                 let at = block_on(states.get(&id)).unwrap().map_or(0, |state| state.version());
                 let _ = block_on(states.remove(&id, at)).unwrap();
             }
-            assert!(block_on(store.scan(&Scan::new(""))).unwrap().entries.is_empty());
+            assert!(block_on(store.scan(&StoreScan::new(""))).unwrap().entries.is_empty());
         }
         assert!(completed > 20);
     }

@@ -10,9 +10,9 @@ mod harness;
 mod machines;
 
 use coordination_protocol::event::EventBuf;
-use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable};
+use coordination_protocol::route::{GroupChoice, Pattern, RouteKey, RouteTable};
 use coordination_protocol::transport::{
-    Address, Delivery, Inbox, MemoryInbox, MemoryTransport, Packet, Subscription, Transport,
+    Address, Received, Receiver, MemoryReceiver, MemoryTransport, Packet, Subscription, Transport,
 };
 use harness::{Row, SHORT, pass_row, table};
 use std::cell::Cell;
@@ -72,11 +72,11 @@ fn packets() -> Vec<Packet> {
 }
 
 /// Receives until so many packets came, and says how many bytes they had.
-async fn drain(inbox: &mut MemoryInbox, count: usize) -> usize {
+async fn drain(receiver: &mut MemoryReceiver, count: usize) -> usize {
     let (mut left, mut bytes) = (count, 0);
     while left > 0 {
-        match inbox.receive().await.expect("it is open") {
-            Delivery::Packets(packets) => {
+        match receiver.receive().await.expect("it is open") {
+            Received::Packets(packets) => {
                 left -= packets.len();
                 bytes += packets.iter().map(|packet| packet.body.len()).sum::<usize>();
             }
@@ -133,9 +133,9 @@ fn fan_out(subscribers: usize, goal: f64) -> Vec<Row<'static>> {
                 let mut tasks = Vec::new();
                 for _ in 0..subscribers {
                     let wanted = Subscription::new(Pattern::parse("task.>").expect("a pattern"));
-                    let mut inbox = transport.subscribe(&wanted).await.expect("it is open");
+                    let mut receiver = transport.subscribe(&wanted).await.expect("it is open");
                     tasks.push(tokio::task::spawn_local(
-                        async move { drain(&mut inbox, EVENTS).await },
+                        async move { drain(&mut receiver, EVENTS).await },
                     ));
                 }
                 let mut left = EVENTS;
@@ -194,7 +194,7 @@ fn dispatch() -> Vec<Row<'static>> {
         }),
         pass_row("`RouteTable::receivers` of a key that was seen", move || {
             for _ in 0..256 {
-                for (_, handler) in routes.receivers(black_box(&key), Choice::Rotate) {
+                for (_, handler) in routes.receivers(black_box(&key), GroupChoice::Rotate) {
                     handler(black_box(LINE));
                 }
             }
@@ -238,7 +238,7 @@ fn requests() -> Vec<Row<'static>> {
                 let (back, to) = (transport.clone(), client.clone());
                 let batch = Arc::clone(&one);
                 tokio::task::spawn_local(async move {
-                    while let Ok(Delivery::Packets(packets)) = requests.receive().await {
+                    while let Ok(Received::Packets(packets)) = requests.receive().await {
                         for _ in packets.iter() {
                             back.send(&to, Arc::clone(&batch)).await.expect("it listens");
                         }

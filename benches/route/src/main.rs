@@ -11,7 +11,7 @@ mod corpus;
 mod harness;
 
 use baseline::FlatTrie;
-use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable, SubscriptionId};
+use coordination_protocol::route::{GroupChoice, Pattern, RouteKey, RouteTable, SubscriptionId};
 use corpus::{Corpus, Family};
 use foldhash::fast::FixedState;
 use harness::{LONG, Row, row, table};
@@ -141,7 +141,7 @@ fn hot() -> Vec<Row<'static>> {
     let mut received = Vec::with_capacity(1 << 16);
     vec![
         row("one lookup in a `HashMap`", keys, |key| answers.get(key).map_or(0, Vec::len)),
-        row("`RouteTable::receivers`", keys, move |key| hot.receivers(key, Choice::Rotate).len())
+        row("`RouteTable::receivers`", keys, move |key| hot.receivers(key, GroupChoice::Rotate).len())
             .at_most(1.5),
         row("one lookup in a `HashMap`, and a copy", keys, move |key| {
             copied.clear();
@@ -150,7 +150,7 @@ fn hot() -> Vec<Row<'static>> {
         }),
         row("`RouteTable::receivers`, and a copy", keys, move |key| {
             received.clear();
-            received.extend(filled.receivers(key, Choice::Rotate).map(|(id, _)| id));
+            received.extend(filled.receivers(key, GroupChoice::Rotate).map(|(id, _)| id));
             received.len()
         }),
         through("`RouteTable::matches`, and a copy", table, keys),

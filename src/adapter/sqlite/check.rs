@@ -7,8 +7,8 @@ use rusqlite::{Connection, Row};
 use std::fs::{self, File};
 use std::path::Path;
 
-/// The most problems that are listed.
-const MOST: usize = 100;
+/// The maximum number of problems that are listed.
+const MAX_PROBLEMS: usize = 100;
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
     let mut report = CheckReport::default();
     let moment = connection.unchecked_transaction().map_err(|error| meaning(&error))?;
     let mut problems = Vec::new();
-    let listed = each(&moment, &format!("PRAGMA integrity_check({MOST})"), |row| {
+    let listed = each(&moment, &format!("PRAGMA integrity_check({MAX_PROBLEMS})"), |row| {
         let text: String = row.get(0).map_err(|error| meaning(&error))?;
         if text != "ok" {
             problems.push(text);
@@ -69,7 +69,7 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
     for found in [listed, entries, records, cursors] {
         problems.extend(found.into_iter().map(|error| error.to_string()));
     }
-    problems.truncate(MOST);
+    problems.truncate(MAX_PROBLEMS);
     report.problems = problems;
     Ok(report)
 }
@@ -86,7 +86,7 @@ fn each(
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             if let Err(error) = visit(row)
-                && errors.len() < MOST
+                && errors.len() < MAX_PROBLEMS
             {
                 errors.push(error);
             }

@@ -51,8 +51,8 @@
 //! never polled.
 //!
 //! [`Journal::wait`] sees appends of this process at once, and those of
-//! others by asking `PRAGMA data_version` every 8 ms ([`SqliteOptions::with_poll`]) while somebody
-//! waits, which takes less than 1 % of a core. While nobody does, the threads sleep.
+//! others by asking `PRAGMA data_version` every 8 ms ([`SqliteOptions::with_poll`]) while a task
+//! waits, which takes less than 1 % of a core. While no task does, the threads sleep.
 //!
 //! # Rules of the house
 //!
@@ -61,18 +61,18 @@
 //!   release the locks. To copy it, use [`Sqlite::backup`].
 //! - Trimming frees room for new records; the file does not shrink.
 
+mod bulk;
 mod check;
 mod connect;
 mod operations;
-mod whole;
 mod worker;
 
+pub use bulk::{Contents, ItemChange, LoadError, LoadMode, LoadSummary, StoreItem};
 pub use check::CheckReport;
-pub use whole::{Change, Contents, Item, Load, LoadError, Loaded};
 
 use crate::storage::{
-    Bounds, Cursor, Entry, Expect, Journal, Key, Page, Record, Scan, StorageError, StorageLimits,
-    Store,
+    Bounds, Cursor, Entry, Expect, Journal, JournalRecord, Key, Page, StorageError, StorageLimits,
+    Store, StoreScan,
 };
 use operations::Write;
 use std::ops::Range;
@@ -94,14 +94,14 @@ pub struct SqliteOptions {
     pub synchronous: Synchronous,
     /// How long to wait for the lock of other processes. 5 s unless set.
     pub lock_timeout: Duration,
-    /// How often to look for appends of other processes while somebody waits. 8 ms unless set.
+    /// How often to look for appends of other processes while a task waits. 8 ms unless set.
     pub poll: Duration,
-    /// The most bytes of the file, without its write-ahead log; no limit unless set.
+    /// The maximum number of bytes of the file, without its write-ahead log; no limit unless set.
     pub max_bytes: Option<u64>,
     /// Whether to make the file and its folder if they are not there. True unless set.
     pub create: bool,
-    /// The most operations of each kind, reads and writes, that wait. 4,096 unless set.
-    pub waiting: usize,
+    /// The maximum number of operations of each kind, reads and writes, that wait. 4,096 unless set.
+    pub max_waiting: usize,
     /// How much one operation may carry.
     pub limits: StorageLimits,
 }
@@ -116,7 +116,7 @@ impl SqliteOptions {
             poll: Duration::from_millis(8),
             max_bytes: None,
             create: true,
-            waiting: 4_096,
+            max_waiting: 4_096,
             limits: StorageLimits::default(),
         }
     }
@@ -139,7 +139,7 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets the most bytes of the file.
+    /// Sets the maximum number of bytes of the file.
     pub const fn with_max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
@@ -151,9 +151,9 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets the most operations that wait.
-    pub const fn with_waiting(mut self, operations: usize) -> Self {
-        self.waiting = operations;
+    /// Sets the maximum number of operations that wait.
+    pub const fn with_max_waiting(mut self, operations: usize) -> Self {
+        self.max_waiting = operations;
         self
     }
 
@@ -253,7 +253,7 @@ impl Store for Sqlite {
         Ok(self.workers.write(Write::Delete { key: key.clone(), expect }).await?.end > 0)
     }
 
-    async fn scan(&self, scan: &Scan) -> Result<Page, StorageError> {
+    async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
         let (scan, limits) = (scan.clone(), self.options.limits);
         self.workers.read(move |connection| operations::scan(connection, &scan, limits)).await
     }
@@ -275,7 +275,7 @@ impl Journal for Sqlite {
         self.workers.write(Write::Append { data, ends }).await
     }
 
-    async fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, StorageError> {
+    async fn read(&self, from: u64, limit: usize) -> Result<Vec<JournalRecord>, StorageError> {
         let limits = self.options.limits;
         self.workers.read(move |connection| operations::read(connection, from, limit, limits)).await
     }

@@ -1,9 +1,9 @@
 //! What is done with the file, in SQL. Nothing here waits.
 
+use super::bulk::{Contents, ItemChange, StoreItem};
 use super::connect::meaning;
-use super::whole::{Change, Contents, Item};
 use crate::storage::{
-    Bounds, Cursor, Entry, Expect, Key, Page, Record, Scan, StorageError, StorageLimits,
+    Bounds, Cursor, Entry, Expect, JournalRecord, Key, Page, StorageError, StorageLimits, StoreScan,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::ops::Range;
@@ -71,7 +71,7 @@ fn checksum(name: &[u8], number: u64, data: &[u8]) -> i64 {
 }
 
 /// A limit as `SQLite` takes it.
-fn most(limit: usize) -> i64 {
+fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -99,7 +99,7 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
 }
 
 /// A record from the columns position, checksum, data.
-pub(super) fn record(row: &Row<'_>) -> Result<Record> {
+pub(super) fn record(row: &Row<'_>) -> Result<JournalRecord> {
     let position = number(row, 0).map_err(sqlite)?;
     let sum: i64 = row.get(1).map_err(sqlite)?;
     let data = row.get_ref(2).map_err(sqlite)?.as_blob().unwrap_or_default();
@@ -107,7 +107,7 @@ pub(super) fn record(row: &Row<'_>) -> Result<Record> {
         let detail = format!("the record at {position} does not match its checksum");
         return Err(StorageError::Corrupt { detail });
     }
-    Ok(Record::new(position, data))
+    Ok(JournalRecord::new(position, data))
 }
 
 pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Entry>> {
@@ -117,7 +117,11 @@ pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Entry>> {
     rows.next().map_err(sqlite)?.map(entry).transpose()
 }
 
-pub(super) fn scan(connection: &Connection, scan: &Scan, limits: StorageLimits) -> Result<Page> {
+pub(super) fn scan(
+    connection: &Connection,
+    scan: &StoreScan,
+    limits: StorageLimits,
+) -> Result<Page> {
     // Keys are ASCII and compared by their bytes, so nothing with the prefix lies behind this.
     let end = format!("{}\u{7f}", scan.prefix);
     let after = scan.after.as_ref().map_or("", |key| key.as_str());
@@ -126,7 +130,7 @@ pub(super) fn scan(connection: &Connection, scan: &Scan, limits: StorageLimits) 
                WHERE key >= ?1 AND key < ?2 AND key > ?3 ORDER BY key LIMIT ?4";
     let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
     let mut rows = statement
-        .query(params![scan.prefix, end, after, most(limit.saturating_add(1))])
+        .query(params![scan.prefix, end, after, sql_limit(limit.saturating_add(1))])
         .map_err(sqlite)?;
     let mut page = Page::default();
     let mut bytes = 0;
@@ -155,7 +159,7 @@ pub(super) fn read(
     from: u64,
     limit: usize,
     limits: StorageLimits,
-) -> Result<Vec<Record>> {
+) -> Result<Vec<JournalRecord>> {
     // One moment for both questions.
     let moment = connection.unchecked_transaction().map_err(sqlite)?;
     records(&moment, from, limit, limits)
@@ -167,7 +171,7 @@ pub(super) fn records(
     from: u64,
     limit: usize,
     limits: StorageLimits,
-) -> Result<Vec<Record>> {
+) -> Result<Vec<JournalRecord>> {
     let bounds = bounds(moment)?;
     let start = bounds.start(from)?;
     let limit = limit.min(limits.page_items).min(usize::try_from(bounds.len()).unwrap_or(limit));
@@ -177,7 +181,8 @@ pub(super) fn records(
     }
     let sql = "SELECT position, checksum, data FROM record WHERE position >= ?1 ORDER BY position LIMIT ?2";
     let mut statement = moment.prepare_cached(sql).map_err(sqlite)?;
-    let mut rows = statement.query(params![start.cast_signed(), most(limit)]).map_err(sqlite)?;
+    let mut rows =
+        statement.query(params![start.cast_signed(), sql_limit(limit)]).map_err(sqlite)?;
     let mut bytes = 0;
     let mut expected = start;
     while bytes <= limits.page_bytes
@@ -193,7 +198,7 @@ pub(super) fn records(
             return Err(StorageError::Corrupt { detail });
         }
         bytes += data.len();
-        found.push(Record::new(expected, data));
+        found.push(JournalRecord::new(expected, data));
         expected += 1;
     }
     Ok(found)
@@ -334,19 +339,23 @@ impl<'c> Changes<'c> {
     }
 
     /// Changes an item in its place.
-    pub(super) fn rewrite(&mut self, item: &Item, change: Change) -> Result<()> {
+    pub(super) fn rewrite(&mut self, item: &StoreItem, change: ItemChange) -> Result<()> {
         let done = match (item, change) {
             // A cursor has no value; it can only go.
-            (_, Change::Keep) | (Item::Contents(_), _) | (Item::Cursor(_), Change::Replace(_)) => {
+            (_, ItemChange::Keep)
+            | (StoreItem::Contents(_), _)
+            | (StoreItem::Cursor(_), ItemChange::Replace(_)) => {
                 return Ok(());
             }
-            (Item::Entry(entry), Change::Replace(value)) => {
+            (StoreItem::Entry(entry), ItemChange::Replace(value)) => {
                 self.put(&entry.key, &value, Expect::Any)
             }
-            (Item::Entry(entry), Change::Remove) => self.delete(&entry.key, Expect::Any),
-            (Item::Record(record), Change::Replace(data)) => self.replace(record.position, &data),
-            (Item::Record(record), Change::Remove) => self.replace(record.position, &[]),
-            (Item::Cursor(cursor), Change::Remove) => {
+            (StoreItem::Entry(entry), ItemChange::Remove) => self.delete(&entry.key, Expect::Any),
+            (StoreItem::Record(record), ItemChange::Replace(data)) => {
+                self.replace(record.position, &data)
+            }
+            (StoreItem::Record(record), ItemChange::Remove) => self.replace(record.position, &[]),
+            (StoreItem::Cursor(cursor), ItemChange::Remove) => {
                 self.apply(&Write::RemoveCursor { name: cursor.name.clone() })
             }
         };

@@ -20,13 +20,13 @@ use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The most writes, and about the most bytes, that share one commit.
+/// How many writes, and about how many bytes, share one commit at most.
 const GROUP_WRITES: usize = 512;
 const GROUP_BYTES: usize = 16 << 20;
 /// After how many written bytes the writer's page cache is emptied. `SQLite` may be built so that
 /// all connections of a process share one pool of pages. Once that is full, each page is dropped as
 /// soon as it is let go, and every insert reads the same pages again. So the pool is kept from
-/// filling up with pages of a journal, which nobody writes again.
+/// filling up with pages of a journal, which are not written again.
 const CACHED_BYTES: usize = 64 << 10;
 
 /// What a write returns; the change says what it means.
@@ -54,7 +54,7 @@ struct WriteJob {
 
 impl Workers {
     pub(super) fn start(path: &Path, options: &SqliteOptions) -> Result<Self, StorageError> {
-        let limit = options.waiting.max(1);
+        let limit = options.max_waiting.max(1);
         let writer = Writer {
             connection: connect(path, options)?,
             label: options.label(),
@@ -164,7 +164,7 @@ fn gone() -> StorageError {
     StorageError::Unavailable { detail: "its thread has ended".to_owned() }
 }
 
-/// Makes the reader look for new records now, if somebody waits for them.
+/// Makes the reader look for new records now, if a task waits for them.
 fn nudge(waiters: &Waiters, reads: &SyncSender<ReadJob>) {
     if waiters.lock().waiting.is_empty() {
         return;
@@ -228,7 +228,7 @@ impl Writer {
         }
     }
 
-    /// One transaction. Nobody is answered before its commit, not even with a refusal: it may rest
+    /// One transaction. No write is answered before its commit, not even with a refusal: it may rest
     /// on a change of the same transaction.
     fn commit(&self, writes: &[&Write]) -> Result<(Vec<Outcome>, bool), StorageError> {
         begin(&self.connection, self.lock_timeout)?;
@@ -264,7 +264,7 @@ impl Writer {
     }
 }
 
-/// Answers questions, and looks for new records while somebody waits for them.
+/// Answers questions, and looks for new records while a task waits for them.
 fn read_all(
     connection: &Connection,
     jobs: &Receiver<ReadJob>,
@@ -314,7 +314,7 @@ fn read_all(
 #[derive(Default)]
 struct Waiters {
     list: Mutex<List>,
-    /// Somebody came or something was appended since the reader looked.
+    /// A waiter came or something was appended since the reader looked.
     stale: AtomicBool,
 }
 
@@ -414,7 +414,7 @@ impl<T> Reply<T> {
 }
 
 impl<T> Drop for Reply<T> {
-    /// Nobody will answer any more.
+    /// No answer will come any more.
     fn drop(&mut self) {
         if let Some(slot) = self.0.take() {
             slot.fill(Err(gone()));

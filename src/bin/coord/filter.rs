@@ -6,7 +6,7 @@ use crate::source::{As, Checker};
 use crate::{Failure, Outcome, Reading, Result2};
 use clap::{Subcommand, ValueEnum};
 use coordination_protocol::json::Json;
-use coordination_protocol::route::{Filter, Subject};
+use coordination_protocol::route::{Filter, FilterInput};
 use coordination_protocol::scalar::Timestamp;
 use coordination_protocol::validate::Validator;
 use serde::Serialize;
@@ -123,8 +123,8 @@ fn test(args: &Test) -> Result2 {
         checker.path(path, &mut |source, item| {
             let outcome = &item.outcome;
             let line = item.position(0).0;
-            let event = outcome.event.as_ref().map(Subject::from);
-            let subject = event.or_else(|| outcome.message.as_ref().map(Subject::from));
+            let event = outcome.event.as_ref().map(FilterInput::from);
+            let subject = event.or_else(|| outcome.message.as_ref().map(FilterInput::from));
             let Some(subject) = subject else {
                 unreadable = true;
                 out.flush()?;

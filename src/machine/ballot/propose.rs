@@ -8,7 +8,7 @@ use crate::message::{Envelope, Message, MessageKind};
 use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, ErrorCategory, ErrorType, Now, ProposalId,
 };
-use crate::storage::{Entry, KeyError, StorageError};
+use crate::storage::{Entry, StorageError, StoreKeyError};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -140,7 +140,7 @@ pub enum ProposeRefused {
     NoDigest(#[from] CanonicalError),
     /// The decision could not be stored under any key.
     #[error("the decision would have no key: {0}")]
-    NoKey(#[from] KeyError),
+    NoKey(#[from] StoreKeyError),
     /// The message is neither a vote nor a decision.
     #[error("`{0}` is neither a vote nor a decision")]
     NotForProposers(MessageKind),

@@ -1,6 +1,6 @@
 //! Who wants what.
 
-use crate::route::{Filter, Pattern, RouteTable, Subject, SubscriptionId};
+use crate::route::{Filter, FilterInput, Pattern, RouteTable, SubscriptionId};
 use crate::scalar::{ComponentId, Now};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
@@ -19,7 +19,7 @@ impl Interest {
     pub(super) fn wants<'s>(
         &self,
         now: Now,
-        subject: impl FnOnce() -> Option<Subject<'s>>,
+        subject: impl FnOnce() -> Option<FilterInput<'s>>,
     ) -> bool {
         self.filter.as_ref().is_none_or(|filter| {
             subject().is_some_and(|subject| filter.accepts(&subject, now.wall))

@@ -3,7 +3,7 @@
 use crate::finding::Report;
 use crate::json::Json;
 use crate::message::{DeadLetter, Envelope, Message};
-use crate::route::{Field, RouteKey, Subject};
+use crate::route::{Field, FilterInput, RouteKey};
 use crate::scalar::{ComponentId, Count, Now, Timestamp};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ impl Parcel {
             }
             _ => {
                 let text = text.get_or_init(|| message.to_string());
-                Some(SmolStr::from(Subject::read(text)?.value(field)?.as_ref()))
+                Some(SmolStr::from(FilterInput::read(text)?.value(field)?.as_ref()))
             }
         });
         let findings = findings(message.report());

@@ -7,7 +7,7 @@ use super::queue::Queue;
 use super::{Delivery, Due, Receivers};
 use crate::machine::settings::at_least;
 use crate::message::Envelope;
-use crate::route::{Choice, RouteKey, Subject};
+use crate::route::{FilterInput, GroupChoice, RouteKey};
 use crate::scalar::{ComponentId, Now};
 use crate::transport::Overflow;
 use crate::validate::Checked;
@@ -87,7 +87,8 @@ impl Delivery {
         let Some(route) = parcel.route() else { return Ok(Receivers::new()) };
         let subject = OnceCell::new();
         let subject = || {
-            *subject.get_or_init(|| Subject::read(text.get_or_init(|| parcel.envelope.to_string())))
+            *subject
+                .get_or_init(|| FilterInput::read(text.get_or_init(|| parcel.envelope.to_string())))
         };
         let asked = |interest: &Interest| {
             heir.is_none_or(|heir| {
@@ -116,7 +117,7 @@ impl Delivery {
         for (group, all) in groups {
             members.insert(group.clone(), self.members(group, parcel, &all, heir.is_some())?);
         }
-        let choice = parcel.order.as_deref().map_or(Choice::Rotate, Choice::Key);
+        let choice = parcel.order.as_deref().map_or(GroupChoice::Rotate, GroupChoice::Key);
         let chosen = self.interests.table.receivers_where(&route, choice, |id, interest| {
             let may = |group| members.get(group).is_some_and(|m| m.contains(&interest.subscriber));
             wanted.contains(&id) && interest.group.as_ref().is_some_and(may)

@@ -163,8 +163,8 @@ impl Reader<'_> {
                 Filter::min_priority(Some(field), &least)
             }
             _ => {
-                let most = self.string(value)?.parse::<Span>().map_err(|e| at(e.into()))?;
-                Filter::max_age(Some(field), &most)
+                let max_age = self.string(value)?.parse::<Span>().map_err(|e| at(e.into()))?;
+                Filter::max_age(Some(field), &max_age)
             }
         };
         filter.map_err(|error| error.or_at(|| self.place(value)))
@@ -237,7 +237,7 @@ fn write_test(out: &mut String, test: &Test) {
         Test::Compare(_, comparison, number) => ("compare", Some(*comparison), number.to_string()),
         Test::Severity(_, least) => ("min_severity", None, quoted(least.as_str())),
         Test::Priority(_, least) => ("min_priority", None, quoted(least.as_str())),
-        Test::Age(_, most, _) => ("max_age", None, quoted(most.as_str())),
+        Test::Age(_, max_age, _) => ("max_age", None, quoted(max_age.as_str())),
     };
     let field = quoted(test.field().as_str());
     let _ = write!(out, "{{\"{name}\":{{\"field\":{field},");

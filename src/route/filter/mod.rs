@@ -3,13 +3,13 @@
 mod error;
 mod field;
 mod form;
-mod subject;
+mod input;
 mod test;
 mod text;
 
 pub use error::{FilterError, FilterFault};
 pub use field::Field;
-pub use subject::Subject;
+pub use input::FilterInput;
 pub use test::{Comparison, Literal};
 
 use crate::json::Json;
@@ -25,7 +25,7 @@ use test::Test;
 /// to try: see the constants.
 ///
 /// ```
-/// use coordination_protocol::route::{Comparison, Field, Filter, Subject};
+/// use coordination_protocol::route::{Comparison, Field, Filter, FilterInput};
 /// use coordination_protocol::scalar::Quantity;
 ///
 /// let many = Filter::compare(Field::parse("/retry_count")?, Comparison::AtLeast, Quantity::from(3))?;
@@ -33,7 +33,7 @@ use test::Test;
 /// let filter = Filter::all([mine, many])?;
 /// assert_eq!(filter.to_string(), "workflow prefix wf_ and /retry_count >= 3");
 ///
-/// let accepts = |line| filter.accepts(&Subject::read(line).unwrap(), 0);
+/// let accepts = |line| filter.accepts(&FilterInput::read(line).unwrap(), 0);
 /// assert!(accepts(r#"TASK_FAILED:wf_001:build:{"retry_count":3.0}"#));
 /// assert!(!accepts(r#"TASK_FAILED:wf_001:build:{"retry_count":2.999999999999999999999}"#));
 /// assert!(!accepts(r#"TASK_FAILED:wf_001:build:{}"#));
@@ -59,13 +59,13 @@ enum Node {
 }
 
 impl Filter {
-    /// The most bytes of the text form.
+    /// The maximum number of bytes of the text form.
     pub const MAX_BYTES: usize = 16 << 10;
-    /// The most levels; a test alone is one.
+    /// The maximum number of levels; a test alone is one.
     pub const MAX_DEPTH: usize = 32;
-    /// The most parts: tests and what joins them.
+    /// The maximum number of parts: tests and what joins them.
     pub const MAX_PARTS: usize = 256;
-    /// The most bytes of a text or a pointer in it.
+    /// The maximum number of bytes of a text or a pointer in it.
     pub const MAX_TEXT: usize = 1024;
 
     /// Compiles the text form.
@@ -206,17 +206,17 @@ impl Filter {
     ///
     /// # Errors
     /// [`FilterFault::Span`] for a duration that was kept but cannot be read.
-    pub fn max_age(field: Option<Field>, most: &Span) -> Result<Self, FilterError> {
-        test::bounded(most.as_str())?;
-        let most: Span = most.as_str().parse().map_err(FilterFault::Span)?;
-        Ok(Filter::test(Test::age(field.unwrap_or_else(test::timestamp), most)))
+    pub fn max_age(field: Option<Field>, max_age: &Span) -> Result<Self, FilterError> {
+        test::bounded(max_age.as_str())?;
+        let max_age: Span = max_age.as_str().parse().map_err(FilterFault::Span)?;
+        Ok(Filter::test(Test::age(field.unwrap_or_else(test::timestamp), max_age)))
     }
 
     /// Whether the filter accepts an event or a message. `now` is in milliseconds since
     /// 1970-01-01T00:00:00Z; only ages look at it.
     ///
     /// Tests are tried in order, and no more of them than it takes to know.
-    pub fn accepts(&self, subject: &Subject<'_>, now: i64) -> bool {
+    pub fn accepts(&self, subject: &FilterInput<'_>, now: i64) -> bool {
         self.node.accepts(subject, now)
     }
 
@@ -230,7 +230,7 @@ impl Filter {
 
 impl Node {
     /// Recurses no deeper than [`Filter::MAX_DEPTH`].
-    fn accepts(&self, subject: &Subject<'_>, now: i64) -> bool {
+    fn accepts(&self, subject: &FilterInput<'_>, now: i64) -> bool {
         match self {
             Node::All(nodes) => nodes.iter().all(|node| node.accepts(subject, now)),
             Node::Any(nodes) => nodes.iter().any(|node| node.accepts(subject, now)),

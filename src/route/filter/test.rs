@@ -3,7 +3,7 @@
 use super::Filter;
 use super::error::{FilterError, FilterFault};
 use super::field::{Field, Target};
-use super::subject::Subject;
+use super::input::FilterInput;
 use crate::json::Kind;
 use crate::scalar::{Priority, Quantity, Severity, Span, Timestamp};
 use smol_str::SmolStr;
@@ -134,10 +134,10 @@ pub(super) fn timestamp() -> Field {
 
 impl Test {
     /// An age in milliseconds, rounded up: a moment is known no better than that.
-    pub(super) fn age(field: Field, most: Span) -> Self {
-        let nanos = most.value().unwrap_or_default().as_nanos();
+    pub(super) fn age(field: Field, max_age: Span) -> Self {
+        let nanos = max_age.value().unwrap_or_default().as_nanos();
         let millis = i128::try_from(nanos.div_ceil(1_000_000)).unwrap_or(i128::MAX);
-        Test::Age(field, most, millis)
+        Test::Age(field, max_age, millis)
     }
 
     pub(super) fn field(&self) -> &Field {
@@ -152,12 +152,12 @@ impl Test {
         }
     }
 
-    pub(super) fn accepts(&self, subject: &Subject<'_>, now: i64) -> bool {
+    pub(super) fn accepts(&self, subject: &FilterInput<'_>, now: i64) -> bool {
         self.holds(subject, now).unwrap_or(false)
     }
 
     /// `None` where there is nothing to compare.
-    fn holds(&self, subject: &Subject<'_>, now: i64) -> Option<bool> {
+    fn holds(&self, subject: &FilterInput<'_>, now: i64) -> Option<bool> {
         let found = subject.find(self.field())?;
         let number = || Quantity::parse(found.raw(Kind::Number)?).ok();
         Some(match self {
@@ -172,9 +172,9 @@ impl Test {
             Test::Compare(_, comparison, wanted) => comparison.holds(number()?.cmp_value(wanted)),
             Test::Severity(_, least) => Severity::from_lenient(&found.text()?).at_least(least)?,
             Test::Priority(_, least) => Priority::from_lenient(&found.text()?).at_least(least)?,
-            Test::Age(_, _, most) => {
+            Test::Age(_, _, max_age) => {
                 let moment = Timestamp::from_lenient(&found.text()?).unix_millis()?;
-                i128::from(now) - i128::from(moment) <= *most
+                i128::from(now) - i128::from(moment) <= *max_age
             }
         })
     }

@@ -438,10 +438,10 @@ fn write_test(f: &mut fmt::Formatter<'_>, test: &Test) -> fmt::Result {
             write_scale(f, "priority", field, &test::priority())?;
             write!(f, " >= {least}")
         }
-        Test::Age(field, most, _) => {
+        Test::Age(field, max_age, _) => {
             write_scale(f, "age", field, &test::timestamp())?;
-            let plain = most.as_str().bytes().all(is_run);
-            if plain { write!(f, " <= {most}") } else { write!(f, " <= \"{most}\"") }
+            let plain = max_age.as_str().bytes().all(is_run);
+            if plain { write!(f, " <= {max_age}") } else { write!(f, " <= \"{max_age}\"") }
         }
     }
 }

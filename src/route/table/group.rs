@@ -10,7 +10,7 @@ use super::trie::Hit;
 /// the same receivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Choice<'k> {
+pub enum GroupChoice<'k> {
     /// The member that was chosen longest ago, and of members never chosen the oldest. Members
     /// that match the same events take turns.
     Rotate,
@@ -34,19 +34,19 @@ pub(super) struct Contest {
 /// subscription was chosen last, by slot.
 pub(super) fn choose(
     hits: &mut Vec<Hit>,
-    choice: Choice<'_>,
+    choice: GroupChoice<'_>,
     round: u64,
     groups: &mut Tokens<Contest>,
     served: &mut [u64],
 ) {
     let key = match choice {
-        Choice::Rotate => 0,
-        Choice::Key(key) => hash::text(0, key),
+        GroupChoice::Rotate => 0,
+        GroupChoice::Key(key) => hash::text(0, key),
     };
     for (at, hit) in hits.iter().enumerate().filter(|(_, hit)| hit.group != ANY) {
         let score = match choice {
-            Choice::Rotate => u64::MAX - served[hit.slot as usize],
-            Choice::Key(_) => hash::score(key, hit.number),
+            GroupChoice::Rotate => u64::MAX - served[hit.slot as usize],
+            GroupChoice::Key(_) => hash::score(key, hit.number),
         };
         let contest = groups.own_mut(hit.group);
         if contest.round != round || contest.score < score {

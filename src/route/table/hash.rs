@@ -138,9 +138,9 @@ mod tests {
                 }
             }
         }
-        let most = places.iter().max();
+        let fullest = places.iter().max();
         let empty = places.iter().filter(|count| **count == 0).count();
         // 4,096 balls in 4,096 boxes leave 37 % empty.
-        assert!(most <= Some(&8) && (1_300..1_720).contains(&empty), "{most:?} {empty}");
+        assert!(fullest <= Some(&8) && (1_300..1_720).contains(&empty), "{fullest:?} {empty}");
     }
 }

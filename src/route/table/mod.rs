@@ -1,21 +1,21 @@
 //! Many patterns at once.
 
+mod cache;
 mod group;
 mod hash;
-mod hot;
 mod index;
 mod matches;
 mod serde;
 mod tokens;
 mod trie;
 
-pub use group::Choice;
+pub use group::GroupChoice;
 pub use matches::{Matches, Receivers};
 
 use super::key::RouteKey;
 use super::pattern::Pattern;
+use cache::{MatchCache, Seen};
 use group::Contest;
-use hot::{Hot, Seen};
 use index::Index;
 use matches::Merge;
 use std::fmt;
@@ -56,7 +56,7 @@ fn grouped(hits: &[Hit]) -> bool {
 /// an event, in whatever pattern, one [receives](Self::receivers) it.
 ///
 /// ```
-/// use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable};
+/// use coordination_protocol::route::{GroupChoice, Pattern, RouteKey, RouteTable};
 ///
 /// let mut table = RouteTable::new();
 /// let monitor = table.insert(Pattern::parse("*.failed")?, "monitor");
@@ -67,7 +67,7 @@ fn grouped(hits: &[Hit]) -> bool {
 /// let all: Vec<_> = table.matches(&key).map(|(_, name)| *name).collect();
 /// assert_eq!(all, ["monitor", "worker-1", "worker-2"]);
 ///
-/// let mut next = || -> Vec<_> { table.receivers(&key, Choice::Rotate).map(|(_, name)| *name).collect() };
+/// let mut next = || -> Vec<_> { table.receivers(&key, GroupChoice::Rotate).map(|(_, name)| *name).collect() };
 /// assert_eq!(next(), ["monitor", "worker-1"]);
 /// assert_eq!(next(), ["monitor", "worker-2"]);
 /// assert_eq!(next(), ["monitor", "worker-1"]);
@@ -95,7 +95,7 @@ pub struct RouteTable<T> {
     version: u64,
     /// Counts events that groups received.
     round: u64,
-    hot: Hot,
+    cache: MatchCache,
     scratch: Vec<Hit>,
 }
 
@@ -134,7 +134,7 @@ impl<T> RouteTable<T> {
             next: 0,
             version: 0,
             round: 0,
-            hot: Hot::default(),
+            cache: MatchCache::default(),
             scratch: Vec::new(),
         }
     }
@@ -265,12 +265,12 @@ impl<T> RouteTable<T> {
     ///
     /// The matches of keys that come often are remembered until a subscription is added or
     /// removed, so asking for them again costs one lookup.
-    pub fn receivers(&mut self, key: &RouteKey<'_>, choice: Choice<'_>) -> Receivers<'_, T> {
-        let seen = self.hot.look(self.seed, self.version, key);
+    pub fn receivers(&mut self, key: &RouteKey<'_>, choice: GroupChoice<'_>) -> Receivers<'_, T> {
+        let seen = self.cache.look(self.seed, self.version, key);
         if let Seen::Noted(at) = seen
-            && !self.hot.noted(at).1
+            && !self.cache.noted(at).1
         {
-            return Receivers { hits: self.hot.noted(at).0.iter(), values: &self.values };
+            return Receivers { hits: self.cache.noted(at).0.iter(), values: &self.values };
         }
         self.fetch(&seen, key);
         self.choose(choice);
@@ -282,24 +282,24 @@ impl<T> RouteTable<T> {
     /// so no member is chosen that does not want the event.
     ///
     /// ```
-    /// use coordination_protocol::route::{Choice, Pattern, RouteKey, RouteTable};
+    /// use coordination_protocol::route::{GroupChoice, Pattern, RouteKey, RouteTable};
     ///
     /// let mut table = RouteTable::new();
     /// table.insert_in_group(Pattern::parse("task.>")?, "workers", ("worker-1", false));
     /// table.insert_in_group(Pattern::parse("task.>")?, "workers", ("worker-2", true));
     ///
     /// let key = RouteKey::new("TASK_ASSIGNED", "wf_001", "build");
-    /// let free = table.receivers_where(&key, Choice::Rotate, |_, (_, free)| *free);
+    /// let free = table.receivers_where(&key, GroupChoice::Rotate, |_, (_, free)| *free);
     /// assert_eq!(free.map(|(_, (name, _))| *name).collect::<Vec<_>>(), ["worker-2"]);
     /// # Ok::<(), coordination_protocol::route::PatternError>(())
     /// ```
     pub fn receivers_where(
         &mut self,
         key: &RouteKey<'_>,
-        choice: Choice<'_>,
+        choice: GroupChoice<'_>,
         mut accept: impl FnMut(SubscriptionId, &T) -> bool,
     ) -> Receivers<'_, T> {
-        let seen = self.hot.look(self.seed, self.version, key);
+        let seen = self.cache.look(self.seed, self.version, key);
         self.fetch(&seen, key);
         let RouteTable { scratch, values, .. } = self;
         scratch.retain(|hit| accept(SubscriptionId(hit.number), &values[hit.slot as usize]));
@@ -312,17 +312,17 @@ impl<T> RouteTable<T> {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         match seen {
-            Seen::Noted(at) => scratch.extend_from_slice(self.hot.noted(*at).0),
+            Seen::Noted(at) => scratch.extend_from_slice(self.cache.noted(*at).0),
             Seen::Again(_) | Seen::Once => scratch.extend(self.merge(key)),
         }
         self.scratch = scratch;
         if let Seen::Again(at) = seen {
-            self.hot.note(*at, self.version, key, &self.scratch);
+            self.cache.note(*at, self.version, key, &self.scratch);
         }
     }
 
     /// Leaves of each group in `scratch` the member that receives the event.
-    fn choose(&mut self, choice: Choice<'_>) {
+    fn choose(&mut self, choice: GroupChoice<'_>) {
         if grouped(&self.scratch) {
             self.round += 1;
             let RouteTable { scratch, groups, served, round, .. } = self;

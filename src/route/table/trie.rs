@@ -17,9 +17,9 @@ use smol_str::SmolStr;
 /// Set in a first token that is a type, so that it is no scope.
 const TYPED: u32 = 1 << 31;
 
-/// The most pairs of one key: its type with two phases, three scopes with four words.
+/// The maximum number of pairs of one key: its type with two phases, three scopes with four words.
 const PAIRS: usize = 2 + 3 * 4;
-/// The most nodes that one key reaches.
+/// The maximum number of nodes that one key reaches.
 pub(super) const REACH: usize = 2 * PAIRS;
 
 /// One subscription below a node.

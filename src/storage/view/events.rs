@@ -5,7 +5,7 @@ use crate::event::EventRef;
 use crate::message::Message;
 use crate::route::{Pattern, RouteKey};
 use crate::scalar::id::GLOBAL;
-use crate::storage::{Journal, Key, Record, StorageError};
+use crate::storage::{Journal, JournalRecord, Key, StorageError};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub struct StoredEvent {
 }
 
 impl StoredEvent {
-    fn read(record: &Record) -> Result<Self, ViewError> {
+    fn read(record: &JournalRecord) -> Result<Self, ViewError> {
         let text = std::str::from_utf8(&record.data).map_err(|error| {
             let detail = format!("the record at {} is no event: {error}", record.position);
             StorageError::Corrupt { detail }
@@ -154,10 +154,10 @@ impl<J: Journal> Events<J> {
 ///     let events = Events::new(MemoryJournal::new());
 ///     events.append(&[r#"AGENT_TIMEOUT:wf:build:{"agent_id":"a","timeout_duration":"15m","last_response":""}"#]).await?;
 ///     let consumer = events.consumer(Key::of(["monitor"]).map_err(StorageError::from)?);
-///     let delivery = consumer.next().await?;
-///     assert_eq!(delivery.events.len(), 1);
-///     consumer.acknowledge(&delivery).await?;
-///     let again = consumer.acknowledge(&delivery).await.unwrap_err();
+///     let batch = consumer.next().await?;
+///     assert_eq!(batch.events.len(), 1);
+///     consumer.acknowledge(&batch).await?;
+///     let again = consumer.acknowledge(&batch).await.unwrap_err();
 ///     assert_eq!(again.to_string(), "cursor `monitor` is at 2, expected not there");
 ///     Ok::<(), ViewError>(())
 /// })?;
@@ -174,7 +174,7 @@ pub struct Consumer<J> {
 /// Some events for a reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Delivery {
+pub struct EventBatch {
     /// The events.
     pub events: Vec<StoredEvent>,
     /// Where the cursor stood.
@@ -202,7 +202,7 @@ impl<J: Journal> Consumer<J> {
     /// # Errors
     /// [`Trimmed`](StorageError::Trimmed) if the journal starts behind the reader's place: it
     /// missed something. [`skip`](Self::skip) goes on.
-    pub async fn next(&self) -> Result<Delivery, ViewError> {
+    pub async fn next(&self) -> Result<EventBatch, ViewError> {
         let journal = &self.events.journal;
         let from = journal.cursor(&self.name).await?;
         let mut at = match from {
@@ -215,7 +215,7 @@ impl<J: Journal> Consumer<J> {
                 None => self.events.read(at, self.limit).await?,
             };
             if !events.is_empty() {
-                return Ok(Delivery { events, from, to });
+                return Ok(EventBatch { events, from, to });
             }
             at = to;
             journal.wait(at).await?;
@@ -226,8 +226,8 @@ impl<J: Journal> Consumer<J> {
     ///
     /// # Errors
     /// [`CursorMoved`](StorageError::CursorMoved) if another reader of this name was faster.
-    pub async fn acknowledge(&self, delivery: &Delivery) -> Result<(), ViewError> {
-        let Delivery { from, to, .. } = *delivery;
+    pub async fn acknowledge(&self, batch: &EventBatch) -> Result<(), ViewError> {
+        let EventBatch { from, to, .. } = *batch;
         Ok(self.events.journal.move_cursor(&self.name, from, to).await?)
     }
 

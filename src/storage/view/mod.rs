@@ -35,12 +35,12 @@ mod states;
 
 pub use allocations::{Allocations, Grant};
 pub use error::ViewError;
-pub use events::{Consumer, Delivery, Events, StoredEvent};
+pub use events::{Consumer, EventBatch, Events, StoredEvent};
 pub use letters::{DeadLetters, StoredLetter};
 pub use registrations::{Registrations, StoredRegistration};
 pub use states::{States, StoredState};
 
-use super::{Entry, Key, Scan, StorageError, Store};
+use super::{Entry, Key, StorageError, Store, StoreScan};
 use crate::event::Codec;
 use crate::finding::Mode;
 use crate::json::Limits;
@@ -207,7 +207,7 @@ async fn below<S: Store>(
     after: Option<&Key>,
     limit: usize,
 ) -> Result<Vec<Entry>, ViewError> {
-    let mut scan = Scan::new(format!("{prefix}/"));
+    let mut scan = StoreScan::new(format!("{prefix}/"));
     scan.after = after.cloned();
     let mut found = Vec::new();
     while found.len() < limit {

@@ -13,7 +13,7 @@ use coordination_protocol::checkpoint::{Checkpoints, Created, NewCheckpoint, Par
 use coordination_protocol::scalar::{
     CheckpointId, CheckpointType, Digest, Instant, Now, WorkflowId,
 };
-use coordination_protocol::storage::{Expect, Key, MemoryStore, Scan, Store, block_on};
+use coordination_protocol::storage::{Expect, Key, MemoryStore, Store, StoreScan, block_on};
 
 /// The time so many seconds after a certain moment.
 fn at(seconds: i64) -> Now {
@@ -62,7 +62,7 @@ fn get(store: &impl Store, key: &Key) -> Option<Vec<u8>> {
 
 /// Everything in a store whose key starts with a text.
 fn all(store: &impl Store, prefix: &str) -> Vec<(Key, Vec<u8>)> {
-    let page = block_on(store.scan(&Scan::new(prefix).with_limit(10_000))).unwrap();
+    let page = block_on(store.scan(&StoreScan::new(prefix).with_limit(10_000))).unwrap();
     page.entries.into_iter().map(|entry| (entry.key, entry.value.to_vec())).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Stores that fail, die, or let somebody else in at a chosen operation.
 
 use coordination_protocol::storage::{
-    Entry, Expect, Key, Page, Scan, StorageError, StorageLimits, Store,
+    Entry, Expect, Key, Page, StorageError, StorageLimits, Store, StoreScan,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -98,7 +98,7 @@ impl<S: Store> Store for Faulty<S> {
         faulty!(self, self.inner.delete(key, expect))
     }
 
-    async fn scan(&self, scan: &Scan) -> Result<Page, StorageError> {
+    async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
         faulty!(self, self.inner.scan(scan))
     }
 }

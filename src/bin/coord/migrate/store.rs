@@ -3,7 +3,7 @@
 use super::tally::KINDS;
 use super::{Args, TOLD, migrator};
 use crate::{Failure, Outcome, Result2};
-use coordination_protocol::adapter::sqlite::{Change, Item};
+use coordination_protocol::adapter::sqlite::{ItemChange, StoreItem};
 use coordination_protocol::storage::{StorageError, view};
 use coordination_protocol::version::Migrator;
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result2 {
     };
     let (mut items, mut last) = (0, 0);
     let result = file.rewrite(args.dry_run, |item| {
-        if let Item::Contents(contents) = item {
+        if let StoreItem::Contents(contents) = item {
             last = contents.items();
         }
         let change = job.item(item)?;
@@ -83,14 +83,14 @@ impl Job<'_> {
         self.values.refused + self.events.refused
     }
 
-    fn item(&mut self, item: &Item) -> Result<Change, Stop> {
+    fn item(&mut self, item: &StoreItem) -> Result<ItemChange, Stop> {
         match item {
-            Item::Entry(entry) => {
+            StoreItem::Entry(entry) => {
                 let place = format!("`{}`", entry.key);
                 match view::message(&entry.key, &entry.value) {
                     Ok(None) => {
                         self.others += 1;
-                        Ok(Change::Keep)
+                        Ok(ItemChange::Keep)
                     }
                     Ok(Some(text)) => {
                         let replaced = |text: &str| {
@@ -106,8 +106,8 @@ impl Job<'_> {
                 }
             }
             // One that was dropped before.
-            Item::Record(record) if record.data.is_empty() => Ok(Change::Keep),
-            Item::Record(record) => {
+            StoreItem::Record(record) if record.data.is_empty() => Ok(ItemChange::Keep),
+            StoreItem::Record(record) => {
                 let place = format!("record {}", record.position);
                 match std::str::from_utf8(&record.data) {
                     Ok(text) => self.one(text, &place, true, |text| Ok(text.as_bytes().to_vec())),
@@ -117,7 +117,7 @@ impl Job<'_> {
                     }
                 }
             }
-            _ => Ok(Change::Keep),
+            _ => Ok(ItemChange::Keep),
         }
     }
 
@@ -125,12 +125,12 @@ impl Job<'_> {
         if event { &mut self.events } else { &mut self.values }
     }
 
-    fn refuse(&mut self, place: &str, why: &str, event: bool) -> Result<Change, Stop> {
+    fn refuse(&mut self, place: &str, why: &str, event: bool) -> Result<ItemChange, Stop> {
         self.tally(event).refused += 1;
         if self.refused() <= TOLD {
             writeln!(anstream::stderr(), "coord: {place}: {why}")?;
         }
-        Ok(Change::Keep)
+        Ok(ItemChange::Keep)
     }
 
     fn one(
@@ -139,7 +139,7 @@ impl Job<'_> {
         place: &str,
         event: bool,
         replaced: impl Fn(&str) -> Result<Vec<u8>, String>,
-    ) -> Result<Change, Stop> {
+    ) -> Result<ItemChange, Stop> {
         self.tally(event).seen += 1;
         let migrated = match self.migrator.migrate(text, &self.args.from, &self.args.to) {
             Ok(migrated) => migrated,
@@ -163,13 +163,13 @@ impl Job<'_> {
         match migrated.value {
             None => {
                 self.tally(event).dropped += 1;
-                Ok(Change::Remove)
+                Ok(ItemChange::Remove)
             }
-            Some(new) if new == text => Ok(Change::Keep),
+            Some(new) if new == text => Ok(ItemChange::Keep),
             Some(new) => match replaced(&new) {
                 Ok(value) => {
                     self.tally(event).changed += 1;
-                    Ok(Change::Replace(value))
+                    Ok(ItemChange::Replace(value))
                 }
                 Err(why) => self.refuse(place, &why, event),
             },

@@ -4,7 +4,7 @@ use super::bar;
 use super::line::Chain;
 use crate::place::Place;
 use crate::{Failure, Outcome, Result2};
-use coordination_protocol::adapter::sqlite::Item;
+use coordination_protocol::adapter::sqlite::StoreItem;
 use indicatif::ProgressBar;
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result2 {
     let mut chain = Chain::new();
     let mut progress = ProgressBar::hidden();
     file.dump(|item| {
-        if let Item::Contents(contents) = &item {
+        if let StoreItem::Contents(contents) = &item {
             progress = bar(contents.items());
         }
         out.write_all(chain.item(item).map_err(Failure)?.as_bytes())?;

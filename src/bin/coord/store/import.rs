@@ -3,7 +3,7 @@
 use super::line::{Chain, Read};
 use crate::place::Place;
 use crate::{Failure, Outcome, Result2, input};
-use coordination_protocol::adapter::sqlite::{Item, Load, LoadError, Loaded};
+use coordination_protocol::adapter::sqlite::{LoadError, LoadMode, LoadSummary, StoreItem};
 use coordination_protocol::storage::StorageError;
 use std::io::{self, BufRead, Read as _, Write};
 
@@ -64,7 +64,7 @@ impl From<LoadError> for Stop {
 
 pub(super) fn run(args: &Args) -> Result2 {
     let input = input::open(args.from.as_deref().unwrap_or("-"))?;
-    let how = if args.merge { Load::Merge } else { Load::Restore };
+    let how = if args.merge { LoadMode::Merge } else { LoadMode::Restore };
     let mut lines =
         Lines { input, limit: args.max_bytes, chain: Chain::new(), line: Vec::new(), ended: false }
             .peekable();
@@ -94,8 +94,8 @@ fn stopped(stop: Stop) -> Result2 {
     }
 }
 
-fn sentence(done: &Loaded) -> String {
-    let Loaded { entries, records, cursors, kept, differing, .. } = done;
+fn sentence(done: &LoadSummary) -> String {
+    let LoadSummary { entries, records, cursors, kept, differing, .. } = done;
     let taken = format!("{entries} values, {records} records and {cursors} cursors taken in");
     if *kept == 0 {
         return taken;
@@ -138,7 +138,7 @@ impl Lines {
         Stop::Found(format!("{}:{}: {what}", self.input.name, self.chain.lines + 1))
     }
 
-    fn read(&mut self) -> Result<Option<Item>, Stop> {
+    fn read(&mut self) -> Result<Option<StoreItem>, Stop> {
         let number = self.chain.lines + 1;
         if self.fill()?.is_none() {
             return Err(self.wrong("the export is cut: its last line is missing"));
@@ -157,7 +157,7 @@ impl Lines {
 }
 
 impl Iterator for Lines {
-    type Item = Result<Item, Stop>;
+    type Item = Result<StoreItem, Stop>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {

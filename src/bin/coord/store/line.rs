@@ -13,9 +13,9 @@
 //! `text` where they are UTF-8, else `base64`.
 
 use base64ct::{Base64, Encoding as _};
-use coordination_protocol::adapter::sqlite::{Contents, Item};
+use coordination_protocol::adapter::sqlite::{Contents, StoreItem};
 use coordination_protocol::scalar::Digest;
-use coordination_protocol::storage::{Bounds, Cursor, Entry, Key, Record};
+use coordination_protocol::storage::{Bounds, Cursor, Entry, JournalRecord, Key};
 use serde::{Deserialize, Serialize};
 
 /// The version of the format.
@@ -61,7 +61,7 @@ enum Line {
 
 /// What a line says.
 pub(super) enum Read {
-    Item(Item),
+    Item(StoreItem),
     /// The last line.
     End,
 }
@@ -85,21 +85,21 @@ impl Chain {
         &self.sum
     }
 
-    pub(super) fn item(&mut self, item: Item) -> Result<String, String> {
+    pub(super) fn item(&mut self, item: StoreItem) -> Result<String, String> {
         self.write(&match item {
-            Item::Contents(Contents { revision, bounds, entries, cursors, .. }) => {
+            StoreItem::Contents(Contents { revision, bounds, entries, cursors, .. }) => {
                 let Bounds { first, next, .. } = bounds;
                 Line::Store { format: FORMAT, revision, first, next, entries, cursors }
             }
-            Item::Entry(Entry { key, value, revision, .. }) => {
+            StoreItem::Entry(Entry { key, value, revision, .. }) => {
                 let (text, base64) = spell(&value);
                 Line::Entry { key: key.to_string(), revision, text, base64 }
             }
-            Item::Record(Record { position, data, .. }) => {
+            StoreItem::Record(JournalRecord { position, data, .. }) => {
                 let (text, base64) = spell(&data);
                 Line::Record { position, text, base64 }
             }
-            Item::Cursor(Cursor { name, position, .. }) => {
+            StoreItem::Cursor(Cursor { name, position, .. }) => {
                 Line::Cursor { name: name.to_string(), position }
             }
             other => return Err(format!("an export has no room for {other:?}")),
@@ -136,18 +136,23 @@ impl Chain {
                 if first == 0 || next < first {
                     return Err(format!("a journal cannot span {first} to {next}"));
                 }
-                Item::Contents(Contents::new(revision, Bounds::new(first, next), entries, cursors))
+                StoreItem::Contents(Contents::new(
+                    revision,
+                    Bounds::new(first, next),
+                    entries,
+                    cursors,
+                ))
             }
             Line::Store { format, .. } => {
                 return Err(format!("its format is {format}, this program knows {FORMAT}"));
             }
             Line::Entry { key: name, revision, text, base64 } => {
-                Item::Entry(Entry::new(key(name)?, bytes(text, base64)?, revision))
+                StoreItem::Entry(Entry::new(key(name)?, bytes(text, base64)?, revision))
             }
             Line::Record { position, text, base64 } => {
-                Item::Record(Record::new(position, bytes(text, base64)?))
+                StoreItem::Record(JournalRecord::new(position, bytes(text, base64)?))
             }
-            Line::Cursor { name, position } => Item::Cursor(Cursor::new(key(name)?, position)),
+            Line::Cursor { name, position } => StoreItem::Cursor(Cursor::new(key(name)?, position)),
             Line::End { lines } if lines == self.lines => return Ok(Read::End),
             Line::End { lines } => return Err(format!("this should be line {lines}")),
         }))

@@ -14,16 +14,16 @@ use std::borrow::Cow;
 ///
 /// ```
 /// use coordination_protocol::EventRef;
-/// use coordination_protocol::route::{Filter, Subject};
+/// use coordination_protocol::route::{Filter, FilterInput};
 ///
 /// let line = r#"TASK_TIMEOUT:wf_001:build:{"task_id":"t1","agent_id":"a1","timeout_duration":"15m"}"#;
 /// let event = EventRef::parse(line)?;
 /// let filter = Filter::parse("workflow prefix wf_ and /task_id = t1")?;
-/// assert!(filter.accepts(&Subject::from(&event), 0));
+/// assert!(filter.accepts(&FilterInput::from(&event), 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a>(Source<'a>);
+pub struct FilterInput<'a>(Source<'a>);
 
 #[derive(Clone, Copy, Debug)]
 enum Source<'a> {
@@ -79,7 +79,7 @@ impl<'a> Found<'a> {
     }
 }
 
-impl<'a> Subject<'a> {
+impl<'a> FilterInput<'a> {
     /// The event line or the message of a text that was not checked; `None` if it is neither.
     ///
     /// Of a text that a check would refuse, any answer can come. A byte order mark and quotes
@@ -87,18 +87,18 @@ impl<'a> Subject<'a> {
     /// [`Codec`](crate::Codec) where they are met.
     ///
     /// ```
-    /// use coordination_protocol::route::{Filter, Subject};
+    /// use coordination_protocol::route::{Filter, FilterInput};
     ///
     /// let text = r#"{"source":"hub","release":{"allocation_id":"alloc_789"}}"#;
     /// let filter = Filter::parse("kind = release and source = hub")?;
-    /// assert!(filter.accepts(&Subject::read(text).unwrap(), 0));
-    /// assert!(Subject::read("hello").is_none());
+    /// assert!(filter.accepts(&FilterInput::read(text).unwrap(), 0));
+    /// assert!(FilterInput::read("hello").is_none());
     /// # Ok::<(), coordination_protocol::route::FilterError>(())
     /// ```
     pub fn read(text: &'a str) -> Option<Self> {
         let inner = text.trim_start_matches([' ', '\t', '\n', '\r']);
         if !inner.starts_with('{') {
-            return EventHeader::parse(text).ok().map(|header| Subject(Source::Line(header)));
+            return EventHeader::parse(text).ok().map(|header| FilterInput(Source::Line(header)));
         }
         let root = text.len() - inner.len();
         let (mut event_type, mut workflow) = (false, false);
@@ -106,7 +106,7 @@ impl<'a> Subject<'a> {
             let key = key.decode(text);
             if let Some(kind) = MessageKind::lookup(&key) {
                 let body = Some(value.start());
-                return Some(Subject(Source::Message { text, root, kind, body, flat: false }));
+                return Some(FilterInput(Source::Message { text, root, kind, body, flat: false }));
             }
             event_type |= key == "event_type";
             workflow |= names(&FLAT, "workflow_id", &key).is_some();
@@ -114,16 +114,16 @@ impl<'a> Subject<'a> {
         let flat = event_type && workflow;
         let kind = if flat { MessageKind::Event } else { MessageKind::Unknown };
         let body = flat.then_some(root);
-        Some(Subject(Source::Message { text, root, kind, body, flat }))
+        Some(FilterInput(Source::Message { text, root, kind, body, flat }))
     }
 
     /// The value of a field: what a text means, and anything else as it is spelled. `None` if it is
     /// absent.
     ///
     /// ```
-    /// use coordination_protocol::route::{Field, Subject};
+    /// use coordination_protocol::route::{Field, FilterInput};
     ///
-    /// let subject = Subject::read(r#"TASK_FAILED:wf_001:build:{"retry_count":2}"#).unwrap();
+    /// let subject = FilterInput::read(r#"TASK_FAILED:wf_001:build:{"retry_count":2}"#).unwrap();
     /// assert_eq!(subject.value(&Field::parse("workflow")?).as_deref(), Some("wf_001"));
     /// assert_eq!(subject.value(&Field::parse("/retry_count")?).as_deref(), Some("2"));
     /// # Ok::<(), coordination_protocol::route::FilterError>(())
@@ -259,17 +259,23 @@ fn in_array(text: &str, open: usize, part: &Part) -> Option<Token> {
     elements(text, open).nth(part.index?)
 }
 
-impl<'a> From<&'a EventRef<'a>> for Subject<'a> {
+impl<'a> From<&'a EventRef<'a>> for FilterInput<'a> {
     fn from(event: &'a EventRef<'a>) -> Self {
-        Subject(Source::Event(event))
+        FilterInput(Source::Event(event))
     }
 }
 
-impl<'a> From<&'a MessageRef<'a>> for Subject<'a> {
+impl<'a> From<&'a MessageRef<'a>> for FilterInput<'a> {
     fn from(message: &'a MessageRef<'a>) -> Self {
         let root = message.root().token().start();
         let flat = message.is_flat();
         let body = if flat { Some(root) } else { message.body().map(|body| body.token().start()) };
-        Subject(Source::Message { text: message.as_str(), root, kind: message.kind(), body, flat })
+        FilterInput(Source::Message {
+            text: message.as_str(),
+            root,
+            kind: message.kind(),
+            body,
+            flat,
+        })
     }
 }

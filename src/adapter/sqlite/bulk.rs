@@ -6,7 +6,7 @@ use super::{Sqlite, SqliteOptions};
 use crate::error::{IntoReport, Problem};
 use crate::scalar::{ErrorCategory, ErrorType};
 use crate::storage::{
-    Bounds, Cursor, Entry, Expect, Key, Record, Scan, StorageError, StorageLimits,
+    Bounds, Cursor, Entry, Expect, JournalRecord, Key, StorageError, StorageLimits, StoreScan,
 };
 use rusqlite::Connection;
 
@@ -16,13 +16,13 @@ const PAGE: usize = 256;
 /// Something that is in a file. They come in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Item {
+pub enum StoreItem {
     /// What follows, always once and first.
     Contents(Contents),
     /// A value, ordered by key.
     Entry(Entry),
     /// A record, ordered by position.
-    Record(Record),
+    Record(JournalRecord),
     /// A cursor, ordered by name.
     Cursor(Cursor),
 }
@@ -61,7 +61,7 @@ impl Contents {
 /// How [`Sqlite::load`] treats what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Load {
+pub enum LoadMode {
     /// The file has to be empty, and becomes what was dumped: revisions, positions, cursors.
     Restore,
     /// What the file lacks is added. Values that are there stay, and so do cursors. Records are
@@ -72,7 +72,7 @@ pub enum Load {
 /// What a [`Sqlite::load`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Loaded {
+pub struct LoadSummary {
     /// Values that were added.
     pub entries: u64,
     /// Records that were added.
@@ -88,7 +88,7 @@ pub struct Loaded {
 /// What becomes of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Change {
+pub enum ItemChange {
     /// It stays.
     Keep,
     /// It gets this value. A value gets a new revision; a record keeps its position.
@@ -156,7 +156,7 @@ impl Sqlite {
     /// Visits everything at one moment, while others read and write. Blocks.
     ///
     /// ```
-    /// use coordination_protocol::adapter::sqlite::{Item, Sqlite, SqliteOptions};
+    /// use coordination_protocol::adapter::sqlite::{StoreItem, Sqlite, SqliteOptions};
     /// use coordination_protocol::storage::{Journal, StorageError, block_on};
     ///
     /// # let root = std::env::temp_dir().join(format!("coord-doc-dump-{}", std::process::id()));
@@ -164,7 +164,7 @@ impl Sqlite {
     /// block_on(file.append(&["a", "b"]))?;
     /// let mut records = 0;
     /// file.dump(|item| {
-    ///     records += usize::from(matches!(item, Item::Record(_)));
+    ///     records += usize::from(matches!(item, StoreItem::Record(_)));
     ///     Ok::<(), StorageError>(())
     /// })?;
     /// assert_eq!(records, 2);
@@ -177,12 +177,12 @@ impl Sqlite {
     /// Those of the visitor, and [`StorageError`]s.
     pub fn dump<E: From<StorageError>>(
         &self,
-        mut visit: impl FnMut(Item) -> Result<(), E>,
+        mut visit: impl FnMut(StoreItem) -> Result<(), E>,
     ) -> Result<(), E> {
         let connection = connect(self.path(), &self.options)?;
         let moment = connection.unchecked_transaction().map_err(|error| meaning(&error))?;
         let contents = operations::contents(&moment)?;
-        visit(Item::Contents(contents))?;
+        visit(StoreItem::Contents(contents))?;
         walk(&moment, contents, visit)
     }
 
@@ -194,13 +194,13 @@ impl Sqlite {
     /// belong together.
     pub fn load<E: From<LoadError> + From<StorageError>>(
         &self,
-        how: Load,
-        items: impl IntoIterator<Item = Result<Item, E>>,
-    ) -> Result<Loaded, E> {
+        how: LoadMode,
+        items: impl IntoIterator<Item = Result<StoreItem, E>>,
+    ) -> Result<LoadSummary, E> {
         let connection = connect(self.path(), &self.options)?;
         self.changing(&connection, |changes| {
             let there = operations::contents(&connection)?;
-            if how == Load::Restore && !there.is_empty() {
+            if how == LoadMode::Restore && !there.is_empty() {
                 return Err(LoadError::NotEmpty(there).into());
             }
             let mut loading = Loading {
@@ -210,7 +210,7 @@ impl Sqlite {
                 there,
                 given: None,
                 last: None,
-                done: Loaded::default(),
+                done: LoadSummary::default(),
             };
             for item in items {
                 loading.take(item?, how)?;
@@ -229,7 +229,7 @@ impl Sqlite {
     pub fn rewrite<E: From<StorageError>>(
         &self,
         dry_run: bool,
-        mut each: impl FnMut(&Item) -> Result<Change, E>,
+        mut each: impl FnMut(&StoreItem) -> Result<ItemChange, E>,
     ) -> Result<(), E> {
         if dry_run {
             return self.dump(|item| each(&item).map(drop));
@@ -237,7 +237,7 @@ impl Sqlite {
         let connection = connect(self.path(), &self.options)?;
         self.changing(&connection, |changes| {
             let contents = operations::contents(&connection)?;
-            each(&Item::Contents(contents))?;
+            each(&StoreItem::Contents(contents))?;
             walk(&connection, contents, |item| {
                 let change = each(&item)?;
                 Ok(changes.rewrite(&item, change)?)
@@ -272,16 +272,16 @@ impl Sqlite {
 fn walk<E: From<StorageError>>(
     connection: &Connection,
     contents: Contents,
-    mut visit: impl FnMut(Item) -> Result<(), E>,
+    mut visit: impl FnMut(StoreItem) -> Result<(), E>,
 ) -> Result<(), E> {
     let limits = StorageLimits::default();
-    let mut scan = Scan::new("").with_limit(PAGE);
+    let mut scan = StoreScan::new("").with_limit(PAGE);
     loop {
         let page = operations::scan(connection, &scan, limits)?;
         let Some(last) = page.entries.last() else { break };
         scan.after = Some(last.key.clone());
         for entry in page.entries {
-            visit(Item::Entry(entry))?;
+            visit(StoreItem::Entry(entry))?;
         }
     }
     let mut from = contents.bounds.first;
@@ -290,11 +290,11 @@ fn walk<E: From<StorageError>>(
         let Some(last) = records.last() else { break };
         from = last.position + 1;
         for record in records {
-            visit(Item::Record(record))?;
+            visit(StoreItem::Record(record))?;
         }
     }
     for cursor in operations::cursors(connection)? {
-        visit(Item::Cursor(cursor))?;
+        visit(StoreItem::Cursor(cursor))?;
     }
     Ok(())
 }
@@ -307,7 +307,7 @@ struct Loading<'l, 'c> {
     given: Option<Contents>,
     /// The last position that was taken in.
     last: Option<u64>,
-    done: Loaded,
+    done: LoadSummary,
 }
 
 impl Loading<'_, '_> {
@@ -316,21 +316,22 @@ impl Loading<'_, '_> {
         self.given.ok_or(LoadError::NoContents)
     }
 
-    fn take(&mut self, item: Item, how: Load) -> Result<(), LoadError> {
+    fn take(&mut self, item: StoreItem, how: LoadMode) -> Result<(), LoadError> {
         match &item {
-            Item::Entry(Entry { value: bytes, .. }) | Item::Record(Record { data: bytes, .. }) => {
+            StoreItem::Entry(Entry { value: bytes, .. })
+            | StoreItem::Record(JournalRecord { data: bytes, .. }) => {
                 self.limits.check_value(bytes.len())?;
             }
-            Item::Contents(_) | Item::Cursor(_) => {}
+            StoreItem::Contents(_) | StoreItem::Cursor(_) => {}
         }
         match how {
-            Load::Restore => self.restore(item),
-            Load::Merge => self.merge(item),
+            LoadMode::Restore => self.restore(item),
+            LoadMode::Merge => self.merge(item),
         }
     }
 
     /// Refuses a record that does not follow the one before.
-    fn follows(&mut self, record: &Record) -> Result<(), LoadError> {
+    fn follows(&mut self, record: &JournalRecord) -> Result<(), LoadError> {
         let expected = match self.last {
             Some(last) => last + 1,
             None => self.given()?.bounds.first,
@@ -342,13 +343,13 @@ impl Loading<'_, '_> {
         Ok(())
     }
 
-    fn restore(&mut self, item: Item) -> Result<(), LoadError> {
+    fn restore(&mut self, item: StoreItem) -> Result<(), LoadError> {
         match item {
-            Item::Contents(contents) => {
+            StoreItem::Contents(contents) => {
                 self.given = Some(contents);
                 self.changes.start_at(contents.revision, contents.bounds.first);
             }
-            Item::Entry(entry) => {
+            StoreItem::Entry(entry) => {
                 let last = self.given()?.revision;
                 if entry.revision > last {
                     let Entry { key, revision, .. } = entry;
@@ -357,12 +358,12 @@ impl Loading<'_, '_> {
                 self.changes.insert(&entry.key, entry.revision, &entry.value)?;
                 self.done.entries += 1;
             }
-            Item::Record(record) => {
+            StoreItem::Record(record) => {
                 self.follows(&record)?;
                 self.changes.append(&record.data, &[record.data.len()])?;
                 self.done.records += 1;
             }
-            Item::Cursor(cursor) => {
+            StoreItem::Cursor(cursor) => {
                 self.given()?;
                 self.changes.place(&cursor.name, cursor.position)?;
                 self.done.cursors += 1;
@@ -371,10 +372,10 @@ impl Loading<'_, '_> {
         Ok(())
     }
 
-    fn merge(&mut self, item: Item) -> Result<(), LoadError> {
+    fn merge(&mut self, item: StoreItem) -> Result<(), LoadError> {
         match item {
-            Item::Contents(contents) => self.given = Some(contents),
-            Item::Entry(entry) => {
+            StoreItem::Contents(contents) => self.given = Some(contents),
+            StoreItem::Entry(entry) => {
                 self.given()?;
                 match operations::get(self.connection, &entry.key)? {
                     None => {
@@ -384,12 +385,12 @@ impl Loading<'_, '_> {
                     Some(there) => self.keep(there.value == entry.value),
                 }
             }
-            Item::Record(record) => {
+            StoreItem::Record(record) => {
                 self.follows(&record)?;
                 self.changes.append(&record.data, &[record.data.len()])?;
                 self.done.records += 1;
             }
-            Item::Cursor(Cursor { name, position }) => {
+            StoreItem::Cursor(Cursor { name, position }) => {
                 let first = self.given()?.bounds.first;
                 let position = self.there.bounds.next + position.saturating_sub(first);
                 match operations::cursor(self.connection, &name)? {
@@ -409,9 +410,9 @@ impl Loading<'_, '_> {
         self.done.differing += u64::from(!same);
     }
 
-    fn finish(self) -> Result<Loaded, LoadError> {
+    fn finish(self) -> Result<LoadSummary, LoadError> {
         let given = self.given()?;
-        let Loaded { entries, records, cursors, kept, .. } = self.done;
+        let LoadSummary { entries, records, cursors, kept, .. } = self.done;
         let (items, announced) = (entries + records + cursors + kept, given.items());
         if items != announced || records != given.bounds.len() {
             return Err(LoadError::Count { items, announced });

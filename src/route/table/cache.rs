@@ -11,18 +11,18 @@ use smol_str::SmolStr;
 
 /// How many keys there is room for.
 const PLACES: usize = 4096;
-/// The most matches that are noted of one key: 4,096 keys with so many take 16 MiB.
-const MOST: usize = 256;
+/// The maximum number of matches that are kept of one key: 4,096 keys with that many take 16 MiB.
+const MAX_HITS: usize = 256;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Hot {
+pub(super) struct MatchCache {
     /// The hash that was met last at each place; empty until the first key is met.
     met: Vec<u64>,
-    notes: Vec<Option<Note>>,
+    notes: Vec<Option<CacheEntry>>,
 }
 
 #[derive(Clone, Debug)]
-struct Note {
+struct CacheEntry {
     /// The state of the table that it tells of.
     version: u64,
     kind: Option<EventType>,
@@ -35,7 +35,7 @@ struct Note {
     hits: Vec<Hit>,
 }
 
-impl Note {
+impl CacheEntry {
     #[inline]
     fn is_of(&self, key: &RouteKey<'_>) -> bool {
         self.kind == key.event_type()
@@ -54,7 +54,7 @@ pub(super) enum Seen {
     Once,
 }
 
-impl Hot {
+impl MatchCache {
     #[inline]
     pub(super) fn look(&mut self, seed: u64, version: u64, key: &RouteKey<'_>) -> Seen {
         if self.met.is_empty() {
@@ -89,7 +89,7 @@ impl Hot {
 
     /// Notes the matches of a key at its place, unless they are too many.
     pub(super) fn note(&mut self, at: usize, version: u64, key: &RouteKey<'_>, hits: &[Hit]) {
-        if hits.len() > MOST {
+        if hits.len() > MAX_HITS {
             return;
         }
         let grouped = super::grouped(hits);
@@ -103,7 +103,7 @@ impl Hot {
             other => {
                 let kind = key.event_type();
                 let whole = kind.is_none().then(|| Box::new(key.clone().into_owned()));
-                *other = Some(Note {
+                *other = Some(CacheEntry {
                     version,
                     kind,
                     grouped,
