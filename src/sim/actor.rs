@@ -1,44 +1,44 @@
-//! What runs on a node: the host of one or more machines, written by whoever simulates them.
+//! The program of a node: the host of one or more machines, written by the user of the simulator.
 
 use crate::json::Json;
 use crate::scalar::{Instant, Now};
 use std::time::Duration;
 
-/// The program of a node. It owns machines and does what they wish, as a real host would.
+/// The program of a node. It owns machines and carries out their outputs, as a real host would.
 ///
-/// Each call is one step that nothing interrupts. What the actor wants from the world, it says to
-/// the [`Net`]. After each step the world asks for the [`deadline`](Self::deadline) anew.
+/// Each call is one atomic step. The actor asks the world for [`Effects`], which happen after the step,
+/// in order. Then the world asks for the [`deadline`](Self::deadline) anew.
 pub trait Actor {
-    /// A message came. It is thrown away by default.
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
-        let _ = (now, from, bytes, net);
+    /// A message arrives. By default it is dropped.
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
+        let _ = (now, from, bytes, effects);
     }
 
-    /// The deadline has come. It is called once right after the start, too. Afterwards the deadline
-    /// is later than now, or none.
-    fn wake(&mut self, now: Now, net: &mut Net) {
-        let _ = (now, net);
+    /// The deadline has passed. It is called once right after the start, too. Afterwards the deadline
+    /// must be later than now, or `None`: a deadline that stays due would stop virtual time.
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
+        let _ = (now, effects);
     }
 
-    /// Somebody wants something of this node. What the number of an [`Act`](super::Act) means is up
-    /// to the scenario.
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
-        let _ = (now, number, net);
+    /// Work arrives from outside the world. The scenario decides what the number of a
+    /// [`Stimulus`](super::Stimulus) means.
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
+        let _ = (now, number, effects);
     }
 
-    /// When to be woken, if nothing comes in. Never by default.
+    /// When to call [`wake`](Self::wake) if nothing arrives before. Never by default.
     fn deadline(&self) -> Option<Instant> {
         None
     }
 
-    /// What stands on its disk at this moment; a restart begins with it. The snapshot of a machine
-    /// is a natural disk. Nothing by default: the node loses its memory.
+    /// The content of its disk at this moment, which the next start is given. The snapshot of a machine
+    /// is a natural disk. `None` by default: a restart forgets everything.
     fn disk(&self) -> Option<Json> {
         None
     }
 }
 
-/// What a program finds when it starts.
+/// What a program is given when it starts.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Host<'a> {
@@ -50,14 +50,15 @@ pub struct Host<'a> {
     pub start: u32,
     /// A seed of its own for each start.
     pub seed: u64,
-    /// What the last run left; `None` at the first start, and if the disk was lost.
+    /// What the previous start left; `None` at the first start, and if the disk was lost.
     pub disk: Option<&'a Json>,
 }
 
-/// What an actor wants from the world, in order.
+/// The effects that a step of an actor asks for. They happen after the step, in order.
+#[doc(alias = "outputs")]
 #[derive(Debug, Default)]
-pub struct Net {
-    pub(super) effects: Vec<Effect>,
+pub struct Effects {
+    pub(super) requested: Vec<Effect>,
 }
 
 #[derive(Debug)]
@@ -67,20 +68,20 @@ pub(super) enum Effect {
     Restart(Duration),
 }
 
-impl Net {
-    /// Sends bytes to a node. What goes to nobody known is lost.
+impl Effects {
+    /// Sends bytes to a node. A message to a name that no node has is lost.
     pub fn send(&mut self, to: impl Into<String>, bytes: impl Into<Vec<u8>>) {
-        self.effects.push(Effect::Send { to: to.into(), bytes: bytes.into() });
+        self.requested.push(Effect::Send { to: to.into(), bytes: bytes.into() });
     }
 
-    /// Tells the [`Check`](super::Check) and the reader of the transcript what happened, such as
+    /// Reports to the [`Check`](super::Check) and in the transcript what the program did, such as
     /// `ended` and `req_3 answered`.
     pub fn mark(&mut self, word: &'static str, text: impl Into<String>) {
-        self.effects.push(Effect::Mark { word, text: text.into() });
+        self.requested.push(Effect::Mark { word, text: text.into() });
     }
 
-    /// Stops the program after this step, in order, and starts it again after a while.
+    /// Stops the program after this step without a crash, and starts it again later.
     pub fn restart(&mut self, after: Duration) {
-        self.effects.push(Effect::Restart(after));
+        self.requested.push(Effect::Restart(after));
     }
 }

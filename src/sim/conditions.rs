@@ -1,45 +1,49 @@
-//! How bad it may get: from this and a seed, a plan is drawn.
+//! The bounds of all faults. From these and a seed, a plan is drawn.
 
 use super::Scenario;
-use super::plan::{Act, Fault, Network, Plan, stream};
+use super::plan::{Fault, Network, Plan, Stimulus, stream};
 use crate::machine::Draws;
 
 /// Bounds for what is drawn. Times are milliseconds, rates are per thousand.
 ///
-/// Each plan draws its own figures below these, and often 0: some worlds lose messages and never
-/// crash, others the other way round. Mixtures that are always the same would hide bugs.
+/// Each plan draws its own figures up to these, and often 0: some worlds lose messages and never
+/// crash, others crash and lose nothing. If every world had every fault, one fault could hide another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Conditions {
-    /// The shortest and the longest usual time on the way. Default 1 to 200.
+    /// The shortest and the longest usual latency. Default 1 to 200.
     pub latency: (u64, u64),
-    /// How many messages are lost at most. Default 200.
+    /// The highest rate of lost messages. Default 200.
+    #[doc(alias = "loss")]
     pub lost: u32,
-    /// How many arrive twice at most. Default 200.
+    /// The highest rate of messages that arrive twice. Default 200.
+    #[doc(alias = "duplicate")]
     pub repeated: u32,
-    /// How many come late at most. Default 50.
+    /// The highest rate of messages that take longer than usual. Default 50.
     pub late: u32,
-    /// How much later at most. Default 30 s.
+    /// The longest extra delay of those. Default 30 s.
     pub late_by: u64,
-    /// The most crashes. Default 4.
+    /// The maximum number of crashes. Default 4.
     pub crashes: u32,
-    /// The longest time down. Default 60 s.
+    /// The longest downtime. Default 60 s.
     pub down: u64,
-    /// How many crashes lose the disk. Default 250.
+    /// The rate of crashes that lose the disk. Default 250.
     pub wiped: u32,
-    /// The most cuts. Default 2.
+    /// The maximum number of network partitions. Default 2.
+    #[doc(alias = "partition")]
     pub cuts: u32,
-    /// How long a cut lasts at most. Default 240 s.
+    /// The longest partition. Default 240 s.
     pub cut: u64,
-    /// The most jumps of wall clocks. Default 1.
+    /// The maximum number of jumps of wall clocks. Default 1.
+    #[doc(alias = "clock skew")]
     pub shifts: u32,
-    /// How far they jump at most, either way. Default 1 h.
+    /// The longest jump, forwards or backwards. Default 1 h.
     pub shift: u64,
-    /// How many acts there are. Default 24.
-    pub acts: u32,
-    /// Faults and acts come before this. Default 300 s.
+    /// The number of stimuli. Default 24.
+    pub stimuli: u32,
+    /// Faults and stimuli come before this, so that the rest of the run shows whether all recover. Default 300 s.
     pub calm: u64,
-    /// The run ends here at the latest. Default 1,800 s.
+    /// The run ends at this time at the latest. Default 1,800 s.
     pub end: u64,
 }
 
@@ -58,7 +62,7 @@ impl Default for Conditions {
             cut: 240_000,
             shifts: 1,
             shift: 3_600_000,
-            acts: 24,
+            stimuli: 24,
             calm: 300_000,
             end: 1_800_000,
         }
@@ -67,14 +71,14 @@ impl Default for Conditions {
 
 /// Setters of fields, one each.
 macro_rules! setters {
-    ($($with:ident $field:ident: $type:ty, $sentence:literal;)+) => {
+    ($($with:ident $field:ident: $type:ty, $summary:literal;)+) => {
         impl Conditions {
             /// The usual bounds.
             pub fn new() -> Self {
                 Conditions::default()
             }
 
-            $(#[doc = $sentence]
+            $(#[doc = $summary]
             pub const fn $with(mut self, $field: $type) -> Self {
                 self.$field = $field;
                 self
@@ -84,20 +88,20 @@ macro_rules! setters {
 }
 
 setters! {
-    with_latency latency: (u64, u64), "Sets the shortest and the longest usual time on the way.";
-    with_lost lost: u32, "Sets how many messages are lost at most.";
-    with_repeated repeated: u32, "Sets how many messages arrive twice at most.";
-    with_late late: u32, "Sets how many messages come late at most.";
-    with_late_by late_by: u64, "Sets how much later they come at most.";
-    with_crashes crashes: u32, "Sets the most crashes.";
-    with_down down: u64, "Sets the longest time down.";
-    with_wiped wiped: u32, "Sets how many crashes lose the disk.";
-    with_cuts cuts: u32, "Sets the most cuts.";
-    with_cut cut: u64, "Sets how long a cut lasts at most.";
-    with_shifts shifts: u32, "Sets the most jumps of wall clocks.";
-    with_shift shift: u64, "Sets how far wall clocks jump at most.";
-    with_acts acts: u32, "Sets how many acts there are.";
-    with_calm calm: u64, "Sets when faults and acts are over.";
+    with_latency latency: (u64, u64), "Sets the shortest and the longest usual latency.";
+    with_lost lost: u32, "Sets the highest rate of lost messages.";
+    with_repeated repeated: u32, "Sets the highest rate of messages that arrive twice.";
+    with_late late: u32, "Sets the highest rate of messages that take longer than usual.";
+    with_late_by late_by: u64, "Sets the longest extra delay of those.";
+    with_crashes crashes: u32, "Sets the maximum number of crashes.";
+    with_down down: u64, "Sets the longest downtime.";
+    with_wiped wiped: u32, "Sets the rate of crashes that lose the disk.";
+    with_cuts cuts: u32, "Sets the maximum number of partitions.";
+    with_cut cut: u64, "Sets the longest partition.";
+    with_shifts shifts: u32, "Sets the maximum number of jumps of wall clocks.";
+    with_shift shift: u64, "Sets the longest jump of a wall clock.";
+    with_stimuli stimuli: u32, "Sets the number of stimuli.";
+    with_calm calm: u64, "Sets when faults and stimuli are over.";
     with_end end: u64, "Sets when the run ends at the latest.";
 }
 
@@ -107,17 +111,18 @@ impl Conditions {
         let mut plan = Plan::new(scenario.name(), seed);
         (plan.calm, plan.end) = (self.calm, self.end.max(self.calm));
         let mut draws = stream(seed, "network", &[]);
-        let (least, most) = (self.latency.0, self.latency.1.max(self.latency.0));
-        let most = least.saturating_add(draws.below((most - least).saturating_add(1)));
+        let (min, max) = (self.latency.0, self.latency.1.max(self.latency.0));
+        let max = min.saturating_add(draws.below((max - min).saturating_add(1)));
         plan.network = Network {
-            latency: (least, most),
+            latency: (min, max),
             lost: some(&mut draws, self.lost),
             repeated: some(&mut draws, self.repeated),
             late: some(&mut draws, self.late),
             late_by: self.late_by,
         };
-        plan.acts = scenario.acts(self, &mut stream(seed, "acts", &[]));
-        plan.acts.sort_by_key(|act| act.at);
+        // The name of a stream is part of what a seed means: another name draws another plan.
+        plan.stimuli = scenario.stimuli(self, &mut stream(seed, "acts", &[]));
+        plan.stimuli.sort_by_key(|stimulus| stimulus.at);
         let nodes = scenario.nodes();
         if nodes.is_empty() {
             return plan;
@@ -151,25 +156,25 @@ impl Conditions {
         plan
     }
 
-    /// A stretch of time that is over before it is calm.
+    /// A start and a length that are over before it is calm.
     fn while_rough(&self, draws: &mut Draws, longest: u64) -> (u64, u64) {
         let at = draws.below(self.calm);
         let lasts = 1 + draws.below(longest);
         (at, lasts.min(self.calm - at))
     }
 
-    /// Acts that are spread over all nodes and over the time until it is calm.
-    pub(super) fn spread(&self, nodes: &[String], draws: &mut Draws) -> Vec<Act> {
+    /// Stimuli spread over all nodes and over the time until it is calm.
+    pub(super) fn spread(&self, nodes: &[String], draws: &mut Draws) -> Vec<Stimulus> {
         let one = |draws: &mut Draws| {
-            Act::new(pick(draws, nodes), draws.below(self.calm), draws.below(1_000))
+            Stimulus::new(pick(draws, nodes), draws.below(self.calm), draws.below(1_000))
         };
-        (0..self.acts).filter(|_| !nodes.is_empty()).map(|_| one(draws)).collect()
+        (0..self.stimuli).filter(|_| !nodes.is_empty()).map(|_| one(draws)).collect()
     }
 }
 
-/// From 0 to `most`, and 0 more often than chance would have it.
-fn some(draws: &mut Draws, most: u32) -> u32 {
-    if draws.below(4) == 0 { 0 } else { draws.below(u64::from(most) + 1) as u32 }
+/// From 0 to `max`. A quarter of all plans does without this fault: what breaks there does not need it.
+fn some(draws: &mut Draws, max: u32) -> u32 {
+    if draws.below(4) == 0 { 0 } else { draws.below(u64::from(max) + 1) as u32 }
 }
 
 fn pick(draws: &mut Draws, nodes: &[String]) -> String {

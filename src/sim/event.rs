@@ -1,5 +1,5 @@
-//! What happens in a world. The checks judge events, the statistics count them, and the transcript
-//! is their `Display`.
+//! The events of a run. Checks judge them, statistics count them, and their `Display` is the
+//! transcript.
 
 use super::plan::Seconds;
 use crate::event::EventRef;
@@ -8,129 +8,135 @@ use crate::scalar::Instant;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// One thing that happens in a world. `Display` is one line of the transcript.
+/// One event of a run. `Display` is one line of the transcript.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Event<'a> {
-    /// When.
+pub struct SimEvent<'a> {
+    /// When it happens.
     pub at: Instant,
-    /// On which node, or from which.
+    /// The node that it happens to, or that sends.
     pub node: &'a str,
-    /// What.
-    pub what: What<'a>,
+    /// What happens.
+    pub kind: SimEventKind<'a>,
 }
 
-/// What happens.
+/// What happens to a node.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum What<'a> {
+pub enum SimEventKind<'a> {
     /// The node sends.
     Sent {
-        /// To whom.
+        /// The receiver.
         to: &'a str,
-        /// Which message it is of those from this node to that, from 1.
+        /// Its position among the messages from this node to that one, from 1.
         number: u32,
         /// The message.
         bytes: &'a [u8],
         /// What the network does with it.
-        fate: Fate,
+        fate: MessageFate,
     },
     /// The node receives.
     Received {
-        /// From whom.
+        /// The sender.
         from: &'a str,
-        /// Which message it is.
+        /// Its position among the messages of this sender to this receiver.
         number: u32,
         /// The message.
         bytes: &'a [u8],
     },
     /// A message finds the node down or cut off.
     Missed {
-        /// From whom.
+        /// The sender.
         from: &'a str,
-        /// Which message it is.
+        /// Its position among the messages of this sender to this receiver.
         number: u32,
         /// The message.
         bytes: &'a [u8],
     },
-    /// The node's program says that something happened.
+    /// The node's program reports what it did.
     Marked {
-        /// What.
+        /// The kind of mark, which the statistics count.
         word: &'static str,
-        /// More about it.
+        /// The details.
         text: &'a str,
     },
-    /// Somebody wants something of the node.
-    Acted(u64),
+    /// The node receives a stimulus with this number.
+    Stimulated(u64),
     /// The node crashes.
     Crashed {
-        /// Whether its disk is lost, too.
+        /// Whether it loses its disk, too.
         wiped: bool,
     },
     /// The node's program stops, in order.
     Stopped,
     /// The node starts for the nth time, from 0.
     Started(u32),
-    /// The node and these others are cut off from the rest.
+    /// A network partition begins: these nodes are cut off from the rest.
+    #[doc(alias = "partition")]
     Cut(&'a [String]),
-    /// They are joined to the rest again.
+    /// The partition ends.
     Joined,
-    /// The wall clock of the node jumps, in milliseconds.
+    /// The wall clock of the node jumps by so many milliseconds.
+    #[doc(alias = "clock skew")]
     Shifted(i64),
 }
 
 /// What the network does with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fate {
+pub enum MessageFate {
     /// It arrives once, after the usual time.
     Arrives,
     /// It is lost.
     Lost,
-    /// It arrives once more, so many milliseconds later.
+    /// It arrives twice, the second time this many milliseconds after the first.
+    #[doc(alias = "duplicate")]
     Repeated(u64),
-    /// It takes so many milliseconds more.
+    /// It takes this many milliseconds longer than usual.
+    #[doc(alias = "delay")]
     Late(u64),
-    /// It is lost at a cut, or there is no such node.
+    /// It is lost in a partition, or there is no such node.
     Cut,
 }
 
-impl fmt::Display for Event<'_> {
+impl fmt::Display for SimEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Event { at, node, what } = self;
+        let SimEvent { at, node, kind } = self;
         write!(f, "{} ", Seconds(at.as_nanos() / 1_000_000))?;
-        match what {
-            What::Sent { to, number, bytes, fate } => {
+        match kind {
+            SimEventKind::Sent { to, number, bytes, fate } => {
                 write!(f, "{node} -> {to} #{number} {}", Gist(bytes))?;
                 match fate {
-                    Fate::Arrives => Ok(()),
-                    Fate::Lost => f.write_str(", lost"),
-                    Fate::Repeated(_) => f.write_str(", twice"),
-                    Fate::Late(by) => write!(f, ", {} late", Seconds(*by)),
-                    Fate::Cut => f.write_str(", cut off"),
+                    MessageFate::Arrives => Ok(()),
+                    MessageFate::Lost => f.write_str(", lost"),
+                    MessageFate::Repeated(_) => f.write_str(", twice"),
+                    MessageFate::Late(by) => write!(f, ", {} late", Seconds(*by)),
+                    MessageFate::Cut => f.write_str(", cut off"),
                 }
             }
-            What::Received { from, number, bytes } => {
+            SimEventKind::Received { from, number, bytes } => {
                 write!(f, "{node} <- {from} #{number} {}", Gist(bytes))
             }
-            What::Missed { from, number, bytes } => {
+            SimEventKind::Missed { from, number, bytes } => {
                 write!(f, "{node} <- {from} #{number} {}, missed", Gist(bytes))
             }
-            What::Marked { word, text } => write!(f, "{node}: {word} {text}"),
-            What::Acted(number) => write!(f, "{node}: act {number}"),
-            What::Crashed { wiped: false } => write!(f, "{node}: crashes"),
-            What::Crashed { wiped: true } => write!(f, "{node}: crashes and loses its disk"),
-            What::Stopped => write!(f, "{node}: stops"),
-            What::Started(0) => write!(f, "{node}: starts"),
-            What::Started(again) => write!(f, "{node}: starts again ({again})"),
-            What::Cut(group) => write!(f, "{} cut off", group.join(" ")),
-            What::Joined => write!(f, "{node} joined again"),
-            What::Shifted(by) => write!(f, "{node}: wall clock jumps by {by} ms"),
+            SimEventKind::Marked { word, text } => write!(f, "{node}: {word} {text}"),
+            SimEventKind::Stimulated(number) => write!(f, "{node}: stimulus {number}"),
+            SimEventKind::Crashed { wiped: false } => write!(f, "{node}: crashes"),
+            SimEventKind::Crashed { wiped: true } => {
+                write!(f, "{node}: crashes and loses its disk")
+            }
+            SimEventKind::Stopped => write!(f, "{node}: stops"),
+            SimEventKind::Started(0) => write!(f, "{node}: starts"),
+            SimEventKind::Started(again) => write!(f, "{node}: starts again ({again})"),
+            SimEventKind::Cut(group) => write!(f, "{} cut off", group.join(" ")),
+            SimEventKind::Joined => write!(f, "{node} joined again"),
+            SimEventKind::Shifted(by) => write!(f, "{node}: wall clock jumps by {by} ms"),
         }
     }
 }
 
-/// What a message says, in a few words.
+/// The kind of a message and the request that it belongs to; the start of what is no message.
 struct Gist<'a>(&'a [u8]);
 
 impl fmt::Display for Gist<'_> {
@@ -155,71 +161,71 @@ impl fmt::Display for Gist<'_> {
     }
 }
 
-/// What happened in one run or in many, counted.
+/// Counts of what happened in one run or in several.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Stats {
+pub struct SimStats {
     /// Runs.
     pub runs: u64,
-    /// Acts.
-    pub acts: u64,
+    /// Stimuli.
+    pub stimuli: u64,
     /// Messages that were sent.
     pub sent: u64,
     /// Messages that arrived, repetitions included.
     pub received: u64,
     /// Messages that the network lost.
     pub lost: u64,
-    /// Messages that it repeated.
+    /// Messages that arrived twice.
     pub repeated: u64,
-    /// Messages that it held up.
+    /// Messages that took longer than usual.
     pub late: u64,
-    /// Messages lost at a cut, or at a node that was down.
+    /// Messages lost in a partition, or at a node that was down.
     pub missed: u64,
     /// Crashes.
     pub crashes: u64,
     /// Crashes that lost the disk.
     pub wiped: u64,
-    /// Cuts.
+    /// Partitions.
     pub cuts: u64,
     /// Jumps of a wall clock.
     pub shifts: u64,
-    /// Marks, by their word.
+    /// Marks of the nodes, by their word.
     pub marks: BTreeMap<&'static str, u64>,
 }
 
-impl Stats {
-    pub(super) fn count(&mut self, what: &What<'_>) {
-        match what {
-            What::Sent { fate, .. } => {
+impl SimStats {
+    pub(super) fn count(&mut self, kind: &SimEventKind<'_>) {
+        match kind {
+            SimEventKind::Sent { fate, .. } => {
                 self.sent += 1;
                 match fate {
-                    Fate::Arrives => {}
-                    Fate::Lost => self.lost += 1,
-                    Fate::Repeated(_) => self.repeated += 1,
-                    Fate::Late(_) => self.late += 1,
-                    Fate::Cut => self.missed += 1,
+                    MessageFate::Arrives => {}
+                    MessageFate::Lost => self.lost += 1,
+                    MessageFate::Repeated(_) => self.repeated += 1,
+                    MessageFate::Late(_) => self.late += 1,
+                    MessageFate::Cut => self.missed += 1,
                 }
             }
-            What::Received { .. } => self.received += 1,
-            What::Missed { .. } => self.missed += 1,
-            What::Marked { word, .. } => *self.marks.entry(word).or_default() += 1,
-            What::Acted(_) => self.acts += 1,
-            What::Crashed { wiped } => {
+            SimEventKind::Received { .. } => self.received += 1,
+            SimEventKind::Missed { .. } => self.missed += 1,
+            SimEventKind::Marked { word, .. } => *self.marks.entry(word).or_default() += 1,
+            SimEventKind::Stimulated(_) => self.stimuli += 1,
+            SimEventKind::Crashed { wiped } => {
                 self.crashes += 1;
                 self.wiped += u64::from(*wiped);
             }
-            What::Cut(_) => self.cuts += 1,
-            What::Shifted(_) => self.shifts += 1,
-            What::Stopped | What::Started(_) | What::Joined => {}
+            SimEventKind::Cut(_) => self.cuts += 1,
+            SimEventKind::Shifted(_) => self.shifts += 1,
+            SimEventKind::Stopped | SimEventKind::Started(_) | SimEventKind::Joined => {}
         }
     }
 
-    /// Adds what another run counted.
-    pub fn add(&mut self, other: &Stats) {
-        let Stats { runs, acts, sent, received, lost, repeated, late, .. } = other;
-        let Stats { missed, crashes, wiped, cuts, shifts, marks, .. } = other;
+    /// Adds the counts of another run.
+    pub fn add(&mut self, other: &SimStats) {
+        let SimStats { runs, stimuli, sent, received, lost, repeated, late, .. } = other;
+        let SimStats { missed, crashes, wiped, cuts, shifts, marks, .. } = other;
         self.runs += runs;
-        self.acts += acts;
+        self.stimuli += stimuli;
         self.sent += sent;
         self.received += received;
         self.lost += lost;
@@ -236,14 +242,14 @@ impl Stats {
     }
 }
 
-impl fmt::Display for Stats {
-    /// Two lines: what the world did, and what the nodes said of themselves.
+impl fmt::Display for SimStats {
+    /// Two lines: the counts of the world, then the marks of the nodes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Stats { runs, acts, sent, received, lost, repeated, late, .. } = self;
-        let Stats { missed, crashes, wiped, cuts, shifts, marks, .. } = self;
+        let SimStats { runs, stimuli, sent, received, lost, repeated, late, .. } = self;
+        let SimStats { missed, crashes, wiped, cuts, shifts, marks, .. } = self;
         write!(
             f,
-            "runs {runs}, acts {acts}, sent {sent}, received {received}, lost {lost}, \
+            "runs {runs}, stimuli {stimuli}, sent {sent}, received {received}, lost {lost}, \
              repeated {repeated}, late {late}, missed {missed}, crashes {crashes} \
              ({wiped} with the disk), cuts {cuts}, clock jumps {shifts}"
         )?;

@@ -1,14 +1,15 @@
-//! What is done to a world, as data: text that parses back and replays exactly.
+//! All inputs of a run as data: text that parses back and replays exactly.
 
+use crate::error::{Error, ErrorKind};
 use crate::machine::Draws;
 use std::fmt;
 use std::iter::Peekable;
 use std::str::{FromStr, SplitWhitespace};
 
-/// All that decides on a run: a seed, what is wanted of the nodes, and every fault.
+/// All inputs of a run: a seed, the stimuli of the nodes, and every fault.
 ///
-/// Equal plans give equal runs. What becomes of a message follows from the seed, its two ends and
-/// its number among those between them, so leaving one fault out does not shuffle the others.
+/// Equal plans give equal runs. The fate of a message follows from the seed, its sender, its receiver and
+/// its number between these two, so leaving one fault out leaves the others as they are.
 ///
 /// The text form has one line for each part, in any order; `#` starts a comment. Times are seconds
 /// since the start, rates are per thousand messages:
@@ -24,7 +25,7 @@ use std::str::{FromStr, SplitWhitespace};
 /// late 30.000s
 /// calm 300.000s
 /// end 1200.000s
-/// act hub-1 at 3.250s number 17
+/// stimulus hub-1 at 3.250s number 17
 /// crash rm at 12.350s for 5.000s wiped
 /// cut hub-1 hub-2 at 20.000s for 10.000s
 /// shift hub-1 at 4.000s by -3600.000s
@@ -35,60 +36,61 @@ use std::str::{FromStr, SplitWhitespace};
 /// let plan: Plan = text.parse()?;
 /// assert_eq!(plan.to_string(), text);
 /// assert_eq!(plan.faults.len(), 6);
-/// # Ok::<(), coordination_protocol::sim::PlanError>(())
+/// # Ok::<(), coordination_protocol::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
     /// The name of the scenario.
     pub scenario: String,
-    /// What else is drawn follows from this.
+    /// The seed of all that the plan does not state.
     pub seed: u64,
-    /// What happens to any message until [`calm`](Self::calm).
+    /// What may happen to any message until [`calm`](Self::calm).
     pub network: Network,
-    /// The world's faults end here, in milliseconds: the rates of the network end, and what was
-    /// drawn is over.
+    /// When the rates of the network end and drawn faults are over, in milliseconds.
     pub calm: u64,
-    /// The run ends here at the latest, in milliseconds.
+    /// When the run ends at the latest, in milliseconds.
     pub end: u64,
-    /// What is wanted of the nodes.
-    pub acts: Vec<Act>,
-    /// What goes wrong beside the rates.
+    /// The stimuli of the nodes.
+    pub stimuli: Vec<Stimulus>,
+    /// Faults, besides those that follow from the rates.
     pub faults: Vec<Fault>,
 }
 
-/// What happens to any message. Rates are per thousand.
+/// What may happen to any message. Rates are per thousand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Network {
-    /// The shortest and the longest usual time on the way, in milliseconds. The spread reorders.
+    /// The shortest and the longest usual latency, in milliseconds. The spread reorders messages.
     pub latency: (u64, u64),
-    /// How many are lost.
+    /// The rate of lost messages.
     pub lost: u32,
-    /// How many arrive twice.
+    /// The rate of messages that arrive twice.
     pub repeated: u32,
-    /// How many take longer than usual.
+    /// The rate of messages that take longer than usual.
     pub late: u32,
-    /// How much longer at most, in milliseconds. A repetition comes so much later at most, too.
+    /// The longest extra delay, in milliseconds, and the longest delay of a duplicate.
     pub late_by: u64,
 }
 
-/// Something that is wanted of a node.
+/// Work for a node that arrives from outside the world.
+#[doc(alias = "input")]
+#[doc(alias = "workload")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Act {
+pub struct Stimulus {
     /// The node.
     pub node: String,
-    /// When, in milliseconds.
+    /// When it arrives, in milliseconds.
     pub at: u64,
-    /// What, in the scenario's own counting.
+    /// What it asks for; its meaning is the scenario's.
     pub number: u64,
 }
 
-impl Act {
-    /// Something that is wanted of a node at a time in milliseconds.
+impl Stimulus {
+    /// A stimulus of a node at a time in milliseconds.
     pub fn new(node: impl Into<String>, at: u64, number: u64) -> Self {
-        Act { node: node.into(), at, number }
+        Stimulus { node: node.into(), at, number }
     }
 }
 
@@ -100,7 +102,7 @@ pub enum Fault {
     Crash {
         /// The node.
         node: String,
-        /// When.
+        /// When it begins.
         at: u64,
         /// How long it is down.
         down: u64,
@@ -108,50 +110,54 @@ pub enum Fault {
         wiped: bool,
     },
     /// Some nodes are cut off from the rest; those of the group still reach each other.
+    #[doc(alias = "partition")]
     Cut {
         /// The nodes.
         group: Vec<String>,
-        /// When.
+        /// When it begins.
         at: u64,
-        /// For how long.
+        /// How long it lasts.
         lasts: u64,
     },
-    /// The wall clock of a node jumps, and stays off.
+    /// The wall clock of a node jumps, and is not set back.
+    #[doc(alias = "clock skew")]
     Shift {
         /// The node.
         node: String,
-        /// When.
+        /// When it begins.
         at: u64,
-        /// By how much.
+        /// How far it jumps; negative is back.
         by: i64,
     },
-    /// What becomes of one message, whatever the rates say.
+    /// The fault of one message, whatever the rates say.
     Message {
-        /// Who sends it.
+        /// The sender.
         from: String,
-        /// To whom.
+        /// The receiver.
         to: String,
-        /// Which of the messages between them it is, from 1.
+        /// Its position among the messages from this sender to this receiver, from 1.
         number: u32,
-        /// What becomes of it.
-        mishap: Mishap,
+        /// What happens to it.
+        fault: MessageFault,
     },
 }
 
-/// What may become of a message. Times are milliseconds.
+/// A fault of one message. Times are milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Mishap {
+pub enum MessageFault {
     /// It is lost.
     Lost,
-    /// It arrives once more, so much later.
+    /// It arrives twice, the second time this much after the first.
+    #[doc(alias = "duplicate")]
     Repeated(u64),
-    /// It takes so much more time.
+    /// It takes this much longer than usual.
+    #[doc(alias = "delay")]
     Late(u64),
 }
 
 impl Plan {
-    /// A run without faults and without acts: a latency of 1 ms, and an end after 20 min.
+    /// A run without faults and without stimuli: a latency of 1 ms, and an end after 20 min.
     pub fn new(scenario: impl Into<String>, seed: u64) -> Self {
         Plan {
             scenario: scenario.into(),
@@ -159,14 +165,14 @@ impl Plan {
             network: Network::perfect(),
             calm: 0,
             end: 1_200_000,
-            acts: Vec::new(),
+            stimuli: Vec::new(),
             faults: Vec::new(),
         }
     }
 
-    /// Adds something that is wanted of a node.
-    pub fn with_act(mut self, act: Act) -> Self {
-        self.acts.push(act);
+    /// Adds a stimulus.
+    pub fn with_stimulus(mut self, stimulus: Stimulus) -> Self {
+        self.stimuli.push(stimulus);
         self
     }
 
@@ -176,13 +182,14 @@ impl Plan {
         self
     }
 
-    /// Numbers that belong to one purpose only.
+    /// Numbers that are drawn for one purpose only.
     pub(super) fn stream(&self, purpose: &str, more: &[u64]) -> Draws {
         stream(self.seed, purpose, more)
     }
 }
 
-/// Numbers that follow from a seed and a purpose, whatever else is drawn.
+/// Numbers that follow from a seed and a purpose, whatever else is drawn: leaving one thing out of a plan
+/// must not change the others.
 pub(super) fn stream(seed: u64, purpose: &str, more: &[u64]) -> Draws {
     let words = purpose.bytes().map(u64::from).chain(more.iter().copied());
     Draws::new(words.fold(seed, |mixed, word| Draws::new(mixed ^ word).bits()))
@@ -194,28 +201,29 @@ impl Network {
         Network { latency: (1, 1), lost: 0, repeated: 0, late: 0, late_by: 0 }
     }
 
-    /// Without mishaps, but as slow as it is.
+    /// The same latency without faults.
     pub(super) const fn calm(self) -> Self {
         Network { lost: 0, repeated: 0, late: 0, ..self }
     }
 
-    /// How long a message is on its way, if nothing happens to it.
+    /// The latency of a message without a fault.
     pub(super) const fn time(&self, draws: &mut Draws) -> u64 {
-        let (least, most) = self.latency;
-        least.saturating_add(draws.below(most.saturating_sub(least).saturating_add(1)))
+        let (min, max) = self.latency;
+        min.saturating_add(draws.below(max.saturating_sub(min).saturating_add(1)))
     }
 
-    /// What becomes of a message.
-    pub(super) fn mishap(&self, draws: &mut Draws) -> Option<Mishap> {
+    /// Draws the fault of a message. All figures are drawn, whatever the rates are: a plan with another rate
+    /// draws the same delays.
+    pub(super) fn fault(&self, draws: &mut Draws) -> Option<MessageFault> {
         let roll = draws.below(1_000) as u32;
         let by = draws.below(self.late_by).saturating_add(1);
         let repeated = self.lost.saturating_add(self.repeated);
         if roll < self.lost {
-            Some(Mishap::Lost)
+            Some(MessageFault::Lost)
         } else if roll < repeated {
-            Some(Mishap::Repeated(by))
+            Some(MessageFault::Repeated(by))
         } else if roll < repeated.saturating_add(self.late) {
-            Some(Mishap::Late(by))
+            Some(MessageFault::Late(by))
         } else {
             None
         }
@@ -234,14 +242,14 @@ impl fmt::Display for Seconds {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Network { latency: (least, most), lost, repeated, late, late_by } = self.network;
+        let Network { latency: (min, max), lost, repeated, late, late_by } = self.network;
         writeln!(f, "scenario {}\nseed {}", self.scenario, self.seed)?;
-        writeln!(f, "latency {} to {}", Seconds(least), Seconds(most))?;
+        writeln!(f, "latency {} to {}", Seconds(min), Seconds(max))?;
         writeln!(f, "rates lost {lost} repeated {repeated} late {late}")?;
         writeln!(f, "late {}", Seconds(late_by))?;
         writeln!(f, "calm {}\nend {}", Seconds(self.calm), Seconds(self.end))?;
-        for Act { node, at, number } in &self.acts {
-            writeln!(f, "act {node} at {} number {number}", Seconds(*at))?;
+        for Stimulus { node, at, number } in &self.stimuli {
+            writeln!(f, "stimulus {node} at {} number {number}", Seconds(*at))?;
         }
         self.faults.iter().try_for_each(|fault| writeln!(f, "{fault}"))
     }
@@ -266,33 +274,25 @@ impl fmt::Display for Fault {
                     Seconds(by.unsigned_abs())
                 )
             }
-            Fault::Message { from, to, number, mishap } => match mishap {
-                Mishap::Lost => write!(f, "lose {from} {to} {number}"),
-                Mishap::Repeated(by) => {
+            Fault::Message { from, to, number, fault } => match fault {
+                MessageFault::Lost => write!(f, "lose {from} {to} {number}"),
+                MessageFault::Repeated(by) => {
                     write!(f, "repeat {from} {to} {number} after {}", Seconds(*by))
                 }
-                Mishap::Late(by) => write!(f, "delay {from} {to} {number} by {}", Seconds(*by)),
+                MessageFault::Late(by) => {
+                    write!(f, "delay {from} {to} {number} by {}", Seconds(*by))
+                }
             },
         }
     }
 }
 
-/// Why a text is no plan.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {reason}")]
-pub struct PlanError {
-    line: usize,
-    reason: String,
+/// The error of a text that is no plan. It names the line, from 1.
+fn malformed(line: usize, reason: &str) -> Error {
+    Error::new(ErrorKind::Read, "plan", format!("line {line}: {reason}"))
 }
 
-impl PlanError {
-    /// The line, from 1.
-    pub const fn line(&self) -> usize {
-        self.line
-    }
-}
-
-/// The words of one line. Complaints show the beginning of a word, however long it is.
+/// The words of one line. Errors show the beginning of a word only: a plan may come from a stranger.
 struct Words<'a>(Peekable<SplitWhitespace<'a>>);
 
 impl<'a> Words<'a> {
@@ -332,9 +332,9 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 impl FromStr for Plan {
-    type Err = PlanError;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, PlanError> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         let mut plan = Plan::new("", 0);
         for (index, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default();
@@ -346,11 +346,11 @@ impl FromStr for Plan {
                 Some(more) => Err(format!("`{more:.40}` is too much")),
                 None => Ok(()),
             });
-            read.map_err(|reason| PlanError { line: index + 1, reason })?;
+            read.map_err(|reason| malformed(index + 1, &reason))?;
         }
         if plan.scenario.is_empty() {
             let line = text.lines().count().max(1);
-            return Err(PlanError { line, reason: "the plan names no scenario".to_owned() });
+            return Err(malformed(line, "the plan names no scenario"));
         }
         Ok(plan)
     }
@@ -380,12 +380,12 @@ fn read(plan: &mut Plan, words: &mut Words<'_>) -> Result<(), String> {
         "late" => network.late_by = words.seconds()?,
         "calm" => plan.calm = words.seconds()?,
         "end" => plan.end = words.seconds()?,
-        "act" => {
+        "stimulus" => {
             let node = words.next("node")?.to_owned();
             words.word("at")?;
             let at = words.seconds()?;
             words.word("number")?;
-            plan.acts.push(Act { node, at, number: words.number("number")? });
+            plan.stimuli.push(Stimulus { node, at, number: words.number("number")? });
         }
         other => {
             let fault = fault(other, words)?;
@@ -436,18 +436,18 @@ fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
         "lose" | "repeat" | "delay" => {
             let (from, to) = (node?.to_owned(), words.next("node")?.to_owned());
             let number = words.number("number")?;
-            let mishap = match word {
-                "lose" => Mishap::Lost,
+            let fault = match word {
+                "lose" => MessageFault::Lost,
                 "repeat" => {
                     words.word("after")?;
-                    Mishap::Repeated(words.seconds()?)
+                    MessageFault::Repeated(words.seconds()?)
                 }
                 _ => {
                     words.word("by")?;
-                    Mishap::Late(words.seconds()?)
+                    MessageFault::Late(words.seconds()?)
                 }
             };
-            Ok(Fault::Message { from, to, number, mishap })
+            Ok(Fault::Message { from, to, number, fault })
         }
         other => Err(format!("`{other:.40}` begins no line of a plan")),
     }

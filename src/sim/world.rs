@@ -1,9 +1,13 @@
 //! The world: nodes, a network, one clock, and a queue of what happens next.
+//!
+//! Its order is total and depends on the plan alone: by time, then by when it was queued. The deadline of
+//! a node comes after everything that is queued for the same time, so that a message which arrives just
+//! in time counts; of several nodes with the same deadline the first in the list is woken.
 
-use super::actor::{Actor, Effect, Host, Net};
-use super::event::{Event, Fate, Stats, What};
-use super::plan::{Fault, Mishap, Plan};
-use super::{Broken, Check, Scenario};
+use super::actor::{Actor, Effect, Effects, Host};
+use super::event::{MessageFate, SimEvent, SimEventKind, SimStats};
+use super::plan::{Fault, MessageFault, Plan};
+use super::{Check, Scenario, Violation};
 use crate::json::Json;
 use crate::scalar::{Instant, Now};
 use std::collections::BTreeMap;
@@ -13,36 +17,40 @@ use std::rc::Rc;
 /// What the wall clocks show at the start: 2025-01-15T12:00:00Z.
 const WALL: i64 = 1_736_942_400_000;
 
-/// The most steps of one run. A world that does not come to rest is one that is wrong.
+/// The maximum number of steps of one run. Nodes that answer each other for ever would not come to its end.
 const STEPS: u64 = 1_000_000;
 
-/// What came of a run.
+/// The result of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Outcome {
-    /// What happened, counted.
-    pub stats: Stats,
-    /// What broke, if anything did.
-    pub broken: Option<Broken>,
-    /// The mishaps of single messages that the rates led to.
-    pub(super) mishaps: Vec<Fault>,
+pub struct SimOutcome {
+    /// Counts of what happened.
+    pub stats: SimStats,
+    /// The invariant that was violated, if any was; the run ended there.
+    pub violation: Option<Violation>,
+    /// The faults of single messages that the rates led to.
+    pub(super) message_faults: Vec<Fault>,
 }
 
-/// Runs a plan, and hands on each event.
+/// Runs a plan, and hands each event to `watch`.
 ///
-/// A panic of an actor is a failure like any other.
-pub fn run(scenario: &dyn Scenario, plan: &Plan, watch: &mut dyn FnMut(&Event<'_>)) -> Outcome {
+/// A panic of an actor is a violation like any other.
+pub fn run(
+    scenario: &dyn Scenario,
+    plan: &Plan,
+    watch: &mut dyn FnMut(&SimEvent<'_>),
+) -> SimOutcome {
     let mut world = World::new(scenario, plan, watch);
-    let broken = match catch_unwind(AssertUnwindSafe(|| world.run())) {
+    let violation = match catch_unwind(AssertUnwindSafe(|| world.run())) {
         Ok(result) => result.err(),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or(panic.downcast_ref::<&str>().copied());
-            Some(Broken::new("nothing panics", text.unwrap_or("a panic without a text")))
+            Some(Violation::new("nothing panics", text.unwrap_or("a panic without a text")))
         }
     };
-    let broken = broken.map(|broken| broken.at(world.now));
-    Outcome { stats: world.stats, broken, mishaps: world.mishaps }
+    let violation = violation.map(|violation| violation.at(world.now));
+    SimOutcome { stats: world.stats, violation, message_faults: world.message_faults }
 }
 
 struct Node {
@@ -66,7 +74,7 @@ struct Message {
 enum Due<'p> {
     Start(usize),
     Arrive(Message),
-    Act(usize, u64),
+    Stimulus(usize, u64),
     Crash { node: usize, down: u64, wiped: bool },
     Cut { index: usize, group: &'p [String], lasts: u64 },
     Join { index: usize, group: &'p [String] },
@@ -76,25 +84,25 @@ enum Due<'p> {
 struct World<'p> {
     scenario: &'p dyn Scenario,
     plan: &'p Plan,
-    watch: &'p mut dyn FnMut(&Event<'_>),
+    watch: &'p mut dyn FnMut(&SimEvent<'_>),
     check: Box<dyn Check>,
     nodes: Vec<Node>,
     queue: BTreeMap<(Instant, u64), Due<'p>>,
     queued: u64,
     now: Instant,
-    /// The cuts that are in force: which nodes are inside.
+    /// The partitions that are in force: which nodes are inside.
     cuts: BTreeMap<usize, Vec<bool>>,
-    /// What becomes of single messages, by sender, receiver and number.
-    fates: BTreeMap<(usize, usize, u32), Mishap>,
-    stats: Stats,
-    mishaps: Vec<Fault>,
+    /// The faults that the plan has for single messages, by sender, receiver and number.
+    planned: BTreeMap<(usize, usize, u32), MessageFault>,
+    stats: SimStats,
+    message_faults: Vec<Fault>,
 }
 
 impl<'p> World<'p> {
     fn new(
         scenario: &'p dyn Scenario,
         plan: &'p Plan,
-        watch: &'p mut dyn FnMut(&Event<'_>),
+        watch: &'p mut dyn FnMut(&SimEvent<'_>),
     ) -> Self {
         let node = |name| Node {
             name,
@@ -114,9 +122,9 @@ impl<'p> World<'p> {
             queued: 0,
             now: Instant::START,
             cuts: BTreeMap::new(),
-            fates: BTreeMap::new(),
-            stats: Stats { runs: 1, ..Stats::default() },
-            mishaps: Vec::new(),
+            planned: BTreeMap::new(),
+            stats: SimStats { runs: 1, ..SimStats::default() },
+            message_faults: Vec::new(),
         };
         for node in 0..world.nodes.len() {
             world.put(0, Due::Start(node));
@@ -124,9 +132,9 @@ impl<'p> World<'p> {
         for (index, fault) in plan.faults.iter().enumerate() {
             world.arrange(index, fault);
         }
-        for act in &plan.acts {
-            if let Some(node) = world.find(&act.node) {
-                world.put(act.at, Due::Act(node, act.number));
+        for stimulus in &plan.stimuli {
+            if let Some(node) = world.find(&stimulus.node) {
+                world.put(stimulus.at, Due::Stimulus(node, stimulus.number));
             }
         }
         world
@@ -147,9 +155,9 @@ impl<'p> World<'p> {
                     self.put(*at, Due::Shift { node, by: *by });
                 }
             }
-            Fault::Message { from, to, number, mishap } => {
+            Fault::Message { from, to, number, fault } => {
                 if let (Some(from), Some(to)) = (self.find(from), self.find(to)) {
-                    self.fates.insert((from, to, *number), *mishap);
+                    self.planned.insert((from, to, *number), *fault);
                 }
             }
         }
@@ -168,13 +176,13 @@ impl<'p> World<'p> {
         self.queue.insert((at, self.queued), due);
     }
 
-    /// So many milliseconds from now.
+    /// Queues what happens this many milliseconds from now.
     fn put_after(&mut self, millis: u64, due: Due<'p>) {
         let nanos = millis.saturating_mul(1_000_000);
         self.put_at(Instant::from_nanos(self.now.as_nanos().saturating_add(nanos)), due);
     }
 
-    fn run(&mut self) -> Result<(), Broken> {
+    fn run(&mut self) -> Result<(), Violation> {
         let end = Instant::from_millis(self.plan.end);
         for _ in 0..STEPS {
             let due = self.queue.first_key_value().map(|((at, _), _)| *at);
@@ -195,19 +203,19 @@ impl<'p> World<'p> {
                 }
             }
         }
-        Err(Broken::new("the world comes to rest", format!("{STEPS} steps were made")))
+        Err(Violation::new("the world comes to rest", format!("{STEPS} steps were made")))
     }
 
-    fn happen(&mut self, due: Due<'p>) -> Result<(), Broken> {
+    fn happen(&mut self, due: Due<'p>) -> Result<(), Violation> {
         match due {
             Due::Start(node) => self.start(node),
             Due::Arrive(message) => self.arrive(&message),
-            Due::Act(node, number) => {
+            Due::Stimulus(node, number) => {
                 if self.nodes[node].actor.is_none() {
                     return Ok(());
                 }
-                self.see(node, What::Acted(number))?;
-                self.step(node, |actor, now, net| actor.act(now, number, net))
+                self.observe(node, SimEventKind::Stimulated(number))?;
+                self.step(node, |actor, now, effects| actor.stimulus(now, number, effects))
             }
             Due::Crash { node, down, wiped } => {
                 if self.nodes[node].actor.is_none() {
@@ -218,26 +226,26 @@ impl<'p> World<'p> {
                     self.nodes[node].disk = None;
                 }
                 self.put_after(down, Due::Start(node));
-                self.see(node, What::Crashed { wiped })
+                self.observe(node, SimEventKind::Crashed { wiped })
             }
             Due::Cut { index, group, lasts } => {
                 let inside = self.nodes.iter().map(|node| group.contains(&node.name)).collect();
                 self.cuts.insert(index, inside);
                 self.put_after(lasts, Due::Join { index, group });
-                self.tell(group, What::Cut(group))
+                self.observe_group(group, SimEventKind::Cut(group))
             }
             Due::Join { index, group } => {
                 self.cuts.remove(&index);
-                self.tell(group, What::Joined)
+                self.observe_group(group, SimEventKind::Joined)
             }
             Due::Shift { node, by } => {
                 self.nodes[node].shift = self.nodes[node].shift.saturating_add(by);
-                self.see(node, What::Shifted(by))
+                self.observe(node, SimEventKind::Shifted(by))
             }
         }
     }
 
-    fn start(&mut self, node: usize) -> Result<(), Broken> {
+    fn start(&mut self, node: usize) -> Result<(), Violation> {
         let host = &self.nodes[node];
         if host.actor.is_some() {
             return Ok(());
@@ -249,32 +257,32 @@ impl<'p> World<'p> {
         let actor = self.scenario.boot(&Host { name: &host.name, now, start, seed, disk });
         self.nodes[node].starts += 1;
         self.nodes[node].actor = Some(actor);
-        self.see(node, What::Started(start))?;
+        self.observe(node, SimEventKind::Started(start))?;
         self.wake(node)
     }
 
-    /// Stops a program; what it wrote to its disk stays.
+    /// Stops a program. Its disk is read at this moment: steps are atomic, so it is what a crash leaves.
     fn stop(&mut self, node: usize) {
         if let Some(actor) = self.nodes[node].actor.take() {
             self.nodes[node].disk = actor.disk();
         }
     }
 
-    fn arrive(&mut self, message: &Message) -> Result<(), Broken> {
+    fn arrive(&mut self, message: &Message) -> Result<(), Violation> {
         let Message { from, to, number, bytes } = message;
         let name = self.nodes[*from].name.clone();
         if self.nodes[*to].actor.is_none() || self.is_cut(*from, *to) {
-            return self.see(*to, What::Missed { from: &name, number: *number, bytes });
+            return self.observe(*to, SimEventKind::Missed { from: &name, number: *number, bytes });
         }
-        self.see(*to, What::Received { from: &name, number: *number, bytes })?;
-        self.step(*to, |actor, now, net| actor.receive(now, &name, bytes, net))
+        self.observe(*to, SimEventKind::Received { from: &name, number: *number, bytes })?;
+        self.step(*to, |actor, now, effects| actor.receive(now, &name, bytes, effects))
     }
 
-    fn wake(&mut self, node: usize) -> Result<(), Broken> {
-        self.step(node, |actor, now, net| actor.wake(now, net))?;
+    fn wake(&mut self, node: usize) -> Result<(), Violation> {
+        self.step(node, |actor, now, effects| actor.wake(now, effects))?;
         let deadline = self.nodes[node].actor.as_ref().and_then(|actor| actor.deadline());
         match deadline.filter(|deadline| *deadline <= self.now) {
-            Some(deadline) => Err(Broken::new(
+            Some(deadline) => Err(Violation::new(
                 "after a wake the deadline is later than now",
                 format!("`{}` wants to be woken at {deadline} again", self.nodes[node].name),
             )),
@@ -292,73 +300,74 @@ impl<'p> World<'p> {
     fn step(
         &mut self,
         node: usize,
-        call: impl FnOnce(&mut dyn Actor, Now, &mut Net),
-    ) -> Result<(), Broken> {
+        call: impl FnOnce(&mut dyn Actor, Now, &mut Effects),
+    ) -> Result<(), Violation> {
         let now = self.clock(node);
         let Some(actor) = &mut self.nodes[node].actor else { return Ok(()) };
-        let mut net = Net::default();
-        call(actor.as_mut(), now, &mut net);
-        for effect in net.effects {
+        let mut effects = Effects::default();
+        call(actor.as_mut(), now, &mut effects);
+        for effect in effects.requested {
             match effect {
                 Effect::Send { to, bytes } => self.send(node, &to, &bytes)?,
                 Effect::Mark { word, text } => {
-                    self.see(node, What::Marked { word, text: &text })?;
+                    self.observe(node, SimEventKind::Marked { word, text: &text })?;
                 }
                 Effect::Restart(after) => {
                     self.stop(node);
                     let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
                     self.put_after(millis, Due::Start(node));
-                    self.see(node, What::Stopped)?;
+                    self.observe(node, SimEventKind::Stopped)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn send(&mut self, from: usize, name: &str, bytes: &[u8]) -> Result<(), Broken> {
+    fn send(&mut self, from: usize, name: &str, bytes: &[u8]) -> Result<(), Violation> {
         let Some(to) = self.find(name) else {
-            let fate = Fate::Cut;
-            return self.see(from, What::Sent { to: name, number: 0, bytes, fate });
+            let fate = MessageFate::Cut;
+            return self.observe(from, SimEventKind::Sent { to: name, number: 0, bytes, fate });
         };
         let number = self.nodes[from].sent.entry(to).or_default();
         *number += 1;
         let number = *number;
         let fate = self.route(Message { from, to, number, bytes: bytes.into() });
-        self.see(from, What::Sent { to: name, number, bytes, fate })
+        self.observe(from, SimEventKind::Sent { to: name, number, bytes, fate })
     }
 
     /// Puts a message on its way.
-    fn route(&mut self, message: Message) -> Fate {
+    fn route(&mut self, message: Message) -> MessageFate {
         let Message { from, to, number, .. } = message;
         if self.is_cut(from, to) {
-            return Fate::Cut;
+            return MessageFate::Cut;
         }
         let (sender, receiver) = (&self.nodes[from].name, &self.nodes[to].name);
         let link = format!("{sender} {receiver}");
+        // A stream for each message: leaving out one fault or stimulus must not move those of other links.
         let mut draws = self.plan.stream(&link, &[u64::from(number)]);
         let time = self.plan.network.time(&mut draws);
-        let mut mishap = self.fates.get(&(from, to, number)).copied();
-        if mishap.is_none() && self.now < Instant::from_millis(self.plan.calm) {
-            mishap = self.plan.network.mishap(&mut draws);
-            if let Some(mishap) = mishap {
+        let mut fault = self.planned.get(&(from, to, number)).copied();
+        if fault.is_none() && self.now < Instant::from_millis(self.plan.calm) {
+            fault = self.plan.network.fault(&mut draws);
+            if let Some(fault) = fault {
                 let (from, to) = (sender.clone(), receiver.clone());
-                self.mishaps.push(Fault::Message { from, to, number, mishap });
+                self.message_faults.push(Fault::Message { from, to, number, fault });
             }
         }
-        match mishap {
+        match fault {
             None => {
                 self.put_after(time, Due::Arrive(message));
-                Fate::Arrives
+                MessageFate::Arrives
             }
-            Some(Mishap::Lost) => Fate::Lost,
-            Some(Mishap::Repeated(by)) => {
+            Some(MessageFault::Lost) => MessageFate::Lost,
+            Some(MessageFault::Repeated(by)) => {
                 self.put_after(time, Due::Arrive(message.clone()));
                 self.put_after(time.saturating_add(by), Due::Arrive(message));
-                Fate::Repeated(by)
+                MessageFate::Repeated(by)
             }
-            Some(Mishap::Late(by)) => {
+            Some(MessageFault::Late(by)) => {
                 self.put_after(time.saturating_add(by), Due::Arrive(message));
-                Fate::Late(by)
+                MessageFate::Late(by)
             }
         }
     }
@@ -367,17 +376,17 @@ impl<'p> World<'p> {
         self.cuts.values().any(|inside| inside[from] != inside[to])
     }
 
-    fn see(&mut self, node: usize, what: What<'_>) -> Result<(), Broken> {
-        let event = Event { at: self.now, node: &self.nodes[node].name, what };
-        self.stats.count(&event.what);
+    fn observe(&mut self, node: usize, kind: SimEventKind<'_>) -> Result<(), Violation> {
+        let event = SimEvent { at: self.now, node: &self.nodes[node].name, kind };
+        self.stats.count(&event.kind);
         (self.watch)(&event);
-        self.check.see(&event)
+        self.check.observe(&event)
     }
 
-    /// What concerns a group is told of its first node.
-    fn tell(&mut self, group: &[String], what: What<'_>) -> Result<(), Broken> {
+    /// An event of a group is one event, of its first node.
+    fn observe_group(&mut self, group: &[String], kind: SimEventKind<'_>) -> Result<(), Violation> {
         match group.first().and_then(|name| self.find(name)) {
-            Some(node) => self.see(node, what),
+            Some(node) => self.observe(node, kind),
             None => Ok(()),
         }
     }

@@ -1,10 +1,12 @@
 //! The simulated world: it does what a plan says, replays, and shrinks what is found.
 
 use coordination_protocol::Json;
+use coordination_protocol::error::ErrorKind;
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::sim::{
-    Act, Actor, Broken, Check, Conditions, Event, Failed, Fate, Fault, Host, Mishap, Net, Plan,
-    Scenario, Stats, What, explore, run, shrink, transcript, try_seed,
+    Actor, Check, Conditions, Counterexample, Effects, Fault, Host, MessageFate, MessageFault,
+    Plan, Scenario, SimEvent, SimEventKind, SimStats, Stimulus, Violation, explore, run, shrink,
+    transcript, try_seed,
 };
 use std::time::Duration;
 
@@ -18,28 +20,28 @@ struct Echo {
 }
 
 impl Actor for Echo {
-    fn receive(&mut self, _: Now, from: &str, bytes: &[u8], net: &mut Net) {
-        net.mark("hears", format!("{} from {from}", String::from_utf8_lossy(bytes)));
+    fn receive(&mut self, _: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
+        effects.mark("hears", format!("{} from {from}", String::from_utf8_lossy(bytes)));
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
-        net.mark("wakes", format!("{} at {}", self.total, now.timestamp()));
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
+        effects.mark("wakes", format!("{} at {}", self.total, now.timestamp()));
         self.due = None;
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
         match number {
             90 => self.due = now.at.after(Duration::from_millis(500)),
             91 => self.restless = true,
             92 => panic!("number {number} is too much"),
-            93 => net.restart(Duration::from_secs(2)),
-            94 => net.send("nobody", "lost"),
-            95 => net.mark("breaks", ""),
+            93 => effects.restart(Duration::from_secs(2)),
+            94 => effects.send("unknown", "lost"),
+            95 => effects.mark("breaks", ""),
             _ => {
                 self.total += number;
                 for node in ["a", "b", "c"] {
                     if node != self.name {
-                        net.send(node, number.to_string());
+                        effects.send(node, number.to_string());
                     }
                 }
             }
@@ -74,14 +76,16 @@ impl Scenario for Echoes {
     fn check(&self) -> Box<dyn Check> {
         struct Unbroken;
         impl Check for Unbroken {
-            fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
-                match event.what {
-                    What::Marked { word: "breaks", .. } => Err(Broken::new("nobody breaks", "one")),
+            fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
+                match event.kind {
+                    SimEventKind::Marked { word: "breaks", .. } => {
+                        Err(Violation::new("no node breaks", "one"))
+                    }
                     _ => Ok(()),
                 }
             }
 
-            fn end(&mut self, at: Instant) -> Result<(), Broken> {
+            fn end(&mut self, at: Instant) -> Result<(), Violation> {
                 assert!(at >= Instant::from_millis(9_000));
                 Ok(())
             }
@@ -94,29 +98,29 @@ impl Scenario for Echoes {
 fn play(plan: &str) -> Vec<String> {
     let plan: Plan = format!("scenario echoes\nend 9.000s\n{plan}").parse().unwrap();
     let (outcome, lines) = transcript(&Echoes, &plan);
-    let broken = outcome.broken.map(|broken| broken.to_string());
-    lines.into_iter().skip(6).chain(broken).collect()
+    let violation = outcome.violation.map(|violation| violation.to_string());
+    lines.into_iter().skip(6).chain(violation).collect()
 }
 
 #[test]
 fn messages_are_lost_repeated_and_late_as_the_plan_says() {
     let told = "\
-act a at 1s number 7
-act a at 2s number 8
+stimulus a at 1s number 7
+stimulus a at 2s number 8
 lose a b 1
 repeat a b 2 after 1.5s
 delay a c 2 by 0.25s
-act b at 5s number 94 # to nobody
+stimulus b at 5s number 94 # to a node that is not there
 ";
     assert_eq!(
         play(told),
         [
-            "1.000s a: act 7",
+            "1.000s a: stimulus 7",
             "1.000s a -> b #1 `7`, lost",
             "1.000s a -> c #1 `7`",
             "1.001s c <- a #1 `7`",
             "1.001s c: hears 7 from a",
-            "2.000s a: act 8",
+            "2.000s a: stimulus 8",
             "2.000s a -> b #2 `8`, twice",
             "2.000s a -> c #2 `8`, 0.250s late",
             "2.001s b <- a #2 `8`",
@@ -125,8 +129,8 @@ act b at 5s number 94 # to nobody
             "2.251s c: hears 8 from a",
             "3.501s b <- a #2 `8`",
             "3.501s b: hears 8 from a",
-            "5.000s b: act 94",
-            "5.000s b -> nobody #0 `lost`, cut off",
+            "5.000s b: stimulus 94",
+            "5.000s b -> unknown #0 `lost`, cut off",
         ]
     );
 }
@@ -134,9 +138,9 @@ act b at 5s number 94 # to nobody
 #[test]
 fn nodes_crash_stop_and_start_as_the_plan_says() {
     let told = "\
-act a at 1s number 7
+stimulus a at 1s number 7
 crash a at 2s for 1s
-act a at 2.5s number 8
+stimulus a at 2.5s number 8
 crash b at 0.9995s for 1s wiped
 ";
     // Times are whole milliseconds.
@@ -146,7 +150,7 @@ crash b at 0.9995s for 1s wiped
         play(&told),
         [
             "1.000s b: crashes and loses its disk",
-            "1.000s a: act 7",
+            "1.000s a: stimulus 7",
             "1.000s a -> b #1 `7`",
             "1.000s a -> c #1 `7`",
             "1.001s b <- a #1 `7`, missed",
@@ -159,12 +163,12 @@ crash b at 0.9995s for 1s wiped
             "3.000s a: wakes 7 at 2025-01-15T12:00:03Z",
         ]
     );
-    let told = "act a at 1s number 7\nact a at 2s number 93\ncrash a at 6s for 1s wiped";
+    let told = "stimulus a at 1s number 7\nstimulus a at 2s number 93\ncrash a at 6s for 1s wiped";
     let lines = play(told);
     assert_eq!(
         lines[7..],
         [
-            "2.000s a: act 93",
+            "2.000s a: stimulus 93",
             "2.000s a: stops",
             "4.000s a: starts again (1)",
             "4.000s a: wakes 7 at 2025-01-15T12:00:04Z",
@@ -180,35 +184,35 @@ fn cuts_and_jumps_are_as_the_plan_says() {
     let told = "\
 latency 0.100s to 0.100s
 cut a b at 1s for 1s
-act a at 0.950s number 1
-act a at 1.500s number 2
-act a at 2.000s number 3
+stimulus a at 0.950s number 1
+stimulus a at 1.500s number 2
+stimulus a at 2.000s number 3
 shift c at 3s by -60.5s
-act c at 4s number 90
+stimulus c at 4s number 90
 ";
     assert_eq!(
         play(told),
         [
-            "0.950s a: act 1",
+            "0.950s a: stimulus 1",
             "0.950s a -> b #1 `1`",
             "0.950s a -> c #1 `1`",
             "1.000s a b cut off",
             "1.050s b <- a #1 `1`",
             "1.050s b: hears 1 from a",
             "1.050s c <- a #1 `1`, missed",
-            "1.500s a: act 2",
+            "1.500s a: stimulus 2",
             "1.500s a -> b #2 `2`",
             "1.500s a -> c #2 `2`, cut off",
             "1.600s b <- a #2 `2`",
             "1.600s b: hears 2 from a",
-            "2.000s a: act 3",
+            "2.000s a: stimulus 3",
             "2.000s a -> b #3 `3`",
             "2.000s a -> c #3 `3`, cut off",
             "2.000s a joined again",
             "2.100s b <- a #3 `3`",
             "2.100s b: hears 3 from a",
             "3.000s c: wall clock jumps by -60500 ms",
-            "4.000s c: act 90",
+            "4.000s c: stimulus 90",
             "4.500s c: wakes 0 at 2025-01-15T11:59:04Z",
         ]
     );
@@ -217,15 +221,15 @@ act c at 4s number 90
 #[test]
 fn what_breaks_ends_the_run() {
     assert_eq!(
-        play("act a at 1s number 95\nact a at 2s number 7"),
-        ["1.000s a: act 95", "1.000s a: breaks ", "nobody breaks, but 1.000s: one"]
+        play("stimulus a at 1s number 95\nstimulus a at 2s number 7"),
+        ["1.000s a: stimulus 95", "1.000s a: breaks ", "no node breaks, but 1.000s: one"]
     );
     assert_eq!(
-        play("act a at 1s number 92").last().unwrap(),
+        play("stimulus a at 1s number 92").last().unwrap(),
         "nothing panics, but 1.000s: number 92 is too much"
     );
     assert_eq!(
-        play("act b at 1s number 91").last().unwrap(),
+        play("stimulus b at 1s number 91").last().unwrap(),
         "after a wake the deadline is later than now, but 1.000s: `b` wants to be woken at 0s again"
     );
 }
@@ -236,8 +240,8 @@ fn shrinking_leaves_what_it_takes() {
     let mut plan = Conditions::new().plan(&Echoes, 5);
     plan.network.lost = 100;
     assert_eq!(shrink(&Echoes, &plan), plan);
-    let noisy = plan.clone().with_act(Act::new("b", 250_000, 95));
-    let expected = Plan::new("echoes", 5).with_act(Act::new("b", 250_000, 95));
+    let noisy = plan.clone().with_stimulus(Stimulus::new("b", 250_000, 95));
+    let expected = Plan::new("echoes", 5).with_stimulus(Stimulus::new("b", 250_000, 95));
     let mut small = shrink(&Echoes, &noisy);
     (small.calm, small.end) = (expected.calm, expected.end);
     assert_eq!(small, expected);
@@ -265,13 +269,13 @@ fn equal_seeds_give_equal_transcripts() {
 /// One act of three breaks a run; nothing else is left of the first seed that draws one.
 #[test]
 fn the_first_seed_that_breaks_is_shrunk() {
-    let Failed { drawn, plan, broken, tail, .. } =
+    let Counterexample { drawn, plan, violation, tail, .. } =
         *explore(&Echoes, &Conditions::new(), 0..100).unwrap_err();
-    assert_eq!((plan.acts.len(), plan.faults.len()), (1, 0), "{plan}");
+    assert_eq!((plan.stimuli.len(), plan.faults.len()), (1, 0), "{plan}");
     assert!((0..drawn.seed).all(|seed| try_seed(&Echoes, &Conditions::new(), seed).is_ok()));
     let replayed: Plan = plan.to_string().parse().unwrap();
     let (outcome, lines) = transcript(&Echoes, &replayed);
-    assert_eq!(outcome.broken, Some(broken));
+    assert_eq!(outcome.violation, Some(violation));
     assert!(lines.ends_with(&tail) && !lines.is_empty());
 }
 
@@ -279,26 +283,26 @@ fn the_first_seed_that_breaks_is_shrunk() {
 fn fates_follow_the_rates() {
     let mut plan = Plan::new("echoes", 1);
     for index in 0..2_000 {
-        plan = plan.with_act(Act::new("a", index, 1));
+        plan = plan.with_stimulus(Stimulus::new("a", index, 1));
     }
     plan.calm = 1_000;
     let network = &mut plan.network;
     (network.lost, network.repeated, network.late, network.late_by) = (100, 50, 20, 5_000);
     let mut seen = [0; 4];
     let outcome = run(&Echoes, &plan, &mut |event| {
-        let What::Sent { fate, .. } = event.what else { return };
+        let SimEventKind::Sent { fate, .. } = event.kind else { return };
         let index = match fate {
-            Fate::Lost => 1,
-            Fate::Repeated(by) | Fate::Late(by) => {
+            MessageFate::Lost => 1,
+            MessageFate::Repeated(by) | MessageFate::Late(by) => {
                 assert!((1..=5_000).contains(&by));
-                if matches!(fate, Fate::Late(_)) { 3 } else { 2 }
+                if matches!(fate, MessageFate::Late(_)) { 3 } else { 2 }
             }
             _ => 0,
         };
         assert!(index == 0 || event.at < Instant::from_millis(1_000));
         seen[index] += 1;
     });
-    let Stats { sent, lost, repeated, late, .. } = outcome.stats;
+    let SimStats { sent, lost, repeated, late, .. } = outcome.stats;
     assert_eq!((sent, lost, repeated, late), (4_000, seen[1], seen[2], seen[3]));
     assert!((150..250).contains(&lost) && (70..130).contains(&repeated), "{seen:?}");
     assert!((20..60).contains(&late), "{seen:?}");
@@ -308,13 +312,13 @@ fn fates_follow_the_rates() {
 fn leaving_one_fault_out_leaves_the_others_alone() {
     let mut plan = Plan::new("echoes", 11);
     for index in 0..40 {
-        plan = plan.with_act(Act::new(["a", "b", "c"][index % 3], index as u64 * 100, 1));
+        plan = plan.with_stimulus(Stimulus::new(["a", "b", "c"][index % 3], index as u64 * 100, 1));
     }
     (plan.calm, plan.network.lost, plan.network.latency) = (9_000, 200, (1, 500));
     let fates = |plan: &Plan| {
         let mut fates = Vec::new();
         run(&Echoes, plan, &mut |event| {
-            if let What::Sent { to, number, fate, .. } = event.what {
+            if let SimEventKind::Sent { to, number, fate, .. } = event.kind {
                 fates.push((event.node.to_owned(), to.to_owned(), number, fate));
             }
         });
@@ -322,9 +326,10 @@ fn leaving_one_fault_out_leaves_the_others_alone() {
         fates
     };
     let all = fates(&plan);
-    assert!(all.iter().any(|fate| fate.3 == Fate::Lost));
-    let (from, to, number, _) = all.iter().find(|fate| fate.3 == Fate::Arrives).unwrap().clone();
-    let lost = Fault::Message { from, to, number, mishap: Mishap::Lost };
+    assert!(all.iter().any(|fate| fate.3 == MessageFate::Lost));
+    let (from, to, number, _) =
+        all.iter().find(|fate| fate.3 == MessageFate::Arrives).unwrap().clone();
+    let lost = Fault::Message { from, to, number, fault: MessageFault::Lost };
     let other = fates(&plan.with_fault(lost));
     let differ = all.iter().zip(&other).filter(|(one, other)| one != other).count();
     assert_eq!((differ, all.len()), (1, other.len()));
@@ -348,7 +353,7 @@ fn what_is_no_plan_is_refused() {
         ("calm 1.2345s", "line 1: `1.2345s` is no time such as 12.350s"),
         ("calm 5", "line 1: `5` is no time such as 12.350s"),
         ("end 99999999999999999999s", "line 1: `99999999999999999999s` is no time such as 12.350s"),
-        ("act a at 1s number x", "line 1: `x` is no number"),
+        ("stimulus a at 1s number x", "line 1: `x` is no number"),
         ("crash a at 1s for 1s whipped", "line 1: `wiped` is expected, not `whipped`"),
         ("\n# nothing\ncut a b", "line 3: `at` is missing"),
         ("shift a at 1s by --1s", "line 1: `--1s` is no time such as -12.350s"),
@@ -357,6 +362,6 @@ fn what_is_no_plan_is_refused() {
     ] {
         let refused = text.parse::<Plan>().unwrap_err();
         assert_eq!(refused.to_string(), error);
-        assert!(refused.line() > 0);
+        assert_eq!((refused.kind(), refused.code()), (ErrorKind::Read, "plan"));
     }
 }

@@ -6,7 +6,7 @@ mod seats;
 use super::{component, names};
 use check::Minutes;
 use coordination_protocol::machine::{Draws, Electorate};
-use coordination_protocol::sim::{Act, Actor, Check, Conditions, Host, Scenario};
+use coordination_protocol::sim::{Actor, Check, Conditions, Host, Scenario, Stimulus};
 use seats::{Proposing, Storing, Voting};
 
 const PROPOSERS: [&str; 2] = ["prop-1", "prop-2"];
@@ -18,7 +18,7 @@ const STORE: &str = "store";
 const NEEDED: u64 = 3;
 /// How many proposals there are of each version.
 const RIVALS: u64 = 3;
-/// The act that proposes alone, when it is calm.
+/// The stimulus that proposes alone, when it is calm.
 const ALONE: u64 = 0;
 
 /// Two proposers put states of the same versions to four voters, and commit through a store that does
@@ -31,7 +31,7 @@ const ALONE: u64 = 0;
 /// * When it is calm, a proposal that has no rival is committed, and all voters learn it. Who voted for
 ///   a decision learns it, or asks until it gives up.
 ///
-/// Hosts store a snapshot when it is wished, which takes a while; a crash loses what came since the last
+/// Hosts store a snapshot when a machine asks for it, which takes a while; a crash loses what came since the last
 /// one. The loss of a voter's disk frees it from its votes. Nothing is promised once the store has lost
 /// its disk.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ impl Scenario for Ballots {
         "ballot"
     }
 
-    fn sentence(&self) -> &'static str {
+    fn summary(&self) -> &'static str {
         "proposers, voters and a store: one state for each version, and a quorum for what is stored"
     }
 
@@ -71,21 +71,21 @@ impl Scenario for Ballots {
     }
 
     fn conditions(&self) -> Conditions {
-        Conditions::new().with_acts(36)
+        Conditions::new().with_stimuli(36)
     }
 
     /// The rivals of a version propose at about the same time. The last proposal has none.
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
-        let rounds = u64::from(conditions.acts).div_ceil(RIVALS).max(1);
+    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+        let rounds = u64::from(conditions.stimuli).div_ceil(RIVALS).max(1);
         let length = conditions.calm / rounds;
         let one = |number: u64| {
             let node = PROPOSERS[draws.below(2) as usize];
             let start = (number - 1) / RIVALS * length;
-            Act::new(node, start + draws.below(length / 2 + 1), number)
+            Stimulus::new(node, start + draws.below(length / 2 + 1), number)
         };
-        let mut acts: Vec<Act> = (1..=u64::from(conditions.acts)).map(one).collect();
-        acts.push(Act::new(PROPOSERS[0], conditions.calm + 240_000, ALONE));
-        acts
+        let mut stimuli: Vec<Stimulus> = (1..=u64::from(conditions.stimuli)).map(one).collect();
+        stimuli.push(Stimulus::new(PROPOSERS[0], conditions.calm + 240_000, ALONE));
+        stimuli
     }
 }
 

@@ -7,7 +7,7 @@ mod hub;
 use super::{component, names};
 use check::Ledger;
 use coordination_protocol::machine::{DeliveryOptions, Draws, QueueOptions};
-use coordination_protocol::sim::{Act, Actor, Check, Conditions, Host, Scenario};
+use coordination_protocol::sim::{Actor, Check, Conditions, Host, Scenario, Stimulus};
 use coordination_protocol::transport::Overflow;
 use ends::{Mallory, Publisher, Subscriber};
 use hub::Hub;
@@ -25,7 +25,7 @@ const MALLORY: &str = "mallory";
 /// The queue group of the members.
 const GROUP: &str = "workers";
 
-/// What the picky subscriber wants at least.
+/// The lowest number of retries that the picky subscriber's filter accepts.
 const RETRIES: u64 = 2;
 
 /// Two components publish, a hub delivers to five: one takes all, one is slow and lets the oldest go,
@@ -34,7 +34,7 @@ const RETRIES: u64 = 2;
 /// * Every message that was accepted ends for each of its receivers as handled, as a dead letter, or in
 ///   a gap that the receiver was told of, or the hub's host if it never listened.
 /// * First handlings of one workflow come in the order of acceptance, also within the group.
-/// * Nobody gets what its filter excludes, what nobody published, or anything twice.
+/// * A subscriber never receives what its filter excludes, what was not published, or anything twice.
 /// * Queues, windows and batches keep their limits. A dead letter holds the message as it was
 ///   published and can be replayed.
 /// * What a stranger sends is not answered, not delivered, and acknowledges nothing.
@@ -43,7 +43,7 @@ const RETRIES: u64 = 2;
 ///
 /// * The hub stores a snapshot taken after it fetched [`Published`](coordination_protocol::machine::DeliveryOutput),
 ///   and the dead letters fetched so far, before it tells the publisher that a message is accepted and
-///   before it acts on an acknowledgement's outcome. So only the loss of its disk loses messages, and
+///   before it stimuli on an acknowledgement's outcome. So only the loss of its disk loses messages, and
 ///   nothing is promised after that.
 /// * A publisher repeats a message under its identifier until it is told, no longer than the hub
 ///   remembers identifiers.
@@ -67,7 +67,7 @@ impl Scenario for Deliveries {
         "delivery"
     }
 
-    fn sentence(&self) -> &'static str {
+    fn summary(&self) -> &'static str {
         "publishers, a hub and subscribers: each message is handled, in a dead letter, or in a gap"
     }
 
@@ -89,20 +89,20 @@ impl Scenario for Deliveries {
     }
 
     fn conditions(&self) -> Conditions {
-        Conditions::new().with_acts(80)
+        Conditions::new().with_stimuli(80)
     }
 
-    /// Of five acts three publish, one is the hub's, one is hostile.
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+    /// Of five stimuli three publish, one is the hub's, one is hostile.
+    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
         let one = |number: u64| {
             let node = match number % 5 {
                 0 => HUB,
                 1 => MALLORY,
                 _ => PUBLISHERS[draws.below(2) as usize],
             };
-            Act::new(node, draws.below(conditions.calm), number)
+            Stimulus::new(node, draws.below(conditions.calm), number)
         };
-        (1..=u64::from(conditions.acts)).map(one).collect()
+        (1..=u64::from(conditions.stimuli)).map(one).collect()
     }
 }
 

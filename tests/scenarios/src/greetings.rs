@@ -6,7 +6,7 @@ use coordination_protocol::machine::{
 };
 use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::{ComponentId, Instant, Now, ProtocolVersion};
-use coordination_protocol::sim::Net;
+use coordination_protocol::sim::Effects;
 use coordination_protocol::validate::Checked;
 use coordination_protocol::version::SupportedVersions;
 use std::collections::BTreeMap;
@@ -58,22 +58,22 @@ impl Greetings {
         self.peers.values_mut().for_each(|handshake| handshake.handle_timeout(now));
     }
 
-    /// Does what the handshakes wish; tells whether there is a new agreement.
-    pub(super) fn follow(&mut self, now: Now, net: &mut Net) -> bool {
+    /// Carries out the outputs of the handshakes; tells whether there is a new agreement.
+    pub(super) fn follow(&mut self, now: Now, effects: &mut Effects) -> bool {
         let mut agreed = false;
         for (peer, handshake) in &mut self.peers {
             while let Some(output) = handshake.poll() {
                 match output {
                     HandshakeOutput::Send(envelope) => {
-                        net.send(peer.as_str(), envelope.to_string());
+                        effects.send(peer.as_str(), envelope.to_string());
                     }
                     HandshakeOutput::Agreed { agreement, .. } => {
                         agreed = true;
-                        net.mark("agrees", format!("{peer} {agreement}"));
+                        effects.mark("agrees", format!("{peer} {agreement}"));
                     }
                     HandshakeOutput::Failed(failure) => {
                         self.due.set(peer.clone(), now.at.after(GREET_AGAIN));
-                        net.mark("greets-in-vain", format!("{peer}: {failure}"));
+                        effects.mark("greets-in-vain", format!("{peer}: {failure}"));
                     }
                     other => panic!("no host knows {other:?}"),
                 }

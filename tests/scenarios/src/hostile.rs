@@ -9,7 +9,7 @@ use coordination_protocol::message::{Envelope, peek};
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::security::permissions::Permissions;
 use coordination_protocol::sim::{
-    Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
+    Actor, Check, Conditions, Effects, Host, Scenario, SimEvent, SimEventKind, Stimulus, Violation,
 };
 use coordination_protocol::validate::{Gate, SecurityPolicy, Validator};
 
@@ -17,11 +17,11 @@ const HUB: &str = "hub";
 const RM: &str = "rm";
 const MALLORY: &str = "mallory";
 
-/// How many messages a hostile act sends.
+/// How many messages a hostile stimulus sends.
 const SALVO: u64 = 8;
 
 /// A component asks another, while a third sends both whatever may do harm: garbage, mutations of real
-/// messages, requests in somebody else's name, forged answers.
+/// messages, requests in the name of another component, forged answers.
 ///
 /// * Nothing that a stranger sends is answered, and no message leaves the responder but answers to
 ///   requests that the good component made.
@@ -42,7 +42,7 @@ impl Scenario for Hostile {
         "hostile"
     }
 
-    fn sentence(&self) -> &'static str {
+    fn summary(&self) -> &'static str {
         "hostile messages among good ones: they cause no reply, and good requests end"
     }
 
@@ -76,16 +76,16 @@ impl Scenario for Hostile {
     }
 
     fn conditions(&self) -> Conditions {
-        Conditions::new().with_acts(30)
+        Conditions::new().with_stimuli(30)
     }
 
-    /// Two hostile acts for each good one.
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+    /// Two hostile stimuli for each good one.
+    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
         let one = |number: u64| {
             let node = if number.is_multiple_of(3) { HUB } else { MALLORY };
-            Act::new(node, draws.below(conditions.calm), number)
+            Stimulus::new(node, draws.below(conditions.calm), number)
         };
-        (1..=u64::from(conditions.acts)).map(one).collect()
+        (1..=u64::from(conditions.stimuli)).map(one).collect()
     }
 }
 
@@ -94,25 +94,25 @@ struct NoReply {
 }
 
 impl Check for NoReply {
-    fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
-        if let What::Sent { to, bytes, .. } = event.what
+    fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
+        if let SimEventKind::Sent { to, bytes, .. } = event.kind
             && event.node != MALLORY
         {
-            let law = "hostile messages cause no reply";
+            let invariant = "hostile messages cause no reply";
             if to == MALLORY {
-                return Err(Broken::new(law, format!("{} answers", event.node)));
+                return Err(Violation::new(invariant, format!("{} answers", event.node)));
             }
             let header = std::str::from_utf8(bytes).ok().and_then(|text| peek(text).header);
             let answered = header.and_then(|header| header.response_to);
             let asked = answered.as_ref().is_some_and(|id| self.good.knows(id.as_str()));
             if event.node == RM && !asked {
-                return Err(Broken::new(law, format!("{answered:?} was not asked")));
+                return Err(Violation::new(invariant, format!("{answered:?} was not asked")));
             }
         }
-        self.good.see(event)
+        self.good.observe(event)
     }
 
-    fn end(&mut self, at: Instant) -> Result<(), Broken> {
+    fn end(&mut self, at: Instant) -> Result<(), Violation> {
         self.good.end(at)
     }
 }
@@ -153,11 +153,11 @@ impl Mallory {
 }
 
 impl Actor for Mallory {
-    fn act(&mut self, now: Now, _: u64, net: &mut Net) {
+    fn stimulus(&mut self, now: Now, _: u64, effects: &mut Effects) {
         for _ in 0..SALVO {
             let to = if self.0.below(4) == 0 { HUB } else { RM };
             let bytes = self.message(now);
-            net.send(to, bytes);
+            effects.send(to, bytes);
         }
     }
 }

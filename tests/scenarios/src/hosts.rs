@@ -16,15 +16,15 @@ use coordination_protocol::scalar::{
     AllocationId, AllocationStatus, ComponentId, Count, ErrorCategory, ErrorId, ErrorType, Instant,
     Now, RequestId, ResponseId, Span, WorkflowId,
 };
-use coordination_protocol::sim::{Actor, Host, Net};
+use coordination_protocol::sim::{Actor, Effects, Host};
 use coordination_protocol::validate::{Checked, Gate};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Every eighth act gives up what was asked first; the others ask.
+/// Every eighth stimulus gives up what was asked first; the others ask.
 const CANCELS: u64 = 8;
 
-/// Asks one peer. An act is a request, named by its number.
+/// Asks one peer. A stimulus is a request, named by its number.
 pub(super) struct Asking {
     own: ComponentId,
     peer: ComponentId,
@@ -54,54 +54,56 @@ impl Asking {
         Asking { own, peer: component(peer), disk, gate, draws }
     }
 
-    fn ask(&mut self, now: Now, number: u64, net: &mut Net) {
+    fn ask(&mut self, now: Now, number: u64, effects: &mut Effects) {
         let id = request_id(number);
         let permitted = self.disk.breaker.handle(now, BreakerInput::Call(id.clone()));
-        self.circuit(net);
+        self.circuit(effects);
         if permitted.is_err() {
-            return net.mark("kept-away", id.as_str());
+            return effects.mark("kept-away", id.as_str());
         }
         let request = request(number, &self.own, now);
         let ask = Ask::new(request, now, self.draws.id_bytes()).with_peer(self.peer.clone());
         match self.disk.requester.handle(now, RequestInput::Ask(Box::new(ask))) {
-            Ok(()) => net.mark("asked", id.as_str()),
-            Err(refused) => net.mark("not-asked", format!("{id} {refused}")),
+            Ok(()) => effects.mark("asked", id.as_str()),
+            Err(refused) => effects.mark("not-asked", format!("{id} {refused}")),
         }
     }
 
-    fn circuit(&mut self, net: &mut Net) {
+    fn circuit(&mut self, effects: &mut Effects) {
         while let Some(changed) = self.disk.breaker.poll() {
             let text = changed.to_string();
-            net.mark("circuit", text.trim_start_matches("circuit "));
+            effects.mark("circuit", text.trim_start_matches("circuit "));
         }
     }
 
-    /// Does what the requester wishes.
-    fn follow(&mut self, now: Now, net: &mut Net) {
+    /// Carries out the outputs of the requester.
+    fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.disk.requester.poll() {
             match output {
                 RequestOutput::Send { request_id, attempt, envelope, .. } => {
-                    net.mark("attempt", format!("{request_id} {attempt}"));
-                    net.send(self.peer.as_str(), envelope.to_string());
+                    effects.mark("attempt", format!("{request_id} {attempt}"));
+                    effects.send(self.peer.as_str(), envelope.to_string());
                 }
-                RequestOutput::Queued { request_id, .. } => net.mark("queued", request_id.as_str()),
+                RequestOutput::Queued { request_id, .. } => {
+                    effects.mark("queued", request_id.as_str())
+                }
                 RequestOutput::Ended { request_id, ending, .. } => {
-                    self.ended(now, request_id, &ending, net);
+                    self.ended(now, request_id, &ending, effects);
                 }
                 RequestOutput::Ignored { request_id, .. } => {
-                    net.mark("ignored", request_id.as_str());
+                    effects.mark("ignored", request_id.as_str());
                 }
                 other => panic!("no host knows {other:?}"),
             }
         }
     }
 
-    fn ended(&mut self, now: Now, id: RequestId, ending: &Ending, net: &mut Net) {
+    fn ended(&mut self, now: Now, id: RequestId, ending: &Ending, effects: &mut Effects) {
         let (text, verdict) = match ending {
             Ending::Answered(answer) => {
                 (format!("{id} answered {}", name_of(answer)), Some(BreakerInput::Success(id)))
             }
-            // Somebody who says why is at work; somebody who says "later" is not.
+            // A peer that says why is at work; one that says "later" is not.
             Ending::Failed(answer) if !is_recoverable(answer) => {
                 (format!("{id} refused"), Some(BreakerInput::Success(id)))
             }
@@ -110,39 +112,39 @@ impl Asking {
             Ending::Cancelled => (format!("{id} cancelled"), None),
             other => panic!("no host knows {other:?}"),
         };
-        net.mark("ended", text);
+        effects.mark("ended", text);
         if let Some(verdict) = verdict {
             // What is told cannot be refused.
             let _ = self.disk.breaker.handle(now, verdict);
         }
-        self.circuit(net);
+        self.circuit(effects);
     }
 }
 
 impl Actor for Asking {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         let Ok(envelope) = admit(&mut self.gate, now, from, bytes) else {
-            return net.mark("turned-away", from);
+            return effects.mark("turned-away", from);
         };
         if let (true, Some(id)) = (is_recoverable(&envelope), &envelope.header.response_to) {
-            net.mark("told-to-retry", id.as_str());
+            effects.mark("told-to-retry", id.as_str());
         }
         if let Err(refused) =
             self.disk.requester.handle(now, RequestInput::Answer(Box::new(envelope)))
         {
-            net.mark("not-taken", refused.to_string());
+            effects.mark("not-taken", refused.to_string());
         }
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         self.disk.breaker.handle_timeout(now);
-        self.circuit(net);
+        self.circuit(effects);
         self.disk.requester.handle_timeout(now);
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
         if number.is_multiple_of(CANCELS) {
             let first = self.disk.requester.open().next().cloned();
             if let Some(id) = first {
@@ -150,9 +152,9 @@ impl Actor for Asking {
                 let _ = self.disk.requester.handle(now, RequestInput::Cancel(id));
             }
         } else {
-            self.ask(now, number, net);
+            self.ask(now, number, effects);
         }
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -211,7 +213,7 @@ fn name_of(answer: &Envelope) -> String {
     }
 }
 
-/// Answers whoever asks, after a while that depends on the request.
+/// Answers all requests, after a while that depends on the request.
 pub(super) struct Answering {
     disk: AnsweringDisk,
     gate: Gate,
@@ -247,39 +249,39 @@ impl Answering {
         Answering { disk, gate, draws }
     }
 
-    /// Does what the responder wishes.
-    fn follow(&mut self, now: Now, net: &mut Net) {
+    /// Carries out the outputs of the responder.
+    fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.disk.responder.poll() {
             match output {
                 RespondOutput::Perform { ticket, .. } => {
-                    net.mark("performs", ticket.request_id.as_str());
+                    effects.mark("performs", ticket.request_id.as_str());
                     let (_, takes) = nature(&ticket.request_id);
                     self.disk.work.set(ticket, now.at.after(takes));
                 }
                 RespondOutput::Send { to: Some(to), envelope } => {
-                    net.send(to.as_str(), envelope.to_string());
+                    effects.send(to.as_str(), envelope.to_string());
                 }
                 RespondOutput::Send { to: None, .. } => {}
                 RespondOutput::Abandon(ticket) => {
-                    net.mark("abandons", ticket.request_id.as_str());
+                    effects.mark("abandons", ticket.request_id.as_str());
                     self.disk.queued.retain(|queued| *queued != ticket);
                     self.disk.work.set(ticket, None);
                 }
-                RespondOutput::Bury(letter) => net.mark("buries", letter.reason),
+                RespondOutput::Bury(letter) => effects.mark("dead-letters", letter.reason),
                 other => panic!("no host knows {other:?}"),
             }
         }
     }
 
     /// The work on a request is done.
-    fn done(&mut self, now: Now, ticket: Ticket, net: &mut Net) {
+    fn done(&mut self, now: Now, ticket: Ticket, effects: &mut Effects) {
         let id = ticket.request_id.clone();
         let waited = self.disk.queued.iter().position(|queued| *queued == ticket);
         let message = match (nature(&id).0, waited) {
             (Nature::Queued, None) => {
                 self.disk.queued.push(ticket.clone());
                 self.disk.work.set(ticket.clone(), now.at.after(Duration::from_secs(20)));
-                net.mark("queues", id.as_str());
+                effects.mark("queues", id.as_str());
                 self.response(&id, AllocationStatus::Queued, now).into()
             }
             (Nature::Granted | Nature::Queued, waited) => {
@@ -300,12 +302,12 @@ impl Answering {
         };
         match &message {
             Message::AllocationResponse(body) if body.status != AllocationStatus::Queued => {
-                net.mark("answers", format!("{id} {}", body.response_id));
+                effects.mark("answers", format!("{id} {}", body.response_id));
             }
             Message::ErrorReport(report) if report.classification.recoverable == Some(true) => {
-                net.mark("puts-off", id.as_str());
+                effects.mark("puts-off", id.as_str());
             }
-            Message::ErrorReport(_) => net.mark("answers", format!("{id} error")),
+            Message::ErrorReport(_) => effects.mark("answers", format!("{id} error")),
             _ => {}
         }
         // Work is forgotten when the responder abandons it, so there is a request to answer.
@@ -339,25 +341,25 @@ impl Answering {
 }
 
 impl Actor for Answering {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         let input = match admit(&mut self.gate, now, from, bytes) {
             Ok(envelope) => RespondInput::Request(Box::new(envelope)),
             Err(Some(rejected)) => RespondInput::Rejected(Box::new(rejected)),
-            Err(None) => return net.mark("turned-away", from),
+            Err(None) => return effects.mark("turned-away", from),
         };
         if let Err(refused) = self.disk.responder.handle(now, input) {
-            net.mark("not-taken", refused.to_string());
+            effects.mark("not-taken", refused.to_string());
         }
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         self.disk.responder.handle_timeout(now);
-        self.follow(now, net);
+        self.follow(now, effects);
         while let Some(ticket) = self.disk.work.due(now.at) {
-            self.done(now, ticket, net);
+            self.done(now, ticket, effects);
         }
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -1,6 +1,6 @@
 //! The worlds that this crate's own machines are held to.
 //!
-//! | scenario | machines | laws |
+//! | scenario | machines | invariants |
 //! |---|---|---|
 //! | [`Requests`] | [`Requester`](coordination_protocol::machine::Requester), [`Responder`](coordination_protocol::machine::Responder), [`Breaker`](coordination_protocol::machine::Breaker) | each request ends exactly once; is performed once; pauses and circuits keep their bounds |
 //! | [`Presences`] | [`Presence`](coordination_protocol::machine::Presence) | who is heard is healthy, who is silent is not, in time |
@@ -12,7 +12,7 @@
 //!
 //! The hosts in them run the specification's figures, so a run covers minutes of virtual time. Each
 //! writes its state to its disk in every step, so a crash costs nothing but the time; those of
-//! [`Ballots`] write when it is wished, which takes a while. A scenario is one module and one row of
+//! [`Ballots`] write when a machine asks for it, which takes a while. A scenario is one module and one row of
 //! [`all`].
 
 mod ballot;
@@ -35,7 +35,7 @@ pub use upgrade::Upgrade;
 
 use coordination_protocol::machine::Draws;
 use coordination_protocol::scalar::ComponentId;
-use coordination_protocol::sim::{Act, Conditions, Scenario};
+use coordination_protocol::sim::{Conditions, Scenario, Stimulus};
 
 /// All scenarios.
 pub fn all() -> Vec<Box<dyn Scenario>> {
@@ -60,10 +60,10 @@ fn names(nodes: &[&str]) -> Vec<String> {
 }
 
 /// Acts of some nodes at random times, numbered from 1, so that each number is used once.
-fn numbered(conditions: &Conditions, nodes: &[&str], draws: &mut Draws) -> Vec<Act> {
+fn numbered(conditions: &Conditions, nodes: &[&str], draws: &mut Draws) -> Vec<Stimulus> {
     let one = |number| {
         let node = nodes[draws.below(nodes.len() as u64) as usize];
-        Act::new(node, draws.below(conditions.calm), number)
+        Stimulus::new(node, draws.below(conditions.calm), number)
     };
-    (1..=u64::from(conditions.acts)).map(one).collect()
+    (1..=u64::from(conditions.stimuli)).map(one).collect()
 }

@@ -1,10 +1,12 @@
-//! Runs the scenarios from the command line: looks for a seed that breaks a law, replays a plan.
+//! Runs the scenarios from the command line: looks for a seed that breaks a invariant, replays a plan.
 //!
-//! Exit status: 0 if all laws hold, 1 if one breaks, 2 for usage and I/O errors.
+//! Exit status: 0 if all invariants hold, 1 if one is violated, 2 for usage and I/O errors.
 
 use clap::{Parser, ValueEnum};
 use coordination_protocol::scalar::{Span, nearest};
-use coordination_protocol::sim::{self, Conditions, Event, Failed, Plan, Scenario, Stats};
+use coordination_protocol::sim::{
+    self, Conditions, Counterexample, Plan, Scenario, SimEvent, SimStats,
+};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -12,20 +14,20 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Runs the crate's machines in a simulated world, and looks for a seed that breaks a law.
+/// Runs the crate's machines in a simulated world, and looks for a seed that breaks a invariant.
 #[derive(Parser)]
 #[command(after_help = "\
 Examples:
   simulate                                   which scenarios are there?
-  simulate --scenario request --seeds 10000  look for a seed that breaks a law
+  simulate --scenario request --seeds 10000  look for a seed that breaks a invariant
   simulate --scenario request --seed 7 --transcript
   simulate --scenario upgrade --seeds 1000 --lost 300 --crashes 8
   simulate --plan failed.plan --transcript   replay a plan that was printed
 
 Rates are per thousand messages. Each seed draws its own figures up to the given ones; the defaults
-are the scenario's. The first seed that breaks a law is shrunk, and its plan printed.
+are the scenario's. The first seed that breaks a invariant is shrunk, and its plan printed.
 
-Exit status: 0 if all laws hold, 1 if one breaks, 2 if the scenario or the plan cannot be read.")]
+Exit status: 0 if all invariants hold, 1 if one is violated, 2 if the scenario or the plan cannot be read.")]
 struct Args {
     /// The scenario; all are listed without one.
     #[arg(long, value_name = "NAME")]
@@ -63,23 +65,23 @@ struct Faults {
     #[arg(long, value_name = "SPAN", requires = "scenario", value_parser = millis)]
     latency: Option<u64>,
 
-    /// How many messages are lost at most.
+    /// The highest rate of lost messages.
     #[arg(long, alias = "loss", value_name = "RATE", requires = "scenario", value_parser = rate())]
     lost: Option<u32>,
 
-    /// How many arrive twice at most.
+    /// The highest rate of messages that arrive twice.
     #[arg(long, alias = "duplicate", value_name = "RATE", requires = "scenario", value_parser = rate())]
     repeated: Option<u32>,
 
-    /// How many come late at most.
+    /// The highest rate of messages that take longer than usual.
     #[arg(long, value_name = "RATE", requires = "scenario", value_parser = rate())]
     late: Option<u32>,
 
-    /// How much later they come at most.
+    /// The longest extra delay of those.
     #[arg(long, value_name = "SPAN", requires = "scenario", value_parser = millis)]
     late_by: Option<u64>,
 
-    /// The most crashes.
+    /// The maximum number of crashes.
     #[arg(long, value_name = "N", requires = "scenario")]
     crashes: Option<u32>,
 
@@ -87,17 +89,17 @@ struct Faults {
     #[arg(long, value_name = "RATE", requires = "scenario", value_parser = rate())]
     wiped: Option<u32>,
 
-    /// The most cuts of the network.
+    /// The maximum number of network partitions.
     #[arg(long, value_name = "N", requires = "scenario")]
     cuts: Option<u32>,
 
-    /// The most jumps of wall clocks.
+    /// The maximum number of jumps of wall clocks.
     #[arg(long, value_name = "N", requires = "scenario")]
     shifts: Option<u32>,
 
-    /// How many times something is wanted of the nodes.
+    /// The number of stimuli of the nodes.
     #[arg(long, value_name = "N", requires = "scenario")]
-    acts: Option<u32>,
+    stimuli: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -105,7 +107,7 @@ enum Format {
     /// For people.
     Human,
     /// An object a line: the transcript's `{"line":...}`, then one with `scenario`, `stats` and, if a
-    /// law broke, `failed`.
+    /// invariant was violated, `failed`.
     Json,
 }
 
@@ -123,8 +125,8 @@ fn millis(text: &str) -> Result<u64, String> {
 
 impl Faults {
     fn over(&self, mut conditions: Conditions) -> Conditions {
-        if let Some(most) = self.latency {
-            conditions = conditions.with_latency((conditions.latency.0.min(most), most));
+        if let Some(max) = self.latency {
+            conditions = conditions.with_latency((conditions.latency.0.min(max), max));
         }
         for (given, value) in [
             (self.lost, &mut conditions.lost),
@@ -134,7 +136,7 @@ impl Faults {
             (self.wiped, &mut conditions.wiped),
             (self.cuts, &mut conditions.cuts),
             (self.shifts, &mut conditions.shifts),
-            (self.acts, &mut conditions.acts),
+            (self.stimuli, &mut conditions.stimuli),
         ] {
             *value = given.unwrap_or(*value);
         }
@@ -142,7 +144,7 @@ impl Faults {
     }
 }
 
-/// Whether all laws hold.
+/// Whether all invariants hold.
 type Holds = Result<bool, Failure>;
 
 /// An error that ends the program with status 2.
@@ -150,7 +152,7 @@ struct Failure(String);
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        // Whoever read the output has seen enough; that is no failure.
+        // The reader of the output has closed it, as `head` does; that is no failure.
         if error.kind() == io::ErrorKind::BrokenPipe {
             std::process::exit(0);
         }
@@ -191,7 +193,7 @@ fn run(args: &Args) -> Holds {
     let (stats, failed) = explore(args, scenario.as_ref(), &conditions);
     let failed = failed.map(|failed| Shown {
         seed: failed.drawn.seed,
-        broken: failed.broken.to_string(),
+        violation: failed.violation.to_string(),
         plan: failed.plan.to_string(),
         text: failed.to_string(),
     });
@@ -214,20 +216,20 @@ fn list(format: Format) -> Holds {
     #[derive(Serialize)]
     struct Row<'a> {
         scenario: &'a str,
-        sentence: &'a str,
+        summary: &'a str,
     }
     let mut out = io::stdout().lock();
     for scenario in scenarios::all() {
-        let (name, sentence) = (scenario.name(), scenario.sentence());
+        let (name, summary) = (scenario.name(), scenario.summary());
         match format {
-            Format::Human => writeln!(out, "{name:<10} {sentence}")?,
-            Format::Json => writeln!(out, "{}", json(&Row { scenario: name, sentence })?)?,
+            Format::Human => writeln!(out, "{name:<10} {summary}")?,
+            Format::Json => writeln!(out, "{}", json(&Row { scenario: name, summary })?)?,
         }
     }
     Ok(true)
 }
 
-/// The most bytes of a plan.
+/// The maximum size of a plan.
 const PLAN_BYTES: usize = 16 << 20;
 
 fn read_plan(path: &str) -> Result<Plan, Failure> {
@@ -249,7 +251,7 @@ fn read_plan(path: &str) -> Result<Plan, Failure> {
 fn replay(args: &Args, scenario: &dyn Scenario, plan: &Plan) -> Holds {
     let mut out = io::stdout().lock();
     let mut written = Ok(());
-    let outcome = sim::run(scenario, plan, &mut |event: &Event<'_>| {
+    let outcome = sim::run(scenario, plan, &mut |event: &SimEvent<'_>| {
         if args.transcript && written.is_ok() {
             written = match args.format {
                 Format::Human => writeln!(out, "{event}"),
@@ -262,23 +264,23 @@ fn replay(args: &Args, scenario: &dyn Scenario, plan: &Plan) -> Holds {
     });
     written?;
     drop(out);
-    let failed = outcome.broken.map(|broken| Shown {
+    let failed = outcome.violation.map(|violation| Shown {
         seed: plan.seed,
-        broken: broken.to_string(),
+        violation: violation.to_string(),
         plan: plan.to_string(),
-        text: format!("{}\n{} breaks: {broken}\n", outcome.stats, plan.scenario),
+        text: format!("{}\n{} fails: {violation}\n", outcome.stats, plan.scenario),
     });
     show(args.format, scenario.name(), &outcome.stats, failed.as_ref())
 }
 
-/// Runs many seeds on all processors. Of the seeds that break a law, the lowest counts.
+/// Runs many seeds on all processors. Of the seeds that break a invariant, the lowest is reported.
 fn explore(
     args: &Args,
     scenario: &dyn Scenario,
     conditions: &Conditions,
-) -> (Stats, Option<Box<Failed>>) {
+) -> (SimStats, Option<Box<Counterexample>>) {
     let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
-    let found = Mutex::new((Stats::default(), None::<Box<Failed>>));
+    let found = Mutex::new((SimStats::default(), None::<Box<Counterexample>>));
     // Seeds beyond the first one that failed need not run.
     let end = AtomicU64::new(args.seeds);
     let work = || {
@@ -318,28 +320,28 @@ fn progress(done: u64, seeds: u64) {
     }
 }
 
-/// A law that broke.
+/// A invariant that was violated.
 #[derive(Serialize)]
 struct Shown {
     seed: u64,
-    broken: String,
+    violation: String,
     plan: String,
     /// All of it for people.
     #[serde(skip)]
     text: String,
 }
 
-fn show(format: Format, scenario: &str, stats: &Stats, failed: Option<&Shown>) -> Holds {
+fn show(format: Format, scenario: &str, stats: &SimStats, failed: Option<&Shown>) -> Holds {
     #[derive(Serialize)]
     struct Line<'a> {
         scenario: &'a str,
-        stats: &'a Stats,
+        stats: &'a SimStats,
         #[serde(skip_serializing_if = "Option::is_none")]
         failed: Option<&'a Shown>,
     }
     let mut out = io::stdout();
     match (format, failed) {
-        (Format::Human, None) => writeln!(out, "{stats}\n{scenario}: all laws hold")?,
+        (Format::Human, None) => writeln!(out, "{stats}\n{scenario}: all invariants hold")?,
         (Format::Human, Some(failed)) => write!(out, "{}", failed.text)?,
         (Format::Json, _) => writeln!(out, "{}", json(&Line { scenario, stats, failed })?)?,
     }

@@ -10,7 +10,7 @@ use coordination_protocol::machine::{
 use coordination_protocol::message::{ComponentRegistration, HealthStatus, MessageKind, peek};
 use coordination_protocol::scalar::{ComponentId, HealthState, Instant, Now};
 use coordination_protocol::sim::{
-    Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
+    Actor, Check, Conditions, Effects, Host, Scenario, SimEvent, SimEventKind, Stimulus, Violation,
 };
 use coordination_protocol::validate::{Gate, Validator};
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ impl Scenario for Presences {
         "presence"
     }
 
-    fn sentence(&self) -> &'static str {
+    fn summary(&self) -> &'static str {
         "components crash, hang, leave and come back: who watches knows it in time"
     }
 
@@ -74,10 +74,10 @@ impl Scenario for Presences {
 
     fn conditions(&self) -> Conditions {
         // Twenty minutes hold ten times the longest silence that is accepted.
-        Conditions::new().with_acts(8).with_shifts(0).with_calm(600_000).with_end(1_200_000)
+        Conditions::new().with_stimuli(8).with_shifts(0).with_calm(600_000).with_end(1_200_000)
     }
 
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
         numbered(conditions, &WATCHED, draws)
     }
 }
@@ -99,33 +99,33 @@ impl Watching {
         }
     }
 
-    fn follow(&mut self, net: &mut Net) {
+    fn follow(&mut self, effects: &mut Effects) {
         while let Some(output) = self.presence.poll() {
             if let PresenceOutput::Changed { component, to, .. } = output {
                 let state = to.as_ref().map_or("gone", HealthState::as_str);
-                net.mark("sees", format!("{component} {state}"));
+                effects.mark("sees", format!("{component} {state}"));
             }
         }
     }
 }
 
 impl Actor for Watching {
-    fn receive(&mut self, now: Now, _: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, _: &str, bytes: &[u8], effects: &mut Effects) {
         match self.gate.accept(bytes, now.wall, None) {
             Ok(envelope) => {
                 let input = PresenceInput::Received(Box::new(envelope));
                 if let Err(PresenceRefused::NotRegistered(who)) = self.presence.handle(now, input) {
                     // Its registration was lost; the next heartbeat counts. There is room for it.
-                    net.mark("expects", who.as_str());
+                    effects.mark("expects", who.as_str());
                     let _ = self.presence.handle(now, PresenceInput::Expect(who));
                 }
             }
-            Err(report) => net.mark("turned-away", report.problem().message),
+            Err(report) => effects.mark("turned-away", report.problem().message),
         }
-        self.follow(net);
+        self.follow(effects);
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         if std::mem::take(&mut self.fresh) {
             for name in WATCHED {
                 // There is room for three.
@@ -133,7 +133,7 @@ impl Actor for Watching {
             }
         }
         self.presence.handle_timeout(now);
-        self.follow(net);
+        self.follow(effects);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -165,11 +165,11 @@ impl Watched {
         }
     }
 
-    fn join(&mut self, now: Now, net: &mut Net) {
+    fn join(&mut self, now: Now, effects: &mut Effects) {
         let registration = ComponentRegistration::new(self.own.clone(), "utility");
         let joined = self.presence.handle(now, PresenceInput::Join(Box::new(registration)));
         if joined.is_ok() {
-            net.mark("joins", self.state.as_str());
+            effects.mark("joins", self.state.as_str());
         }
     }
 
@@ -179,10 +179,10 @@ impl Watched {
         let _ = self.presence.handle(now, PresenceInput::Health(Box::new(status)));
     }
 
-    fn follow(&mut self, now: Now, net: &mut Net) {
+    fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.presence.poll() {
             match output {
-                PresenceOutput::Send(envelope) => net.send(WATCHING, envelope.to_string()),
+                PresenceOutput::Send(envelope) => effects.send(WATCHING, envelope.to_string()),
                 PresenceOutput::HealthDue => self.report(now),
                 PresenceOutput::Changed { .. } => {}
                 other => panic!("no host knows {other:?}"),
@@ -192,41 +192,41 @@ impl Watched {
 }
 
 impl Actor for Watched {
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         if std::mem::take(&mut self.fresh) {
-            self.join(now, net);
+            self.join(now, effects);
         }
         self.presence.handle_timeout(now);
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
         match number % 6 {
             0 => {
                 if self.presence.handle(now, PresenceInput::Leave("done".to_owned())).is_ok() {
-                    net.mark("leaves", "");
+                    effects.mark("leaves", "");
                 }
             }
             1 => {
                 self.hangs = true;
-                net.mark("hangs", "");
+                effects.mark("hangs", "");
             }
             2 if self.hangs => {
                 self.hangs = false;
-                net.mark("goes-on", "");
-                self.wake(now, net);
+                effects.mark("goes-on", "");
+                self.wake(now, effects);
             }
             2 | 3 => {
                 self.state = HealthState::Healthy;
-                self.join(now, net);
+                self.join(now, effects);
             }
             4 => self.state = HealthState::Degraded,
             _ => self.state = HealthState::Unhealthy,
         }
-        net.mark("says", self.state.as_str());
+        effects.mark("says", self.state.as_str());
         if !self.hangs {
             self.report(now);
-            self.follow(now, net);
+            self.follow(now, effects);
         }
     }
 
@@ -294,14 +294,14 @@ struct Alive {
 }
 
 impl Alive {
-    /// How long the silence is after which so many heartbeats are missing: 30 s each, and a tenth of
+    /// How long the silence is after which this number of heartbeats is missing: 30 s each, and a tenth of
     /// that for the way. The figures stand here once more, so that the check does not go by what it
     /// checks.
     const fn silence(missing: u64) -> Duration {
         Duration::from_secs(30 * missing + 3)
     }
 
-    fn mark(&mut self, event: &Event<'_>, word: &str, text: &str) -> Result<(), Broken> {
+    fn mark(&mut self, event: &SimEvent<'_>, word: &str, text: &str) -> Result<(), Violation> {
         if word == "sees" {
             return self.sees(event.at, text);
         }
@@ -320,7 +320,7 @@ impl Alive {
         Ok(())
     }
 
-    fn sees(&mut self, at: Instant, text: &str) -> Result<(), Broken> {
+    fn sees(&mut self, at: Instant, text: &str) -> Result<(), Violation> {
         let (name, state) = text.split_once(' ').unwrap_or((text, ""));
         let Some(agent) = self.agents.get_mut(name) else { return Ok(()) };
         state.clone_into(&mut agent.state);
@@ -337,22 +337,22 @@ impl Alive {
             _ => false,
         };
         if wrong {
-            let law = "who is heard is what it says";
+            let invariant = "who is heard is what it says";
             let ago = heard.unwrap_or_default();
-            return Err(Broken::new(law, format!("{name} is {state}, heard {ago:?} ago")));
+            return Err(Violation::new(invariant, format!("{name} is {state}, heard {ago:?} ago")));
         }
         Ok(())
     }
 
     /// Who was not heard for too long is unhealthy.
-    fn silent(&self, at: Instant) -> Result<(), Broken> {
+    fn silent(&self, at: Instant) -> Result<(), Violation> {
         for (name, agent) in &self.agents {
             let Some(silence) = agent.may.map(|heard| at.since(heard)) else { continue };
             let over = silence > Alive::silence(3);
             if self.watching && over && matches!(agent.state.as_str(), "healthy" | "degraded") {
-                let law = "who is silent is unhealthy";
-                return Err(Broken::new(
-                    law,
+                let invariant = "who is silent is unhealthy";
+                return Err(Violation::new(
+                    invariant,
                     format!("{name} is {} after {silence:?}", agent.state),
                 ));
             }
@@ -362,22 +362,22 @@ impl Alive {
 }
 
 impl Check for Alive {
-    fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
-        match event.what {
-            What::Marked { word, text } => self.mark(event, word, text)?,
-            What::Sent { number, .. } => {
+    fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
+        match event.kind {
+            SimEventKind::Marked { word, text } => self.mark(event, word, text)?,
+            SimEventKind::Sent { number, .. } => {
                 if let Some(agent) = self.agents.get_mut(event.node) {
                     agent.sent.insert(number, event.at);
                 }
             }
-            What::Received { from, number, bytes } => {
+            SimEventKind::Received { from, number, bytes } => {
                 if let Some(agent) = self.agents.get_mut(from)
                     && let Ok(text) = std::str::from_utf8(bytes)
                 {
                     agent.hears(event.at, number, peek(text).kind);
                 }
             }
-            What::Crashed { wiped } if event.node == WATCHING => {
+            SimEventKind::Crashed { wiped } if event.node == WATCHING => {
                 self.watching = false;
                 if wiped {
                     for agent in self.agents.values_mut() {
@@ -387,17 +387,17 @@ impl Check for Alive {
                     }
                 }
             }
-            What::Crashed { .. } => {
+            SimEventKind::Crashed { .. } => {
                 if let Some(agent) = self.agents.get_mut(event.node) {
                     (agent.hangs, agent.left) = (false, false);
                 }
             }
             // The hub is up once its first wake is over, which the next event shows.
-            What::Started(_) if event.node == WATCHING => {
+            SimEventKind::Started(_) if event.node == WATCHING => {
                 self.watching = true;
                 return Ok(());
             }
-            What::Started(_) => {
+            SimEventKind::Started(_) => {
                 if let Some(agent) = self.agents.get_mut(event.node) {
                     agent.started = Some(event.at);
                 }
@@ -405,10 +405,14 @@ impl Check for Alive {
             _ => {}
         }
         // Marks of one step come one after another; judge when the step is over.
-        if matches!(event.what, What::Marked { .. }) { Ok(()) } else { self.silent(event.at) }
+        if matches!(event.kind, SimEventKind::Marked { .. }) {
+            Ok(())
+        } else {
+            self.silent(event.at)
+        }
     }
 
-    fn end(&mut self, at: Instant) -> Result<(), Broken> {
+    fn end(&mut self, at: Instant) -> Result<(), Violation> {
         self.silent(at)?;
         for (name, agent) in &self.agents {
             let Seen { state, says, left, hangs, .. } = agent;
@@ -418,7 +422,7 @@ impl Check for Alive {
                 _ => false,
             };
             if !right {
-                let law = "in the end everybody is seen as it is";
+                let invariant = "in the end each component is seen as it is";
                 let how = if *left {
                     "left"
                 } else if *hangs {
@@ -426,7 +430,10 @@ impl Check for Alive {
                 } else {
                     says.as_str()
                 };
-                return Err(Broken::new(law, format!("{name} is called {state} and is {how}")));
+                return Err(Violation::new(
+                    invariant,
+                    format!("{name} is called {state} and is {how}"),
+                ));
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use coordination_protocol::finding::Mode;
 use coordination_protocol::machine::{BreakerOptions, Draws, RequestOptions, RespondOptions};
 use coordination_protocol::scalar::Instant;
 use coordination_protocol::sim::{
-    Act, Actor, Broken, Check, Conditions, Event, Host, Scenario, What,
+    Actor, Check, Conditions, Host, Scenario, SimEvent, SimEventKind, Stimulus, Violation,
 };
 use coordination_protocol::validate::{Gate, Validator};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ const ANSWERING: &str = "rm";
 
 /// Three components ask a fourth, each behind a circuit breaker.
 ///
-/// * Each request ends exactly once for its caller, whoever crashes; only a lost disk ends it silently.
+/// * Each request ends exactly once for its caller, whichever node crashes; only a lost disk ends it silently.
 /// * It is performed at most once while the responder remembers it, and its answer is one that was
 ///   given to it.
 /// * Attempts and the pauses between them keep the specification's bounds, and so does the circuit:
@@ -61,7 +61,7 @@ impl Scenario for Requests {
         "request"
     }
 
-    fn sentence(&self) -> &'static str {
+    fn summary(&self) -> &'static str {
         "three components ask a fourth: each request ends exactly once and is performed at most once"
     }
 
@@ -82,10 +82,10 @@ impl Scenario for Requests {
     }
 
     fn conditions(&self) -> Conditions {
-        Conditions::new().with_acts(60)
+        Conditions::new().with_stimuli(60)
     }
 
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
         numbered(conditions, &ASKING, draws)
     }
 }
@@ -103,7 +103,7 @@ struct Open {
     restarted: Option<Instant>,
 }
 
-/// The laws of asking and answering.
+/// The invariants of asking and answering.
 #[derive(Default)]
 pub(super) struct Exchange {
     bounds: bool,
@@ -118,7 +118,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Checks the bounds of pauses and circuits, too, if wished.
+    /// Also checks the bounds of pauses and circuits.
     pub(super) fn new(bounds: bool) -> Self {
         Exchange { bounds, ..Exchange::default() }
     }
@@ -128,7 +128,7 @@ impl Exchange {
         self.asked.contains(id)
     }
 
-    fn mark(&mut self, event: &Event<'_>, word: &str, text: &str) -> Result<(), Broken> {
+    fn mark(&mut self, event: &SimEvent<'_>, word: &str, text: &str) -> Result<(), Violation> {
         let (id, more) = text.split_once(' ').unwrap_or((text, ""));
         let circuit = self.circuits.entry(event.node.to_owned()).or_default();
         match word {
@@ -166,7 +166,10 @@ impl Exchange {
                     answered.is_none_or(|at| event.at.since(at) < REMEMBERED)
                 };
                 if known.is_some_and(remembered) {
-                    return Err(Broken::new("a request is performed once", format!("{id} again")));
+                    return Err(Violation::new(
+                        "a request is performed once",
+                        format!("{id} again"),
+                    ));
                 }
                 self.performed.insert(id.to_owned(), None);
             }
@@ -182,19 +185,22 @@ impl Exchange {
         Ok(())
     }
 
-    fn attempt(&mut self, at: Instant, id: &str, number: &str) -> Result<(), Broken> {
+    fn attempt(&mut self, at: Instant, id: &str, number: &str) -> Result<(), Violation> {
         let Some(open) = self.open.get_mut(id) else {
-            return Err(Broken::new(ONCE, format!("{id} is sent and not open")));
+            return Err(Violation::new(ONCE, format!("{id} is sent and not open")));
         };
         open.attempts += 1;
         let wrong = |why: String| {
-            Err(Broken::new("attempts keep their bounds", format!("{id}, attempt {number}: {why}")))
+            Err(Violation::new(
+                "attempts keep their bounds",
+                format!("{id}, attempt {number}: {why}"),
+            ))
         };
         if number != open.attempts.to_string() {
             return wrong(format!("it is number {}", open.attempts));
         }
         if self.bounds && open.attempts > ATTEMPTS {
-            return wrong(format!("{ATTEMPTS} are the most"));
+            return wrong(format!("the maximum is {ATTEMPTS}"));
         }
         if self.bounds && open.attempts > 1 {
             let over = open.at.after(TIMEOUT).unwrap_or(open.at);
@@ -214,17 +220,17 @@ impl Exchange {
         Ok(())
     }
 
-    fn end_of(&mut self, id: &str, how: &str) -> Result<(), Broken> {
+    fn end_of(&mut self, id: &str, how: &str) -> Result<(), Violation> {
         if self.open.remove(id).is_none() {
             let why = if self.ended.contains(id) { "ends again" } else { "ends and was not asked" };
-            return Err(Broken::new(ONCE, format!("{id} {why}: {how}")));
+            return Err(Violation::new(ONCE, format!("{id} {why}: {how}")));
         }
         self.ended.insert(id.to_owned());
         if let Some(answer) = how.strip_prefix("answered ") {
             let given = self.answers.get(id).is_some_and(|answers| answers.contains(answer));
             if !given {
-                let law = "an answer is one that was given";
-                return Err(Broken::new(law, format!("{id} ends with {answer}")));
+                let invariant = "an answer is one that was given";
+                return Err(Violation::new(invariant, format!("{id} ends with {answer}")));
             }
         }
         Ok(())
@@ -238,7 +244,7 @@ const ONCE: &str = "each request ends exactly once";
 
 /// How long an attempt waits, how long a circuit is open, and how long its probe may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The most attempts. The first pause takes up to 1 s, each further one twice as long.
+/// The maximum number of attempts. The first pause takes up to 1 s, each further one twice as long.
 const ATTEMPTS: u32 = 3;
 /// How many failures in a row open a circuit.
 const FAILURES: u32 = 5;
@@ -246,17 +252,17 @@ const FAILURES: u32 = 5;
 const REMEMBERED: Duration = Duration::from_secs(300);
 
 impl Check for Exchange {
-    fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
-        match event.what {
-            What::Marked { word, text } => return self.mark(event, word, text),
-            What::Crashed { wiped: true } => {
+    fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
+        match event.kind {
+            SimEventKind::Marked { word, text } => return self.mark(event, word, text),
+            SimEventKind::Crashed { wiped: true } => {
                 self.open.retain(|_, open| open.node != event.node);
                 self.circuits.remove(event.node);
                 if event.node == ANSWERING {
                     self.performed.clear();
                 }
             }
-            What::Started(_) => {
+            SimEventKind::Started(_) => {
                 for open in self.open.values_mut().filter(|open| open.node == event.node) {
                     open.restarted = Some(event.at);
                 }
@@ -266,9 +272,9 @@ impl Check for Exchange {
         Ok(())
     }
 
-    fn end(&mut self, _: Instant) -> Result<(), Broken> {
+    fn end(&mut self, _: Instant) -> Result<(), Violation> {
         if let Some((id, open)) = self.open.first_key_value() {
-            return Err(Broken::new(ONCE, format!("{id} of {} never ends", open.node)));
+            return Err(Violation::new(ONCE, format!("{id} of {} never ends", open.node)));
         }
         self.circuits.values().try_for_each(Circuit::end)
     }
@@ -293,12 +299,12 @@ impl Default for Circuit {
     }
 }
 
-fn breaks(why: String) -> Result<(), Broken> {
-    Err(Broken::new("circuits keep their bounds", why))
+fn breaks(why: String) -> Result<(), Violation> {
+    Err(Violation::new("circuits keep their bounds", why))
 }
 
 impl Circuit {
-    fn asked(&mut self, at: Instant, id: &str) -> Result<(), Broken> {
+    fn asked(&mut self, at: Instant, id: &str) -> Result<(), Violation> {
         match (self.state.as_str(), &self.probe) {
             ("closed", _) => self.end(),
             ("half-open", None) => {
@@ -309,7 +315,7 @@ impl Circuit {
         }
     }
 
-    fn kept_away(&self, at: Instant, id: &str) -> Result<(), Broken> {
+    fn kept_away(&self, at: Instant, id: &str) -> Result<(), Violation> {
         let right = match (self.state.as_str(), &self.probe) {
             ("open", _) => at.since(self.since) <= TIMEOUT,
             ("half-open", Some((_, since))) => at.since(*since) <= TIMEOUT,
@@ -333,7 +339,7 @@ impl Circuit {
         }
     }
 
-    fn changed(&mut self, at: Instant, text: &str) -> Result<(), Broken> {
+    fn changed(&mut self, at: Instant, text: &str) -> Result<(), Violation> {
         let (from, to) = text.split_once(" -> ").unwrap_or((text, ""));
         let passed = at.since(self.since);
         let right = match (from, to) {
@@ -354,7 +360,7 @@ impl Circuit {
     }
 
     /// A circuit that had to open is open.
-    fn end(&self) -> Result<(), Broken> {
+    fn end(&self) -> Result<(), Violation> {
         if self.state == "closed" && self.failures >= FAILURES {
             return breaks(format!("it is closed after {} failures", self.failures));
         }

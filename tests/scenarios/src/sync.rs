@@ -8,11 +8,11 @@ use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
     Draws, Machine, StateSync, SyncInput, SyncOptions, SyncOutput,
 };
-use coordination_protocol::merge::{MergePolicy, Row, MergeRule};
+use coordination_protocol::merge::{MergePolicy, MergeRule, Row};
 use coordination_protocol::message::{AgentState, Map, WorkflowState};
 use coordination_protocol::scalar::{Instant, Now, Percent, WorkflowId};
 use coordination_protocol::sim::{
-    Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
+    Actor, Check, Conditions, Effects, Host, Scenario, SimEvent, SimEventKind, Stimulus, Violation,
 };
 use coordination_protocol::validate::{Gate, Validator};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ const REPLICAS: [&str; 4] = ["copy-1", "copy-2", "copy-3", "copy-4"];
 /// How many versions apart replicas still find a common ancestor.
 const HISTORY: usize = 6;
 
-/// The act that makes the first state, or the last.
+/// The stimulus that makes the first state, or the last.
 const PLAIN: u64 = 0;
 
 /// Four replicas change a state, each its own copy: the progress of agents, which a join merges, and
@@ -30,13 +30,13 @@ const PLAIN: u64 = 0;
 /// history reaches.
 ///
 /// * When it is calm, all have the same state, and say that there is no conflict.
-/// * No progress is lost. What an agent was said to do stands, or was replaced by somebody who had seen
+/// * No progress is lost. What an agent was said to do stands, or was replaced by a copy that had seen
 ///   it, or was named in a conflict that a host was asked about.
-/// * Versions never go back at a replica, and whoever is asked without a conflict has no common
+/// * Versions never go back at a replica, and a host that is asked without a conflict has no common
 ///   ancestor.
 ///
 /// The hosts settle conflicts in the simplest way: each takes what the machine proposes, which is the
-/// same on both sides. Disks are not lost here, since a copy that nobody else has seen is lost with it.
+/// same on both sides. Disks are not lost here, since a copy that no other replica has seen is lost with it.
 #[derive(Clone, Debug, Default)]
 pub struct Syncs {
     joins: bool,
@@ -48,7 +48,7 @@ impl Syncs {
         Syncs::default()
     }
 
-    /// Nobody changes what could be in conflict.
+    /// No replica changes what could be in conflict.
     pub const fn with_joins_only(mut self) -> Self {
         self.joins = true;
         self
@@ -60,7 +60,7 @@ impl Scenario for Syncs {
         "sync"
     }
 
-    fn sentence(&self) -> &'static str {
+    fn summary(&self) -> &'static str {
         "replicas change a state apart: all converge, and no change is lost without being named"
     }
 
@@ -77,17 +77,17 @@ impl Scenario for Syncs {
     }
 
     fn conditions(&self) -> Conditions {
-        Conditions::new().with_acts(50).with_wiped(0)
+        Conditions::new().with_stimuli(50).with_wiped(0)
     }
 
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
-        let mut acts = vec![Act::new(REPLICAS[0], 0, PLAIN)];
-        for number in 1..=u64::from(conditions.acts) {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+        let mut stimuli = vec![Stimulus::new(REPLICAS[0], 0, PLAIN)];
+        for number in 1..=u64::from(conditions.stimuli) {
             let node = REPLICAS[draws.below(4) as usize];
-            acts.push(Act::new(node, draws.below(conditions.calm), number));
+            stimuli.push(Stimulus::new(node, draws.below(conditions.calm), number));
         }
-        acts.push(Act::new(REPLICAS[0], conditions.calm + 600_000, PLAIN));
-        acts
+        stimuli.push(Stimulus::new(REPLICAS[0], conditions.calm + 600_000, PLAIN));
+        stimuli
     }
 }
 
@@ -105,12 +105,13 @@ impl Copy {
         let restored = host.disk.and_then(|disk| StateSync::restore(disk).ok());
         let machine = restored.unwrap_or_else(|| {
             let workflow = WorkflowId::new("wf_1").expect("it is an identifier");
-            let row = Row::new("/agent_states/*/status", MergeRule::Manual).expect("it is a pointer");
+            let row =
+                Row::new("/agent_states/*/status", MergeRule::Manual).expect("it is a pointer");
             let mut fresh = StateSync::new(component(host.name), workflow, draws.bits())
                 .with_policy(MergePolicy::state().with_row(row))
                 .with_options(SyncOptions::new().with_history(HISTORY));
             for peer in REPLICAS.iter().filter(|peer| **peer != host.name) {
-                // There is room, and it is somebody else.
+                // There is room, and it is another replica.
                 let _ = fresh.handle(host.now, SyncInput::Join(component(peer)));
             }
             fresh
@@ -122,23 +123,25 @@ impl Copy {
         Copy { machine, gate: Gate::new(validator), joins, draws }
     }
 
-    fn tell(&mut self, now: Now, input: SyncInput, net: &mut Net) {
+    fn tell(&mut self, now: Now, input: SyncInput, effects: &mut Effects) {
         if let Err(refused) = self.machine.handle(now, input) {
-            net.mark("not-taken", refused.to_string());
+            effects.mark("not-taken", refused.to_string());
         }
     }
 
-    fn follow(&mut self, now: Now, net: &mut Net) {
+    fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.machine.poll() {
             match output {
-                SyncOutput::Send { to, envelope } => net.send(to.as_str(), envelope.to_string()),
+                SyncOutput::Send { to, envelope } => {
+                    effects.send(to.as_str(), envelope.to_string())
+                }
                 SyncOutput::Adopted { how, state, .. } => {
                     let agents = agents(&state).into_iter();
                     let agents: Vec<String> =
                         agents.map(|(name, says)| format!("{name}={says}")).collect();
                     let (version, agents) = (&state.state_version, agents.join(" "));
-                    net.mark("adopts", format!("{version} {agents}"));
-                    net.mark(how_word(how), version.to_string());
+                    effects.mark("adopts", format!("{version} {agents}"));
+                    effects.mark(how_word(how), version.to_string());
                 }
                 SyncOutput::Consensus { state, conflicts, .. } => {
                     let named = |side: &Option<Json>| {
@@ -148,11 +151,11 @@ impl Copy {
                         [named(&conflict.ours), named(&conflict.theirs), named(&conflict.base)]
                     });
                     let sides: Vec<String> = sides.collect();
-                    net.mark("asked", sides.join(" "));
-                    self.tell(now, SyncInput::Decided(state), net);
+                    effects.mark("asked", sides.join(" "));
+                    self.tell(now, SyncInput::Decided(state), effects);
                 }
                 SyncOutput::Related { peer, relation } => {
-                    net.mark("sees", format!("{peer} {relation}"));
+                    effects.mark("sees", format!("{peer} {relation}"));
                 }
                 SyncOutput::Validate { .. } | SyncOutput::Rejected { .. } => {}
                 other => panic!("no host knows {other:?}"),
@@ -161,14 +164,14 @@ impl Copy {
     }
 
     /// Changes the progress of an agent, or what it does.
-    fn change(&mut self, now: Now, number: u64, net: &mut Net) {
+    fn change(&mut self, now: Now, number: u64, effects: &mut Effects) {
         let own = self.machine.state().cloned();
         let Some(mut state) = own.or_else(|| {
             let workflow = WorkflowId::new("wf_1").ok()?;
             (number == PLAIN).then(|| WorkflowState::new(workflow, 1_u64, now.timestamp()))
         }) else {
-            // Somebody else makes the first state.
-            return net.mark("waits", "");
+            // Another replica makes the first state.
+            return effects.mark("waits", "");
         };
         let mut all: BTreeMap<String, AgentState> = state
             .agent_states
@@ -184,16 +187,16 @@ impl Copy {
         let progress = progress(&before);
         let status = status(&before).to_owned();
         let changed = if !self.joins && number != PLAIN && number.is_multiple_of(2) {
-            net.mark("says", format!("{name} s{number} {status}"));
+            effects.mark("says", format!("{name} s{number} {status}"));
             AgentState::new(format!("s{number}").as_str()).with_progress(percent(progress))
         } else {
             let more = (progress + 1 + self.draws.below(3)).min(100);
-            net.mark("gets-to", format!("{name} {more}"));
+            effects.mark("gets-to", format!("{name} {more}"));
             AgentState::new(status.as_str()).with_progress(percent(more))
         };
         all.insert(name, changed);
         state = state.with_agent_states(Map::from_iter(all));
-        self.tell(now, SyncInput::Changed(Box::new(state)), net);
+        self.tell(now, SyncInput::Changed(Box::new(state)), effects);
     }
 }
 
@@ -236,22 +239,22 @@ fn how_word(how: coordination_protocol::machine::Adoption) -> &'static str {
 }
 
 impl Actor for Copy {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         match admit(&mut self.gate, now, from, bytes) {
-            Ok(envelope) => self.tell(now, SyncInput::Received(Box::new(envelope)), net),
-            Err(_) => net.mark("turned-away", from),
+            Ok(envelope) => self.tell(now, SyncInput::Received(Box::new(envelope)), effects),
+            Err(_) => effects.mark("turned-away", from),
         }
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         self.machine.handle_timeout(now);
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
-        self.change(now, number, net);
-        self.follow(now, net);
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
+        self.change(now, number, effects);
+        self.follow(now, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -266,7 +269,7 @@ impl Actor for Copy {
 const SAME: &str = "all have the same state in the end";
 const LOST: &str = "no change is lost without being named";
 const BACK: &str = "versions never go back";
-const AGREE: &str = "nobody sees a conflict in the end";
+const AGREE: &str = "there is no conflict in the end";
 const JOINS: &str = "joins have no conflict";
 
 /// Status and progress by agent.
@@ -289,12 +292,12 @@ struct Changes {
     void: bool,
 }
 
-fn wrong(law: &'static str, why: impl Into<String>) -> Result<(), Broken> {
-    Err(Broken::new(law, why))
+fn wrong(invariant: &'static str, why: impl Into<String>) -> Result<(), Violation> {
+    Err(Violation::new(invariant, why))
 }
 
 impl Changes {
-    fn mark(&mut self, node: &str, word: &str, text: &str) -> Result<(), Broken> {
+    fn mark(&mut self, node: &str, word: &str, text: &str) -> Result<(), Violation> {
         let mut parts = text.split(' ');
         let mut next = || parts.next().unwrap_or_default().to_owned();
         match word {
@@ -304,8 +307,8 @@ impl Changes {
                 self.said.insert(word, agent);
             }
             "gets-to" => {
-                let most = self.progress.entry(next()).or_default();
-                *most = (*most).max(next().parse().unwrap_or(0));
+                let highest = self.progress.entry(next()).or_default();
+                *highest = (*highest).max(next().parse().unwrap_or(0));
             }
             "asked" => {
                 if self.joins && !text.is_empty() {
@@ -335,7 +338,7 @@ impl Changes {
 }
 
 impl Changes {
-    fn same(&self) -> Result<(), Broken> {
+    fn same(&self) -> Result<(), Violation> {
         let Some((_, copy)) = self.copies.first_key_value() else { return Ok(()) };
         for name in REPLICAS {
             match self.copies.get(name) {
@@ -348,24 +351,24 @@ impl Changes {
 }
 
 impl Check for Changes {
-    fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
-        match event.what {
+    fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
+        match event.kind {
             _ if self.void => {}
-            What::Crashed { wiped: true } => self.void = true,
-            What::Marked { word, text } => return self.mark(event.node, word, text),
-            What::Sent { bytes, .. } => {
+            SimEventKind::Crashed { wiped: true } => self.void = true,
+            SimEventKind::Marked { word, text } => return self.mark(event.node, word, text),
+            SimEventKind::Sent { bytes, .. } => {
                 let text = std::str::from_utf8(bytes).unwrap_or_default();
                 let told = text.contains("\"conflict_detected\":true");
                 self.conflicts.insert(event.node.to_owned(), told);
             }
-            // It has been calm for long, and nobody has changed anything since.
-            What::Acted(PLAIN) if event.at > Instant::START => return self.same(),
+            // It has been calm for long, and nothing was changed since.
+            SimEventKind::Stimulated(PLAIN) if event.at > Instant::START => return self.same(),
             _ => {}
         }
         Ok(())
     }
 
-    fn end(&mut self, _: Instant) -> Result<(), Broken> {
+    fn end(&mut self, _: Instant) -> Result<(), Violation> {
         let Some((_, (_, agents))) = self.copies.first_key_value().filter(|_| !self.void) else {
             return Ok(());
         };
@@ -373,11 +376,11 @@ impl Check for Changes {
         if let Some((node, _)) = self.conflicts.iter().find(|(_, conflict)| **conflict) {
             return wrong(AGREE, format!("{node} does"));
         }
-        for (agent, most) in &self.progress {
-            if agents.get(agent).is_none_or(|(_, progress)| progress < most) {
+        for (agent, highest) in &self.progress {
+            if agents.get(agent).is_none_or(|(_, progress)| progress < highest) {
                 return wrong(
                     LOST,
-                    format!("{agent} got to {most}, and is {:?}", agents.get(agent)),
+                    format!("{agent} got to {highest}, and is {:?}", agents.get(agent)),
                 );
             }
         }

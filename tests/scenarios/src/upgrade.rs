@@ -19,7 +19,7 @@ use coordination_protocol::scalar::{
     RequestId, ResponseId,
 };
 use coordination_protocol::sim::{
-    Act, Actor, Broken, Check, Conditions, Event, Host, Net, Scenario, What,
+    Actor, Check, Conditions, Effects, Host, Scenario, SimEvent, SimEventKind, Stimulus, Violation,
 };
 use coordination_protocol::validate::{Checked, Gate, Validator};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ const RM: &str = "rm";
 const OLD: ProtocolVersion = ProtocolVersion::V1_0_0;
 const NEW: ProtocolVersion = ProtocolVersion::V1_1_0;
 
-/// The act that installs the new program. All others ask something.
+/// The stimulus that installs the new program. All others ask something.
 const INSTALL: u64 = 0;
 
 /// Two components ask a third, all of them 1.0.0 only; one after another is stopped and started again
@@ -70,7 +70,7 @@ impl Scenario for Upgrade {
         "upgrade"
     }
 
-    fn sentence(&self) -> &'static str {
+    fn summary(&self) -> &'static str {
         "components go from 1.0.0 to 1.1.0 one by one under load: nothing is lost or misread"
     }
 
@@ -87,19 +87,19 @@ impl Scenario for Upgrade {
     }
 
     fn conditions(&self) -> Conditions {
-        Conditions::new().with_acts(30).with_wiped(0)
+        Conditions::new().with_stimuli(30).with_wiped(0)
     }
 
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
-        let mut acts = Vec::new();
+    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+        let mut stimuli = Vec::new();
         for node in self.nodes() {
-            acts.push(Act::new(node, draws.below(conditions.calm), INSTALL));
+            stimuli.push(Stimulus::new(node, draws.below(conditions.calm), INSTALL));
         }
-        for number in 1..=u64::from(conditions.acts) {
+        for number in 1..=u64::from(conditions.stimuli) {
             let hub = HUBS[draws.below(HUBS.len() as u64) as usize];
-            acts.push(Act::new(hub, draws.below(conditions.calm), number));
+            stimuli.push(Stimulus::new(hub, draws.below(conditions.calm), number));
         }
-        acts
+        stimuli
     }
 }
 
@@ -148,13 +148,13 @@ impl Component {
     }
 
     /// Asks for resources or, with every third number, for conflicts, which is new.
-    fn ask(&mut self, now: Now, number: u64, net: &mut Net) {
+    fn ask(&mut self, now: Now, number: u64, effects: &mut Effects) {
         let version = self.greetings.version(RM);
         let id = request_id(number);
         let body = request(number, &self.own, now);
         let message = if number.is_multiple_of(3) {
             if version < NEW {
-                net.mark("held", id.as_str());
+                effects.mark("held", id.as_str());
                 return self.disk.held.push(number);
             }
             let mut check = ConflictCheck::new(id.clone()).with_workflow_id(body.workflow_id);
@@ -163,7 +163,7 @@ impl Component {
         } else {
             Message::from(body)
         };
-        net.mark("asked", format!("{id} {}", meaning(&message)));
+        effects.mark("asked", format!("{id} {}", meaning(&message)));
         let header = EnvelopeHeader::new()
             .with_protocol_version(version.clone())
             .with_request_id(id.clone())
@@ -171,7 +171,7 @@ impl Component {
         let ask = Ask::new(Envelope::new(header, message), now, self.draws.id_bytes());
         self.disk.written.insert(id, version);
         if let Err(refused) = self.disk.requester.handle(now, RequestInput::Ask(Box::new(ask))) {
-            net.mark("not-asked", refused.to_string());
+            effects.mark("not-asked", refused.to_string());
         }
     }
 
@@ -196,11 +196,11 @@ impl Component {
         }
     }
 
-    /// Does what the machines wish.
-    fn follow(&mut self, now: Now, net: &mut Net) {
-        if self.greetings.follow(now, net) && self.greetings.version(RM) >= NEW {
+    /// Carries out the outputs of the machines.
+    fn follow(&mut self, now: Now, effects: &mut Effects) {
+        if self.greetings.follow(now, effects) && self.greetings.version(RM) >= NEW {
             for number in std::mem::take(&mut self.disk.held) {
-                self.ask(now, number, net);
+                self.ask(now, number, effects);
             }
         }
         while let Some(output) = self.disk.requester.poll() {
@@ -208,7 +208,7 @@ impl Component {
                 RequestOutput::Send { request_id, envelope, .. } => {
                     let pinned = self.disk.written.get(&request_id).filter(|_| !self.unpinned);
                     let version = pinned.cloned().unwrap_or_else(|| self.greetings.version(RM));
-                    write(&envelope, &version, RM, net);
+                    write(&envelope, &version, RM, effects);
                 }
                 RequestOutput::Ended { request_id, ending, .. } => {
                     self.disk.written.remove(&request_id);
@@ -218,7 +218,7 @@ impl Component {
                         }
                         other => other.to_string(),
                     };
-                    net.mark("ended", format!("{request_id} {how}"));
+                    effects.mark("ended", format!("{request_id} {how}"));
                 }
                 RequestOutput::Queued { .. } | RequestOutput::Ignored { .. } => {}
                 other => panic!("no host knows {other:?}"),
@@ -228,29 +228,29 @@ impl Component {
             match output {
                 RespondOutput::Perform { ticket, request } => {
                     let id = ticket.request_id.clone();
-                    net.mark("performs", format!("{id} {}", meaning(&request.message)));
+                    effects.mark("performs", format!("{id} {}", meaning(&request.message)));
                     let answer = self.answer(now, &request);
-                    net.mark("answers", format!("{id} {}", meaning(&answer)));
+                    effects.mark("answers", format!("{id} {}", meaning(&answer)));
                     let input = RespondInput::Answer(ticket, Box::new(answer));
                     if let Err(refused) = self.disk.responder.handle(now, input) {
-                        net.mark("not-taken", refused.to_string());
+                        effects.mark("not-taken", refused.to_string());
                     }
                 }
                 RespondOutput::Send { envelope, .. } => {
                     let id = envelope.header.response_to.as_ref();
                     let asker = id.and_then(|id| self.disk.askers.get(id));
                     if let Some((node, version)) = asker {
-                        write(&envelope, version, node, net);
+                        write(&envelope, version, node, effects);
                     }
                 }
-                RespondOutput::Abandon(ticket) => net.mark("abandons", ticket.to_string()),
-                RespondOutput::Bury(letter) => net.mark("buries", letter.reason),
+                RespondOutput::Abandon(ticket) => effects.mark("abandons", ticket.to_string()),
+                RespondOutput::Bury(letter) => effects.mark("dead-letters", letter.reason),
                 other => panic!("no host knows {other:?}"),
             }
         }
     }
 
-    fn take(&mut self, now: Now, from: &str, envelope: Checked<Envelope>, net: &mut Net) {
+    fn take(&mut self, now: Now, from: &str, envelope: Checked<Envelope>, effects: &mut Effects) {
         let refused = match (envelope.kind(), &envelope.header.response_to) {
             (MessageKind::Hello | MessageKind::Welcome, _) => {
                 self.greetings.receive(now, from, envelope);
@@ -270,38 +270,38 @@ impl Component {
             }
         };
         if let Some(refused) = refused {
-            net.mark("not-taken", refused);
+            effects.mark("not-taken", refused);
         }
     }
 }
 
 impl Actor for Component {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         if let Ok(envelope) = self.gate.accept(bytes, now.wall, Some(&component(from))) {
-            self.take(now, from, envelope, net);
+            self.take(now, from, envelope, effects);
         } else {
             let kind = std::str::from_utf8(bytes).map(|text| peek(text).kind);
-            net.mark("cannot-read", kind.unwrap_or(MessageKind::Unknown).as_str());
+            effects.mark("cannot-read", kind.unwrap_or(MessageKind::Unknown).as_str());
         }
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         self.greetings.wake(now);
         self.disk.requester.handle_timeout(now);
         self.disk.responder.handle_timeout(now);
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
         if number != INSTALL {
-            self.ask(now, number, net);
-            return self.follow(now, net);
+            self.ask(now, number, effects);
+            return self.follow(now, effects);
         }
         if !self.disk.new {
             self.disk.new = true;
-            net.mark("installs", NEW.to_string());
-            net.restart(Duration::from_secs(1));
+            effects.mark("installs", NEW.to_string());
+            effects.restart(Duration::from_secs(1));
         }
     }
 
@@ -317,13 +317,13 @@ impl Actor for Component {
 }
 
 /// Sends a message in a version.
-fn write(envelope: &Envelope, version: &ProtocolVersion, to: &str, net: &mut Net) {
+fn write(envelope: &Envelope, version: &ProtocolVersion, to: &str, effects: &mut Effects) {
     match envelope.encode_for(version) {
         Ok(encoded) => {
-            net.mark("writes", version.to_string());
-            net.send(to, encoded.text);
+            effects.mark("writes", version.to_string());
+            effects.send(to, encoded.text);
         }
-        Err(error) => net.mark("cannot-write", format!("{}: {error}", envelope.kind())),
+        Err(error) => effects.mark("cannot-write", format!("{}: {error}", envelope.kind())),
     }
 }
 
@@ -367,9 +367,9 @@ const MISREAD: &str = "nothing is misread";
 const LOST: &str = "nothing is lost";
 
 impl Nothing {
-    fn mark(&mut self, event: &Event<'_>, word: &str, text: &str) -> Result<(), Broken> {
+    fn mark(&mut self, event: &SimEvent<'_>, word: &str, text: &str) -> Result<(), Violation> {
         let (id, more) = text.split_once(' ').unwrap_or((text, ""));
-        let wrong = |law, why: String| Err(Broken::new(law, why));
+        let wrong = |invariant, why: String| Err(Violation::new(invariant, why));
         match word {
             "installs" => {
                 self.new.insert(event.node.to_owned());
@@ -417,20 +417,20 @@ impl Nothing {
 }
 
 impl Check for Nothing {
-    fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
-        match event.what {
-            What::Marked { word, text } => self.mark(event, word, text),
+    fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
+        match event.kind {
+            SimEventKind::Marked { word, text } => self.mark(event, word, text),
             _ => Ok(()),
         }
     }
 
-    fn end(&mut self, _: Instant) -> Result<(), Broken> {
+    fn end(&mut self, _: Instant) -> Result<(), Violation> {
         if let Some((id, node)) = self.open.first_key_value() {
-            return Err(Broken::new(LOST, format!("{id} of {node} never ends")));
+            return Err(Violation::new(LOST, format!("{id} of {node} never ends")));
         }
         let due = |node: &String| self.new.contains(node) && self.new.contains(RM);
         match self.held.iter().find(|(_, node)| due(node)) {
-            Some((id, node)) => Err(Broken::new(LOST, format!("{node} never asks {id}"))),
+            Some((id, node)) => Err(Violation::new(LOST, format!("{node} never asks {id}"))),
             None => Ok(()),
         }
     }

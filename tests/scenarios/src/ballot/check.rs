@@ -4,7 +4,7 @@ use super::seats::LAST;
 use super::{NEEDED, STORE, VOTERS};
 use coordination_protocol::machine::BallotRecord;
 use coordination_protocol::scalar::Instant;
-use coordination_protocol::sim::{Broken, Check, Event, What};
+use coordination_protocol::sim::{Check, SimEvent, SimEventKind, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -40,12 +40,12 @@ pub(super) struct Minutes {
     void: bool,
 }
 
-fn wrong(law: &'static str, why: impl Into<String>) -> Result<(), Broken> {
-    Err(Broken::new(law, why))
+fn wrong(invariant: &'static str, why: impl Into<String>) -> Result<(), Violation> {
+    Err(Violation::new(invariant, why))
 }
 
 impl Minutes {
-    fn mark(&mut self, at: Instant, node: &str, word: &str, text: &str) -> Result<(), Broken> {
+    fn mark(&mut self, at: Instant, node: &str, word: &str, text: &str) -> Result<(), Violation> {
         let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
             "proposes" => {
@@ -71,7 +71,7 @@ impl Minutes {
         Ok(())
     }
 
-    fn vote(&mut self, at: Instant, node: &str, id: &str, accepts: bool) -> Result<(), Broken> {
+    fn vote(&mut self, at: Instant, node: &str, id: &str, accepts: bool) -> Result<(), Violation> {
         let key = (node.to_owned(), id.to_owned());
         if self.votes.contains_key(&key) {
             return Ok(());
@@ -91,7 +91,7 @@ impl Minutes {
         Ok(())
     }
 
-    fn store(&mut self, version: &str, value: &str) -> Result<(), Broken> {
+    fn store(&mut self, version: &str, value: &str) -> Result<(), Violation> {
         let record: Option<BallotRecord> = serde_json::from_str(value).ok();
         let Some(record) = record else { return wrong(QUORUM, "what is stored is no decision") };
         let id = record.proposal.proposal_id.to_string();
@@ -112,7 +112,7 @@ impl Minutes {
         Ok(())
     }
 
-    fn end_of(&mut self, id: &str, how: &str) -> Result<(), Broken> {
+    fn end_of(&mut self, id: &str, how: &str) -> Result<(), Violation> {
         let parts: Vec<&str> = how.split(' ').collect();
         match parts[..] {
             ["committed" | "conflict", version, said] => {
@@ -133,14 +133,16 @@ impl Minutes {
 }
 
 impl Check for Minutes {
-    fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
-        match event.what {
+    fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
+        match event.kind {
             _ if self.void => {}
-            What::Marked { word, text } => return self.mark(event.at, event.node, word, text),
-            What::Shifted(_) => self.shifted = true,
-            What::Crashed { wiped: true } if event.node == STORE => self.void = true,
-            What::Crashed { wiped: true } => {
-                // What it voted against it may approve of now, if nobody counted that.
+            SimEventKind::Marked { word, text } => {
+                return self.mark(event.at, event.node, word, text);
+            }
+            SimEventKind::Shifted(_) => self.shifted = true,
+            SimEventKind::Crashed { wiped: true } if event.node == STORE => self.void = true,
+            SimEventKind::Crashed { wiped: true } => {
+                // What it voted against it may approve of now, if that vote was not counted.
                 self.votes.retain(|(who, _), (_, accepts)| who != event.node || *accepts);
                 self.wiped.insert(event.node.to_owned());
             }
@@ -149,7 +151,7 @@ impl Check for Minutes {
         Ok(())
     }
 
-    fn end(&mut self, _: Instant) -> Result<(), Broken> {
+    fn end(&mut self, _: Instant) -> Result<(), Violation> {
         if self.void {
             return Ok(());
         }

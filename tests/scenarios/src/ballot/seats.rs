@@ -11,7 +11,7 @@ use coordination_protocol::machine::{
 };
 use coordination_protocol::message::Message;
 use coordination_protocol::scalar::{Ballot, Instant, Now, ProposalId, WorkflowId};
-use coordination_protocol::sim::{Actor, Host, Net};
+use coordination_protocol::sim::{Actor, Effects, Host};
 use coordination_protocol::storage::{Entry, Expect, StorageError};
 use coordination_protocol::validate::{Gate, Validator};
 use std::collections::{BTreeMap, VecDeque};
@@ -24,7 +24,7 @@ pub(super) const LAST: u64 = 1_000;
 struct Stored<M> {
     machine: M,
     disk: Option<Json>,
-    /// What is being written: when that is done, the number of the wish, and the snapshot.
+    /// What is being written: when that is done, the number of the request to store, and the snapshot.
     writing: VecDeque<(Instant, u64, Json)>,
 }
 
@@ -44,7 +44,7 @@ impl<M: Machine> Stored<M> {
         }
     }
 
-    /// The number of a wish that is done now.
+    /// The number of a request to store that is done now.
     fn persisted(&mut self, now: Now) -> Option<u64> {
         self.writing.front().filter(|(done, ..)| *done <= now.at)?;
         let (_, number, snapshot) = self.writing.pop_front()?;
@@ -73,7 +73,7 @@ fn workflow() -> WorkflowId {
     WorkflowId::new("wf_1").expect("it is an identifier")
 }
 
-/// Proposes. An act is a proposal of one of the rivals for a version.
+/// Proposes. A stimulus is a proposal of one of the rivals for a version.
 pub(super) struct Proposing {
     seat: Stored<Proposer>,
     gate: Gate,
@@ -89,19 +89,19 @@ impl Proposing {
         Proposing { seat: Stored::new(host, proposer), gate, draws, fresh: true }
     }
 
-    fn tell(&mut self, now: Now, input: ProposeInput, net: &mut Net) {
+    fn tell(&mut self, now: Now, input: ProposeInput, effects: &mut Effects) {
         if let Err(refused) = self.seat.machine.handle(now, input) {
-            net.mark("not-taken", refused.to_string());
+            effects.mark("not-taken", refused.to_string());
         }
     }
 
-    fn follow(&mut self, now: Now, net: &mut Net) {
+    fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.seat.machine.poll() {
             match output {
                 ProposeOutput::Send { to, envelope } => {
                     let text = envelope.to_string();
                     for to in &to {
-                        net.send(to.as_str(), text.as_str());
+                        effects.send(to.as_str(), text.as_str());
                     }
                 }
                 ProposeOutput::Persist(number) => {
@@ -112,11 +112,12 @@ impl Proposing {
                     let (id, slot) = (&record.proposal.proposal_id, record.slot());
                     let value = String::from_utf8_lossy(&record.to_bytes()).into_owned();
                     let expect = if Commit::EXPECT == Expect::Absent { "absent" } else { "any" };
-                    net.mark("puts", id.as_str());
-                    net.send(STORE, format!("put {expect} {id} {} {value}", slot.state_version));
+                    effects.mark("puts", id.as_str());
+                    effects
+                        .send(STORE, format!("put {expect} {id} {} {value}", slot.state_version));
                 }
                 ProposeOutput::Get(id, slot) => {
-                    net.send(STORE, format!("get {id} {}", slot.state_version));
+                    effects.send(STORE, format!("get {id} {}", slot.state_version));
                 }
                 ProposeOutput::Ended { proposal_id, end } => {
                     let (word, record) = match &end {
@@ -130,8 +131,8 @@ impl Proposing {
                         format!("{} {}", record.slot().state_version, record.proposal.proposal_id)
                     });
                     let said = said.unwrap_or_default();
-                    net.mark("ended", format!("{proposal_id} {word} {said}"));
-                    net.mark(word, proposal_id.as_str());
+                    effects.mark("ended", format!("{proposal_id} {word} {said}"));
+                    effects.mark(word, proposal_id.as_str());
                 }
                 ProposeOutput::Ignored { .. } => {}
                 other => panic!("no host knows {other:?}"),
@@ -140,7 +141,7 @@ impl Proposing {
     }
 
     /// What the store says.
-    fn answer(&mut self, now: Now, text: &str, net: &mut Net) {
+    fn answer(&mut self, now: Now, text: &str, effects: &mut Effects) {
         let parts: Vec<&str> = text.splitn(4, ' ').collect();
         let [word, id, version, said] = parts[..] else { return };
         let (Ok(id), Some(slot)) = (ProposalId::new(id), slot(version)) else { return };
@@ -153,32 +154,32 @@ impl Proposing {
             }
             _ => ProposeInput::Got(id, found(&slot, said)),
         };
-        self.tell(now, input, net);
+        self.tell(now, input, effects);
     }
 }
 
 impl Actor for Proposing {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         if from == STORE {
-            self.answer(now, &String::from_utf8_lossy(bytes), net);
+            self.answer(now, &String::from_utf8_lossy(bytes), effects);
         } else if let Ok(envelope) = admit(&mut self.gate, now, from, bytes) {
-            self.tell(now, ProposeInput::Received(Box::new(envelope)), net);
+            self.tell(now, ProposeInput::Received(Box::new(envelope)), effects);
         }
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         if std::mem::take(&mut self.fresh) {
-            self.tell(now, ProposeInput::Restarted, net);
+            self.tell(now, ProposeInput::Restarted, effects);
         }
         while let Some(number) = self.seat.persisted(now) {
-            self.tell(now, ProposeInput::Persisted(number), net);
+            self.tell(now, ProposeInput::Persisted(number), effects);
         }
         self.seat.machine.handle_timeout(now);
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
         let version = if number == ALONE { LAST } else { number.div_ceil(RIVALS) };
         // Two of three rivals may propose the same.
         let state = format!(r#"{{"n":{}}}"#, self.draws.below(3));
@@ -186,9 +187,9 @@ impl Actor for Proposing {
         let Ok(state) = state.parse() else { return };
         let slot = BallotSlot::new(workflow(), version);
         let motion = Motion::new(slot, state, electorate(), now, self.draws.id_bytes());
-        net.mark("proposes", format!("{} {version} {said}", motion.proposal_id()));
-        self.tell(now, ProposeInput::Propose(Box::new(motion)), net);
-        self.follow(now, net);
+        effects.mark("proposes", format!("{} {version} {said}", motion.proposal_id()));
+        self.tell(now, ProposeInput::Propose(Box::new(motion)), effects);
+        self.follow(now, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -224,13 +225,13 @@ impl Voting {
         }
     }
 
-    fn tell(&mut self, now: Now, input: VoteInput, net: &mut Net) {
+    fn tell(&mut self, now: Now, input: VoteInput, effects: &mut Effects) {
         if let Err(refused) = self.seat.machine.handle(now, input) {
-            net.mark("not-taken", refused.to_string());
+            effects.mark("not-taken", refused.to_string());
         }
     }
 
-    fn follow(&mut self, now: Now, net: &mut Net) {
+    fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.seat.machine.poll() {
             match output {
                 VoteOutput::Consider(proposal) => {
@@ -242,37 +243,37 @@ impl Voting {
                 VoteOutput::Persist(number) => self.seat.persist(now, number, &mut self.draws),
                 VoteOutput::Send { to, envelope } => {
                     if let Message::Vote(vote) = &envelope.message {
-                        net.mark("votes", format!("{} {}", vote.proposal_id, vote.vote));
+                        effects.mark("votes", format!("{} {}", vote.proposal_id, vote.vote));
                     }
                     if let Some(to) = to {
-                        net.send(to.as_str(), envelope.to_string());
+                        effects.send(to.as_str(), envelope.to_string());
                     }
                 }
                 VoteOutput::Get(slot) => {
-                    net.send(STORE, format!("get - {}", slot.state_version));
+                    effects.send(STORE, format!("get - {}", slot.state_version));
                 }
                 VoteOutput::Learned(record) => {
                     let (version, id) = (record.slot().state_version, &record.proposal.proposal_id);
-                    net.mark("learns", format!("{version} {id}"));
+                    effects.mark("learns", format!("{version} {id}"));
                 }
                 VoteOutput::Undecided(slot) => {
-                    net.mark("gives-up", slot.state_version.to_string());
+                    effects.mark("gives-up", slot.state_version.to_string());
                 }
                 other => panic!("no host knows {other:?}"),
             }
         }
     }
 
-    /// Votes for most of what is proposed, and for all that has no rival.
-    fn cast(&mut self, now: Now, proposal_id: ProposalId, net: &mut Net) {
+    /// Votes for the larger part of what is proposed, and for all that has no rival.
+    fn cast(&mut self, now: Now, proposal_id: ProposalId, effects: &mut Effects) {
         let alone = self.versions.remove(&proposal_id) == Some(LAST);
         let vote = if alone || self.draws.below(6) > 0 { Ballot::Accept } else { Ballot::Reject };
-        self.tell(now, VoteInput::Cast { proposal_id, vote, reason: None }, net);
+        self.tell(now, VoteInput::Cast { proposal_id, vote, reason: None }, effects);
     }
 }
 
 impl Actor for Voting {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         if from == STORE {
             let text = String::from_utf8_lossy(bytes);
             let parts: Vec<&str> = text.splitn(4, ' ').collect();
@@ -280,26 +281,26 @@ impl Actor for Voting {
                 && let Some(slot) = slot(version)
             {
                 let found = found(&slot, said);
-                self.tell(now, VoteInput::Got(slot, found), net);
+                self.tell(now, VoteInput::Got(slot, found), effects);
             }
         } else if let Ok(envelope) = admit(&mut self.gate, now, from, bytes) {
-            self.tell(now, VoteInput::Received(Box::new(envelope)), net);
+            self.tell(now, VoteInput::Received(Box::new(envelope)), effects);
         }
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         if std::mem::take(&mut self.fresh) {
-            self.tell(now, VoteInput::Restarted, net);
+            self.tell(now, VoteInput::Restarted, effects);
         }
         while let Some(number) = self.seat.persisted(now) {
-            self.tell(now, VoteInput::Persisted(number), net);
+            self.tell(now, VoteInput::Persisted(number), effects);
         }
         while let Some(id) = self.thoughts.due(now.at) {
-            self.cast(now, id, net);
+            self.cast(now, id, effects);
         }
         self.seat.machine.handle_timeout(now);
-        self.follow(now, net);
+        self.follow(now, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -323,21 +324,21 @@ impl Storing {
 }
 
 impl Actor for Storing {
-    fn receive(&mut self, _: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, _: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         let text = String::from_utf8_lossy(bytes);
         let parts: Vec<&str> = text.splitn(5, ' ').collect();
         match parts[..] {
             ["put", "absent", id, version, _] if self.values.contains_key(version) => {
-                net.send(from, format!("put {id} {version} conflict"));
+                effects.send(from, format!("put {id} {version} conflict"));
             }
             ["put", _, id, version, value] => {
                 self.values.insert(version.to_owned(), value.to_owned());
-                net.mark("stores", format!("{version} {value}"));
-                net.send(from, format!("put {id} {version} done"));
+                effects.mark("stores", format!("{version} {value}"));
+                effects.send(from, format!("put {id} {version} done"));
             }
             ["get", id, version] => {
                 let value = self.values.get(version).map_or("nothing", String::as_str);
-                net.send(from, format!("got {id} {version} {value}"));
+                effects.send(from, format!("got {id} {version} {value}"));
             }
             _ => {}
         }

@@ -4,14 +4,14 @@ use super::ends::{about, read};
 use super::{ALL, GROUP, HUB, MALLORY, PICKY, RETRIES, SLOW, SUBSCRIBERS, limits};
 use coordination_protocol::json::Json;
 use coordination_protocol::scalar::Instant;
-use coordination_protocol::sim::{Broken, Check, Event, What};
+use coordination_protocol::sim::{Check, SimEvent, SimEventKind, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-const ENDS: &str = "what was accepted is handled, buried, or in a gap";
+const ENDS: &str = "what was accepted is handled, in a dead letter, or in a gap";
 const ORDER: &str = "messages of a workflow are handled in order";
 const ONCE: &str = "a message is handled once";
-const WANTED: &str = "nobody gets what nobody published or wanted";
+const WANTED: &str = "only what was published and matches is delivered";
 const LIMITS: &str = "queues and windows keep their limits";
 const LETTERS: &str = "a dead letter holds its message and is kept";
 const HOSTILE: &str = "hostile messages cause no reply";
@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What became of a message for one receiver.
 #[derive(Clone, Copy, PartialEq)]
-enum Fate {
+enum MessageFate {
     /// Its number, if that can be told.
     Open(Option<u64>),
     Handled,
@@ -39,13 +39,13 @@ pub(super) struct Ledger {
     accepted: BTreeMap<String, usize>,
     subscribed: BTreeSet<String>,
     /// By receiver and message. A queue group is one receiver.
-    fates: BTreeMap<(&'static str, String), Fate>,
+    fates: BTreeMap<(&'static str, String), MessageFate>,
     /// The latest that was handled of each workflow, by receiver.
     reached: BTreeMap<(&'static str, String), usize>,
     handled: BTreeSet<(String, String)>,
-    /// What was buried for whom and is not replayed yet; and what ever was, and was replayed.
+    /// The dead letters that are not replayed yet, by receiver; and all that ever were, and were replayed.
     letters: Vec<(String, String)>,
-    buried: BTreeSet<(&'static str, String)>,
+    dead_letters: BTreeSet<(&'static str, String)>,
     replayed: BTreeSet<(&'static str, String)>,
     /// The last number of the one that gets everything and may lose some.
     last: u64,
@@ -57,8 +57,8 @@ pub(super) struct Ledger {
     void: bool,
 }
 
-fn wrong(law: &'static str, why: impl Into<String>) -> Result<(), Broken> {
-    Err(Broken::new(law, why))
+fn wrong(invariant: &'static str, why: impl Into<String>) -> Result<(), Violation> {
+    Err(Violation::new(invariant, why))
 }
 
 /// As what a subscriber receives.
@@ -72,14 +72,14 @@ fn receiver(name: &str) -> &'static str {
 }
 
 impl Ledger {
-    fn mark(&mut self, node: &str, word: &str, text: &str) -> Result<(), Broken> {
+    fn mark(&mut self, node: &str, word: &str, text: &str) -> Result<(), Violation> {
         let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
             "publishes" => drop(self.published.insert(first.to_owned(), rest.to_owned())),
             "subscribed" => drop(self.subscribed.insert(first.to_owned())),
             "accepted" => self.accept(first, rest)?,
             "handled" => self.handle(node, first)?,
-            "buries" => self.bury(first, rest)?,
+            "dead-letters" => self.dead_letter(first, rest)?,
             "replays" => self.replay(first, rest)?,
             "no-letters" if !self.letters.is_empty() => {
                 return wrong(LETTERS, format!("{:?} is gone", self.letters[0]));
@@ -110,9 +110,9 @@ impl Ledger {
             || self.published.get(id).and_then(retries).is_some_and(|count| count >= RETRIES)
     }
 
-    fn accept(&mut self, id: &str, count: &str) -> Result<(), Broken> {
+    fn accept(&mut self, id: &str, count: &str) -> Result<(), Violation> {
         if !self.published.contains_key(id) {
-            return wrong(WANTED, format!("{id} is accepted and nobody published it"));
+            return wrong(WANTED, format!("{id} is accepted and was not published"));
         }
         if self.accepted.insert(id.to_owned(), self.accepted.len()).is_some() {
             return wrong(ONCE, format!("{id} is accepted twice"));
@@ -124,7 +124,7 @@ impl Ledger {
         }
         for receiver in who {
             let number = self.number(receiver);
-            self.fates.insert((receiver, id.to_owned()), Fate::Open(number));
+            self.fates.insert((receiver, id.to_owned()), MessageFate::Open(number));
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Ledger {
         (receiver == SLOW).then_some(self.last)
     }
 
-    fn handle(&mut self, node: &str, id: &str) -> Result<(), Broken> {
+    fn handle(&mut self, node: &str, id: &str) -> Result<(), Violation> {
         let receiver = receiver(node);
         let key = (receiver, id.to_owned());
         if !self.handled.insert((node.to_owned(), id.to_owned())) && !self.wiped.contains(receiver)
@@ -145,14 +145,14 @@ impl Ledger {
         let (Some(at), Some(fate)) = (self.accepted.get(id), self.fates.get_mut(&key)) else {
             return wrong(WANTED, format!("{node} handles {id}"));
         };
-        if std::mem::replace(fate, Fate::Handled) == Fate::Handled {
+        if std::mem::replace(fate, MessageFate::Handled) == MessageFate::Handled {
             return Ok(());
         }
         let workflow = self.published.get(id).and_then(|text| about(text)).unwrap_or_default().1;
         let reached = self.reached.entry((receiver, workflow)).or_default();
         // What was given up may be handled late: by a replay, or by another member of the group.
         let given_up =
-            self.replayed.contains(&key) || receiver == GROUP && self.buried.contains(&key);
+            self.replayed.contains(&key) || receiver == GROUP && self.dead_letters.contains(&key);
         if *at < *reached && !given_up && !self.wiped.contains(receiver) {
             return wrong(ORDER, format!("{node} handles {id} late"));
         }
@@ -160,40 +160,40 @@ impl Ledger {
         Ok(())
     }
 
-    fn bury(&mut self, name: &str, original: &str) -> Result<(), Broken> {
+    fn dead_letter(&mut self, name: &str, original: &str) -> Result<(), Violation> {
         let id = about(original).unwrap_or_default().0;
         if self.published.get(&id).is_none_or(|text| text != original) {
             return wrong(LETTERS, format!("the letter holds {original}"));
         }
         let key = (receiver(name), id.clone());
         match self.fates.get_mut(&key) {
-            None => return wrong(WANTED, format!("{id} is buried for {name}")),
-            Some(fate @ Fate::Open(_)) => *fate = Fate::Buried,
+            None => return wrong(WANTED, format!("{id} is a dead letter for {name}")),
+            Some(fate @ MessageFate::Open(_)) => *fate = MessageFate::Buried,
             Some(_) => {}
         }
-        self.buried.insert(key);
+        self.dead_letters.insert(key);
         self.letters.push((name.to_owned(), id));
         Ok(())
     }
 
-    fn replay(&mut self, name: &str, original: &str) -> Result<(), Broken> {
+    fn replay(&mut self, name: &str, original: &str) -> Result<(), Violation> {
         let id = about(original).unwrap_or_default().0;
         let letter = (name.to_owned(), id.clone());
         let Some(at) = self.letters.iter().position(|kept| *kept == letter) else {
-            return wrong(LETTERS, format!("{id} is replayed for {name} and was not buried"));
+            return wrong(LETTERS, format!("{id} is replayed for {name} and was no dead letter"));
         };
         self.letters.remove(at);
         let key = (receiver(name), id);
         let number = self.number(key.0);
-        if let Some(fate @ Fate::Buried) = self.fates.get_mut(&key) {
-            *fate = Fate::Open(number);
+        if let Some(fate @ MessageFate::Buried) = self.fates.get_mut(&key) {
+            *fate = MessageFate::Open(number);
         }
         self.replayed.insert(key);
         Ok(())
     }
 
     /// The hub hands something over.
-    fn deliver(&mut self, at: Instant, to: &str, text: &str) -> Result<(), Broken> {
+    fn deliver(&mut self, at: Instant, to: &str, text: &str) -> Result<(), Violation> {
         let (_, window, batch) = limits(to);
         let items: Vec<_> = text.lines().skip(1).filter_map(read).collect();
         for (_, id, _) in &items {
@@ -240,22 +240,24 @@ fn settle(under_way: &mut UnderWay, number: u64, failed: bool) {
 }
 
 impl Check for Ledger {
-    fn see(&mut self, event: &Event<'_>) -> Result<(), Broken> {
-        match event.what {
-            What::Sent { to: MALLORY, .. } => {
+    fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
+        match event.kind {
+            SimEventKind::Sent { to: MALLORY, .. } => {
                 return wrong(HOSTILE, format!("{} answers", event.node));
             }
             _ if self.void => {}
-            What::Sent { to, bytes, .. } if event.node == HUB => {
+            SimEventKind::Sent { to, bytes, .. } if event.node == HUB => {
                 let text = std::str::from_utf8(bytes).unwrap_or_default();
                 if text.starts_with("deliver") {
                     return self.deliver(event.at, to, text);
                 }
             }
-            What::Received { from, bytes, .. } if event.node == HUB => self.heard(from, bytes),
-            What::Marked { word, text } => return self.mark(event.node, word, text),
-            What::Crashed { wiped: true } if event.node == HUB => self.void = true,
-            What::Crashed { wiped: true } if SUBSCRIBERS.contains(&event.node) => {
+            SimEventKind::Received { from, bytes, .. } if event.node == HUB => {
+                self.heard(from, bytes)
+            }
+            SimEventKind::Marked { word, text } => return self.mark(event.node, word, text),
+            SimEventKind::Crashed { wiped: true } if event.node == HUB => self.void = true,
+            SimEventKind::Crashed { wiped: true } if SUBSCRIBERS.contains(&event.node) => {
                 self.wiped.insert(receiver(event.node));
             }
             _ => {}
@@ -263,14 +265,14 @@ impl Check for Ledger {
         Ok(())
     }
 
-    fn end(&mut self, _: Instant) -> Result<(), Broken> {
+    fn end(&mut self, _: Instant) -> Result<(), Violation> {
         let told = |number: u64| self.gaps.iter().any(|(from, to)| (*from..=*to).contains(&number));
         for ((receiver, id), fate) in &self.fates {
-            if let Fate::Open(number) = fate
+            if let MessageFate::Open(number) = fate
                 && !self.void
                 && !number.is_some_and(told)
             {
-                return wrong(ENDS, format!("nobody knows what became of {id} for {receiver}"));
+                return wrong(ENDS, format!("{id} is in no state for {receiver}"));
             }
         }
         Ok(())

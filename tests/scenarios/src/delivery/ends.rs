@@ -6,7 +6,7 @@ use coordination_protocol::json::Json;
 use coordination_protocol::machine::{Draws, Timers};
 use coordination_protocol::message::peek;
 use coordination_protocol::scalar::{Instant, Now};
-use coordination_protocol::sim::{Actor, Host, Net};
+use coordination_protocol::sim::{Actor, Effects, Host};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Publisher {
 }
 
 impl Actor for Publisher {
-    fn receive(&mut self, _: Now, from: &str, bytes: &[u8], _: &mut Net) {
+    fn receive(&mut self, _: Now, from: &str, bytes: &[u8], _: &mut Effects) {
         let text = String::from_utf8_lossy(bytes);
         // One that is refused is tried again, too.
         if let (HUB, Some(("accepted", id))) = (from, text.split_once(' ')) {
@@ -57,19 +57,19 @@ impl Actor for Publisher {
         }
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         while let Some(id) = self.disk.again.due(now.at) {
             if let Some(text) = self.disk.messages.get(&id) {
-                net.send(HUB, text.as_str());
+                effects.send(HUB, text.as_str());
             }
             self.later(now, id);
         }
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
         let (id, text) = (format!("msg_{number}"), event(number, &self.name, now));
-        net.mark("publishes", format!("{id} {text}"));
-        net.send(HUB, text.as_str());
+        effects.mark("publishes", format!("{id} {text}"));
+        effects.send(HUB, text.as_str());
         self.disk.messages.insert(id.clone(), text);
         self.later(now, id);
     }
@@ -140,18 +140,18 @@ impl Subscriber {
 
     /// How long it takes to get to the next message.
     fn pause(&mut self, now: Now) -> Option<Instant> {
-        let (least, more) = if self.name == SLOW { (2_000, 16_000) } else { (5, 2_000) };
+        let (min, spread) = if self.name == SLOW { (2_000, 16_000) } else { (5, 2_000) };
         let busy = !self.disk.subscribed || !self.given.is_empty();
-        let pause = Duration::from_millis(least + self.draws.below(more));
+        let pause = Duration::from_millis(min + self.draws.below(spread));
         busy.then(|| now.at.after(pause)).flatten()
     }
 
-    fn take(&mut self, text: &str, net: &mut Net) {
+    fn take(&mut self, text: &str, effects: &mut Effects) {
         let mut lines = text.lines();
         let head: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
         if let ["deliver", "gap", from, to, dropped] = head[..] {
-            net.mark("hears-gap", format!("{} {from} {to} {dropped}", self.name));
-            net.send(HUB, format!("heard {from} {to} {dropped}"));
+            effects.mark("hears-gap", format!("{} {from} {to} {dropped}", self.name));
+            effects.send(HUB, format!("heard {from} {to} {dropped}"));
         }
         self.batches += 1;
         for line in lines {
@@ -161,19 +161,19 @@ impl Subscriber {
         }
     }
 
-    fn handle(&mut self, item: Item, net: &mut Net) {
+    fn handle(&mut self, item: Item, effects: &mut Effects) {
         let Item { number, batch, id, workflow } = item;
         let lane = (batch, workflow.clone());
         if self.left_out.contains(&lane) {
             return;
         }
         if self.disk.handled.contains(&id) {
-            return net.send(HUB, format!("handled {number}"));
+            return effects.send(HUB, format!("handled {number}"));
         }
         let reached = self.disk.reached.entry(workflow).or_default();
         if number < *reached {
             // It was given up, or the later ones would not have come.
-            return net.mark("leaves-out", id);
+            return effects.mark("leaves-out", id);
         }
         let word = if is_poison(&id) {
             "rejected"
@@ -188,31 +188,31 @@ impl Subscriber {
         } else {
             self.left_out.insert(lane);
         }
-        net.mark(word, id);
-        net.send(HUB, format!("{word} {number}"));
+        effects.mark(word, id);
+        effects.send(HUB, format!("{word} {number}"));
     }
 }
 
 impl Actor for Subscriber {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         if from != HUB {
             return;
         }
         match &*String::from_utf8_lossy(bytes) {
             "subscribed" => self.disk.subscribed = true,
             text => {
-                self.take(text, net);
+                self.take(text, effects);
                 self.next = self.next.or(self.pause(now));
             }
         }
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         if !self.disk.subscribed {
-            net.send(HUB, self.subscription());
+            effects.send(HUB, self.subscription());
         }
         if let Some(item) = self.given.pop_front() {
-            self.handle(item, net);
+            self.handle(item, effects);
         }
         self.next = self.pause(now);
     }
@@ -284,10 +284,10 @@ impl Mallory {
 }
 
 impl Actor for Mallory {
-    fn act(&mut self, now: Now, _: u64, net: &mut Net) {
+    fn stimulus(&mut self, now: Now, _: u64, effects: &mut Effects) {
         for _ in 0..8 {
             let (to, bytes) = self.message(now);
-            net.send(to, bytes);
+            effects.send(to, bytes);
         }
     }
 }

@@ -12,7 +12,7 @@ use coordination_protocol::machine::{
 use coordination_protocol::message::MessageKind;
 use coordination_protocol::scalar::{ComponentId, Instant, Now};
 use coordination_protocol::security::permissions::Permissions;
-use coordination_protocol::sim::{Actor, Host, Net};
+use coordination_protocol::sim::{Actor, Effects, Host};
 use coordination_protocol::transport::Gap;
 use coordination_protocol::validate::{Gate, SecurityPolicy, Validator};
 use serde::{Deserialize, Serialize};
@@ -64,9 +64,9 @@ impl Hub {
     }
 
     /// A message of the protocol.
-    fn message(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn message(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         let Ok(envelope) = admit(&mut self.gate, now, from, bytes) else {
-            return net.mark("turned-away", from);
+            return effects.mark("turned-away", from);
         };
         let id = envelope.header.message_id.clone();
         let input = match envelope.kind() {
@@ -75,33 +75,33 @@ impl Hub {
         };
         match (self.disk.delivery.handle(now, input), id) {
             (Err(DeliveryRefused::Busy { subscriber, .. }), Some(id)) => {
-                net.mark("busy", format!("{id} {subscriber}"));
-                net.send(from, format!("busy {id}"));
+                effects.mark("busy", format!("{id} {subscriber}"));
+                effects.send(from, format!("busy {id}"));
             }
-            (Err(refused), _) => net.mark("not-taken", refused.to_string()),
+            (Err(refused), _) => effects.mark("not-taken", refused.to_string()),
             (Ok(()), _) => {}
         }
     }
 
     /// A message of the hosts: what became of a number, or that a gap was heard of.
-    fn note(&mut self, now: Now, from: &str, word: &str, rest: &str, net: &mut Net) {
+    fn note(&mut self, now: Now, from: &str, word: &str, rest: &str, effects: &mut Effects) {
         let numbers: Vec<u64> = rest.split(' ').filter_map(|text| text.parse().ok()).collect();
         let (who, why) = (component(from), word.to_owned());
-        let [number, ref more @ ..] = numbers[..] else { return net.mark("turned-away", from) };
+        let [number, ref more @ ..] = numbers[..] else { return effects.mark("turned-away", from) };
         let input = match (word, more) {
             ("heard", [to, dropped]) => DeliveryInput::Heard(who, Gap::new(number, *to, *dropped)),
             ("handled", []) => DeliveryInput::Acknowledge(who, vec![number]),
             ("failed", []) => DeliveryInput::Fail(who, number, why),
             ("rejected", []) => DeliveryInput::Reject(who, number, why),
-            _ => return net.mark("turned-away", from),
+            _ => return effects.mark("turned-away", from),
         };
         if let Err(refused) = self.disk.delivery.handle(now, input) {
-            net.mark("not-taken", refused.to_string());
+            effects.mark("not-taken", refused.to_string());
         }
     }
 
-    /// Does what the machine wishes. What is sent to who spoke answers it.
-    fn follow(&mut self, from: Option<&str>, net: &mut Net) {
+    /// Carries out the outputs of the machine. What goes to the sender of a message answers it.
+    fn follow(&mut self, from: Option<&str>, effects: &mut Effects) {
         while let Some(output) = self.disk.delivery.poll() {
             match output {
                 DeliveryOutput::Deliver { to, gap, batch } => {
@@ -112,98 +112,98 @@ impl Hub {
                     for item in batch {
                         let _ = write!(text, "\n{} {}", item.number, item.envelope);
                     }
-                    net.send(to.as_str(), text);
+                    effects.send(to.as_str(), text);
                 }
                 DeliveryOutput::Published { message_id: Some(id), receivers } => {
-                    net.mark("accepted", format!("{id} {receivers}"));
-                    net.send(from.unwrap_or(HUB), format!("accepted {id}"));
+                    effects.mark("accepted", format!("{id} {receivers}"));
+                    effects.send(from.unwrap_or(HUB), format!("accepted {id}"));
                 }
-                DeliveryOutput::Published { message_id: None, .. } => net.mark("nameless", ""),
+                DeliveryOutput::Published { message_id: None, .. } => effects.mark("nameless", ""),
                 DeliveryOutput::Duplicate(id) => {
-                    net.mark("knows", id.as_str());
-                    net.send(from.unwrap_or(HUB), format!("accepted {id}"));
+                    effects.mark("knows", id.as_str());
+                    effects.send(from.unwrap_or(HUB), format!("accepted {id}"));
                 }
                 DeliveryOutput::Subscribed { subscriber, .. } => {
-                    net.mark("subscribed", subscriber.as_str());
-                    net.send(subscriber.as_str(), "subscribed");
+                    effects.mark("subscribed", subscriber.as_str());
+                    effects.send(subscriber.as_str(), "subscribed");
                 }
                 DeliveryOutput::Bury(letter) => {
                     let Some(who) = letter.subscriber.clone() else { continue };
-                    net.mark("buries", format!("{who} {}", letter.original));
+                    effects.mark("dead-letters", format!("{who} {}", letter.original));
                     self.disk.letters.push_back((who, letter.original.clone()));
                 }
                 DeliveryOutput::Unheard { subscriber, gap } => {
-                    net.mark("unheard", format!("{subscriber} {} {}", gap.from, gap.to));
+                    effects.mark("unheard", format!("{subscriber} {} {}", gap.from, gap.to));
                 }
-                other => net.mark("unexpected", other.to_string()),
+                other => effects.mark("unexpected", other.to_string()),
             }
         }
         for (name, count) in self.disk.delivery.subscribers() {
             let peak = self.peaks.entry(name.clone()).or_default();
             if count > *peak {
                 *peak = count;
-                net.mark("holds", format!("{name} {count}"));
+                effects.mark("holds", format!("{name} {count}"));
             }
         }
     }
 
-    /// Takes somebody for away for a while.
-    fn suspect(&mut self, now: Now, name: &str, net: &mut Net) {
+    /// Reports a subscriber as away for a while.
+    fn suspect(&mut self, now: Now, name: &str, effects: &mut Effects) {
         if self.disk.delivery.handle(now, DeliveryInput::Away(component(name))).is_ok() {
-            net.mark("away", name);
+            effects.mark("away", name);
             self.disk.away.set(component(name), now.at.after(AWAY));
         }
     }
 
     /// Replays the oldest dead letter.
-    fn replay(&mut self, now: Now, net: &mut Net) {
+    fn replay(&mut self, now: Now, effects: &mut Effects) {
         let Some((who, original)) = self.disk.letters.front().cloned() else {
-            return net.mark("no-letters", "");
+            return effects.mark("no-letters", "");
         };
-        // It was accepted from somebody else, so permissions and replays are no matter here.
+        // It was accepted from another component, so permissions and replays do not matter here.
         let mut gate = Gate::new(Validator::new(Mode::Strict));
         let Ok(envelope) = gate.accept(original.as_bytes(), now.wall, None) else {
-            return net.mark("cannot-replay", original);
+            return effects.mark("cannot-replay", original);
         };
         match self.disk.delivery.handle(now, DeliveryInput::Replay(who.clone(), Box::new(envelope)))
         {
             Ok(()) => {
                 self.disk.letters.pop_front();
-                net.mark("replays", format!("{who} {original}"));
+                effects.mark("replays", format!("{who} {original}"));
             }
-            Err(refused) => net.mark("not-taken", refused.to_string()),
+            Err(refused) => effects.mark("not-taken", refused.to_string()),
         }
     }
 }
 
 impl Actor for Hub {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         match text.split_once(' ') {
             Some((word @ ("handled" | "failed" | "rejected" | "heard"), rest)) => {
-                self.note(now, from, word, rest, net);
+                self.note(now, from, word, rest, effects);
             }
-            _ => self.message(now, from, bytes, net),
+            _ => self.message(now, from, bytes, effects),
         }
-        self.follow(Some(from), net);
+        self.follow(Some(from), effects);
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
         self.disk.delivery.handle_timeout(now);
         while let Some(name) = self.disk.away.due(now.at) {
-            net.mark("back", name.as_str());
-            // It subscribed before it was away, and nobody unsubscribes.
+            effects.mark("back", name.as_str());
+            // It subscribed before it was away, and no subscriber unsubscribes.
             let _ = self.disk.delivery.handle(now, DeliveryInput::Back(name));
         }
-        self.follow(None, net);
+        self.follow(None, effects);
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
         match number % 3 {
-            0 => self.suspect(now, SUBSCRIBERS[number as usize / 15 % 5], net),
-            _ => self.replay(now, net),
+            0 => self.suspect(now, SUBSCRIBERS[number as usize / 15 % 5], effects),
+            _ => self.replay(now, effects),
         }
-        self.follow(None, net);
+        self.follow(None, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -3,16 +3,19 @@
 use super::{Planted, Under, covers, found, found_any, holds};
 use coordination_protocol::Json;
 use coordination_protocol::scalar::{Instant, Now};
-use coordination_protocol::sim::{Actor, Net, Scenario};
+use coordination_protocol::sim::{Actor, Effects, Scenario};
 use scenarios::Deliveries;
 
-const ENDS: &str = "what was accepted is handled, buried, or in a gap";
+const ENDS: &str = "what was accepted is handled, in a dead letter, or in a gap";
 const LETTERS: &str = "a dead letter holds its message and is kept";
 
 #[test]
-fn every_message_is_handled_buried_or_in_a_gap() {
+fn every_message_is_handled_in_a_dead_letter_or_in_a_gap() {
     let stats = holds(&Deliveries::new(), 60);
-    covers(&stats, &[("accepted", 2_000), ("handled", 5_000), ("buries", 500), ("busy", 500)]);
+    covers(
+        &stats,
+        &[("accepted", 2_000), ("handled", 5_000), ("dead-letters", 500), ("busy", 500)],
+    );
     covers(&stats, &[("hears-gap", 200), ("replays", 150), ("knows", 200), ("turned-away", 1_500)]);
     covers(&stats, &[("away", 100), ("leaves-out", 3), ("failed", 400), ("rejected", 400)]);
 }
@@ -47,33 +50,33 @@ impl Flawed {
 }
 
 impl Actor for Flawed {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         let mut text = String::from_utf8_lossy(bytes).into_owned();
         if text.starts_with("deliver") && from == "hub" {
             if self.flaw == Flaw::Hasty {
                 for number in text.lines().skip(1).filter_map(|line| line.split(' ').next()) {
-                    net.send("hub", format!("handled {number}"));
+                    effects.send("hub", format!("handled {number}"));
                 }
             }
             if self.flaw == Flaw::Deaf && text.starts_with("deliver gap") {
                 let rest = text.split_once('\n').map(|(_, rest)| format!("\n{rest}"));
                 text = format!("deliver{}", rest.unwrap_or_default());
-                net.mark("hushes", "");
+                effects.mark("hushes", "");
             }
-            self.actor.receive(now, from, text.as_bytes(), net);
+            self.actor.receive(now, from, text.as_bytes(), effects);
         } else {
-            self.actor.receive(now, from, bytes, net);
+            self.actor.receive(now, from, bytes, effects);
         }
         self.step();
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
-        self.actor.wake(now, net);
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
+        self.actor.wake(now, effects);
         self.step();
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
-        self.actor.act(now, number, net);
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
+        self.actor.stimulus(now, number, effects);
         self.step();
     }
 
@@ -95,11 +98,11 @@ impl Actor for Flawed {
 }
 
 fn planted(node: &'static str, wrap: fn(Box<dyn Actor>) -> Box<dyn Actor>) -> impl Scenario {
-    // Fewer acts, so that what is found is small.
+    // Fewer stimuli, so that what is found is small.
     let scenario = Planted { scenario: Deliveries::new(), node, wrap };
     Under {
         scenario,
-        conditions: |usual| usual.with_acts(25).with_calm(120_000).with_crashes(6).with_wiped(0),
+        conditions: |usual| usual.with_stimuli(25).with_calm(120_000).with_crashes(6).with_wiped(0),
     }
 }
 
@@ -110,15 +113,15 @@ fn flawed(actor: Box<dyn Actor>, flaw: Flaw) -> Box<dyn Actor> {
 #[test]
 fn a_hub_that_accepts_before_it_stores_is_found() {
     let scenario = planted("hub", |actor| flawed(actor, Flaw::StoresLater));
-    let laws = [ENDS, LETTERS, "a message is handled once"];
-    found_any(&scenario, &laws, 12);
+    let invariants = [ENDS, LETTERS, "a message is handled once"];
+    found_any(&scenario, &invariants, 12);
 }
 
 #[test]
 fn a_hub_that_loses_letters_is_found() {
     let scenario = planted("hub", |actor| flawed(actor, Flaw::LosesLetters));
     let failed = found(&scenario, LETTERS, 12);
-    assert!(failed.broken.detail().ends_with("is gone"), "{failed}");
+    assert!(failed.violation.detail().ends_with("is gone"), "{failed}");
 }
 
 #[test]

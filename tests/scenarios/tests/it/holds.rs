@@ -23,7 +23,7 @@ fn who_is_alive_is_known_in_time() {
 #[test]
 fn hostile_messages_cause_no_reply() {
     let stats = holds(&Hostile::new(), 150);
-    covers(&stats, &[("buries", 10_000), ("turned-away", 4_000), ("answers", 800)]);
+    covers(&stats, &[("dead-letters", 10_000), ("turned-away", 4_000), ("answers", 800)]);
 }
 
 #[test]

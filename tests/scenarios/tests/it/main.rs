@@ -12,7 +12,8 @@ use coordination_protocol::Json;
 use coordination_protocol::machine::Draws;
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::sim::{
-    Act, Actor, Check, Conditions, Failed, Host, Net, Plan, Scenario, Stats, explore, transcript,
+    Actor, Check, Conditions, Counterexample, Effects, Host, Plan, Scenario, SimStats, Stimulus,
+    explore, transcript,
 };
 use std::time::Duration;
 
@@ -22,13 +23,13 @@ fn scaled(seeds: usize) -> usize {
     seeds * scale.unwrap_or(1_usize)
 }
 
-fn holds(scenario: &dyn Scenario, seeds: usize) -> Stats {
+fn holds(scenario: &dyn Scenario, seeds: usize) -> SimStats {
     let seeds = 0..scaled(seeds) as u64;
     explore(scenario, &scenario.conditions(), seeds).unwrap_or_else(|failed| panic!("{failed}"))
 }
 
 /// At least so many of each, so that nothing holds because nothing happens.
-fn covers(stats: &Stats, words: &[(&str, u64)]) {
+fn covers(stats: &SimStats, words: &[(&str, u64)]) {
     for (word, least) in words {
         let count = stats.marks.get(word).copied().unwrap_or(0);
         assert!(count >= *least, "{word} {count}:\n{stats}");
@@ -74,8 +75,8 @@ impl<S: Scenario> Scenario for Planted<S> {
         self.scenario.conditions()
     }
 
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
-        self.scenario.acts(conditions, draws)
+    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+        self.scenario.stimuli(conditions, draws)
     }
 }
 
@@ -106,8 +107,8 @@ impl<S: Scenario> Scenario for Under<S> {
         (self.conditions)(self.scenario.conditions())
     }
 
-    fn acts(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Act> {
-        self.scenario.acts(conditions, draws)
+    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+        self.scenario.stimuli(conditions, draws)
     }
 }
 
@@ -132,23 +133,23 @@ enum Flaw {
 }
 
 impl Actor for Flawed {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         if self.flaw == Flaw::Polite && from == "mallory" {
-            net.send(from, "sorry?");
+            effects.send(from, "sorry?");
         }
         if self.flaw == Flaw::Misreads {
             let text = String::from_utf8_lossy(bytes).replace("\"agents\":", "\"memory_gb\":");
-            return self.actor.receive(now, from, text.as_bytes(), net);
+            return self.actor.receive(now, from, text.as_bytes(), effects);
         }
-        self.actor.receive(now, from, bytes, net);
+        self.actor.receive(now, from, bytes, effects);
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
-        self.actor.wake(now, net);
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
+        self.actor.wake(now, effects);
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
-        self.actor.act(now, number, net);
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
+        self.actor.stimulus(now, number, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -165,27 +166,27 @@ impl Actor for Flawed {
 }
 
 /// The first seed that finds the bug, shrunk; and what holds of every such find.
-fn found(scenario: &dyn Scenario, law: &str, most_parts: usize) -> Failed {
-    found_any(scenario, &[law], most_parts)
+fn found(scenario: &dyn Scenario, invariant: &str, max_parts: usize) -> Counterexample {
+    found_any(scenario, &[invariant], max_parts)
 }
 
-/// The same of a bug that breaks one law or another.
-fn found_any(scenario: &dyn Scenario, laws: &[&str], most_parts: usize) -> Failed {
+/// The same of a bug that breaks one invariant or another.
+fn found_any(scenario: &dyn Scenario, invariants: &[&str], max_parts: usize) -> Counterexample {
     let failed = *explore(scenario, &scenario.conditions(), 0..100).expect_err("it is found");
-    let Failed { drawn, plan, broken, .. } = &failed;
-    let law = broken.law();
-    assert!(laws.contains(&law), "{failed}");
+    let Counterexample { drawn, plan, violation, .. } = &failed;
+    let invariant = violation.invariant();
+    assert!(invariants.contains(&invariant), "{failed}");
     // It is small: nothing that is left can be left out.
-    let parts = plan.acts.len() + plan.faults.len();
-    assert!(parts <= most_parts, "{parts} parts:\n{failed}");
-    assert!(parts < drawn.acts.len() + drawn.faults.len());
+    let parts = plan.stimuli.len() + plan.faults.len();
+    assert!(parts <= max_parts, "{parts} parts:\n{failed}");
+    assert!(parts < drawn.stimuli.len() + drawn.faults.len());
     // It replays from its text, line by line.
     let replayed: Plan = plan.to_string().parse().unwrap();
     assert_eq!(replayed, *plan);
     let (outcome, lines) = transcript(scenario, &replayed);
-    assert_eq!(outcome.broken.as_ref(), Some(broken));
+    assert_eq!(outcome.violation.as_ref(), Some(violation));
     assert!(lines.ends_with(&failed.tail) && !lines.is_empty());
     let text = failed.to_string();
-    assert!(text.contains(&plan.to_string()) && text.contains(law), "{text}");
+    assert!(text.contains(&plan.to_string()) && text.contains(invariant), "{text}");
     failed
 }

@@ -15,7 +15,7 @@ fn a_requester_that_forgets_to_ask_again_is_found() {
     let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
         |actor| Box::new(Flawed { actor, flaw: Flaw::Sleeps });
     let failed = found(&Planted { scenario: Requests::new(), node: "hub-1", wrap }, ONCE, 2);
-    assert!(failed.broken.detail().ends_with("of hub-1 never ends"), "{failed}");
+    assert!(failed.violation.detail().ends_with("of hub-1 never ends"), "{failed}");
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_requester_that_is_late_is_found() {
     let scenario = Planted { scenario: Requests::new(), node: "hub-1", wrap };
     let failed = explore(&scenario, &scenario.conditions(), 0..100).unwrap_err();
     let bounds = ["attempts keep their bounds", "circuits keep their bounds"];
-    assert!(bounds.contains(&failed.broken.law()), "{failed}");
+    assert!(bounds.contains(&failed.violation.invariant()), "{failed}");
 }
 
 #[test]
@@ -47,24 +47,24 @@ fn a_responder_that_performs_twice_is_found() {
 
 #[test]
 fn a_breaker_that_never_opens_is_found() {
-    let law = "circuits keep their bounds";
+    let invariant = "circuits keep their bounds";
     let never = BreakerOptions::new().with_failures(u32::MAX);
-    let failed = found(&Requests::new().with_breaker(never), law, 40);
-    assert!(failed.broken.detail().starts_with("it is closed after 5"), "{failed}");
+    let failed = found(&Requests::new().with_breaker(never), invariant, 40);
+    assert!(failed.violation.detail().starts_with("it is closed after 5"), "{failed}");
     let hasty = BreakerOptions::new().with_failures(4);
-    found(&Requests::new().with_breaker(hasty), law, 40);
+    found(&Requests::new().with_breaker(hasty), invariant, 40);
     let eager = BreakerOptions::new().with_open(Duration::from_secs(10));
-    found(&Requests::new().with_breaker(eager), law, 40);
+    found(&Requests::new().with_breaker(eager), invariant, 40);
 }
 
 #[test]
 fn pauses_out_of_bounds_are_found() {
-    let law = "attempts keep their bounds";
+    let invariant = "attempts keep their bounds";
     let one = |backoff| Requests::new().with_request(RequestOptions::new().with_backoff(backoff));
-    found(&one(Backoff::new().with_attempts(4)), law, 6);
-    found(&one(Backoff::new().with_base(Duration::from_secs(5))), law, 4);
+    found(&one(Backoff::new().with_attempts(4)), invariant, 6);
+    found(&one(Backoff::new().with_base(Duration::from_secs(5))), invariant, 4);
     let hasty = RequestOptions::new().with_timeout(Duration::from_secs(20));
-    found(&Requests::new().with_request(hasty), law, 4);
+    found(&Requests::new().with_request(hasty), invariant, 4);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_reader_that_misreads_is_found() {
         |actor| Box::new(Flawed { actor, flaw: Flaw::Misreads });
     let scenario = Planted { scenario: Upgrade::new(), node: "rm", wrap };
     let failed = found(&scenario, "nothing is misread", 1);
-    assert!(failed.broken.detail().ends_with("asks for none"), "{failed}");
+    assert!(failed.violation.detail().ends_with("asks for none"), "{failed}");
 }
 
 /// An attempt that says more than the one before is another request to the responder.
@@ -102,5 +102,5 @@ fn attempts_in_two_versions_are_found() {
     let scenario = Upgrade::new().with_version_by_attempt();
     let failed = found(&scenario, "a request is performed once", 4);
     // One request, an upgrade of both sides, and an answer that does not arrive.
-    assert_eq!((failed.plan.acts.len(), failed.plan.faults.len()), (3, 1), "{failed}");
+    assert_eq!((failed.plan.stimuli.len(), failed.plan.faults.len()), (3, 1), "{failed}");
 }

@@ -25,7 +25,7 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Breaks a law: a component starts again with a wall clock that was set back, its registration is
+/// Breaks a invariant: a component starts again with a wall clock that was set back, its registration is
 /// lost, and so its heartbeats count as old.
 const BROKEN: &str = "\
 scenario presence
@@ -46,7 +46,7 @@ fn without_a_scenario_all_are_listed() {
     let output = run(&["--format", "json"], b"");
     let rows: Vec<Value> =
         out(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(rows.iter().any(|row| row["scenario"] == "upgrade" && row["sentence"].is_string()));
+    assert!(rows.iter().any(|row| row["scenario"] == "upgrade" && row["summary"].is_string()));
 }
 
 #[test]
@@ -71,10 +71,11 @@ fn seeds_that_hold_are_counted() {
     // The same again, whatever the threads do.
     assert_eq!(run(&args, b"").stdout, output.stdout);
     let calm = ["--loss", "0", "--repeated", "0", "--late", "0", "--crashes", "0", "--cuts", "0"];
-    let text = out(&run(&[&args[..5], &["--latency", "5ms", "--acts", "9"], &calm].concat(), b""));
-    assert!(text.starts_with("runs 6, acts 54, sent "), "{text}");
+    let text =
+        out(&run(&[&args[..5], &["--latency", "5ms", "--stimuli", "9"], &calm].concat(), b""));
+    assert!(text.starts_with("runs 6, stimuli 54, sent "), "{text}");
     assert!(text.contains(" lost 0, repeated 0, late 0, missed 0, crashes 0 "), "{text}");
-    assert!(text.ends_with("\nrequest: all laws hold\n"), "{text}");
+    assert!(text.ends_with("\nrequest: all invariants hold\n"), "{text}");
 }
 
 #[test]
@@ -96,13 +97,16 @@ fn a_transcript_can_be_read() {
 
 #[test]
 fn a_plan_that_breaks_a_law_replays() {
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("broken.plan");
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("violation.plan");
     std::fs::write(&path, BROKEN).unwrap();
     let output = run(&["--plan", path.to_str().unwrap()], b"");
     let text = out(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    let law = "presence breaks: who is heard is what it says, but 93.001s: ";
-    assert!(text.ends_with(&format!("\n{law}agent-1 is degraded, heard 0ns ago\n")), "{text}");
+    let invariant = "presence fails: who is heard is what it says, but 93.001s: ";
+    assert!(
+        text.ends_with(&format!("\n{invariant}agent-1 is degraded, heard 0ns ago\n")),
+        "{text}"
+    );
     let output = run(&["--plan", "-", "--format", "json", "--transcript"], BROKEN.as_bytes());
     assert_eq!(output.status.code(), Some(1));
     let line: Value = serde_json::from_str(out(&output).lines().last().unwrap()).unwrap();
@@ -110,7 +114,7 @@ fn a_plan_that_breaks_a_law_replays() {
     assert!(plan.contains("shift agent-1 at 61.000s by -3600.000s\n"), "{plan}");
 }
 
-/// What is found is printed small, and the printed plan breaks the same law.
+/// What is found is printed small, and the printed plan breaks the same invariant.
 #[test]
 fn a_seed_that_breaks_a_law_is_shrunk() {
     let args = ["--scenario", "presence", "--seeds", "400", "--shifts", "4"];

@@ -3,7 +3,7 @@
 use super::{Flaw, Flawed, Planted, Under, covers, found, found_any, holds};
 use coordination_protocol::Json;
 use coordination_protocol::scalar::{Instant, Now};
-use coordination_protocol::sim::{Actor, Net};
+use coordination_protocol::sim::{Actor, Effects};
 use scenarios::{Ballots, Syncs};
 
 #[test]
@@ -54,17 +54,17 @@ struct Misled {
 }
 
 impl Actor for Misled {
-    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], net: &mut Net) {
+    fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         let text = (self.mislead)(self.actor.as_ref(), &String::from_utf8_lossy(bytes));
-        self.actor.receive(now, from, text.as_bytes(), net);
+        self.actor.receive(now, from, text.as_bytes(), effects);
     }
 
-    fn wake(&mut self, now: Now, net: &mut Net) {
-        self.actor.wake(now, net);
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
+        self.actor.wake(now, effects);
     }
 
-    fn act(&mut self, now: Now, number: u64, net: &mut Net) {
-        self.actor.act(now, number, net);
+    fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
+        self.actor.stimulus(now, number, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {
