@@ -6,8 +6,8 @@
 
 use coordination_protocol::Mode;
 use coordination_protocol::machine::{
-    Ask, Breaker, BreakerInput, BreakerOptions, Ending, Machine, Rejected, RequestInput,
-    RequestOutput, Requester, RespondInput, RespondOutput, Responder,
+    Breaker, BreakerInput, BreakerOptions, Machine, OutboundRequest, Rejected, RequestInput,
+    RequestOutcome, RequestOutput, Requester, RespondInput, RespondOutput, Responder,
 };
 use coordination_protocol::message::{AllocationRequest, AllocationResponse, Envelope, Resources};
 use coordination_protocol::route::RouteKey;
@@ -71,20 +71,20 @@ fn hub(
     }
     requester.handle_timeout(now);
     breaker.handle_timeout(now);
-    while let Some(wish) = requester.poll() {
-        println!("{} hub: {wish}", now.at);
-        match wish {
+    while let Some(output) = requester.poll() {
+        println!("{} hub: {output}", now.at);
+        match output {
             RequestOutput::Send { to: Some(to), envelope, .. } => station.send(&to, &envelope)?,
-            RequestOutput::Ended { request_id: id, ending, .. } => {
+            RequestOutput::Ended { request_id: id, outcome, .. } => {
                 // Any answer shows that the other side works, also one that says no.
-                let works = matches!(ending, Ending::Answered(_));
+                let works = matches!(outcome, RequestOutcome::Answered(_));
                 let call = if works { BreakerInput::Success } else { BreakerInput::Failure };
                 breaker.handle(now, call(id))?;
             }
             _ => {}
         }
     }
-    std::iter::from_fn(|| breaker.poll()).for_each(|wish| println!("{} hub: {wish}", now.at));
+    std::iter::from_fn(|| breaker.poll()).for_each(|output| println!("{} hub: {output}", now.at));
     Ok(())
 }
 
@@ -98,15 +98,15 @@ fn manager(station: &mut Station<'_>, responder: &mut Responder, now: Now) -> Re
         responder.handle(now, input)?;
     }
     responder.handle_timeout(now);
-    while let Some(wish) = responder.poll() {
-        println!("{} manager: {wish}", now.at);
-        match wish {
+    while let Some(output) = responder.poll() {
+        println!("{} manager: {output}", now.at);
+        match output {
             // Once for each request, however often it is sent. This manager denies everything.
-            RespondOutput::Perform { ticket, .. } => {
-                let (id, no) = (ticket.request_id.clone(), AllocationStatus::Denied);
+            RespondOutput::Execute { key, .. } => {
+                let (id, no) = (key.request_id.clone(), AllocationStatus::Denied);
                 let own = ResponseId::generate(now.id_millis(), [8; 10]);
                 let answer = AllocationResponse::new(own, id, no, now.timestamp());
-                responder.handle(now, RespondInput::Answer(ticket, Box::new(answer.into())))?;
+                responder.handle(now, RespondInput::Answer(key, Box::new(answer.into())))?;
             }
             RespondOutput::Send { to: Some(to), envelope } => station.send(&to, &envelope)?,
             _ => {}
@@ -139,8 +139,8 @@ pub(crate) fn main() -> Result<(), Failed> {
             let workflow = WorkflowId::new("wf_001")?;
             let request = AllocationRequest::new(id, workflow, "hub", now.timestamp())
                 .with_resources(Resources::new().with_agents(Count::new(3)));
-            let ask = Ask::new(request, now, [7; 10]).with_peer(names.1.clone());
-            requester.handle(now, RequestInput::Ask(Box::new(ask)))?;
+            let ask = OutboundRequest::new(request, now, [7; 10]).with_peer(names.1.clone());
+            requester.handle(now, RequestInput::Start(Box::new(ask)))?;
         }
         hub(&mut asking, &mut requester, &mut breaker, now)?;
         answering.iter_mut().try_for_each(|station| manager(station, &mut responder, now))?;

@@ -24,7 +24,7 @@ fn now(second: u64) -> Now {
     Now::new(Instant::from_millis(second * 1_000), wall)
 }
 
-/// Carries messages between the replicas until nobody wishes to say anything more.
+/// Carries messages between the replicas until no replica has anything more to send.
 fn exchange(replicas: &mut [(ComponentId, StateSync)], now: Now) -> Result<(), Failed> {
     // Forks and older versions are what these machines settle, so the checks let them through.
     let validator = [Code::StateFork, Code::StaleVersion]
@@ -34,9 +34,9 @@ fn exchange(replicas: &mut [(ComponentId, StateSync)], now: Now) -> Result<(), F
     let mut under_way: VecDeque<(ComponentId, Box<Envelope>)> = VecDeque::new();
     loop {
         for (name, replica) in &mut *replicas {
-            while let Some(wish) = replica.poll() {
-                println!("{name}: {wish}");
-                if let SyncOutput::Send { to, envelope } = wish {
+            while let Some(output) = replica.poll() {
+                println!("{name}: {output}");
+                if let SyncOutput::Send { to, envelope } = output {
                     under_way.push_back((to, envelope));
                 }
             }

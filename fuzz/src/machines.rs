@@ -3,11 +3,11 @@
 #![allow(unreachable_pub, missing_docs, clippy::missing_panics_doc, reason = "shared with tests")]
 
 use coordination_protocol::machine::{
-    Ask, Backoff, BallotOptions, BallotSlot, Breaker, BreakerInput, BreakerOptions, Delivery,
-    DeliveryInput, DeliveryOptions, Electorate, Handshake, HandshakeInput, HandshakeOptions,
-    Machine, Motion, Presence, PresenceInput, PresenceOptions, ProposeInput, Proposer,
+    Backoff, BallotOptions, BallotSlot, Breaker, BreakerInput, BreakerOptions, Dispatcher,
+    DispatcherInput, DispatcherOptions, Handshake, HandshakeInput, HandshakeOptions, Machine,
+    NewProposal, OutboundRequest, Presence, PresenceInput, PresenceOptions, ProposeInput, Proposer,
     QueueOptions, Rejected, RequestInput, RequestOptions, Requester, RespondInput, RespondOptions,
-    Responder, StateSync, SyncInput, SyncOptions, VoteInput, Voter,
+    Responder, StateSync, SyncInput, SyncOptions, VoteInput, Voter, VoterSet,
 };
 use coordination_protocol::route::Field;
 use coordination_protocol::scalar::{
@@ -46,7 +46,7 @@ pub fn machines(data: &[u8]) {
         2 => play::<Breaker>(&options, &script),
         3 => play::<Handshake>(&options, &script),
         4 => play::<Presence>(&options, &script),
-        5 => play::<Delivery>(&options, &script),
+        5 => play::<Dispatcher>(&options, &script),
         6 => play::<StateSync>(&options, &script),
         7 => play::<Proposer>(&options, &script),
         _ => play::<Voter>(&options, &script),
@@ -90,7 +90,7 @@ impl Options {
             .with_backoff(backoff)
             .with_timeout(self.time(2))
             .with_queue_wait(self.time(3))
-            .with_most(self.count(4))
+            .with_max_open(self.count(4))
     }
 }
 
@@ -131,14 +131,14 @@ impl Driven for Requester {
         if step == b'a' {
             return Some(RequestInput::Cancel(id(rest)));
         }
-        let mut ask = Ask::new(record?, now, [step; 10]);
+        let mut ask = OutboundRequest::new(record?, now, [step; 10]);
         if step == b'b' {
             ask = ask.with_deadline(Duration::from_millis(number(rest)));
         }
         if step == b'c' {
             ask = ask.with_peer(name("rm"));
         }
-        Some(RequestInput::Ask(Box::new(ask)))
+        Some(RequestInput::Start(Box::new(ask)))
     }
 }
 
@@ -146,9 +146,9 @@ impl Driven for Responder {
     fn fresh(options: &Options) -> Self {
         let respond = RespondOptions::new()
             .with_concurrent(options.count(0))
-            .with_most(options.count(1))
+            .with_capacity(options.count(1))
             .with_remember(options.time(2))
-            .with_perform(options.time(3))
+            .with_execution_timeout(options.time(3))
             .with_queue_wait(options.time(4))
             .with_accepted(name("hub"));
         Responder::new(name("rm"), options.0).with_options(respond)
@@ -163,9 +163,9 @@ impl Driven for Responder {
 
     fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<RespondInput> {
         let source = if step == b'a' { "null" } else { "\"hub\"" };
-        let ticket = format!(r#"{{"source":{source},"request_id":"{}"}}"#, id(rest));
-        let ticket = serde_json::from_str(&ticket).expect("a ticket");
-        Some(RespondInput::Answer(ticket, Box::new(record?.message)))
+        let key = format!(r#"{{"source":{source},"request_id":"{}"}}"#, id(rest));
+        let key = serde_json::from_str(&key).expect("a key");
+        Some(RespondInput::Answer(key, Box::new(record?.message)))
     }
 }
 
@@ -218,7 +218,7 @@ impl Driven for Presence {
             .with_grace(options.time(1))
             .with_health_check(options.time(2))
             .with_missing(options.count(3) as u32, options.count(4) as u32)
-            .with_most(options.count(5));
+            .with_max_peers(options.count(5));
         Presence::new(options.0).with_options(presence)
     }
 
@@ -237,7 +237,7 @@ impl Driven for Presence {
     }
 }
 
-impl Driven for Delivery {
+impl Driven for Dispatcher {
     fn fresh(options: &Options) -> Self {
         let overflow = if options.count(1) == 1 { Overflow::Refuse } else { Overflow::DropOldest };
         let queue = QueueOptions::new()
@@ -245,7 +245,7 @@ impl Driven for Delivery {
             .with_overflow(overflow)
             .with_batch(options.count(2), options.time(3))
             .with_window(options.count(4));
-        let delivery = DeliveryOptions::new()
+        let delivery = DispatcherOptions::new()
             .with_queue(queue)
             .with_timeout(options.time(5))
             .with_backoff(options.request().backoff)
@@ -255,27 +255,27 @@ impl Driven for Delivery {
             Ok(field) if !options.0.is_multiple_of(5) => delivery.with_order(field),
             _ => delivery.with_order(None),
         };
-        Delivery::new(options.0).with_options(delivery)
+        Dispatcher::new(options.0).with_options(delivery)
     }
 
-    fn received(taken: Taken) -> Option<DeliveryInput> {
+    fn received(taken: Taken) -> Option<DispatcherInput> {
         let taken = taken.ok()?;
         Some(match taken.message {
-            Message::Subscription(_) => DeliveryInput::Subscribe(taken),
-            _ => DeliveryInput::Publish(taken),
+            Message::Subscription(_) => DispatcherInput::Subscribe(taken),
+            _ => DispatcherInput::Publish(taken),
         })
     }
 
-    fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<DeliveryInput> {
+    fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<DispatcherInput> {
         let who = name(id(rest).as_str());
         let number = number(&rest[rest.len().min(1)..]);
         let reason = || "it crashed".to_owned();
         Some(match step {
-            b'a' => DeliveryInput::Acknowledge(who, vec![number, number.saturating_add(1)]),
-            b'b' => DeliveryInput::Fail(who, number, reason()),
-            b'c' => DeliveryInput::Reject(who, number, reason()),
-            b'd' => DeliveryInput::Away(who),
-            _ => DeliveryInput::Back(who),
+            b'a' => DispatcherInput::Acknowledge(who, vec![number, number.saturating_add(1)]),
+            b'b' => DispatcherInput::Fail(who, number, reason()),
+            b'c' => DispatcherInput::Reject(who, number, reason()),
+            b'd' => DispatcherInput::Disconnected(who),
+            _ => DispatcherInput::Reconnected(who),
         })
     }
 }
@@ -287,7 +287,7 @@ impl Driven for StateSync {
             .with_interval(options.time(1))
             .with_backoff(options.request().backoff)
             .with_history(options.count(2))
-            .with_most(options.count(3));
+            .with_max_peers(options.count(3));
         let workflow = WorkflowId::new("wf_001").expect("a sound name");
         StateSync::new(name("hub"), workflow, options.0).with_options(sync)
     }
@@ -321,7 +321,7 @@ impl Options {
             .with_open(self.time(0))
             .with_longest(self.time(1))
             .with_retry(self.request().backoff)
-            .with_most(self.count(2))
+            .with_capacity(self.count(2))
     }
 }
 
@@ -358,9 +358,9 @@ impl Driven for Proposer {
         let slot = slot(rest);
         Some(match step {
             b'a' => {
-                let voters = Electorate::new([name("a"), name("b"), name("c")]);
+                let voters = VoterSet::new([name("a"), name("b"), name("c")]);
                 let value = Json::of(&rest.len()).expect("a number");
-                let motion = Motion::new(slot, value, voters, now, [step; 10]);
+                let motion = NewProposal::new(slot, value, voters, now, [step; 10]);
                 ProposeInput::Propose(Box::new(motion.with_id(proposal(rest))))
             }
             b'b' => ProposeInput::Persisted(number(rest)),

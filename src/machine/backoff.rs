@@ -1,6 +1,6 @@
 //! How long to wait before the next attempt.
 
-use super::{Draws, Settings};
+use super::{Settings, SplitMix64};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use std::time::Duration;
 /// that grows with each attempt, so that many who failed together do not come back together.
 ///
 /// ```
-/// use coordination_protocol::machine::{Backoff, Draws};
+/// use coordination_protocol::machine::{Backoff, SplitMix64};
 /// use std::time::Duration;
 ///
 /// let backoff = Backoff::default();
 /// assert_eq!(backoff.ceiling(1), Duration::from_secs(1));
 /// assert_eq!(backoff.ceiling(3), Duration::from_secs(4));
 /// assert_eq!(backoff.ceiling(100), Duration::from_secs(30));
-/// assert!(backoff.pause(3, &mut Draws::new(7)) <= backoff.ceiling(3));
+/// assert!(backoff.pause(3, &mut SplitMix64::new(7)) <= backoff.ceiling(3));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -74,9 +74,9 @@ impl Backoff {
     }
 
     /// The pause after an attempt: whole milliseconds from 1 up to the ceiling.
-    pub fn pause(&self, attempt: u32, draws: &mut Draws) -> Duration {
+    pub fn pause(&self, attempt: u32, rng: &mut SplitMix64) -> Duration {
         let most = u64::try_from(self.ceiling(attempt).as_millis()).unwrap_or(u64::MAX);
-        Duration::from_millis(draws.below(most).saturating_add(1))
+        Duration::from_millis(rng.below(most).saturating_add(1))
     }
 }
 

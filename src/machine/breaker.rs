@@ -79,7 +79,7 @@ pub enum BreakerInput {
 /// Why a call is not let through.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BreakerRefused {
+pub enum BreakerError {
     /// The circuit is open.
     #[error("the circuit is open until {until}")]
     Open {
@@ -227,17 +227,17 @@ impl Breaker {
         self.turn(State::Open(Open { until }));
     }
 
-    fn call(&mut self, now: Now, call: RequestId) -> Result<(), BreakerRefused> {
+    fn call(&mut self, now: Now, call: RequestId) -> Result<(), BreakerError> {
         match &self.state {
             State::Closed(_) => return Ok(()),
             State::Open(Open { until }) => {
                 let until = until.unwrap_or(Instant::from_nanos(u64::MAX));
                 if until > now.at {
-                    return Err(BreakerRefused::Open { until });
+                    return Err(BreakerError::Open { until });
                 }
             }
             State::HalfOpen(HalfOpen { probe: Some(probe) }) => {
-                return Err(BreakerRefused::Probing { probe: probe.call.clone() });
+                return Err(BreakerError::Probing { probe: probe.call.clone() });
             }
             State::HalfOpen(HalfOpen { probe: None }) => {}
         }
@@ -271,9 +271,9 @@ impl Breaker {
 impl Machine for Breaker {
     type Input = BreakerInput;
     type Output = BreakerOutput;
-    type Refused = BreakerRefused;
+    type Error = BreakerError;
 
-    fn handle(&mut self, now: Now, input: BreakerInput) -> Result<(), BreakerRefused> {
+    fn handle(&mut self, now: Now, input: BreakerInput) -> Result<(), BreakerError> {
         match input {
             BreakerInput::Call(call) => return self.call(now, call),
             BreakerInput::Success(call) => self.ended(now, &call, true),

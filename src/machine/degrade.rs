@@ -62,7 +62,7 @@ pub enum Fallback {
     /// refused.
     Hold {
         /// The most messages that wait.
-        most: usize,
+        capacity: usize,
         /// How long the receiver may be away.
         within: Duration,
     },
@@ -104,7 +104,7 @@ pub enum Action {
 /// assert_eq!(away(MessageKind::HealthStatus, 5), Action::Drop);
 ///
 /// // A workshop that can wait for its resource manager.
-/// let hold = Fallback::Hold { most: 10, within: Duration::from_secs(60) };
+/// let hold = Fallback::Hold { capacity: 10, within: Duration::from_secs(60) };
 /// let policy = policy.with(MessageKind::AllocationRequest, hold);
 /// let state = HealthState::Unhealthy;
 /// assert_eq!(policy.decide(MessageKind::AllocationRequest, &state, Duration::ZERO, 9), Action::Hold);
@@ -144,7 +144,7 @@ macro_rules! duties {
     };
 }
 
-const HOLD: Fallback = Fallback::Hold { most: 1_000, within: Duration::from_secs(600) };
+const HOLD: Fallback = Fallback::Hold { capacity: 1_000, within: Duration::from_secs(600) };
 const DROP: Fallback = Fallback::Drop;
 const REFUSE: Fallback = Fallback::Refuse;
 
@@ -192,7 +192,9 @@ impl Degradation {
         match self.fallback(kind) {
             None => Action::Send,
             Some(Fallback::Drop) => Action::Drop,
-            Some(Fallback::Hold { most, within }) if held < most && since < within => Action::Hold,
+            Some(Fallback::Hold { capacity, within }) if held < capacity && since < within => {
+                Action::Hold
+            }
             Some(Fallback::Hold { .. } | Fallback::Refuse) => Action::Refuse,
         }
     }

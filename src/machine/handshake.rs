@@ -8,8 +8,8 @@
 
 use super::settings::from_settings;
 use super::{
-    Ask, Draws, Ending, Machine, RequestInput, RequestOptions, RequestOutput, RequestRefused,
-    Requester, Settings, respond,
+    Machine, OutboundRequest, RequestInput, RequestOptions, RequestOutcome, RequestOutput,
+    Requester, RequesterError, Settings, SplitMix64, respond,
 };
 use crate::error::{IntoReport, Occurrence};
 use crate::message::{Envelope, EnvelopeHeader, Hello, Message, MessageKind, Welcome};
@@ -73,7 +73,7 @@ pub enum HandshakeInput {
 /// Why a [`Handshake`] refuses an input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum HandshakeRefused {
+pub enum HandshakeError {
     /// The greeting is under way or done.
     #[error("the greeting has begun already")]
     Begun,
@@ -93,7 +93,7 @@ pub enum HandshakeRefused {
     },
     /// It answers what was not asked.
     #[error(transparent)]
-    NotAsked(#[from] RequestRefused),
+    NotAsked(#[from] RequesterError),
 }
 
 /// Why there is no agreement.
@@ -197,7 +197,7 @@ pub struct Handshake {
     own: ComponentId,
     supported: SupportedVersions,
     options: HandshakeOptions,
-    draws: Draws,
+    rng: SplitMix64,
     /// Known beforehand, or since it greeted or answered.
     peer: Option<ComponentId>,
     requester: Requester,
@@ -211,13 +211,13 @@ impl Handshake {
     /// A greeting of a component with whoever greets or answers first. Give each start of a component
     /// a random seed.
     pub fn new(own: ComponentId, supported: SupportedVersions, seed: u64) -> Self {
-        let mut draws = Draws::new(seed);
-        let requester = Requester::new(own.clone(), draws.bits());
+        let mut rng = SplitMix64::new(seed);
+        let requester = Requester::new(own.clone(), rng.next_u64());
         Handshake {
             own,
             supported,
             options: HandshakeOptions::default(),
-            draws,
+            rng,
             peer: None,
             requester,
             greeted: None,
@@ -247,15 +247,15 @@ impl Handshake {
         }
     }
 
-    fn greet(&mut self, now: Now, random: [u8; 10]) -> Result<(), HandshakeRefused> {
+    fn greet(&mut self, now: Now, random: [u8; 10]) -> Result<(), HandshakeError> {
         if matches!(self.state, State::Greeting | State::Agreed(_)) {
-            return Err(HandshakeRefused::Begun);
+            return Err(HandshakeError::Begun);
         }
-        let mut ask = Ask::new(self.supported.hello(self.own.clone()), now, random);
+        let mut ask = OutboundRequest::new(self.supported.hello(self.own.clone()), now, random);
         if let Some(peer) = &self.peer {
             ask = ask.with_peer(peer.clone());
         }
-        self.requester.handle(now, RequestInput::Ask(Box::new(ask)))?;
+        self.requester.handle(now, RequestInput::Start(Box::new(ask)))?;
         self.state = State::Greeting;
         self.follow();
         Ok(())
@@ -268,26 +268,28 @@ impl Handshake {
                 RequestOutput::Send { envelope, .. } => {
                     self.out.push_back(HandshakeOutput::Send(envelope));
                 }
-                RequestOutput::Ended { ending, .. } => self.ended(ending),
+                RequestOutput::Ended { outcome, .. } => self.ended(outcome),
                 RequestOutput::Queued { .. } | RequestOutput::Ignored { .. } => {}
             }
         }
     }
 
-    fn ended(&mut self, ending: Ending) {
-        let agreed = match ending {
-            Ending::Answered(answer) => match answer.message {
+    fn ended(&mut self, outcome: RequestOutcome) {
+        let agreed = match outcome {
+            RequestOutcome::Answered(answer) => match answer.message {
                 Message::Welcome(welcome) => self.welcomed(&welcome),
                 other => {
                     let text = format!("it is no welcome but `{}`", other.kind());
                     Err(HandshakeFailure::BadWelcome(text))
                 }
             },
-            Ending::Failed(answer) => Err(HandshakeFailure::Refused(match &answer.message {
-                Message::ErrorReport(report) => respond::text(report).to_owned(),
-                other => other.kind().to_string(),
-            })),
-            Ending::TimedOut | Ending::Cancelled => Err(HandshakeFailure::NoAnswer),
+            RequestOutcome::Failed(answer) => {
+                Err(HandshakeFailure::Refused(match &answer.message {
+                    Message::ErrorReport(report) => respond::text(report).to_owned(),
+                    other => other.kind().to_string(),
+                }))
+            }
+            RequestOutcome::TimedOut | RequestOutcome::Cancelled => Err(HandshakeFailure::NoAnswer),
         };
         match agreed {
             Ok((peer, agreement, heartbeat)) => self.agree(peer, agreement, heartbeat, false),
@@ -349,20 +351,20 @@ impl Handshake {
         self.out.push_back(HandshakeOutput::Failed(failure));
     }
 
-    fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), HandshakeRefused> {
+    fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), HandshakeError> {
         let from = match &envelope.message {
             Message::Hello(hello) => Some(&hello.component_id),
             Message::Welcome(welcome) => Some(&welcome.component_id),
             Message::ErrorReport(_) => envelope.header.source.as_ref(),
-            other => return Err(HandshakeRefused::NotAGreeting(other.kind())),
+            other => return Err(HandshakeError::NotAGreeting(other.kind())),
         };
         if let Some(found) = from {
             if *found == self.own {
-                return Err(HandshakeRefused::OwnGreeting);
+                return Err(HandshakeError::OwnGreeting);
             }
             if let Some(peer) = self.peer.as_ref().filter(|peer| *peer != found) {
                 let (found, peer) = (found.clone(), peer.clone());
-                return Err(HandshakeRefused::WrongPeer { found, peer });
+                return Err(HandshakeError::WrongPeer { found, peer });
             }
         }
         if let Message::Hello(hello) = &envelope.message {
@@ -401,7 +403,7 @@ impl Handshake {
 
     /// Says why not. Asking again would not help.
     fn refuse(&mut self, now: Now, header: &EnvelopeHeader, error: &impl IntoReport) {
-        let id = ErrorId::generate(now.id_millis(), self.draws.id_bytes());
+        let id = ErrorId::generate(now.id_millis(), self.rng.id_bytes());
         let occurrence = Occurrence::new(id, WorkflowId::global(), now.timestamp());
         let mut report = error.to_report(&occurrence);
         report.classification.recoverable = Some(false);
@@ -410,7 +412,7 @@ impl Handshake {
 
     fn reply(&mut self, now: Now, asked: &EnvelopeHeader, message: impl Into<Message>) {
         let mut header = EnvelopeHeader::new()
-            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_message_id(MessageId::generate(now.id_millis(), self.rng.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone());
         header.request_id.clone_from(&asked.request_id);
@@ -425,9 +427,9 @@ impl Handshake {
 impl Machine for Handshake {
     type Input = HandshakeInput;
     type Output = HandshakeOutput;
-    type Refused = HandshakeRefused;
+    type Error = HandshakeError;
 
-    fn handle(&mut self, now: Now, input: HandshakeInput) -> Result<(), HandshakeRefused> {
+    fn handle(&mut self, now: Now, input: HandshakeInput) -> Result<(), HandshakeError> {
         match input {
             HandshakeInput::Greet(random) => self.greet(now, random),
             HandshakeInput::Received(envelope) => self.received(now, *envelope),

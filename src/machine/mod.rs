@@ -22,7 +22,7 @@
 //! Equal seeds, times and inputs give equal outputs. One test holds all machines to these laws.
 //!
 //! ```
-//! use coordination_protocol::machine::{Ask, Machine, RequestInput, RequestOutput, Requester};
+//! use coordination_protocol::machine::{OutboundRequest, Machine, RequestInput, RequestOutput, Requester};
 //! use coordination_protocol::message::{AllocationRequest, Envelope, Resources};
 //! use coordination_protocol::scalar::{ComponentId, Count, Instant, Now, RequestId, Timestamp, WorkflowId};
 //! use coordination_protocol::validate::{Gate, Validator};
@@ -37,7 +37,7 @@
 //!     RequestId::new("req_1")?, WorkflowId::new("wf_001")?, "coordination-hub",
 //!     now(0).timestamp(),
 //! ).with_resources(Resources::new().with_agents(Count::new(3)));
-//! requester.handle(now(0), RequestInput::Ask(Box::new(Ask::new(request, now(0), [7; 10]))))?;
+//! requester.handle(now(0), RequestInput::Start(Box::new(OutboundRequest::new(request, now(0), [7; 10]))))?;
 //! assert_eq!(requester.poll().unwrap().to_string(), "send req_1 attempt=1");
 //! assert!(requester.poll().is_none());
 //! assert_eq!(requester.deadline(), Some(now(30).at));
@@ -69,7 +69,7 @@
 //! | [`Handshake`], [`handshake`] | agrees with a peer on a version |
 //! | [`Presence`], [`presence`] | shows that it is alive, and knows who else is |
 //! | [`StateSync`], [`sync`] | keeps the copies of a state in step: adopts, merges, asks for consensus |
-//! | [`Delivery`], [`delivery`] | delivers what is published to subscribers, at least once |
+//! | [`Dispatcher`], [`dispatcher`] | delivers what is published to subscribers, at least once |
 //! | [`Proposer`], [`ballot`] | puts a state to the vote and commits what a quorum accepts |
 //! | [`Voter`], [`ballot`] | votes for one state of a version at a time, and learns what was decided |
 //!
@@ -84,13 +84,13 @@ mod backoff;
 pub mod ballot;
 pub mod breaker;
 pub mod degrade;
-pub mod delivery;
-mod draws;
+pub mod dispatcher;
 pub mod handshake;
 pub mod presence;
 pub mod request;
 pub mod respond;
 mod settings;
+mod splitmix64;
 pub mod sync;
 mod timers;
 mod window;
@@ -98,47 +98,67 @@ mod window;
 pub use backoff::Backoff;
 #[doc(inline)]
 pub use ballot::{
-    BallotEnd, BallotOptions, BallotRecord, BallotSlot, Commit, CountedVote, Electorate, Motion,
-    ProposeInput, ProposeOutput, ProposeRefused, Proposer, Quorum, RecordError, StrayVote, Tally,
-    VoteInput, VoteOutput, VoteRefused, Voter,
+    BallotEnd, BallotOptions, BallotRecord, BallotSlot, Commit, CountedVote, NewProposal,
+    ProposeInput, ProposeOutput, ProposeRefused, Proposer, Quorum, RecordError, Tally, VoteInput,
+    VoteOutput, VoteRefused, Voter, VoterSet,
 };
 #[doc(inline)]
-pub use breaker::{Breaker, BreakerInput, BreakerOptions, BreakerOutput, BreakerRefused, Circuit};
+pub use breaker::{Breaker, BreakerError, BreakerInput, BreakerOptions, BreakerOutput, Circuit};
 #[doc(inline)]
 pub use degrade::{Action, Degradation, Fallback, Role};
 #[doc(inline)]
-pub use delivery::{
-    Delivered, Delivery, DeliveryInput, DeliveryOptions, DeliveryOutput, DeliveryRefused,
+pub use dispatcher::{
+    Delivered, Dispatcher, DispatcherError, DispatcherInput, DispatcherOptions, DispatcherOutput,
     QueueOptions,
 };
-pub use draws::Draws;
 #[doc(inline)]
 pub use handshake::{
-    Handshake, HandshakeFailure, HandshakeInput, HandshakeOptions, HandshakeOutput,
-    HandshakeRefused,
+    Handshake, HandshakeError, HandshakeFailure, HandshakeInput, HandshakeOptions, HandshakeOutput,
 };
 #[doc(inline)]
 pub use presence::{
-    Presence, PresenceInput, PresenceOptions, PresenceOutput, PresenceRefused, Standing,
+    PeerStatus, Presence, PresenceError, PresenceInput, PresenceOptions, PresenceOutput,
 };
 #[doc(inline)]
 pub use request::{
-    Ask, Ending, RequestInput, RequestOptions, RequestOutput, RequestRefused, Requester, Stray,
+    OutboundRequest, RequestInput, RequestOptions, RequestOutcome, RequestOutput, Requester,
+    RequesterError,
 };
 #[doc(inline)]
 pub use respond::{
-    Rejected, RespondInput, RespondOptions, RespondOutput, RespondProblem, RespondRefused,
-    Responder, Ticket,
+    Rejected, RequestKey, RespondInput, RespondOptions, RespondOutput, RespondProblem, Responder,
+    ResponderError,
 };
 pub use settings::Settings;
+pub use splitmix64::SplitMix64;
 #[doc(inline)]
-pub use sync::{Adoption, StateSync, SyncInput, SyncOptions, SyncOutput, SyncRefused};
+pub use sync::{StateOrigin, StateSync, SyncError, SyncInput, SyncOptions, SyncOutput};
 pub use timers::Timers;
 
 use crate::json::Json;
 use crate::scalar::{Instant, Now};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why a message that answers something changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum IgnoreReason {
+    /// What it answers had ended without it.
+    Late,
+    /// It repeats what was known.
+    Duplicate,
+}
+
+impl fmt::Display for IgnoreReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            IgnoreReason::Late => "late",
+            IgnoreReason::Duplicate => "duplicate",
+        })
+    }
+}
 
 /// A state machine without I/O; see [the module](self) for the contract.
 pub trait Machine: Serialize + DeserializeOwned {
@@ -147,13 +167,13 @@ pub trait Machine: Serialize + DeserializeOwned {
     /// What it wishes its host to do or to know.
     type Output;
     /// Why it refuses an input.
-    type Refused: std::error::Error;
+    type Error: std::error::Error;
 
     /// Takes an input.
     ///
     /// # Errors
     /// The input is refused, and nothing has changed.
-    fn handle(&mut self, now: Now, input: Self::Input) -> Result<(), Self::Refused>;
+    fn handle(&mut self, now: Now, input: Self::Input) -> Result<(), Self::Error>;
 
     /// Does what is due. Afterwards [`deadline`](Self::deadline) is later than `now`, or none.
     fn handle_timeout(&mut self, now: Now);
@@ -190,11 +210,11 @@ pub struct SnapshotError(String);
 
 crate::error::reports! {
     SnapshotError, State, Corruption, "restart", "Start the machine anew, or with the version of the crate that wrote the snapshot.";
-    RequestRefused, Execution, Conflict, "correct_and_retry", "Ask under a fresh identifier, and hand on answers to what was asked only.";
-    RespondRefused, Execution, Conflict, "correct_and_retry", "Answer each request once, with the ticket that came with it.";
-    BreakerRefused, Dependency, Unavailable, "retry", "Wait until the circuit lets a call through.";
-    HandshakeRefused, Execution, Conflict, "correct_and_retry", "Hand on greetings of the one peer only.";
-    PresenceRefused, Execution, Conflict, "register", "Register the component first.";
+    RequesterError, Execution, Conflict, "correct_and_retry", "Ask under a fresh identifier, and hand on answers to what was asked only.";
+    ResponderError, Execution, Conflict, "correct_and_retry", "Answer each request once, with the ticket that came with it.";
+    BreakerError, Dependency, Unavailable, "retry", "Wait until the circuit lets a call through.";
+    HandshakeError, Execution, Conflict, "correct_and_retry", "Hand on greetings of the one peer only.";
+    PresenceError, Execution, Conflict, "register", "Register the component first.";
     RecordError, State, Corruption, "restore_backup", "Keep what is stored for analysis, and restore the decision from a backup.";
 }
 

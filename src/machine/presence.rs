@@ -22,13 +22,13 @@
 //! registers first.
 //!
 //! A registration is sent once, and nobody acknowledges it. If it is lost, what follows is refused with
-//! [`NotRegistered`](PresenceRefused::NotRegistered). A host that knows the component then
+//! [`NotRegistered`](PresenceError::NotRegistered). A host that knows the component then
 //! [expects](PresenceInput::Expect) it, so that the next heartbeat counts, and may ask for the
 //! registration.
 
 use super::settings::{at_least, from_settings};
 use super::window::Window;
-use super::{Draws, Machine, Settings, Timers};
+use super::{Machine, Settings, SplitMix64, Timers};
 use crate::message::{
     ComponentRegistration, Deregistration, Envelope, EnvelopeHeader, HealthStatus, Heartbeat,
     Message, MessageKind,
@@ -57,7 +57,7 @@ pub struct PresenceOptions {
     pub unhealthy: u32,
     /// The most components that are watched, and the most that are remembered to have left. Default
     /// 1000.
-    pub most: usize,
+    pub max_peers: usize,
 }
 
 impl PresenceOptions {
@@ -93,8 +93,8 @@ impl PresenceOptions {
     }
 
     /// Sets the most components that are watched.
-    pub const fn with_most(mut self, most: usize) -> Self {
-        self.most = most;
+    pub const fn with_max_peers(mut self, max_peers: usize) -> Self {
+        self.max_peers = max_peers;
         self
     }
 
@@ -113,7 +113,7 @@ impl From<&Settings> for PresenceOptions {
             health_check: settings.health_check_interval,
             degraded: 1,
             unhealthy: 3,
-            most: settings.event_queue_size,
+            max_peers: settings.event_queue_size,
         }
     }
 }
@@ -139,7 +139,7 @@ pub enum PresenceInput {
 /// Why a [`Presence`] refuses an input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PresenceRefused {
+pub enum PresenceError {
     /// The message is about something else.
     #[error("`{0}` says nothing about presence")]
     NotPresence(MessageKind),
@@ -147,7 +147,7 @@ pub enum PresenceRefused {
     #[error("`{0}` is neither registered nor expected")]
     NotRegistered(ComponentId),
     /// As many components are watched as may be.
-    #[error("{0} components are watched, which is the most")]
+    #[error("{0} components are watched, which is the limit")]
     Full(usize),
     /// It is about another component than the one that takes part.
     #[error("`{0}` is not the component that takes part")]
@@ -205,11 +205,11 @@ impl fmt::Display for PresenceOutput {
 /// What is known of a component that is watched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Standing {
+pub struct PeerStatus {
     /// How it is.
     pub state: HealthState,
     /// When it was last heard.
-    pub heard: Option<Instant>,
+    pub last_seen: Option<Instant>,
     /// How it registered.
     pub registration: Option<Box<ComponentRegistration>>,
     /// What it last said of itself.
@@ -220,11 +220,11 @@ pub struct Standing {
     sent: Option<i64>,
 }
 
-impl Standing {
+impl PeerStatus {
     fn new() -> Self {
-        Standing {
+        PeerStatus {
             state: HealthState::Unknown,
-            heard: None,
+            last_seen: None,
             registration: None,
             said: None,
             sequence: None,
@@ -246,7 +246,7 @@ impl Standing {
 
     /// How it is, by its silence and its own word.
     fn judge(&self, options: &PresenceOptions, now: Instant) -> HealthState {
-        let Some(heard) = self.heard else { return HealthState::Unknown };
+        let Some(heard) = self.last_seen else { return HealthState::Unknown };
         let silence = now.since(heard);
         let missing = |count| options.silence(count).is_some_and(|longest| silence >= longest);
         if missing(options.unhealthy) || self.said == Some(HealthState::Unhealthy) {
@@ -260,7 +260,7 @@ impl Standing {
 
     /// When its silence says more than it does now.
     fn next(&self, options: &PresenceOptions, now: Instant) -> Option<Instant> {
-        let heard = self.heard?;
+        let heard = self.last_seen?;
         [options.degraded, options.unhealthy]
             .into_iter()
             .filter_map(|missing| heard.after(options.silence(missing)?))
@@ -272,12 +272,12 @@ impl Standing {
 /// One's own part.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Own {
-    Away,
-    Present(Present),
+    NotJoined,
+    Joined(Joined),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Present {
+struct Joined {
     component: ComponentId,
     sequence: u64,
     health: Option<HealthState>,
@@ -296,16 +296,16 @@ struct Present {
 /// let now = Now::new(Instant::START, 1_736_942_400_000);
 /// presence.handle(now, PresenceInput::Expect(hub.clone()))?;
 /// assert_eq!(presence.poll().unwrap().to_string(), "hub new -> unknown");
-/// assert_eq!(presence.standing(&hub).unwrap().state, HealthState::Unknown);
+/// assert_eq!(presence.status(&hub).unwrap().state, HealthState::Unknown);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Presence {
     options: PresenceOptions,
-    draws: Draws,
+    rng: SplitMix64,
     own: Own,
     #[serde(with = "super::pairs")]
-    others: BTreeMap<ComponentId, Standing>,
+    others: BTreeMap<ComponentId, PeerStatus>,
     /// Who left, and when by its own clock.
     left: Window<ComponentId, i64>,
     timers: Timers<ComponentId>,
@@ -318,8 +318,8 @@ impl Presence {
     pub fn new(seed: u64) -> Self {
         Presence {
             options: PresenceOptions::default(),
-            draws: Draws::new(seed),
-            own: Own::Away,
+            rng: SplitMix64::new(seed),
+            own: Own::NotJoined,
             others: BTreeMap::new(),
             left: Window::new(),
             timers: Timers::new(),
@@ -334,33 +334,29 @@ impl Presence {
     }
 
     /// What is known of a component.
-    pub fn standing(&self, component: &ComponentId) -> Option<&Standing> {
+    pub fn status(&self, component: &ComponentId) -> Option<&PeerStatus> {
         self.others.get(component)
     }
 
     /// All components that are watched.
-    pub fn components(&self) -> impl Iterator<Item = (&ComponentId, &Standing)> {
+    pub fn components(&self) -> impl Iterator<Item = (&ComponentId, &PeerStatus)> {
         self.others.iter()
     }
 
     fn send(&mut self, now: Now, source: ComponentId, message: impl Into<Message>) {
         let header = EnvelopeHeader::new()
-            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_message_id(MessageId::generate(now.id_millis(), self.rng.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(source);
         self.out.push_back(PresenceOutput::Send(Box::new(Envelope::new(header, message))));
     }
 
-    fn join(
-        &mut self,
-        now: Now,
-        registration: ComponentRegistration,
-    ) -> Result<(), PresenceRefused> {
-        if let Own::Present(_) = self.own {
-            return Err(PresenceRefused::Joined);
+    fn join(&mut self, now: Now, registration: ComponentRegistration) -> Result<(), PresenceError> {
+        if let Own::Joined(_) = self.own {
+            return Err(PresenceError::Joined);
         }
         let component = registration.component_id.clone();
-        self.own = Own::Present(Present {
+        self.own = Own::Joined(Joined {
             component: component.clone(),
             sequence: 0,
             health: None,
@@ -371,20 +367,20 @@ impl Presence {
         Ok(())
     }
 
-    fn health(&mut self, now: Now, status: HealthStatus) -> Result<(), PresenceRefused> {
-        let Own::Present(own) = &mut self.own else { return Err(PresenceRefused::NotJoined) };
+    fn health(&mut self, now: Now, status: HealthStatus) -> Result<(), PresenceError> {
+        let Own::Joined(own) = &mut self.own else { return Err(PresenceError::NotJoined) };
         if own.component != status.component_id {
-            return Err(PresenceRefused::NotOurs(status.component_id));
+            return Err(PresenceError::NotOurs(status.component_id));
         }
         own.health = Some(status.status.clone());
         self.send(now, status.component_id.clone(), status);
         Ok(())
     }
 
-    fn leave(&mut self, now: Now, reason: String) -> Result<(), PresenceRefused> {
-        let Own::Present(own) = &self.own else { return Err(PresenceRefused::NotJoined) };
+    fn leave(&mut self, now: Now, reason: String) -> Result<(), PresenceError> {
+        let Own::Joined(own) = &self.own else { return Err(PresenceError::NotJoined) };
         let component = own.component.clone();
-        self.own = Own::Away;
+        self.own = Own::NotJoined;
         let leaving =
             Deregistration::new(component.clone(), reason).with_timestamp(now.timestamp());
         self.send(now, component, leaving);
@@ -394,7 +390,7 @@ impl Presence {
     /// Does what is due of one's own. A late call sends one heartbeat, not all that were missed.
     fn show(&mut self, now: Now) {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.at);
-        let Own::Present(own) = &mut self.own else { return };
+        let Own::Joined(own) = &mut self.own else { return };
         let (beat, check) = (due(own.beat), due(own.check));
         if check {
             own.check = now.at.after(at_least(self.options.health_check));
@@ -413,12 +409,12 @@ impl Presence {
         }
     }
 
-    fn expect(&mut self, component: ComponentId) -> Result<(), PresenceRefused> {
+    fn expect(&mut self, component: ComponentId) -> Result<(), PresenceError> {
         if self.others.contains_key(&component) {
             return Ok(());
         }
         self.room()?;
-        self.others.insert(component.clone(), Standing::new());
+        self.others.insert(component.clone(), PeerStatus::new());
         self.out.push_back(PresenceOutput::Changed {
             component,
             from: None,
@@ -427,14 +423,14 @@ impl Presence {
         Ok(())
     }
 
-    fn room(&self) -> Result<(), PresenceRefused> {
-        if self.others.len() >= self.options.most.max(1) {
-            return Err(PresenceRefused::Full(self.others.len()));
+    fn room(&self) -> Result<(), PresenceError> {
+        if self.others.len() >= self.options.max_peers.max(1) {
+            return Err(PresenceError::Full(self.others.len()));
         }
         Ok(())
     }
 
-    fn received(&mut self, now: Now, envelope: &Envelope) -> Result<(), PresenceRefused> {
+    fn received(&mut self, now: Now, envelope: &Envelope) -> Result<(), PresenceError> {
         let sent = |body: Option<&Timestamp>| {
             body.or(envelope.header.timestamp.as_ref()).and_then(Timestamp::unix_millis)
         };
@@ -443,24 +439,23 @@ impl Presence {
                 self.registered(now, registration, sent(None))
             }
             Message::Heartbeat(beat) => {
-                let standing = self.known(&beat.component_id)?;
+                let peer = self.known(&beat.component_id)?;
                 let sequence = beat.sequence.as_ref().map(Count::get);
                 let sent = sent(beat.timestamp.as_ref());
-                let counts_on =
-                    sequence > standing.sequence || sequence.is_none() && sent.is_none();
-                if !counts_on && !standing.is_before(sent) {
+                let counts_on = sequence > peer.sequence || sequence.is_none() && sent.is_none();
+                if !counts_on && !peer.is_before(sent) {
                     return Ok(());
                 }
-                standing.sequence = sequence.or(standing.sequence);
-                let status = beat.status.as_ref().filter(|_| !standing.is_after(sent));
-                self.heard(now, &beat.component_id, status, sent);
+                peer.sequence = sequence.or(peer.sequence);
+                let status = beat.status.as_ref().filter(|_| !peer.is_after(sent));
+                self.alive(now, &beat.component_id, status, sent);
                 Ok(())
             }
             Message::HealthStatus(status) => {
-                let standing = self.known(&status.component_id)?;
+                let peer = self.known(&status.component_id)?;
                 let sent = sent(status.timestamp.as_ref());
-                if sent.is_none() || standing.is_before(sent) {
-                    self.heard(now, &status.component_id, Some(&status.status), sent);
+                if sent.is_none() || peer.is_before(sent) {
+                    self.alive(now, &status.component_id, Some(&status.status), sent);
                 }
                 Ok(())
             }
@@ -471,15 +466,15 @@ impl Presence {
                     return Ok(());
                 }
                 if let Some(sent) = sent {
-                    self.left.put(component.clone(), sent, None, self.options.most);
+                    self.left.put(component.clone(), sent, None, self.options.max_peers);
                 }
-                if let Some(standing) = self.others.remove(component) {
+                if let Some(peer) = self.others.remove(component) {
                     self.timers.set(component.clone(), None);
-                    self.changed(component.clone(), Some(standing.state), None);
+                    self.changed(component.clone(), Some(peer.state), None);
                 }
                 Ok(())
             }
-            other => Err(PresenceRefused::NotPresence(other.kind())),
+            other => Err(PresenceError::NotPresence(other.kind())),
         }
     }
 
@@ -488,11 +483,11 @@ impl Presence {
         now: Now,
         registration: &ComponentRegistration,
         sent: Option<i64>,
-    ) -> Result<(), PresenceRefused> {
+    ) -> Result<(), PresenceError> {
         let component = registration.component_id.clone();
         let known = self.others.get(&component);
         let left = self.left.get(&component).copied();
-        let late = known.is_some_and(|standing| standing.is_after(sent))
+        let late = known.is_some_and(|peer| peer.is_after(sent))
             || sent.is_some() && known.is_none() && sent < left;
         if late {
             return Ok(());
@@ -500,48 +495,48 @@ impl Presence {
         if known.is_none() {
             self.room()?;
         }
-        let from = known.map(|standing| standing.state.clone());
+        let from = known.map(|peer| peer.state.clone());
         // It may have started anew: what it said before counts no more.
-        let standing = Standing {
-            heard: Some(now.at),
+        let peer = PeerStatus {
+            last_seen: Some(now.at),
             registration: Some(Box::new(registration.clone())),
             state: HealthState::Healthy,
             registered: sent,
-            ..Standing::new()
+            ..PeerStatus::new()
         };
-        self.timers.set(component.clone(), standing.next(&self.options, now.at));
-        self.others.insert(component.clone(), standing);
+        self.timers.set(component.clone(), peer.next(&self.options, now.at));
+        self.others.insert(component.clone(), peer);
         self.changed(component, from, Some(HealthState::Healthy));
         Ok(())
     }
 
-    fn known(&mut self, component: &ComponentId) -> Result<&mut Standing, PresenceRefused> {
-        let unknown = || PresenceRefused::NotRegistered(component.clone());
+    fn known(&mut self, component: &ComponentId) -> Result<&mut PeerStatus, PresenceError> {
+        let unknown = || PresenceError::NotRegistered(component.clone());
         self.others.get_mut(component).ok_or_else(unknown)
     }
 
     /// Notes a sign of life.
-    fn heard(
+    fn alive(
         &mut self,
         now: Now,
         component: &ComponentId,
         said: Option<&HealthState>,
         sent: Option<i64>,
     ) {
-        if let Some(standing) = self.others.get_mut(component) {
-            standing.heard = Some(now.at);
-            standing.said = said.cloned().or(standing.said.take());
-            standing.sent = sent.max(standing.sent);
+        if let Some(peer) = self.others.get_mut(component) {
+            peer.last_seen = Some(now.at);
+            peer.said = said.cloned().or(peer.said.take());
+            peer.sent = sent.max(peer.sent);
             self.review(now, component.clone());
         }
     }
 
     /// Judges a component anew.
     fn review(&mut self, now: Now, component: ComponentId) {
-        let Some(standing) = self.others.get_mut(&component) else { return };
-        let to = standing.judge(&self.options, now.at);
-        let from = std::mem::replace(&mut standing.state, to.clone());
-        self.timers.set(component.clone(), standing.next(&self.options, now.at));
+        let Some(peer) = self.others.get_mut(&component) else { return };
+        let to = peer.judge(&self.options, now.at);
+        let from = std::mem::replace(&mut peer.state, to.clone());
+        self.timers.set(component.clone(), peer.next(&self.options, now.at));
         self.changed(component, Some(from), Some(to));
     }
 
@@ -560,9 +555,9 @@ impl Presence {
 impl Machine for Presence {
     type Input = PresenceInput;
     type Output = PresenceOutput;
-    type Refused = PresenceRefused;
+    type Error = PresenceError;
 
-    fn handle(&mut self, now: Now, input: PresenceInput) -> Result<(), PresenceRefused> {
+    fn handle(&mut self, now: Now, input: PresenceInput) -> Result<(), PresenceError> {
         match input {
             PresenceInput::Join(registration) => self.join(now, *registration),
             PresenceInput::Health(status) => self.health(now, *status),
@@ -585,8 +580,8 @@ impl Machine for Presence {
 
     fn deadline(&self) -> Option<Instant> {
         let own = match &self.own {
-            Own::Present(own) => [own.beat, own.check],
-            Own::Away => [None, None],
+            Own::Joined(own) => [own.beat, own.check],
+            Own::NotJoined => [None, None],
         };
         own.into_iter().chain([self.timers.earliest()]).flatten().min()
     }

@@ -17,7 +17,7 @@
 
 use super::settings::{at_least, from_settings};
 use super::window::Window;
-use super::{Backoff, Draws, Machine, Settings, Timers};
+use super::{Backoff, IgnoreReason, Machine, Settings, SplitMix64, Timers};
 use crate::message::{Envelope, Message};
 use crate::scalar::{
     AllocationStatus, ComponentId, CorrelationId, Instant, MessageId, Now, RequestId,
@@ -40,7 +40,7 @@ pub struct RequestOptions {
     pub queue_wait: Duration,
     /// The most requests that are open at a time, and the most ended ones that are remembered.
     /// Default 1000.
-    pub most: usize,
+    pub max_open: usize,
 }
 
 impl RequestOptions {
@@ -68,8 +68,8 @@ impl RequestOptions {
     }
 
     /// Sets the most requests that are open at a time.
-    pub const fn with_most(mut self, most: usize) -> Self {
-        self.most = most;
+    pub const fn with_max_open(mut self, max_open: usize) -> Self {
+        self.max_open = max_open;
         self
     }
 }
@@ -80,7 +80,7 @@ impl From<&Settings> for RequestOptions {
             timeout: settings.timeout_default,
             backoff: Backoff::from(settings),
             queue_wait: Duration::from_secs(600),
-            most: settings.event_queue_size,
+            max_open: settings.event_queue_size,
         }
     }
 }
@@ -88,28 +88,28 @@ from_settings!(RequestOptions);
 
 /// A request to be made.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct OutboundRequest {
     envelope: Envelope,
     id: RequestId,
     peer: Option<ComponentId>,
     within: Option<Duration>,
 }
 
-impl Ask {
+impl OutboundRequest {
     /// A request. Its identifiers are those of the header or the body; what is missing is made from
     /// the time and ten random bytes.
     ///
     /// ```
-    /// use coordination_protocol::machine::Ask;
+    /// use coordination_protocol::machine::OutboundRequest;
     /// use coordination_protocol::message::{ConflictCheck, Release};
     /// use coordination_protocol::scalar::{AllocationId, Instant, Now, RequestId};
     ///
     /// let now = Now::new(Instant::START, 1_736_942_400_000);
     /// let check = ConflictCheck::new(RequestId::new("req_9")?);
-    /// assert_eq!(Ask::new(check, now, [7; 10]).request_id().as_str(), "req_9");
+    /// assert_eq!(OutboundRequest::new(check, now, [7; 10]).request_id().as_str(), "req_9");
     /// let release = Release::new(AllocationId::new("alloc_1")?, "done");
-    /// let ask = Ask::new(release, now, [7; 10]);
-    /// assert_eq!(ask.request_id().as_str(), "req_019469d5-b200-7707-8707-070707070707");
+    /// let request = OutboundRequest::new(release, now, [7; 10]);
+    /// assert_eq!(request.request_id().as_str(), "req_019469d5-b200-7707-8707-070707070707");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(message: impl Into<Envelope>, now: Now, random: [u8; 10]) -> Self {
@@ -123,7 +123,7 @@ impl Ask {
             .correlation_id
             .get_or_insert_with(|| CorrelationId::generate(now.id_millis(), random));
         header.signature = None;
-        Ask { envelope, id, peer: None, within: None }
+        OutboundRequest { envelope, id, peer: None, within: None }
     }
 
     /// Takes answers from this component only. An answer without `source`, as a peer of protocol 1.0.0
@@ -150,7 +150,7 @@ impl Ask {
 #[non_exhaustive]
 pub enum RequestInput {
     /// Make a request.
-    Ask(Box<Ask>),
+    Start(Box<OutboundRequest>),
     /// Something came that answers a request.
     Answer(Box<Checked<Envelope>>),
     /// Nobody wants the answer any more. Nothing is sent: the protocol has no such message.
@@ -160,9 +160,9 @@ pub enum RequestInput {
 /// Why a [`Requester`] refuses an input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum RequestRefused {
+pub enum RequesterError {
     /// As many requests are open as may be.
-    #[error("{0} requests are open, which is the most")]
+    #[error("{0} requests are open, which is the limit")]
     Busy(usize),
     /// The identifier is in use, or was a short while ago.
     #[error("`{0}` was asked before; each request needs an identifier of its own")]
@@ -192,7 +192,7 @@ pub enum RequestRefused {
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Ending {
+pub enum RequestOutcome {
     /// With this answer.
     Answered(Box<Envelope>),
     /// With this error report: it says that trying again does not help, or nothing is left to try.
@@ -203,25 +203,15 @@ pub enum Ending {
     Cancelled,
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for RequestOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Ending::Answered(_) => "answered",
-            Ending::Failed(_) => "failed",
-            Ending::TimedOut => "timed out",
-            Ending::Cancelled => "cancelled",
+            RequestOutcome::Answered(_) => "answered",
+            RequestOutcome::Failed(_) => "failed",
+            RequestOutcome::TimedOut => "timed out",
+            RequestOutcome::Cancelled => "cancelled",
         })
     }
-}
-
-/// Why an answer changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Stray {
-    /// The request had ended without an answer.
-    Late,
-    /// It said again what was known.
-    Duplicate,
 }
 
 /// What a [`Requester`] wishes. `Display` is one line for logs.
@@ -253,14 +243,14 @@ pub enum RequestOutput {
         /// How many attempts there were.
         attempts: u32,
         /// How it ended.
-        ending: Ending,
+        outcome: RequestOutcome,
     },
     /// An answer came that nobody waits for.
     Ignored {
         /// The request that it answers.
         request_id: RequestId,
         /// Why it changes nothing.
-        why: Stray,
+        reason: IgnoreReason,
     },
 }
 
@@ -271,14 +261,11 @@ impl fmt::Display for RequestOutput {
                 write!(f, "send {request_id} attempt={attempt}")
             }
             RequestOutput::Queued { request_id, .. } => write!(f, "queued {request_id}"),
-            RequestOutput::Ended { request_id, attempts, ending } => {
-                write!(f, "end {request_id} {ending} attempts={attempts}")
+            RequestOutput::Ended { request_id, attempts, outcome } => {
+                write!(f, "end {request_id} {outcome} attempts={attempts}")
             }
-            RequestOutput::Ignored { request_id, why: Stray::Late } => {
-                write!(f, "ignore {request_id} late")
-            }
-            RequestOutput::Ignored { request_id, why: Stray::Duplicate } => {
-                write!(f, "ignore {request_id} duplicate")
+            RequestOutput::Ignored { request_id, reason } => {
+                write!(f, "ignore {request_id} {reason}")
             }
         }
     }
@@ -323,7 +310,7 @@ struct Queued {}
 pub struct Requester {
     own: ComponentId,
     options: RequestOptions,
-    draws: Draws,
+    rng: SplitMix64,
     #[serde(with = "super::pairs")]
     open: BTreeMap<RequestId, Open>,
     timers: Timers<RequestId>,
@@ -339,7 +326,7 @@ impl Requester {
         Requester {
             own,
             options: RequestOptions::default(),
-            draws: Draws::new(seed),
+            rng: SplitMix64::new(seed),
             open: BTreeMap::new(),
             timers: Timers::new(),
             ended: Window::new(),
@@ -358,16 +345,16 @@ impl Requester {
         self.open.keys()
     }
 
-    fn ask(&mut self, now: Now, ask: Ask) -> Result<(), RequestRefused> {
-        let Ask { mut envelope, id, peer, within } = ask;
-        if self.open.len() >= self.options.most.max(1) {
-            return Err(RequestRefused::Busy(self.open.len()));
+    fn start(&mut self, now: Now, request: OutboundRequest) -> Result<(), RequesterError> {
+        let OutboundRequest { mut envelope, id, peer, within } = request;
+        if self.open.len() >= self.options.max_open.max(1) {
+            return Err(RequesterError::Busy(self.open.len()));
         }
         if self.open.contains_key(&id) || self.ended.get(&id).is_some() {
-            return Err(RequestRefused::AskedBefore(id));
+            return Err(RequesterError::AskedBefore(id));
         }
         if let Some(body) = own_id(&envelope.message).filter(|body| **body != id) {
-            return Err(RequestRefused::IdsDiffer { header: id, body: body.clone() });
+            return Err(RequesterError::IdsDiffer { header: id, body: body.clone() });
         }
         envelope.header.source.get_or_insert_with(|| self.own.clone());
         let last = within.and_then(|within| now.at.after(at_least(within)));
@@ -383,7 +370,7 @@ impl Requester {
         let header = &mut open.envelope.header;
         header.timestamp = Some(now.timestamp());
         if open.attempt > 1 || header.message_id.is_none() {
-            let fresh = MessageId::generate(now.id_millis(), self.draws.id_bytes());
+            let fresh = MessageId::generate(now.id_millis(), self.rng.id_bytes());
             header.message_id = Some(fresh);
         }
         self.out.push_back(RequestOutput::Send {
@@ -410,56 +397,60 @@ impl Requester {
     fn rest(&mut self, now: Now, id: RequestId, mut open: Open, error: Option<Box<Envelope>>) {
         let over = open.last.is_some_and(|last| last <= now.at);
         if over || !self.options.backoff.allows_after(open.attempt) {
-            return self.end(id, open.attempt, error.map_or(Ending::TimedOut, Ending::Failed));
+            return self.end(
+                id,
+                open.attempt,
+                error.map_or(RequestOutcome::TimedOut, RequestOutcome::Failed),
+            );
         }
-        let pause = self.options.backoff.pause(open.attempt, &mut self.draws);
+        let pause = self.options.backoff.pause(open.attempt, &mut self.rng);
         open.state = State::Resting(Resting { error });
         self.wait(now, id, open, pause);
     }
 
-    fn end(&mut self, request_id: RequestId, attempts: u32, ending: Ending) {
+    fn end(&mut self, request_id: RequestId, attempts: u32, outcome: RequestOutcome) {
         self.open.remove(&request_id);
         self.timers.set(request_id.clone(), None);
-        let answered = matches!(ending, Ending::Answered(_) | Ending::Failed(_));
-        self.ended.put(request_id.clone(), answered, None, self.options.most);
-        self.out.push_back(RequestOutput::Ended { request_id, attempts, ending });
+        let answered = matches!(outcome, RequestOutcome::Answered(_) | RequestOutcome::Failed(_));
+        self.ended.put(request_id.clone(), answered, None, self.options.max_open);
+        self.out.push_back(RequestOutput::Ended { request_id, attempts, outcome });
     }
 
-    fn ignore(&mut self, request_id: RequestId, why: Stray) {
-        self.out.push_back(RequestOutput::Ignored { request_id, why });
+    fn ignore(&mut self, request_id: RequestId, reason: IgnoreReason) {
+        self.out.push_back(RequestOutput::Ignored { request_id, reason });
     }
 
-    fn answer(&mut self, now: Now, answer: Checked<Envelope>) -> Result<(), RequestRefused> {
-        let id = answered(&answer).ok_or(RequestRefused::NoRequestId)?.clone();
+    fn answer(&mut self, now: Now, answer: Checked<Envelope>) -> Result<(), RequesterError> {
+        let id = answered(&answer).ok_or(RequesterError::NoRequestId)?.clone();
         let Some(open) = self.open.get(&id) else {
             let Some(answered) = self.ended.get(&id) else {
-                return Err(RequestRefused::NotAsked(id));
+                return Err(RequesterError::NotAsked(id));
             };
-            let why = if *answered { Stray::Duplicate } else { Stray::Late };
-            self.ignore(id, why);
+            let reason = if *answered { IgnoreReason::Duplicate } else { IgnoreReason::Late };
+            self.ignore(id, reason);
             return Ok(());
         };
         let (said, asked) = (&answer.header.correlation_id, &open.envelope.header.correlation_id);
         if said.is_some() && said != asked {
-            return Err(RequestRefused::WrongCorrelation(id));
+            return Err(RequesterError::WrongCorrelation(id));
         }
         let anonymous = answer.header.source.is_none() && said.is_some();
         if open.peer.is_some() && open.peer != answer.header.source && !anonymous {
-            return Err(RequestRefused::WrongSource(id));
+            return Err(RequesterError::WrongSource(id));
         }
         let Some(mut open) = self.open.remove(&id) else { return Ok(()) };
         let attempts = open.attempt;
         match (verdict(&answer), &open.state) {
             (Verdict::Final, _) => {
-                self.end(id, attempts, Ending::Answered(Box::new(answer.into_inner())));
+                self.end(id, attempts, RequestOutcome::Answered(Box::new(answer.into_inner())));
             }
             (Verdict::Hopeless, _) => {
-                self.end(id, attempts, Ending::Failed(Box::new(answer.into_inner())));
+                self.end(id, attempts, RequestOutcome::Failed(Box::new(answer.into_inner())));
             }
             // The next attempt is on its way, or it waits in the queue already.
             (Verdict::TryAgain, State::Resting(_)) | (Verdict::Queued, State::Queued(_)) => {
                 self.open.insert(id.clone(), open);
-                self.ignore(id, Stray::Duplicate);
+                self.ignore(id, IgnoreReason::Duplicate);
             }
             (Verdict::TryAgain, _) => self.rest(now, id, open, Some(Box::new(answer.into_inner()))),
             (Verdict::Queued, _) => {
@@ -529,19 +520,19 @@ fn answered(answer: &Envelope) -> Option<&RequestId> {
 impl Machine for Requester {
     type Input = RequestInput;
     type Output = RequestOutput;
-    type Refused = RequestRefused;
+    type Error = RequesterError;
 
-    fn handle(&mut self, now: Now, input: RequestInput) -> Result<(), RequestRefused> {
+    fn handle(&mut self, now: Now, input: RequestInput) -> Result<(), RequesterError> {
         match input {
-            RequestInput::Ask(ask) => self.ask(now, *ask),
+            RequestInput::Start(request) => self.start(now, *request),
             RequestInput::Answer(answer) => self.answer(now, *answer),
             RequestInput::Cancel(id) => match self.open.get(&id) {
                 Some(open) => {
                     let attempts = open.attempt;
-                    self.end(id, attempts, Ending::Cancelled);
+                    self.end(id, attempts, RequestOutcome::Cancelled);
                     Ok(())
                 }
-                None => Err(RequestRefused::NotAsked(id)),
+                None => Err(RequesterError::NotAsked(id)),
             },
         }
     }
@@ -554,10 +545,14 @@ impl Machine for Requester {
             match open.state.clone() {
                 State::Waiting(Waiting {}) => self.rest(now, id, open, None),
                 State::Resting(Resting { error }) if over => {
-                    self.end(id, attempts, error.map_or(Ending::TimedOut, Ending::Failed));
+                    self.end(
+                        id,
+                        attempts,
+                        error.map_or(RequestOutcome::TimedOut, RequestOutcome::Failed),
+                    );
                 }
                 State::Resting(_) => self.attempt(now, id, open),
-                State::Queued(Queued {}) => self.end(id, attempts, Ending::TimedOut),
+                State::Queued(Queued {}) => self.end(id, attempts, RequestOutcome::TimedOut),
             }
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! | what comes in | what goes out |
 //! |---|---|
-//! | a new request | [`Perform`](RespondOutput::Perform), once |
+//! | a new request | [`Execute`](RespondOutput::Execute), once |
 //! | the same again, still under way | nothing new |
 //! | the same again, answered | the same answer |
 //! | the same identifier with other content | an error report: conflict |
@@ -25,7 +25,7 @@
 use super::request::own_id;
 use super::settings::{at_least, from_settings};
 use super::window::Window;
-use super::{Draws, Machine, Settings, Timers};
+use super::{Machine, Settings, SplitMix64, Timers};
 use crate::error::{IntoReport, Occurrence, Problem};
 use crate::finding::{Code, FindingSeverity, Level, Report};
 use crate::json::{self, Json};
@@ -52,12 +52,12 @@ pub struct RespondOptions {
     pub concurrent: usize,
     /// The most answers that are remembered, and the most requests that wait in a queue. Default
     /// 1000.
-    pub most: usize,
+    pub capacity: usize,
     /// How long an answer is remembered. Default 5 min.
     pub remember: Duration,
     /// How long a request may be under way: as long as its requester waits and asks again. Default
     /// 90 s, three attempts of 30 s.
-    pub perform: Duration,
+    pub execution_timeout: Duration,
     /// How long a queued request may wait that has no `max_wait_time`. Default 10 min.
     pub queue_wait: Duration,
     /// The components whose invalid requests are answered. Default nobody.
@@ -71,14 +71,14 @@ impl RespondOptions {
     }
 
     /// Sets the most requests that are under way.
-    pub fn with_concurrent(mut self, most: usize) -> Self {
-        self.concurrent = most;
+    pub fn with_concurrent(mut self, requests: usize) -> Self {
+        self.concurrent = requests;
         self
     }
 
     /// Sets the most answers that are remembered.
-    pub fn with_most(mut self, most: usize) -> Self {
-        self.most = most;
+    pub fn with_capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
         self
     }
 
@@ -89,8 +89,8 @@ impl RespondOptions {
     }
 
     /// Sets how long a request may be under way.
-    pub fn with_perform(mut self, duration: Duration) -> Self {
-        self.perform = duration;
+    pub fn with_execution_timeout(mut self, duration: Duration) -> Self {
+        self.execution_timeout = duration;
         self
     }
 
@@ -112,9 +112,9 @@ impl From<&Settings> for RespondOptions {
         let attempts = u32::try_from(settings.max_retry_attempts).unwrap_or(u32::MAX);
         RespondOptions {
             concurrent: settings.max_concurrent_operations,
-            most: settings.event_queue_size,
+            capacity: settings.event_queue_size,
             remember: Duration::from_secs(300),
-            perform: settings.timeout_default.saturating_mul(attempts),
+            execution_timeout: settings.timeout_default.saturating_mul(attempts),
             queue_wait: Duration::from_secs(600),
             accepted: BTreeSet::new(),
         }
@@ -125,14 +125,14 @@ from_settings!(RespondOptions);
 /// One request of one component, to be handed back with its answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Ticket {
+pub struct RequestKey {
     /// Who asked; `None` if the request does not say.
     pub source: Option<ComponentId>,
     /// The request.
     pub request_id: RequestId,
 }
 
-impl fmt::Display for Ticket {
+impl fmt::Display for RequestKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
             Some(source) => write!(f, "{} of {source}", self.request_id),
@@ -170,15 +170,15 @@ pub enum RespondInput {
     Request(Box<Checked<Envelope>>),
     /// Something came that is invalid.
     Rejected(Box<Rejected>),
-    /// The request of a ticket has an answer. After an allocation response that says `queued`, there
+    /// The request of a key has an answer. After an allocation response that says `queued`, there
     /// is one more.
-    Answer(Ticket, Box<Message>),
+    Answer(RequestKey, Box<Message>),
 }
 
 /// Why a [`Responder`] refuses an input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum RespondRefused {
+pub enum ResponderError {
     /// The message is no request.
     #[error("the message has no `request_id`, so it cannot be answered")]
     NoRequestId,
@@ -187,7 +187,7 @@ pub enum RespondRefused {
     IsAnswer(RequestId),
     /// The request has its answer, ran out of time, or never came.
     #[error("`{0}` is not under way")]
-    NotUnderWay(Ticket),
+    NotUnderWay(RequestKey),
 }
 
 /// Why a request that is valid by itself is answered with an error report.
@@ -198,7 +198,7 @@ pub enum RespondProblem {
     #[error("`{0}` was used for another request")]
     IdReused(RequestId),
     /// Too many requests are under way.
-    #[error("{0} requests are under way, which is the most")]
+    #[error("{0} requests are under way, which is the limit")]
     Busy(usize),
     /// Nobody answered in time.
     #[error("the request was not answered in time")]
@@ -240,10 +240,10 @@ impl IntoReport for RespondProblem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RespondOutput {
-    /// Do what the request asks, and hand in the answer with the ticket.
-    Perform {
-        /// The ticket.
-        ticket: Ticket,
+    /// Do what the request asks, and hand in the answer with the key.
+    Execute {
+        /// The key.
+        key: RequestKey,
         /// The request.
         request: Box<Envelope>,
     },
@@ -255,15 +255,15 @@ pub enum RespondOutput {
         envelope: Box<Envelope>,
     },
     /// Stop working on it: its time is over.
-    Abandon(Ticket),
+    Cancel(RequestKey),
     /// Keep this as evidence. It was not answered.
-    Bury(Box<DeadLetter>),
+    DeadLetter(Box<DeadLetter>),
 }
 
 impl fmt::Display for RespondOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RespondOutput::Perform { ticket, .. } => write!(f, "perform {ticket}"),
+            RespondOutput::Execute { key, .. } => write!(f, "execute {key}"),
             RespondOutput::Send { to, envelope } => {
                 f.write_str("send ")?;
                 match &envelope.header.response_to {
@@ -278,8 +278,8 @@ impl fmt::Display for RespondOutput {
                     _ => Ok(()),
                 }
             }
-            RespondOutput::Abandon(ticket) => write!(f, "abandon {ticket}"),
-            RespondOutput::Bury(letter) => write!(f, "bury: {}", letter.reason),
+            RespondOutput::Cancel(key) => write!(f, "cancel {key}"),
+            RespondOutput::DeadLetter(letter) => write!(f, "dead letter: {}", letter.reason),
         }
     }
 }
@@ -296,7 +296,7 @@ struct Running {
     content: Digest,
     asked: Asked,
     /// The longest it wants to wait in a queue.
-    patience: Option<Duration>,
+    max_wait: Option<Duration>,
     /// The answer that it waits in the queue.
     queued: Option<Box<Envelope>>,
 }
@@ -346,13 +346,13 @@ struct Done {
 pub struct Responder {
     own: ComponentId,
     options: RespondOptions,
-    draws: Draws,
+    rng: SplitMix64,
     #[serde(with = "super::pairs")]
-    running: BTreeMap<Ticket, Running>,
+    running: BTreeMap<RequestKey, Running>,
     /// How many of these wait in a queue.
     queued: usize,
-    timers: Timers<Ticket>,
-    done: Window<Ticket, Done>,
+    timers: Timers<RequestKey>,
+    done: Window<RequestKey, Done>,
     out: VecDeque<RespondOutput>,
 }
 
@@ -363,7 +363,7 @@ impl Responder {
         Responder {
             own,
             options: RespondOptions::default(),
-            draws: Draws::new(seed),
+            rng: SplitMix64::new(seed),
             running: BTreeMap::new(),
             queued: 0,
             timers: Timers::new(),
@@ -379,22 +379,22 @@ impl Responder {
     }
 
     /// The requests that have no final answer.
-    pub fn running(&self) -> impl Iterator<Item = &Ticket> {
+    pub fn running(&self) -> impl Iterator<Item = &RequestKey> {
         self.running.keys()
     }
 
-    fn request(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), RespondRefused> {
+    fn request(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), ResponderError> {
         let header = &envelope.header;
         if let Some(answered) = &header.response_to {
-            return Err(RespondRefused::IsAnswer(answered.clone()));
+            return Err(ResponderError::IsAnswer(answered.clone()));
         }
         if let Message::AllocationResponse(body) = &envelope.message {
-            return Err(RespondRefused::IsAnswer(body.request_id.clone()));
+            return Err(ResponderError::IsAnswer(body.request_id.clone()));
         }
         let body = allocation(&envelope);
         let id = header.request_id.as_ref().or(own_id(&envelope.message));
-        let request_id = id.ok_or(RespondRefused::NoRequestId)?.clone();
-        let ticket = Ticket { source: header.source.clone(), request_id };
+        let request_id = id.ok_or(ResponderError::NoRequestId)?.clone();
+        let key = RequestKey { source: header.source.clone(), request_id };
         let asked = Asked {
             correlation_id: header.correlation_id.clone(),
             causation_id: header.message_id.clone(),
@@ -403,121 +403,126 @@ impl Responder {
         };
         let content = content(&envelope);
         self.done.expire(now.at);
-        if let Some(done) = self.done.get(&ticket) {
+        if let Some(done) = self.done.get(&key) {
             if done.content.as_ref() == Some(&content) {
                 let answer = done.answer.clone();
-                self.replay(&ticket, answer);
+                self.replay(&key, answer);
             } else {
-                self.refuse(now, &ticket, &asked);
+                self.id_reused(now, &key, &asked);
             }
             return Ok(());
         }
-        if let Some(running) = self.running.get(&ticket) {
+        if let Some(running) = self.running.get(&key) {
             if running.content == content {
                 let answer = running.queued.clone();
-                self.replay(&ticket, answer);
+                self.replay(&key, answer);
             } else {
-                self.refuse(now, &ticket, &asked);
+                self.id_reused(now, &key, &asked);
             }
             return Ok(());
         }
         let under_way = self.under_way();
         if under_way >= self.options.concurrent.max(1) {
-            self.complain(now, &ticket, &asked, &RespondProblem::Busy(under_way));
+            self.send_error(now, &key, &asked, &RespondProblem::Busy(under_way));
             return Ok(());
         }
-        let patience = body
+        let max_wait = body
             .and_then(|body| body.constraints.as_ref()?.max_wait_time.as_ref())
             .and_then(crate::scalar::Span::value);
-        self.timers.set(ticket.clone(), now.at.after(at_least(self.options.perform)));
-        let running = Running { content, asked, patience, queued: None };
-        self.running.insert(ticket.clone(), running);
+        self.timers.set(key.clone(), now.at.after(at_least(self.options.execution_timeout)));
+        let running = Running { content, asked, max_wait, queued: None };
+        self.running.insert(key.clone(), running);
         let request = Box::new(envelope.into_inner());
-        self.out.push_back(RespondOutput::Perform { ticket, request });
+        self.out.push_back(RespondOutput::Execute { key, request });
         Ok(())
     }
 
     /// How many requests are under way. Those in the queue do not count until there are too many.
     fn under_way(&self) -> usize {
-        self.running.len() - self.queued.min(self.options.most)
+        self.running.len() - self.queued.min(self.options.capacity)
     }
 
     /// Takes out a request that has its answer, or gets none.
-    fn take(&mut self, ticket: &Ticket) -> Option<Running> {
-        let running = self.running.remove(ticket)?;
+    fn take(&mut self, key: &RequestKey) -> Option<Running> {
+        let running = self.running.remove(key)?;
         self.queued -= usize::from(running.queued.is_some());
         Some(running)
     }
 
-    fn replay(&mut self, ticket: &Ticket, answer: Option<Box<Envelope>>) {
+    fn replay(&mut self, key: &RequestKey, answer: Option<Box<Envelope>>) {
         if let Some(envelope) = answer {
-            self.out.push_back(RespondOutput::Send { to: ticket.source.clone(), envelope });
+            self.out.push_back(RespondOutput::Send { to: key.source.clone(), envelope });
         }
     }
 
-    fn refuse(&mut self, now: Now, ticket: &Ticket, asked: &Asked) {
-        let problem = RespondProblem::IdReused(ticket.request_id.clone());
-        self.complain(now, ticket, asked, &problem);
+    fn id_reused(&mut self, now: Now, key: &RequestKey, asked: &Asked) {
+        let problem = RespondProblem::IdReused(key.request_id.clone());
+        self.send_error(now, key, asked, &problem);
     }
 
     /// Answers with an error report that is not remembered.
-    fn complain(&mut self, now: Now, ticket: &Ticket, asked: &Asked, problem: &RespondProblem) {
+    fn send_error(&mut self, now: Now, key: &RequestKey, asked: &Asked, problem: &RespondProblem) {
         if asked.waits {
             let report = self.report(now, asked, problem);
-            let answer = self.dress(now, ticket, asked, report.into());
-            self.replay(ticket, Some(answer));
+            let answer = self.reply(now, key, asked, report.into());
+            self.replay(key, Some(answer));
         }
     }
 
     fn report(&mut self, now: Now, asked: &Asked, error: &impl IntoReport) -> ErrorReport {
-        let id = ErrorId::generate(now.id_millis(), self.draws.id_bytes());
+        let id = ErrorId::generate(now.id_millis(), self.rng.id_bytes());
         let workflow = asked.workflow.clone();
         error.to_report(&Occurrence::new(id, workflow, now.timestamp()))
     }
 
     /// The envelope of an answer.
-    fn dress(
+    fn reply(
         &mut self,
         now: Now,
-        ticket: &Ticket,
+        key: &RequestKey,
         asked: &Asked,
         message: Message,
     ) -> Box<Envelope> {
         let mut header = EnvelopeHeader::new()
-            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_message_id(MessageId::generate(now.id_millis(), self.rng.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone())
-            .with_request_id(ticket.request_id.clone())
-            .with_response_to(ticket.request_id.clone());
+            .with_request_id(key.request_id.clone())
+            .with_response_to(key.request_id.clone());
         header.correlation_id.clone_from(&asked.correlation_id);
         header.causation_id.clone_from(&asked.causation_id);
         Box::new(Envelope::new(header, message))
     }
 
-    fn answer(&mut self, now: Now, ticket: Ticket, message: Message) -> Result<(), RespondRefused> {
-        let Some(mut running) = self.take(&ticket) else {
-            return Err(RespondRefused::NotUnderWay(ticket));
+    fn answer(
+        &mut self,
+        now: Now,
+        key: RequestKey,
+        message: Message,
+    ) -> Result<(), ResponderError> {
+        let Some(mut running) = self.take(&key) else {
+            return Err(ResponderError::NotUnderWay(key));
         };
         let queued = matches!(&message, Message::AllocationResponse(body)
             if body.status == AllocationStatus::Queued);
         let again = matches!(&message, Message::ErrorReport(report)
             if report.classification.recoverable == Some(true));
-        let answer = self.dress(now, &ticket, &running.asked, message);
+        let answer = self.reply(now, &key, &running.asked, message);
         let waits = running.asked.waits;
         if waits {
-            self.replay(&ticket, Some(answer.clone()));
+            self.replay(&key, Some(answer.clone()));
         }
         if queued {
-            let wait = running.patience.unwrap_or(self.options.queue_wait);
-            self.timers.set(ticket.clone(), now.at.after(at_least(wait)));
+            let wait = running.max_wait.unwrap_or(self.options.queue_wait);
+            self.timers.set(key.clone(), now.at.after(at_least(wait)));
             running.queued = Some(answer);
             self.queued += 1;
-            self.running.insert(ticket, running);
+            self.running.insert(key, running);
             return Ok(());
         }
-        self.timers.set(ticket.clone(), None);
+        self.timers.set(key.clone(), None);
         if !again {
-            self.remember(now, ticket, Some(running.content), waits.then_some(answer));
+            self.remember(now, key, Some(running.content), waits.then_some(answer));
         }
         Ok(())
     }
@@ -525,12 +530,12 @@ impl Responder {
     fn remember(
         &mut self,
         now: Now,
-        ticket: Ticket,
+        key: RequestKey,
         content: Option<Digest>,
         answer: Option<Box<Envelope>>,
     ) {
         let until = now.at.after(at_least(self.options.remember));
-        self.done.put(ticket, Done { content, answer }, until, self.options.most);
+        self.done.put(key, Done { content, answer }, until, self.options.capacity);
     }
 
     /// What becomes of a message that is invalid.
@@ -541,25 +546,25 @@ impl Responder {
             seen.and_then(|(text, seen)| self.answerable(text, seen.header?, rejected));
         match (kind, answerable) {
             (MessageKind::DeadLetter, _) => {}
-            (MessageKind::ErrorReport, _) | (_, None) => self.bury(now, rejected),
-            (_, Some((ticket, asked))) => {
+            (MessageKind::ErrorReport, _) | (_, None) => self.dead_letter(now, rejected),
+            (_, Some((key, asked))) => {
                 self.done.expire(now.at);
-                let known = self.done.get(&ticket);
+                let known = self.done.get(&key);
                 match known {
                     Some(Done { content: None, answer }) => {
                         let answer = answer.clone();
-                        self.replay(&ticket, answer);
+                        self.replay(&key, answer);
                     }
-                    _ if known.is_some() || self.running.contains_key(&ticket) => {
-                        self.refuse(now, &ticket, &asked);
+                    _ if known.is_some() || self.running.contains_key(&key) => {
+                        self.id_reused(now, &key, &asked);
                     }
                     _ => {
                         let mut report = self.report(now, &asked, &rejected.report);
                         // The same message is as invalid the next time.
                         report.classification.recoverable = Some(false);
-                        let answer = self.dress(now, &ticket, &asked, report.into());
-                        self.replay(&ticket, Some(answer.clone()));
-                        self.remember(now, ticket, None, Some(answer));
+                        let answer = self.reply(now, &key, &asked, report.into());
+                        self.replay(&key, Some(answer.clone()));
+                        self.remember(now, key, None, Some(answer));
                     }
                 }
             }
@@ -572,7 +577,7 @@ impl Responder {
         text: &str,
         header: EnvelopeHeader,
         rejected: &Rejected,
-    ) -> Option<(Ticket, Asked)> {
+    ) -> Option<(RequestKey, Asked)> {
         let findings = rejected.report.findings();
         let refused = |level| {
             findings.iter().any(|f| f.level() == level && f.severity == FindingSeverity::Error)
@@ -599,18 +604,18 @@ impl Responder {
         };
         let workflow =
             body("/allocation_request/workflow_id").and_then(|id| WorkflowId::new(id).ok());
-        let ticket =
-            Ticket { source: Some(source), request_id: header.request_id.or_else(in_body)? };
+        let key =
+            RequestKey { source: Some(source), request_id: header.request_id.or_else(in_body)? };
         let asked = Asked {
             correlation_id: header.correlation_id,
             causation_id: header.message_id,
             workflow: workflow.unwrap_or_else(WorkflowId::global),
             waits: true,
         };
-        Some((ticket, asked))
+        Some((key, asked))
     }
 
-    fn bury(&mut self, now: Now, rejected: &Rejected) {
+    fn dead_letter(&mut self, now: Now, rejected: &Rejected) {
         let (original, encoding) = match std::str::from_utf8(&rejected.record) {
             Ok(text) => (text.to_owned(), TextEncoding::Utf8),
             Err(_) => (Base64::encode_string(&rejected.record), TextEncoding::Base64),
@@ -624,7 +629,7 @@ impl Responder {
             .with_encoding(encoding)
             .with_subscriber(self.own.clone())
             .with_findings(findings.iter().filter_map(|f| Json::of(f).ok()).collect::<Vec<_>>());
-        self.out.push_back(RespondOutput::Bury(Box::new(letter)));
+        self.out.push_back(RespondOutput::DeadLetter(Box::new(letter)));
     }
 }
 
@@ -663,25 +668,25 @@ fn content(envelope: &Envelope) -> Digest {
 impl Machine for Responder {
     type Input = RespondInput;
     type Output = RespondOutput;
-    type Refused = RespondRefused;
+    type Error = ResponderError;
 
-    fn handle(&mut self, now: Now, input: RespondInput) -> Result<(), RespondRefused> {
+    fn handle(&mut self, now: Now, input: RespondInput) -> Result<(), ResponderError> {
         match input {
             RespondInput::Request(envelope) => self.request(now, *envelope),
             RespondInput::Rejected(rejected) => {
                 self.rejected(now, &rejected);
                 Ok(())
             }
-            RespondInput::Answer(ticket, message) => self.answer(now, ticket, *message),
+            RespondInput::Answer(key, message) => self.answer(now, key, *message),
         }
     }
 
     fn handle_timeout(&mut self, now: Now) {
         self.done.expire(now.at);
-        while let Some(ticket) = self.timers.due(now.at) {
-            let Some(running) = self.take(&ticket) else { continue };
-            self.out.push_back(RespondOutput::Abandon(ticket.clone()));
-            self.complain(now, &ticket, &running.asked, &RespondProblem::TimedOut);
+        while let Some(key) = self.timers.due(now.at) {
+            let Some(running) = self.take(&key) else { continue };
+            self.out.push_back(RespondOutput::Cancel(key.clone()));
+            self.send_error(now, &key, &running.asked, &RespondProblem::TimedOut);
         }
     }
 

@@ -26,12 +26,12 @@ impl<K: Ord + Clone, V> Window<K, V> {
     }
 
     /// Remembers a value, until a moment if one is given, among at most so many others.
-    pub(super) fn put(&mut self, key: K, value: V, until: Option<Instant>, most: usize) {
+    pub(super) fn put(&mut self, key: K, value: V, until: Option<Instant>, capacity: usize) {
         if self.values.insert(key.clone(), value).is_some() {
             self.order.retain(|(_, known)| *known != key);
         }
         self.order.push_back((until, key));
-        while self.order.len() > most.max(1) {
+        while self.order.len() > capacity.max(1) {
             self.forget_first();
         }
     }

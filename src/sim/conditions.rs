@@ -2,7 +2,7 @@
 
 use super::Scenario;
 use super::plan::{Fault, Network, Plan, Stimulus, stream};
-use crate::machine::Draws;
+use crate::machine::SplitMix64;
 
 /// Bounds for what is drawn. Times are milliseconds, rates are per thousand.
 ///
@@ -106,7 +106,7 @@ setters! {
 }
 
 impl Conditions {
-    /// Draws a plan for a scenario.
+    /// SplitMix64 a plan for a scenario.
     pub fn plan(&self, scenario: &dyn Scenario, seed: u64) -> Plan {
         let mut plan = Plan::new(scenario.name(), seed);
         (plan.calm, plan.end) = (self.calm, self.end.max(self.calm));
@@ -157,15 +157,15 @@ impl Conditions {
     }
 
     /// A start and a length that are over before it is calm.
-    fn while_rough(&self, draws: &mut Draws, longest: u64) -> (u64, u64) {
+    fn while_rough(&self, draws: &mut SplitMix64, longest: u64) -> (u64, u64) {
         let at = draws.below(self.calm);
         let lasts = 1 + draws.below(longest);
         (at, lasts.min(self.calm - at))
     }
 
     /// Stimuli spread over all nodes and over the time until it is calm.
-    pub(super) fn spread(&self, nodes: &[String], draws: &mut Draws) -> Vec<Stimulus> {
-        let one = |draws: &mut Draws| {
+    pub(super) fn spread(&self, nodes: &[String], draws: &mut SplitMix64) -> Vec<Stimulus> {
+        let one = |draws: &mut SplitMix64| {
             Stimulus::new(pick(draws, nodes), draws.below(self.calm), draws.below(1_000))
         };
         (0..self.stimuli).filter(|_| !nodes.is_empty()).map(|_| one(draws)).collect()
@@ -173,10 +173,10 @@ impl Conditions {
 }
 
 /// From 0 to `max`. A quarter of all plans does without this fault: what breaks there does not need it.
-fn some(draws: &mut Draws, max: u32) -> u32 {
+fn some(draws: &mut SplitMix64, max: u32) -> u32 {
     if draws.below(4) == 0 { 0 } else { draws.below(u64::from(max) + 1) as u32 }
 }
 
-fn pick(draws: &mut Draws, nodes: &[String]) -> String {
+fn pick(draws: &mut SplitMix64, nodes: &[String]) -> String {
     nodes[draws.below(nodes.len() as u64) as usize].clone()
 }

@@ -103,7 +103,7 @@ pub use explore::{Counterexample, explore, shrink, transcript, try_seed};
 pub use plan::{Fault, MessageFault, Network, Plan, Stimulus};
 pub use world::{SimOutcome, run};
 
-use crate::machine::Draws;
+use crate::machine::SplitMix64;
 use crate::scalar::Instant;
 use std::fmt;
 
@@ -134,7 +134,7 @@ pub trait Scenario: Sync {
 
     /// Draws the stimuli. By default [`Conditions::stimuli`] of them, for any node, with numbers below 1000,
     /// at any time before [`Conditions::calm`].
-    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         conditions.spread(&self.nodes(), draws)
     }
 }

@@ -1,7 +1,7 @@
 //! All inputs of a run as data: text that parses back and replays exactly.
 
 use crate::error::{Error, ErrorKind};
-use crate::machine::Draws;
+use crate::machine::SplitMix64;
 use std::fmt;
 use std::iter::Peekable;
 use std::str::{FromStr, SplitWhitespace};
@@ -183,16 +183,16 @@ impl Plan {
     }
 
     /// Numbers that are drawn for one purpose only.
-    pub(super) fn stream(&self, purpose: &str, more: &[u64]) -> Draws {
+    pub(super) fn stream(&self, purpose: &str, more: &[u64]) -> SplitMix64 {
         stream(self.seed, purpose, more)
     }
 }
 
 /// Numbers that follow from a seed and a purpose, whatever else is drawn: leaving one thing out of a plan
 /// must not change the others.
-pub(super) fn stream(seed: u64, purpose: &str, more: &[u64]) -> Draws {
+pub(super) fn stream(seed: u64, purpose: &str, more: &[u64]) -> SplitMix64 {
     let words = purpose.bytes().map(u64::from).chain(more.iter().copied());
-    Draws::new(words.fold(seed, |mixed, word| Draws::new(mixed ^ word).bits()))
+    SplitMix64::new(words.fold(seed, |mixed, word| SplitMix64::new(mixed ^ word).next_u64()))
 }
 
 impl Network {
@@ -207,14 +207,14 @@ impl Network {
     }
 
     /// The latency of a message without a fault.
-    pub(super) const fn time(&self, draws: &mut Draws) -> u64 {
+    pub(super) const fn time(&self, draws: &mut SplitMix64) -> u64 {
         let (min, max) = self.latency;
         min.saturating_add(draws.below(max.saturating_sub(min).saturating_add(1)))
     }
 
-    /// Draws the fault of a message. All figures are drawn, whatever the rates are: a plan with another rate
+    /// SplitMix64 the fault of a message. All figures are drawn, whatever the rates are: a plan with another rate
     /// draws the same delays.
-    pub(super) fn fault(&self, draws: &mut Draws) -> Option<MessageFault> {
+    pub(super) fn fault(&self, draws: &mut SplitMix64) -> Option<MessageFault> {
         let roll = draws.below(1_000) as u32;
         let by = draws.below(self.late_by).saturating_add(1);
         let repeated = self.lost.saturating_add(self.repeated);

@@ -252,7 +252,7 @@ impl<'p> World<'p> {
         }
         let start = host.starts;
         let now = self.clock(node);
-        let seed = self.plan.stream(&host.name, &[u64::from(start)]).bits();
+        let seed = self.plan.stream(&host.name, &[u64::from(start)]).next_u64();
         let disk = host.disk.as_ref();
         let actor = self.scenario.boot(&Host { name: &host.name, now, start, seed, disk });
         self.nodes[node].starts += 1;

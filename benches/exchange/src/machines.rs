@@ -2,7 +2,7 @@
 
 use crate::harness::{Row, pass_row};
 use coordination_protocol::machine::{
-    Ask, Delivery, DeliveryInput, DeliveryOutput, Machine, RequestInput, RequestOutput, Requester,
+    OutboundRequest, Dispatcher, DispatcherInput, DispatcherOutput, Machine, RequestInput, RequestOutput, Requester,
     RespondInput, RespondOutput, Responder,
 };
 use coordination_protocol::message::{AllocationRequest, AllocationResponse, Message, Resources};
@@ -35,27 +35,27 @@ fn messages() -> Vec<Box<Checked<Envelope>>> {
     (0..MESSAGES).map(event).collect()
 }
 
-fn subscribed(subscribers: usize, filter: &str) -> Delivery {
-    let mut machine = Delivery::new(7);
+fn subscribed(subscribers: usize, filter: &str) -> Dispatcher {
+    let mut machine = Dispatcher::new(7);
     for n in 0..subscribers {
         let text = format!(
             r#"{{"subscription":{{"subscriber":"monitor-{n}","patterns":["task.>"]{filter}}}}}"#,
         );
-        machine.handle(NOW, DeliveryInput::Subscribe(checked(&text))).expect("there is room");
+        machine.handle(NOW, DispatcherInput::Subscribe(checked(&text))).expect("there is room");
     }
     machine
 }
 
 /// Publishes each message and acknowledges whatever is delivered.
-fn deliver(mut machine: Delivery, messages: &[Box<Checked<Envelope>>]) -> usize {
+fn deliver(mut machine: Dispatcher, messages: &[Box<Checked<Envelope>>]) -> usize {
     let mut count = 0;
     for message in messages {
-        machine.handle(NOW, DeliveryInput::Publish(message.clone())).expect("there is room");
+        machine.handle(NOW, DispatcherInput::Publish(message.clone())).expect("there is room");
         while let Some(output) = machine.poll() {
-            if let DeliveryOutput::Deliver { to, batch, .. } = output {
+            if let DispatcherOutput::Deliver { to, batch, .. } = output {
                 count += batch.len();
                 let numbers = batch.iter().map(|item| item.number).collect();
-                machine.handle(NOW, DeliveryInput::Acknowledge(to, numbers)).expect("it is known");
+                machine.handle(NOW, DispatcherInput::Acknowledge(to, numbers)).expect("it is known");
             }
         }
     }
@@ -88,9 +88,9 @@ pub fn delivery(subscribers: usize) -> Vec<Row<'static>> {
     };
     vec![
         queues,
-        through("`Delivery`", ""),
+        through("`Dispatcher`", ""),
         through(
-            "`Delivery`, each with a filter",
+            "`Dispatcher`, each with a filter",
             r#","filter":{"prefix":{"field":"workflow","value":"wf_"}}"#,
         ),
     ]
@@ -124,17 +124,17 @@ pub fn requests() -> Vec<Row<'static>> {
             let mut requester = Requester::new(hub(), 1);
             let mut responder = Responder::new(ComponentId::new("rm").expect("a name"), 2);
             for n in 0..ROUND_TRIPS {
-                let ask = Box::new(Ask::new(request(n), NOW, [7; 10]));
-                requester.handle(NOW, RequestInput::Ask(ask)).expect("there is room");
+                let ask = Box::new(OutboundRequest::new(request(n), NOW, [7; 10]));
+                requester.handle(NOW, RequestInput::Start(ask)).expect("there is room");
                 let Some(RequestOutput::Send { envelope, .. }) = requester.poll() else {
                     panic!("it asks")
                 };
                 let asked = checked(&envelope.to_string());
                 responder.handle(NOW, RespondInput::Request(asked)).expect("it is a request");
-                let Some(RespondOutput::Perform { ticket, .. }) = responder.poll() else {
+                let Some(RespondOutput::Execute { key, .. }) = responder.poll() else {
                     panic!("it performs")
                 };
-                let answer = RespondInput::Answer(ticket, Box::new(response(n)));
+                let answer = RespondInput::Answer(key, Box::new(response(n)));
                 responder.handle(NOW, answer).expect("it is under way");
                 let Some(RespondOutput::Send { envelope, .. }) = responder.poll() else {
                     panic!("it answers")

@@ -22,7 +22,7 @@
 //!   ([`BallotSlot::key`]) that is only ever written where nothing is ([`Commit::EXPECT`]). Whatever
 //!   is lost, doubled, delayed or restarted, the second writer fails. Clocks play no part in it.
 //! * **A committed state had a quorum's approval**: by the votes. They are counted once a voter, at
-//!   most with the weight that the electorate grants, and stored with the decision.
+//!   most with the weight that the voter set grants, and stored with the decision.
 //! * **A component never approves of two states of a version at a time**: by the voter. An accepting
 //!   vote binds it until the version is decided, until the proposer says that its ballot failed, or
 //!   until the deadline has passed and the store holds no decision. Then it is free for another
@@ -52,7 +52,7 @@
 //!   a `Persisted` of before it must not be handed in.
 //! * **An identifier is used once.** Votes name a proposal by its identifier alone, so late votes
 //!   would count for another proposal of that name.
-//! * **The electorate is the proposer's word.** Proposals of one version may have different ones,
+//! * **The voter set is the proposer's word.** Proposals of one version may have different ones,
 //!   whose quorums share no voter: then two are approved, and the store commits one of them.
 //! * **Clocks** decide only how long a vote binds. A voter whose wall clock is ahead is free before
 //!   the proposer stops counting; one whose clock is behind is bound for longer, at most for
@@ -86,7 +86,7 @@
 //!
 //! ```
 //! use coordination_protocol::machine::{
-//!     BallotEnd, BallotSlot, Electorate, Machine, Motion, ProposeInput, ProposeOutput, Proposer,
+//!     BallotEnd, BallotSlot, VoterSet, Machine, NewProposal, ProposeInput, ProposeOutput, Proposer,
 //!     VoteInput, VoteOutput, Voter,
 //! };
 //! use coordination_protocol::message::Envelope;
@@ -118,8 +118,8 @@
 //!     let (mut inputs, mut sent, mut ended) = (vec![input], Vec::new(), None);
 //!     while let Some(input) = inputs.pop() {
 //!         proposer.handle(NOW, input)?;
-//!         while let Some(wish) = proposer.poll() {
-//!             match wish {
+//!         while let Some(output) = proposer.poll() {
+//!             match output {
 //!                 ProposeOutput::Send { envelope, .. } => sent.push(*envelope),
 //!                 ProposeOutput::Persist(number) => {
 //!                     persist(store, "hub", proposer).await?;
@@ -146,8 +146,8 @@
 //!     let (mut inputs, mut sent) = (vec![input], Vec::new());
 //!     while let Some(input) = inputs.pop() {
 //!         voter.handle(NOW, input)?;
-//!         while let Some(wish) = voter.poll() {
-//!             match wish {
+//!         while let Some(output) = voter.poll() {
+//!             match output {
 //!                 VoteOutput::Consider(proposal) => inputs.push(VoteInput::Cast {
 //!                     proposal_id: proposal.proposal_id,
 //!                     vote: Ballot::Accept,
@@ -179,7 +179,7 @@
 //!     // The proposal goes out to all.
 //!     let slot = BallotSlot::new(WorkflowId::new("wf_001")?, 16);
 //!     let state = r#"{"phase":"testing"}"#.parse()?;
-//!     let motion = Motion::new(slot.clone(), state, Electorate::new(ids), NOW, [7; 10]);
+//!     let motion = NewProposal::new(slot.clone(), state, VoterSet::new(ids), NOW, [7; 10]);
 //!     let input = ProposeInput::Propose(Box::new(motion));
 //!     let (proposals, _) = run_proposer(&mut hub, &store, input).await?;
 //!
@@ -218,9 +218,9 @@ mod vote;
 mod voter;
 
 pub use options::BallotOptions;
-pub use propose::{BallotEnd, Motion, ProposeInput, ProposeOutput, ProposeRefused, StrayVote};
+pub use propose::{BallotEnd, NewProposal, ProposeInput, ProposeOutput, ProposeRefused};
 pub use proposer::Proposer;
-pub use quorum::{Electorate, Quorum};
+pub use quorum::{Quorum, VoterSet};
 pub use record::{BallotRecord, BallotSlot, Commit, CountedVote, RecordError, Tally};
 pub use vote::{VoteInput, VoteOutput, VoteRefused};
 pub use voter::Voter;

@@ -22,7 +22,7 @@ pub struct BallotOptions {
     pub retry: Backoff,
     /// The most of anything: open ballots of a proposer and voters in one, proposals that a voter
     /// has before it, ended ballots and decisions that are remembered. Default 1000.
-    pub most: usize,
+    pub capacity: usize,
     /// The most bytes of a proposed state. Default 1 MiB.
     pub state_bytes: usize,
 }
@@ -58,8 +58,8 @@ impl BallotOptions {
     }
 
     /// Sets the most of anything.
-    pub const fn with_most(mut self, most: usize) -> Self {
-        self.most = most;
+    pub const fn with_capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
         self
     }
 
@@ -77,7 +77,7 @@ impl From<&Settings> for BallotOptions {
             longest: Duration::from_secs(600),
             store: settings.timeout_default,
             retry: Backoff::from(settings),
-            most: settings.event_queue_size,
+            capacity: settings.event_queue_size,
             state_bytes: 1 << 20,
         }
     }

@@ -1,9 +1,10 @@
 //! What goes into a proposer and comes out of it.
 
-use super::quorum::{Electorate, Quorum};
+use super::quorum::{Quorum, VoterSet};
 use super::record::{BallotRecord, BallotSlot, Commit, RecordError, Tally};
 use crate::error::{IntoReport, Problem};
 use crate::json::{CanonicalError, Json};
+use crate::machine::IgnoreReason;
 use crate::message::{Envelope, Message, MessageKind};
 use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, ErrorCategory, ErrorType, Now, ProposalId,
@@ -16,27 +17,27 @@ use std::time::Duration;
 
 /// A state to be put to the vote.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Motion {
+pub struct NewProposal {
     pub(super) proposal_id: ProposalId,
     pub(super) slot: BallotSlot,
     pub(super) state: Json,
-    pub(super) electorate: Electorate,
+    pub(super) voters: VoterSet,
     pub(super) quorum: Quorum,
     pub(super) open: Option<Duration>,
 }
 
-impl Motion {
-    /// A state for a version, to be accepted by a majority of the electorate. The identifier of the
+impl NewProposal {
+    /// A state for a version, to be accepted by a majority of the voters. The identifier of the
     /// proposal is made from the time and ten random bytes.
     ///
     /// ```
-    /// use coordination_protocol::machine::{BallotSlot, Electorate, Motion, Quorum};
+    /// use coordination_protocol::machine::{BallotSlot, VoterSet, NewProposal, Quorum};
     /// use coordination_protocol::scalar::{ComponentId, Instant, Now, WorkflowId};
     ///
     /// let slot = BallotSlot::new(WorkflowId::new("wf_001")?, 16);
-    /// let electorate = Electorate::new([ComponentId::new("hub")?, ComponentId::new("worker")?]);
+    /// let voters = VoterSet::new([ComponentId::new("hub")?, ComponentId::new("worker")?]);
     /// let now = Now::new(Instant::START, 1_736_942_400_000);
-    /// let motion = Motion::new(slot, r#"{"progress":70}"#.parse()?, electorate, now, [7; 10])
+    /// let motion = NewProposal::new(slot, r#"{"progress":70}"#.parse()?, voters, now, [7; 10])
     ///     .with_quorum(Quorum::ALL);
     /// assert!(motion.proposal_id().as_str().starts_with("prop_"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -44,15 +45,15 @@ impl Motion {
     pub fn new(
         slot: BallotSlot,
         state: Json,
-        electorate: Electorate,
+        voters: VoterSet,
         now: Now,
         random: [u8; 10],
     ) -> Self {
-        Motion {
+        NewProposal {
             proposal_id: ProposalId::generate(now.id_millis(), random),
             slot,
             state,
-            electorate,
+            voters,
             quorum: Quorum::default(),
             open: None,
         }
@@ -87,7 +88,7 @@ impl Motion {
 #[non_exhaustive]
 pub enum ProposeInput {
     /// Put this to the vote.
-    Propose(Box<Motion>),
+    Propose(Box<NewProposal>),
     /// A vote came, or a decision.
     Received(Box<Checked<Envelope>>),
     /// A snapshot is stored that was taken after this wish to persist was fetched.
@@ -106,18 +107,18 @@ pub enum ProposeInput {
 #[non_exhaustive]
 pub enum ProposeRefused {
     /// As many ballots are open as may be.
-    #[error("{0} ballots are open, which is the most")]
+    #[error("{0} ballots are open, which is the limit")]
     Busy(usize),
     /// The identifier is in use, or was a short while ago.
     #[error("`{0}` was proposed before; each proposal needs an identifier of its own")]
     ProposedBefore(ProposalId),
-    /// The electorate is too large.
-    #[error("the electorate has {found} voters, at most {most} are allowed")]
+    /// There are too many voters.
+    #[error("the proposal has {found} voters, at most {limit} are allowed")]
     TooManyVoters {
         /// How many there are.
         found: usize,
         /// How many may be.
-        most: usize,
+        limit: usize,
     },
     /// All together cannot reach the quorum.
     #[error("a weight of {needed} has to accept, but all voters together have {total}")]
@@ -128,12 +129,12 @@ pub enum ProposeRefused {
         total: u64,
     },
     /// The state is too large.
-    #[error("the proposed state has {found} bytes, at most {most} are allowed")]
+    #[error("the proposed state has {found} bytes, at most {limit} are allowed")]
     TooLarge {
         /// How many there are.
         found: usize,
         /// How many may be.
-        most: usize,
+        limit: usize,
     },
     /// The state has no digest.
     #[error("the proposed state has no digest: {0}")]
@@ -155,7 +156,7 @@ pub enum ProposeRefused {
         /// Whose vote it says it is.
         voter: ComponentId,
     },
-    /// The voter is not in the electorate.
+    /// The voter is not in the voters.
     #[error("`{voter}` may not vote on `{proposal_id}`")]
     Stranger {
         /// The proposal.
@@ -249,16 +250,6 @@ impl fmt::Display for BallotEnd {
     }
 }
 
-/// Why a vote changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum StrayVote {
-    /// The voting is over.
-    Late,
-    /// It was counted.
-    Duplicate,
-}
-
 /// What a [`Proposer`](super::Proposer) wishes. `Display` is one line for logs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -284,7 +275,7 @@ pub enum ProposeOutput {
         /// Who voted.
         voter: ComponentId,
         /// Why it changes nothing.
-        why: StrayVote,
+        reason: IgnoreReason,
     },
     /// The ballot ended. There is exactly one for each, unless a restart repeats it.
     Ended {
@@ -311,12 +302,8 @@ impl fmt::Display for ProposeOutput {
                 write!(f, "put {} for {}", commit.record.proposal.proposal_id, commit.record.slot())
             }
             ProposeOutput::Get(proposal_id, slot) => write!(f, "get {slot} for {proposal_id}"),
-            ProposeOutput::Ignored { proposal_id, voter, why } => {
-                let why = match why {
-                    StrayVote::Late => "late",
-                    StrayVote::Duplicate => "duplicate",
-                };
-                write!(f, "ignore {proposal_id} vote of {voter}: {why}")
+            ProposeOutput::Ignored { proposal_id, voter, reason } => {
+                write!(f, "ignore {proposal_id} vote of {voter}: {reason}")
             }
             ProposeOutput::Ended { proposal_id, end } => write!(f, "end {proposal_id} {end}"),
         }

@@ -2,12 +2,12 @@
 
 use super::BallotEnd;
 use super::options::BallotOptions;
-use super::propose::{Failure, Motion, ProposeInput, ProposeOutput, ProposeRefused, StrayVote};
-use super::quorum::Electorate;
+use super::propose::{Failure, NewProposal, ProposeInput, ProposeOutput, ProposeRefused};
+use super::quorum::VoterSet;
 use super::record::{self, BallotRecord, BallotSlot, Commit, CountedVote, Tally};
 use crate::machine::settings::at_least;
 use crate::machine::window::Window;
-use crate::machine::{Draws, Machine, Timers};
+use crate::machine::{IgnoreReason, Machine, SplitMix64, Timers};
 use crate::message::{Decision, Envelope, EnvelopeHeader, Message, Proposal, Vote};
 use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, Count, Instant, MessageId, Now, ProposalId, Timestamp,
@@ -22,7 +22,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Open {
     proposal: Proposal,
-    electorate: Electorate,
+    voters: VoterSet,
     needed: u64,
     votes: Vec<CountedVote>,
     state: State,
@@ -74,7 +74,7 @@ impl Open {
     /// The voters that have not voted.
     fn missing(&self) -> impl Iterator<Item = (&ComponentId, u32)> {
         let voted = |voter: &ComponentId| self.votes.iter().any(|vote| vote.voter == *voter);
-        self.electorate.voters().filter(move |(voter, _)| !voted(voter))
+        self.voters.voters().filter(move |(voter, _)| !voted(voter))
     }
 
     /// Whether the votes that are missing could still make a quorum.
@@ -94,7 +94,7 @@ impl Open {
 pub struct Proposer {
     own: ComponentId,
     options: BallotOptions,
-    draws: Draws,
+    rng: SplitMix64,
     /// The number of the last wish to persist.
     seals: u64,
     #[serde(with = "crate::machine::pairs")]
@@ -111,7 +111,7 @@ impl Proposer {
         Proposer {
             own,
             options: BallotOptions::default(),
-            draws: Draws::new(seed),
+            rng: SplitMix64::new(seed),
             seals: 0,
             open: BTreeMap::new(),
             timers: Timers::new(),
@@ -131,47 +131,47 @@ impl Proposer {
         self.open.iter().map(|(id, open)| (id, open.tally()))
     }
 
-    fn propose(&mut self, now: Now, motion: Motion) -> Result<(), ProposeRefused> {
-        let (id, most) = (motion.proposal_id, self.options.most.max(1));
+    fn propose(&mut self, now: Now, new: NewProposal) -> Result<(), ProposeRefused> {
+        let (id, limit) = (new.proposal_id, self.options.capacity.max(1));
         if self.open.contains_key(&id) || self.ended.get(&id).is_some() {
             return Err(ProposeRefused::ProposedBefore(id));
         }
-        if self.open.len() >= most {
+        if self.open.len() >= limit {
             return Err(ProposeRefused::Busy(self.open.len()));
         }
-        if motion.electorate.len() > most {
-            return Err(ProposeRefused::TooManyVoters { found: motion.electorate.len(), most });
+        if new.voters.len() > limit {
+            return Err(ProposeRefused::TooManyVoters { found: new.voters.len(), limit });
         }
-        let total = motion.electorate.total();
-        let needed = motion.quorum.needed(total);
+        let total = new.voters.total();
+        let needed = new.quorum.needed(total);
         if needed > total {
             return Err(ProposeRefused::Unreachable { needed, total });
         }
-        let (found, most) = (motion.state.as_str().len(), self.options.state_bytes);
-        if found > most {
-            return Err(ProposeRefused::TooLarge { found, most });
+        let (found, limit) = (new.state.as_str().len(), self.options.state_bytes);
+        if found > limit {
+            return Err(ProposeRefused::TooLarge { found, limit });
         }
-        motion.slot.key()?;
-        let digest = record::digest(&motion.state)?;
-        let open = at_least(motion.open.unwrap_or(self.options.open));
+        new.slot.key()?;
+        let digest = record::digest(&new.state)?;
+        let open = at_least(new.open.unwrap_or(self.options.open));
         let millis = i64::try_from(open.as_millis()).unwrap_or(i64::MAX);
         let deadline = Timestamp::from_unix_millis(now.wall.saturating_add(millis));
-        let BallotSlot { workflow_id, state_version } = motion.slot;
+        let BallotSlot { workflow_id, state_version } = new.slot;
         let proposal =
             Proposal::new(id.clone(), workflow_id, state_version, self.own.clone(), digest)
-                .with_value(motion.state)
+                .with_value(new.state)
                 .with_deadline(deadline);
         let interval = at_least(open / self.options.retry.attempts.max(1));
         let state = State::Collecting(Collecting { until: now.at.after(open), sent: 0, interval });
-        let (electorate, votes) = (motion.electorate, Vec::new());
-        self.open.insert(id.clone(), Open { proposal, electorate, needed, votes, state });
+        let (voters, votes) = (new.voters, Vec::new());
+        self.open.insert(id.clone(), Open { proposal, voters, needed, votes, state });
         self.ask(now, &id);
         Ok(())
     }
 
     fn send(&mut self, now: Now, to: Vec<ComponentId>, message: impl Into<Message>) {
         let header = EnvelopeHeader::new()
-            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_message_id(MessageId::generate(now.id_millis(), self.rng.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone());
         let envelope = Box::new(Envelope::new(header, message));
@@ -204,16 +204,19 @@ impl Proposer {
             let (source_id, voter) = (source.clone(), voter.clone());
             return Err(ProposeRefused::VoteOfAnother { source_id, voter });
         }
-        let ignored =
-            |why| ProposeOutput::Ignored { proposal_id: id.clone(), voter: voter.clone(), why };
+        let ignored = |reason| ProposeOutput::Ignored {
+            proposal_id: id.clone(),
+            voter: voter.clone(),
+            reason,
+        };
         let Some(open) = self.open.get_mut(id) else {
             if self.ended.get(id).is_none() {
                 return Err(ProposeRefused::NotProposed(id.clone()));
             }
-            self.out.push_back(ignored(StrayVote::Late));
+            self.out.push_back(ignored(IgnoreReason::Late));
             return Ok(());
         };
-        let Some(most) = open.electorate.weight(voter) else {
+        let Some(most) = open.voters.weight(voter) else {
             let (proposal_id, voter) = (id.clone(), voter.clone());
             return Err(ProposeRefused::Stranger { proposal_id, voter });
         };
@@ -229,15 +232,15 @@ impl Proposer {
                     now: vote.vote.clone(),
                 });
             }
-            self.out.push_back(ignored(StrayVote::Duplicate));
+            self.out.push_back(ignored(IgnoreReason::Duplicate));
             return Ok(());
         }
         let State::Collecting(collecting) = &open.state else {
-            self.out.push_back(ignored(StrayVote::Late));
+            self.out.push_back(ignored(IgnoreReason::Late));
             return Ok(());
         };
         if collecting.until.is_some_and(|until| until <= now.at) {
-            self.out.push_back(ignored(StrayVote::Late));
+            self.out.push_back(ignored(IgnoreReason::Late));
             return Ok(());
         }
         let weight = vote.weight.as_ref().map_or(1, Count::get).min(u64::from(most));
@@ -289,7 +292,7 @@ impl Proposer {
             Step::Get => self.out.push_back(ProposeOutput::Get(id.clone(), slot)),
             Step::Pause => {
                 settling.unanswered = settling.unanswered.saturating_add(1);
-                wait = self.options.retry.pause(settling.unanswered, &mut self.draws);
+                wait = self.options.retry.pause(settling.unanswered, &mut self.rng);
             }
         }
         self.timers.set(id.clone(), now.at.after(wait));
@@ -410,14 +413,14 @@ impl Proposer {
 
     fn close(&mut self, id: &ProposalId) -> Option<Open> {
         self.timers.set(id.clone(), None);
-        self.ended.put(id.clone(), (), None, self.options.most);
+        self.ended.put(id.clone(), (), None, self.options.capacity);
         self.open.remove(id)
     }
 
     /// The version is decided: says so, whatever the decision.
     fn decided(&mut self, now: Now, id: ProposalId, record: BallotRecord) {
         let Some(open) = self.close(&id) else { return };
-        let to = open.electorate.voters().map(|(voter, _)| voter.clone()).collect();
+        let to = open.voters.voters().map(|(voter, _)| voter.clone()).collect();
         self.send(now, to, record.decision());
         let end = if record.proposal.digest == open.proposal.digest {
             BallotEnd::Committed(Box::new(record))
@@ -431,7 +434,7 @@ impl Proposer {
     fn fail(&mut self, now: Now, id: ProposalId, failure: Failure) {
         let Some(open) = self.close(&id) else { return };
         let tally = open.tally();
-        let to = open.electorate.voters().map(|(voter, _)| voter.clone()).collect();
+        let to = open.voters.voters().map(|(voter, _)| voter.clone()).collect();
         let decision = Decision::new(id.clone(), failure.outcome())
             .with_workflow_id(open.proposal.workflow_id)
             .with_accepted(Count::new(tally.accepted))
@@ -452,11 +455,11 @@ impl Proposer {
 impl Machine for Proposer {
     type Input = ProposeInput;
     type Output = ProposeOutput;
-    type Refused = ProposeRefused;
+    type Error = ProposeRefused;
 
     fn handle(&mut self, now: Now, input: ProposeInput) -> Result<(), ProposeRefused> {
         match input {
-            ProposeInput::Propose(motion) => self.propose(now, *motion),
+            ProposeInput::Propose(proposal) => self.propose(now, *proposal),
             ProposeInput::Received(envelope) => self.received(now, &envelope),
             ProposeInput::Persisted(number) => self.persisted(now, number),
             ProposeInput::Put(id, result) => self.put(now, id, &result),

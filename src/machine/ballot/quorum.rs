@@ -4,7 +4,7 @@ use crate::scalar::ComponentId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How much weight of an electorate has to accept.
+/// How much weight of all voters has to accept.
 ///
 /// Two quorums that are both more than half share a voter. Smaller ones need not, so two proposals
 /// of one version may both be approved; the store still commits one of them only.
@@ -68,21 +68,21 @@ impl Default for Quorum {
 /// The components whose votes count, each with the most weight that its vote may have.
 ///
 /// ```
-/// use coordination_protocol::machine::Electorate;
+/// use coordination_protocol::machine::VoterSet;
 /// use coordination_protocol::scalar::ComponentId;
 ///
 /// let name = |text| ComponentId::new(text);
-/// let electorate = Electorate::new([name("a")?, name("b")?]).with(name("hub")?, 3);
-/// assert_eq!((electorate.len(), electorate.total()), (3, 5));
+/// let voters = VoterSet::new([name("a")?, name("b")?]).with(name("hub")?, 3);
+/// assert_eq!((voters.len(), voters.total()), (3, 5));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Electorate(#[serde(with = "crate::machine::pairs")] BTreeMap<ComponentId, u32>);
+pub struct VoterSet(#[serde(with = "crate::machine::pairs")] BTreeMap<ComponentId, u32>);
 
-impl Electorate {
+impl VoterSet {
     /// Components whose votes count once each.
     pub fn new(voters: impl IntoIterator<Item = ComponentId>) -> Self {
-        Electorate(voters.into_iter().map(|voter| (voter, 1)).collect())
+        VoterSet(voters.into_iter().map(|voter| (voter, 1)).collect())
     }
 
     /// Adds a component, or sets its weight. A vote states its own weight, 1 if it says nothing;

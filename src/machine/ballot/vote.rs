@@ -50,7 +50,7 @@ pub enum VoteRefused {
         source_id: ComponentId,
     },
     /// As many proposals are before the voter as may be.
-    #[error("{0} proposals are before this voter, which is the most")]
+    #[error("{0} proposals are before this voter, which is the limit")]
     Full(usize),
     /// The deadline has passed.
     #[error("the ballot on `{0}` is over")]

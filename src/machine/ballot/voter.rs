@@ -5,7 +5,7 @@ use super::record::{self, BallotRecord, BallotSlot};
 use super::vote::{VoteInput, VoteOutput, VoteRefused};
 use crate::machine::settings::at_least;
 use crate::machine::window::Window;
-use crate::machine::{Draws, Machine, Timers};
+use crate::machine::{Machine, SplitMix64, Timers};
 use crate::message::{Decision, Envelope, EnvelopeHeader, Message, Proposal, Vote};
 use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, Digest, Instant, MessageId, Now, ProposalId, Timestamp,
@@ -96,7 +96,7 @@ pub struct Voter {
     own: ComponentId,
     weight: u32,
     options: BallotOptions,
-    draws: Draws,
+    rng: SplitMix64,
     /// The number of the last wish to persist.
     seals: u64,
     #[serde(with = "crate::machine::pairs")]
@@ -116,7 +116,7 @@ impl Voter {
             own,
             weight: 1,
             options: BallotOptions::default(),
-            draws: Draws::new(seed),
+            rng: SplitMix64::new(seed),
             seals: 0,
             seen: BTreeMap::new(),
             versions: BTreeMap::new(),
@@ -132,7 +132,7 @@ impl Voter {
         self
     }
 
-    /// Sets what its votes count for, 1 unless set. The proposer's electorate has the last word.
+    /// Sets what its votes count for, 1 unless set. The proposer's voter set has the last word.
     pub const fn with_weight(mut self, weight: u32) -> Self {
         self.weight = weight;
         self
@@ -153,7 +153,7 @@ impl Voter {
 
     fn send(&mut self, now: Now, to: Option<ComponentId>, message: impl Into<Message>) {
         let header = EnvelopeHeader::new()
-            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_message_id(MessageId::generate(now.id_millis(), self.rng.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone());
         let envelope = Box::new(Envelope::new(header, message));
@@ -200,7 +200,7 @@ impl Voter {
         if left == 0 {
             return Err(VoteRefused::TooLate(id.clone()));
         }
-        if self.seen.len() >= self.options.most.max(1) {
+        if self.seen.len() >= self.options.capacity.max(1) {
             return Err(VoteRefused::Full(self.seen.len()));
         }
         let bound = Duration::from_millis(left).min(at_least(self.options.longest));
@@ -361,7 +361,7 @@ impl Voter {
     fn pause(&mut self, now: Now, slot: &BallotSlot, attempt: u32) {
         if let Some(version) = self.versions.get_mut(slot) {
             version.look = Look::Pause;
-            let pause = self.options.retry.pause(attempt, &mut self.draws);
+            let pause = self.options.retry.pause(attempt, &mut self.rng);
             self.timers.set(slot.clone(), now.at.after(pause));
         }
     }
@@ -454,7 +454,7 @@ impl Voter {
             self.seen.remove(id);
         }
         self.timers.set(slot.clone(), None);
-        self.decided.put(slot, record.decision(), None, self.options.most);
+        self.decided.put(slot, record.decision(), None, self.options.capacity);
         self.out.push_back(VoteOutput::Learned(Box::new(record)));
     }
 
@@ -510,7 +510,7 @@ impl Voter {
 impl Machine for Voter {
     type Input = VoteInput;
     type Output = VoteOutput;
-    type Refused = VoteRefused;
+    type Error = VoteRefused;
 
     fn handle(&mut self, now: Now, input: VoteInput) -> Result<(), VoteRefused> {
         match input {

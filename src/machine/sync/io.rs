@@ -32,7 +32,7 @@ pub enum SyncInput {
 /// Why a [`StateSync`](super::StateSync) refuses an input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SyncRefused {
+pub enum SyncError {
     /// The message says nothing about a state.
     #[error("`{0}` says nothing about the state of a workflow")]
     NotState(MessageKind),
@@ -51,7 +51,7 @@ pub enum SyncRefused {
     #[error("the state is our own")]
     Ours,
     /// As many components take part as may.
-    #[error("{0} components take part, which is the most")]
+    #[error("{0} components take part, which is the limit")]
     Full(usize),
     /// The component does not take part.
     #[error("`{0}` does not take part")]
@@ -64,13 +64,13 @@ pub enum SyncRefused {
     NotValidating(u64),
 }
 
-impl IntoReport for SyncRefused {
+impl IntoReport for SyncError {
     fn problem(&self) -> Problem {
         let (error_type, strategy, advice) = match self {
-            SyncRefused::Full(_) => {
+            SyncError::Full(_) => {
                 (ErrorType::LimitExceeded, "retry", "Let a component leave first.")
             }
-            SyncRefused::NotAPeer(_) => {
+            SyncError::NotAPeer(_) => {
                 (ErrorType::Conflict, "join", "Let the component join first.")
             }
             _ => (
@@ -88,7 +88,7 @@ impl IntoReport for SyncRefused {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Adoption {
+pub enum StateOrigin {
     /// There was none before.
     First,
     /// The component made it.
@@ -104,15 +104,15 @@ pub enum Adoption {
     Decided,
 }
 
-impl fmt::Display for Adoption {
+impl fmt::Display for StateOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Adoption::First => f.write_str("first"),
-            Adoption::Own => f.write_str("own"),
-            Adoption::Newer { gap: 0 } => f.write_str("newer"),
-            Adoption::Newer { gap } => write!(f, "newer, gap={gap}"),
-            Adoption::Merged => f.write_str("merged"),
-            Adoption::Decided => f.write_str("decided"),
+            StateOrigin::First => f.write_str("first"),
+            StateOrigin::Own => f.write_str("own"),
+            StateOrigin::Newer { gap: 0 } => f.write_str("newer"),
+            StateOrigin::Newer { gap } => write!(f, "newer, gap={gap}"),
+            StateOrigin::Merged => f.write_str("merged"),
+            StateOrigin::Decided => f.write_str("decided"),
         }
     }
 }
@@ -141,7 +141,7 @@ pub enum SyncOutput {
     /// A state is the current one now. Keep it.
     Adopted {
         /// How it came.
-        how: Adoption,
+        origin: StateOrigin,
         /// Who sent the state that it came from, if a peer did.
         from: Option<ComponentId>,
         /// The state.
@@ -196,10 +196,10 @@ impl fmt::Display for SyncOutput {
             SyncOutput::Validate { number, names, state } => {
                 write!(f, "validate {number} v{}: {}", state.state_version, names.join(", "))
             }
-            SyncOutput::Adopted { how, from: peer, state } => {
+            SyncOutput::Adopted { origin, from: peer, state } => {
                 write!(f, "adopt v{}", state.state_version)?;
                 from(f, peer)?;
-                write!(f, ": {how}")
+                write!(f, ": {origin}")
             }
             SyncOutput::Rejected { from: peer, version, failed } => {
                 write!(f, "reject v{version}")?;

@@ -51,14 +51,14 @@
 
 mod io;
 mod options;
+mod reconcile;
 mod replica;
-mod weigh;
 
-pub use io::{Adoption, SyncInput, SyncOutput, SyncRefused};
+pub use io::{StateOrigin, SyncError, SyncInput, SyncOutput};
 pub use options::SyncOptions;
 
 use super::settings::at_least;
-use super::{Draws, Machine, Timers};
+use super::{Machine, SplitMix64, Timers};
 use crate::merge::{MergePolicy, Relation, agreement};
 use crate::message::{Envelope, EnvelopeHeader, Message, StateMetadata, WorkflowState};
 use crate::scalar::{
@@ -86,7 +86,7 @@ struct Peer {
 struct Candidate {
     number: u64,
     version: Version,
-    how: Adoption,
+    origin: StateOrigin,
     from: Option<ComponentId>,
     /// Whether the host was asked to validate it.
     asked: bool,
@@ -122,7 +122,7 @@ enum Due {
 /// hub.handle(now, SyncInput::Join(ComponentId::new("worker")?))?;
 /// let state = WorkflowState::new(workflow, 1_u64, now.timestamp());
 /// hub.handle(now, SyncInput::Changed(Box::new(state)))?;
-/// let said: Vec<String> = std::iter::from_fn(|| hub.poll()).map(|wish| wish.to_string()).collect();
+/// let said: Vec<String> = std::iter::from_fn(|| hub.poll()).map(|output| output.to_string()).collect();
 /// assert_eq!(said, ["adopt v1: first", "exchange with worker v1"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -132,7 +132,7 @@ pub struct StateSync {
     workflow: WorkflowId,
     options: SyncOptions,
     policy: MergePolicy,
-    draws: Draws,
+    rng: SplitMix64,
     current: Option<Version>,
     history: History,
     peers: BTreeMap<ComponentId, Peer>,
@@ -155,7 +155,7 @@ impl StateSync {
             workflow,
             options: SyncOptions::default(),
             policy: MergePolicy::state(),
-            draws: Draws::new(seed),
+            rng: SplitMix64::new(seed),
             current: None,
             history: History::default(),
             peers: BTreeMap::new(),
@@ -207,13 +207,13 @@ impl StateSync {
         relation == Some(Relation::Duplicate)
     }
 
-    fn join(&mut self, now: Now, name: &ComponentId) -> Result<(), SyncRefused> {
+    fn join(&mut self, now: Now, name: &ComponentId) -> Result<(), SyncError> {
         if *name == self.own {
-            return Err(SyncRefused::Ours);
+            return Err(SyncError::Ours);
         }
         if !self.peers.contains_key(name) {
-            if self.peers.len() >= self.options.most.max(1) {
-                return Err(SyncRefused::Full(self.peers.len()));
+            if self.peers.len() >= self.options.max_peers.max(1) {
+                return Err(SyncError::Full(self.peers.len()));
             }
             self.peers.insert(name.clone(), Peer::default());
             self.exchange(now, name);
@@ -221,33 +221,33 @@ impl StateSync {
         Ok(())
     }
 
-    fn leave(&mut self, name: ComponentId) -> Result<(), SyncRefused> {
+    fn leave(&mut self, name: ComponentId) -> Result<(), SyncError> {
         if self.peers.remove(&name).is_none() {
-            return Err(SyncRefused::NotAPeer(name));
+            return Err(SyncError::NotAPeer(name));
         }
         self.timers.set(Due::Peer(name), None);
         Ok(())
     }
 
-    fn is_ours(&self, state: &WorkflowState) -> Result<(), SyncRefused> {
+    fn is_ours(&self, state: &WorkflowState) -> Result<(), SyncError> {
         if state.workflow_id != self.workflow {
             let (found, expected) = (state.workflow_id.clone(), self.workflow.clone());
-            return Err(SyncRefused::OtherWorkflow { found, expected });
+            return Err(SyncError::OtherWorkflow { found, expected });
         }
         Ok(())
     }
 
-    fn changed(&mut self, now: Now, mut state: WorkflowState) -> Result<(), SyncRefused> {
+    fn changed(&mut self, now: Now, mut state: WorkflowState) -> Result<(), SyncError> {
         self.is_ours(&state)?;
-        let mut how = Adoption::First;
+        let mut origin = StateOrigin::First;
         if let Some(current) = &self.current {
             let mut same = state.clone();
             same.state_version = current.state.state_version.clone();
             if Version::new(same).digest.is_some_and(|digest| current.digest == Some(digest)) {
-                return Err(SyncRefused::Unchanged);
+                return Err(SyncError::Unchanged);
             }
             state.state_version = current.number().saturating_add(1).into();
-            how = Adoption::Own;
+            origin = StateOrigin::Own;
         } else if state.state_version.get() == 0 {
             state.state_version = 1_u64.into();
         }
@@ -255,31 +255,31 @@ impl StateSync {
         let metadata = state.metadata.take().unwrap_or_else(StateMetadata::new);
         state.metadata = Some(metadata.with_last_update_source(self.own.as_str()));
         let version = Version::new(state);
-        self.adopt(now, version, how, None);
+        self.adopt(now, version, origin, None);
         Ok(())
     }
 
-    fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), SyncRefused> {
+    fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), SyncError> {
         let Envelope { header, message } = envelope.into_inner();
         let kind = message.kind();
-        let source = header.source.ok_or(SyncRefused::NoSource);
+        let source = header.source.ok_or(SyncError::NoSource);
         let checkpoint = match message {
             Message::WorkflowState(state) => {
                 self.is_ours(&state)?;
                 let source = self.peer(source?)?;
                 let asked = header.request_id.filter(|_| header.response_required == Some(true));
-                self.assess(now, Version::new(*state), Some(&source), None);
+                self.on_state(now, Version::new(*state), Some(&source), None);
                 if let Some(request) = asked {
                     self.answer(now, &source, request, header.correlation_id);
                 }
                 return Ok(());
             }
             Message::CheckpointSync(notice) => notice,
-            _ => return Err(SyncRefused::NotState(kind)),
+            _ => return Err(SyncError::NotState(kind)),
         };
         if checkpoint.workflow_id != self.workflow {
             let (found, expected) = (checkpoint.workflow_id.clone(), self.workflow.clone());
-            return Err(SyncRefused::OtherWorkflow { found, expected });
+            return Err(SyncError::OtherWorkflow { found, expected });
         }
         let source = self.peer(source?)?;
         let known = self.current.as_ref().map_or(0, Version::number);
@@ -290,18 +290,24 @@ impl StateSync {
     }
 
     /// A component that spoke is a peer from then on.
-    fn peer(&mut self, name: ComponentId) -> Result<ComponentId, SyncRefused> {
+    fn peer(&mut self, name: ComponentId) -> Result<ComponentId, SyncError> {
         if name == self.own {
-            return Err(SyncRefused::Ours);
+            return Err(SyncError::Ours);
         }
-        if !self.peers.contains_key(&name) && self.peers.len() >= self.options.most.max(1) {
-            return Err(SyncRefused::Full(self.peers.len()));
+        if !self.peers.contains_key(&name) && self.peers.len() >= self.options.max_peers.max(1) {
+            return Err(SyncError::Full(self.peers.len()));
         }
         self.peers.entry(name.clone()).or_default().attempts = 0;
         Ok(name)
     }
 
-    fn adopt(&mut self, now: Now, mut version: Version, how: Adoption, from: Option<&ComponentId>) {
+    fn adopt(
+        &mut self,
+        now: Now,
+        mut version: Version,
+        origin: StateOrigin,
+        from: Option<&ComponentId>,
+    ) {
         if let Some(old) = self.current.take() {
             version.descend(&[&old], self.options.history);
             self.history.push(old, self.options.history);
@@ -309,11 +315,12 @@ impl StateSync {
         self.forget_forks();
         let state = Box::new(version.state.clone());
         self.current = Some(version);
-        self.out.push_back(SyncOutput::Adopted { how, from: from.cloned(), state });
+        self.out.push_back(SyncOutput::Adopted { origin, from: from.cloned(), state });
         // Who makes a state tells all; who got it waits a little, for they may get it, too. So does who
         // merges again and again: others may be at the same.
-        self.merges = if how == Adoption::Merged { self.merges.saturating_add(1) } else { 0 };
-        let got = matches!(how, Adoption::Newer { .. }) || how == Adoption::First && from.is_some();
+        self.merges = if origin == StateOrigin::Merged { self.merges.saturating_add(1) } else { 0 };
+        let got = matches!(origin, StateOrigin::Newer { .. })
+            || origin == StateOrigin::First && from.is_some();
         let waits = got || self.merges > 1;
         let attempt = self.merges.max(1);
         let names: Vec<ComponentId> = self.peers.keys().cloned().collect();
@@ -326,19 +333,19 @@ impl StateSync {
                 peer.attempts = 0;
             }
             if waits {
-                let pause = self.options.backoff.pause(attempt, &mut self.draws);
+                let pause = self.options.backoff.pause(attempt, &mut self.rng);
                 self.timers.set(Due::Peer(name.clone()), now.at.after(pause));
             } else if let Some(state) = told.clone() {
                 self.ask(now, name, state);
             }
         }
         for name in names {
-            self.settle_peer(now, Some(&name));
+            self.schedule_peer(now, Some(&name));
         }
     }
 
     /// Tells what a peer's state is to ours if that changed, and rests if they are the same.
-    fn settle_peer(&mut self, now: Now, name: Option<&ComponentId>) {
+    fn schedule_peer(&mut self, now: Now, name: Option<&ComponentId>) {
         let Some(name) = name else { return };
         let relation = self.peers.get(name).and_then(|peer| self.relation(peer));
         let (Some(relation), Some(peer)) = (relation, self.peers.get_mut(name)) else { return };
@@ -373,7 +380,7 @@ impl StateSync {
 
     fn header(&mut self, now: Now) -> EnvelopeHeader {
         EnvelopeHeader::new()
-            .with_message_id(MessageId::generate(now.id_millis(), self.draws.id_bytes()))
+            .with_message_id(MessageId::generate(now.id_millis(), self.rng.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone())
     }
@@ -386,7 +393,7 @@ impl StateSync {
     }
 
     fn ask(&mut self, now: Now, to: &ComponentId, state: WorkflowState) {
-        let id = self.draws.id_bytes();
+        let id = self.rng.id_bytes();
         let header = self
             .header(now)
             .with_request_id(RequestId::generate(now.id_millis(), id))
@@ -419,9 +426,9 @@ impl StateSync {
 impl Machine for StateSync {
     type Input = SyncInput;
     type Output = SyncOutput;
-    type Refused = SyncRefused;
+    type Error = SyncError;
 
-    fn handle(&mut self, now: Now, input: SyncInput) -> Result<(), SyncRefused> {
+    fn handle(&mut self, now: Now, input: SyncInput) -> Result<(), SyncError> {
         match input {
             SyncInput::Join(name) => self.join(now, &name),
             SyncInput::Leave(name) => self.leave(name),
@@ -430,7 +437,7 @@ impl Machine for StateSync {
             SyncInput::Validated(number, results) => self.validated(now, number, results),
             SyncInput::Decided(state) => {
                 self.is_ours(&state)?;
-                self.assess(now, Version::new(*state), None, Some(Adoption::Decided));
+                self.on_state(now, Version::new(*state), None, Some(StateOrigin::Decided));
                 Ok(())
             }
         }

@@ -21,7 +21,7 @@ pub struct SyncOptions {
     pub history: usize,
     /// The most peers, and the most states that wait for validation, at most one of each peer.
     /// Default 1000.
-    pub most: usize,
+    pub max_peers: usize,
 }
 
 impl SyncOptions {
@@ -55,8 +55,8 @@ impl SyncOptions {
     }
 
     /// Sets the most peers.
-    pub const fn with_most(mut self, most: usize) -> Self {
-        self.most = most;
+    pub const fn with_max_peers(mut self, max_peers: usize) -> Self {
+        self.max_peers = max_peers;
         self
     }
 }
@@ -68,7 +68,7 @@ impl From<&Settings> for SyncOptions {
             backoff: Backoff::from(settings),
             interval: settings.health_check_interval,
             history: 32,
-            most: settings.event_queue_size,
+            max_peers: settings.event_queue_size,
         }
     }
 }

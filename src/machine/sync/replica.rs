@@ -52,7 +52,7 @@ impl Version {
 
     /// Names what it came from: the contents of these and their ancestors, the latest first. Those of
     /// each take turns, so that no line is cut off by the other.
-    pub(super) fn descend(&mut self, from: &[&Version], most: usize) {
+    pub(super) fn descend(&mut self, from: &[&Version], capacity: usize) {
         let own = self.ancestors().to_vec();
         let lines: Vec<Vec<&Digest>> = from
             .iter()
@@ -64,7 +64,7 @@ impl Version {
         for digest in (0..longest).flat_map(|at| lines.iter().filter_map(move |line| line.get(at)))
         {
             // Others may name any number of them.
-            if ancestors.len() >= most.max(1) {
+            if ancestors.len() >= capacity.max(1) {
                 break;
             }
             if Some(*digest) != self.digest.as_ref() && !ancestors.contains(digest) {
@@ -89,7 +89,7 @@ impl Version {
 
     /// What decides between two that are merged, the same at all replicas: the later time, then the
     /// digest.
-    pub(super) fn weight(&self) -> (Option<i64>, Option<&str>) {
+    pub(super) fn precedence(&self) -> (Option<i64>, Option<&str>) {
         let time = self.state.timestamp.as_ref().and_then(Timestamp::unix_millis);
         (time, self.digest.as_ref().map(Digest::as_str))
     }
@@ -100,9 +100,9 @@ impl Version {
 pub(super) struct History(VecDeque<Version>);
 
 impl History {
-    pub(super) fn push(&mut self, version: Version, most: usize) {
+    pub(super) fn push(&mut self, version: Version, capacity: usize) {
         self.0.push_back(version);
-        while self.0.len() > most.max(1) {
+        while self.0.len() > capacity.max(1) {
             self.0.pop_front();
         }
     }

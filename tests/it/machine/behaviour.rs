@@ -1,11 +1,11 @@
 //! What machines promise beyond the laws: bounds of pauses, what attempts and answers carry, no
 //! reply to hostile messages. How they do over a bad network, the simulated world shows.
 
-use super::{allocation, ask, asked, checked, corr, id, name, now, request, wishes};
+use super::{allocation, ask, asked, checked, corr, id, name, now, outputs, request};
 use crate::support::{Rng, mutate, scaled};
 use coordination_protocol::machine::{
-    Ask, Backoff, Draws, Machine, Rejected, RequestInput, RequestOutput, Requester, RespondInput,
-    RespondOptions, RespondOutput, Responder, Timers,
+    Backoff, Machine, OutboundRequest, Rejected, RequestInput, RequestOutput, Requester,
+    RespondInput, RespondOptions, RespondOutput, Responder, SplitMix64, Timers,
 };
 use coordination_protocol::message::Message;
 use coordination_protocol::scalar::{Instant, Now, RequestId};
@@ -32,9 +32,9 @@ proptest! {
             let exact = base * factor.pow(attempt.saturating_sub(1));
             prop_assert_eq!(ceiling, exact.min(cap).max(least));
         }
-        let pause = backoff.pause(attempt, &mut Draws::new(seed));
+        let pause = backoff.pause(attempt, &mut SplitMix64::new(seed));
         prop_assert!(pause >= least && pause <= ceiling);
-        prop_assert_eq!(pause, backoff.pause(attempt, &mut Draws::new(seed)));
+        prop_assert_eq!(pause, backoff.pause(attempt, &mut SplitMix64::new(seed)));
     }
 
     /// Timers are a sorted list of which each key has one.
@@ -65,16 +65,16 @@ proptest! {
 #[test]
 fn jitter_is_full() {
     let backoff = Backoff::new();
-    let mut draws = Draws::new(3);
+    let mut rng = SplitMix64::new(3);
     let mut tenths = [0_usize; 10];
     for _ in 0..10_000 {
-        let pause = backoff.pause(5, &mut draws).as_millis() - 1;
+        let pause = backoff.pause(5, &mut rng).as_millis() - 1;
         tenths[usize::try_from(pause).unwrap() * 10 / 16_000] += 1;
     }
     assert!(tenths.iter().all(|count| (850..1_150).contains(count)), "{tenths:?}");
     // The sequence is part of what a seed promises.
-    let mut draws = Draws::new(0);
-    assert_eq!([draws.bits(), draws.bits()], [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4]);
+    let mut rng = SplitMix64::new(0);
+    assert_eq!([rng.next_u64(), rng.next_u64()], [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4]);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn moments_end_where_the_clock_does() {
     machine.handle(end, asked("req_1")).unwrap();
     machine.handle_timeout(end);
     assert_eq!(machine.deadline(), None);
-    assert_eq!(wishes(&mut machine), ["send req_1 attempt=1"]);
+    assert_eq!(outputs(&mut machine), ["send req_1 attempt=1"]);
 }
 
 /// All attempts are one exchange; each is a message of its own.
@@ -136,7 +136,7 @@ fn identifiers_are_made_from_given_bytes() {
     assert_eq!(ask.request_id(), &id("req_1"));
     let text = r#"{"release":{"allocation_id":"alloc_1","release_reason":"done"}}"#;
     let envelope = checked(text).into_inner();
-    let made = |bytes| Ask::new(envelope.clone(), now(0), bytes).request_id().clone();
+    let made = |bytes| OutboundRequest::new(envelope.clone(), now(0), bytes).request_id().clone();
     assert_eq!(made([1; 10]), RequestId::generate(now(0).id_millis(), [1; 10]));
     assert_ne!(made([1; 10]), made([2; 10]));
 }
@@ -152,7 +152,7 @@ fn answers_carry_what_the_specification_asks_for() {
         let input = RespondInput::Request(checked(&envelope.to_string()));
         machine.handle(now(5_000), input).unwrap();
     }
-    assert!(matches!(machine.poll(), Some(RespondOutput::Perform { .. })));
+    assert!(matches!(machine.poll(), Some(RespondOutput::Execute { .. })));
     let Some(RespondOutput::Send { to, envelope }) = machine.poll() else { panic!("no answer") };
     assert_eq!(to, Some(name("hub")));
     let header = &envelope.header;
@@ -180,12 +180,12 @@ fn who_does_not_wait_is_not_answered() {
     for _ in 0..2 {
         machine.handle(now(0), RespondInput::Request(checked(&text))).unwrap();
     }
-    assert_eq!(wishes(&mut machine), ["perform req_1 of hub"]);
-    let ticket = machine.running().next().unwrap().clone();
+    assert_eq!(outputs(&mut machine), ["execute req_1 of hub"]);
+    let key = machine.running().next().unwrap().clone();
     let answer = super::answer("req_1", "", "approved").into_inner().message;
-    machine.handle(now(1), RespondInput::Answer(ticket, Box::new(answer))).unwrap();
+    machine.handle(now(1), RespondInput::Answer(key, Box::new(answer))).unwrap();
     machine.handle(now(2), RespondInput::Request(checked(&text))).unwrap();
-    assert!(wishes(&mut machine).is_empty());
+    assert!(outputs(&mut machine).is_empty());
 }
 
 /// What was sent by nobody in particular, or cannot be read, causes no reply, however often.
@@ -206,7 +206,7 @@ fn hostile_messages_cause_no_reply() {
         machine.handle(now(0), RespondInput::Rejected(Box::new(rejected))).unwrap();
         while let Some(output) = machine.poll() {
             match output {
-                RespondOutput::Bury(letter) => {
+                RespondOutput::DeadLetter(letter) => {
                     buried += 1;
                     let text = Envelope::from(*letter).to_string();
                     assert!(gate.accept(text.as_bytes(), now(0).wall, None).is_ok(), "{text}");
@@ -234,13 +234,13 @@ fn a_known_source_counts() {
         let report = gate.accept(record.as_bytes(), now(0).wall, None).unwrap_err();
         let rejected = Rejected::new(record, report).with_source(name(from));
         machine.handle(now(0), RespondInput::Rejected(Box::new(rejected))).unwrap();
-        wishes(&mut machine).remove(0).split(' ').next().unwrap().to_owned()
+        outputs(&mut machine).remove(0).split(' ').next().unwrap().to_owned()
     };
     assert_eq!(play("", "hub"), "send");
     assert_eq!(play(r#""source":"hub","#, "hub"), "send");
-    assert_eq!(play("", "stranger"), "bury:");
-    assert_eq!(play(r#""source":"hub","#, "stranger"), "bury:");
-    assert_eq!(play(r#""source":"stranger","#, "hub"), "bury:");
+    assert_eq!(play("", "stranger"), "dead");
+    assert_eq!(play(r#""source":"hub","#, "stranger"), "dead");
+    assert_eq!(play(r#""source":"stranger","#, "hub"), "dead");
 }
 
 /// A peer of protocol 1.0.0 has no `source` to write; its answer is told by the correlation.
@@ -254,14 +254,14 @@ fn an_answer_without_source_is_told_by_its_correlation() {
         RequestInput::Answer(checked(&text))
     };
     let mut requester = Requester::new(name("hub"), 1);
-    let asked = RequestInput::Ask(Box::new(ask("req_1").with_peer(name("rm"))));
+    let asked = RequestInput::Start(Box::new(ask("req_1").with_peer(name("rm"))));
     requester.handle(now(0), asked).unwrap();
     let foreign = "the answer to `req_1` comes from another component than the one that was asked";
     for header in ["", r#","source":"eve","correlation_id":"corr_req_1""#] {
         assert_eq!(requester.handle(now(1), answer(header)).unwrap_err().to_string(), foreign);
     }
     requester.handle(now(1), answer(r#","correlation_id":"corr_req_1""#)).unwrap();
-    assert_eq!(wishes(&mut requester).last().unwrap(), "end req_1 answered attempts=1");
+    assert_eq!(outputs(&mut requester).last().unwrap(), "end req_1 answered attempts=1");
 }
 
 /// The question about conflicts has its identifier in the body, as the request for resources has.
@@ -270,15 +270,16 @@ fn a_conflict_check_is_asked_under_its_own_identifier() {
     let check = coordination_protocol::message::ConflictCheck::new(id("req_7"));
     let mut requester = Requester::new(name("hub"), 1);
     let mut envelope = Envelope::from(check.clone());
-    let input = RequestInput::Ask(Box::new(Ask::new(check, now(0), [7; 10])));
+    let input = RequestInput::Start(Box::new(OutboundRequest::new(check, now(0), [7; 10])));
     requester.handle(now(0), input).unwrap();
-    assert_eq!(wishes(&mut requester), ["send req_7 attempt=1"]);
+    assert_eq!(outputs(&mut requester), ["send req_7 attempt=1"]);
     envelope.header.request_id = Some(id("req_8"));
-    let input = RequestInput::Ask(Box::new(Ask::new(envelope.clone(), now(0), [7; 10])));
+    let input =
+        RequestInput::Start(Box::new(OutboundRequest::new(envelope.clone(), now(0), [7; 10])));
     let refused = requester.handle(now(0), input).unwrap_err();
     assert_eq!(refused.to_string(), "the header says `req_8` and the body `req_7`");
     envelope.header.request_id = None;
     let mut responder = Responder::new(name("rm"), 1);
     responder.handle(now(0), RespondInput::Request(checked(&envelope.to_string()))).unwrap();
-    assert_eq!(wishes(&mut responder), ["perform req_7"]);
+    assert_eq!(outputs(&mut responder), ["execute req_7"]);
 }

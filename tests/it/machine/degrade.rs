@@ -70,14 +70,14 @@ fn who_still_works_gets_everything() {
 
 #[test]
 fn a_policy_is_a_value() {
-    let hold = Fallback::Hold { most: 2, within: SECOND };
+    let hold = Fallback::Hold { capacity: 2, within: SECOND };
     let policy = Degradation::new()
         .with(MessageKind::Event, Fallback::Drop)
         .with(MessageKind::Release, hold);
     let text = serde_json::to_string(&policy).unwrap();
     assert_eq!(
         text,
-        r#"{"release":{"hold":{"most":2,"within":{"secs":1,"nanos":0}}},"event":"drop"}"#
+        r#"{"release":{"hold":{"capacity":2,"within":{"secs":1,"nanos":0}}},"event":"drop"}"#
     );
     let again: Degradation = serde_json::from_str(&text).unwrap();
     assert_eq!(again, policy);
@@ -114,9 +114,9 @@ fn presence_and_policy_together() {
     presence.handle(now(0), PresenceInput::Received(checked(&registration))).unwrap();
     let policy = Degradation::new();
     let decide = |presence: &Presence, millis| {
-        let standing = presence.standing(&hub).unwrap();
-        let silent = now(millis).at.since(standing.heard.unwrap());
-        policy.decide(MessageKind::Event, &standing.state, silent, 0)
+        let status = presence.status(&hub).unwrap();
+        let silent = now(millis).at.since(status.last_seen.unwrap());
+        policy.decide(MessageKind::Event, &status.state, silent, 0)
     };
     assert_eq!(decide(&presence, 0), Action::Send);
     presence.handle_timeout(now(33_000));

@@ -5,8 +5,8 @@ use super::{START, answer, checked, error, id, name, request};
 use crate::support::{Rng, scaled};
 use coordination_protocol::Mode;
 use coordination_protocol::machine::{
-    Ask, Breaker, BreakerInput, Handshake, HandshakeInput, Machine, Presence, PresenceInput,
-    Rejected, RequestInput, Requester, RespondInput, RespondOptions, Responder,
+    Breaker, BreakerInput, Handshake, HandshakeInput, Machine, OutboundRequest, Presence,
+    PresenceInput, Rejected, RequestInput, Requester, RespondInput, RespondOptions, Responder,
 };
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::validate::{Gate, Validator};
@@ -41,14 +41,14 @@ impl Scripted for Requester {
                 if rng.one_in(8) {
                     envelope.header.request_id = Some(id("req_other"));
                 }
-                let mut ask = Ask::new(envelope, super::now(0), [7; 10]);
+                let mut ask = OutboundRequest::new(envelope, super::now(0), [7; 10]);
                 if rng.one_in(3) {
                     ask = ask.with_deadline(Duration::from_secs(rng.below(90) as u64));
                 }
                 if rng.one_in(4) {
                     ask = ask.with_peer(name(rng.pick(&["rm", "other"])));
                 }
-                RequestInput::Ask(Box::new(ask))
+                RequestInput::Start(Box::new(ask))
             }
             4..=6 => {
                 let corr = match rng.below(4) {
@@ -77,7 +77,7 @@ fn heartbeat(
 impl Scripted for Responder {
     fn fresh(seed: u64) -> Self {
         let options =
-            RespondOptions::new().with_accepted(name("hub")).with_concurrent(3).with_most(4);
+            RespondOptions::new().with_accepted(name("hub")).with_concurrent(3).with_capacity(4);
         Responder::new(name("rm"), seed).with_options(options)
     }
 
@@ -102,14 +102,14 @@ impl Scripted for Responder {
                 RespondInput::Rejected(Box::new(Rejected::new(record, report)))
             }
             _ => {
-                let ticket = serde_json::json!({ "source": "hub", "request_id": which });
-                let ticket = serde_json::from_value(ticket).unwrap();
+                let key = serde_json::json!({ "source": "hub", "request_id": which });
+                let key = serde_json::from_value(key).unwrap();
                 let message = match rng.below(4) {
                     0 => error(&which, r#","recoverable":true"#),
                     1 => answer(&which, "", "queued"),
                     _ => answer(&which, "", "approved"),
                 };
-                RespondInput::Answer(ticket, Box::new(message.into_inner().message))
+                RespondInput::Answer(key, Box::new(message.into_inner().message))
             }
         }
     }
@@ -311,12 +311,12 @@ fn requester_keeps_the_laws() {
 #[test]
 fn responder_keeps_the_laws() {
     all::<Responder>(&[
-        "Perform",
+        "Execute",
         "AllocationResponse",
-        "Abandon",
-        "Bury",
+        "Cancel",
+        "DeadLetter",
         "was used for another request",
-        "which is the most",
+        "which is the limit",
         "not answered in time",
         "has no `request_id`",
         "is an answer to",
@@ -406,7 +406,7 @@ impl<const FLAW: u8> Flawed<FLAW> {
 impl<const FLAW: u8> Machine for Flawed<FLAW> {
     type Input = u64;
     type Output = u64;
-    type Refused = std::fmt::Error;
+    type Error = std::fmt::Error;
 
     fn handle(&mut self, now: Now, input: u64) -> Result<(), std::fmt::Error> {
         if input == 0 {

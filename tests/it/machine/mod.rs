@@ -3,14 +3,14 @@
 mod ballot;
 mod behaviour;
 mod degrade;
-mod delivery;
+mod dispatcher;
 mod laws;
 mod refusals;
 mod settings;
 mod sync;
 mod transcripts;
 
-use coordination_protocol::machine::{Ask, Machine, RequestInput};
+use coordination_protocol::machine::{Machine, OutboundRequest, RequestInput};
 use coordination_protocol::message::AllocationRequest;
 use coordination_protocol::scalar::{ComponentId, CorrelationId, Instant, Now, RequestId};
 use coordination_protocol::validate::{Context, Validator};
@@ -49,8 +49,8 @@ fn request(id: &str, agents: usize, more: &str) -> Envelope {
     checked(&text).into_inner()
 }
 
-fn ask(id: &str) -> Ask {
-    Ask::new(request(id, 3, ""), now(0), [7; 10])
+fn ask(id: &str) -> OutboundRequest {
+    OutboundRequest::new(request(id, 3, ""), now(0), [7; 10])
 }
 
 /// An answer to such a request.
@@ -74,13 +74,13 @@ fn error(id: &str, recoverable: &str) -> Box<Checked<Envelope>> {
     ))
 }
 
-/// Everything that the machine wishes, a line each.
-fn wishes<M: Machine<Output: Display>>(machine: &mut M) -> Vec<String> {
+/// Everything that the machine outputs, a line each.
+fn outputs<M: Machine<Output: Display>>(machine: &mut M) -> Vec<String> {
     std::iter::from_fn(|| machine.poll()).map(|output| output.to_string()).collect()
 }
 
 fn asked(id: &str) -> RequestInput {
-    RequestInput::Ask(Box::new(ask(id)))
+    RequestInput::Start(Box::new(ask(id)))
 }
 
 fn corr(id: &str) -> CorrelationId {

@@ -3,9 +3,9 @@
 use super::{answer, asked, checked, id, name, now, request};
 use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
-    Ask, BreakerRefused, Handshake, HandshakeInput, HandshakeRefused, Machine, Presence,
-    PresenceInput, PresenceOptions, PresenceRefused, RequestInput, RequestRefused, Requester,
-    RespondInput, RespondProblem, RespondRefused, Responder,
+    BreakerError, Handshake, HandshakeError, HandshakeInput, Machine, OutboundRequest, Presence,
+    PresenceError, PresenceInput, PresenceOptions, RequestInput, Requester, RequesterError,
+    RespondInput, RespondProblem, Responder, ResponderError,
 };
 use coordination_protocol::scalar::{ErrorId, Instant, WorkflowId};
 
@@ -19,7 +19,7 @@ fn requester() {
     let mut other = request("req_1", 3, "");
     other.header.request_id = Some(id("req_2"));
     assert_eq!(
-        refused(RequestInput::Ask(Box::new(Ask::new(other, now(0), [0; 10])))),
+        refused(RequestInput::Start(Box::new(OutboundRequest::new(other, now(0), [0; 10])))),
         "the header says `req_2` and the body `req_1`"
     );
     assert_eq!(
@@ -73,7 +73,7 @@ fn handshake() {
         "versions":[{"min":"1.0.0","max":"1.0.0"}]}}"#;
     machine.handle(now(0), HandshakeInput::Received(checked(empty))).unwrap();
     assert_eq!(
-        super::wishes(&mut machine),
+        super::outputs(&mut machine),
         [
             "send error_report: a capability name has 1 to 128 letters, digits, `_`, `-` and `.` at /capabilities/0"
         ]
@@ -83,7 +83,7 @@ fn handshake() {
 
 #[test]
 fn presence() {
-    let mut machine = Presence::new(1).with_options(PresenceOptions::new().with_most(1));
+    let mut machine = Presence::new(1).with_options(PresenceOptions::new().with_max_peers(1));
     let status = checked(
         r#"{"health_status":{"component_id":"a","status":"healthy","timestamp":"2025-01-15T12:00:00Z"}}"#,
     );
@@ -112,7 +112,7 @@ fn presence() {
     machine.handle(now(0), PresenceInput::Expect(name("a"))).unwrap();
     machine.handle(now(0), PresenceInput::Expect(name("a"))).unwrap();
     let refused = machine.handle(now(0), PresenceInput::Expect(name("b"))).unwrap_err();
-    assert_eq!(refused.to_string(), "1 components are watched, which is the most");
+    assert_eq!(refused.to_string(), "1 components are watched, which is the limit");
     assert_eq!(machine.components().count(), 1);
 }
 
@@ -122,11 +122,11 @@ fn refusals_become_reports() {
     let occurrence =
         Occurrence::new(ErrorId::new("err_1").unwrap(), WorkflowId::global(), now(0).timestamp());
     let errors: [(&dyn IntoReport, bool); 8] = [
-        (&RequestRefused::Busy(3), true),
-        (&RespondRefused::NoRequestId, true),
-        (&BreakerRefused::Open { until: Instant::START }, true),
-        (&HandshakeRefused::Begun, true),
-        (&PresenceRefused::NotJoined, true),
+        (&RequesterError::Busy(3), true),
+        (&ResponderError::NoRequestId, true),
+        (&BreakerError::Open { until: Instant::START }, true),
+        (&HandshakeError::Begun, true),
+        (&PresenceError::NotJoined, true),
         (&RespondProblem::IdReused(id("req_1")), false),
         (&RespondProblem::Busy(3), true),
         (&RespondProblem::TimedOut, true),

@@ -1,11 +1,11 @@
 //! Each key of a configuration that machines obey changes what they do, and the specification's
 //! figures are what they do without one.
 
-use super::{asked, error, name, now, request, wishes};
+use super::{asked, error, name, now, outputs, request};
 use coordination_protocol::Message;
 use coordination_protocol::machine::{
-    Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, Delivery, DeliveryInput,
-    DeliveryOptions, Handshake, HandshakeInput, HandshakeOptions, HandshakeOutput, Machine,
+    Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, Dispatcher, DispatcherInput,
+    DispatcherOptions, Handshake, HandshakeInput, HandshakeOptions, HandshakeOutput, Machine,
     Presence, PresenceInput, PresenceOptions, RequestInput, RequestOptions, Requester,
     RespondInput, RespondOptions, Responder, Settings,
 };
@@ -36,7 +36,7 @@ fn the_figures_of_the_specification_are_the_defaults() {
         assert_eq!(BreakerOptions::from(&config), BreakerOptions::new());
         assert_eq!(HandshakeOptions::from(&config), HandshakeOptions::new());
         assert_eq!(PresenceOptions::from(&config), PresenceOptions::new());
-        assert_eq!(DeliveryOptions::from(&config), DeliveryOptions::new());
+        assert_eq!(DispatcherOptions::from(&config), DispatcherOptions::new());
         assert_eq!(BallotOptions::from(&config), BallotOptions::new());
     }
     let settings = Settings::default();
@@ -49,7 +49,7 @@ fn the_figures_of_the_specification_are_the_defaults() {
     let backoff = Backoff::new();
     assert_eq!((backoff.base, backoff.cap), (Duration::from_secs(1), Duration::from_secs(30)));
     assert_eq!((backoff.factor, backoff.attempts), (2, 3));
-    assert_eq!(RespondOptions::new().perform, Duration::from_secs(90));
+    assert_eq!(RespondOptions::new().execution_timeout, Duration::from_secs(90));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn max_retry_attempts() {
         while let Some(at) = machine.deadline() {
             machine.handle_timeout(now(at.as_nanos() / 1_000_000));
         }
-        wishes(&mut machine).len()
+        outputs(&mut machine).len()
     };
     let both = both!(requester, "coordination", "max_retry_attempts", "7", look);
     assert_eq!(both, (3 + 1, 7 + 1));
@@ -148,7 +148,7 @@ fn max_concurrent_operations() {
         let busy = |n: &usize| {
             let request = super::checked(&request(&format!("req_{n}"), 3, "").to_string());
             machine.handle(now(0), RespondInput::Request(request)).unwrap();
-            wishes(&mut machine)[0].contains("requests are under way, which is the most")
+            outputs(&mut machine)[0].contains("requests are under way, which is the limit")
         };
         (0..100).find(busy).unwrap()
     };
@@ -203,42 +203,42 @@ fn health_check_interval() {
     assert_eq!(both, (Some(now(60_000).at), Some(now(15_000).at)));
 }
 
-fn delivery(config: &ComponentConfig) -> Delivery {
-    let mut machine = Delivery::new(1).with_options(config.into());
+fn dispatcher(config: &ComponentConfig) -> Dispatcher {
+    let mut machine = Dispatcher::new(1).with_options(config.into());
     let text = r#"{"subscription":{"subscriber":"monitor","patterns":[">"]}}"#;
-    machine.handle(now(0), DeliveryInput::Subscribe(super::checked(text))).unwrap();
+    machine.handle(now(0), DispatcherInput::Subscribe(super::checked(text))).unwrap();
     machine
 }
 
-fn publish(machine: &mut Delivery, id: usize) -> bool {
+fn publish(machine: &mut Dispatcher, id: usize) -> bool {
     let text = format!(
         r#"{{"message_id":"msg_{id}","event":{{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global",
             "data":{{"component_name":"hub","shutdown_reason":"update"}}}}}}"#,
     );
-    machine.handle(now(0), DeliveryInput::Publish(super::checked(&text))).is_ok()
+    machine.handle(now(0), DispatcherInput::Publish(super::checked(&text))).is_ok()
 }
 
 #[test]
-fn delivery_obeys_the_configuration() {
-    let look = |mut machine: Delivery| {
+fn dispatcher_obeys_the_configuration() {
+    let look = |mut machine: Dispatcher| {
         publish(&mut machine, 1);
         machine.deadline()
     };
-    let both = both!(delivery, "coordination", "timeout_default", r#""5s""#, look);
+    let both = both!(dispatcher, "coordination", "timeout_default", r#""5s""#, look);
     assert_eq!(both, (Some(now(30_000).at), Some(now(5_000).at)));
 
-    let look = |mut machine: Delivery| {
+    let look = |mut machine: Dispatcher| {
         publish(&mut machine, 1);
-        wishes(&mut machine);
+        outputs(&mut machine);
         while let Some(at) = machine.deadline().filter(|at| *at < now(290_000).at) {
             machine.handle_timeout(now(at.as_nanos() / 1_000_000));
         }
-        wishes(&mut machine).len()
+        outputs(&mut machine).len()
     };
-    assert_eq!(both!(delivery, "coordination", "max_retry_attempts", "4", look), (3, 4));
+    assert_eq!(both!(dispatcher, "coordination", "max_retry_attempts", "4", look), (3, 4));
 
-    let look = |mut machine: Delivery| (0..2_000).find(|id| !publish(&mut machine, *id)).unwrap();
-    assert_eq!(both!(delivery, "coordination", "event_queue_size", "4", look), (1_000, 4));
+    let look = |mut machine: Dispatcher| (0..2_000).find(|id| !publish(&mut machine, *id)).unwrap();
+    assert_eq!(both!(dispatcher, "coordination", "event_queue_size", "4", look), (1_000, 4));
 }
 
 /// The options that no key of the configuration sets.
@@ -264,7 +264,7 @@ fn options_without_a_key() {
     assert_eq!(machine.deadline(), Some(now(3_000).at));
 
     let options = PresenceOptions::new().with_missing(2, 4).with_grace(Duration::from_secs(1));
-    let mut machine = Presence::new(1).with_options(options.with_most(1));
+    let mut machine = Presence::new(1).with_options(options.with_max_peers(1));
     let text = r#"{"component_registration":{"component_id":"a","component_type":"utility","version":"1.0.0"}}"#;
     machine.handle(now(0), PresenceInput::Received(super::checked(text))).unwrap();
     assert_eq!(machine.deadline(), Some(now(61_000).at));
@@ -272,14 +272,14 @@ fn options_without_a_key() {
     assert_eq!(machine.deadline(), Some(now(121_000).at));
 
     let options = RespondOptions::new()
-        .with_perform(Duration::from_secs(4))
+        .with_execution_timeout(Duration::from_secs(4))
         .with_queue_wait(Duration::from_secs(9));
     let mut machine = Responder::new(name("rm"), 1).with_options(options);
     let request = super::checked(&request("req_1", 3, "").to_string());
     machine.handle(now(0), RespondInput::Request(request)).unwrap();
     assert_eq!(machine.deadline(), Some(now(4_000).at));
-    let ticket = machine.running().next().unwrap().clone();
+    let key = machine.running().next().unwrap().clone();
     let queued = super::answer("req_1", "", "queued").into_inner().message;
-    machine.handle(now(1_000), RespondInput::Answer(ticket, Box::new(queued))).unwrap();
+    machine.handle(now(1_000), RespondInput::Answer(key, Box::new(queued))).unwrap();
     assert_eq!(machine.deadline(), Some(now(10_000).at));
 }

@@ -2,10 +2,10 @@
 
 use super::laws::{Scripted, all};
 use super::transcripts::{Command, Told};
-use super::{checked, error, name, now, wishes};
+use super::{checked, error, name, now, outputs};
 use crate::support::{Rng, scaled};
 use coordination_protocol::machine::{
-    Adoption, Backoff, Machine, StateSync, SyncInput, SyncOptions, SyncOutput,
+    Backoff, Machine, StateOrigin, StateSync, SyncInput, SyncOptions, SyncOutput,
 };
 use coordination_protocol::merge::{Relation, content_digest};
 use coordination_protocol::message::{
@@ -112,7 +112,7 @@ impl Told for StateSync {
 
 impl Scripted for StateSync {
     fn fresh(seed: u64) -> Self {
-        let options = SyncOptions::new().with_most(2).with_history(3);
+        let options = SyncOptions::new().with_max_peers(2).with_history(3);
         let mut machine = of(seed).with_options(options);
         machine.handle(now(0), SyncInput::Join(name("a"))).unwrap();
         machine
@@ -170,12 +170,12 @@ impl Scripted for StateSync {
 #[test]
 fn sync_keeps_the_laws() {
     all::<StateSync>(&[
-        "how: First",
-        "how: Own",
-        "how: Newer { gap: 0 }",
-        "how: Newer { gap: 1 }",
-        "how: Merged",
-        "how: Decided",
+        "origin: First",
+        "origin: Own",
+        "origin: Newer { gap: 0 }",
+        "origin: Newer { gap: 1 }",
+        "origin: Merged",
+        "origin: Decided",
         "Validate",
         "Rejected",
         "Consensus",
@@ -187,7 +187,7 @@ fn sync_keeps_the_laws() {
         "is that of `wf_other`",
         "has no `source`",
         "is our own",
-        "which is the most",
+        "which is the limit",
         "does not take part",
         "says nothing new",
         "no validation",
@@ -196,7 +196,7 @@ fn sync_keeps_the_laws() {
 
 #[test]
 fn refusals_say_what_is_wrong() {
-    let mut machine = fresh("hub", 1).with_options(SyncOptions::new().with_most(1));
+    let mut machine = fresh("hub", 1).with_options(SyncOptions::new().with_max_peers(1));
     let mut refused = |input| {
         machine.handle(now(0), input).err().map(|error| error.to_string()).unwrap_or_default()
     };
@@ -221,7 +221,7 @@ fn refusals_say_what_is_wrong() {
     assert_eq!(refused(SyncInput::Leave(name("a"))), "`a` does not take part");
     assert_eq!(refused(SyncInput::Validated(1, Vec::new())), "no validation 1 is under way");
     assert_eq!(refused(SyncInput::Join(name("a"))), "");
-    assert_eq!(refused(SyncInput::Join(name("b"))), "1 components take part, which is the most");
+    assert_eq!(refused(SyncInput::Join(name("b"))), "1 components take part, which is the limit");
     assert_eq!(refused(SyncInput::Changed(Box::new(one.clone()))), "");
     assert_eq!(refused(SyncInput::Changed(Box::new(one))), "the state says nothing new");
 }
@@ -240,7 +240,7 @@ fn the_configuration_is_obeyed() {
         let mut times = vec![0];
         while let Some(at) = machine.deadline().filter(|at| *at < now(300_000).at) {
             machine.handle_timeout(now(at.as_nanos().div_ceil(1_000_000)));
-            if wishes(&mut machine).iter().any(|wish| wish.starts_with("exchange")) {
+            if outputs(&mut machine).iter().any(|output| output.starts_with("exchange")) {
                 times.push(at.as_nanos() / 1_000_000_000);
             }
         }
@@ -272,7 +272,7 @@ fn sent_states_say_how_far_all_agree() {
     let two = state(2, "x=2", now(1));
     machine.handle(now(1), SyncInput::Changed(Box::new(two.clone()))).unwrap();
     machine.handle(now(1), SyncInput::Received(from("b", "", &two))).unwrap();
-    wishes(&mut machine);
+    outputs(&mut machine);
     let asks = r#","request_id":"req_9","correlation_id":"corr_9","response_required":true"#;
     machine.handle(now(2), SyncInput::Received(from("b", asks, &two))).unwrap();
     let Some(SyncOutput::Send { to, envelope }) = machine.poll() else { panic!("no answer") };
@@ -320,7 +320,7 @@ fn forks_of_others_pass_the_checks_that_the_module_names() {
             }
         }
         assert_eq!(count, admitted);
-        let told = wishes(&mut machine).join("\n");
+        let told = outputs(&mut machine).join("\n");
         assert_eq!(told.contains("ask for consensus on v3 with b"), admitted == 3, "{told}");
     }
 }
@@ -370,7 +370,7 @@ impl World {
         World { rng, replicas, way, posted: 0, millis: 0, side, calm: false, asked, bug }
     }
 
-    /// Does what a replica wishes.
+    /// Carries out the outputs of a replica.
     fn drain(&mut self, who: usize) {
         while let Some(output) = self.replicas[who].poll() {
             match output {
@@ -577,11 +577,11 @@ fn a_decision_settles_a_conflict_for_all() {
     assert_eq!(proposed.state_version.get(), 3);
     for replica in [&mut hub, &mut worker] {
         replica.handle(now(9), SyncInput::Decided(proposed.clone())).unwrap();
-        let how = std::iter::from_fn(|| replica.poll()).find_map(|output| match output {
-            SyncOutput::Adopted { how, .. } if how != Adoption::Own => Some(how),
+        let origin = std::iter::from_fn(|| replica.poll()).find_map(|output| match output {
+            SyncOutput::Adopted { origin, .. } if origin != StateOrigin::Own => Some(origin),
             _ => None,
         });
-        assert!(matches!(how, Some(Adoption::Decided | Adoption::First)), "{how:?}");
+        assert!(matches!(origin, Some(StateOrigin::Decided | StateOrigin::First)), "{origin:?}");
     }
     assert_eq!(content_digest(hub.state().unwrap()), content_digest(worker.state().unwrap()));
 }

@@ -4,12 +4,12 @@
 //! the machine. `COORD_UPDATE_TRANSCRIPTS=1` writes anew what the machines say; review the
 //! difference.
 
-use super::{START, allocation, answer, checked, error, id, name, now, request, wishes};
+use super::{START, allocation, answer, checked, error, id, name, now, outputs, request};
 use coordination_protocol::Message;
 use coordination_protocol::machine::{
-    Ask, Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput,
-    Machine, Presence, PresenceInput, Proposer, Rejected, RequestInput, RequestOptions, Requester,
-    RespondInput, RespondOptions, Responder, Ticket, Voter,
+    Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput,
+    Machine, OutboundRequest, Presence, PresenceInput, Proposer, Rejected, RequestInput,
+    RequestKey, RequestOptions, Requester, RespondInput, RespondOptions, Responder, Voter,
 };
 use coordination_protocol::scalar::{Now, Span};
 use coordination_protocol::validate::{Gate, Validator};
@@ -75,21 +75,21 @@ impl Told for Requester {
         let which = command.words[1];
         let corr = format!(r#","correlation_id":"corr_{}""#, command.get("corr", which));
         match command.words[0] {
-            "ask" => {
+            "start" => {
                 let more = match command.get("max_wait", "") {
                     "" => String::new(),
                     wait => format!(r#","constraints":{{"max_wait_time":"{wait}"}}"#),
                 };
                 let envelope = request(which, 3, &more);
                 assert_eq!(allocation(&envelope).request_id.as_str(), which);
-                let mut ask = Ask::new(envelope, now, [7; 10]);
+                let mut ask = OutboundRequest::new(envelope, now, [7; 10]);
                 if let Some(peer) = command.pairs.get("peer") {
                     ask = ask.with_peer(name(peer));
                 }
                 if let Some(within) = command.pairs.get("within") {
                     ask = ask.with_deadline(span(within));
                 }
-                RequestInput::Ask(Box::new(ask))
+                RequestInput::Start(Box::new(ask))
             }
             "cancel" => RequestInput::Cancel(id(which)),
             "answer" => RequestInput::Answer(answer(which, &corr, command.words[2])),
@@ -115,8 +115,8 @@ impl Told for Responder {
             };
         }
         let which = command.words[1];
-        let ticket = serde_json::json!({ "source": "hub", "request_id": which });
-        let ticket: Ticket = serde_json::from_value(ticket).unwrap();
+        let key = serde_json::json!({ "source": "hub", "request_id": which });
+        let key: RequestKey = serde_json::from_value(key).unwrap();
         let message = match command.words[0] {
             "request" => {
                 let mut envelope = request(which, command.count("agents", "3"), "");
@@ -129,7 +129,7 @@ impl Told for Responder {
             }
             other => panic!("unknown command `{other}`"),
         };
-        RespondInput::Answer(ticket, Box::new(message.into_inner().message))
+        RespondInput::Answer(key, Box::new(message.into_inner().message))
     }
 }
 
@@ -248,11 +248,11 @@ fn tell<M: Told>(machine: &mut M, line: &str) -> String {
         let command = Command::read(command);
         let input = machine.input(now, &command);
         if let Err(refused) = machine.handle(now, input) {
-            let _ = writeln!(said, "refused: {refused}");
+            let _ = writeln!(said, "error: {refused}");
         }
     }
-    for wish in wishes(machine) {
-        let _ = writeln!(said, "{wish}");
+    for output in outputs(machine) {
+        let _ = writeln!(said, "{output}");
     }
     let _ = match machine.deadline() {
         Some(at) => writeln!(said, "next {at}"),
@@ -274,14 +274,14 @@ fn replay(text: &str) -> String {
             let backoff = Backoff::new().with_attempts(command.count("attempts", "3"));
             let options = RequestOptions::new()
                 .with_timeout(command.span("timeout", "30s"))
-                .with_most(command.count("most", "1000"))
+                .with_max_open(command.count("max_open", "1000"))
                 .with_backoff(backoff);
             follow(Requester::new(name("hub"), seed).with_options(options), blocks, &mut page);
         }
         "responder" => {
             let options = RespondOptions::new()
                 .with_accepted(name("hub"))
-                .with_most(command.count("most", "1000"))
+                .with_capacity(command.count("capacity", "1000"))
                 .with_remember(command.span("remember", "5m"))
                 .with_concurrent(command.count("concurrent", "50"));
             follow(Responder::new(name("rm"), seed).with_options(options), blocks, &mut page);
@@ -298,10 +298,10 @@ fn replay(text: &str) -> String {
             let supported = supported.parse().unwrap();
             follow(Handshake::new(name("hub"), supported, seed), blocks, &mut page);
         }
-        "delivery" => follow(super::delivery::of(&command, seed), blocks, &mut page),
+        "dispatcher" => follow(super::dispatcher::of(&command, seed), blocks, &mut page),
         "sync" => follow(super::sync::of(seed), blocks, &mut page),
         "proposer" => {
-            let options = BallotOptions::new().with_most(command.count("most", "1000"));
+            let options = BallotOptions::new().with_capacity(command.count("capacity", "1000"));
             follow(Proposer::new(name("p1"), seed).with_options(options), blocks, &mut page);
         }
         "voter" => {

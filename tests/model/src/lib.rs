@@ -19,7 +19,7 @@ mod state;
 
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    Backoff, BallotOptions, BallotSlot, Electorate, Motion, Proposer, Quorum, Voter,
+    Backoff, BallotOptions, BallotSlot, NewProposal, Proposer, Quorum, Voter, VoterSet,
 };
 use coordination_protocol::scalar::{Ballot, ComponentId, ProposalId, WorkflowId};
 use node::{Node, Outbox, now};
@@ -155,12 +155,12 @@ impl World {
         Proposer::new(name("p", which), 1).with_options(World::options())
     }
 
-    fn motion(&self, which: usize) -> Motion {
+    fn motion(&self, which: usize) -> NewProposal {
         let voters = (0..self.voters).map(|voter| name("v", voter));
         let electorate = voters
-            .fold(Electorate::default(), |electorate, voter| electorate.with(voter, self.weight()));
+            .fold(VoterSet::default(), |electorate, voter| electorate.with(voter, self.weight()));
         let needed = Quorum::MAJORITY.needed(u64::try_from(self.voters).unwrap());
-        Motion::new(slot(), proposed(which), electorate, now(0), [0; 10])
+        NewProposal::new(slot(), proposed(which), electorate, now(0), [0; 10])
             .with_id(proposal(which))
             .with_quorum(Quorum::weight(needed))
             .with_open(Duration::from_secs(self.open[which]))

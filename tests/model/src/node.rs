@@ -174,7 +174,7 @@ impl<I> Task<I> {
 pub(crate) struct Node<M: Machine> {
     pub(crate) who: Who,
     voters: usize,
-    /// Whether the numbers of wishes to persist matter.
+    /// Whether the numbers of the outputs to persist matter.
     numbered: bool,
     /// Whether it is the one that crashes.
     pub(crate) crasher: bool,
@@ -196,7 +196,7 @@ pub(crate) struct Node<M: Machine> {
     pub(crate) counted: Vec<u64>,
 }
 
-/// A machine whose wishes can be done.
+/// A machine whose outputs can be carried out.
 pub(crate) trait Host: Machine<Input: Clone> + Clone {
     fn nodes(state: &mut State) -> &mut Vec<Arc<Node<Self>>>;
     fn who(which: usize) -> Who;
@@ -204,7 +204,7 @@ pub(crate) trait Host: Machine<Input: Clone> + Clone {
     fn persisted(number: u64) -> Self::Input;
     fn got(who: Who, found: Option<Entry>) -> Self::Input;
     fn effects(world: &World) -> &Effects<Self>;
-    fn grant(node: &mut Node<Self>, around: &Around, wish: Self::Output, out: &mut Outbox);
+    fn grant(node: &mut Node<Self>, around: &Around, output: Self::Output, out: &mut Outbox);
 }
 
 impl<M: Host> Node<M> {
@@ -230,7 +230,7 @@ impl<M: Host> Node<M> {
     }
 
     /// Digests all that matters: not the source of identifiers, which no decision depends on, nor
-    /// the numbers of wishes that are done at once.
+    /// the numbers of the outputs that are done at once.
     pub(crate) fn remark(&mut self, forgetful: bool) {
         if forgetful {
             self.stored = None;
@@ -303,8 +303,8 @@ impl<M: Host> Node<M> {
     }
 
     fn work(&mut self, around: &Around, out: &mut Outbox) {
-        while let Some(wish) = self.machine.poll() {
-            M::grant(self, around, wish, out);
+        while let Some(output) = self.machine.poll() {
+            M::grant(self, around, output, out);
         }
     }
 
@@ -375,7 +375,7 @@ impl<M: Host> Node<M> {
 }
 
 /// A snapshot without the source of identifiers and, if they do not matter, without the numbers of
-/// wishes to persist.
+/// outputs to persist.
 fn matters(snapshot: &Json, numbered: bool) -> String {
     let mut text = snapshot.as_str().to_owned();
     let keys = ["\"draws\":", "\"seals\":", "\"seal\":"];
@@ -432,8 +432,8 @@ impl Host for Proposer {
         &world.proposing
     }
 
-    fn grant(node: &mut Node<Self>, around: &Around, wish: ProposeOutput, out: &mut Outbox) {
-        match wish {
+    fn grant(node: &mut Node<Self>, around: &Around, output: ProposeOutput, out: &mut Outbox) {
+        match output {
             ProposeOutput::Send { to, envelope } => {
                 let letter = letter(*envelope);
                 let to = to.iter().map(|to| (Who::of(to), Arc::clone(&letter)));
@@ -477,8 +477,8 @@ impl Host for Voter {
         &world.voting
     }
 
-    fn grant(node: &mut Node<Self>, around: &Around, wish: VoteOutput, out: &mut Outbox) {
-        match wish {
+    fn grant(node: &mut Node<Self>, around: &Around, output: VoteOutput, out: &mut Outbox) {
+        match output {
             VoteOutput::Consider(proposal) => {
                 let input = VoteInput::Cast {
                     proposal_id: proposal.proposal_id,

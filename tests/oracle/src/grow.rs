@@ -46,7 +46,8 @@ pub(crate) fn data(rng: &mut Rng, spec: &EventSpec) -> Entries {
 
 fn object(rng: &mut Rng, spec: &ObjectSpec) -> Entries {
     let given = |member: &&MemberSpec, rng: &mut Rng| {
-        matches!(member.requirement, Requirement::Essential | Requirement::Required) || rng.one_in(2)
+        matches!(member.requirement, Requirement::Essential | Requirement::Required)
+            || rng.one_in(2)
     };
     let mut entries = Vec::new();
     for member in spec.members {

@@ -5,7 +5,7 @@ mod seats;
 
 use super::{component, names};
 use check::Minutes;
-use coordination_protocol::machine::{Draws, Electorate};
+use coordination_protocol::machine::{SplitMix64, VoterSet};
 use coordination_protocol::sim::{Actor, Check, Conditions, Host, Scenario, Stimulus};
 use seats::{Proposing, Storing, Voting};
 
@@ -75,7 +75,7 @@ impl Scenario for Ballots {
     }
 
     /// The rivals of a version propose at about the same time. The last proposal has none.
-    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         let rounds = u64::from(conditions.stimuli).div_ceil(RIVALS).max(1);
         let length = conditions.calm / rounds;
         let one = |number: u64| {
@@ -89,8 +89,8 @@ impl Scenario for Ballots {
     }
 }
 
-fn electorate() -> Electorate {
+fn voters() -> VoterSet {
     VOTERS
         .iter()
-        .fold(Electorate::default(), |all, (name, weight)| all.with(component(name), *weight))
+        .fold(VoterSet::default(), |all, (name, weight)| all.with(component(name), *weight))
 }

@@ -6,7 +6,7 @@ mod hub;
 
 use super::{component, names};
 use check::Ledger;
-use coordination_protocol::machine::{DeliveryOptions, Draws, QueueOptions};
+use coordination_protocol::machine::{DispatcherOptions, QueueOptions, SplitMix64};
 use coordination_protocol::sim::{Actor, Check, Conditions, Host, Scenario, Stimulus};
 use coordination_protocol::transport::Overflow;
 use ends::{Mallory, Publisher, Subscriber};
@@ -41,7 +41,7 @@ const RETRIES: u64 = 2;
 ///
 /// The hosts show what it takes:
 ///
-/// * The hub stores a snapshot taken after it fetched [`Published`](coordination_protocol::machine::DeliveryOutput),
+/// * The hub stores a snapshot taken after it fetched [`Published`](coordination_protocol::machine::DispatcherOutput),
 ///   and the dead letters fetched so far, before it tells the publisher that a message is accepted and
 ///   before it stimuli on an acknowledgement's outcome. So only the loss of its disk loses messages, and
 ///   nothing is promised after that.
@@ -93,7 +93,7 @@ impl Scenario for Deliveries {
     }
 
     /// Of five stimuli three publish, one is the hub's, one is hostile.
-    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         let one = |number: u64| {
             let node = match number % 5 {
                 0 => HUB,
@@ -111,13 +111,13 @@ fn limits(subscriber: &str) -> (usize, usize, usize) {
     if subscriber == SLOW { (5, 2, 2) } else { (12, 4, 3) }
 }
 
-fn options() -> DeliveryOptions {
+fn options() -> DispatcherOptions {
     let queue = |name| {
         let (limit, window, batch) = limits(name);
         let linger = Duration::from_millis(if name == PICKY { 700 } else { 0 });
         QueueOptions::new().with_limit(limit).with_window(window).with_batch(batch, linger)
     };
-    DeliveryOptions::new()
+    DispatcherOptions::new()
         .with_queue(queue(ALL))
         .with_queue_of(component(PICKY), queue(PICKY))
         .with_queue_of(component(SLOW), queue(SLOW).with_overflow(Overflow::DropOldest))

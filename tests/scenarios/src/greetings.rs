@@ -2,7 +2,7 @@
 
 use super::component;
 use coordination_protocol::machine::{
-    Draws, Handshake, HandshakeInput, HandshakeOutput, Machine, Timers,
+    Handshake, HandshakeInput, HandshakeOutput, Machine, SplitMix64, Timers,
 };
 use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::{ComponentId, Instant, Now, ProtocolVersion};
@@ -20,19 +20,20 @@ pub(super) struct Greetings {
     peers: BTreeMap<String, Handshake>,
     /// When to greet whom: at first, and again after a failure.
     due: Timers<String>,
-    draws: Draws,
+    draws: SplitMix64,
 }
 
 impl Greetings {
-    pub(super) fn new(peers: &[&str], own: &ComponentId, draws: &mut Draws) -> Self {
+    pub(super) fn new(peers: &[&str], own: &ComponentId, draws: &mut SplitMix64) -> Self {
         let mut due = Timers::new();
         let mut handshake = |peer: &&str| {
             due.set((*peer).to_owned(), Some(Instant::START));
-            let handshake = Handshake::new(own.clone(), SupportedVersions::current(), draws.bits());
+            let handshake =
+                Handshake::new(own.clone(), SupportedVersions::current(), draws.next_u64());
             ((*peer).to_owned(), handshake.with_peer(component(peer)))
         };
         let peers = peers.iter().map(&mut handshake).collect();
-        Greetings { peers, due, draws: Draws::new(draws.bits()) }
+        Greetings { peers, due, draws: SplitMix64::new(draws.next_u64()) }
     }
 
     /// What a peer can read.

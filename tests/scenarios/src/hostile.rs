@@ -4,7 +4,7 @@ use super::hosts::{Answering, Asking, request, request_id};
 use super::request::Exchange;
 use super::{component, names};
 use coordination_protocol::finding::Mode;
-use coordination_protocol::machine::{BreakerOptions, Draws, RequestOptions, RespondOptions};
+use coordination_protocol::machine::{BreakerOptions, RequestOptions, RespondOptions, SplitMix64};
 use coordination_protocol::message::{Envelope, peek};
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::security::permissions::Permissions;
@@ -67,7 +67,7 @@ impl Scenario for Hostile {
                 let options = RespondOptions::new().with_accepted(component(HUB));
                 Box::new(Answering::new(host, options, gate))
             }
-            _ => Box::new(Mallory(Draws::new(host.seed))),
+            _ => Box::new(Mallory(SplitMix64::new(host.seed))),
         }
     }
 
@@ -80,7 +80,7 @@ impl Scenario for Hostile {
     }
 
     /// Two hostile stimuli for each good one.
-    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         let one = |number: u64| {
             let node = if number.is_multiple_of(3) { HUB } else { MALLORY };
             Stimulus::new(node, draws.below(conditions.calm), number)
@@ -118,7 +118,7 @@ impl Check for NoReply {
 }
 
 /// Sends what may do harm.
-struct Mallory(Draws);
+struct Mallory(SplitMix64);
 
 impl Mallory {
     fn message(&mut self, now: Now) -> Vec<u8> {
@@ -163,7 +163,7 @@ impl Actor for Mallory {
 }
 
 /// Changes a few bytes: flips, cuts, doubles and replaces them.
-pub(super) fn mutate(draws: &mut Draws, bytes: &mut Vec<u8>) {
+pub(super) fn mutate(draws: &mut SplitMix64, bytes: &mut Vec<u8>) {
     for _ in 0..=draws.below(3) {
         let at = draws.below(bytes.len() as u64 + 1) as usize;
         let end = (at + 1 + draws.below(12) as usize).min(bytes.len());

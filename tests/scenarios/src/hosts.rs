@@ -4,9 +4,9 @@ use super::component;
 use coordination_protocol::error::{IntoReport, Occurrence, Problem};
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    Ask, Breaker, BreakerInput, BreakerOptions, Draws, Ending, Machine, Rejected, RequestInput,
-    RequestOptions, RequestOutput, Requester, RespondInput, RespondOptions, RespondOutput,
-    Responder, Ticket, Timers,
+    Breaker, BreakerInput, BreakerOptions, Machine, OutboundRequest, Rejected, RequestInput,
+    RequestKey, RequestOptions, RequestOutcome, RequestOutput, Requester, RespondInput,
+    RespondOptions, RespondOutput, Responder, SplitMix64, Timers,
 };
 use coordination_protocol::message::{
     AllocatedResources, AllocationRequest, AllocationResponse, Constraints, Envelope, ErrorReport,
@@ -30,7 +30,7 @@ pub(super) struct Asking {
     peer: ComponentId,
     disk: AskingDisk,
     gate: Gate,
-    draws: Draws,
+    draws: SplitMix64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,9 +46,9 @@ impl Asking {
         (request, breaker): (RequestOptions, BreakerOptions),
         gate: Gate,
     ) -> Self {
-        let (own, mut draws) = (component(host.name), Draws::new(host.seed));
+        let (own, mut draws) = (component(host.name), SplitMix64::new(host.seed));
         let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| AskingDisk {
-            requester: Requester::new(own.clone(), draws.bits()).with_options(request),
+            requester: Requester::new(own.clone(), draws.next_u64()).with_options(request),
             breaker: Breaker::new(breaker),
         });
         Asking { own, peer: component(peer), disk, gate, draws }
@@ -62,8 +62,9 @@ impl Asking {
             return effects.mark("kept-away", id.as_str());
         }
         let request = request(number, &self.own, now);
-        let ask = Ask::new(request, now, self.draws.id_bytes()).with_peer(self.peer.clone());
-        match self.disk.requester.handle(now, RequestInput::Ask(Box::new(ask))) {
+        let ask =
+            OutboundRequest::new(request, now, self.draws.id_bytes()).with_peer(self.peer.clone());
+        match self.disk.requester.handle(now, RequestInput::Start(Box::new(ask))) {
             Ok(()) => effects.mark("asked", id.as_str()),
             Err(refused) => effects.mark("not-asked", format!("{id} {refused}")),
         }
@@ -87,8 +88,8 @@ impl Asking {
                 RequestOutput::Queued { request_id, .. } => {
                     effects.mark("queued", request_id.as_str())
                 }
-                RequestOutput::Ended { request_id, ending, .. } => {
-                    self.ended(now, request_id, &ending, effects);
+                RequestOutput::Ended { request_id, outcome, .. } => {
+                    self.ended(now, request_id, &outcome, effects);
                 }
                 RequestOutput::Ignored { request_id, .. } => {
                     effects.mark("ignored", request_id.as_str());
@@ -98,18 +99,20 @@ impl Asking {
         }
     }
 
-    fn ended(&mut self, now: Now, id: RequestId, ending: &Ending, effects: &mut Effects) {
-        let (text, verdict) = match ending {
-            Ending::Answered(answer) => {
+    fn ended(&mut self, now: Now, id: RequestId, outcome: &RequestOutcome, effects: &mut Effects) {
+        let (text, verdict) = match outcome {
+            RequestOutcome::Answered(answer) => {
                 (format!("{id} answered {}", name_of(answer)), Some(BreakerInput::Success(id)))
             }
             // A peer that says why is at work; one that says "later" is not.
-            Ending::Failed(answer) if !is_recoverable(answer) => {
+            RequestOutcome::Failed(answer) if !is_recoverable(answer) => {
                 (format!("{id} refused"), Some(BreakerInput::Success(id)))
             }
-            Ending::Failed(_) => (format!("{id} failed"), Some(BreakerInput::Failure(id))),
-            Ending::TimedOut => (format!("{id} timed-out"), Some(BreakerInput::Failure(id))),
-            Ending::Cancelled => (format!("{id} cancelled"), None),
+            RequestOutcome::Failed(_) => (format!("{id} failed"), Some(BreakerInput::Failure(id))),
+            RequestOutcome::TimedOut => {
+                (format!("{id} timed-out"), Some(BreakerInput::Failure(id)))
+            }
+            RequestOutcome::Cancelled => (format!("{id} cancelled"), None),
             other => panic!("no host knows {other:?}"),
         };
         effects.mark("ended", text);
@@ -217,16 +220,16 @@ fn name_of(answer: &Envelope) -> String {
 pub(super) struct Answering {
     disk: AnsweringDisk,
     gate: Gate,
-    draws: Draws,
+    draws: SplitMix64,
 }
 
 #[derive(Serialize, Deserialize)]
 struct AnsweringDisk {
     responder: Responder,
     /// When the work on a request is done.
-    work: Timers<Ticket>,
+    work: Timers<RequestKey>,
     /// The requests that wait in the queue.
-    queued: Vec<Ticket>,
+    queued: Vec<RequestKey>,
 }
 
 /// What comes of a request.
@@ -240,9 +243,9 @@ enum Nature {
 
 impl Answering {
     pub(super) fn new(host: &Host<'_>, options: RespondOptions, gate: Gate) -> Self {
-        let mut draws = Draws::new(host.seed);
+        let mut draws = SplitMix64::new(host.seed);
         let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| AnsweringDisk {
-            responder: Responder::new(component(host.name), draws.bits()).with_options(options),
+            responder: Responder::new(component(host.name), draws.next_u64()).with_options(options),
             work: Timers::new(),
             queued: Vec::new(),
         });
@@ -253,34 +256,34 @@ impl Answering {
     fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.disk.responder.poll() {
             match output {
-                RespondOutput::Perform { ticket, .. } => {
-                    effects.mark("performs", ticket.request_id.as_str());
-                    let (_, takes) = nature(&ticket.request_id);
-                    self.disk.work.set(ticket, now.at.after(takes));
+                RespondOutput::Execute { key, .. } => {
+                    effects.mark("performs", key.request_id.as_str());
+                    let (_, takes) = nature(&key.request_id);
+                    self.disk.work.set(key, now.at.after(takes));
                 }
                 RespondOutput::Send { to: Some(to), envelope } => {
                     effects.send(to.as_str(), envelope.to_string());
                 }
                 RespondOutput::Send { to: None, .. } => {}
-                RespondOutput::Abandon(ticket) => {
-                    effects.mark("abandons", ticket.request_id.as_str());
-                    self.disk.queued.retain(|queued| *queued != ticket);
-                    self.disk.work.set(ticket, None);
+                RespondOutput::Cancel(key) => {
+                    effects.mark("abandons", key.request_id.as_str());
+                    self.disk.queued.retain(|queued| *queued != key);
+                    self.disk.work.set(key, None);
                 }
-                RespondOutput::Bury(letter) => effects.mark("dead-letters", letter.reason),
+                RespondOutput::DeadLetter(letter) => effects.mark("dead-letters", letter.reason),
                 other => panic!("no host knows {other:?}"),
             }
         }
     }
 
     /// The work on a request is done.
-    fn done(&mut self, now: Now, ticket: Ticket, effects: &mut Effects) {
-        let id = ticket.request_id.clone();
-        let waited = self.disk.queued.iter().position(|queued| *queued == ticket);
+    fn done(&mut self, now: Now, key: RequestKey, effects: &mut Effects) {
+        let id = key.request_id.clone();
+        let waited = self.disk.queued.iter().position(|queued| *queued == key);
         let message = match (nature(&id).0, waited) {
             (Nature::Queued, None) => {
-                self.disk.queued.push(ticket.clone());
-                self.disk.work.set(ticket.clone(), now.at.after(Duration::from_secs(20)));
+                self.disk.queued.push(key.clone());
+                self.disk.work.set(key.clone(), now.at.after(Duration::from_secs(20)));
                 effects.mark("queues", id.as_str());
                 self.response(&id, AllocationStatus::Queued, now).into()
             }
@@ -311,7 +314,7 @@ impl Answering {
             _ => {}
         }
         // Work is forgotten when the responder abandons it, so there is a request to answer.
-        let _ = self.disk.responder.handle(now, RespondInput::Answer(ticket, Box::new(message)));
+        let _ = self.disk.responder.handle(now, RespondInput::Answer(key, Box::new(message)));
     }
 
     fn response(
@@ -356,8 +359,8 @@ impl Actor for Answering {
     fn wake(&mut self, now: Now, effects: &mut Effects) {
         self.disk.responder.handle_timeout(now);
         self.follow(now, effects);
-        while let Some(ticket) = self.disk.work.due(now.at) {
-            self.done(now, ticket, effects);
+        while let Some(key) = self.disk.work.due(now.at) {
+            self.done(now, key, effects);
         }
         self.follow(now, effects);
     }
@@ -375,7 +378,7 @@ impl Actor for Answering {
 /// What comes of a request and how long it takes, by its identifier.
 fn nature(id: &RequestId) -> (Nature, Duration) {
     let seed = id.as_str().bytes().fold(0_u64, |seed, byte| seed * 31 + u64::from(byte));
-    let mut draws = Draws::new(seed);
+    let mut draws = SplitMix64::new(seed);
     let nature = match draws.below(10) {
         0..=4 => Nature::Granted,
         5 => Nature::Denied,

@@ -6,7 +6,7 @@
 //! | [`Presences`] | [`Presence`](coordination_protocol::machine::Presence) | who is heard is healthy, who is silent is not, in time |
 //! | [`Hostile`] | [`Responder`](coordination_protocol::machine::Responder), [`Gate`](coordination_protocol::validate::Gate) | hostile messages cause no reply and end no request |
 //! | [`Upgrade`] | [`Handshake`](coordination_protocol::machine::Handshake), [`Envelope::encode_for`](coordination_protocol::Envelope::encode_for) | nothing is lost or misread while components go from 1.0.0 to 1.1.0 |
-//! | [`Deliveries`] | [`Delivery`](coordination_protocol::machine::Delivery) | each message is handled, in a dead letter, or in a gap; order, filters and limits hold |
+//! | [`Deliveries`] | [`Dispatcher`](coordination_protocol::machine::Dispatcher) | each message is handled, in a dead letter, or in a gap; order, filters and limits hold |
 //! | [`Ballots`] | [`Proposer`](coordination_protocol::machine::Proposer), [`Voter`](coordination_protocol::machine::Voter) | one state for each version, with a quorum; who ends says what the store says |
 //! | [`Syncs`] | [`StateSync`](coordination_protocol::machine::StateSync) | all converge, and no change is lost without being named |
 //!
@@ -33,7 +33,7 @@ pub use request::Requests;
 pub use sync::Syncs;
 pub use upgrade::Upgrade;
 
-use coordination_protocol::machine::Draws;
+use coordination_protocol::machine::SplitMix64;
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::sim::{Conditions, Scenario, Stimulus};
 
@@ -60,7 +60,7 @@ fn names(nodes: &[&str]) -> Vec<String> {
 }
 
 /// Acts of some nodes at random times, numbered from 1, so that each number is used once.
-fn numbered(conditions: &Conditions, nodes: &[&str], draws: &mut Draws) -> Vec<Stimulus> {
+fn numbered(conditions: &Conditions, nodes: &[&str], draws: &mut SplitMix64) -> Vec<Stimulus> {
     let one = |number| {
         let node = nodes[draws.below(nodes.len() as u64) as usize];
         Stimulus::new(node, draws.below(conditions.calm), number)

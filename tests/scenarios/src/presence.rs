@@ -5,7 +5,7 @@ use coordination_protocol::error::IntoReport as _;
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    Draws, Machine, Presence, PresenceInput, PresenceOptions, PresenceOutput, PresenceRefused,
+    Machine, Presence, PresenceError, PresenceInput, PresenceOptions, PresenceOutput, SplitMix64,
 };
 use coordination_protocol::message::{ComponentRegistration, HealthStatus, MessageKind, peek};
 use coordination_protocol::scalar::{ComponentId, HealthState, Instant, Now};
@@ -77,7 +77,7 @@ impl Scenario for Presences {
         Conditions::new().with_stimuli(8).with_shifts(0).with_calm(600_000).with_end(1_200_000)
     }
 
-    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         numbered(conditions, &WATCHED, draws)
     }
 }
@@ -114,7 +114,7 @@ impl Actor for Watching {
         match self.gate.accept(bytes, now.wall, None) {
             Ok(envelope) => {
                 let input = PresenceInput::Received(Box::new(envelope));
-                if let Err(PresenceRefused::NotRegistered(who)) = self.presence.handle(now, input) {
+                if let Err(PresenceError::NotRegistered(who)) = self.presence.handle(now, input) {
                     // Its registration was lost; the next heartbeat counts. There is room for it.
                     effects.mark("expects", who.as_str());
                     let _ = self.presence.handle(now, PresenceInput::Expect(who));

@@ -3,7 +3,7 @@
 use super::hosts::{Answering, Asking};
 use super::{names, numbered};
 use coordination_protocol::finding::Mode;
-use coordination_protocol::machine::{BreakerOptions, Draws, RequestOptions, RespondOptions};
+use coordination_protocol::machine::{BreakerOptions, RequestOptions, RespondOptions, SplitMix64};
 use coordination_protocol::scalar::Instant;
 use coordination_protocol::sim::{
     Actor, Check, Conditions, Host, Scenario, SimEvent, SimEventKind, Stimulus, Violation,
@@ -85,7 +85,7 @@ impl Scenario for Requests {
         Conditions::new().with_stimuli(60)
     }
 
-    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         numbered(conditions, &ASKING, draws)
     }
 }

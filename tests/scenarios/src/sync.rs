@@ -6,7 +6,7 @@ use super::names;
 use coordination_protocol::finding::{Code, Mode};
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    Draws, Machine, StateSync, SyncInput, SyncOptions, SyncOutput,
+    Machine, SplitMix64, StateSync, SyncInput, SyncOptions, SyncOutput,
 };
 use coordination_protocol::merge::{MergePolicy, MergeRule, Row};
 use coordination_protocol::message::{AgentState, Map, WorkflowState};
@@ -80,7 +80,7 @@ impl Scenario for Syncs {
         Conditions::new().with_stimuli(50).with_wiped(0)
     }
 
-    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         let mut stimuli = vec![Stimulus::new(REPLICAS[0], 0, PLAIN)];
         for number in 1..=u64::from(conditions.stimuli) {
             let node = REPLICAS[draws.below(4) as usize];
@@ -96,18 +96,18 @@ struct Copy {
     machine: StateSync,
     gate: Gate,
     joins: bool,
-    draws: Draws,
+    draws: SplitMix64,
 }
 
 impl Copy {
     fn new(host: &Host<'_>, joins: bool) -> Self {
-        let mut draws = Draws::new(host.seed);
+        let mut draws = SplitMix64::new(host.seed);
         let restored = host.disk.and_then(|disk| StateSync::restore(disk).ok());
         let machine = restored.unwrap_or_else(|| {
             let workflow = WorkflowId::new("wf_1").expect("it is an identifier");
             let row =
                 Row::new("/agent_states/*/status", MergeRule::Manual).expect("it is a pointer");
-            let mut fresh = StateSync::new(component(host.name), workflow, draws.bits())
+            let mut fresh = StateSync::new(component(host.name), workflow, draws.next_u64())
                 .with_policy(MergePolicy::state().with_row(row))
                 .with_options(SyncOptions::new().with_history(HISTORY));
             for peer in REPLICAS.iter().filter(|peer| **peer != host.name) {
@@ -135,13 +135,13 @@ impl Copy {
                 SyncOutput::Send { to, envelope } => {
                     effects.send(to.as_str(), envelope.to_string())
                 }
-                SyncOutput::Adopted { how, state, .. } => {
+                SyncOutput::Adopted { origin, state, .. } => {
                     let agents = agents(&state).into_iter();
                     let agents: Vec<String> =
                         agents.map(|(name, says)| format!("{name}={says}")).collect();
                     let (version, agents) = (&state.state_version, agents.join(" "));
                     effects.mark("adopts", format!("{version} {agents}"));
-                    effects.mark(how_word(how), version.to_string());
+                    effects.mark(origin_word(origin), version.to_string());
                 }
                 SyncOutput::Consensus { state, conflicts, .. } => {
                     let named = |side: &Option<Json>| {
@@ -225,15 +225,15 @@ fn agents(state: &WorkflowState) -> BTreeMap<String, String> {
 }
 
 /// How a state came, as the word of a mark.
-fn how_word(how: coordination_protocol::machine::Adoption) -> &'static str {
-    use coordination_protocol::machine::Adoption;
+fn origin_word(how: coordination_protocol::machine::StateOrigin) -> &'static str {
+    use coordination_protocol::machine::StateOrigin;
     match how {
-        Adoption::First => "first",
-        Adoption::Own => "own",
-        Adoption::Newer { gap: 0 } => "newer",
-        Adoption::Newer { .. } => "newer-with-gap",
-        Adoption::Merged => "merged",
-        Adoption::Decided => "decided",
+        StateOrigin::First => "first",
+        StateOrigin::Own => "own",
+        StateOrigin::Newer { gap: 0 } => "newer",
+        StateOrigin::Newer { .. } => "newer-with-gap",
+        StateOrigin::Merged => "merged",
+        StateOrigin::Decided => "decided",
         other => panic!("no host knows {other:?}"),
     }
 }

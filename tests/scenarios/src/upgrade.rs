@@ -7,8 +7,8 @@ use coordination_protocol::event::{Codec, Registry};
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    Ask, Draws, Ending, Machine, RequestInput, RequestOutput, Requester, RespondInput,
-    RespondOutput, Responder,
+    Machine, OutboundRequest, RequestInput, RequestOutcome, RequestOutput, Requester, RespondInput,
+    RespondOutput, Responder, SplitMix64,
 };
 use coordination_protocol::message::{
     AllocatedResources, AllocationResponse, ConflictCheck, Envelope, EnvelopeHeader, Message,
@@ -90,7 +90,7 @@ impl Scenario for Upgrade {
         Conditions::new().with_stimuli(30).with_wiped(0)
     }
 
-    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         let mut stimuli = Vec::new();
         for node in self.nodes() {
             stimuli.push(Stimulus::new(node, draws.below(conditions.calm), INSTALL));
@@ -111,7 +111,7 @@ struct Component {
     greetings: Greetings,
     /// Whether attempts may differ in their version.
     unpinned: bool,
-    draws: Draws,
+    draws: SplitMix64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -130,13 +130,13 @@ struct Disk {
 
 impl Component {
     fn new(host: &Host<'_>, unpinned: bool) -> Self {
-        let (own, mut draws) = (component(host.name), Draws::new(host.seed));
+        let (own, mut draws) = (component(host.name), SplitMix64::new(host.seed));
         let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| Disk {
             new: false,
-            requester: Requester::new(own.clone(), draws.bits()),
+            requester: Requester::new(own.clone(), draws.next_u64()),
             written: BTreeMap::new(),
             held: Vec::new(),
-            responder: Responder::new(own.clone(), draws.bits()),
+            responder: Responder::new(own.clone(), draws.next_u64()),
             askers: BTreeMap::new(),
         });
         let version = if disk.new { NEW } else { OLD };
@@ -168,9 +168,9 @@ impl Component {
             .with_protocol_version(version.clone())
             .with_request_id(id.clone())
             .with_priority(Priority::High);
-        let ask = Ask::new(Envelope::new(header, message), now, self.draws.id_bytes());
+        let ask = OutboundRequest::new(Envelope::new(header, message), now, self.draws.id_bytes());
         self.disk.written.insert(id, version);
-        if let Err(refused) = self.disk.requester.handle(now, RequestInput::Ask(Box::new(ask))) {
+        if let Err(refused) = self.disk.requester.handle(now, RequestInput::Start(Box::new(ask))) {
             effects.mark("not-asked", refused.to_string());
         }
     }
@@ -210,10 +210,10 @@ impl Component {
                     let version = pinned.cloned().unwrap_or_else(|| self.greetings.version(RM));
                     write(&envelope, &version, RM, effects);
                 }
-                RequestOutput::Ended { request_id, ending, .. } => {
+                RequestOutput::Ended { request_id, outcome, .. } => {
                     self.disk.written.remove(&request_id);
-                    let how = match ending {
-                        Ending::Answered(answer) => {
+                    let how = match outcome {
+                        RequestOutcome::Answered(answer) => {
                             format!("answered {}", meaning(&answer.message))
                         }
                         other => other.to_string(),
@@ -226,12 +226,12 @@ impl Component {
         }
         while let Some(output) = self.disk.responder.poll() {
             match output {
-                RespondOutput::Perform { ticket, request } => {
-                    let id = ticket.request_id.clone();
+                RespondOutput::Execute { key, request } => {
+                    let id = key.request_id.clone();
                     effects.mark("performs", format!("{id} {}", meaning(&request.message)));
                     let answer = self.answer(now, &request);
                     effects.mark("answers", format!("{id} {}", meaning(&answer)));
-                    let input = RespondInput::Answer(ticket, Box::new(answer));
+                    let input = RespondInput::Answer(key, Box::new(answer));
                     if let Err(refused) = self.disk.responder.handle(now, input) {
                         effects.mark("not-taken", refused.to_string());
                     }
@@ -243,8 +243,8 @@ impl Component {
                         write(&envelope, version, node, effects);
                     }
                 }
-                RespondOutput::Abandon(ticket) => effects.mark("abandons", ticket.to_string()),
-                RespondOutput::Bury(letter) => effects.mark("dead-letters", letter.reason),
+                RespondOutput::Cancel(key) => effects.mark("abandons", key.to_string()),
+                RespondOutput::DeadLetter(letter) => effects.mark("dead-letters", letter.reason),
                 other => panic!("no host knows {other:?}"),
             }
         }

@@ -1,7 +1,7 @@
 //! What goes wrong between machines, clocks and stores that work well each by itself.
 
 use super::{decision, entry, motion, proposal_id, proposed, slot, stored, vote};
-use crate::machine::{name, now, wishes};
+use crate::machine::{name, now, outputs};
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
     BallotEnd, BallotRecord, Commit, Machine, ProposeInput, ProposeOutput, Proposer, VoteInput,
@@ -15,7 +15,7 @@ const ABOUT: &str = r#","workflow_id":"wf_001","state_version":16"#;
 fn propose(machine: &mut Proposer, id: &str, of: &str, voters: &str) {
     let motion = motion(now(0), id, 16, of, voters);
     machine.handle(now(0), ProposeInput::Propose(Box::new(motion))).unwrap();
-    wishes(machine);
+    outputs(machine);
 }
 
 /// A proposer and the revision of its snapshot.
@@ -62,25 +62,25 @@ fn a_proposer_is_restored_twice() {
         }
         let persist = expect(&first);
         first.persist(&store, persist).unwrap();
-        assert_eq!(wishes(&mut first.machine), ["persist 1"]);
+        assert_eq!(outputs(&mut first.machine), ["persist 1"]);
         first.machine.handle(now(1_000), ProposeInput::Persisted(1)).unwrap();
         let Some(ProposeOutput::Put(commit)) = first.machine.poll() else { panic!("no write") };
 
         // The write is on its way, and the store still empty.
         second.machine.handle_timeout(now(30_000));
-        wishes(&mut second.machine);
+        outputs(&mut second.machine);
         second
             .machine
             .handle(now(30_000), ProposeInput::Got(proposal_id("prop_1"), Ok(None)))
             .unwrap();
-        assert_eq!(wishes(&mut second.machine), ["persist 1"]);
+        assert_eq!(outputs(&mut second.machine), ["persist 1"]);
         let persist = expect(&second);
         let stored = second.persist(&store, persist);
         assert_eq!(stored.is_err(), fenced);
         if stored.is_ok() {
             second.machine.handle(now(30_000), ProposeInput::Persisted(1)).unwrap();
             assert_eq!(
-                wishes(&mut second.machine).last().unwrap(),
+                outputs(&mut second.machine).last().unwrap(),
                 "end prop_1 expired accepted=0 rejected=0 needed=2"
             );
         }
@@ -90,7 +90,7 @@ fn a_proposer_is_restored_twice() {
             .machine
             .handle(now(31_000), ProposeInput::Put(proposal_id("prop_1"), written))
             .unwrap();
-        let ended = wishes(&mut first.machine).pop().unwrap();
+        let ended = outputs(&mut first.machine).pop().unwrap();
         assert_eq!(ended, "end prop_1 committed as prop_1 accepted=2 rejected=0 needed=2");
     }
 }
@@ -102,14 +102,14 @@ fn a_write_is_answered_after_the_restart() {
     propose(&mut machine, "prop_1", "x", "a");
     let accept = vote("prop_1", "a", "accept", "");
     machine.handle(now(0), ProposeInput::Received(accept)).unwrap();
-    assert_eq!(wishes(&mut machine), ["persist 1"]);
+    assert_eq!(outputs(&mut machine), ["persist 1"]);
     let snapshot = machine.snapshot().unwrap();
     let answered = |answer: Result<u64, StorageError>| {
         let mut machine = Proposer::restore(&snapshot).unwrap();
         machine.handle(now(1_000), ProposeInput::Restarted).unwrap();
-        assert_eq!(wishes(&mut machine), ["persist 1"]);
+        assert_eq!(outputs(&mut machine), ["persist 1"]);
         machine.handle(now(1_000), ProposeInput::Put(proposal_id("prop_1"), answer)).unwrap();
-        wishes(&mut machine)
+        outputs(&mut machine)
     };
     assert_eq!(
         answered(Ok(1)),
@@ -133,10 +133,10 @@ fn a_restart_asks_again() {
     machine.handle(now(0), ProposeInput::Received(accept)).unwrap();
     machine.handle_timeout(now(10_000));
     machine.handle_timeout(now(20_000));
-    wishes(&mut machine);
+    outputs(&mut machine);
     let mut again = Proposer::restore(&machine.snapshot().unwrap()).unwrap();
     again.handle(now(21_000), ProposeInput::Restarted).unwrap();
-    assert_eq!(wishes(&mut again), ["send prop_1 proposal to b, c"]);
+    assert_eq!(outputs(&mut again), ["send prop_1 proposal to b, c"]);
     assert_eq!(again.deadline(), Some(now(30_000).at));
 }
 
@@ -156,8 +156,8 @@ fn an_electorate_is_replaced() {
         machine
     });
     for machine in &mut proposers {
-        while let Some(wish) = machine.poll() {
-            let input = match wish {
+        while let Some(output) = machine.poll() {
+            let input = match output {
                 ProposeOutput::Put(commit) => {
                     let id = commit.record.proposal.proposal_id.clone();
                     ProposeInput::Put(id, block_on(commit.put(&store)))
@@ -188,7 +188,7 @@ fn accepted(skew: i64) -> Result<Voter, String> {
         VoteInput::Cast { proposal_id: proposal_id("prop_1"), vote: Ballot::Accept, reason: None };
     voter.handle(at, cast).unwrap();
     voter.handle(at, VoteInput::Persisted(1)).unwrap();
-    wishes(&mut voter);
+    outputs(&mut voter);
     Ok(voter)
 }
 
@@ -208,13 +208,13 @@ fn wall_clocks_differ() {
     let mut instant = 1;
     while voter.proposals().next().is_some() {
         voter.handle_timeout(now(instant));
-        wishes(&mut voter);
+        outputs(&mut voter);
         voter.handle(now(instant), VoteInput::Got(slot(16), Ok(None))).unwrap();
         instant += 60_000;
     }
     let second = proposed("prop_2", "p2", 16, "y", 900_000);
     voter.handle(now(instant), VoteInput::Received(second)).unwrap();
-    assert!(wishes(&mut voter).contains(&"consider prop_2".to_owned()));
+    assert!(outputs(&mut voter).contains(&"consider prop_2".to_owned()));
     let store = MemoryStore::new();
     let put = |id, of| {
         let key = slot(16).key().unwrap();

@@ -16,7 +16,7 @@ use std::time::Duration;
 fn options() -> BallotOptions {
     BallotOptions::new()
         .with_open(Duration::from_secs(300))
-        .with_most(2)
+        .with_capacity(2)
         .with_retry(Backoff::new().with_attempts(1))
 }
 
@@ -124,7 +124,7 @@ fn proposer_keeps_the_laws() {
         "Committed(",
         "Conflict(",
         "Expired(",
-        "which is the most",
+        "which is the limit",
         "proposed before",
         "at most 2 are allowed",
         "all voters together",
@@ -150,7 +150,7 @@ fn voter_keeps_the_laws() {
         "Learned(",
         "Undecided(",
         "Decision",
-        "which is the most",
+        "which is the limit",
         "is over",
         "with other content",
         "not before this voter",

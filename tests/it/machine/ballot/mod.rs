@@ -9,7 +9,7 @@ mod settings;
 use super::transcripts::{Command, Told};
 use super::{START, checked, name};
 use coordination_protocol::machine::{
-    BallotSlot, Commit, Electorate, Motion, ProposeInput, Proposer, Quorum, VoteInput, Voter,
+    BallotSlot, Commit, NewProposal, ProposeInput, Proposer, Quorum, VoteInput, Voter, VoterSet,
 };
 use coordination_protocol::scalar::{Ballot, Digest, Now, ProposalId, Timestamp, WorkflowId};
 use coordination_protocol::storage::{Entry, StorageError};
@@ -84,15 +84,15 @@ fn conflict() -> StorageError {
 }
 
 /// `a,b:2`: components with their weights.
-fn electorate(text: &str) -> Electorate {
-    text.split(',').fold(Electorate::default(), |electorate, voter| {
+fn electorate(text: &str) -> VoterSet {
+    text.split(',').fold(VoterSet::default(), |electorate, voter| {
         let (voter, weight) = voter.split_once(':').unwrap_or((voter, "1"));
         electorate.with(name(voter), weight.parse().unwrap())
     })
 }
 
-fn motion(now: Now, id: &str, version: u64, of: &str, voters: &str) -> Motion {
-    Motion::new(slot(version), state(of).parse().unwrap(), electorate(voters), now, [7; 10])
+fn motion(now: Now, id: &str, version: u64, of: &str, voters: &str) -> NewProposal {
+    NewProposal::new(slot(version), state(of).parse().unwrap(), electorate(voters), now, [7; 10])
         .with_id(proposal_id(id))
 }
 

@@ -3,11 +3,11 @@
 use super::{
     decision, entry, motion, proposal, proposal_id, proposed, slot, stored, version, vote,
 };
-use crate::machine::{checked, error, name, now, wishes};
+use crate::machine::{checked, error, name, now, outputs};
 use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
-    BallotOptions, BallotRecord, BallotSlot, Electorate, Machine, Motion, ProposeInput,
-    ProposeRefused, Proposer, Quorum, RecordError, VoteInput, VoteRefused, Voter,
+    BallotOptions, BallotRecord, BallotSlot, Machine, NewProposal, ProposeInput, ProposeRefused,
+    Proposer, Quorum, RecordError, VoteInput, VoteRefused, Voter, VoterSet,
 };
 use coordination_protocol::scalar::{Ballot, ErrorId, ErrorType, WorkflowId};
 use coordination_protocol::{Checked, Envelope};
@@ -20,26 +20,26 @@ fn long() -> WorkflowId {
 
 #[test]
 fn proposer() {
-    let options = BallotOptions::new().with_most(2).with_state_bytes(64);
+    let options = BallotOptions::new().with_capacity(2).with_state_bytes(64);
     let mut machine = Proposer::new(name("p1"), 1).with_options(options);
     let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
-    let propose = |motion: Motion| ProposeInput::Propose(Box::new(motion));
+    let propose = |motion: NewProposal| ProposeInput::Propose(Box::new(motion));
     let plain = |id: &str| motion(now(0), id, 16, "x", "a,b");
 
     assert_eq!(
         refused(propose(motion(now(0), "prop_1", 16, "x", "a,b,c"))),
-        "the electorate has 3 voters, at most 2 are allowed"
+        "the proposal has 3 voters, at most 2 are allowed"
     );
     assert_eq!(
         refused(propose(plain("prop_1").with_quorum(Quorum::weight(3)))),
         "a weight of 3 has to accept, but all voters together have 2"
     );
-    let of = |state: &str, voters: Electorate, slot: BallotSlot| {
-        propose(Motion::new(slot, state.parse().unwrap(), voters, now(0), [7; 10]))
+    let of = |state: &str, voters: VoterSet, slot: BallotSlot| {
+        propose(NewProposal::new(slot, state.parse().unwrap(), voters, now(0), [7; 10]))
     };
-    let voters = || Electorate::new([name("a")]);
+    let voters = || VoterSet::new([name("a")]);
     assert_eq!(
-        refused(of("1", Electorate::default(), slot(1))),
+        refused(of("1", VoterSet::default(), slot(1))),
         "a weight of 1 has to accept, but all voters together have 0"
     );
     assert_eq!(
@@ -74,7 +74,7 @@ fn proposer() {
         refused(propose(plain("prop_1"))),
         "`prop_1` was proposed before; each proposal needs an identifier of its own"
     );
-    assert_eq!(refused(propose(plain("prop_3"))), "2 ballots are open, which is the most");
+    assert_eq!(refused(propose(plain("prop_3"))), "2 ballots are open, which is the limit");
     assert_eq!(refused(put()), "`prop_1` was not to be committed");
     let foreign = r#"{"source":"b","vote":{"proposal_id":"prop_1","voter":"a","vote":"accept"}}"#;
     assert_eq!(refused(ProposeInput::Received(checked(foreign))), "`b` sent a vote of `a`");
@@ -98,7 +98,7 @@ fn proposer() {
 
 #[test]
 fn voter() {
-    let options = BallotOptions::new().with_most(1);
+    let options = BallotOptions::new().with_capacity(1);
     let mut machine = Voter::new(name("a"), 1).with_options(options);
     let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
     let received = |text: &str| VoteInput::Received(checked(text));
@@ -158,7 +158,7 @@ fn voter() {
     let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
     assert_eq!(
         refused(VoteInput::Received(proposed("prop_2", "p2", 16, "x", 30_000))),
-        "1 proposals are before this voter, which is the most"
+        "1 proposals are before this voter, which is the limit"
     );
     assert_eq!(
         refused(cast("prop_1", "maybe")),
@@ -180,7 +180,7 @@ fn voter() {
     machine.handle(now(0), received(&body)).unwrap();
     assert_eq!(machine.deadline(), Some(now(7_000).at));
     machine.handle(now(0), cast("prop_1", "accept")).unwrap();
-    wishes(&mut machine);
+    outputs(&mut machine);
     machine.handle(now(0), VoteInput::Persisted(1)).unwrap();
     let Some(coordination_protocol::machine::VoteOutput::Send { envelope, .. }) = machine.poll()
     else {

@@ -7,8 +7,8 @@ use crate::support::{Rng, scaled};
 use coordination_protocol::Envelope;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    BallotEnd, BallotRecord, Commit, Electorate, Machine, Motion, ProposeInput, ProposeOutput,
-    Proposer, Quorum, VoteInput, VoteOutput, Voter,
+    BallotEnd, BallotRecord, Commit, Machine, NewProposal, ProposeInput, ProposeOutput, Proposer,
+    Quorum, VoteInput, VoteOutput, Voter, VoterSet,
 };
 use coordination_protocol::scalar::{Ballot, ProposalId};
 use coordination_protocol::storage::{MemoryStore, block_on};
@@ -104,11 +104,11 @@ impl World {
     fn propose(&mut self, at: usize) {
         self.rounds += 1;
         let weights = self.weights.iter().enumerate();
-        let electorate = weights.fold(Electorate::default(), |electorate, (at, weight)| {
+        let electorate = weights.fold(VoterSet::default(), |electorate, (at, weight)| {
             electorate.with(name(&format!("v{at}")), *weight)
         });
         let state = format!("{{\"n\":{}}}", self.rng.below(3)).parse().unwrap();
-        let motion = Motion::new(slot(1), state, electorate, now(0), [0; 10])
+        let motion = NewProposal::new(slot(1), state, electorate, now(0), [0; 10])
             .with_id(proposal_id(&format!("prop_{}", self.rounds)))
             .with_quorum(self.quorum);
         self.proposer(at, ProposeInput::Propose(Box::new(motion)));
@@ -142,8 +142,8 @@ impl World {
     }
 
     fn grant_proposer(&mut self, at: usize) {
-        while let Some(wish) = self.proposers[at].machine.poll() {
-            match wish {
+        while let Some(output) = self.proposers[at].machine.poll() {
+            match output {
                 ProposeOutput::Send { to, envelope } => {
                     for to in to {
                         self.send(to.as_str(), &envelope);
@@ -175,8 +175,8 @@ impl World {
     }
 
     fn grant_voter(&mut self, at: usize) {
-        while let Some(wish) = self.voters[at].machine.poll() {
-            match wish {
+        while let Some(output) = self.voters[at].machine.poll() {
+            match output {
                 VoteOutput::Consider(proposal) => self.thoughts.push((at, proposal.proposal_id)),
                 VoteOutput::Persist(number) => {
                     if self.happens(self.faults.crash) {

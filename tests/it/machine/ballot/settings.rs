@@ -31,7 +31,7 @@ fn sent(options: BallotOptions) -> (u64, usize) {
     let mut sent = 0;
     loop {
         sent += std::iter::from_fn(|| machine.poll())
-            .filter(|wish| wish.to_string().starts_with("send"))
+            .filter(|output| output.to_string().starts_with("send"))
             .count();
         if machine.deadline() > Some(now(3_600_000).at) || sent > 20 {
             return (first, sent);

@@ -2,12 +2,12 @@
 
 use super::super::component;
 use super::super::hosts::admit;
-use super::{ALONE, RIVALS, STORE, electorate};
+use super::{ALONE, RIVALS, STORE, voters};
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    BallotEnd, BallotSlot, Commit, Draws, Machine, Motion, ProposeInput, ProposeOutput, Proposer,
-    Timers, VoteInput, VoteOutput, Voter,
+    BallotEnd, BallotSlot, Commit, Machine, NewProposal, ProposeInput, ProposeOutput, Proposer,
+    SplitMix64, Timers, VoteInput, VoteOutput, Voter,
 };
 use coordination_protocol::message::Message;
 use coordination_protocol::scalar::{Ballot, Instant, Now, ProposalId, WorkflowId};
@@ -35,7 +35,7 @@ impl<M: Machine> Stored<M> {
         Stored { machine, disk: host.disk.cloned(), writing: VecDeque::new() }
     }
 
-    fn persist(&mut self, now: Now, number: u64, draws: &mut Draws) {
+    fn persist(&mut self, now: Now, number: u64, draws: &mut SplitMix64) {
         let done = now.at.after(Duration::from_millis(1 + draws.below(400))).unwrap_or(now.at);
         // One after another.
         let done = self.writing.back().map_or(done, |(last, ..)| done.max(*last));
@@ -77,14 +77,14 @@ fn workflow() -> WorkflowId {
 pub(super) struct Proposing {
     seat: Stored<Proposer>,
     gate: Gate,
-    draws: Draws,
+    draws: SplitMix64,
     fresh: bool,
 }
 
 impl Proposing {
     pub(super) fn new(host: &Host<'_>) -> Self {
-        let mut draws = Draws::new(host.seed);
-        let proposer = Proposer::new(component(host.name), draws.bits());
+        let mut draws = SplitMix64::new(host.seed);
+        let proposer = Proposer::new(component(host.name), draws.next_u64());
         let gate = Gate::new(Validator::new(Mode::Strict));
         Proposing { seat: Stored::new(host, proposer), gate, draws, fresh: true }
     }
@@ -186,9 +186,9 @@ impl Actor for Proposing {
         let said = state.clone();
         let Ok(state) = state.parse() else { return };
         let slot = BallotSlot::new(workflow(), version);
-        let motion = Motion::new(slot, state, electorate(), now, self.draws.id_bytes());
-        effects.mark("proposes", format!("{} {version} {said}", motion.proposal_id()));
-        self.tell(now, ProposeInput::Propose(Box::new(motion)), effects);
+        let proposal = NewProposal::new(slot, state, voters(), now, self.draws.id_bytes());
+        effects.mark("proposes", format!("{} {version} {said}", proposal.proposal_id()));
+        self.tell(now, ProposeInput::Propose(Box::new(proposal)), effects);
         self.follow(now, effects);
     }
 
@@ -207,14 +207,14 @@ pub(super) struct Voting {
     gate: Gate,
     thoughts: Timers<ProposalId>,
     versions: BTreeMap<ProposalId, u64>,
-    draws: Draws,
+    draws: SplitMix64,
     fresh: bool,
 }
 
 impl Voting {
     pub(super) fn new(host: &Host<'_>, weight: u32) -> Self {
-        let mut draws = Draws::new(host.seed);
-        let voter = Voter::new(component(host.name), draws.bits()).with_weight(weight);
+        let mut draws = SplitMix64::new(host.seed);
+        let voter = Voter::new(component(host.name), draws.next_u64()).with_weight(weight);
         Voting {
             seat: Stored::new(host, voter),
             gate: Gate::new(Validator::new(Mode::Strict)),

@@ -3,7 +3,7 @@
 use super::super::hostile::mutate;
 use super::{GROUP, HUB, MALLORY, MEMBERS, PICKY, PUBLISHERS, RETRIES, SLOW, SUBSCRIBERS};
 use coordination_protocol::json::Json;
-use coordination_protocol::machine::{Draws, Timers};
+use coordination_protocol::machine::{SplitMix64, Timers};
 use coordination_protocol::message::peek;
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::sim::{Actor, Effects, Host};
@@ -26,7 +26,7 @@ fn event(number: u64, source: &str, now: Now) -> String {
 pub(super) struct Publisher {
     name: String,
     disk: Outbox,
-    draws: Draws,
+    draws: SplitMix64,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ struct Outbox {
 impl Publisher {
     pub(super) fn new(host: &Host<'_>) -> Self {
         let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_default();
-        Publisher { name: host.name.to_owned(), disk, draws: Draws::new(host.seed) }
+        Publisher { name: host.name.to_owned(), disk, draws: SplitMix64::new(host.seed) }
     }
 
     fn later(&mut self, now: Now, id: String) {
@@ -93,7 +93,7 @@ pub(super) struct Subscriber {
     /// Workflows of which a message of this batch could not be handled.
     left_out: BTreeSet<(u64, String)>,
     next: Option<Instant>,
-    draws: Draws,
+    draws: SplitMix64,
 }
 
 struct Item {
@@ -120,7 +120,7 @@ impl Subscriber {
             batches: 0,
             left_out: BTreeSet::new(),
             next: Some(host.now.at),
-            draws: Draws::new(host.seed),
+            draws: SplitMix64::new(host.seed),
         }
     }
 
@@ -246,11 +246,11 @@ fn is_poison(id: &str) -> bool {
 }
 
 /// Sends what may do harm, to anybody.
-pub(super) struct Mallory(Draws);
+pub(super) struct Mallory(SplitMix64);
 
 impl Mallory {
     pub(super) fn new(host: &Host<'_>) -> Self {
-        Mallory(Draws::new(host.seed))
+        Mallory(SplitMix64::new(host.seed))
     }
 
     fn message(&mut self, now: Now) -> (&'static str, Vec<u8>) {

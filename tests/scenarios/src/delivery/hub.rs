@@ -6,8 +6,8 @@ use super::{HUB, PUBLISHERS, SUBSCRIBERS};
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    Delivery, DeliveryInput, DeliveryOptions, DeliveryOutput, DeliveryRefused, Draws, Machine,
-    Timers,
+    Dispatcher, DispatcherError, DispatcherInput, DispatcherOptions, DispatcherOutput, Machine,
+    SplitMix64, Timers,
 };
 use coordination_protocol::message::MessageKind;
 use coordination_protocol::scalar::{ComponentId, Instant, Now};
@@ -32,7 +32,7 @@ pub(super) struct Hub {
 
 #[derive(Serialize, Deserialize)]
 struct Disk {
-    delivery: Delivery,
+    delivery: Dispatcher,
     /// Whom each dead letter is for, and what it holds.
     letters: VecDeque<(ComponentId, String)>,
     /// Who is away, and until when.
@@ -40,9 +40,9 @@ struct Disk {
 }
 
 impl Hub {
-    pub(super) fn new(host: &Host<'_>, options: DeliveryOptions) -> Self {
+    pub(super) fn new(host: &Host<'_>, options: DispatcherOptions) -> Self {
         let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| Disk {
-            delivery: Delivery::new(Draws::new(host.seed).bits()).with_options(options),
+            delivery: Dispatcher::new(SplitMix64::new(host.seed).next_u64()).with_options(options),
             letters: VecDeque::new(),
             away: Timers::new(),
         });
@@ -70,11 +70,11 @@ impl Hub {
         };
         let id = envelope.header.message_id.clone();
         let input = match envelope.kind() {
-            MessageKind::Subscription => DeliveryInput::Subscribe(Box::new(envelope)),
-            _ => DeliveryInput::Publish(Box::new(envelope)),
+            MessageKind::Subscription => DispatcherInput::Subscribe(Box::new(envelope)),
+            _ => DispatcherInput::Publish(Box::new(envelope)),
         };
         match (self.disk.delivery.handle(now, input), id) {
-            (Err(DeliveryRefused::Busy { subscriber, .. }), Some(id)) => {
+            (Err(DispatcherError::Busy { subscriber, .. }), Some(id)) => {
                 effects.mark("busy", format!("{id} {subscriber}"));
                 effects.send(from, format!("busy {id}"));
             }
@@ -89,10 +89,12 @@ impl Hub {
         let (who, why) = (component(from), word.to_owned());
         let [number, ref more @ ..] = numbers[..] else { return effects.mark("turned-away", from) };
         let input = match (word, more) {
-            ("heard", [to, dropped]) => DeliveryInput::Heard(who, Gap::new(number, *to, *dropped)),
-            ("handled", []) => DeliveryInput::Acknowledge(who, vec![number]),
-            ("failed", []) => DeliveryInput::Fail(who, number, why),
-            ("rejected", []) => DeliveryInput::Reject(who, number, why),
+            ("heard", [to, dropped]) => {
+                DispatcherInput::AckGap(who, Gap::new(number, *to, *dropped))
+            }
+            ("handled", []) => DispatcherInput::Acknowledge(who, vec![number]),
+            ("failed", []) => DispatcherInput::Fail(who, number, why),
+            ("rejected", []) => DispatcherInput::Reject(who, number, why),
             _ => return effects.mark("turned-away", from),
         };
         if let Err(refused) = self.disk.delivery.handle(now, input) {
@@ -104,7 +106,7 @@ impl Hub {
     fn follow(&mut self, from: Option<&str>, effects: &mut Effects) {
         while let Some(output) = self.disk.delivery.poll() {
             match output {
-                DeliveryOutput::Deliver { to, gap, batch } => {
+                DispatcherOutput::Deliver { to, gap, batch } => {
                     let mut text = String::from("deliver");
                     if let Some(gap) = gap {
                         let _ = write!(text, " gap {} {} {}", gap.from, gap.to, gap.dropped);
@@ -114,25 +116,27 @@ impl Hub {
                     }
                     effects.send(to.as_str(), text);
                 }
-                DeliveryOutput::Published { message_id: Some(id), receivers } => {
+                DispatcherOutput::Published { message_id: Some(id), receivers } => {
                     effects.mark("accepted", format!("{id} {receivers}"));
                     effects.send(from.unwrap_or(HUB), format!("accepted {id}"));
                 }
-                DeliveryOutput::Published { message_id: None, .. } => effects.mark("nameless", ""),
-                DeliveryOutput::Duplicate(id) => {
+                DispatcherOutput::Published { message_id: None, .. } => {
+                    effects.mark("nameless", "")
+                }
+                DispatcherOutput::Duplicate(id) => {
                     effects.mark("knows", id.as_str());
                     effects.send(from.unwrap_or(HUB), format!("accepted {id}"));
                 }
-                DeliveryOutput::Subscribed { subscriber, .. } => {
+                DispatcherOutput::Subscribed { subscriber, .. } => {
                     effects.mark("subscribed", subscriber.as_str());
                     effects.send(subscriber.as_str(), "subscribed");
                 }
-                DeliveryOutput::Bury(letter) => {
+                DispatcherOutput::DeadLetter(letter) => {
                     let Some(who) = letter.subscriber.clone() else { continue };
                     effects.mark("dead-letters", format!("{who} {}", letter.original));
                     self.disk.letters.push_back((who, letter.original.clone()));
                 }
-                DeliveryOutput::Unheard { subscriber, gap } => {
+                DispatcherOutput::GapUnacknowledged { subscriber, gap } => {
                     effects.mark("unheard", format!("{subscriber} {} {}", gap.from, gap.to));
                 }
                 other => effects.mark("unexpected", other.to_string()),
@@ -149,7 +153,7 @@ impl Hub {
 
     /// Reports a subscriber as away for a while.
     fn suspect(&mut self, now: Now, name: &str, effects: &mut Effects) {
-        if self.disk.delivery.handle(now, DeliveryInput::Away(component(name))).is_ok() {
+        if self.disk.delivery.handle(now, DispatcherInput::Disconnected(component(name))).is_ok() {
             effects.mark("away", name);
             self.disk.away.set(component(name), now.at.after(AWAY));
         }
@@ -165,7 +169,10 @@ impl Hub {
         let Ok(envelope) = gate.accept(original.as_bytes(), now.wall, None) else {
             return effects.mark("cannot-replay", original);
         };
-        match self.disk.delivery.handle(now, DeliveryInput::Replay(who.clone(), Box::new(envelope)))
+        match self
+            .disk
+            .delivery
+            .handle(now, DispatcherInput::Redrive(who.clone(), Box::new(envelope)))
         {
             Ok(()) => {
                 self.disk.letters.pop_front();
@@ -193,7 +200,7 @@ impl Actor for Hub {
         while let Some(name) = self.disk.away.due(now.at) {
             effects.mark("back", name.as_str());
             // It subscribed before it was away, and no subscriber unsubscribes.
-            let _ = self.disk.delivery.handle(now, DeliveryInput::Back(name));
+            let _ = self.disk.delivery.handle(now, DispatcherInput::Reconnected(name));
         }
         self.follow(None, effects);
     }

@@ -9,7 +9,7 @@ mod program;
 mod states;
 
 use coordination_protocol::Json;
-use coordination_protocol::machine::Draws;
+use coordination_protocol::machine::SplitMix64;
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::sim::{
     Actor, Check, Conditions, Counterexample, Effects, Host, Plan, Scenario, SimStats, Stimulus,
@@ -75,7 +75,7 @@ impl<S: Scenario> Scenario for Planted<S> {
         self.scenario.conditions()
     }
 
-    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         self.scenario.stimuli(conditions, draws)
     }
 }
@@ -107,7 +107,7 @@ impl<S: Scenario> Scenario for Under<S> {
         (self.conditions)(self.scenario.conditions())
     }
 
-    fn stimuli(&self, conditions: &Conditions, draws: &mut Draws) -> Vec<Stimulus> {
+    fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         self.scenario.stimuli(conditions, draws)
     }
 }

@@ -1,0 +1,264 @@
+//! What goes in and out.
+
+use crate::error::{IntoReport, Problem};
+use crate::message::{DeadLetter, Envelope, MessageKind};
+use crate::route::{FilterError, PatternError};
+use crate::scalar::{ComponentId, ErrorCategory, ErrorType, MessageId};
+use crate::transport::Gap;
+use crate::validate::Checked;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// What goes into a [`Dispatcher`](super::Dispatcher).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum DispatcherInput {
+    /// A subscription came. One of the same subscriber, pattern and group is replaced; one that says
+    /// `cancel` ends those of its patterns, or all if it names none.
+    Subscribe(Box<Checked<Envelope>>),
+    /// A message came for all whose subscriptions select it.
+    Publish(Box<Checked<Envelope>>),
+    /// A message is for this subscriber once more: the replay of a dead letter. It keeps its
+    /// identifiers, and that it was published before does not count.
+    Redrive(ComponentId, Box<Checked<Envelope>>),
+    /// A subscriber has handled the messages of these numbers.
+    Acknowledge(ComponentId, Vec<u64>),
+    /// A subscriber knows of this gap. What was lost since it was told makes up the next one.
+    AckGap(ComponentId, Gap),
+    /// A subscriber could not handle the message of a number, for a reason; it is tried again.
+    Fail(ComponentId, u64, String),
+    /// A subscriber will never handle the message of a number, for a reason: it is buried at once.
+    Reject(ComponentId, u64, String),
+    /// A subscriber cannot be reached. Its messages wait, and no attempt counts.
+    Disconnected(ComponentId),
+    /// A subscriber can be reached again.
+    Reconnected(ComponentId),
+}
+
+/// Why a [`Dispatcher`](super::Dispatcher) refuses an input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DispatcherError {
+    /// The message is about something else.
+    #[error("`{0}` is no subscription")]
+    NotSubscription(MessageKind),
+    /// Nobody subscribes for another.
+    #[error("`{source_id}` cannot subscribe for `{subscriber}`")]
+    NotTheSubscriber {
+        /// Who sent the subscription.
+        source_id: ComponentId,
+        /// Who would receive.
+        subscriber: ComponentId,
+    },
+    /// A subscription without a pattern selects nothing.
+    #[error("the subscription of `{0}` has no pattern")]
+    NoPattern(ComponentId),
+    /// One of its patterns is none.
+    #[error("`{pattern}` is no pattern: {error}")]
+    Pattern {
+        /// The text.
+        pattern: String,
+        /// What is wrong with it.
+        error: PatternError,
+    },
+    /// Its filter is none.
+    #[error("the filter of the subscription is none: {0}")]
+    Filter(#[from] FilterError),
+    /// There would be more subscriptions than may be.
+    #[error("there would be {count} subscriptions, at most {limit} are allowed")]
+    TooMany {
+        /// How many there would be.
+        count: usize,
+        /// How many may be.
+        limit: usize,
+    },
+    /// A queue that must not lose anything is full. Nobody gets the message.
+    #[error("the queue of `{subscriber}` is full; it holds {limit} messages")]
+    Busy {
+        /// Whose queue it is.
+        subscriber: ComponentId,
+        /// How many messages it holds.
+        limit: usize,
+    },
+    /// No pattern can select the message.
+    #[error("`{0}` has no routing key")]
+    NoRoute(MessageKind),
+    /// The component has no subscription.
+    #[error("`{0}` has no subscription")]
+    NotSubscribed(ComponentId),
+    /// There is no message of that number yet.
+    #[error("`{subscriber}` was not given number {number}")]
+    NotGiven {
+        /// Who speaks of it.
+        subscriber: ComponentId,
+        /// The number.
+        number: u64,
+    },
+}
+
+impl IntoReport for DispatcherError {
+    fn problem(&self) -> Problem {
+        let (category, error_type, strategy, advice) = match self {
+            DispatcherError::Busy { .. } => (
+                ErrorCategory::Resource,
+                ErrorType::LimitExceeded,
+                "retry",
+                "Publish the message again after a pause.",
+            ),
+            DispatcherError::TooMany { .. } => (
+                ErrorCategory::Resource,
+                ErrorType::LimitExceeded,
+                "correct_and_resend",
+                "Cancel subscriptions that nobody needs, or join patterns into wider ones.",
+            ),
+            DispatcherError::NotSubscribed(_) | DispatcherError::NotGiven { .. } => (
+                ErrorCategory::State,
+                ErrorType::Conflict,
+                "resubscribe",
+                "Subscribe, and go by the numbers of what is delivered from then on.",
+            ),
+            _ => (
+                ErrorCategory::Execution,
+                ErrorType::Conflict,
+                "correct_and_resend",
+                "Correct the message and send it again.",
+            ),
+        };
+        Problem::new(category, error_type, self.to_string()).with_suggestion(strategy, advice)
+    }
+}
+
+/// One message of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Delivered {
+    /// Its number, to acknowledge it by. The messages of a subscriber are numbered from 1 without
+    /// gaps.
+    pub number: u64,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// The message.
+    #[serde(with = "super::shared")]
+    pub envelope: Arc<Envelope>,
+}
+
+impl Delivered {
+    pub(super) const fn new(number: u64, attempt: u32, envelope: Arc<Envelope>) -> Self {
+        Delivered { number, attempt, envelope }
+    }
+}
+
+/// What a [`Dispatcher`](super::Dispatcher) wishes. `Display` is one line for logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum DispatcherOutput {
+    /// Hand these over. The subscriber handles them in order, and after one that it cannot handle it
+    /// leaves out those with the same order key.
+    Deliver {
+        /// To whom.
+        to: ComponentId,
+        /// What was lost to it and not acknowledged as lost yet.
+        gap: Option<Gap>,
+        /// The messages; none only if there is a gap.
+        batch: Vec<Delivered>,
+    },
+    /// A message was accepted; there is exactly one for each.
+    Published {
+        /// Its identifier.
+        message_id: Option<MessageId>,
+        /// How many subscribers will get it.
+        receivers: usize,
+    },
+    /// A message was published before and changes nothing.
+    Duplicate(MessageId),
+    /// Subscriptions were made or replaced.
+    Subscribed {
+        /// Whose.
+        subscriber: ComponentId,
+        /// How many it has.
+        patterns: usize,
+    },
+    /// The last subscription of a component ended.
+    Unsubscribed {
+        /// Whose.
+        subscriber: ComponentId,
+        /// How many messages it did not acknowledge.
+        left: usize,
+    },
+    /// Keep this as evidence: it will not be delivered.
+    DeadLetter(Box<DeadLetter>),
+    /// A dead letter could not be delivered. There are no letters about letters, so this is all that
+    /// is left of it.
+    Discard {
+        /// Who should have received it.
+        subscriber: ComponentId,
+        /// Why it could not be.
+        reason: String,
+    },
+    /// A subscriber never acknowledged that it lost messages.
+    GapUnacknowledged {
+        /// The subscriber.
+        subscriber: ComponentId,
+        /// What it lost.
+        gap: Gap,
+    },
+}
+
+impl fmt::Display for DispatcherOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DispatcherOutput::Deliver { to, gap, batch } => {
+                write!(f, "deliver {to}:")?;
+                let mut comma = "";
+                if let Some(gap) = gap {
+                    write!(f, " {}", GapLine(*gap))?;
+                    comma = ",";
+                }
+                for item in batch {
+                    write!(f, "{comma} {}", item.number)?;
+                    if item.attempt > 1 {
+                        write!(f, " (attempt {})", item.attempt)?;
+                    }
+                    comma = ",";
+                }
+                Ok(())
+            }
+            DispatcherOutput::Published { message_id: Some(id), receivers } => {
+                write!(f, "published {id} to {receivers}")
+            }
+            DispatcherOutput::Published { message_id: None, receivers } => {
+                write!(f, "published to {receivers}")
+            }
+            DispatcherOutput::Duplicate(id) => write!(f, "ignore {id} duplicate"),
+            DispatcherOutput::Subscribed { subscriber, patterns } => {
+                write!(f, "subscribed {subscriber} patterns={patterns}")
+            }
+            DispatcherOutput::Unsubscribed { subscriber, left } => {
+                write!(f, "unsubscribed {subscriber} left={left}")
+            }
+            DispatcherOutput::DeadLetter(letter) => {
+                f.write_str("dead letter")?;
+                if let Some(subscriber) = &letter.subscriber {
+                    write!(f, " for {subscriber}")?;
+                }
+                write!(f, ": {}", letter.reason)
+            }
+            DispatcherOutput::Discard { subscriber, reason } => {
+                write!(f, "discard for {subscriber}: {reason}")
+            }
+            DispatcherOutput::GapUnacknowledged { subscriber, gap } => {
+                write!(f, "unacknowledged by {subscriber}: {}", GapLine(*gap))
+            }
+        }
+    }
+}
+
+struct GapLine(Gap);
+
+impl fmt::Display for GapLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Gap { from, to, dropped } = self.0;
+        write!(f, "gap {from}..{to} lost={dropped}")
+    }
+}

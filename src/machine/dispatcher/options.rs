@@ -1,0 +1,164 @@
+//! How messages are delivered.
+
+use crate::machine::settings::{at_least, from_settings};
+use crate::machine::{Backoff, Settings};
+use crate::route::Field;
+use crate::scalar::ComponentId;
+use crate::transport::Overflow;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How a [`Dispatcher`](super::Dispatcher) delivers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DispatcherOptions {
+    /// How long an acknowledgement may take. Default 30 s.
+    pub timeout: Duration,
+    /// The attempts and the pauses between them.
+    pub backoff: Backoff,
+    /// The queue of a subscriber that has none of its own in `queues`.
+    pub queue: QueueOptions,
+    /// Queues of single subscribers.
+    pub queues: BTreeMap<ComponentId, QueueOptions>,
+    /// Messages in which this field has one value reach a subscriber in the order in which they were
+    /// published; those without the field, in any order. `None` keeps no order. Default `workflow`.
+    pub order: Option<Field>,
+    /// How many published messages are remembered, so that none is delivered twice. Default 1000.
+    pub remember: usize,
+    /// How long they are. Default 5 min.
+    pub remember_for: Duration,
+    /// The most subscriptions, a pattern each. Default 1000.
+    pub subscriptions: usize,
+}
+
+impl DispatcherOptions {
+    /// The specification's figures.
+    pub fn new() -> Self {
+        DispatcherOptions::default()
+    }
+
+    /// Sets how long an acknowledgement may take.
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the attempts and the pauses between them.
+    pub const fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets the queue of all subscribers that have none of their own.
+    pub const fn with_queue(mut self, queue: QueueOptions) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// Sets the queue of one subscriber.
+    pub fn with_queue_of(mut self, subscriber: ComponentId, queue: QueueOptions) -> Self {
+        self.queues.insert(subscriber, queue);
+        self
+    }
+
+    /// Sets the field whose values each keep their order.
+    pub fn with_order(mut self, field: impl Into<Option<Field>>) -> Self {
+        self.order = field.into();
+        self
+    }
+
+    /// Sets how many published messages are remembered, and how long.
+    pub const fn with_remember(mut self, most: usize, duration: Duration) -> Self {
+        self.remember = most;
+        self.remember_for = duration;
+        self
+    }
+
+    /// Sets the most subscriptions.
+    pub const fn with_subscriptions(mut self, most: usize) -> Self {
+        self.subscriptions = most;
+        self
+    }
+}
+
+impl From<&Settings> for DispatcherOptions {
+    fn from(settings: &Settings) -> Self {
+        DispatcherOptions {
+            timeout: settings.timeout_default,
+            backoff: Backoff::from(settings),
+            queue: QueueOptions::new().with_limit(settings.event_queue_size),
+            queues: BTreeMap::new(),
+            order: Some(Field::workflow()),
+            remember: settings.event_queue_size,
+            remember_for: Duration::from_secs(300),
+            subscriptions: settings.event_queue_size,
+        }
+    }
+}
+from_settings!(DispatcherOptions);
+
+/// The queue of one subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct QueueOptions {
+    /// The most messages that are not acknowledged, waiting ones and those under way. Default 1000.
+    pub limit: usize,
+    /// What happens when more come.
+    pub overflow: Overflow,
+    /// The most messages that are handed over at once. Default 64.
+    pub batch: usize,
+    /// How long a message may wait for others to make up a batch. Default no time.
+    pub linger: Duration,
+    /// The most messages that are under way. Default 256.
+    pub window: usize,
+}
+
+impl QueueOptions {
+    /// 1000 messages; a full queue refuses the publisher.
+    pub const fn new() -> Self {
+        QueueOptions {
+            limit: 1_000,
+            overflow: Overflow::Refuse,
+            batch: 64,
+            linger: Duration::ZERO,
+            window: 256,
+        }
+    }
+
+    /// Sets the most messages that are not acknowledged, at least 1.
+    pub const fn with_limit(mut self, messages: usize) -> Self {
+        self.limit = messages;
+        self
+    }
+
+    /// Sets what happens when more come.
+    pub const fn with_overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Sets the most messages of a batch, at least 1, and how long one may wait for it to fill.
+    pub const fn with_batch(mut self, messages: usize, linger: Duration) -> Self {
+        self.batch = messages;
+        self.linger = linger;
+        self
+    }
+
+    /// Sets the most messages that are under way, at least 1.
+    pub const fn with_window(mut self, messages: usize) -> Self {
+        self.window = messages;
+        self
+    }
+
+    /// How long a message waits for others; `None` if it does not.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        (!self.linger.is_zero()).then(|| at_least(self.linger))
+    }
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        QueueOptions::new()
+    }
+}

@@ -1,0 +1,91 @@
+//! A published message, shared by all who receive it.
+
+use crate::finding::Report;
+use crate::json::Json;
+use crate::message::{DeadLetter, Envelope, Message};
+use crate::route::{Field, FilterInput, RouteKey};
+use crate::scalar::{ComponentId, Count, Now, Timestamp};
+use crate::validate::Checked;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct QueuedMessage {
+    #[serde(with = "super::shared")]
+    pub(super) envelope: Arc<Envelope>,
+    /// What was found in it although it was accepted.
+    findings: Vec<Json>,
+    /// Messages with one value here keep their order.
+    pub(super) order: Option<SmolStr>,
+    /// How urgent it is; more is more.
+    pub(super) rank: u8,
+}
+
+impl QueuedMessage {
+    /// `text` is the envelope as it is written, if that is needed.
+    pub(super) fn new(
+        message: Checked<Envelope>,
+        text: &OnceCell<String>,
+        order: Option<&Field>,
+    ) -> Self {
+        let order = order.and_then(|field| match &message.message {
+            // The usual case goes without the text.
+            Message::Event(body) if *field == Field::workflow() => {
+                Some(SmolStr::new(body.event.workflow_id.as_str()))
+            }
+            _ => {
+                let text = text.get_or_init(|| message.to_string());
+                Some(SmolStr::from(FilterInput::read(text)?.value(field)?.as_ref()))
+            }
+        });
+        let findings = findings(message.report());
+        let envelope = message.into_inner();
+        // A message that says nothing is as urgent as one that says `medium`.
+        let rank = envelope.header.priority.as_ref().and_then(crate::scalar::Priority::rank);
+        let rank = rank.unwrap_or(crate::scalar::Priority::Medium.rank().unwrap_or_default());
+        QueuedMessage { envelope: Arc::new(envelope), findings, order, rank }
+    }
+
+    pub(super) fn route(&self) -> Option<RouteKey<'_>> {
+        RouteKey::of(&self.envelope)
+    }
+
+    /// When its time to live is over, in milliseconds since 1970-01-01T00:00:00Z.
+    pub(super) fn expires(&self) -> Option<i64> {
+        let header = &self.envelope.header;
+        let sent = header.timestamp.as_ref().and_then(Timestamp::unix_millis)?;
+        let seconds = header.ttl_seconds.as_ref()?.value()?;
+        // A life beyond the end of the clock has no end.
+        let end = sent as f64 + seconds * 1_000.0;
+        (end < i64::MAX as f64).then_some(end as i64)
+    }
+
+    /// The letter about it.
+    pub(super) fn letter(
+        &self,
+        now: Now,
+        reason: &str,
+        subscriber: &ComponentId,
+        attempts: u32,
+        times: Option<(i64, i64)>,
+    ) -> Box<DeadLetter> {
+        let original = self.envelope.to_string();
+        let count = Count::new(u64::from(attempts));
+        let mut letter = DeadLetter::new(reason, original, count, now.timestamp());
+        letter.subscriber = Some(subscriber.clone());
+        if let Some((first, last)) = times {
+            letter.first_attempt_at = Some(Timestamp::from_unix_millis(first));
+            letter.last_attempt_at = Some(Timestamp::from_unix_millis(last));
+        }
+        if !self.findings.is_empty() {
+            letter.findings = Some(self.findings.clone());
+        }
+        Box::new(letter)
+    }
+}
+
+fn findings(report: &Report) -> Vec<Json> {
+    report.findings().iter().filter_map(|finding| Json::of(finding).ok()).collect()
+}

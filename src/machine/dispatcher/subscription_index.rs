@@ -1,0 +1,95 @@
+//! Who wants what.
+
+use crate::route::{Filter, FilterInput, Pattern, RouteTable, SubscriptionId};
+use crate::scalar::{ComponentId, Now};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+
+/// What a subscriber wants of what its pattern selects.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Interest {
+    pub(super) subscriber: ComponentId,
+    pub(super) group: Option<SmolStr>,
+    pub(super) filter: Option<Filter>,
+}
+
+impl Interest {
+    /// The subject is read only if there is a filter.
+    pub(super) fn wants<'s>(
+        &self,
+        now: Now,
+        subject: impl FnOnce() -> Option<FilterInput<'s>>,
+    ) -> bool {
+        self.filter.as_ref().is_none_or(|filter| {
+            subject().is_some_and(|subject| filter.accepts(&subject, now.wall))
+        })
+    }
+}
+
+/// The queue group and the pattern: what tells the subscriptions of one subscriber apart.
+pub(super) type Key = (Option<SmolStr>, SmolStr);
+
+/// All subscriptions, to be found by route and by subscriber. On the wire only the table.
+#[derive(Clone, Debug)]
+pub(super) struct SubscriptionIndex {
+    pub(super) table: RouteTable<Interest>,
+    of: BTreeMap<ComponentId, BTreeMap<Key, SubscriptionId>>,
+}
+
+impl SubscriptionIndex {
+    pub(super) fn new() -> Self {
+        SubscriptionIndex { table: RouteTable::new(), of: BTreeMap::new() }
+    }
+
+    pub(super) fn find(&self, subscriber: &ComponentId, key: &Key) -> Option<SubscriptionId> {
+        self.of.get(subscriber)?.get(key).copied()
+    }
+
+    /// What tells the subscriptions of a component apart.
+    pub(super) fn keys(&self, subscriber: &ComponentId) -> impl Iterator<Item = &Key> {
+        self.of.get(subscriber).into_iter().flat_map(BTreeMap::keys)
+    }
+
+    pub(super) fn count(&self, subscriber: &ComponentId) -> usize {
+        self.of.get(subscriber).map_or(0, BTreeMap::len)
+    }
+
+    pub(super) fn insert(&mut self, pattern: Pattern, interest: Interest) {
+        let key = (interest.group.clone(), SmolStr::new(pattern.as_str()));
+        let subscriber = interest.subscriber.clone();
+        let id = match interest.group.clone() {
+            Some(group) => self.table.insert_in_group(pattern, &group, interest),
+            None => self.table.insert(pattern, interest),
+        };
+        self.of.entry(subscriber).or_default().insert(key, id);
+    }
+
+    pub(super) fn remove(&mut self, subscriber: &ComponentId, key: &Key) {
+        let Some(own) = self.of.get_mut(subscriber) else { return };
+        if let Some(id) = own.remove(key) {
+            self.table.remove(id);
+        }
+        if own.is_empty() {
+            self.of.remove(subscriber);
+        }
+    }
+}
+
+impl Serialize for SubscriptionIndex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.table.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SubscriptionIndex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = RouteTable::<Interest>::deserialize(deserializer)?;
+        let mut of: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for (id, pattern, interest) in table.iter() {
+            let key = (interest.group.clone(), SmolStr::new(pattern.as_str()));
+            of.entry(interest.subscriber.clone()).or_default().insert(key, id);
+        }
+        Ok(SubscriptionIndex { table, of })
+    }
+}

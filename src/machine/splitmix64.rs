@@ -1,0 +1,46 @@
+//! Numbers drawn from a seed.
+
+use serde::{Deserialize, Serialize};
+
+/// A source of numbers that are evenly spread and follow from the seed.
+///
+/// It is `SplitMix64`: five lines, one word of state that snapshots carry, and a sequence that no
+/// update of another crate changes, so that a seed replays for ever. It is not fit for secrets.
+///
+/// ```
+/// use coordination_protocol::machine::SplitMix64;
+///
+/// let (mut one, mut other) = (SplitMix64::new(7), SplitMix64::new(7));
+/// assert_eq!(one.below(100), other.below(100));
+/// assert_eq!(one.below(0), 0);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SplitMix64(u64);
+
+impl SplitMix64 {
+    /// The sequence of a seed.
+    pub const fn new(seed: u64) -> Self {
+        SplitMix64(seed)
+    }
+
+    /// The next 64 bits.
+    pub const fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`; 0 if that is 0.
+    pub const fn below(&mut self, bound: u64) -> u64 {
+        ((self.next_u64() as u128 * bound as u128) >> 64) as u64
+    }
+
+    /// Ten bytes for an identifier.
+    pub fn id_bytes(&mut self) -> [u8; 10] {
+        let words = [self.next_u64().to_le_bytes(), self.next_u64().to_le_bytes()];
+        std::array::from_fn(|at| words[at / 8][at % 8])
+    }
+}
