@@ -336,7 +336,7 @@ fn found(rest: &[u8], key: &Key) -> Result<Option<Entry>, StorageError> {
     match rest.len() % 3 {
         0 => Ok(None),
         1 => Ok(Some(Entry::new(key.clone(), rest, 1))),
-        _ => Err(StorageError::Unavailable { detail: "it is away".to_owned() }),
+        _ => Err(StorageError::unavailable("it is away")),
     }
 }
 
@@ -365,7 +365,7 @@ impl Driven for Proposer {
             }
             b'b' => ProposeInput::Persisted(number(rest)),
             b'c' => {
-                let conflict = StorageError::Unavailable { detail: "it is away".to_owned() };
+                let conflict = StorageError::unavailable("it is away");
                 let result = if rest.len().is_multiple_of(2) { Ok(1) } else { Err(conflict) };
                 ProposeInput::Put(proposal(rest), result)
             }

@@ -5,7 +5,7 @@ use super::pack::Packing;
 use super::parts::PartName;
 use crate::message::CheckpointSync;
 use crate::scalar::{CheckpointId, Digest, WorkflowId};
-use crate::storage::{Key, StoreKeyError};
+use crate::storage::{Key, StorageError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -123,7 +123,7 @@ impl<'a> Place<'a> {
     }
 
     /// What all keys of a kind start with.
-    pub(super) fn prefix(&self, kind: &str) -> Result<String, StoreKeyError> {
+    pub(super) fn prefix(&self, kind: &str) -> Result<String, StorageError> {
         Ok(format!("{}/", Key::of([kind, self.workflow])?))
     }
 }

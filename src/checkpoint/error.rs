@@ -5,7 +5,7 @@ use super::target::TargetError;
 use crate::error::{IntoReport, Problem};
 use crate::json::{CanonicalError, Fault};
 use crate::scalar::{CheckpointId, ErrorCategory, ErrorType, Severity, WorkflowId};
-use crate::storage::{StorageError, StoreKeyError};
+use crate::storage::StorageError;
 
 /// Why something is no part of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ pub enum PlaceError {
     },
     /// No key can be made of it.
     #[error(transparent)]
-    Key(#[from] StoreKeyError),
+    Key(#[from] StorageError),
 }
 
 /// What is wrong with a stored checkpoint.

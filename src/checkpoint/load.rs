@@ -266,7 +266,7 @@ impl<S: Store> Checkpoints<S> {
         key: &Key,
     ) -> Result<Result<Option<storage::Entry>, String>, StorageError> {
         match self.store.get(key).await {
-            Err(StorageError::Corrupt { detail }) => Ok(Err(detail)),
+            Err(StorageError::Corrupt { detail, .. }) => Ok(Err(detail)),
             found => found.map(Ok),
         }
     }

@@ -271,7 +271,7 @@ impl<S: Store> Checkpoints<S> {
         let key = place.mark()?;
         let Some(found) = self.store.get(&key).await? else { return Ok(None) };
         let mark = unseal(&found.value)
-            .map_err(|detail| StorageError::Corrupt { detail: format!("`{key}`: {detail}") })?;
+            .map_err(|detail| StorageError::corrupt(format!("`{key}`: {detail}")))?;
         Ok(Some((key, found.revision, mark)))
     }
 

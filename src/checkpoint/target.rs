@@ -6,7 +6,7 @@ use super::options::CheckpointOptions;
 use super::parts::{PartName, Parts};
 use crate::json::Json;
 use crate::scalar::Digest;
-use crate::storage::view::{self, ViewError};
+use crate::storage::view;
 use crate::storage::{Expect, Key, StorageError, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,12 +38,6 @@ impl From<StorageError> for TargetError {
     fn from(error: StorageError) -> Self {
         let unchanged = !matches!(error, StorageError::Unavailable { .. });
         TargetError { detail: error.to_string(), unchanged }
-    }
-}
-
-impl From<ViewError> for TargetError {
-    fn from(error: ViewError) -> Self {
-        TargetError::refused(error.to_string())
     }
 }
 

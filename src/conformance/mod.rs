@@ -108,11 +108,8 @@ impl fmt::Display for Failures {
     }
 }
 
-impl std::error::Error for Failures {}
-
 /// What was not as promised.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{detail}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     detail: String,
 }
@@ -124,14 +121,14 @@ impl Failure {
     }
 }
 
-impl From<crate::storage::StorageError> for Failure {
-    fn from(error: crate::storage::StorageError) -> Self {
-        Failure::new(format!("unexpected error: {error}"))
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
     }
 }
 
-impl From<crate::storage::StoreKeyError> for Failure {
-    fn from(error: crate::storage::StoreKeyError) -> Self {
+impl From<crate::storage::StorageError> for Failure {
+    fn from(error: crate::storage::StorageError) -> Self {
         Failure::new(format!("unexpected error: {error}"))
     }
 }

@@ -324,7 +324,7 @@ async fn large<T: Transport>(transport: &T) -> Result<(), Failure> {
         transport.publish([failed("x"), failed("y")]).await.map(drop),
         transport.send(&hub, [failed("x"), failed("y")]).await,
     ] {
-        same("reason", refused.map_err(|error| error.reason()), Err("too-large"))?;
+        same("reason", refused.map_err(|error| error.code()), Err("too-large"))?;
     }
     let largest = Packet::new(key(), &body[1..]);
     transport.publish([largest.clone()]).await?;

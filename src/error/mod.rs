@@ -38,12 +38,14 @@
 //! What each leaf answers is one row of a table beside it: code, classification, whether it passes
 //! by itself, and the advice. Nothing restates it.
 
+mod cause;
 mod leaf;
 mod report;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use cause::Cause;
 pub(crate) use leaf::{Leaf, leaf_errors, leaf_row, reports};
 pub use report::{IntoReport, Occurrence, Problem};
 

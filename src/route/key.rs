@@ -408,3 +408,10 @@ pub enum RouteKeyError {
         error: IdError,
     },
 }
+
+crate::error::leaf_errors! {
+    RouteKeyError, Route {
+        _ => ["route-key", System, Corruption, lasting, "correct_and_resend",
+            "Write `scope.workflow.word` or `TYPE.workflow.phase`."],
+    }
+}

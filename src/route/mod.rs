@@ -67,9 +67,3 @@ pub use key::{RouteKey, RouteKeyError};
 pub use pattern::{Pattern, PatternError};
 pub use table::{GroupChoice, Matches, Receivers, RouteTable, SubscriptionId};
 pub use warning::PatternWarning;
-
-crate::error::reports! {
-    FilterError, System, Corruption, "correct_and_resend", "Write a filter such as `/retry_count >= 3 and severity >= high`.";
-    RouteKeyError, System, Corruption, "correct_and_resend", "Write `scope.workflow.word` or `TYPE.workflow.phase`.";
-    PatternError, System, Corruption, "correct_and_resend", "Write a pattern such as `resource.*.allocated`.";
-}

@@ -319,3 +319,10 @@ impl PatternError {
         }
     }
 }
+
+crate::error::leaf_errors! {
+    PatternError, Route {
+        _ => ["pattern", System, Corruption, lasting, "correct_and_resend",
+            "Write a pattern such as `resource.*.allocated`."],
+    }
+}

@@ -1,15 +1,17 @@
 //! What can go wrong.
 
-use super::key::{Key, StoreKeyError};
+use super::key::Key;
 use super::store::Expect;
-use crate::error::leaf_errors;
+use crate::error::Cause;
+use crate::message::MessageKind;
 use crate::scalar::{ErrorScope, Severity};
+use std::fmt;
 use std::time::Duration;
 
-/// Why an operation was not done.
+/// Why a store, a journal or a view did not do what it was asked.
 ///
-/// [`code`](Self::code) gives a word for programs that never changes; the sentence is for
-/// people.
+/// [`code`](Self::code) gives a word for programs that never changes; the sentence is for people.
+/// Where another library failed, [`source`](std::error::Error::source) is its error.
 ///
 /// ```
 /// use coordination_protocol::storage::StorageError;
@@ -30,9 +32,11 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum StorageError {
     /// No key can be made of what was given.
-    #[error(transparent)]
-    Key(#[from] StoreKeyError),
+    #[error("{0}")]
+    Key(KeyFault),
     /// The key is not as the writer expected: another one was faster.
+    #[doc(alias = "compare-and-set")]
+    #[doc(alias = "optimistic concurrency")]
     #[error("`{key}` has {}, expected {expected}", revision(*found))]
     Conflict {
         /// The key.
@@ -83,6 +87,7 @@ pub enum StorageError {
         limit: usize,
     },
     /// Others held the lock for too long.
+    #[doc(alias = "timeout")]
     #[error(
         "the store was locked for {} ms; {}", waited.as_millis(),
         writer.as_ref().map_or_else(|| "who wrote last is not known".to_owned(), |writer| format!("`{writer}` wrote last"))
@@ -94,6 +99,7 @@ pub enum StorageError {
         writer: Option<String>,
     },
     /// Too many operations of this process are waiting.
+    #[doc(alias = "backpressure")]
     #[error("{limit} operations are waiting already")]
     Overloaded {
         /// How many may wait.
@@ -104,25 +110,114 @@ pub enum StorageError {
     Full {
         /// What ran out.
         detail: String,
+        /// The error below, if another library reported it.
+        source: Option<Cause>,
     },
     /// The stored bytes are not what was written.
     #[error("the store is damaged: {detail}")]
     Corrupt {
         /// Where, as far as it is known.
         detail: String,
+        /// The error below, if another library reported it.
+        source: Option<Cause>,
     },
     /// The file is no store of this crate, or one of a later version of it.
     #[error("this is not a store that can be used: {detail}")]
     Unsupported {
         /// What it is instead.
         detail: String,
+        /// The error below, if another library reported it.
+        source: Option<Cause>,
     },
     /// The store cannot be reached. Whether the operation was done is not known.
     #[error("the store is not available: {detail}")]
     Unavailable {
         /// What is in the way.
         detail: String,
+        /// The error below, if another library reported it.
+        source: Option<Cause>,
     },
+    /// What the caller gave is not what the view keeps.
+    #[error("not a readable {kind}: {reason}")]
+    Refused {
+        /// What it should be.
+        kind: MessageKind,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What stands in the store is not what the view wrote there.
+    #[error("`{key}` is damaged or not of this protocol: {reason}")]
+    Damaged {
+        /// The key.
+        key: Key,
+        /// What is wrong with the value.
+        reason: String,
+    },
+    /// The state is not at the version that the writer expected: another one was faster.
+    #[doc(alias = "optimistic concurrency")]
+    #[error("`{key}` {}, expected {}", at(*found), version(*expected))]
+    VersionConflict {
+        /// The key of the state.
+        key: Key,
+        /// The version that the writer expected, none if there should be no state.
+        expected: Option<u64>,
+        /// The version that is there.
+        found: Option<u64>,
+    },
+    /// A new state has to have a higher version than the one that it replaces.
+    #[error("`{key}` is at version {stored}; version {given} is not higher")]
+    NotNewer {
+        /// The key of the state.
+        key: Key,
+        /// The version that is there.
+        stored: u64,
+        /// The version of the new state.
+        given: u64,
+    },
+    /// Other writers were faster each time.
+    #[error("`{key}` was changed by others {attempts} times in a row")]
+    Contended {
+        /// The key.
+        key: Key,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// There is something else under this identifier.
+    #[error("`{key}` is there already, with other content")]
+    Exists {
+        /// The key.
+        key: Key,
+    },
+    /// An answer that grants nothing.
+    #[error("this answer grants nothing: {reason}")]
+    NotAGrant {
+        /// Why not.
+        reason: String,
+    },
+    /// A dead letter cannot be about a dead letter.
+    #[error("a dead letter about a dead letter is not kept")]
+    LetterAboutLetter,
+    /// One of the events is none; nothing was appended.
+    #[error("event {index} of the batch: {reason}")]
+    Event {
+        /// Its place in the batch, from 0.
+        index: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A copy is restored into an empty store only.
+    #[error("the store is not empty: {entries} values, {records} records, {cursors} cursors")]
+    NotEmpty {
+        /// How many values there are.
+        entries: u64,
+        /// How many records were ever appended.
+        records: u64,
+        /// How many cursors there are.
+        cursors: u64,
+    },
+    /// The parts of a copy do not belong together; nothing was taken in.
+    #[error("{0}")]
+    Import(ImportFault),
 }
 
 fn revision(found: Option<u64>) -> String {
@@ -133,19 +228,217 @@ fn place(position: Option<u64>) -> String {
     position.map_or_else(|| "not there".to_owned(), |position| format!("at {position}"))
 }
 
-leaf_errors! {
+fn at(found: Option<u64>) -> String {
+    found.map_or_else(|| "is not there".to_owned(), |found| format!("is at version {found}"))
+}
+
+fn version(expected: Option<u64>) -> String {
+    expected.map_or_else(|| "no state".to_owned(), |version| format!("version {version}"))
+}
+
+impl StorageError {
+    /// There is no room left.
+    pub fn full(detail: impl Into<String>) -> Self {
+        StorageError::Full { detail: detail.into(), source: None }
+    }
+
+    /// The stored bytes are not what was written.
+    pub fn corrupt(detail: impl Into<String>) -> Self {
+        StorageError::Corrupt { detail: detail.into(), source: None }
+    }
+
+    /// The file is no store that this program can use.
+    pub fn unsupported(detail: impl Into<String>) -> Self {
+        StorageError::Unsupported { detail: detail.into(), source: None }
+    }
+
+    /// The store cannot be reached.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        StorageError::Unavailable { detail: detail.into(), source: None }
+    }
+
+    /// Keeps the error of the library below. Only variants with a `source` have room for it.
+    pub fn with_source(mut self, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        if let StorageError::Full { source, .. }
+        | StorageError::Corrupt { source, .. }
+        | StorageError::Unsupported { source, .. }
+        | StorageError::Unavailable { source, .. } = &mut self
+        {
+            *source = Some(Cause::new(error));
+        }
+        self
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "the callers' lines stay short")]
+    pub(super) fn damaged(key: &Key, reason: impl fmt::Display) -> Self {
+        StorageError::Damaged { key: key.clone(), reason: reason.to_string() }
+    }
+}
+
+/// Why a text is no key.
+///
+/// ```
+/// use coordination_protocol::storage::{Key, KeyFault, StorageError};
+///
+/// assert_eq!(Key::parse("a//b"), Err(StorageError::Key(KeyFault::EmptySegment { at: 2 })));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyFault {
+    /// There is no character at all.
+    Empty,
+    /// More than 512 bytes.
+    TooLong {
+        /// How many bytes it has.
+        bytes: usize,
+    },
+    /// Two slashes in a row, or one at an end.
+    EmptySegment {
+        /// Where the segment would start.
+        at: usize,
+    },
+    /// A character that has to be encoded.
+    Character {
+        /// The character.
+        found: char,
+        /// Its byte offset.
+        at: usize,
+    },
+    /// A segment that `Key::of` would have spelled otherwise.
+    Spelling {
+        /// Where the segment starts.
+        at: usize,
+    },
+}
+
+impl fmt::Display for KeyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyFault::Empty => f.write_str("a key cannot be empty"),
+            KeyFault::TooLong { bytes } => {
+                write!(f, "a key has at most 512 bytes, this one has {bytes}")
+            }
+            KeyFault::EmptySegment { at } => write!(f, "the segment at byte {at} is empty"),
+            KeyFault::Character { found, at } => {
+                write!(f, "a key cannot contain {found:?} (at byte {at}); `Key::of` encodes it")
+            }
+            KeyFault::Spelling { at } => {
+                write!(f, "the segment at byte {at} is not spelled as `Key::of` spells it")
+            }
+        }
+    }
+}
+
+impl From<KeyFault> for StorageError {
+    fn from(fault: KeyFault) -> Self {
+        StorageError::Key(fault)
+    }
+}
+
+/// What does not fit together in a copy of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImportFault {
+    /// An item came before what says how many there are.
+    NoContents,
+    /// A value is newer than the store that it comes from.
+    Newer {
+        /// Its key.
+        key: Key,
+        /// Its revision.
+        revision: u64,
+        /// The last revision of its store.
+        last: u64,
+    },
+    /// A record does not follow the one before.
+    Order {
+        /// Its position.
+        position: u64,
+        /// The position that should come.
+        expected: u64,
+    },
+    /// There are fewer or more items than announced.
+    Count {
+        /// How many came.
+        items: u64,
+        /// How many should.
+        announced: u64,
+    },
+}
+
+impl fmt::Display for ImportFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ImportFault::NoContents => f.write_str("the items do not start with what they are"),
+            ImportFault::Newer { key, revision, last } => {
+                write!(f, "`{key}` has revision {revision}, higher than the last one, {last}")
+            }
+            ImportFault::Order { position, expected } => {
+                write!(f, "record {position} stands where record {expected} should")
+            }
+            ImportFault::Count { items, announced } => {
+                write!(f, "{items} items came, {announced} were announced")
+            }
+        }
+    }
+}
+
+impl From<ImportFault> for StorageError {
+    fn from(fault: ImportFault) -> Self {
+        StorageError::Import(fault)
+    }
+}
+
+crate::error::leaf_errors! {
     StorageError, Storage {
-        Self::Key(_) => ["key", System, Corruption, lasting, "correct_and_retry", "Build keys with `Key::of` from identifiers."],
-        Self::Conflict { .. } => ["conflict", State, Conflict, lasting, "read_and_retry", "Read the current revision, decide anew and write again."],
-        Self::CursorMoved { .. } => ["cursor-moved", State, Conflict, lasting, "read_and_retry", "Read the current revision, decide anew and write again."],
-        Self::OutOfRange { .. } => ["out-of-range", State, Conflict, lasting, "resynchronize", "Start from a checkpoint and read on from the first position."],
-        Self::Trimmed { .. } => ["trimmed", State, Conflict, lasting, "resynchronize", "Start from a checkpoint and read on from the first position."],
-        Self::TooLarge { .. } => ["too-large", Resource, LimitExceeded, lasting, "correct_and_retry", "Compress the value or split the batch."],
-        Self::Busy { .. } => ["busy", Resource, Timeout, transient, "retry", "Try again; if it persists, look at the process that wrote last."],
-        Self::Overloaded { .. } => ["overloaded", Resource, LimitExceeded, transient, "retry", "Try again later."],
-        Self::Full { .. } => ["full", Resource, LimitExceeded, lasting, "free_space", "Free space, trim the journal, or raise the quota.", with_scope(ErrorScope::System)],
-        Self::Corrupt { .. } => ["corrupt", State, Corruption, lasting, "restore_backup", "Keep the file for analysis and restore the latest backup.", with_severity(Severity::Critical), with_scope(ErrorScope::System)],
-        Self::Unsupported { .. } => ["unsupported", System, Conflict, lasting, "upgrade", "Point to another file, or use the version of the program that wrote it.", with_scope(ErrorScope::System)],
-        Self::Unavailable { .. } => ["unavailable", System, Unavailable, transient, "retry", "Try again later."],
+        Self::Key(_) => ["key", System, Corruption, lasting, "correct_and_retry",
+            "Build keys with `Key::of` from identifiers."],
+        Self::Conflict { .. } => ["conflict", State, Conflict, lasting, "read_and_retry",
+            "Read the current revision, decide anew and write again."],
+        Self::CursorMoved { .. } => ["cursor-moved", State, Conflict, lasting, "read_and_retry",
+            "Read the current revision, decide anew and write again."],
+        Self::OutOfRange { .. } => ["out-of-range", State, Conflict, lasting, "resynchronize",
+            "Start from a checkpoint and read on from the first position."],
+        Self::Trimmed { .. } => ["trimmed", State, Conflict, lasting, "resynchronize",
+            "Start from a checkpoint and read on from the first position."],
+        Self::TooLarge { .. } => ["too-large", Resource, LimitExceeded, lasting,
+            "correct_and_retry", "Compress the value or split the batch."],
+        Self::Busy { .. } => ["busy", Resource, Timeout, transient, "retry",
+            "Try again; if it persists, look at the process that wrote last."],
+        Self::Overloaded { .. } => ["overloaded", Resource, LimitExceeded, transient, "retry",
+            "Try again later."],
+        Self::Full { .. } => ["full", Resource, LimitExceeded, lasting, "free_space",
+            "Free space, trim the journal, or raise the quota.", with_scope(ErrorScope::System)],
+        Self::Corrupt { .. } => ["corrupt", State, Corruption, lasting, "restore_backup",
+            "Keep the file for analysis and restore the latest backup.",
+            with_severity(Severity::Critical), with_scope(ErrorScope::System)],
+        Self::Unsupported { .. } => ["unsupported", System, Conflict, lasting, "upgrade",
+            "Point to another file, or use the version of the program that wrote it.",
+            with_scope(ErrorScope::System)],
+        Self::Unavailable { .. } => ["unavailable", System, Unavailable, transient, "retry",
+            "Try again later."],
+        Self::Refused { .. } => ["refused", System, Corruption, lasting, "correct_and_resend",
+            "Send a message of the kind that is kept here."],
+        Self::Damaged { .. } => ["damaged", State, Corruption, lasting, "restore_backup",
+            "Look at the value with `coord store export`, and restore or remove it.",
+            with_severity(Severity::Critical), with_scope(ErrorScope::System)],
+        Self::VersionConflict { .. } => ["version", State, Conflict, lasting, "read_and_retry",
+            "Read what is there, decide anew and write again."],
+        Self::NotNewer { .. } => ["not-newer", State, Conflict, lasting, "read_and_retry",
+            "Read what is there, decide anew and write again."],
+        Self::Contended { .. } => ["contended", State, Conflict, transient, "retry",
+            "Try again later."],
+        Self::Exists { .. } => ["exists", State, Conflict, lasting, "read_and_retry",
+            "Read what is there, decide anew and write again."],
+        Self::NotAGrant { .. } => ["not-a-grant", System, Corruption, lasting,
+            "correct_and_resend", "Send a message of the kind that is kept here."],
+        Self::LetterAboutLetter => ["letter-about-letter", Execution, Conflict, lasting, "drop",
+            "Report it to the component that sends dead letters on."],
+        Self::Event { .. } => ["event", System, Corruption, lasting, "correct_and_resend",
+            "Send a message of the kind that is kept here."],
+        Self::NotEmpty { .. } => ["not-empty", State, Conflict, lasting, "correct_and_retry",
+            "Restore into a new file, or merge into this one."],
+        Self::Import(_) => ["import", State, Corruption, lasting, "correct_and_retry",
+            "Dump the store again."],
     }
 }

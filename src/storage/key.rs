@@ -1,5 +1,6 @@
 //! Keys.
 
+use super::error::{KeyFault, StorageError};
 use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +20,7 @@ use std::str::FromStr;
 /// assert_eq!(key.as_str(), "checkpoint/wf=201=2F=2E=2E/ckpt_7");
 /// assert_eq!(key.segments().collect::<Vec<_>>(), ["checkpoint", "wf 1/..", "ckpt_7"]);
 /// assert!("checkpoint/../etc".parse::<Key>().is_err());
-/// # Ok::<(), coordination_protocol::storage::StoreKeyError>(())
+/// # Ok::<(), coordination_protocol::storage::StorageError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(SmolStr);
@@ -31,8 +32,8 @@ impl Key {
     /// The key of these segments, encoded where needed.
     ///
     /// # Errors
-    /// [`StoreKeyError`] if there is no segment, an empty one, or if the key gets too long.
-    pub fn of<I>(segments: I) -> Result<Self, StoreKeyError>
+    /// [`StorageError::Key`] if there is no segment, an empty one, or if the key gets too long.
+    pub fn of<I>(segments: I) -> Result<Self, StorageError>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
@@ -43,7 +44,7 @@ impl Key {
                 text.push('/');
             }
             if segment.as_ref().is_empty() {
-                return Err(StoreKeyError::EmptySegment { at: text.len() });
+                return Err(KeyFault::EmptySegment { at: text.len() }.into());
             }
             encode(segment.as_ref(), &mut text);
         }
@@ -54,24 +55,24 @@ impl Key {
     /// Reads a key as it prints.
     ///
     /// # Errors
-    /// [`StoreKeyError`] with the position of the first fault. A text that is encoded without need is
+    /// [`StorageError::Key`] with the position of the first fault. A text that is encoded without need is
     /// refused, so that every key has one spelling.
-    pub fn parse(text: &str) -> Result<Self, StoreKeyError> {
+    pub fn parse(text: &str) -> Result<Self, StorageError> {
         checked_length(text)?;
         let mut at = 0;
         for segment in text.split('/') {
             if segment.is_empty() {
-                return Err(StoreKeyError::EmptySegment { at });
+                return Err(KeyFault::EmptySegment { at }.into());
             }
             if let Some((offset, found)) = segment.char_indices().find(|(_, c)| !is_plain(*c)) {
-                return Err(StoreKeyError::Character { found, at: at + offset });
+                return Err(KeyFault::Character { found, at: at + offset }.into());
             }
             let mut again = String::with_capacity(segment.len());
             if let Some(raw) = decode(segment) {
                 encode(&raw, &mut again);
             }
             if again != segment {
-                return Err(StoreKeyError::Spelling { at });
+                return Err(KeyFault::Spelling { at }.into());
             }
             at += segment.len() + 1;
         }
@@ -89,10 +90,10 @@ impl Key {
     }
 }
 
-fn checked_length(text: &str) -> Result<(), StoreKeyError> {
+fn checked_length(text: &str) -> Result<(), StorageError> {
     match text.len() {
-        0 => Err(StoreKeyError::Empty),
-        bytes if bytes > Key::MAX_BYTES => Err(StoreKeyError::TooLong { bytes }),
+        0 => Err(KeyFault::Empty.into()),
+        bytes if bytes > Key::MAX_BYTES => Err(KeyFault::TooLong { bytes }.into()),
         _ => Ok(()),
     }
 }
@@ -149,50 +150,9 @@ impl fmt::Display for Key {
 }
 
 impl FromStr for Key {
-    type Err = StoreKeyError;
+    type Err = StorageError;
 
-    fn from_str(text: &str) -> Result<Self, StoreKeyError> {
+    fn from_str(text: &str) -> Result<Self, StorageError> {
         Key::parse(text)
     }
-}
-
-/// Why a text is no key.
-///
-/// ```
-/// use coordination_protocol::storage::{Key, StoreKeyError};
-///
-/// assert_eq!(Key::parse("a//b"), Err(StoreKeyError::EmptySegment { at: 2 }));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreKeyError {
-    /// There is no character at all.
-    #[error("a key cannot be empty")]
-    Empty,
-    /// More than 512 bytes.
-    #[error("a key has at most 512 bytes, this one has {bytes}")]
-    TooLong {
-        /// How many bytes it has.
-        bytes: usize,
-    },
-    /// Two slashes in a row, or one at an end.
-    #[error("the segment at byte {at} is empty")]
-    EmptySegment {
-        /// Where the segment would start.
-        at: usize,
-    },
-    /// A character that has to be encoded.
-    #[error("a key cannot contain {found:?} (at byte {at}); `Key::of` encodes it")]
-    Character {
-        /// The character.
-        found: char,
-        /// Its byte offset.
-        at: usize,
-    },
-    /// A segment that `Key::of` would have spelled otherwise.
-    #[error("the segment at byte {at} is not spelled as `Key::of` spells it")]
-    Spelling {
-        /// Where the segment starts.
-        at: usize,
-    },
 }

@@ -17,7 +17,7 @@ const OVERHEAD: usize = 64;
 fn room(used: usize, more: usize, capacity: usize) -> Result<usize, StorageError> {
     match used.checked_add(more) {
         Some(total) if total <= capacity => Ok(total),
-        _ => Err(StorageError::Full { detail: format!("at most {capacity} bytes may be kept") }),
+        _ => Err(StorageError::full(format!("at most {capacity} bytes may be kept"))),
     }
 }
 

@@ -49,9 +49,9 @@ mod store;
 pub mod view;
 
 pub use block::block_on;
-pub use error::StorageError;
+pub use error::{ImportFault, KeyFault, StorageError};
 pub use journal::{Bounds, Cursor, Journal, JournalRecord};
-pub use key::{Key, StoreKeyError};
+pub use key::Key;
 pub use memory::{MemoryJournal, MemoryStore};
 pub use store::{Entry, Expect, Page, Store, StoreScan};
 
@@ -143,8 +143,4 @@ const fn within(
         return Err(StorageError::TooLarge { what, unit, size, limit });
     }
     Ok(())
-}
-
-crate::error::reports! {
-    StoreKeyError, System, Corruption, "correct_and_retry", "Build keys with `Key::of` from identifiers.";
 }

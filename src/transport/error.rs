@@ -1,18 +1,18 @@
 //! What can go wrong.
 
-use crate::error::{IntoReport, Problem};
-use crate::scalar::{ErrorCategory, ErrorType};
+use crate::error::Cause;
+use std::fmt;
 
 /// Why packets were not moved.
 ///
-/// [`reason`](Self::reason) gives a word for programs that never changes; the sentence is for
-/// people.
+/// [`code`](Self::code) gives a word for programs that never changes; the sentence is for people.
+/// Where another library failed, [`source`](std::error::Error::source) is its error.
 ///
 /// ```
 /// use coordination_protocol::transport::TransportError;
 ///
 /// let error = TransportError::Busy { queue: "resource.*".to_owned(), limit: 1000 };
-/// assert_eq!(error.reason(), "busy");
+/// assert_eq!(error.code(), "busy");
 /// assert!(error.is_transient());
 /// assert_eq!(error.to_string(), "the queue of `resource.*` is full; it holds 1000 packets");
 /// ```
@@ -20,6 +20,7 @@ use crate::scalar::{ErrorCategory, ErrorType};
 #[non_exhaustive]
 pub enum TransportError {
     /// A queue that must not lose anything has no room. No receiver got the batch.
+    #[doc(alias = "backpressure")]
     #[error("the queue of `{queue}` is full; it holds {limit} packets")]
     Busy {
         /// The pattern or the address.
@@ -59,86 +60,141 @@ pub enum TransportError {
     Unavailable {
         /// What is in the way.
         detail: String,
+        /// The error below, if another library reported it.
+        source: Option<Cause>,
     },
+    /// A text is no address.
+    #[error("{0}")]
+    Address(AddressFault),
+    /// Bytes are no line.
+    #[error("{0}")]
+    Frame(FrameFault),
 }
 
 impl TransportError {
-    /// The kind of error as a word that never changes.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            TransportError::Busy { .. } => "busy",
-            TransportError::TooLarge { .. } => "too-large",
-            TransportError::NoListener { .. } => "no-listener",
-            TransportError::AddressTaken { .. } => "address-taken",
-            TransportError::Closed => "closed",
-            TransportError::Unavailable { .. } => "unavailable",
+    /// The other side cannot be reached.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        TransportError::Unavailable { detail: detail.into(), source: None }
+    }
+
+    /// Keeps the error of the library below. Only variants with a `source` have room for it.
+    pub fn with_source(mut self, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        if let TransportError::Unavailable { source, .. } = &mut self {
+            *source = Some(Cause::new(error));
         }
-    }
-
-    /// Whether the same operation may succeed later without anybody's help.
-    pub const fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            TransportError::Busy { .. }
-                | TransportError::NoListener { .. }
-                | TransportError::Unavailable { .. }
-        )
-    }
-}
-
-impl IntoReport for TransportError {
-    fn problem(&self) -> Problem {
-        let (category, error_type, strategy, advice) = match self {
-            TransportError::Busy { .. } => (
-                ErrorCategory::Resource,
-                ErrorType::LimitExceeded,
-                "retry",
-                "Try again later, with growing pauses.",
-            ),
-            TransportError::TooLarge { .. } => (
-                ErrorCategory::Resource,
-                ErrorType::LimitExceeded,
-                "correct_and_retry",
-                "Split the batch or shorten the message.",
-            ),
-            TransportError::AddressTaken { .. } => (
-                ErrorCategory::System,
-                ErrorType::Conflict,
-                "correct_and_retry",
-                "Choose another address, or stop the other listener.",
-            ),
-            TransportError::NoListener { .. }
-            | TransportError::Closed
-            | TransportError::Unavailable { .. } => (
-                ErrorCategory::Dependency,
-                ErrorType::Unavailable,
-                "retry",
-                "Start the other side and try again.",
-            ),
-        };
-        Problem::new(category, error_type, self.to_string()).with_suggestion(strategy, advice)
+        self
     }
 }
 
 /// Why a text is no address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AddressError {
+pub enum AddressFault {
     /// There is no character at all.
-    #[error("an address cannot be empty")]
     Empty,
     /// More than 256 bytes.
-    #[error("an address has at most 256 bytes, this one has {bytes}")]
     TooLong {
         /// How many bytes it has.
         bytes: usize,
     },
     /// White space or a control character.
-    #[error("an address cannot contain {found:?} (at byte {at})")]
     Character {
         /// The character.
         found: char,
         /// Its byte offset.
         at: usize,
     },
+}
+
+impl fmt::Display for AddressFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AddressFault::Empty => f.write_str("an address cannot be empty"),
+            AddressFault::TooLong { bytes } => {
+                write!(f, "an address has at most 256 bytes, this one has {bytes}")
+            }
+            AddressFault::Character { found, at } => {
+                write!(f, "an address cannot contain {found:?} (at byte {at})")
+            }
+        }
+    }
+}
+
+impl From<AddressFault> for TransportError {
+    fn from(fault: AddressFault) -> Self {
+        TransportError::Address(fault)
+    }
+}
+
+/// Why bytes are no line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameFault {
+    /// Longer than the limit.
+    TooLong {
+        /// Where the line starts in the stream.
+        at: u64,
+        /// How many bytes it has.
+        bytes: u64,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// The stream ended inside a line.
+    Unterminated {
+        /// Where the line starts in the stream.
+        at: u64,
+        /// How many bytes of it came.
+        bytes: u64,
+    },
+    /// A break inside of what should become one line.
+    LineBreak {
+        /// Its byte offset.
+        at: usize,
+    },
+    /// A line without content would be skipped by the reader.
+    Empty,
+}
+
+impl fmt::Display for FrameFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameFault::TooLong { at, bytes, limit } => {
+                write!(f, "the line at byte {at} has {bytes} bytes, at most {limit} are allowed")
+            }
+            FrameFault::Unterminated { at, bytes } => {
+                write!(f, "the stream ended in the line at byte {at}, after {bytes} bytes")
+            }
+            FrameFault::LineBreak { at } => {
+                write!(f, "a line cannot contain a line break (at byte {at})")
+            }
+            FrameFault::Empty => f.write_str("a line cannot be empty"),
+        }
+    }
+}
+
+impl From<FrameFault> for TransportError {
+    fn from(fault: FrameFault) -> Self {
+        TransportError::Frame(fault)
+    }
+}
+
+crate::error::leaf_errors! {
+    TransportError, Transport {
+        Self::Busy { .. } => ["busy", Resource, LimitExceeded, transient, "retry",
+            "Try again later, with growing pauses."],
+        Self::TooLarge { .. } => ["too-large", Resource, LimitExceeded, lasting,
+            "correct_and_retry", "Split the batch or shorten the message."],
+        Self::NoListener { .. } => ["no-listener", Dependency, Unavailable, transient, "retry",
+            "Start the other side and try again."],
+        Self::AddressTaken { .. } => ["address-taken", System, Conflict, lasting,
+            "correct_and_retry", "Choose another address, or stop the other listener."],
+        Self::Closed => ["closed", Dependency, Unavailable, lasting, "retry",
+            "Start the other side and try again."],
+        Self::Unavailable { .. } => ["unavailable", Dependency, Unavailable, transient, "retry",
+            "Start the other side and try again."],
+        Self::Address(_) => ["address", System, Corruption, lasting, "correct_and_retry",
+            "Use an address without spaces."],
+        Self::Frame(_) => ["frame", System, Corruption, lasting, "correct_and_resend",
+            "Send one message a line, within the limit."],
+    }
 }

@@ -1,5 +1,7 @@
 //! Lines out of a stream of bytes, without I/O.
 
+use super::error::{FrameFault, TransportError};
+
 /// Cuts a stream into lines, in whatever pieces it comes.
 ///
 /// It holds at most one line within the limit. A line that is longer is passed over up to its end
@@ -7,7 +9,7 @@
 /// return before the line break belongs to the break. What is inside a line is not judged.
 ///
 /// ```
-/// use coordination_protocol::transport::{FrameError, LineDecoder};
+/// use coordination_protocol::transport::{FrameFault, LineDecoder, TransportError};
 ///
 /// let mut decoder = LineDecoder::new(8);
 /// let mut lines = Vec::new();
@@ -22,7 +24,8 @@
 ///     }
 /// }
 /// assert_eq!(lines, ["one", "two", "three"]);
-/// assert_eq!(errors, [FrameError::TooLong { at: 9, bytes: 12, limit: 8 }]);
+/// let long = FrameFault::TooLong { at: 9, bytes: 12, limit: 8 };
+/// assert_eq!(errors, [TransportError::Frame(long)]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct LineDecoder {
@@ -55,11 +58,11 @@ impl LineDecoder {
     /// The next line of the input, which is advanced behind it; none when the input is used up.
     ///
     /// # Errors
-    /// [`FrameError::TooLong`], after which the decoder goes on with the next line.
+    /// [`FrameFault::TooLong`], after which the decoder goes on with the next line.
     pub fn next_line<'s, 'i: 's>(
         &'s mut self,
         input: &mut &'i [u8],
-    ) -> Option<Result<&'s [u8], FrameError>> {
+    ) -> Option<Result<&'s [u8], TransportError>> {
         if std::mem::take(&mut self.spent) {
             self.held.clear();
         }
@@ -85,7 +88,7 @@ impl LineDecoder {
             self.cr = false;
             if bytes > self.limit as u64 {
                 self.held.clear();
-                return Some(Err(FrameError::TooLong { at, bytes, limit: self.limit }));
+                return Some(Err(FrameFault::TooLong { at, bytes, limit: self.limit }.into()));
             }
             if bytes == 0 {
                 self.held.clear();
@@ -107,8 +110,8 @@ impl LineDecoder {
     /// The stream has ended. The decoder is then as new, but for its position.
     ///
     /// # Errors
-    /// [`FrameError::Unterminated`] if the last line has no end: it may have been cut off.
-    pub fn finish(&mut self) -> Result<(), FrameError> {
+    /// [`FrameFault::Unterminated`] if the last line has no end: it may have been cut off.
+    pub fn finish(&mut self) -> Result<(), TransportError> {
         let (at, bytes) = (self.at, self.taken);
         self.held.clear();
         self.spent = false;
@@ -116,7 +119,7 @@ impl LineDecoder {
         self.cr = false;
         self.at += bytes;
         if bytes > 0 {
-            return Err(FrameError::Unterminated { at, bytes });
+            return Err(FrameFault::Unterminated { at, bytes }.into());
         }
         Ok(())
     }
@@ -138,59 +141,27 @@ impl LineDecoder {
 /// Appends a line and its break.
 ///
 /// ```
-/// use coordination_protocol::transport::{FrameError, encode_line};
+/// use coordination_protocol::transport::{FrameFault, TransportError, encode_line};
 ///
 /// let mut out = Vec::new();
 /// encode_line(b"one", &mut out)?;
 /// assert_eq!(out, b"one\n");
-/// assert_eq!(encode_line(b"two\nlines", &mut out), Err(FrameError::LineBreak { at: 3 }));
-/// # Ok::<(), FrameError>(())
+/// let broken = encode_line(b"two\nlines", &mut out).unwrap_err();
+/// assert_eq!(broken, TransportError::Frame(FrameFault::LineBreak { at: 3 }));
+/// # Ok::<(), TransportError>(())
 /// ```
 ///
 /// # Errors
-/// [`FrameError::LineBreak`] and [`FrameError::Empty`]: the reader would see two lines, or none.
+/// [`FrameFault::LineBreak`] and [`FrameFault::Empty`]: the reader would see two lines, or none.
 /// Nothing is appended then.
-pub fn encode_line(line: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+pub fn encode_line(line: &[u8], out: &mut Vec<u8>) -> Result<(), TransportError> {
     if line.is_empty() {
-        return Err(FrameError::Empty);
+        return Err(FrameFault::Empty.into());
     }
     if let Some(at) = memchr::memchr2(b'\n', b'\r', line) {
-        return Err(FrameError::LineBreak { at });
+        return Err(FrameFault::LineBreak { at }.into());
     }
     out.extend_from_slice(line);
     out.push(b'\n');
     Ok(())
-}
-
-/// Why bytes are no line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FrameError {
-    /// Longer than the limit.
-    #[error("the line at byte {at} has {bytes} bytes, at most {limit} are allowed")]
-    TooLong {
-        /// Where the line starts in the stream.
-        at: u64,
-        /// How many bytes it has.
-        bytes: u64,
-        /// How many it may have.
-        limit: usize,
-    },
-    /// The stream ended inside a line.
-    #[error("the stream ended in the line at byte {at}, after {bytes} bytes")]
-    Unterminated {
-        /// Where the line starts in the stream.
-        at: u64,
-        /// How many bytes of it came.
-        bytes: u64,
-    },
-    /// A break inside of what should become one line.
-    #[error("a line cannot contain a line break (at byte {at})")]
-    LineBreak {
-        /// Its byte offset.
-        at: usize,
-    },
-    /// A line without content would be skipped by the reader.
-    #[error("a line cannot be empty")]
-    Empty,
 }

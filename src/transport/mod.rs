@@ -49,8 +49,8 @@ mod frame;
 mod memory;
 mod packet;
 
-pub use error::{AddressError, TransportError};
-pub use frame::{FrameError, LineDecoder, encode_line};
+pub use error::{AddressFault, FrameFault, TransportError};
+pub use frame::{LineDecoder, encode_line};
 pub use memory::{MemoryReceiver, MemoryTransport};
 pub use packet::{Address, Gap, Overflow, Packet, Packets, Receipt, Received, Subscription};
 
@@ -185,9 +185,4 @@ fn within(
         return Err(TransportError::TooLarge { what, unit, size, limit });
     }
     Ok(())
-}
-
-crate::error::reports! {
-    AddressError, System, Corruption, "correct_and_retry", "Use an address without spaces.";
-    FrameError, System, Corruption, "correct_and_resend", "Send one message a line, within the limit.";
 }

@@ -1,6 +1,6 @@
 //! What travels, and what arrives.
 
-use super::error::AddressError;
+use super::error::{AddressFault, TransportError};
 use crate::route::{Pattern, RouteKey};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -39,7 +39,7 @@ impl Packet {
 ///     Address::new("two words").unwrap_err().to_string(),
 ///     "an address cannot contain ' ' (at byte 3)",
 /// );
-/// # Ok::<(), coordination_protocol::transport::AddressError>(())
+/// # Ok::<(), coordination_protocol::transport::TransportError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address(SmolStr);
@@ -51,16 +51,16 @@ impl Address {
     /// Checks an address.
     ///
     /// # Errors
-    /// [`AddressError`] with the position of the first fault.
-    pub fn new(text: &str) -> Result<Self, AddressError> {
+    /// [`TransportError::Address`] with the position of the first fault.
+    pub fn new(text: &str) -> Result<Self, TransportError> {
         match text.len() {
-            0 => return Err(AddressError::Empty),
-            bytes if bytes > Self::MAX_BYTES => return Err(AddressError::TooLong { bytes }),
+            0 => return Err(AddressFault::Empty.into()),
+            bytes if bytes > Self::MAX_BYTES => return Err(AddressFault::TooLong { bytes }.into()),
             _ => {}
         }
         let bad = |c: char| c.is_whitespace() || c.is_control();
         match text.char_indices().find(|(_, c)| bad(*c)) {
-            Some((at, found)) => Err(AddressError::Character { found, at }),
+            Some((at, found)) => Err(AddressFault::Character { found, at }.into()),
             None => Ok(Address(SmolStr::new(text))),
         }
     }
@@ -78,9 +78,9 @@ impl fmt::Display for Address {
 }
 
 impl FromStr for Address {
-    type Err = AddressError;
+    type Err = TransportError;
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+    fn from_str(text: &str) -> Result<Self, TransportError> {
         Address::new(text)
     }
 }

@@ -3,13 +3,13 @@
 use crate::coord::{err, out, run};
 use crate::support::{Folder, Rng, scaled};
 use coordination_protocol::adapter::sqlite::{
-    Contents, ItemChange, LoadError, LoadMode, Sqlite, SqliteOptions, StoreItem, Synchronous,
+    Contents, ItemChange, LoadMode, Sqlite, SqliteOptions, StoreItem, Synchronous,
 };
 use coordination_protocol::error::IntoReport;
 use coordination_protocol::scalar::{Timestamp, WorkflowId};
 use coordination_protocol::storage::view::{DeadLetters, Events, Registrations, States};
 use coordination_protocol::storage::{
-    Bounds, Expect, Journal, JournalRecord, Key, StorageError, Store, block_on,
+    Bounds, Expect, ImportFault, Journal, JournalRecord, Key, StorageError, Store, block_on,
 };
 use serde_json::Value;
 use std::fs;
@@ -194,21 +194,29 @@ fn items_that_do_not_belong_together_are_refused() {
     let record = |position| StoreItem::Record(JournalRecord::new(position, *b"x"));
     for how in [LoadMode::Restore, LoadMode::Merge] {
         for (items, error, sentence) in [
-            (vec![], LoadError::NoContents, "the items do not start with what they are"),
-            (vec![record(1)], LoadError::NoContents, "the items do not start with what they are"),
+            (
+                vec![],
+                StorageError::Import(ImportFault::NoContents),
+                "the items do not start with what they are",
+            ),
+            (
+                vec![record(1)],
+                StorageError::Import(ImportFault::NoContents),
+                "the items do not start with what they are",
+            ),
             (
                 vec![contents(2), record(4), record(6)],
-                LoadError::Order { position: 6, expected: 5 },
+                StorageError::Import(ImportFault::Order { position: 6, expected: 5 }),
                 "record 6 stands where record 5 should",
             ),
             (
                 vec![contents(2), record(4)],
-                LoadError::Count { items: 1, announced: 2 },
+                StorageError::Import(ImportFault::Count { items: 1, announced: 2 }),
                 "1 items came, 2 were announced",
             ),
         ] {
             let refused =
-                file.load(how, items.into_iter().map(Ok::<StoreItem, LoadError>)).unwrap_err();
+                file.load(how, items.into_iter().map(Ok::<StoreItem, StorageError>)).unwrap_err();
             assert_eq!((refused.to_string().as_str(), &refused), (sentence, &error));
             assert_eq!(refused.problem().message, sentence);
         }
@@ -216,16 +224,17 @@ fn items_that_do_not_belong_together_are_refused() {
     let newer = coordination_protocol::storage::Entry::new(key(&["k"]), *b"x", 10);
     let items =
         [StoreItem::Contents(Contents::new(9, Bounds::new(1, 1), 1, 0)), StoreItem::Entry(newer)];
-    let refused = file.load(LoadMode::Restore, items.map(Ok::<StoreItem, LoadError>)).unwrap_err();
+    let refused =
+        file.load(LoadMode::Restore, items.map(Ok::<StoreItem, StorageError>)).unwrap_err();
     assert_eq!(refused.to_string(), "`k` has revision 10, higher than the last one, 9");
     // After all of that the file is as empty as before.
     let items = [contents(2), record(4), record(5)];
-    let loaded = file.load(LoadMode::Restore, items.map(Ok::<StoreItem, LoadError>)).unwrap();
+    let loaded = file.load(LoadMode::Restore, items.map(Ok::<StoreItem, StorageError>)).unwrap();
     assert_eq!((loaded.records, loaded.kept), (2, 0));
     assert_eq!(block_on(file.bounds()).unwrap(), Bounds::new(4, 6));
     let again =
-        file.load(LoadMode::Restore, [Ok::<StoreItem, LoadError>(contents(0))]).unwrap_err();
-    assert!(matches!(again, LoadError::NotEmpty(_)), "{again}");
+        file.load(LoadMode::Restore, [Ok::<StoreItem, StorageError>(contents(0))]).unwrap_err();
+    assert!(matches!(again, StorageError::NotEmpty { .. }), "{again}");
 }
 
 #[test]

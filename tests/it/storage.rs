@@ -3,8 +3,8 @@
 use crate::support::{Rng, scaled};
 use coordination_protocol::error::IntoReport;
 use coordination_protocol::storage::{
-    Bounds, Expect, Journal, Key, MemoryJournal, MemoryStore, StorageError, StorageLimits, Store,
-    StoreKeyError, StoreScan, block_on,
+    Bounds, Expect, Journal, Key, KeyFault, MemoryJournal, MemoryStore, StorageError,
+    StorageLimits, Store, StoreScan, block_on,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -125,45 +125,41 @@ fn keys_have_one_spelling() {
 fn what_is_no_key_is_refused() {
     let long = "x".repeat(513);
     for (text, error, sentence) in [
-        ("", StoreKeyError::Empty, "a key cannot be empty"),
-        (
-            &long,
-            StoreKeyError::TooLong { bytes: 513 },
-            "a key has at most 512 bytes, this one has 513",
-        ),
-        ("/a", StoreKeyError::EmptySegment { at: 0 }, "the segment at byte 0 is empty"),
-        ("a//b", StoreKeyError::EmptySegment { at: 2 }, "the segment at byte 2 is empty"),
-        ("a/", StoreKeyError::EmptySegment { at: 2 }, "the segment at byte 2 is empty"),
+        ("", KeyFault::Empty, "a key cannot be empty"),
+        (&long, KeyFault::TooLong { bytes: 513 }, "a key has at most 512 bytes, this one has 513"),
+        ("/a", KeyFault::EmptySegment { at: 0 }, "the segment at byte 0 is empty"),
+        ("a//b", KeyFault::EmptySegment { at: 2 }, "the segment at byte 2 is empty"),
+        ("a/", KeyFault::EmptySegment { at: 2 }, "the segment at byte 2 is empty"),
         (
             "ab/c d",
-            StoreKeyError::Character { found: ' ', at: 4 },
+            KeyFault::Character { found: ' ', at: 4 },
             "a key cannot contain ' ' (at byte 4); `Key::of` encodes it",
         ),
         (
             "a/é",
-            StoreKeyError::Character { found: 'é', at: 2 },
+            KeyFault::Character { found: 'é', at: 2 },
             "a key cannot contain 'é' (at byte 2); `Key::of` encodes it",
         ),
         (
             "a/../b",
-            StoreKeyError::Spelling { at: 2 },
+            KeyFault::Spelling { at: 2 },
             "the segment at byte 2 is not spelled as `Key::of` spells it",
         ),
     ] {
-        assert_eq!(Key::parse(text), Err(error.clone()), "{text}");
+        assert_eq!(Key::parse(text), Err(error.clone().into()), "{text}");
         assert_eq!(error.to_string(), sentence);
         assert_eq!(StorageError::from(error).to_string(), sentence);
     }
     for spelled_otherwise in ["=61", "=2e", "=2", "a=", "=FF", "a=20b=2", ".a", "a/b."] {
         let found = Key::parse(spelled_otherwise);
         assert!(
-            matches!(found, Err(StoreKeyError::Spelling { .. })),
+            matches!(found, Err(StorageError::Key(KeyFault::Spelling { .. }))),
             "{spelled_otherwise}: {found:?}"
         );
     }
     assert!(Key::parse(&long[1..]).is_ok());
-    assert_eq!(Key::of([""; 0]), Err(StoreKeyError::Empty));
-    assert_eq!(Key::of(["a", ""]), Err(StoreKeyError::EmptySegment { at: 2 }));
+    assert_eq!(Key::of([""; 0]), Err(StorageError::Key(KeyFault::Empty)));
+    assert_eq!(Key::of(["a", ""]), Err(StorageError::Key(KeyFault::EmptySegment { at: 2 })));
 }
 
 #[test]
@@ -189,7 +185,7 @@ fn every_error_has_its_sentence_reason_and_advice() {
     let moved = |expected, found| StorageError::CursorMoved { name: key.clone(), expected, found };
     let detail = || "x".to_owned();
     for (error, reason, transient, sentence) in [
-        (StoreKeyError::Empty.into(), "key", false, "a key cannot be empty"),
+        (KeyFault::Empty.into(), "key", false, "a key cannot be empty"),
         (
             conflict(Expect::Revision(3), Some(4)),
             "conflict",
@@ -250,20 +246,15 @@ fn every_error_has_its_sentence_reason_and_advice() {
             true,
             "8 operations are waiting already",
         ),
-        (StorageError::Full { detail: detail() }, "full", false, "the store is full: x"),
-        (StorageError::Corrupt { detail: detail() }, "corrupt", false, "the store is damaged: x"),
+        (StorageError::full(detail()), "full", false, "the store is full: x"),
+        (StorageError::corrupt(detail()), "corrupt", false, "the store is damaged: x"),
         (
-            StorageError::Unsupported { detail: detail() },
+            StorageError::unsupported(detail()),
             "unsupported",
             false,
             "this is not a store that can be used: x",
         ),
-        (
-            StorageError::Unavailable { detail: detail() },
-            "unavailable",
-            true,
-            "the store is not available: x",
-        ),
+        (StorageError::unavailable(detail()), "unavailable", true, "the store is not available: x"),
     ] {
         assert_eq!(error.to_string(), sentence);
         assert_eq!((error.code(), error.is_transient()), (reason, transient));

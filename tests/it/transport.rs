@@ -5,7 +5,7 @@ use coordination_protocol::error::IntoReport;
 use coordination_protocol::route::{Pattern, RouteKey};
 use coordination_protocol::storage::block_on;
 use coordination_protocol::transport::{
-    Address, AddressError, FrameError, LineDecoder, MemoryTransport, Overflow, Packet, Packets,
+    Address, AddressFault, FrameFault, LineDecoder, MemoryTransport, Overflow, Packet, Packets,
     Received, Receiver, Subscription, Transport, TransportError, TransportLimits, encode_line,
 };
 
@@ -213,7 +213,7 @@ fn what_was_published_is_received_or_in_a_gap() {
                             left -= some;
                         }
                         Err(error) => {
-                            assert_eq!(error.reason(), "busy");
+                            assert_eq!(error.code(), "busy");
                             std::thread::yield_now();
                         }
                     }
@@ -270,14 +270,14 @@ fn every_error_has_its_sentence_reason_and_advice() {
         ),
         (TransportError::Closed, "closed", false, "the transport is closed"),
         (
-            TransportError::Unavailable { detail: "x".to_owned() },
+            TransportError::unavailable("x"),
             "unavailable",
             true,
             "the transport is not available: x",
         ),
     ] {
         assert_eq!(error.to_string(), sentence);
-        assert_eq!((error.reason(), error.is_transient()), (reason, transient));
+        assert_eq!((error.code(), error.is_transient()), (reason, transient));
         let problem = error.problem();
         assert!(!problem.suggestions.is_empty() && problem.message == sentence);
     }
@@ -287,26 +287,26 @@ fn every_error_has_its_sentence_reason_and_advice() {
 fn addresses_are_checked() {
     let long = "x".repeat(257);
     for (text, error, sentence) in [
-        ("", AddressError::Empty, "an address cannot be empty"),
+        ("", AddressFault::Empty, "an address cannot be empty"),
         (
             &long,
-            AddressError::TooLong { bytes: 257 },
+            AddressFault::TooLong { bytes: 257 },
             "an address has at most 256 bytes, this one has 257",
         ),
         (
             "a\tb",
-            AddressError::Character { found: '\t', at: 1 },
+            AddressFault::Character { found: '\t', at: 1 },
             "an address cannot contain '\\t' (at byte 1)",
         ),
     ] {
-        assert_eq!(text.parse::<Address>(), Err(error.clone()));
+        assert_eq!(text.parse::<Address>(), Err(error.clone().into()));
         assert_eq!(error.to_string(), sentence);
     }
     assert_eq!(Address::new(&long[1..]).unwrap().to_string(), long[1..]);
 }
 
 /// Decodes in pieces of these sizes, in turn.
-fn decode(limit: usize, stream: &[u8], sizes: &[usize]) -> Vec<Result<Vec<u8>, FrameError>> {
+fn decode(limit: usize, stream: &[u8], sizes: &[usize]) -> Vec<Result<Vec<u8>, TransportError>> {
     let mut decoder = LineDecoder::new(limit);
     let mut found = Vec::new();
     let (mut rest, mut sizes) = (stream, sizes.iter().cycle());
@@ -342,14 +342,14 @@ fn lines_are_cut_however_the_bytes_come() {
             let stripped = line.strip_suffix(b"\r").unwrap_or(line);
             if stripped.len() > limit {
                 let bytes = stripped.len() as u64;
-                expected.push(Err(FrameError::TooLong { at, bytes, limit }));
+                expected.push(Err(FrameFault::TooLong { at, bytes, limit }.into()));
             } else if !stripped.is_empty() {
                 expected.push(Ok(stripped.to_vec()));
             }
             at += line.len() as u64 + 1;
         }
         if !last.is_empty() {
-            expected.push(Err(FrameError::Unterminated { at, bytes: last.len() as u64 }));
+            expected.push(Err(FrameFault::Unterminated { at, bytes: last.len() as u64 }.into()));
         }
         let sizes: Vec<usize> = (0..5).map(|_| 1 + rng.below(9)).collect();
         for sizes in [&[usize::MAX][..], &[1], &sizes] {
@@ -362,19 +362,19 @@ fn lines_are_cut_however_the_bytes_come() {
 fn lines_that_are_written_read_back() {
     let mut out = Vec::new();
     for (line, error, sentence) in [
-        (&b""[..], FrameError::Empty, "a line cannot be empty"),
+        (&b""[..], FrameFault::Empty, "a line cannot be empty"),
         (
             b"a\nb",
-            FrameError::LineBreak { at: 1 },
+            FrameFault::LineBreak { at: 1 },
             "a line cannot contain a line break (at byte 1)",
         ),
         (
             b"ab\r",
-            FrameError::LineBreak { at: 2 },
+            FrameFault::LineBreak { at: 2 },
             "a line cannot contain a line break (at byte 2)",
         ),
     ] {
-        assert_eq!(encode_line(line, &mut out), Err(error.clone()));
+        assert_eq!(encode_line(line, &mut out), Err(error.clone().into()));
         assert_eq!(error.to_string(), sentence);
         assert!(out.is_empty());
     }
@@ -385,11 +385,11 @@ fn lines_that_are_written_read_back() {
     let found: Vec<Vec<u8>> = decode(10, &out, &[2]).into_iter().collect::<Result<_, _>>().unwrap();
     assert_eq!(found, lines);
     assert_eq!(
-        FrameError::TooLong { at: 3, bytes: 9, limit: 8 }.to_string(),
+        FrameFault::TooLong { at: 3, bytes: 9, limit: 8 }.to_string(),
         "the line at byte 3 has 9 bytes, at most 8 are allowed"
     );
     assert_eq!(
-        FrameError::Unterminated { at: 3, bytes: 9 }.to_string(),
+        FrameFault::Unterminated { at: 3, bytes: 9 }.to_string(),
         "the stream ended in the line at byte 3, after 9 bytes"
     );
     let mut input = &*[b"x".repeat(65_536), b"\n".to_vec()].concat();

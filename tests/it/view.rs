@@ -6,7 +6,7 @@ use coordination_protocol::error::IntoReport;
 use coordination_protocol::route::Pattern;
 use coordination_protocol::scalar::{AllocationId, ComponentId, Digest, Timestamp, WorkflowId};
 use coordination_protocol::storage::view::{
-    self, Allocations, DeadLetters, Events, Registrations, States, ViewError,
+    self, Allocations, DeadLetters, Events, Registrations, States,
 };
 use coordination_protocol::storage::{
     Entry, Expect, Journal, Key, MemoryJournal, MemoryStore, Page, StorageError, Store, StoreScan,
@@ -78,7 +78,7 @@ impl Faulty {
 
     fn step(&self) -> Result<(), StorageError> {
         let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-        left.map(drop).map_err(|_| StorageError::Full { detail: "planted".to_owned() })
+        left.map(drop).map_err(|_| StorageError::full("planted"))
     }
 }
 
@@ -123,9 +123,9 @@ fn states_agree_with_a_model() {
             let text = state(&id, version, &step.to_string());
             let result = block_on(states.put(&text, replaces));
             if replaces != last {
-                assert!(matches!(result, Err(ViewError::Version { .. })), "{result:?}");
+                assert!(matches!(result, Err(StorageError::VersionConflict { .. })), "{result:?}");
             } else if last.is_some_and(|last| last >= version) {
-                assert!(matches!(result, Err(ViewError::NotNewer { .. })), "{result:?}");
+                assert!(matches!(result, Err(StorageError::NotNewer { .. })), "{result:?}");
             } else {
                 assert_eq!(result.unwrap().text, text);
                 known.insert(version, text);
@@ -193,7 +193,7 @@ fn count<S: Store>(states: &States<S>) -> u64 {
         let next = version.unwrap_or(0) + 1;
         match block_on(states.put(&state("wf", next, ""), version)) {
             Ok(_) => return next,
-            Err(ViewError::Version { expected, found, .. }) => {
+            Err(StorageError::VersionConflict { expected, found, .. }) => {
                 assert_eq!(expected, version);
                 assert!(found > version);
             }
@@ -297,7 +297,7 @@ fn refusals_say_what_is_there() {
         put(&registration("x"), Some(2)).to_string(),
         "not a readable workflow_state: it is a message of kind component_registration"
     );
-    assert_eq!(put("{", Some(2)).reason(), "refused");
+    assert_eq!(put("{", Some(2)).code(), "refused");
     assert_eq!(
         block_on(states.remove(&workflow("wf"), 1)).unwrap_err().to_string(),
         "`state/wf` is at version 2, expected version 1"
@@ -313,7 +313,7 @@ fn refusals_say_what_is_there() {
     let contended = Faulty { contended: true, ..Faulty::new(&store, 1_000) };
     assert_eq!(
         block_on(States::new(contended).put(&state("wf", 3, ""), Some(2))).unwrap_err(),
-        ViewError::Contended { key: key(&["state", "wf"]), attempts: 16 }
+        StorageError::Contended { key: key(&["state", "wf"]), attempts: 16 }
     );
 }
 
@@ -322,28 +322,32 @@ fn every_error_has_its_sentence_reason_and_advice() {
     let key = key(&["allocation", "a"]);
     for (error, reason, sentence) in [
         (
-            ViewError::Contended { key: key.clone(), attempts: 16 },
+            StorageError::Contended { key: key.clone(), attempts: 16 },
             "contended",
             "`allocation/a` was changed by others 16 times in a row",
         ),
         (
-            ViewError::Exists { key: key.clone() },
+            StorageError::Exists { key: key.clone() },
             "exists",
             "`allocation/a` is there already, with other content",
         ),
         (
-            ViewError::NotAGrant { reason: "its status is `denied`".to_owned() },
+            StorageError::NotAGrant { reason: "its status is `denied`".to_owned() },
             "not-a-grant",
             "this answer grants nothing: its status is `denied`",
         ),
         (
-            ViewError::LetterAboutLetter,
+            StorageError::LetterAboutLetter,
             "letter-about-letter",
             "a dead letter about a dead letter is not kept",
         ),
-        (ViewError::Event { index: 2, reason: "x".to_owned() }, "event", "event 2 of the batch: x"),
         (
-            ViewError::Damaged { key, reason: "x".to_owned() },
+            StorageError::Event { index: 2, reason: "x".to_owned() },
+            "event",
+            "event 2 of the batch: x",
+        ),
+        (
+            StorageError::Damaged { key, reason: "x".to_owned() },
             "damaged",
             "`allocation/a` is damaged or not of this protocol: x",
         ),
@@ -353,7 +357,7 @@ fn every_error_has_its_sentence_reason_and_advice() {
             "8 operations are waiting already",
         ),
     ] {
-        assert_eq!((error.reason(), error.to_string().as_str()), (reason, sentence));
+        assert_eq!((error.code(), error.to_string().as_str()), (reason, sentence));
         let problem = error.problem();
         assert_eq!(problem.message, sentence);
     }
@@ -366,7 +370,7 @@ fn damaged_values_name_their_key() {
     let put = |segments: &[&str], value: &[u8]| {
         block_on(store.put(&key(segments), value, Expect::Any)).unwrap();
     };
-    let damaged = |result: Result<(), ViewError>, key: &str, reason: &str| {
+    let damaged = |result: Result<(), StorageError>, key: &str, reason: &str| {
         assert_eq!(
             result.unwrap_err().to_string(),
             format!("`{key}` is damaged or not of this protocol: {reason}")
@@ -487,7 +491,7 @@ fn dead_letters_give_back_what_was_received() {
     let error = block_on(letters.add(&odd, &at(3))).unwrap_err().to_string();
     assert!(error.ends_with("the encoding `rot13` is not known"), "{error}");
     let error = block_on(letters.add(&letter(&letter("x")), &at(4))).unwrap_err();
-    assert_eq!(error, ViewError::LetterAboutLetter);
+    assert_eq!(error, StorageError::LetterAboutLetter);
     assert_eq!(block_on(letters.list(None, 9)).unwrap().len(), 2);
 }
 
@@ -536,7 +540,7 @@ fn grants_are_found_by_id_and_workflow() {
     let again = |owner: &str, text: &str| block_on(allocations.grant(&workflow(owner), text));
     assert!(again("wf", &grant("c", "approved")).is_ok());
     let taken = again("other", &grant("c", "approved")).unwrap_err();
-    assert_eq!(taken, ViewError::Exists { key: key(&["allocation", "c"]) });
+    assert_eq!(taken, StorageError::Exists { key: key(&["allocation", "c"]) });
     // The index of the refused one leads to a grant of somebody else.
     assert!(block_on(allocations.of(&workflow("other"))).unwrap().is_empty());
     for (text, sentence) in [
@@ -616,7 +620,7 @@ fn events_are_kept_as_written_and_selected_by_pattern() {
         assert_eq!((&found[..], next), (positions, 6), "{pattern:?}");
     }
     let broken = block_on(events.append(&[timeout("wf_1"), "TASK_TIMEOUT:wf".to_owned()]));
-    let ViewError::Event { index: 1, .. } = broken.unwrap_err() else { panic!() };
+    let StorageError::Event { index: 1, .. } = broken.unwrap_err() else { panic!() };
     assert_eq!(block_on(journal.bounds()).unwrap().next, 6);
     block_on(journal.append(&[&b"\xff"[..]])).unwrap();
     assert_eq!(
@@ -712,5 +716,5 @@ fn messages_are_taken_out_of_values_and_put_back() {
     let stored = block_on(States::new(store).get(&workflow("wf"))).unwrap().unwrap();
     assert_eq!((stored.text, stored.digest), (new.clone(), content_digest(&new).unwrap()));
     let refused = view::replace(&key, Some(&value), &registration("x")).unwrap_err();
-    assert_eq!(refused.reason(), "refused");
+    assert_eq!(refused.code(), "refused");
 }

@@ -1,62 +1,17 @@
 //! Going over all of a file at one moment: out of it, into it, and rewriting it.
 
-use super::connect::{begin, connect, meaning};
+use super::connect::{begin, connect};
+use super::error::from_sqlite;
+use super::item::{Contents, ItemChange, StoreItem};
 use super::operations::{self, Changes};
 use super::{Sqlite, SqliteOptions};
-use crate::error::{IntoReport, Problem};
-use crate::scalar::{ErrorCategory, ErrorType};
 use crate::storage::{
-    Bounds, Cursor, Entry, Expect, JournalRecord, Key, StorageError, StorageLimits, StoreScan,
+    Cursor, Entry, Expect, ImportFault, JournalRecord, StorageError, StorageLimits, StoreScan,
 };
 use rusqlite::Connection;
 
 /// How many items are held at a time.
 const PAGE: usize = 256;
-
-/// Something that is in a file. They come in this order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StoreItem {
-    /// What follows, always once and first.
-    Contents(Contents),
-    /// A value, ordered by key.
-    Entry(Entry),
-    /// A record, ordered by position.
-    Record(JournalRecord),
-    /// A cursor, ordered by name.
-    Cursor(Cursor),
-}
-
-/// How much is in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Contents {
-    /// The last revision that was given.
-    pub revision: u64,
-    /// What the journal spans.
-    pub bounds: Bounds,
-    /// How many values there are.
-    pub entries: u64,
-    /// How many cursors there are.
-    pub cursors: u64,
-}
-
-impl Contents {
-    /// What a file should have.
-    pub const fn new(revision: u64, bounds: Bounds, entries: u64, cursors: u64) -> Self {
-        Contents { revision, bounds, entries, cursors }
-    }
-
-    /// Values, records and cursors together.
-    pub const fn items(&self) -> u64 {
-        self.entries + self.bounds.len() + self.cursors
-    }
-
-    /// Whether there is nothing, and never was a record.
-    pub const fn is_empty(&self) -> bool {
-        self.entries == 0 && self.cursors == 0 && self.bounds.next == 1
-    }
-}
 
 /// How [`Sqlite::load`] treats what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,73 +38,6 @@ pub struct LoadSummary {
     pub kept: u64,
     /// Of these, how many had another content.
     pub differing: u64,
-}
-
-/// What becomes of an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ItemChange {
-    /// It stays.
-    Keep,
-    /// It gets this value. A value gets a new revision; a record keeps its position.
-    Replace(Vec<u8>),
-    /// It goes. A record becomes empty, so that the others keep their positions.
-    Remove,
-}
-
-/// Why nothing was taken in.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// The file refused.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// There is something in the file.
-    #[error("the store is not empty: {} values, {} records, {} cursors", .0.entries, .0.bounds.next - 1, .0.cursors)]
-    NotEmpty(Contents),
-    /// An item came before the [`Contents`].
-    #[error("the items do not start with what they are")]
-    NoContents,
-    /// A value is newer than the store that it comes from.
-    #[error("`{key}` has revision {revision}, higher than the last one, {last}")]
-    Newer {
-        /// Its key.
-        key: Key,
-        /// Its revision.
-        revision: u64,
-        /// The last revision of its store.
-        last: u64,
-    },
-    /// A record does not follow the one before.
-    #[error("record {position} stands where record {expected} should")]
-    Order {
-        /// Its position.
-        position: u64,
-        /// The position that should come.
-        expected: u64,
-    },
-    /// There are fewer or more items than announced.
-    #[error("{items} items came, {announced} were announced")]
-    Count {
-        /// How many came.
-        items: u64,
-        /// How many should.
-        announced: u64,
-    },
-}
-
-impl IntoReport for LoadError {
-    fn problem(&self) -> Problem {
-        let (error_type, advice) = match self {
-            LoadError::Storage(error) => return error.problem(),
-            LoadError::NotEmpty(_) => {
-                (ErrorType::Conflict, "Restore into a new file, or merge into this one.")
-            }
-            _ => (ErrorType::Corruption, "Dump the store again."),
-        };
-        Problem::new(ErrorCategory::State, error_type, self.to_string())
-            .with_suggestion("correct_and_retry", advice)
-    }
 }
 
 impl Sqlite {
@@ -180,7 +68,7 @@ impl Sqlite {
         mut visit: impl FnMut(StoreItem) -> Result<(), E>,
     ) -> Result<(), E> {
         let connection = connect(self.path(), &self.options)?;
-        let moment = connection.unchecked_transaction().map_err(|error| meaning(&error))?;
+        let moment = connection.unchecked_transaction().map_err(from_sqlite)?;
         let contents = operations::contents(&moment)?;
         visit(StoreItem::Contents(contents))?;
         walk(&moment, contents, visit)
@@ -190,9 +78,9 @@ impl Sqlite {
     /// and keeps other writers waiting.
     ///
     /// # Errors
-    /// Those of the items; [`LoadError`] if the file is not empty and should be, or the items do not
-    /// belong together.
-    pub fn load<E: From<LoadError> + From<StorageError>>(
+    /// Those of the items; [`NotEmpty`](StorageError::NotEmpty) if the file should be empty;
+    /// [`Import`](StorageError::Import) if the items do not belong together.
+    pub fn load<E: From<StorageError>>(
         &self,
         how: LoadMode,
         items: impl IntoIterator<Item = Result<StoreItem, E>>,
@@ -201,7 +89,9 @@ impl Sqlite {
         self.changing(&connection, |changes| {
             let there = operations::contents(&connection)?;
             if how == LoadMode::Restore && !there.is_empty() {
-                return Err(LoadError::NotEmpty(there).into());
+                let Contents { entries, cursors, bounds, .. } = there;
+                let records = bounds.next - 1;
+                return Err(StorageError::NotEmpty { entries, records, cursors }.into());
             }
             let mut loading = Loading {
                 connection: &connection,
@@ -257,7 +147,7 @@ impl Sqlite {
             let mut changes = Changes::start(connection, &label)?;
             let result = work(&mut changes)?;
             changes.finish(&label)?;
-            connection.execute_batch("COMMIT").map_err(|error| meaning(&error))?;
+            connection.execute_batch("COMMIT").map_err(from_sqlite)?;
             Ok(result)
         };
         let result = run();
@@ -312,11 +202,11 @@ struct Loading<'l, 'c> {
 
 impl Loading<'_, '_> {
     /// What comes first says how much follows; what follows has to fit.
-    fn given(&self) -> Result<Contents, LoadError> {
-        self.given.ok_or(LoadError::NoContents)
+    fn given(&self) -> Result<Contents, StorageError> {
+        self.given.ok_or(StorageError::Import(ImportFault::NoContents))
     }
 
-    fn take(&mut self, item: StoreItem, how: LoadMode) -> Result<(), LoadError> {
+    fn take(&mut self, item: StoreItem, how: LoadMode) -> Result<(), StorageError> {
         match &item {
             StoreItem::Entry(Entry { value: bytes, .. })
             | StoreItem::Record(JournalRecord { data: bytes, .. }) => {
@@ -331,19 +221,19 @@ impl Loading<'_, '_> {
     }
 
     /// Refuses a record that does not follow the one before.
-    fn follows(&mut self, record: &JournalRecord) -> Result<(), LoadError> {
+    fn follows(&mut self, record: &JournalRecord) -> Result<(), StorageError> {
         let expected = match self.last {
             Some(last) => last + 1,
             None => self.given()?.bounds.first,
         };
         if record.position != expected {
-            return Err(LoadError::Order { position: record.position, expected });
+            return Err(ImportFault::Order { position: record.position, expected }.into());
         }
         self.last = Some(expected);
         Ok(())
     }
 
-    fn restore(&mut self, item: StoreItem) -> Result<(), LoadError> {
+    fn restore(&mut self, item: StoreItem) -> Result<(), StorageError> {
         match item {
             StoreItem::Contents(contents) => {
                 self.given = Some(contents);
@@ -353,7 +243,7 @@ impl Loading<'_, '_> {
                 let last = self.given()?.revision;
                 if entry.revision > last {
                     let Entry { key, revision, .. } = entry;
-                    return Err(LoadError::Newer { key, revision, last });
+                    return Err(ImportFault::Newer { key, revision, last }.into());
                 }
                 self.changes.insert(&entry.key, entry.revision, &entry.value)?;
                 self.done.entries += 1;
@@ -372,7 +262,7 @@ impl Loading<'_, '_> {
         Ok(())
     }
 
-    fn merge(&mut self, item: StoreItem) -> Result<(), LoadError> {
+    fn merge(&mut self, item: StoreItem) -> Result<(), StorageError> {
         match item {
             StoreItem::Contents(contents) => self.given = Some(contents),
             StoreItem::Entry(entry) => {
@@ -410,12 +300,12 @@ impl Loading<'_, '_> {
         self.done.differing += u64::from(!same);
     }
 
-    fn finish(self) -> Result<LoadSummary, LoadError> {
+    fn finish(self) -> Result<LoadSummary, StorageError> {
         let given = self.given()?;
         let LoadSummary { entries, records, cursors, kept, .. } = self.done;
         let (items, announced) = (entries + records + cursors + kept, given.items());
         if items != announced || records != given.bounds.len() {
-            return Err(LoadError::Count { items, announced });
+            return Err(ImportFault::Count { items, announced }.into());
         }
         Ok(self.done)
     }

@@ -1,6 +1,6 @@
 //! Looking at everything, and copying it.
 
-use super::connect::meaning;
+use super::error::from_sqlite;
 use super::operations;
 use crate::storage::StorageError;
 use rusqlite::{Connection, Row};
@@ -24,10 +24,10 @@ pub struct CheckReport {
 
 pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError> {
     let mut report = CheckReport::default();
-    let moment = connection.unchecked_transaction().map_err(|error| meaning(&error))?;
+    let moment = connection.unchecked_transaction().map_err(from_sqlite)?;
     let mut problems = Vec::new();
     let listed = each(&moment, &format!("PRAGMA integrity_check({MAX_PROBLEMS})"), |row| {
-        let text: String = row.get(0).map_err(|error| meaning(&error))?;
+        let text: String = row.get(0).map_err(from_sqlite)?;
         if text != "ok" {
             problems.push(text);
         }
@@ -50,7 +50,7 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
         report.records += 1;
         if missing {
             let detail = format!("records from {place} to {} are missing", record.position - 1);
-            return Err(StorageError::Corrupt { detail });
+            return Err(StorageError::corrupt(detail));
         }
         Ok(())
     });
@@ -60,7 +60,7 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
             problems.push(format!("revision {revision} is higher than the last one, {last}"));
         }
         Ok(_) => {}
-        Err(error) => problems.push(meaning(&error).to_string()),
+        Err(error) => problems.push(from_sqlite(error).to_string()),
     }
     problems.extend(state.err().map(|error| error.to_string()));
     let cursors = each(&moment, "SELECT name, position, checksum FROM cursor", |row| {
@@ -94,31 +94,31 @@ fn each(
         Ok(())
     };
     let end = all();
-    errors.extend(end.err().map(|error| meaning(&error)));
+    errors.extend(end.err().map(from_sqlite));
     errors
 }
 
 /// Copies beside the target first, so that the target is complete or not there.
 pub(super) fn backup(connection: &Connection, to: &Path) -> Result<(), StorageError> {
-    let unavailable = |what: &str, error: &dyn std::fmt::Display| StorageError::Unavailable {
-        detail: format!("{what} {}: {error}", to.display()),
+    let unavailable = |error: &dyn std::fmt::Display| {
+        StorageError::unavailable(format!("cannot back up to {}: {error}", to.display()))
     };
     let mut part = to.as_os_str().to_owned();
     part.push(format!(".{}.part", std::process::id()));
     let part = Path::new(&part);
     let Some(text) = part.to_str() else {
-        return Err(unavailable("cannot back up to", &"the path is not UTF-8"));
+        return Err(unavailable(&"the path is not UTF-8"));
     };
     if to.exists() {
-        return Err(unavailable("cannot back up to", &"there is a file already"));
+        return Err(unavailable(&"there is a file already"));
     }
     let copy = || {
         let _ = fs::remove_file(part);
-        connection.execute("VACUUM INTO ?1", [text]).map_err(|error| meaning(&error))?;
+        connection.execute("VACUUM INTO ?1", [text]).map_err(from_sqlite)?;
         let synced = File::open(part).and_then(|file| file.sync_all());
         // A link, unlike a rename, replaces nothing.
         let placed = synced.and_then(|()| fs::hard_link(part, to));
-        placed.map_err(|error| unavailable("cannot back up to", &error))
+        placed.map_err(|error| unavailable(&error).with_source(error))
     };
     let result = copy();
     let _ = fs::remove_file(part);

@@ -1,10 +1,11 @@
-//! Opening a file: checks, settings, migrations; and what `SQLite`'s errors mean.
+//! Opening a file: checks, settings, migrations; and waiting for the lock.
 
 #![allow(clippy::disallowed_methods, reason = "an adapter may read the clock and wait")]
 
+use super::error::{at, from_sqlite, is_busy};
 use super::{SqliteOptions, Synchronous, operations};
 use crate::storage::StorageError;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -38,31 +39,13 @@ pub(super) fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection
         && let Err(error) = std::fs::create_dir_all(folder)
     {
         let detail = format!("cannot make {}: {error}", folder.display());
-        return Err(StorageError::Unavailable { detail });
+        return Err(StorageError::unavailable(detail).with_source(error));
     }
     patiently(options.lock_timeout, || open(path, options)).map_err(|failed| match failed {
         Failed::Busy(waited) => StorageError::Busy { waited, writer: None },
-        Failed::Sqlite(error) => meaning(&error).at(path),
-        Failed::Storage(error) => error.at(path),
+        Failed::Sqlite(error) => at(path, from_sqlite(error)),
+        Failed::Storage(error) => at(path, error),
     })
-}
-
-trait At {
-    fn at(self, path: &Path) -> Self;
-}
-
-impl At for StorageError {
-    /// Says which file it is about.
-    fn at(mut self, path: &Path) -> Self {
-        if let StorageError::Corrupt { detail }
-        | StorageError::Unsupported { detail }
-        | StorageError::Unavailable { detail }
-        | StorageError::Full { detail } = &mut self
-        {
-            *detail = format!("{}: {detail}", path.display());
-        }
-        self
-    }
 }
 
 pub(super) enum Failed {
@@ -110,14 +93,9 @@ pub(super) fn begin(connection: &Connection, timeout: Duration) -> Result<(), St
         Failed::Busy(waited) => {
             StorageError::Busy { waited, writer: operations::writer(connection) }
         }
-        Failed::Sqlite(error) => meaning(&error),
+        Failed::Sqlite(error) => from_sqlite(error),
         Failed::Storage(error) => error,
     })
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error_code();
-    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, Failed> {
@@ -135,7 +113,7 @@ fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, Failed> {
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         let detail = format!("the file system has no shared memory (journal mode {mode})");
-        return Err(Failed::Storage(StorageError::Unavailable { detail }));
+        return Err(Failed::Storage(StorageError::unavailable(detail)));
     }
     connection.pragma_update(
         None,
@@ -160,7 +138,7 @@ fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, Failed> {
 /// The schema version of a file that is ours or new. Inside a transaction.
 fn recognize(connection: &Connection) -> Result<usize, Failed> {
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    let unsupported = |detail: String| Failed::Storage(StorageError::Unsupported { detail });
+    let unsupported = |detail: String| Failed::Storage(StorageError::unsupported(detail));
     let id = number("PRAGMA application_id")?;
     let version = number("PRAGMA user_version")?;
     if id != APPLICATION_ID {
@@ -195,26 +173,4 @@ fn migrate(connection: &Connection) -> Result<(), Failed> {
         connection.execute_batch("ROLLBACK")?;
     }
     result
-}
-
-/// What an error of `SQLite` means for a store.
-pub(super) fn meaning(error: &rusqlite::Error) -> StorageError {
-    let detail = error.to_string();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => StorageError::Full { detail },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            StorageError::Busy { waited: Duration::ZERO, writer: None }
-        }
-        // Bytes that are no database; a table that is missing or a constraint that never fails;
-        // or not `SQLite`'s complaint, but the shape of what it returned.
-        Some(
-            ErrorCode::DatabaseCorrupt
-            | ErrorCode::NotADatabase
-            | ErrorCode::Unknown
-            | ErrorCode::ConstraintViolation
-            | ErrorCode::TypeMismatch,
-        )
-        | None => StorageError::Corrupt { detail },
-        Some(_) => StorageError::Unavailable { detail },
-    }
 }

@@ -64,11 +64,14 @@
 mod bulk;
 mod check;
 mod connect;
+mod error;
+mod item;
 mod operations;
 mod worker;
 
-pub use bulk::{Contents, ItemChange, LoadError, LoadMode, LoadSummary, StoreItem};
+pub use bulk::{LoadMode, LoadSummary};
 pub use check::CheckReport;
+pub use item::{Contents, ItemChange, StoreItem};
 
 use crate::storage::{
     Bounds, Cursor, Entry, Expect, Journal, JournalRecord, Key, Page, StorageError, StorageLimits,

@@ -1,7 +1,7 @@
 //! What is done with the file, in SQL. Nothing here waits.
 
-use super::bulk::{Contents, ItemChange, StoreItem};
-use super::connect::meaning;
+use super::error::from_sqlite;
+use super::item::{Contents, ItemChange, StoreItem};
 use crate::storage::{
     Bounds, Cursor, Entry, Expect, JournalRecord, Key, Page, StorageError, StorageLimits, StoreScan,
 };
@@ -31,11 +31,6 @@ impl Write {
             _ => 0,
         }
     }
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
-fn sqlite(error: rusqlite::Error) -> StorageError {
-    meaning(&error)
 }
 
 /// Words folded into four lanes, so that a processor works on them side by side, and the lanes into
@@ -81,40 +76,40 @@ fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 
 /// A text column as a key; what is no key was not written by us.
 fn key_of(row: &Row<'_>, column: usize) -> Result<Key> {
-    let text = row.get_ref(column).map_err(sqlite)?.as_str().unwrap_or_default();
-    Key::parse(text).map_err(|error| StorageError::Corrupt { detail: format!("`{text}`: {error}") })
+    let text = row.get_ref(column).map_err(from_sqlite)?.as_str().unwrap_or_default();
+    Key::parse(text).map_err(|error| StorageError::corrupt(format!("`{text}`: {error}")))
 }
 
 /// An entry from the columns key, revision, checksum, value.
 pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
     let key = key_of(row, 0)?;
-    let revision = number(row, 1).map_err(sqlite)?;
-    let sum: i64 = row.get(2).map_err(sqlite)?;
-    let value = row.get_ref(3).map_err(sqlite)?.as_blob().unwrap_or_default();
+    let revision = number(row, 1).map_err(from_sqlite)?;
+    let sum: i64 = row.get(2).map_err(from_sqlite)?;
+    let value = row.get_ref(3).map_err(from_sqlite)?.as_blob().unwrap_or_default();
     if checksum(key.as_str().as_bytes(), revision, value) != sum {
         let detail = format!("the value of `{key}` does not match its checksum");
-        return Err(StorageError::Corrupt { detail });
+        return Err(StorageError::corrupt(detail));
     }
     Ok(Entry::new(key, value, revision))
 }
 
 /// A record from the columns position, checksum, data.
 pub(super) fn record(row: &Row<'_>) -> Result<JournalRecord> {
-    let position = number(row, 0).map_err(sqlite)?;
-    let sum: i64 = row.get(1).map_err(sqlite)?;
-    let data = row.get_ref(2).map_err(sqlite)?.as_blob().unwrap_or_default();
+    let position = number(row, 0).map_err(from_sqlite)?;
+    let sum: i64 = row.get(1).map_err(from_sqlite)?;
+    let data = row.get_ref(2).map_err(from_sqlite)?.as_blob().unwrap_or_default();
     if checksum(&[], position, data) != sum {
         let detail = format!("the record at {position} does not match its checksum");
-        return Err(StorageError::Corrupt { detail });
+        return Err(StorageError::corrupt(detail));
     }
     Ok(JournalRecord::new(position, data))
 }
 
 pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Entry>> {
     let sql = "SELECT key, revision, checksum, value FROM entry WHERE key = ?1";
-    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
-    let mut rows = statement.query([key.as_str()]).map_err(sqlite)?;
-    rows.next().map_err(sqlite)?.map(entry).transpose()
+    let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
+    let mut rows = statement.query([key.as_str()]).map_err(from_sqlite)?;
+    rows.next().map_err(from_sqlite)?.map(entry).transpose()
 }
 
 pub(super) fn scan(
@@ -128,13 +123,13 @@ pub(super) fn scan(
     let limit = scan.limit.min(limits.page_items);
     let sql = "SELECT key, revision, checksum, value FROM entry
                WHERE key >= ?1 AND key < ?2 AND key > ?3 ORDER BY key LIMIT ?4";
-    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let mut rows = statement
         .query(params![scan.prefix, end, after, sql_limit(limit.saturating_add(1))])
-        .map_err(sqlite)?;
+        .map_err(from_sqlite)?;
     let mut page = Page::default();
     let mut bytes = 0;
-    while let Some(row) = rows.next().map_err(sqlite)? {
+    while let Some(row) = rows.next().map_err(from_sqlite)? {
         if page.entries.len() == limit || bytes > limits.page_bytes {
             page.more = true;
             break;
@@ -149,9 +144,9 @@ pub(super) fn scan(
 pub(super) fn bounds(connection: &Connection) -> Result<Bounds> {
     let sql =
         "SELECT first, max(first, coalesce((SELECT max(position) + 1 FROM record), 1)) FROM state";
-    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+    let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let bounds = |row: &Row<'_>| Ok(Bounds::new(number(row, 0)?, number(row, 1)?));
-    statement.query_row([], bounds).map_err(sqlite)
+    statement.query_row([], bounds).map_err(from_sqlite)
 }
 
 pub(super) fn read(
@@ -161,7 +156,7 @@ pub(super) fn read(
     limits: StorageLimits,
 ) -> Result<Vec<JournalRecord>> {
     // One moment for both questions.
-    let moment = connection.unchecked_transaction().map_err(sqlite)?;
+    let moment = connection.unchecked_transaction().map_err(from_sqlite)?;
     records(&moment, from, limit, limits)
 }
 
@@ -180,22 +175,22 @@ pub(super) fn records(
         return Ok(found);
     }
     let sql = "SELECT position, checksum, data FROM record WHERE position >= ?1 ORDER BY position LIMIT ?2";
-    let mut statement = moment.prepare_cached(sql).map_err(sqlite)?;
+    let mut statement = moment.prepare_cached(sql).map_err(from_sqlite)?;
     let mut rows =
-        statement.query(params![start.cast_signed(), sql_limit(limit)]).map_err(sqlite)?;
+        statement.query(params![start.cast_signed(), sql_limit(limit)]).map_err(from_sqlite)?;
     let mut bytes = 0;
     let mut expected = start;
     while bytes <= limits.page_bytes
-        && let Some(row) = rows.next().map_err(sqlite)?
+        && let Some(row) = rows.next().map_err(from_sqlite)?
     {
         // The sum covers the position; if both are as expected there is no need to read it.
-        let sum: i64 = row.get(1).map_err(sqlite)?;
-        let data = row.get_ref(2).map_err(sqlite)?.as_blob().unwrap_or_default();
+        let sum: i64 = row.get(1).map_err(from_sqlite)?;
+        let data = row.get_ref(2).map_err(from_sqlite)?.as_blob().unwrap_or_default();
         if checksum(&[], expected, data) != sum {
             let record = record(row)?;
             let detail =
                 format!("the record at {expected} is missing, {} follows", record.position);
-            return Err(StorageError::Corrupt { detail });
+            return Err(StorageError::corrupt(detail));
         }
         bytes += data.len();
         found.push(JournalRecord::new(expected, data));
@@ -207,29 +202,29 @@ pub(super) fn records(
 /// A cursor from the columns name, position, checksum.
 pub(super) fn cursor_of(row: &Row<'_>) -> Result<Cursor> {
     let name = key_of(row, 0)?;
-    let position = number(row, 1).map_err(sqlite)?;
-    let sum: i64 = row.get(2).map_err(sqlite)?;
+    let position = number(row, 1).map_err(from_sqlite)?;
+    let sum: i64 = row.get(2).map_err(from_sqlite)?;
     if checksum(name.as_str().as_bytes(), position, &[]) != sum {
         let detail = format!("cursor `{name}` does not match its checksum");
-        return Err(StorageError::Corrupt { detail });
+        return Err(StorageError::corrupt(detail));
     }
     Ok(Cursor::new(name, position))
 }
 
 pub(super) fn cursor(connection: &Connection, name: &Key) -> Result<Option<u64>> {
     let sql = "SELECT name, position, checksum FROM cursor WHERE name = ?1";
-    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
-    let mut rows = statement.query([name.as_str()]).map_err(sqlite)?;
-    let found = rows.next().map_err(sqlite)?.map(cursor_of).transpose()?;
+    let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
+    let mut rows = statement.query([name.as_str()]).map_err(from_sqlite)?;
+    let found = rows.next().map_err(from_sqlite)?.map(cursor_of).transpose()?;
     Ok(found.map(|cursor| cursor.position))
 }
 
 pub(super) fn cursors(connection: &Connection) -> Result<Vec<Cursor>> {
     let sql = "SELECT name, position, checksum FROM cursor ORDER BY name";
-    let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
-    let mut rows = statement.query([]).map_err(sqlite)?;
+    let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
+    let mut rows = statement.query([]).map_err(from_sqlite)?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(sqlite)? {
+    while let Some(row) = rows.next().map_err(from_sqlite)? {
         found.push(cursor_of(row)?);
     }
     Ok(found)
@@ -243,7 +238,7 @@ pub(super) fn contents(moment: &Connection) -> Result<Contents> {
     let contents = |row: &Row<'_>| {
         Ok(Contents::new(number(row, 0)?, bounds, number(row, 1)?, number(row, 2)?))
     };
-    moment.query_row(sql, [], contents).map_err(sqlite)
+    moment.query_row(sql, [], contents).map_err(from_sqlite)
 }
 
 /// Who wrote last, if it can be told.
@@ -266,10 +261,10 @@ impl<'c> Changes<'c> {
     pub(super) fn start(connection: &'c Connection, writer: &str) -> Result<Self> {
         let bounds = bounds(connection)?;
         let sql = "SELECT revision, writer FROM state";
-        let mut statement = connection.prepare_cached(sql).map_err(sqlite)?;
+        let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
         let (revision, changed) = statement
             .query_row([], |row| Ok((number(row, 0)?, row.get_ref(1)?.as_str()? != writer)))
-            .map_err(sqlite)?;
+            .map_err(from_sqlite)?;
         Ok(Changes { connection, revision, bounds, changed, appended: false })
     }
 
@@ -299,13 +294,13 @@ impl<'c> Changes<'c> {
     }
 
     fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
-        self.connection.prepare_cached(sql).and_then(|mut s| s.execute(params)).map_err(sqlite)
+        self.connection.prepare_cached(sql).and_then(|mut s| s.execute(params)).map_err(from_sqlite)
     }
 
     fn found(&self, key: &Key) -> Result<Option<u64>> {
         let sql = "SELECT revision FROM entry WHERE key = ?1";
-        let mut statement = self.connection.prepare_cached(sql).map_err(sqlite)?;
-        statement.query_row([key.as_str()], |row| number(row, 0)).optional().map_err(sqlite)
+        let mut statement = self.connection.prepare_cached(sql).map_err(from_sqlite)?;
+        statement.query_row([key.as_str()], |row| number(row, 0)).optional().map_err(from_sqlite)
     }
 
     pub(super) fn put(&mut self, key: &Key, value: &[u8], expect: Expect) -> Result<Range<u64>> {
@@ -313,7 +308,7 @@ impl<'c> Changes<'c> {
         expect.check(key, found)?;
         if found.is_some_and(|found| found > self.revision) {
             let detail = format!("`{key}` is newer than the last revision, {}", self.revision);
-            return Err(StorageError::Corrupt { detail });
+            return Err(StorageError::corrupt(detail));
         }
         let revision = self.revision + 1;
         self.insert(key, revision, value)?;
@@ -385,11 +380,11 @@ impl<'c> Changes<'c> {
         let first = self.bounds.next;
         let mut start = 0;
         let sql = "INSERT INTO record (position, checksum, data) VALUES (?1, ?2, ?3)";
-        let mut statement = self.connection.prepare_cached(sql).map_err(sqlite)?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(from_sqlite)?;
         for (position, end) in (first..).zip(ends.iter().copied()) {
             let data = &data[start..end];
             let sum = checksum(&[], position, data);
-            statement.execute(params![position.cast_signed(), sum, data]).map_err(sqlite)?;
+            statement.execute(params![position.cast_signed(), sum, data]).map_err(from_sqlite)?;
             start = end;
         }
         self.bounds.next += ends.len() as u64;

@@ -3,7 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "an adapter may read the clock")]
 
 use super::SqliteOptions;
-use super::connect::{Failed, begin, connect, meaning, patiently};
+use super::connect::{Failed, begin, connect, patiently};
+use super::error::from_sqlite;
 use super::operations::{self, Changes, Write};
 use crate::storage::StorageError;
 use rusqlite::Connection;
@@ -62,7 +63,7 @@ impl Workers {
         };
         let connection = connect(path, options)?;
         // A reader waits only while another process recovers the file after a crash.
-        connection.busy_timeout(options.lock_timeout).map_err(|error| meaning(&error))?;
+        connection.busy_timeout(options.lock_timeout).map_err(from_sqlite)?;
         let (to_write, write_jobs) = sync_channel(limit);
         let (to_read, read_jobs) = sync_channel(limit);
         let waiters = Arc::new(Waiters::default());
@@ -89,8 +90,8 @@ impl Workers {
         run: impl FnOnce() + Send + 'static,
     ) -> Result<(), StorageError> {
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
-        let thread = thread.map_err(|error| StorageError::Unavailable {
-            detail: format!("cannot start a thread: {error}"),
+        let thread = thread.map_err(|error| {
+            StorageError::unavailable(format!("cannot start a thread: {error}")).with_source(error)
         })?;
         self.threads.push(thread);
         Ok(())
@@ -161,7 +162,7 @@ impl Drop for Workers {
 }
 
 fn gone() -> StorageError {
-    StorageError::Unavailable { detail: "its thread has ended".to_owned() }
+    StorageError::unavailable("its thread has ended")
 }
 
 /// Makes the reader look for new records now, if a task waits for them.
@@ -257,9 +258,8 @@ impl Writer {
             outcomes.push(outcome);
         }
         changes.finish(&self.label)?;
-        let mut statement =
-            self.connection.prepare_cached("COMMIT").map_err(|error| meaning(&error))?;
-        statement.execute([]).map_err(|error| meaning(&error))?;
+        let mut statement = self.connection.prepare_cached("COMMIT").map_err(from_sqlite)?;
+        statement.execute([]).map_err(from_sqlite)?;
         Ok((outcomes, changes.appended))
     }
 }
@@ -304,7 +304,7 @@ fn read_all(
             Err(Failed::Busy(waited)) => {
                 waiters.tell(&Err(StorageError::Busy { waited, writer: None }));
             }
-            Err(Failed::Sqlite(error)) => waiters.tell(&Err(meaning(&error))),
+            Err(Failed::Sqlite(error)) => waiters.tell(&Err(from_sqlite(error))),
             Err(Failed::Storage(error)) => waiters.tell(&Err(error)),
         }
     }

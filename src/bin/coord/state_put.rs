@@ -9,7 +9,7 @@ use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::event::Codec;
 use coordination_protocol::finding::{Mode, Verdict};
 use coordination_protocol::message::{Message, MessageKind};
-use coordination_protocol::storage::view::{LIMITS, States, StoredState, ViewError, replace};
+use coordination_protocol::storage::view::{LIMITS, States, StoredState, replace};
 use coordination_protocol::storage::{Expect, StorageError, Store, block_on};
 use coordination_protocol::validate::{Context, Validator};
 use serde::Serialize;
@@ -85,9 +85,7 @@ pub(crate) fn run(args: &Put) -> Result2 {
     };
     let states = States::new(store.clone());
     let put = match block_on(states.put(text, args.replaces)) {
-        Err(ViewError::Damaged { .. } | ViewError::Storage(StorageError::Corrupt { .. }))
-            if args.over_damage =>
-        {
+        Err(StorageError::Damaged { .. } | StorageError::Corrupt { .. }) if args.over_damage => {
             over_damage(&store, &states, text)
         }
         put => put,
@@ -107,8 +105,8 @@ fn over_damage(
     store: &Sqlite,
     states: &States<Sqlite>,
     text: &str,
-) -> Result<StoredState, ViewError> {
-    let refused = |reason| ViewError::Refused { kind: MessageKind::WorkflowState, reason };
+) -> Result<StoredState, StorageError> {
+    let refused = |reason| StorageError::Refused { kind: MessageKind::WorkflowState, reason };
     let codec = Codec::new(Mode::Interop).with_limits(LIMITS);
     let parsed = codec.parse_message(text).map_err(|error| refused(error.to_string()))?;
     let message = parsed.decode().map_err(|error| refused(error.to_string()))?.message;
@@ -120,7 +118,7 @@ fn over_damage(
     let value = replace(&key, None, text)?;
     block_on(store.put(&key, &value, Expect::Any))?;
     let stored = block_on(states.get(&workflow))?;
-    stored.ok_or(ViewError::Contended { key, attempts: 1 })
+    stored.ok_or(StorageError::Contended { key, attempts: 1 })
 }
 
 /// Draws what is wrong with a state as `coord check` does, and tells whether it can be kept.
@@ -136,16 +134,16 @@ fn is_sound(path: &str, text: &str, mode: Mode) -> Result<bool, Failure> {
 }
 
 /// What to do about a refusal.
-fn advice(error: &ViewError) -> String {
+fn advice(error: &StorageError) -> String {
     match error {
-        ViewError::Version { found: Some(found), .. } => {
+        StorageError::VersionConflict { found: Some(found), .. } => {
             format!("; merge with what is there, and put that with --replaces {found}")
         }
-        ViewError::Version { found: None, .. } => "; leave --replaces out".to_owned(),
-        ViewError::NotNewer { .. } => "; raise state_version".to_owned(),
-        ViewError::Contended { .. } => "; try again".to_owned(),
-        ViewError::Refused { .. } => "; see `coord schema workflow_state`".to_owned(),
-        ViewError::Damaged { .. } | ViewError::Storage(_) => {
+        StorageError::VersionConflict { found: None, .. } => "; leave --replaces out".to_owned(),
+        StorageError::NotNewer { .. } => "; raise state_version".to_owned(),
+        StorageError::Contended { .. } => "; try again".to_owned(),
+        StorageError::Refused { .. } => "; see `coord schema workflow_state`".to_owned(),
+        StorageError::Damaged { .. } | StorageError::Corrupt { .. } => {
             "; put one that is sound with --over-damage, or go back to a backup".to_owned()
         }
         _ => String::new(),

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::message::WorkflowState;
 use coordination_protocol::scalar::WorkflowId;
-use coordination_protocol::storage::view::{States, StoredState, ViewError};
+use coordination_protocol::storage::view::{States, StoredState};
 use coordination_protocol::storage::{StorageError, block_on};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
@@ -77,17 +77,25 @@ pub(crate) fn run(args: &Show) -> Result2 {
 }
 
 /// Whether the store could not be used. Damage is a finding, whoever finds it.
-pub(crate) fn is_failure(error: &ViewError) -> bool {
-    matches!(error, ViewError::Storage(error) if !matches!(error, StorageError::Corrupt { .. }))
+pub(crate) fn is_failure(error: &StorageError) -> bool {
+    !matches!(
+        error,
+        StorageError::Corrupt { .. }
+            | StorageError::Damaged { .. }
+            | StorageError::Refused { .. }
+            | StorageError::VersionConflict { .. }
+            | StorageError::NotNewer { .. }
+            | StorageError::Contended { .. }
+    )
 }
 
 enum Stop {
-    View(ViewError),
+    View(StorageError),
     Failed(Failure),
 }
 
-impl From<ViewError> for Stop {
-    fn from(error: ViewError) -> Self {
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Self {
         Stop::View(error)
     }
 }

@@ -9,7 +9,7 @@ use crate::message::{Envelope, Message, MessageKind};
 use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, ErrorCategory, ErrorType, Now, ProposalId,
 };
-use crate::storage::{Entry, StorageError, StoreKeyError};
+use crate::storage::{Entry, StorageError};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -141,7 +141,7 @@ pub enum ProposeRefused {
     NoDigest(#[from] CanonicalError),
     /// The decision could not be stored under any key.
     #[error("the decision would have no key: {0}")]
-    NoKey(#[from] StoreKeyError),
+    NoKey(#[from] StorageError),
     /// The message is neither a vote nor a decision.
     #[error("`{0}` is neither a vote nor a decision")]
     NotForProposers(MessageKind),

@@ -3,7 +3,7 @@
 use crate::json::{self, CanonicalError, Json, Limits};
 use crate::message::{Decision, Proposal};
 use crate::scalar::{Ballot, BallotOutcome, ComponentId, Count, Digest, WorkflowId};
-use crate::storage::{Entry, Expect, Key, StorageError, Store, StoreKeyError};
+use crate::storage::{Entry, Expect, Key, StorageError, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -40,8 +40,8 @@ impl BallotSlot {
     /// allows a second decision: delete old versions only.
     ///
     /// # Errors
-    /// [`StoreKeyError`] if a workflow with many unusual characters makes the key too long.
-    pub fn key(&self) -> Result<Key, StoreKeyError> {
+    /// [`StorageError`] if a workflow with many unusual characters makes the key too long.
+    pub fn key(&self) -> Result<Key, StorageError> {
         Key::of(["ballot", self.workflow_id.as_str(), &format!("{:020}", self.state_version)])
     }
 

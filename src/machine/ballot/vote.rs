@@ -5,7 +5,7 @@ use super::record::{BallotRecord, BallotSlot, RecordError};
 use crate::error::{IntoReport, Problem};
 use crate::message::{Envelope, MessageKind, Proposal};
 use crate::scalar::{Ballot, BallotOutcome, ComponentId, ErrorCategory, ErrorType, ProposalId};
-use crate::storage::{Entry, StorageError, StoreKeyError};
+use crate::storage::{Entry, StorageError};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -68,7 +68,7 @@ pub enum VoteRefused {
     },
     /// The decision could not be stored under any key.
     #[error("the decision would have no key: {0}")]
-    NoKey(#[from] StoreKeyError),
+    NoKey(#[from] StorageError),
     /// The proposal is not before the voter: it never came, or it is settled.
     #[error("`{0}` is not before this voter")]
     NotBefore(ProposalId),

@@ -22,13 +22,13 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterError {
-    pub(super) place: Place,
+    pub(super) place: Location,
     pub(super) fault: FilterFault,
 }
 
 /// Where a filter is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// It was not read.
     None,
     Byte(usize),
@@ -44,22 +44,22 @@ impl FilterError {
     /// The byte offset in the text form; `None` if it was not read from that.
     pub fn at(&self) -> Option<usize> {
         match self.place {
-            Place::Byte(at) => Some(at),
-            Place::None | Place::Pointer(_) => None,
+            Location::Byte(at) => Some(at),
+            Location::None | Location::Pointer(_) => None,
         }
     }
 
     /// The JSON pointer in the JSON form; `None` if it was not read from that.
     pub fn pointer(&self) -> Option<&str> {
         match &self.place {
-            Place::Pointer(pointer) => Some(pointer),
-            Place::None | Place::Byte(_) => None,
+            Location::Pointer(pointer) => Some(pointer),
+            Location::None | Location::Byte(_) => None,
         }
     }
 
     /// The fault at a place, unless it has one already.
-    pub(super) fn or_at(mut self, place: impl FnOnce() -> Place) -> Self {
-        if self.place == Place::None {
+    pub(super) fn or_at(mut self, place: impl FnOnce() -> Location) -> Self {
+        if self.place == Location::None {
             self.place = place();
         }
         self
@@ -68,7 +68,7 @@ impl FilterError {
 
 impl From<FilterFault> for FilterError {
     fn from(fault: FilterFault) -> Self {
-        FilterError { place: Place::None, fault }
+        FilterError { place: Location::None, fault }
     }
 }
 
@@ -76,44 +76,36 @@ impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.fault)?;
         match &self.place {
-            Place::None => Ok(()),
-            Place::Byte(at) => write!(f, " (at byte {at})"),
-            Place::Pointer(pointer) if pointer.is_empty() => Ok(()),
-            Place::Pointer(pointer) => write!(f, " (at {pointer})"),
+            Location::None => Ok(()),
+            Location::Byte(at) => write!(f, " (at byte {at})"),
+            Location::Pointer(pointer) if pointer.is_empty() => Ok(()),
+            Location::Pointer(pointer) => write!(f, " (at {pointer})"),
         }
     }
 }
 
-impl std::error::Error for FilterError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.fault)
-    }
-}
+// Its sentence says the whole fault already, so there is no source to add.
+impl std::error::Error for FilterError {}
 
 /// What can be wrong with a filter.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FilterFault {
     /// The text form is longer than [`Filter::MAX_BYTES`].
-    #[error("a filter has at most {} bytes, this one has {bytes}", Filter::MAX_BYTES)]
     TooLong {
         /// How many bytes it has.
         bytes: usize,
     },
     /// It nests deeper than [`Filter::MAX_DEPTH`].
-    #[error("a filter nests at most {} levels deep", Filter::MAX_DEPTH)]
     TooDeep,
     /// It has more parts than [`Filter::MAX_PARTS`].
-    #[error("a filter has at most {} parts", Filter::MAX_PARTS)]
     TooManyParts,
     /// A text in it is longer than [`Filter::MAX_TEXT`].
-    #[error("a text in a filter has at most {} bytes, this one has {bytes}", Filter::MAX_TEXT)]
     TextTooLong {
         /// How many bytes it has.
         bytes: usize,
     },
     /// Something else should stand there.
-    #[error("expected {expected}, found {found}")]
     Expected {
         /// What should.
         expected: &'static str,
@@ -121,13 +113,11 @@ pub enum FilterFault {
         found: SmolStr,
     },
     /// A quoted text is no JSON string.
-    #[error("the quoted text is no JSON string: {reason}")]
     Quoted {
         /// Why not.
         reason: String,
     },
     /// Nothing is called so.
-    #[error("`{name}` is no field of a header; {}", meant(nearest.as_deref(), name))]
     UnknownField {
         /// The name.
         name: SmolStr,
@@ -135,13 +125,11 @@ pub enum FilterFault {
         nearest: Option<SmolStr>,
     },
     /// A pointer is none.
-    #[error("`{pointer}` is no JSON pointer: behind `~` stands `0` or `1`")]
     Pointer {
         /// The text.
         pointer: SmolStr,
     },
     /// A comparison that other languages have.
-    #[error("`{found}` is no comparison; write `{instead}`")]
     Comparison {
         /// What was written.
         found: &'static str,
@@ -149,13 +137,11 @@ pub enum FilterFault {
         instead: &'static str,
     },
     /// A value that is neither a number nor quoted.
-    #[error("`{found}` is no JSON number; put a text that starts so in quotes")]
     Unquoted {
         /// The value.
         found: SmolStr,
     },
     /// A key that the JSON form does not have.
-    #[error("`{key}` is no key here; known keys: {known}")]
     UnknownKey {
         /// The key.
         key: SmolStr,
@@ -163,20 +149,80 @@ pub enum FilterFault {
         known: String,
     },
     /// A key that the JSON form needs.
-    #[error("`{key}` is missing")]
     MissingKey {
         /// The key.
         key: &'static str,
     },
     /// A number that is none.
-    #[error(transparent)]
-    Number(#[from] NumberError),
+    Number(NumberError),
     /// A word that its scale does not have.
-    #[error(transparent)]
-    Word(#[from] WordError),
+    Word(WordError),
     /// A duration that is none.
-    #[error(transparent)]
-    Span(#[from] SpanError),
+    Span(SpanError),
+}
+
+impl fmt::Display for FilterFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FilterFault::TooLong { bytes } => {
+                write!(f, "a filter has at most {} bytes, this one has {bytes}", Filter::MAX_BYTES)
+            }
+            FilterFault::TooDeep => {
+                write!(f, "a filter nests at most {} levels deep", Filter::MAX_DEPTH)
+            }
+            FilterFault::TooManyParts => {
+                write!(f, "a filter has at most {} parts", Filter::MAX_PARTS)
+            }
+            FilterFault::TextTooLong { bytes } => {
+                let limit = Filter::MAX_TEXT;
+                write!(f, "a text in a filter has at most {limit} bytes, this one has {bytes}")
+            }
+            FilterFault::Expected { expected, found } => {
+                write!(f, "expected {expected}, found {found}")
+            }
+            FilterFault::Quoted { reason } => {
+                write!(f, "the quoted text is no JSON string: {reason}")
+            }
+            FilterFault::UnknownField { name, nearest } => {
+                let meant = meant(nearest.as_deref(), name);
+                write!(f, "`{name}` is no field of a header; {meant}")
+            }
+            FilterFault::Pointer { pointer } => {
+                write!(f, "`{pointer}` is no JSON pointer: behind `~` stands `0` or `1`")
+            }
+            FilterFault::Comparison { found, instead } => {
+                write!(f, "`{found}` is no comparison; write `{instead}`")
+            }
+            FilterFault::Unquoted { found } => {
+                write!(f, "`{found}` is no JSON number; put a text that starts so in quotes")
+            }
+            FilterFault::UnknownKey { key, known } => {
+                write!(f, "`{key}` is no key here; known keys: {known}")
+            }
+            FilterFault::MissingKey { key } => write!(f, "`{key}` is missing"),
+            FilterFault::Number(error) => error.fmt(f),
+            FilterFault::Word(error) => error.fmt(f),
+            FilterFault::Span(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<NumberError> for FilterFault {
+    fn from(error: NumberError) -> Self {
+        FilterFault::Number(error)
+    }
+}
+
+impl From<WordError> for FilterFault {
+    fn from(error: WordError) -> Self {
+        FilterFault::Word(error)
+    }
+}
+
+impl From<SpanError> for FilterFault {
+    fn from(error: SpanError) -> Self {
+        FilterFault::Span(error)
+    }
 }
 
 fn meant(nearest: Option<&str>, name: &str) -> String {
@@ -186,5 +232,12 @@ fn meant(nearest: Option<&str>, name: &str) -> String {
             format!("data is named by a JSON pointer such as `/{name}`")
         }
         None => "data is named by a JSON pointer such as `/task_id`".to_owned(),
+    }
+}
+
+crate::error::leaf_errors! {
+    FilterError, Route {
+        _ => ["filter", System, Corruption, lasting, "correct_and_resend",
+            "Write a filter such as `/retry_count >= 3 and severity >= high`."],
     }
 }

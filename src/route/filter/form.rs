@@ -1,6 +1,6 @@
 //! The JSON form.
 
-use super::error::{FilterError, FilterFault, Place};
+use super::error::{FilterError, FilterFault, Location};
 use super::field::Field;
 use super::test::{self, Comparison, Literal, Test};
 use super::{Filter, Node};
@@ -37,8 +37,8 @@ pub(super) fn read(json: &Json) -> Result<Filter, FilterError> {
 }
 
 impl Reader<'_> {
-    fn place(&self, token: Token) -> Place {
-        Place::Pointer(pointer::locate(self.text, 0, token.start()))
+    fn place(&self, token: Token) -> Location {
+        Location::Pointer(pointer::locate(self.text, 0, token.start()))
     }
 
     fn fail<T>(&self, token: Token, fault: impl Into<FilterFault>) -> Result<T, FilterError> {

@@ -1,6 +1,6 @@
 //! The text form.
 
-use super::error::{FilterError, FilterFault, Place};
+use super::error::{FilterError, FilterFault, Location};
 use super::field::Field;
 use super::test::{self, Comparison, Literal, Test};
 use super::{Filter, Node};
@@ -47,7 +47,7 @@ struct Parser<'a> {
 pub(super) fn parse(text: &str) -> Result<Filter, FilterError> {
     if text.len() > Filter::MAX_BYTES {
         let fault = FilterFault::TooLong { bytes: text.len() };
-        return Err(FilterError { place: Place::Byte(Filter::MAX_BYTES), fault });
+        return Err(FilterError { place: Location::Byte(Filter::MAX_BYTES), fault });
     }
     let mut parser = Parser { text, at: 0, depth: 0, parts: 0 };
     let filter = parser.any()?;
@@ -109,7 +109,7 @@ impl<'a> Parser<'a> {
     }
 
     fn fail<T>(at: usize, fault: impl Into<FilterFault>) -> Result<T, FilterError> {
-        Err(FilterError { place: Place::Byte(at), fault: fault.into() })
+        Err(FilterError { place: Location::Byte(at), fault: fault.into() })
     }
 
     #[cold]
@@ -121,7 +121,7 @@ impl<'a> Parser<'a> {
             Lexeme::Odd(c) => smol_str::format_smolstr!("{c:?}"),
             Lexeme::End => SmolStr::new_static("the end"),
         };
-        FilterError { place: Place::Byte(at), fault: FilterFault::Expected { expected, found } }
+        FilterError { place: Location::Byte(at), fault: FilterFault::Expected { expected, found } }
     }
 
     /// Filters joined by `or`.
@@ -149,7 +149,7 @@ impl<'a> Parser<'a> {
         while self.take(Lexeme::Run(word)) {
             filters.push(one(self)?);
         }
-        join(filters).map_err(|error| error.or_at(|| Place::Byte(start)))
+        join(filters).map_err(|error| error.or_at(|| Location::Byte(start)))
     }
 
     /// A test, a list, or what stands in brackets or behind `not`.
@@ -177,7 +177,7 @@ impl<'a> Parser<'a> {
         if self.depth > Filter::MAX_DEPTH {
             return Parser::fail(at, FilterFault::TooDeep);
         }
-        let filter = inner(self).map_err(|error| error.or_at(|| Place::Byte(at)))?;
+        let filter = inner(self).map_err(|error| error.or_at(|| Location::Byte(at)))?;
         self.depth -= 1;
         Ok(filter)
     }
@@ -221,7 +221,7 @@ impl<'a> Parser<'a> {
                         return self.compared(test::priority());
                     }
                     let fault = |error| FilterError {
-                        place: Place::Byte(word_at),
+                        place: Location::Byte(word_at),
                         fault: FilterFault::Word(error),
                     };
                     return if scale == "severity" {
@@ -233,7 +233,7 @@ impl<'a> Parser<'a> {
                 ("age", Lexeme::Sign("<="), _) => {
                     self.skip(sign_at, sign);
                     let (span_at, span) = self.text_or_run()?;
-                    let place = || Place::Byte(span_at);
+                    let place = || Location::Byte(span_at);
                     let span = span.parse::<Span>();
                     let span =
                         span.map_err(|error| FilterError { place: place(), fault: error.into() })?;
@@ -258,7 +258,7 @@ impl<'a> Parser<'a> {
             _ => return Err(self.expected("a field or a JSON pointer", at)),
         };
         self.skip(at, lexeme);
-        Field::parse(&name).map_err(|error| error.or_at(|| Place::Byte(at)))
+        Field::parse(&name).map_err(|error| error.or_at(|| Location::Byte(at)))
     }
 
     /// A comparison of a field, and its value.
@@ -297,7 +297,7 @@ impl<'a> Parser<'a> {
                 (value_at, Filter::exact(field, value))
             }
         };
-        filter.map_err(|error| error.or_at(|| Place::Byte(value_at)))
+        filter.map_err(|error| error.or_at(|| Location::Byte(value_at)))
     }
 
     /// A value, and where it stands.
@@ -361,7 +361,7 @@ fn is_bare(text: &str) -> bool {
 
 fn unquoted(quoted: &str, at: usize) -> Result<SmolStr, FilterError> {
     check(quoted, Dialect::Strict, &Limits::default()).map_err(|fault| FilterError {
-        place: Place::Byte(at),
+        place: Location::Byte(at),
         fault: FilterFault::Quoted { reason: fault.to_string() },
     })?;
     Ok(Json::from_valid(quoted).to_text().unwrap_or_default().into())

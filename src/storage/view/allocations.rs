@@ -1,6 +1,6 @@
 //! Grants of resources.
 
-use super::{Head, ViewError, below, given, join, key, stored};
+use super::{Head, below, given, join, key, stored};
 use crate::message::AllocationResponse;
 use crate::scalar::{AllocationId, AllocationStatus, WorkflowId};
 use crate::storage::{Entry, Expect, Key, StorageError, Store};
@@ -16,8 +16,8 @@ const INDEX: &str = "allocation-of";
 /// ```
 /// use coordination_protocol::WorkflowId;
 /// use coordination_protocol::scalar::AllocationId;
-/// use coordination_protocol::storage::view::{Allocations, ViewError};
-/// use coordination_protocol::storage::{MemoryStore, block_on};
+/// use coordination_protocol::storage::view::Allocations;
+/// use coordination_protocol::storage::{MemoryStore, StorageError, block_on};
 ///
 /// let answer = r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","allocated_resources":{"allocation_id":"alloc_1","agents":3}}}"#;
 /// block_on(async {
@@ -31,9 +31,9 @@ const INDEX: &str = "allocation-of";
 ///     assert_eq!(released.workflow, workflow);
 ///     // Of two that release it, one gets it.
 ///     assert!(allocations.release(&id).await?.is_none());
-///     Ok::<(), ViewError>(())
+///     Ok::<(), StorageError>(())
 /// })?;
-/// # Ok::<(), ViewError>(())
+/// # Ok::<(), StorageError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Allocations<S> {
@@ -55,9 +55,9 @@ pub struct Grant {
 }
 
 impl Grant {
-    fn read(entry: &Entry) -> Result<Self, ViewError> {
+    fn read(entry: &Entry) -> Result<Self, StorageError> {
         let (line, text, response) = stored::<AllocationResponse>(entry, Head::Workflow)?;
-        let damaged = |reason: String| ViewError::damaged(&entry.key, reason);
+        let damaged = |reason: String| StorageError::damaged(&entry.key, reason);
         let workflow = WorkflowId::new(line).map_err(|error| damaged(error.to_string()))?;
         let grant =
             Grant::of(workflow, text, response).map_err(|error| damaged(error.to_string()))?;
@@ -71,8 +71,8 @@ impl Grant {
         workflow: WorkflowId,
         text: &str,
         response: AllocationResponse,
-    ) -> Result<Self, ViewError> {
-        let refused = |reason: String| ViewError::NotAGrant { reason };
+    ) -> Result<Self, StorageError> {
+        let refused = |reason: String| StorageError::NotAGrant { reason };
         if !matches!(response.status, AllocationStatus::Approved | AllocationStatus::Partial) {
             return Err(refused(format!("its status is `{}`", response.status)));
         }
@@ -92,9 +92,9 @@ impl<S: Store> Allocations<S> {
     /// Notes a grant. Doing so again, with the same answer, changes nothing.
     ///
     /// # Errors
-    /// [`NotAGrant`](ViewError::NotAGrant) for an answer that is neither `approved` nor `partial`,
-    /// or has no `allocation_id`; [`Exists`](ViewError::Exists) if the identifier is taken.
-    pub async fn grant(&self, workflow: &WorkflowId, text: &str) -> Result<Grant, ViewError> {
+    /// [`NotAGrant`](StorageError::NotAGrant) for an answer that is neither `approved` nor `partial`,
+    /// or has no `allocation_id`; [`Exists`](StorageError::Exists) if the identifier is taken.
+    pub async fn grant(&self, workflow: &WorkflowId, text: &str) -> Result<Grant, StorageError> {
         let response = given::<AllocationResponse>(text)?;
         let grant = Grant::of(workflow.clone(), text, response)?;
         let key = key_of(&grant.allocation)?;
@@ -106,26 +106,26 @@ impl<S: Store> Allocations<S> {
             Ok(_) => Ok(grant),
             Err(StorageError::Conflict { .. }) => match self.store.get(&key).await? {
                 Some(there) if *there.value == *value => Ok(grant),
-                _ => Err(ViewError::Exists { key }),
+                _ => Err(StorageError::Exists { key }),
             },
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
     /// The grant of an identifier.
-    pub async fn get(&self, allocation: &AllocationId) -> Result<Option<Grant>, ViewError> {
+    pub async fn get(&self, allocation: &AllocationId) -> Result<Option<Grant>, StorageError> {
         let found = self.store.get(&key_of(allocation)?).await?;
         found.as_ref().map(Grant::read).transpose()
     }
 
     /// All grants of a workflow, ordered by identifier.
-    pub async fn of(&self, workflow: &WorkflowId) -> Result<Vec<Grant>, ViewError> {
+    pub async fn of(&self, workflow: &WorkflowId) -> Result<Vec<Grant>, StorageError> {
         let prefix = key([INDEX, workflow.as_str()])?;
         let mut grants = Vec::new();
         for entry in below(&self.store, prefix.as_str(), None, usize::MAX).await? {
             let allocation = entry.key.segments().nth(2).unwrap_or_default().into_owned();
             let allocation = AllocationId::new(allocation)
-                .map_err(|error| ViewError::damaged(&entry.key, error))?;
+                .map_err(|error| StorageError::damaged(&entry.key, error))?;
             let found = self.get(&allocation).await?;
             grants.extend(found.filter(|grant| grant.workflow == *workflow));
         }
@@ -137,14 +137,14 @@ impl<S: Store> Allocations<S> {
         &self,
         after: Option<&AllocationId>,
         limit: usize,
-    ) -> Result<Vec<Grant>, ViewError> {
+    ) -> Result<Vec<Grant>, StorageError> {
         let after = after.map(key_of).transpose()?;
         let entries = below(&self.store, PREFIX, after.as_ref(), limit).await?;
         entries.iter().map(Grant::read).collect()
     }
 
     /// Takes a grant out and returns it; none if it is not there, or not any more.
-    pub async fn release(&self, allocation: &AllocationId) -> Result<Option<Grant>, ViewError> {
+    pub async fn release(&self, allocation: &AllocationId) -> Result<Option<Grant>, StorageError> {
         let key = key_of(allocation)?;
         let Some(entry) = self.store.get(&key).await? else { return Ok(None) };
         let grant = Grant::read(&entry)?;
@@ -152,7 +152,7 @@ impl<S: Store> Allocations<S> {
             Ok(true) => {}
             // A grant never changes, so another one released it.
             Ok(false) | Err(StorageError::Conflict { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
         // It is released, whatever comes now: an index that leads nowhere is passed over.
         let _ = self.store.delete(&index_of(&grant.workflow, allocation)?, Expect::Any).await;
@@ -160,10 +160,10 @@ impl<S: Store> Allocations<S> {
     }
 }
 
-fn key_of(allocation: &AllocationId) -> Result<Key, ViewError> {
+fn key_of(allocation: &AllocationId) -> Result<Key, StorageError> {
     key([PREFIX, allocation.as_str()])
 }
 
-fn index_of(workflow: &WorkflowId, allocation: &AllocationId) -> Result<Key, ViewError> {
+fn index_of(workflow: &WorkflowId, allocation: &AllocationId) -> Result<Key, StorageError> {
     key([INDEX, workflow.as_str(), allocation.as_str()])
 }

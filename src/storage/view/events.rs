@@ -1,6 +1,6 @@
 //! Events in a journal.
 
-use super::{CODEC, ViewError};
+use super::CODEC;
 use crate::event::EventRef;
 use crate::message::Message;
 use crate::route::{Pattern, RouteKey};
@@ -16,8 +16,8 @@ use std::sync::Arc;
 ///
 /// ```
 /// use coordination_protocol::route::Pattern;
-/// use coordination_protocol::storage::view::{Events, ViewError};
-/// use coordination_protocol::storage::{MemoryJournal, block_on};
+/// use coordination_protocol::storage::view::Events;
+/// use coordination_protocol::storage::{MemoryJournal, StorageError, block_on};
 ///
 /// block_on(async {
 ///     let events = Events::new(MemoryJournal::new());
@@ -29,9 +29,9 @@ use std::sync::Arc;
 ///     let paused: Pattern = "workflow.*.paused".parse().unwrap();
 ///     let (found, next) = events.read_matching(1, 100, &paused).await?;
 ///     assert_eq!((found[0].position, found.len(), next), (2, 1, 3));
-///     Ok::<(), ViewError>(())
+///     Ok::<(), StorageError>(())
 /// })?;
-/// # Ok::<(), ViewError>(())
+/// # Ok::<(), StorageError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Events<J> {
@@ -49,10 +49,10 @@ pub struct StoredEvent {
 }
 
 impl StoredEvent {
-    fn read(record: &JournalRecord) -> Result<Self, ViewError> {
+    fn read(record: &JournalRecord) -> Result<Self, StorageError> {
         let text = std::str::from_utf8(&record.data).map_err(|error| {
             let detail = format!("the record at {} is no event: {error}", record.position);
-            StorageError::Corrupt { detail }
+            StorageError::corrupt(detail)
         })?;
         Ok(StoredEvent { position: record.position, text: text.into() })
     }
@@ -93,14 +93,17 @@ impl<J: Journal> Events<J> {
     /// Appends lines and envelopes, side by side or not at all, and returns their positions.
     ///
     /// # Errors
-    /// [`Event`](ViewError::Event) if one of them cannot be read.
-    pub async fn append<T: AsRef<str> + Sync>(&self, batch: &[T]) -> Result<Range<u64>, ViewError> {
+    /// [`Event`](StorageError::Event) if one of them cannot be read.
+    pub async fn append<T: AsRef<str> + Sync>(
+        &self,
+        batch: &[T],
+    ) -> Result<Range<u64>, StorageError> {
         for (index, text) in batch.iter().enumerate() {
-            let refused = |reason| ViewError::Event { index, reason };
+            let refused = |reason| StorageError::Event { index, reason };
             key_of(text.as_ref()).map_err(refused)?;
         }
         let bytes: Vec<&[u8]> = batch.iter().map(|text| text.as_ref().as_bytes()).collect();
-        Ok(self.journal.append(&bytes).await?)
+        self.journal.append(&bytes).await
     }
 
     /// Up to `limit` events from a position on, and the position to go on at.
@@ -111,7 +114,7 @@ impl<J: Journal> Events<J> {
         &self,
         from: u64,
         limit: usize,
-    ) -> Result<(Vec<StoredEvent>, u64), ViewError> {
+    ) -> Result<(Vec<StoredEvent>, u64), StorageError> {
         let records = self.journal.read(from, limit).await?;
         let next = records.last().map_or(from.max(1), |record| record.position + 1);
         let kept = records.iter().filter(|record| !record.data.is_empty());
@@ -125,7 +128,7 @@ impl<J: Journal> Events<J> {
         from: u64,
         limit: usize,
         pattern: &Pattern,
-    ) -> Result<(Vec<StoredEvent>, u64), ViewError> {
+    ) -> Result<(Vec<StoredEvent>, u64), StorageError> {
         let (mut events, next) = self.read(from, limit).await?;
         events.retain(|event| event.key().is_some_and(|key| pattern.matches(&key)));
         Ok((events, next))
@@ -147,21 +150,21 @@ impl<J: Journal> Events<J> {
 /// was faster.
 ///
 /// ```
-/// use coordination_protocol::storage::view::{Events, ViewError};
+/// use coordination_protocol::storage::view::Events;
 /// use coordination_protocol::storage::{Key, MemoryJournal, StorageError, block_on};
 ///
 /// block_on(async {
 ///     let events = Events::new(MemoryJournal::new());
 ///     events.append(&[r#"AGENT_TIMEOUT:wf:build:{"agent_id":"a","timeout_duration":"15m","last_response":""}"#]).await?;
-///     let consumer = events.consumer(Key::of(["monitor"]).map_err(StorageError::from)?);
+///     let consumer = events.consumer(Key::of(["monitor"])?);
 ///     let batch = consumer.next().await?;
 ///     assert_eq!(batch.events.len(), 1);
 ///     consumer.acknowledge(&batch).await?;
 ///     let again = consumer.acknowledge(&batch).await.unwrap_err();
 ///     assert_eq!(again.to_string(), "cursor `monitor` is at 2, expected not there");
-///     Ok::<(), ViewError>(())
+///     Ok::<(), StorageError>(())
 /// })?;
-/// # Ok::<(), ViewError>(())
+/// # Ok::<(), StorageError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Consumer<J> {
@@ -202,7 +205,7 @@ impl<J: Journal> Consumer<J> {
     /// # Errors
     /// [`Trimmed`](StorageError::Trimmed) if the journal starts behind the reader's place: it
     /// missed something. [`skip`](Self::skip) goes on.
-    pub async fn next(&self) -> Result<EventBatch, ViewError> {
+    pub async fn next(&self) -> Result<EventBatch, StorageError> {
         let journal = &self.events.journal;
         let from = journal.cursor(&self.name).await?;
         let mut at = match from {
@@ -226,13 +229,13 @@ impl<J: Journal> Consumer<J> {
     ///
     /// # Errors
     /// [`CursorMoved`](StorageError::CursorMoved) if another reader of this name was faster.
-    pub async fn acknowledge(&self, batch: &EventBatch) -> Result<(), ViewError> {
+    pub async fn acknowledge(&self, batch: &EventBatch) -> Result<(), StorageError> {
         let EventBatch { from, to, .. } = *batch;
-        Ok(self.events.journal.move_cursor(&self.name, from, to).await?)
+        self.events.journal.move_cursor(&self.name, from, to).await
     }
 
     /// Goes on at the first event that is there, and returns how many were missed.
-    pub async fn skip(&self) -> Result<u64, ViewError> {
+    pub async fn skip(&self) -> Result<u64, StorageError> {
         let journal = &self.events.journal;
         let Some(at) = journal.cursor(&self.name).await? else { return Ok(0) };
         let first = journal.bounds().await?.first;
@@ -244,7 +247,7 @@ impl<J: Journal> Consumer<J> {
     }
 
     /// Forgets the reader's place, and tells whether it had one.
-    pub async fn forget(&self) -> Result<bool, ViewError> {
-        Ok(self.events.journal.remove_cursor(&self.name).await?)
+    pub async fn forget(&self) -> Result<bool, StorageError> {
+        self.events.journal.remove_cursor(&self.name).await
     }
 }

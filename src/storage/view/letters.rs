@@ -1,6 +1,6 @@
 //! Dead letters.
 
-use super::{Head, ViewError, below, given, key, stored};
+use super::{Head, below, given, key, stored};
 use crate::message::{DeadLetter, MessageKind, peek};
 use crate::scalar::{Digest, TextEncoding, Timestamp};
 use crate::storage::{Entry, Expect, Key, StorageError, Store};
@@ -23,8 +23,8 @@ pub(super) const PREFIX: &str = "dead-letter";
 ///
 /// ```
 /// use coordination_protocol::scalar::Timestamp;
-/// use coordination_protocol::storage::view::{DeadLetters, ViewError};
-/// use coordination_protocol::storage::{MemoryStore, block_on};
+/// use coordination_protocol::storage::view::DeadLetters;
+/// use coordination_protocol::storage::{MemoryStore, StorageError, block_on};
 ///
 /// let text = r#"{"dead_letter":{"reason":"no such phase","original":"PHASE_STARTED:wf:x:{}","attempts":3,"died_at":"2025-01-15T12:00:00Z"}}"#;
 /// let now: Timestamp = "2025-01-15T12:00:00Z".parse().unwrap();
@@ -34,9 +34,9 @@ pub(super) const PREFIX: &str = "dead-letter";
 ///     let taken = letters.take(&added.key).await?.unwrap();
 ///     assert_eq!(taken.original()?, b"PHASE_STARTED:wf:x:{}");
 ///     assert!(letters.list(None, 10).await?.is_empty());
-///     Ok::<(), ViewError>(())
+///     Ok::<(), StorageError>(())
 /// })?;
-/// # Ok::<(), ViewError>(())
+/// # Ok::<(), StorageError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct DeadLetters<S> {
@@ -58,7 +58,7 @@ pub struct StoredLetter {
 }
 
 impl StoredLetter {
-    fn read(entry: &Entry) -> Result<Self, ViewError> {
+    fn read(entry: &Entry) -> Result<Self, StorageError> {
         let (_, text, letter) = stored::<DeadLetter>(entry, Head::Nothing)?;
         Ok(StoredLetter { key: entry.key.clone(), text: text.to_owned(), letter })
     }
@@ -66,18 +66,18 @@ impl StoredLetter {
     /// The bytes that could not be delivered, as they were received.
     ///
     /// # Errors
-    /// [`Damaged`](ViewError::Damaged) if they are not written in the encoding that the letter
+    /// [`Damaged`](StorageError::Damaged) if they are not written in the encoding that the letter
     /// names.
-    pub fn original(&self) -> Result<Vec<u8>, ViewError> {
+    pub fn original(&self) -> Result<Vec<u8>, StorageError> {
         let text = &self.letter.original;
         match &self.letter.encoding {
             None | Some(TextEncoding::Utf8) => Ok(text.as_bytes().to_vec()),
             Some(TextEncoding::Base64) => {
-                Base64::decode_vec(text).map_err(|error| ViewError::damaged(&self.key, error))
+                Base64::decode_vec(text).map_err(|error| StorageError::damaged(&self.key, error))
             }
             Some(other) => {
                 let reason = format!("the encoding `{other}` is not known");
-                Err(ViewError::damaged(&self.key, reason))
+                Err(StorageError::damaged(&self.key, reason))
             }
         }
     }
@@ -105,8 +105,8 @@ impl<S: Store> DeadLetters<S> {
     /// letter at the same time is added once.
     ///
     /// # Errors
-    /// [`LetterAboutLetter`](ViewError::LetterAboutLetter); [`Refused`](ViewError::Refused).
-    pub async fn add(&self, text: &str, now: &Timestamp) -> Result<StoredLetter, ViewError> {
+    /// [`LetterAboutLetter`](StorageError::LetterAboutLetter); [`Refused`](StorageError::Refused).
+    pub async fn add(&self, text: &str, now: &Timestamp) -> Result<StoredLetter, StorageError> {
         let letter = given::<DeadLetter>(text)?;
         let millis = millis_of(now)?;
         let digest = Digest::of(text.as_bytes());
@@ -115,7 +115,7 @@ impl<S: Store> DeadLetters<S> {
         let new = StoredLetter { key, text: text.to_owned(), letter };
         let about = String::from_utf8_lossy(&new.original()?).into_owned();
         if peek(&about).kind == MessageKind::DeadLetter {
-            return Err(ViewError::LetterAboutLetter);
+            return Err(StorageError::LetterAboutLetter);
         }
         self.store.put(&new.key, text.as_bytes(), Expect::Any).await?;
         self.thin(now).await?;
@@ -123,7 +123,7 @@ impl<S: Store> DeadLetters<S> {
     }
 
     /// Removes the letters that are too many or too old, and returns how many there were.
-    pub async fn thin(&self, now: &Timestamp) -> Result<u64, ViewError> {
+    pub async fn thin(&self, now: &Timestamp) -> Result<u64, StorageError> {
         let entries = below(&self.store, PREFIX, None, usize::MAX).await?;
         let surplus = entries.len().saturating_sub(self.max_count);
         let oldest = match self.max_age {
@@ -143,7 +143,7 @@ impl<S: Store> DeadLetters<S> {
     }
 
     /// A letter by its key.
-    pub async fn get(&self, key: &Key) -> Result<Option<StoredLetter>, ViewError> {
+    pub async fn get(&self, key: &Key) -> Result<Option<StoredLetter>, StorageError> {
         let found = self.store.get(&checked(key)?).await?;
         found.as_ref().map(StoredLetter::read).transpose()
     }
@@ -153,41 +153,41 @@ impl<S: Store> DeadLetters<S> {
         &self,
         after: Option<&Key>,
         limit: usize,
-    ) -> Result<Vec<StoredLetter>, ViewError> {
+    ) -> Result<Vec<StoredLetter>, StorageError> {
         let entries = below(&self.store, PREFIX, after, limit).await?;
         entries.iter().map(StoredLetter::read).collect()
     }
 
     /// Takes a letter out; none if it is not there, or another one took it.
-    pub async fn take(&self, key: &Key) -> Result<Option<StoredLetter>, ViewError> {
+    pub async fn take(&self, key: &Key) -> Result<Option<StoredLetter>, StorageError> {
         let key = checked(key)?;
         let Some(entry) = self.store.get(&key).await? else { return Ok(None) };
         let letter = StoredLetter::read(&entry)?;
         match self.store.delete(&key, Expect::Revision(entry.revision)).await {
             Ok(gone) => Ok(gone.then_some(letter)),
             Err(StorageError::Conflict { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
     /// Removes a letter and tells whether it was there. It need not be readable.
-    pub async fn remove(&self, key: &Key) -> Result<bool, ViewError> {
-        Ok(self.store.delete(&checked(key)?, Expect::Any).await?)
+    pub async fn remove(&self, key: &Key) -> Result<bool, StorageError> {
+        self.store.delete(&checked(key)?, Expect::Any).await
     }
 }
 
-fn millis_of(now: &Timestamp) -> Result<u64, ViewError> {
+fn millis_of(now: &Timestamp) -> Result<u64, StorageError> {
     let millis = now.unix_millis().and_then(|millis| u64::try_from(millis).ok());
-    millis.ok_or_else(|| ViewError::Refused {
+    millis.ok_or_else(|| StorageError::Refused {
         kind: MessageKind::DeadLetter,
         reason: format!("`{now}` is no time since 1970"),
     })
 }
 
 /// A key of a letter; another view's entries are out of reach.
-fn checked(key: &Key) -> Result<Key, ViewError> {
+fn checked(key: &Key) -> Result<Key, StorageError> {
     match key.segments().next().as_deref() {
         Some(PREFIX) => Ok(key.clone()),
-        _ => Err(ViewError::damaged(key, "it is no key of a dead letter")),
+        _ => Err(StorageError::damaged(key, "it is no key of a dead letter")),
     }
 }

@@ -24,17 +24,15 @@
 //! | `allocation-of/<workflow>/<allocation>` | nothing: the index of the one above |
 //!
 //! Whatever else is in a store is none of a view's business. A value under one of these keys that
-//! is not what the table says is an error that names the key ([`ViewError::Damaged`]).
+//! is not what the table says is an error that names the key ([`StorageError::Damaged`]).
 
 mod allocations;
-mod error;
 mod events;
 mod letters;
 mod registrations;
 mod states;
 
 pub use allocations::{Allocations, Grant};
-pub use error::ViewError;
 pub use events::{Consumer, EventBatch, Events, StoredEvent};
 pub use letters::{DeadLetters, StoredLetter};
 pub use registrations::{Registrations, StoredRegistration};
@@ -91,8 +89,8 @@ const LAYOUT: &[(&str, MessageKind, Head)] = &[
 /// ```
 ///
 /// # Errors
-/// [`ViewError::Damaged`] if the value is not laid out as the key demands.
-pub fn message<'v>(key: &Key, value: &'v [u8]) -> Result<Option<&'v str>, ViewError> {
+/// [`StorageError::Damaged`] if the value is not laid out as the key demands.
+pub fn message<'v>(key: &Key, value: &'v [u8]) -> Result<Option<&'v str>, StorageError> {
     Ok(layout(key).map(|(_, head)| split(key, value, head)).transpose()?.map(|(_, text)| text))
 }
 
@@ -104,12 +102,12 @@ pub fn kind(key: &Key) -> Option<MessageKind> {
 /// The value with another message in it, or the first value of a key.
 ///
 /// # Errors
-/// [`ViewError::Damaged`] as for [`message`]; [`ViewError::Refused`] if the new message is not of
+/// [`StorageError::Damaged`] as for [`message`]; [`StorageError::Refused`] if the new message is not of
 /// the kind that the key demands, or a grant is to be the first: it needs a workflow, so give it to
 /// [`Allocations`].
-pub fn replace(key: &Key, value: Option<&[u8]>, text: &str) -> Result<Vec<u8>, ViewError> {
+pub fn replace(key: &Key, value: Option<&[u8]>, text: &str) -> Result<Vec<u8>, StorageError> {
     let Some((kind, head)) = layout(key) else { return Ok(text.as_bytes().to_vec()) };
-    let refused = |reason| ViewError::Refused { kind, reason };
+    let refused = |reason| StorageError::Refused { kind, reason };
     let line = match value {
         Some(value) => split(key, value, head)?.0,
         None if head == Head::Workflow => {
@@ -133,13 +131,13 @@ fn layout(key: &Key) -> Option<(MessageKind, Head)> {
     Some((row.1, row.2))
 }
 
-fn split<'v>(key: &Key, value: &'v [u8], head: Head) -> Result<(&'v str, &'v str), ViewError> {
-    let text = std::str::from_utf8(value).map_err(|error| ViewError::damaged(key, error))?;
+fn split<'v>(key: &Key, value: &'v [u8], head: Head) -> Result<(&'v str, &'v str), StorageError> {
+    let text = std::str::from_utf8(value).map_err(|error| StorageError::damaged(key, error))?;
     match head {
         Head::Nothing => Ok(("", text)),
         _ => text
             .split_once('\n')
-            .ok_or_else(|| ViewError::damaged(key, "the line before the message is missing")),
+            .ok_or_else(|| StorageError::damaged(key, "the line before the message is missing")),
     }
 }
 
@@ -175,14 +173,14 @@ macro_rules! kept {
 kept! { WorkflowState DeadLetter ComponentRegistration AllocationResponse }
 
 /// A message that a caller gives.
-fn given<T: Kept>(text: &str) -> Result<T, ViewError> {
-    read(text).map_err(|reason| ViewError::Refused { kind: T::KIND, reason })
+fn given<T: Kept>(text: &str) -> Result<T, StorageError> {
+    read(text).map_err(|reason| StorageError::Refused { kind: T::KIND, reason })
 }
 
 /// A message that stands in a store, with the line before it.
-fn stored<T: Kept>(entry: &Entry, head: Head) -> Result<(&str, &str, T), ViewError> {
+fn stored<T: Kept>(entry: &Entry, head: Head) -> Result<(&str, &str, T), StorageError> {
     let (line, text) = split(&entry.key, &entry.value, head)?;
-    let body = read(text).map_err(|reason| ViewError::damaged(&entry.key, reason))?;
+    let body = read(text).map_err(|reason| StorageError::damaged(&entry.key, reason))?;
     Ok((line, text, body))
 }
 
@@ -196,8 +194,8 @@ fn other_kind(kind: MessageKind) -> String {
     format!("it is a message of kind {kind}")
 }
 
-fn key<const N: usize>(segments: [&str; N]) -> Result<Key, ViewError> {
-    Ok(Key::of(segments).map_err(StorageError::from)?)
+fn key<const N: usize>(segments: [&str; N]) -> Result<Key, StorageError> {
+    Key::of(segments)
 }
 
 /// Up to `limit` entries below a key, behind another one.
@@ -206,7 +204,7 @@ async fn below<S: Store>(
     prefix: &str,
     after: Option<&Key>,
     limit: usize,
-) -> Result<Vec<Entry>, ViewError> {
+) -> Result<Vec<Entry>, StorageError> {
     let mut scan = StoreScan::new(format!("{prefix}/"));
     scan.after = after.cloned();
     let mut found = Vec::new();

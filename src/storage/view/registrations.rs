@@ -1,9 +1,9 @@
 //! Registrations of components.
 
-use super::{Head, ViewError, below, given, key, stored};
+use super::{Head, below, given, key, stored};
 use crate::message::ComponentRegistration;
 use crate::scalar::ComponentId;
-use crate::storage::{Entry, Expect, Key, Store};
+use crate::storage::{Entry, Expect, Key, StorageError, Store};
 
 pub(super) const PREFIX: &str = "registration";
 
@@ -12,8 +12,8 @@ pub(super) const PREFIX: &str = "registration";
 /// A component that registers again replaces its registration.
 ///
 /// ```
-/// use coordination_protocol::storage::view::{Registrations, ViewError};
-/// use coordination_protocol::storage::{MemoryStore, block_on};
+/// use coordination_protocol::storage::view::Registrations;
+/// use coordination_protocol::storage::{MemoryStore, StorageError, block_on};
 ///
 /// let text = r#"{"component_registration":{"component_id":"monitor","component_type":"utility","team":"red"}}"#;
 /// block_on(async {
@@ -23,9 +23,9 @@ pub(super) const PREFIX: &str = "registration";
 ///     assert_eq!(all[0].registration.component_type.as_deref(), Some("utility"));
 ///     assert_eq!(all[0].text, text);
 ///     assert!(registrations.deregister(&all[0].registration.component_id).await?);
-///     Ok::<(), ViewError>(())
+///     Ok::<(), StorageError>(())
 /// })?;
-/// # Ok::<(), ViewError>(())
+/// # Ok::<(), StorageError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Registrations<S> {
@@ -43,11 +43,11 @@ pub struct StoredRegistration {
 }
 
 impl StoredRegistration {
-    fn read(entry: &Entry) -> Result<Self, ViewError> {
+    fn read(entry: &Entry) -> Result<Self, StorageError> {
         let (_, text, registration) = stored::<ComponentRegistration>(entry, Head::Nothing)?;
         if key_of(&registration.component_id)? != entry.key {
             let reason = format!("it holds the registration of `{}`", registration.component_id);
-            return Err(ViewError::damaged(&entry.key, reason));
+            return Err(StorageError::damaged(&entry.key, reason));
         }
         Ok(StoredRegistration { text: text.to_owned(), registration })
     }
@@ -62,8 +62,8 @@ impl<S: Store> Registrations<S> {
     /// Registers a component.
     ///
     /// # Errors
-    /// [`Refused`](ViewError::Refused) if the message is no registration.
-    pub async fn register(&self, text: &str) -> Result<StoredRegistration, ViewError> {
+    /// [`Refused`](StorageError::Refused) if the message is no registration.
+    pub async fn register(&self, text: &str) -> Result<StoredRegistration, StorageError> {
         let registration = given::<ComponentRegistration>(text)?;
         let key = key_of(&registration.component_id)?;
         self.store.put(&key, text.as_bytes(), Expect::Any).await?;
@@ -74,7 +74,7 @@ impl<S: Store> Registrations<S> {
     pub async fn get(
         &self,
         component: &ComponentId,
-    ) -> Result<Option<StoredRegistration>, ViewError> {
+    ) -> Result<Option<StoredRegistration>, StorageError> {
         let found = self.store.get(&key_of(component)?).await?;
         found.as_ref().map(StoredRegistration::read).transpose()
     }
@@ -84,18 +84,18 @@ impl<S: Store> Registrations<S> {
         &self,
         after: Option<&ComponentId>,
         limit: usize,
-    ) -> Result<Vec<StoredRegistration>, ViewError> {
+    ) -> Result<Vec<StoredRegistration>, StorageError> {
         let after = after.map(key_of).transpose()?;
         let entries = below(&self.store, PREFIX, after.as_ref(), limit).await?;
         entries.iter().map(StoredRegistration::read).collect()
     }
 
     /// Removes a registration and tells whether it was there.
-    pub async fn deregister(&self, component: &ComponentId) -> Result<bool, ViewError> {
-        Ok(self.store.delete(&key_of(component)?, Expect::Any).await?)
+    pub async fn deregister(&self, component: &ComponentId) -> Result<bool, StorageError> {
+        self.store.delete(&key_of(component)?, Expect::Any).await
     }
 }
 
-fn key_of(component: &ComponentId) -> Result<Key, ViewError> {
+fn key_of(component: &ComponentId) -> Result<Key, StorageError> {
     key([PREFIX, component.as_str()])
 }

@@ -1,6 +1,6 @@
 //! States of workflows.
 
-use super::{ATTEMPTS, Head, ViewError, below, given, join, key, stored};
+use super::{ATTEMPTS, Head, below, given, join, key, stored};
 use crate::merge::content_digest;
 use crate::message::{MessageKind, WorkflowState};
 use crate::scalar::{Digest, WorkflowId};
@@ -17,8 +17,8 @@ pub(super) const OLDER: &str = "state-version";
 ///
 /// ```
 /// use coordination_protocol::WorkflowId;
-/// use coordination_protocol::storage::view::{States, ViewError};
-/// use coordination_protocol::storage::{MemoryStore, block_on};
+/// use coordination_protocol::storage::view::States;
+/// use coordination_protocol::storage::{MemoryStore, StorageError, block_on};
 ///
 /// let state = |version: u64| {
 ///     format!(r#"{{"workflow_state":{{"workflow_id":"wf_001","state_version":{version}}}}}"#)
@@ -33,9 +33,9 @@ pub(super) const OLDER: &str = "state-version";
 ///     let workflow = WorkflowId::new("wf_001").unwrap();
 ///     assert_eq!(states.get(&workflow).await?.unwrap().text, state(2));
 ///     assert_eq!(states.versions(&workflow).await?, [1, 2]);
-///     Ok::<(), ViewError>(())
+///     Ok::<(), StorageError>(())
 /// })?;
-/// # Ok::<(), ViewError>(())
+/// # Ok::<(), StorageError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct States<S> {
@@ -61,9 +61,9 @@ impl StoredState {
         self.state.state_version.get()
     }
 
-    fn read(entry: &Entry) -> Result<Self, ViewError> {
+    fn read(entry: &Entry) -> Result<Self, StorageError> {
         let (line, text, state) = stored::<WorkflowState>(entry, Head::Digest)?;
-        let damaged = |reason: String| Err(ViewError::damaged(&entry.key, reason));
+        let damaged = |reason: String| Err(StorageError::damaged(&entry.key, reason));
         let Some(digest) = content_digest(&state).filter(|digest| digest.as_str() == line) else {
             return damaged("the state does not match its digest".to_owned());
         };
@@ -79,8 +79,8 @@ impl States<()> {
     /// [`message`](super::message) and [`replace`](super::replace).
     ///
     /// # Errors
-    /// [`ViewError::Storage`] if the identifier is too long for a key.
-    pub fn key(workflow: &WorkflowId) -> Result<Key, ViewError> {
+    /// [`StorageError::Storage`] if the identifier is too long for a key.
+    pub fn key(workflow: &WorkflowId) -> Result<Key, StorageError> {
         latest(workflow.as_str())
     }
 }
@@ -98,7 +98,7 @@ impl<S: Store> States<S> {
     }
 
     /// The latest state of a workflow.
-    pub async fn get(&self, workflow: &WorkflowId) -> Result<Option<StoredState>, ViewError> {
+    pub async fn get(&self, workflow: &WorkflowId) -> Result<Option<StoredState>, StorageError> {
         let found = self.store.get(&latest(workflow.as_str())?).await?;
         found.as_ref().map(StoredState::read).transpose()
     }
@@ -107,9 +107,13 @@ impl<S: Store> States<S> {
     /// Versions may be left out, but never go back.
     ///
     /// # Errors
-    /// [`Version`](ViewError::Version) if the stored one is not as expected;
-    /// [`NotNewer`](ViewError::NotNewer); [`Refused`](ViewError::Refused).
-    pub async fn put(&self, text: &str, replaces: Option<u64>) -> Result<StoredState, ViewError> {
+    /// [`Version`](StorageError::VersionConflict) if the stored one is not as expected;
+    /// [`NotNewer`](StorageError::NotNewer); [`Refused`](StorageError::Refused).
+    pub async fn put(
+        &self,
+        text: &str,
+        replaces: Option<u64>,
+    ) -> Result<StoredState, StorageError> {
         let state = given::<WorkflowState>(text)?;
         let new = StoredState { text: text.to_owned(), digest: digest(&state)?, state };
         let workflow = new.state.workflow_id.as_str();
@@ -120,10 +124,10 @@ impl<S: Store> States<S> {
             let old = entry.as_ref().map(StoredState::read).transpose()?;
             let found = old.as_ref().map(StoredState::version);
             if found != replaces {
-                return Err(ViewError::Version { key, expected: replaces, found });
+                return Err(StorageError::VersionConflict { key, expected: replaces, found });
             }
             if let Some(stored) = found.filter(|stored| *stored >= given) {
-                return Err(ViewError::NotNewer { key, stored, given });
+                return Err(StorageError::NotNewer { key, stored, given });
             }
             // The old one is kept first: if this ends in between, it is there twice, not lost.
             if let (Some(entry), Some(version)) = (&entry, found)
@@ -140,14 +144,14 @@ impl<S: Store> States<S> {
                     return Ok(new);
                 }
                 Err(StorageError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
-        Err(ViewError::Contended { key, attempts: ATTEMPTS })
+        Err(StorageError::Contended { key, attempts: ATTEMPTS })
     }
 
     /// Removes the oldest versions that are too many.
-    async fn thin(&self, workflow: &str) -> Result<(), ViewError> {
+    async fn thin(&self, workflow: &str) -> Result<(), StorageError> {
         let kept = self.kept(workflow).await?;
         let surplus = kept.len().saturating_sub(self.keep);
         for entry in &kept[..surplus] {
@@ -156,7 +160,7 @@ impl<S: Store> States<S> {
         Ok(())
     }
 
-    async fn kept(&self, workflow: &str) -> Result<Vec<Entry>, ViewError> {
+    async fn kept(&self, workflow: &str) -> Result<Vec<Entry>, StorageError> {
         below(&self.store, key([OLDER, workflow])?.as_str(), None, usize::MAX).await
     }
 
@@ -165,7 +169,7 @@ impl<S: Store> States<S> {
         &self,
         workflow: &WorkflowId,
         version: u64,
-    ) -> Result<Option<StoredState>, ViewError> {
+    ) -> Result<Option<StoredState>, StorageError> {
         let current = self.get(workflow).await?;
         if current.as_ref().is_none_or(|state| state.version() == version) {
             return Ok(current);
@@ -175,12 +179,13 @@ impl<S: Store> States<S> {
     }
 
     /// The versions that are kept, in order; the last one is the latest.
-    pub async fn versions(&self, workflow: &WorkflowId) -> Result<Vec<u64>, ViewError> {
+    pub async fn versions(&self, workflow: &WorkflowId) -> Result<Vec<u64>, StorageError> {
         let Some(current) = self.get(workflow).await? else { return Ok(Vec::new()) };
         let mut versions = Vec::new();
         for entry in self.kept(workflow.as_str()).await? {
             let digits = entry.key.segments().last().unwrap_or_default().into_owned();
-            let version = digits.parse().map_err(|error| ViewError::damaged(&entry.key, error))?;
+            let version =
+                digits.parse().map_err(|error| StorageError::damaged(&entry.key, error))?;
             versions.push(version);
         }
         // A writer that ended half-way leaves the latest there, too.
@@ -194,7 +199,7 @@ impl<S: Store> States<S> {
         &self,
         after: Option<&WorkflowId>,
         limit: usize,
-    ) -> Result<Vec<StoredState>, ViewError> {
+    ) -> Result<Vec<StoredState>, StorageError> {
         let after = after.map(|workflow| latest(workflow.as_str())).transpose()?;
         let entries = below(&self.store, LATEST, after.as_ref(), limit).await?;
         entries.iter().map(StoredState::read).collect()
@@ -205,8 +210,8 @@ impl<S: Store> States<S> {
     /// If it fails half-way, the state is gone and calling it again removes the rest.
     ///
     /// # Errors
-    /// [`Version`](ViewError::Version) if it is not at the version that is given.
-    pub async fn remove(&self, workflow: &WorkflowId, version: u64) -> Result<bool, ViewError> {
+    /// [`Version`](StorageError::VersionConflict) if it is not at the version that is given.
+    pub async fn remove(&self, workflow: &WorkflowId, version: u64) -> Result<bool, StorageError> {
         let key = latest(workflow.as_str())?;
         let Some(entry) = self.store.get(&key).await? else {
             // An earlier call may have ended half-way.
@@ -214,7 +219,11 @@ impl<S: Store> States<S> {
             return Ok(false);
         };
         let found = StoredState::read(&entry)?.version();
-        let moved = |found| ViewError::Version { key: key.clone(), expected: Some(version), found };
+        let moved = |found| StorageError::VersionConflict {
+            key: key.clone(),
+            expected: Some(version),
+            found,
+        };
         if found != version {
             return Err(moved(Some(found)));
         }
@@ -227,11 +236,11 @@ impl<S: Store> States<S> {
                 let found = self.get(workflow).await?.map(|state| state.version());
                 Err(moved(found))
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
-    async fn remove_older(&self, workflow: &WorkflowId) -> Result<(), ViewError> {
+    async fn remove_older(&self, workflow: &WorkflowId) -> Result<(), StorageError> {
         for entry in self.kept(workflow.as_str()).await? {
             self.store.delete(&entry.key, Expect::Any).await?;
         }
@@ -239,17 +248,17 @@ impl<S: Store> States<S> {
     }
 }
 
-fn latest(workflow: &str) -> Result<Key, ViewError> {
+fn latest(workflow: &str) -> Result<Key, StorageError> {
     key([LATEST, workflow])
 }
 
-fn older(workflow: &str, version: u64) -> Result<Key, ViewError> {
+fn older(workflow: &str, version: u64) -> Result<Key, StorageError> {
     key([OLDER, workflow, &format!("{version:020}")])
 }
 
 /// The [`content_digest`] of a state that is to be stored.
-pub(super) fn digest(state: &WorkflowState) -> Result<Digest, ViewError> {
-    content_digest(state).ok_or_else(|| ViewError::Refused {
+pub(super) fn digest(state: &WorkflowState) -> Result<Digest, StorageError> {
+    content_digest(state).ok_or_else(|| StorageError::Refused {
         kind: MessageKind::WorkflowState,
         reason: "it holds a number that is not exactly a double, so it has no digest".to_owned(),
     })

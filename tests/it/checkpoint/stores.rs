@@ -66,7 +66,7 @@ impl<S: Store> Faulty<S> {
     }
 
     fn gone<T>() -> Result<T, StorageError> {
-        Err(StorageError::Unavailable { detail: "planted".to_owned() })
+        Err(StorageError::unavailable("planted"))
     }
 }
 

@@ -337,7 +337,7 @@ impl State {
             Action::WriteUnanswered(which) => {
                 self.lost_answers += 1;
                 let detail = "lost".to_owned();
-                self.answer(world, which, Err(StorageError::Unavailable { detail }));
+                self.answer(world, which, Err(StorageError::unavailable(detail)));
             }
             Action::Crash(Who::Proposer(which)) => {
                 self.crash(world, which, World::proposer(which), ProposeInput::Restarted)?;

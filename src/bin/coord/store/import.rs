@@ -3,7 +3,7 @@
 use super::line::{Chain, Read};
 use crate::place::Place;
 use crate::{Failure, Outcome, Result2, input};
-use coordination_protocol::adapter::sqlite::{LoadError, LoadMode, LoadSummary, StoreItem};
+use coordination_protocol::adapter::sqlite::{LoadMode, LoadSummary, StoreItem};
 use coordination_protocol::storage::StorageError;
 use std::io::{self, BufRead, Read as _, Write};
 
@@ -48,16 +48,10 @@ enum Stop {
 
 impl From<StorageError> for Stop {
     fn from(error: StorageError) -> Self {
-        Stop::Failed(error.into())
-    }
-}
-
-impl From<LoadError> for Stop {
-    fn from(error: LoadError) -> Self {
         match error {
-            LoadError::Storage(error) => error.into(),
-            LoadError::NotEmpty(_) => Stop::Found(format!("{error}; --merge adds to it")),
-            other => Stop::Found(other.to_string()),
+            StorageError::NotEmpty { .. } => Stop::Found(format!("{error}; --merge adds to it")),
+            StorageError::Import(_) => Stop::Found(error.to_string()),
+            other => Stop::Failed(other.into()),
         }
     }
 }

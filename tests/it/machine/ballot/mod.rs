@@ -75,7 +75,7 @@ fn entry(slot: &BallotSlot, value: Vec<u8>) -> Entry {
 }
 
 fn unavailable() -> StorageError {
-    StorageError::Unavailable { detail: "no route".to_owned() }
+    StorageError::unavailable("no route")
 }
 
 fn conflict() -> StorageError {
