@@ -531,10 +531,16 @@ fn what_is_no_store_is_refused() {
         "this is not a database, but long enough to be one".repeat(99),
     )
     .unwrap();
+    let damaged = open("text").unwrap_err();
     assert_eq!(
-        open("text").unwrap_err().to_string(),
+        damaged.to_string(),
         format!("the store is damaged: {}: file is not a database", path("text"))
     );
+    // What `SQLite` itself said is kept, also in the crate's one error.
+    let source = |error: &dyn std::error::Error| error.source().map(ToString::to_string);
+    assert_eq!(source(&damaged).as_deref(), Some("file is not a database"));
+    let one = coordination_protocol::error::Error::from(damaged);
+    assert_eq!(source(&one).as_deref(), Some("file is not a database"));
     let foreign = Connection::open(folder.0.join("foreign")).unwrap();
     foreign.execute_batch("CREATE TABLE theirs (a)").unwrap();
     assert_eq!(
