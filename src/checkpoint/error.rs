@@ -77,7 +77,7 @@ pub enum PlaceError {
 ///     damage.to_string(),
 ///     "`file_system` of ckpt_1 is damaged: its bytes are not those that were written",
 /// );
-/// # Ok::<(), coordination_protocol::scalar::IdError>(())
+/// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} of {checkpoint} is damaged: {detail}", part.as_ref().map_or("the entry".to_owned(), |part| format!("`{part}`")))]

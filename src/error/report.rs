@@ -247,20 +247,23 @@ macro_rules! finding_reports {
 }
 finding_reports!(event::EventError MessageError);
 
+super::leaf_errors! {
+    scalar::ScalarError, Scalar {
+        Self::EmptyId => ["empty-id", System, Corruption, lasting, "correct_and_resend", "Use letters, digits, `_`, `-` or `.`."],
+        Self::LongId { .. } => ["long-id", System, Corruption, lasting, "correct_and_resend", "Use at most 128 characters."],
+        Self::IdCharacter { .. } => ["id-character", System, Corruption, lasting, "correct_and_resend", "Use letters, digits, `_`, `-` or `.`."],
+        Self::NotANumber { .. } => ["not-a-number", System, Corruption, lasting, "correct_and_resend", "Send a number in the grammar of JSON."],
+        Self::NotWhole { .. } => ["not-whole", System, Corruption, lasting, "correct_and_resend", "Send a whole number."],
+        Self::OutOfRange(_) => ["out-of-range", System, Corruption, lasting, "correct_and_resend", "Send a number in the range of the field."],
+        Self::Text(_) => ["text", System, Corruption, lasting, "correct_and_resend", "Write it in the form that the message shows."],
+        Self::ProtocolVersion { .. } => ["protocol-version", System, Corruption, lasting, "correct_and_resend", "Write a protocol version such as `1.1.0`."],
+        Self::Word(_) => ["word", System, Corruption, lasting, "correct_and_resend", "Use one of the known words."],
+    }
+}
+
 super::reports! {
     json::Fault, System, Corruption, "correct_and_resend", "Send sound JSON within the limits.";
     json::CanonicalError, System, Corruption, "correct_and_resend", "Write numbers that a double cannot hold as strings.";
-    scalar::IdError, System, Corruption, "correct_and_resend", "Use letters, digits, `_`, `-` or `.`.";
-    scalar::NumberError, System, Corruption, "correct_and_resend", "Send a number in the range of the field.";
-    scalar::SpanError, System, Corruption, "correct_and_resend", "Write a duration such as `2h 30m`.";
-    scalar::TimestampError, System, Corruption, "correct_and_resend", "Write a time such as `2025-01-15T12:00:00Z`.";
-    scalar::WindowError, System, Corruption, "correct_and_resend", "Write a window such as `12:30-13:00`.";
-    scalar::ByteSizeError, System, Corruption, "correct_and_resend", "Write a size such as `2.5GB`.";
-    scalar::DigestError, System, Corruption, "correct_and_resend", "Write `sha256:` and 64 hexadecimal digits.";
-    scalar::ComponentVersionError, System, Corruption, "correct_and_resend", "Write a version such as `1.0.0`.";
-    scalar::VersionError, System, Corruption, "correct_and_resend", "Write a protocol version such as `1.1.0`.";
-    scalar::WordError, System, Corruption, "correct_and_resend", "Use a word of the vocabulary.";
-    crate::finding::WordError, System, Corruption, "correct_and_resend", "Use one of the known words.";
     event::HeaderError, System, Corruption, "correct_and_resend", "Write `EVENT_TYPE:workflow:phase:data`.";
     event::UnknownEventType, System, Corruption, "correct_and_resend", "Use a registered event type, or register your own.";
     event::RegisterError, System, Conflict, "correct_and_retry", "Register the type under a free name with sound data.";

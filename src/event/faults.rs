@@ -4,7 +4,7 @@ use super::cause::cause;
 use super::field::{FieldType, Misfit};
 use crate::finding::{Code, Finding, Hint};
 use crate::json::{Fault, FaultKind, Kind, Limits, Token, pointer};
-use crate::scalar::{IdError, id};
+use crate::scalar::{ScalarError, id};
 use smol_str::{SmolStr, format_smolstr};
 use std::ops::Range;
 
@@ -145,7 +145,7 @@ pub(crate) fn misfit(
 pub(crate) fn bad_identifier(
     part: &str,
     text: &str,
-    error: &IdError,
+    error: &ScalarError,
     range: Range<usize>,
 ) -> Finding {
     Finding::new(Code::BadIdentifier, range)

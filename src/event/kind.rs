@@ -1,7 +1,7 @@
 //! Event types and categories.
 
 use super::table::event_table;
-use crate::scalar::{IdError, id};
+use crate::scalar::{ScalarError, id};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 use std::fmt;
@@ -102,8 +102,8 @@ macro_rules! categories {
             /// The category of a word; one that the protocol does not know must be an identifier.
             ///
             /// # Errors
-            /// [`IdError`] for a word that is no identifier.
-            pub fn new(word: &str) -> Result<Self, IdError> {
+            /// [`ScalarError`] for a word that is no identifier.
+            pub fn new(word: &str) -> Result<Self, ScalarError> {
                 Ok(match word {
                     $($word => Category::$variant,)+
                     other => {

@@ -8,7 +8,7 @@ use super::spec::FieldSpec;
 use super::value::{DecodeError, Event};
 use crate::finding::Mode;
 use crate::json::{CanonicalError, Json, Limits, Members, Token, canonical, members, write_text};
-use crate::scalar::{Digest, IdError, id};
+use crate::scalar::{Digest, ScalarError, id};
 use smol_str::SmolStr;
 use std::fmt;
 use std::ops::RangeFrom;
@@ -54,7 +54,7 @@ pub enum HeaderError {
         /// `event type`, `workflow` or `phase`.
         part: &'static str,
         /// What is wrong with it.
-        error: IdError,
+        error: ScalarError,
     },
 }
 

@@ -94,7 +94,7 @@ pub struct UntypedData {
 pub enum OtherError {
     /// The name is no identifier.
     #[error("event type: {0}")]
-    Name(#[from] IdError),
+    Name(#[from] ScalarError),
     /// The protocol registers the name, so its data has a type of its own.
     #[error("`{0}` is registered; use its own payload")]
     Registered(EventType),

@@ -143,7 +143,7 @@ pub enum RegisterError {
         /// The name.
         name: String,
         /// What is wrong with it.
-        error: IdError,
+        error: ScalarError,
     },
     /// The protocol has the name, in some version, or it was registered before.
     #[error("event type `{0}` is already registered")]

@@ -29,66 +29,17 @@ pub use code::{Code, CodeError, CustomCode, Example};
 pub use hint::Hint;
 pub use report::{Finding, Report};
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
-
-/// Defines a small closed enum with its wire words, once.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident $word:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[non_exhaustive]
-        pub enum $name { $($(#[$vmeta])* #[serde(rename = $word)] $variant),+ }
-
-        impl $name {
-            /// All words, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = WordError;
-
-            fn from_str(word: &str) -> Result<Self, WordError> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or(WordError {
-                    word: word.to_owned(),
-                    known: &[$($word),+],
-                })
-            }
-        }
-    };
-}
-
-/// A word that names no mode, level, severity or verdict.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{word}` is none of {}", known.join(", "))]
-pub struct WordError {
-    word: String,
-    known: &'static [&'static str],
-}
+use crate::scalar::words;
 
 words! {
     /// How a record is read.
     Mode {
         /// What the specification says MUST: for writers, tests and continuous integration.
         Strict "strict",
-        /// What is met in the field: deviations are read, kept as they are, and reported.
+        /// What real-world input holds: deviations are read, kept as they are, and reported.
         Interop "interop",
     }
-}
 
-words! {
     /// The level of validation that a finding belongs to (specification, Message Validation).
     Level {
         /// The structure of the record.
@@ -100,9 +51,7 @@ words! {
         /// Source and authorization.
         Security "security",
     }
-}
 
-words! {
     /// How much a finding weighs; ordered, an error weighs most. Not the protocol's own
     /// [`Severity`](crate::scalar::Severity), which ranks incidents.
     FindingSeverity {
@@ -113,9 +62,7 @@ words! {
         /// The record is refused.
         Error "error",
     }
-}
 
-words! {
     /// The outcome for one record; ordered, `invalid` is worst.
     Verdict {
         /// Neither errors nor warnings.

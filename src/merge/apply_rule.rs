@@ -3,11 +3,10 @@
 use super::rule::MergeRule;
 use super::value_tree::{self, by_value};
 use crate::json::{Json, Kind};
-use crate::scalar::Timestamp;
+use crate::scalar::{Timestamp, words};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::fmt;
 
 /// One of the two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,47 +44,25 @@ impl RuleValue<'_> {
     }
 }
 
-/// Why no rule settled what both sides changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Cause {
-    /// The rule settles nothing, or the strategy is `manual`.
-    Undecided,
-    /// One side removed what the other changed.
-    Removed,
-    /// The values have no order: a moment or number that cannot be read, or another kind of value.
-    Unordered,
-    /// Both documents have the same timestamp, or one that cannot be read.
-    SameTime,
-    /// The rule's result is no value of the field.
-    Unfit,
-    /// The member that the value belongs to is in conflict.
-    Sibling,
+words! {
+    /// Why no rule settled what both sides changed.
+    Cause {
+        /// The rule settles nothing, or the strategy is `manual`.
+        Undecided "undecided",
+        /// One side removed what the other changed.
+        Removed "removed",
+        /// The values have no order: a moment or number that cannot be read, or another kind of value.
+        Unordered "unordered",
+        /// Both documents have the same timestamp, or one that cannot be read.
+        SameTime "same-time",
+        /// The rule's result is no value of the field.
+        Unfit "unfit",
+        /// The member that the value belongs to is in conflict.
+        Sibling "sibling",
+    }
 }
 
 impl Cause {
-    /// All causes.
-    pub const ALL: &'static [Cause] = &[
-        Cause::Undecided,
-        Cause::Removed,
-        Cause::Unordered,
-        Cause::SameTime,
-        Cause::Unfit,
-        Cause::Sibling,
-    ];
-
-    /// The word in rows: `same-time`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Cause::Undecided => "undecided",
-            Cause::Removed => "removed",
-            Cause::Unordered => "unordered",
-            Cause::SameTime => "same-time",
-            Cause::Unfit => "unfit",
-            Cause::Sibling => "sibling",
-        }
-    }
-
     /// What it means, as part of a sentence.
     pub const fn words(self) -> &'static str {
         match self {
@@ -96,18 +73,6 @@ impl Cause {
             Cause::Unfit => "the result is no value of the field",
             Cause::Sibling => "what it belongs to is in conflict",
         }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl serde::Serialize for Cause {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -77,7 +77,7 @@ pub use diff::{Difference, diff};
 pub use document::{MergeError, merge_json};
 pub use policy::{MergePolicy, PolicyError, Row};
 pub use relation::{Relation, StateAgreement, agreement, content_digest, relation, relation_by};
-pub use rule::{MergeRule, Strategy, UnknownRule, UnknownStrategy};
+pub use rule::{MergeRule, Strategy};
 pub use table::STATE_ROWS;
 
 /// The members of a state that are no part of its content when versions are compared.
@@ -125,8 +125,6 @@ fn moment(state: &WorkflowState, policy: &MergePolicy) -> Option<String> {
 }
 
 reports! {
-    UnknownRule, System, Corruption, "correct_and_retry", "Use a rule that `coord state policy` lists.";
-    UnknownStrategy, System, Corruption, "correct_and_retry", "Use merge, ours, theirs or manual.";
     PolicyError, System, Corruption, "correct_and_retry", "Write rows of pointer and rule.";
     MergeError, System, Corruption, "correct_and_resend", "Send sound JSON within the limits.";
     ResolveError, State, Conflict, "correct_and_retry", "Choose a value that the document can hold for a conflict that is listed.";

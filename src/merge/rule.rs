@@ -1,31 +1,22 @@
 //! The rules: how two changes of one value become one.
 
-use std::fmt;
-use std::str::FromStr;
+use crate::scalar::words;
 
 /// Defines the rules from their table: summary, variant, word, whether it is a join.
 macro_rules! rules {
     ($($summary:literal $variant:ident $word:literal $join:literal;)+) => {
-        /// How a value is merged that both sides changed, each in its own way.
-        ///
-        /// A rule is a *join* if merging by it is commutative, associative and idempotent, for any
-        /// number of replicas that started from one base and for values that it can order: they
-        /// converge, in whatever order they meet.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum MergeRule {
-            $(#[doc = $summary] $variant,)+
+        words! {
+            /// How a value is merged that both sides changed, each in its own way.
+            ///
+            /// A rule is a *join* if merging by it is commutative, associative and idempotent, for
+            /// any number of replicas that started from one base and for values that it can order:
+            /// they converge, in whatever order they meet.
+            MergeRule "no rule of merging" {
+                $(#[doc = $summary] $variant $word,)+
+            }
         }
 
         impl MergeRule {
-            /// All rules.
-            pub const ALL: &'static [MergeRule] = &[$(MergeRule::$variant),+];
-
-            /// The word in policy files: `remove-wins`.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(MergeRule::$variant => $word,)+ }
-            }
-
             /// What it does, in a sentence.
             pub const fn summary(self) -> &'static str {
                 match self { $(MergeRule::$variant => $summary,)+ }
@@ -63,80 +54,19 @@ impl MergeRule {
     }
 }
 
-impl fmt::Display for MergeRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// A word that is no rule.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no rule of merging")]
-pub struct UnknownRule(pub(super) String);
-
-impl FromStr for MergeRule {
-    type Err = UnknownRule;
-
-    fn from_str(word: &str) -> Result<Self, UnknownRule> {
-        let known = MergeRule::ALL.iter().find(|rule| rule.as_str() == word);
-        known.copied().ok_or_else(|| UnknownRule(word.to_owned()))
-    }
-}
-
-impl serde::Serialize for MergeRule {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-/// What becomes of what the rules do not settle.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Strategy {
-    /// It is a conflict.
-    #[default]
-    Merge,
-    /// Our value is taken. Rules settle what they can first.
-    Ours,
-    /// Their value is taken. Rules settle what they can first.
-    Theirs,
-    /// No rule is asked: whatever both sides changed, each in its own way, is a conflict. Objects
-    /// are still merged member by member, and versions counted.
-    Manual,
-}
-
-impl Strategy {
-    /// All strategies.
-    pub const ALL: &'static [Strategy] =
-        &[Strategy::Merge, Strategy::Ours, Strategy::Theirs, Strategy::Manual];
-
-    /// The word: `merge`, `ours`, `theirs` or `manual`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Strategy::Merge => "merge",
-            Strategy::Ours => "ours",
-            Strategy::Theirs => "theirs",
-            Strategy::Manual => "manual",
-        }
-    }
-}
-
-impl fmt::Display for Strategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// A word that is no strategy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no strategy of merging; merge, ours, theirs and manual are")]
-pub struct UnknownStrategy(String);
-
-impl FromStr for Strategy {
-    type Err = UnknownStrategy;
-
-    fn from_str(word: &str) -> Result<Self, UnknownStrategy> {
-        let known = Strategy::ALL.iter().find(|strategy| strategy.as_str() == word);
-        known.copied().ok_or_else(|| UnknownStrategy(word.to_owned()))
+words! {
+    /// What becomes of what the rules do not settle.
+    #[derive(Default)]
+    Strategy "no strategy of merging; merge, ours, theirs and manual are" {
+        /// It is a conflict.
+        #[default]
+        Merge "merge",
+        /// Our value is taken. Rules settle what they can first.
+        Ours "ours",
+        /// Their value is taken. Rules settle what they can first.
+        Theirs "theirs",
+        /// No rule is asked: whatever both sides changed, each in its own way, is a conflict.
+        /// Objects are still merged member by member, and versions counted.
+        Manual "manual",
     }
 }

@@ -18,7 +18,7 @@ struct PolicyRef<'p> {
 #[derive(Deserialize)]
 struct PolicyForm {
     clock: String,
-    strategy: String,
+    strategy: Strategy,
     rows: Json,
 }
 
@@ -33,11 +33,10 @@ impl Serialize for MergePolicy {
 impl<'de> Deserialize<'de> for MergePolicy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let form = PolicyForm::deserialize(deserializer)?;
-        let strategy: Strategy = form.strategy.parse().map_err(D::Error::custom)?;
         let limits = Limits::default().with_bytes(usize::MAX);
         let rows =
             MergePolicy::rows_from_json(form.rows.as_str(), &limits).map_err(D::Error::custom)?;
-        let policy = MergePolicy::empty().with_rows(rows).with_strategy(strategy);
+        let policy = MergePolicy::empty().with_rows(rows).with_strategy(form.strategy);
         policy.with_clock(&form.clock).map_err(D::Error::custom)
     }
 }
@@ -48,18 +47,15 @@ struct ConflictForm {
     base: Option<Json>,
     ours: Option<Json>,
     theirs: Option<Json>,
-    rule: String,
-    cause: String,
+    rule: MergeRule,
+    cause: Cause,
 }
 
 impl<'de> Deserialize<'de> for Conflict {
     /// The object that [`Conflict`] is written as.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let form = ConflictForm::deserialize(deserializer)?;
-        let rule: MergeRule = form.rule.parse().map_err(D::Error::custom)?;
-        let cause = Cause::ALL.iter().find(|cause| cause.as_str() == form.cause);
-        let cause = *cause.ok_or_else(|| D::Error::custom("no cause of a conflict"))?;
-        let ConflictForm { pointer, base, ours, theirs, .. } = form;
+        let ConflictForm { pointer, base, ours, theirs, rule, cause } = form;
         Ok(Conflict { pointer, base, ours, theirs, rule, cause })
     }
 }

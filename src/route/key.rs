@@ -3,7 +3,7 @@
 use super::escape::{self, EscapeError};
 use super::text::Text;
 use crate::event::{EventRef, EventType, REGISTRY, Registry};
-use crate::scalar::{IdError, id};
+use crate::scalar::{ScalarError, id};
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -405,7 +405,7 @@ pub enum RouteKeyError {
         /// `event type`, `workflow` or `phase`.
         part: &'static str,
         /// What is wrong with it.
-        error: IdError,
+        error: ScalarError,
     },
 }
 

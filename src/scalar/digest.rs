@@ -13,7 +13,7 @@ text_scalar! {
     ///
     /// The specification's own samples, such as `sha256:abc123...`, are placeholders and not
     /// digests.
-    Digest, DigestError {
+    Digest {
         what: "a digest",
         example: "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         refused: "sha256:abc123...",

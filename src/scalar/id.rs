@@ -10,6 +10,7 @@
 
 use smol_str::SmolStr;
 
+use super::ScalarError;
 use super::text::{self, scalar_schema, shows_text};
 
 /// The reserved word for what concerns the whole system instead of one workflow or phase.
@@ -26,32 +27,6 @@ pub enum IdCharset {
     Recommended,
     /// At least one other character, such as a space or a letter with an accent.
     Unusual,
-}
-
-/// Why a text is not an identifier.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum IdError {
-    /// There is no character at all.
-    #[error("an identifier cannot be empty")]
-    Empty,
-    /// There are more than 128 characters.
-    #[error("an identifier has at most 128 characters, this one has {chars}")]
-    TooLong {
-        /// How many characters there are.
-        chars: usize,
-    },
-    /// A character would break an event line.
-    #[error(
-        "an identifier cannot contain {found:?} (at byte {at}); \
-         use letters, digits, `_`, `-` or `.`"
-    )]
-    BadCharacter {
-        /// The first such character.
-        found: char,
-        /// Its byte offset.
-        at: usize,
-    },
 }
 
 const UNUSUAL: u8 = 1;
@@ -78,7 +53,7 @@ const CLASS: [u8; 256] = {
 ///
 /// # Errors
 ///
-/// [`IdError`], for the first bad character if there is one, else for the length.
+/// [`ScalarError`], for the first bad character if there is one, else for the length.
 ///
 /// ```
 /// use coordination_protocol::scalar::{IdCharset, id};
@@ -88,7 +63,7 @@ const CLASS: [u8; 256] = {
 /// assert!(id::check("wf:001").is_err());
 /// ```
 #[inline]
-pub fn check(text: &str) -> Result<IdCharset, IdError> {
+pub fn check(text: &str) -> Result<IdCharset, ScalarError> {
     let bytes = text.as_bytes();
     if !bytes.is_empty() && bytes.len() <= MAX_CHARS {
         let plain = recommended_end(bytes, 0);
@@ -135,18 +110,18 @@ fn others(word: u64) -> u64 {
 }
 
 #[cold]
-fn check_chars(text: &str) -> Result<IdCharset, IdError> {
+fn check_chars(text: &str) -> Result<IdCharset, ScalarError> {
     if text.is_empty() {
-        return Err(IdError::Empty);
+        return Err(ScalarError::EmptyId);
     }
     if let Some((at, found)) = text.char_indices().find(|(_, c)| *c == ':' || c.is_control()) {
-        return Err(IdError::BadCharacter { found, at });
+        return Err(ScalarError::IdCharacter { found, at });
     }
     match text.chars().count() {
         // More bytes than the fast path takes, or some beyond ASCII: unusual either way, because
         // an ASCII text of this many characters was answered there.
         chars if chars <= MAX_CHARS => Ok(IdCharset::Unusual),
-        chars => Err(IdError::TooLong { chars }),
+        chars => Err(ScalarError::LongId { chars }),
     }
 }
 
@@ -173,7 +148,7 @@ macro_rules! ids {
         #[doc = concat!("let id = ", stringify!($name), "::new(\"a.b-1\")?;")]
         /// assert_eq!(id.as_str(), "a.b-1");
         #[doc = concat!("assert!(", stringify!($name), "::new(\"a:b\").is_err());")]
-        /// # Ok::<(), coordination_protocol::scalar::IdError>(())
+        /// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
         /// ```
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(SmolStr);
@@ -183,8 +158,8 @@ macro_rules! ids {
             ///
             /// # Errors
             ///
-            /// [`IdError`] if the text is empty, too long or holds a forbidden character.
-            pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
+            /// [`ScalarError`] if the text is empty, too long or holds a forbidden character.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, ScalarError> {
                 let text = text.as_ref();
                 check(text)?;
                 Ok(Self(SmolStr::new(text)))
@@ -214,9 +189,9 @@ macro_rules! ids {
         }
 
         impl TryFrom<&str> for $name {
-            type Error = IdError;
+            type Error = ScalarError;
 
-            fn try_from(text: &str) -> Result<Self, IdError> {
+            fn try_from(text: &str) -> Result<Self, ScalarError> {
                 Self::new(text)
             }
         }

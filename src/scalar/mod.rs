@@ -44,8 +44,10 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+mod closed;
 mod decimal;
 pub mod digest;
+mod error;
 pub mod id;
 mod nearest;
 pub mod number;
@@ -55,20 +57,21 @@ pub mod time;
 pub mod version;
 pub mod word;
 
-pub use digest::{Digest, DigestError};
+pub(crate) use closed::{refusal, words};
+pub use digest::Digest;
+pub(crate) use error::Refusal;
+pub use error::{BadText, BadWord, OutOfRange, ScalarError};
 pub use id::{
     AgentId, AllocationId, CheckpointId, ComponentId, ConflictId, CorrelationId, ErrorId, EventId,
-    IdCharset, IdError, MessageId, Phase, ProposalId, RecoveryId, RequestId, ResponseId, TaskId,
-    WorkflowId,
+    IdCharset, MessageId, Phase, ProposalId, RecoveryId, RequestId, ResponseId, TaskId, WorkflowId,
 };
 pub use nearest::nearest;
-pub use number::{Amount, Count, NumberError, Percent, Quantity, Ratio};
-pub use size::{ByteSize, ByteSizeError};
-pub use time::{Instant, Now, Span, SpanError, Timestamp, TimestampError, Window, WindowError};
-pub use version::{ComponentVersion, ComponentVersionError, ProtocolVersion, VersionError};
+pub use number::{Amount, Count, Percent, Quantity, Ratio};
+pub use size::ByteSize;
+pub use time::{Instant, Now, Span, Timestamp, Window};
+pub use version::{ComponentVersion, ProtocolVersion};
 pub use word::{
     AllocationStatus, Ballot, BallotOutcome, CheckResult, CheckpointMessage, CheckpointTrigger,
     CheckpointType, ConflictTolerance, ErrorCategory, ErrorScope, ErrorType, HealthState,
     IsolationLevel, Priority, RollbackMode, Severity, StateMessage, TextEncoding, UnknownWord,
-    WordError,
 };

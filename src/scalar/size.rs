@@ -24,7 +24,7 @@ text_scalar! {
     /// Units are decimal (`B`, `KB`, `MB`, `GB`, `TB`; 1 GB is 10^9 bytes) or binary (`KiB`,
     /// `MiB`, `GiB`, `TiB`). Case counts. One space may stand before the unit, and the amount may
     /// have a fraction. The value counts whole bytes, up to 2^64 - 1; a smaller rest is cut off.
-    ByteSize, ByteSizeError {
+    ByteSize {
         what: "a size",
         example: "2.5GB",
         refused: "2.5 gigs",

@@ -4,7 +4,6 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use serde::de::{Deserializer, Error, Visitor};
-use smol_str::SmolStr;
 
 /// Characters of a refused text that an error message repeats.
 const EXCERPT_CHARS: usize = 40;
@@ -27,10 +26,10 @@ impl Fault {
 }
 
 /// The start of a refused text, short enough for a message.
-pub(super) fn excerpt(text: &str) -> SmolStr {
+pub(super) fn excerpt(text: &str) -> Box<str> {
     match text.char_indices().nth(EXCERPT_CHARS) {
-        None => SmolStr::new(text),
-        Some((end, _)) => SmolStr::from_iter([&text[..end], "\u{2026}"]),
+        None => text.into(),
+        Some((end, _)) => [&text[..end], "\u{2026}"].concat().into(),
     }
 }
 
@@ -142,13 +141,13 @@ macro_rules! scalar_schema {
 }
 pub(super) use scalar_schema;
 
-/// Defines one text-shaped scalar and its error.
+/// Defines one text-shaped scalar.
 ///
 /// `parse` takes a `&str` and returns the value or a [`Fault`], without allocating.
 macro_rules! text_scalar {
     (
         $(#[doc = $doc:expr])+
-        $name:ident, $error:ident {
+        $name:ident {
             what: $what:literal,
             example: $example:literal,
             refused: $refused:literal,
@@ -174,7 +173,7 @@ macro_rules! text_scalar {
         #[doc = concat!("assert_eq!(kept.as_str(), \"", $refused, "\");")]
         /// assert!(!kept.is_readable());
         #[doc = concat!(
-            "# Ok::<(), coordination_protocol::scalar::", stringify!($error), ">(())"
+            "# Ok::<(), coordination_protocol::scalar::ScalarError>(())"
         )]
         /// ```
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -185,16 +184,14 @@ macro_rules! text_scalar {
             ///
             /// # Errors
             ///
-            #[doc = concat!("[`", stringify!($error), "`] if the text is not ", $what, ".")]
-            pub fn new(text: impl AsRef<str>) -> Result<Self, $error> {
+            #[doc = concat!("[`ScalarError::Text`](crate::scalar::ScalarError::Text) if the text is not ", $what, ".")]
+            pub fn new(text: impl AsRef<str>) -> Result<Self, $crate::scalar::ScalarError> {
                 let text = text.as_ref();
                 match $parse(text) {
                     Ok(_) => Ok(Self(::smol_str::SmolStr::new(text))),
-                    Err(fault) => Err($error {
-                        text: $crate::scalar::text::excerpt(text),
-                        at: fault.at,
-                        reason: fault.reason,
-                    }),
+                    Err(fault) => {
+                        Err($crate::scalar::ScalarError::bad_text(text, $what, fault, $example))
+                    }
                 }
             }
 
@@ -217,9 +214,9 @@ macro_rules! text_scalar {
         $crate::scalar::text::shows_text!($name);
 
         impl TryFrom<&str> for $name {
-            type Error = $error;
+            type Error = $crate::scalar::ScalarError;
 
-            fn try_from(text: &str) -> Result<Self, $error> {
+            fn try_from(text: &str) -> Result<Self, Self::Error> {
                 Self::new(text)
             }
         }
@@ -238,31 +235,6 @@ macro_rules! text_scalar {
             "type": "string", "examples": [$example], $($schema)*
         });
 
-        #[doc = concat!("Why a text is not ", $what, ".")]
-        #[derive(Clone, Debug, PartialEq, Eq, ::thiserror::Error)]
-        #[error("`{text}` is not {}: {reason} (byte {at}); write it like `{}`", $what, $example)]
-        pub struct $error {
-            text: ::smol_str::SmolStr,
-            at: usize,
-            reason: &'static str,
-        }
-
-        impl $error {
-            /// The refused text; a long one is cut and ends in `…`.
-            pub fn text(&self) -> &str {
-                self.text.as_str()
-            }
-
-            /// Byte offset of the fault in the whole text.
-            pub fn at(&self) -> usize {
-                self.at
-            }
-
-            /// What is wrong there.
-            pub fn reason(&self) -> &'static str {
-                self.reason
-            }
-        }
     };
 }
 pub(super) use text_scalar;

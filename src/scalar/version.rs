@@ -4,8 +4,8 @@ use core::fmt;
 use core::str::FromStr;
 
 use semver::Version;
-use smol_str::SmolStr;
 
+use super::ScalarError;
 use super::text::{self, Fault, excerpt, scalar_schema, text_scalar};
 
 /// A version of the protocol, `MAJOR.MINOR.PATCH` (section *Protocol Versioning*).
@@ -19,7 +19,7 @@ use super::text::{self, Fault, excerpt, scalar_schema, text_scalar};
 /// assert!(version > ProtocolVersion::V1_1_0);
 /// assert_eq!(version.to_string(), "1.2.1");
 /// assert!("1.2".parse::<ProtocolVersion>().is_err());
-/// # Ok::<(), coordination_protocol::scalar::VersionError>(())
+/// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProtocolVersion(Version);
@@ -77,37 +77,23 @@ impl fmt::Display for ProtocolVersion {
     }
 }
 
-/// Why a text is not a protocol version.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a protocol version; write MAJOR.MINOR.PATCH like `1.1.0`")]
-pub struct VersionError {
-    text: SmolStr,
-}
-
-impl VersionError {
-    /// The refused text; a long one is cut and ends in `…`.
-    pub fn text(&self) -> &str {
-        self.text.as_str()
-    }
-}
-
 impl FromStr for ProtocolVersion {
-    type Err = VersionError;
+    type Err = ScalarError;
 
-    fn from_str(text: &str) -> Result<Self, VersionError> {
+    fn from_str(text: &str) -> Result<Self, ScalarError> {
         match numbers(text) {
             Ok(([major, minor, patch], end)) if end == text.len() => {
                 Ok(Self::new(major, minor, patch))
             }
-            _ => Err(VersionError { text: excerpt(text) }),
+            _ => Err(ScalarError::ProtocolVersion { text: excerpt(text) }),
         }
     }
 }
 
 impl TryFrom<&str> for ProtocolVersion {
-    type Error = VersionError;
+    type Error = ScalarError;
 
-    fn try_from(text: &str) -> Result<Self, VersionError> {
+    fn try_from(text: &str) -> Result<Self, ScalarError> {
         text.parse()
     }
 }
@@ -141,7 +127,7 @@ scalar_schema!(ProtocolVersion, "A version of the protocol, MAJOR.MINOR.PATCH.",
 
 text_scalar! {
     /// The version of a component in Semantic Versioning 2.0.0, such as `1.0.0`.
-    ComponentVersion, ComponentVersionError {
+    ComponentVersion {
         what: "a version",
         example: "1.0.0",
         refused: "v1",

@@ -15,8 +15,8 @@ use core::str::FromStr;
 
 use smol_str::SmolStr;
 
-use super::nearest::nearest;
-use super::text::{self, excerpt, scalar_schema};
+use super::error::{Refusal, ScalarError};
+use super::text::{self, scalar_schema};
 
 /// A word that the vocabulary `V` does not have.
 ///
@@ -64,45 +64,6 @@ impl<V> Hash for UnknownWord<V> {
         self.word.hash(state);
     }
 }
-
-/// A word is not in a vocabulary.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WordError {
-    word: SmolStr,
-    what: &'static str,
-    known: &'static [&'static str],
-}
-
-impl WordError {
-    /// The refused word; a long one is cut and ends in `…`.
-    pub fn word(&self) -> &str {
-        self.word.as_str()
-    }
-
-    /// The words that are accepted.
-    pub fn known(&self) -> &'static [&'static str] {
-        self.known
-    }
-
-    /// The accepted word that was probably meant; see [`nearest`].
-    pub fn nearest(&self) -> Option<&'static str> {
-        nearest(self.word(), self.known.iter().copied())
-    }
-}
-
-impl fmt::Display for WordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not {}", self.word, self.what)?;
-        if let Some(nearest) = self.nearest() {
-            write!(f, "; did you mean `{nearest}`?")?;
-        } else {
-            f.write_str(";")?;
-        }
-        write!(f, " known words: {}", self.known.join(", "))
-    }
-}
-
-impl core::error::Error for WordError {}
 
 /// Expands the table of vocabularies.
 macro_rules! vocabularies {
@@ -180,12 +141,12 @@ macro_rules! vocabularies {
 
         /// Refuses words outside the vocabulary; [`Self::from_lenient`] keeps them.
         impl FromStr for $name {
-            type Err = WordError;
+            type Err = ScalarError;
 
-            fn from_str(word: &str) -> Result<Self, WordError> {
+            fn from_str(word: &str) -> Result<Self, ScalarError> {
                 match Self::from_lenient(word) {
                     Self::Other(_) => {
-                        Err(WordError { word: excerpt(word), what: $what, known: Self::KNOWN })
+                        Err(ScalarError::bad_word(word, Self::KNOWN, Refusal::NotA($what)))
                     }
                     known => Ok(known),
                 }

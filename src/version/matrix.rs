@@ -2,41 +2,22 @@
 
 use super::addition::{Addition, AdditionKind, additions};
 use super::supported::VERSIONS;
-use crate::scalar::ProtocolVersion;
+use crate::scalar::{ProtocolVersion, words};
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
-/// What a reader of one version makes of a writer of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Compatibility {
-    /// It knows everything that can be written.
-    All,
-    /// It reads what it knows and keeps the rest: only header keys and fields are new.
-    KeepsRest,
-    /// There are messages or event types that it does not know; the writer has to down-level.
-    DownLevel,
-    /// Another major version: records must be migrated.
-    Incompatible,
-}
-
-impl Compatibility {
-    /// The word, as in reports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Compatibility::All => "all",
-            Compatibility::KeepsRest => "keeps-rest",
-            Compatibility::DownLevel => "down-level",
-            Compatibility::Incompatible => "incompatible",
-        }
-    }
-}
-
-impl fmt::Display for Compatibility {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// What a reader of one version makes of a writer of another.
+    Compatibility {
+        /// It knows everything that can be written.
+        All "all",
+        /// It reads what it knows and keeps the rest: only header keys and fields are new.
+        KeepsRest "keeps-rest",
+        /// There are messages or event types that it does not know; the writer has to down-level.
+        DownLevel "down-level",
+        /// Another major version: records must be migrated.
+        Incompatible "incompatible",
     }
 }
 

@@ -51,8 +51,7 @@ pub use form::FormError;
 pub use greeting::GreetingError;
 pub use matrix::{Compatibility, Matrix, MatrixEntry};
 pub use migrate::{
-    Adapter, AdapterError, Loss, MigrateError, Migrated, Migrator, Rewrite, Step, StepError,
-    migrate,
+    Adapter, Loss, MigrateError, Migrated, Migrator, Rewrite, Step, StepError, migrate,
 };
 pub use negotiate::{Agreement, Refusal, Remedy, Side, negotiate};
 pub use range::{RangeError, VersionRange};

@@ -404,14 +404,14 @@ fn no_filter_is_larger_than_the_limits() {
     assert_eq!(fault(Filter::exact(field(), digits.clone())), too_long);
     assert_eq!(fault(Filter::compare(field(), Comparison::Less, digits)), too_long);
     let warning = fault(Filter::min_severity(None, &Severity::from_lenient("warning")));
-    assert!(matches!(warning, FilterFault::Word(_)));
+    assert!(matches!(warning, FilterFault::Scalar(_)));
     assert!(matches!(
         fault(Filter::min_priority(None, &Priority::from_lenient("x"))),
-        FilterFault::Word(_)
+        FilterFault::Scalar(_)
     ));
     assert!(matches!(
         fault(Filter::max_age(None, &Span::from_lenient("soon"))),
-        FilterFault::Span(_)
+        FilterFault::Scalar(_)
     ));
     // The field says `warning` where the scale says `medium`.
     let medium = Filter::min_severity(None, &Severity::Medium).unwrap();

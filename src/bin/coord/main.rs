@@ -167,13 +167,13 @@ impl Reading {
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
-    text.parse().map_err(|error: coordination_protocol::finding::WordError| error.to_string())
+    text.parse().map_err(|error: coordination_protocol::scalar::ScalarError| error.to_string())
 }
 
 fn protocol(text: &str) -> Result<ProtocolVersion, String> {
     let version: ProtocolVersion = text
         .parse()
-        .map_err(|error: coordination_protocol::scalar::VersionError| error.to_string())?;
+        .map_err(|error: coordination_protocol::scalar::ScalarError| error.to_string())?;
     if coordination_protocol::version::VERSIONS.contains(&version) {
         Ok(version)
     } else {

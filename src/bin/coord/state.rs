@@ -161,7 +161,7 @@ struct PolicyArgs {
 }
 
 fn strategy(text: &str) -> Result<Strategy, String> {
-    text.parse().map_err(|error: coordination_protocol::merge::UnknownStrategy| error.to_string())
+    text.parse().map_err(|error: coordination_protocol::scalar::ScalarError| error.to_string())
 }
 
 pub(crate) fn run(args: &Args) -> Result2 {

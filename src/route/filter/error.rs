@@ -2,7 +2,7 @@
 
 use super::Filter;
 use super::field::Field;
-use crate::scalar::{NumberError, SpanError, WordError};
+use crate::scalar::ScalarError;
 use smol_str::SmolStr;
 use std::fmt;
 
@@ -153,12 +153,8 @@ pub enum FilterFault {
         /// The key.
         key: &'static str,
     },
-    /// A number that is none.
-    Number(NumberError),
-    /// A word that its scale does not have.
-    Word(WordError),
-    /// A duration that is none.
-    Span(SpanError),
+    /// A number, a duration or a word that is none.
+    Scalar(ScalarError),
 }
 
 impl fmt::Display for FilterFault {
@@ -200,28 +196,14 @@ impl fmt::Display for FilterFault {
                 write!(f, "`{key}` is no key here; known keys: {known}")
             }
             FilterFault::MissingKey { key } => write!(f, "`{key}` is missing"),
-            FilterFault::Number(error) => error.fmt(f),
-            FilterFault::Word(error) => error.fmt(f),
-            FilterFault::Span(error) => error.fmt(f),
+            FilterFault::Scalar(error) => error.fmt(f),
         }
     }
 }
 
-impl From<NumberError> for FilterFault {
-    fn from(error: NumberError) -> Self {
-        FilterFault::Number(error)
-    }
-}
-
-impl From<WordError> for FilterFault {
-    fn from(error: WordError) -> Self {
-        FilterFault::Word(error)
-    }
-}
-
-impl From<SpanError> for FilterFault {
-    fn from(error: SpanError) -> Self {
-        FilterFault::Span(error)
+impl From<ScalarError> for FilterFault {
+    fn from(error: ScalarError) -> Self {
+        FilterFault::Scalar(error)
     }
 }
 

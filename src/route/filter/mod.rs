@@ -186,18 +186,18 @@ impl Filter {
     /// A severity that is this or a higher one; of no field, `/severity` in the data.
     ///
     /// # Errors
-    /// [`FilterFault::Word`] for a severity that the scale does not have.
+    /// [`FilterFault::Scalar`] for a severity that the scale does not have.
     pub fn min_severity(field: Option<Field>, least: &Severity) -> Result<Self, FilterError> {
-        let least = least.as_str().parse().map_err(FilterFault::Word)?;
+        let least = least.as_str().parse().map_err(FilterFault::Scalar)?;
         Ok(Filter::test(Test::Severity(field.unwrap_or_else(test::severity), least)))
     }
 
     /// A priority that is this or a higher one; of no field, the header's `priority`.
     ///
     /// # Errors
-    /// [`FilterFault::Word`] for a priority that the scale does not have.
+    /// [`FilterFault::Scalar`] for a priority that the scale does not have.
     pub fn min_priority(field: Option<Field>, least: &Priority) -> Result<Self, FilterError> {
-        let least = least.as_str().parse().map_err(FilterFault::Word)?;
+        let least = least.as_str().parse().map_err(FilterFault::Scalar)?;
         Ok(Filter::test(Test::Priority(field.unwrap_or_else(test::priority), least)))
     }
 
@@ -205,10 +205,10 @@ impl Filter {
     /// future is not too old.
     ///
     /// # Errors
-    /// [`FilterFault::Span`] for a duration that was kept but cannot be read.
+    /// [`FilterFault::Scalar`] for a duration that was kept but cannot be read.
     pub fn max_age(field: Option<Field>, max_age: &Span) -> Result<Self, FilterError> {
         test::bounded(max_age.as_str())?;
-        let max_age: Span = max_age.as_str().parse().map_err(FilterFault::Span)?;
+        let max_age: Span = max_age.as_str().parse().map_err(FilterFault::Scalar)?;
         Ok(Filter::test(Test::age(field.unwrap_or_else(test::timestamp), max_age)))
     }
 

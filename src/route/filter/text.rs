@@ -222,7 +222,7 @@ impl<'a> Parser<'a> {
                     }
                     let fault = |error| FilterError {
                         place: Location::Byte(word_at),
-                        fault: FilterFault::Word(error),
+                        fault: FilterFault::Scalar(error),
                     };
                     return if scale == "severity" {
                         Filter::min_severity(field, &word.parse::<Severity>().map_err(fault)?)

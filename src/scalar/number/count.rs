@@ -4,7 +4,8 @@ use core::cmp::Ordering;
 
 use smol_str::SmolStr;
 
-use super::{NumberError, Quantity};
+use super::Quantity;
+use crate::scalar::ScalarError;
 use crate::scalar::decimal::Number;
 use crate::scalar::text::excerpt;
 
@@ -21,7 +22,7 @@ use crate::scalar::text::excerpt;
 /// assert_eq!(agents.get(), 5);
 /// assert_eq!("5.0".parse::<Count>()?.get(), 5);
 /// assert!("5.5".parse::<Count>().is_err());
-/// # Ok::<(), coordination_protocol::scalar::NumberError>(())
+/// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Count(pub(super) SmolStr);
@@ -47,10 +48,10 @@ impl Count {
     ///
     /// # Errors
     ///
-    /// [`NumberError::NotANumber`] if the text is not a JSON number, [`NumberError::NotWhole`] if
-    /// its value has a fraction, [`NumberError::OutOfRange`] if it is negative or more than
+    /// [`ScalarError::NotANumber`] if the text is not a JSON number, [`ScalarError::NotWhole`] if
+    /// its value has a fraction, [`ScalarError::OutOfRange`] if it is negative or more than
     /// 2^64 - 1.
-    pub fn parse(text: &str) -> Result<Self, NumberError> {
+    pub fn parse(text: &str) -> Result<Self, ScalarError> {
         Self::try_from(Quantity::parse(text)?)
     }
 
@@ -84,16 +85,17 @@ fn value_of(text: &str) -> Option<u64> {
 }
 
 impl TryFrom<Quantity> for Count {
-    type Error = NumberError;
+    type Error = ScalarError;
 
-    fn try_from(quantity: Quantity) -> Result<Self, NumberError> {
+    fn try_from(quantity: Quantity) -> Result<Self, ScalarError> {
         if Self::is_valid(quantity.as_str()) {
             return Ok(Self(quantity.0));
         }
-        let text = excerpt(quantity.as_str());
         match Number::scan(quantity.as_str()) {
-            Some(number) if number.has_fraction() => Err(NumberError::NotWhole { text }),
-            _ => Err(NumberError::OutOfRange { text, min: "0", max: "18446744073709551615" }),
+            Some(number) if number.has_fraction() => {
+                Err(ScalarError::NotWhole { text: excerpt(quantity.as_str()) })
+            }
+            _ => Err(ScalarError::out_of_range(quantity.as_str(), "0", "18446744073709551615")),
         }
     }
 }

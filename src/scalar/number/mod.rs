@@ -21,38 +21,11 @@ use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 use smol_str::{SmolStr, ToSmolStr as _};
 
+use super::ScalarError;
 use super::decimal::{Number, plain_places};
-use super::text::{excerpt, scalar_schema};
+use super::text::scalar_schema;
 
 pub use count::Count;
-
-/// Why a number is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NumberError {
-    /// It is not a number in the grammar of JSON (RFC 8259, section 6).
-    #[error("`{text}` is not a JSON number; write it like `12` or `94.2`")]
-    NotANumber {
-        /// The refused text; a long one is cut and ends in `…`.
-        text: SmolStr,
-    },
-    /// It has a fraction.
-    #[error("`{text}` is not a count; write a whole number like `12`")]
-    NotWhole {
-        /// The refused number; a long one is cut and ends in `…`.
-        text: SmolStr,
-    },
-    /// It is a number, but too small or too large.
-    #[error("{text} is out of range: it must be from {min} to {max}")]
-    OutOfRange {
-        /// The refused number; a long one is cut and ends in `…`.
-        text: SmolStr,
-        /// The least value allowed.
-        min: &'static str,
-        /// The greatest value allowed.
-        max: &'static str,
-    },
-}
 
 /// Any JSON number, as spelled.
 ///
@@ -66,7 +39,7 @@ pub enum NumberError {
 /// assert_eq!(memory.to_string(), "94.20");
 /// assert_eq!(memory.value(), Some(94.2));
 /// assert!(Quantity::parse("1,5").is_err());
-/// # Ok::<(), coordination_protocol::scalar::NumberError>(())
+/// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Quantity(SmolStr);
@@ -76,12 +49,12 @@ impl Quantity {
     ///
     /// # Errors
     ///
-    /// [`NumberError::NotANumber`] for NaN and the infinities, which JSON cannot spell.
-    pub fn new(value: f64) -> Result<Self, NumberError> {
+    /// [`ScalarError::NotANumber`] for NaN and the infinities, which JSON cannot spell.
+    pub fn new(value: f64) -> Result<Self, ScalarError> {
         if value.is_finite() {
             Ok(Self(SmolStr::new(ryu_js::Buffer::new().format_finite(value))))
         } else {
-            Err(NumberError::NotANumber { text: value.to_smolstr() })
+            Err(ScalarError::NotANumber { text: value.to_string().into() })
         }
     }
 
@@ -89,12 +62,12 @@ impl Quantity {
     ///
     /// # Errors
     ///
-    /// [`NumberError::NotANumber`] for any other text, such as `+1`, `.5`, `01` or ` 1`.
-    pub fn parse(text: &str) -> Result<Self, NumberError> {
+    /// [`ScalarError::NotANumber`] for any other text, such as `+1`, `.5`, `01` or ` 1`.
+    pub fn parse(text: &str) -> Result<Self, ScalarError> {
         if Self::is_valid(text) {
             Ok(Self(SmolStr::new(text)))
         } else {
-            Err(NumberError::NotANumber { text: excerpt(text) })
+            Err(ScalarError::not_a_number(text))
         }
     }
 
@@ -165,9 +138,9 @@ macro_rules! spelled_number {
         }
 
         impl FromStr for $name {
-            type Err = NumberError;
+            type Err = ScalarError;
 
-            fn from_str(text: &str) -> Result<Self, NumberError> {
+            fn from_str(text: &str) -> Result<Self, ScalarError> {
                 Self::parse(text)
             }
         }
@@ -216,7 +189,7 @@ macro_rules! bounded_number {
         #[doc = concat!("assert_eq!(share.to_string(), \"", $inside, "\");")]
         #[doc = concat!("assert!(", stringify!($name), "::new(-0.1).is_err());")]
         #[doc = concat!("assert!(", stringify!($name), "::new(", $max, ".1).is_err());")]
-        /// # Ok::<(), coordination_protocol::scalar::NumberError>(())
+        /// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
         /// ```
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub struct $name(SmolStr);
@@ -232,9 +205,9 @@ macro_rules! bounded_number {
             ///
             /// # Errors
             ///
-            #[doc = concat!("[`NumberError::OutOfRange`] outside ", $min, " to ", $max, ".")]
-            /// [`NumberError::NotANumber`] for NaN and the infinities.
-            pub fn new(value: f64) -> Result<Self, NumberError> {
+            #[doc = concat!("[`ScalarError::OutOfRange`] outside ", $min, " to ", $max, ".")]
+            /// [`ScalarError::NotANumber`] for NaN and the infinities.
+            pub fn new(value: f64) -> Result<Self, ScalarError> {
                 Self::try_from(Quantity::new(value)?)
             }
 
@@ -242,9 +215,9 @@ macro_rules! bounded_number {
             ///
             /// # Errors
             ///
-            #[doc = concat!("[`NumberError::OutOfRange`] outside ", $min, " to ", $max, ".")]
-            /// [`NumberError::NotANumber`] if the text is not a JSON number.
-            pub fn parse(text: &str) -> Result<Self, NumberError> {
+            #[doc = concat!("[`ScalarError::OutOfRange`] outside ", $min, " to ", $max, ".")]
+            /// [`ScalarError::NotANumber`] if the text is not a JSON number.
+            pub fn parse(text: &str) -> Result<Self, ScalarError> {
                 Self::try_from(Quantity::parse(text)?)
             }
 
@@ -277,17 +250,13 @@ macro_rules! bounded_number {
         }
 
         impl TryFrom<Quantity> for $name {
-            type Error = NumberError;
+            type Error = ScalarError;
 
-            fn try_from(quantity: Quantity) -> Result<Self, NumberError> {
+            fn try_from(quantity: Quantity) -> Result<Self, ScalarError> {
                 if Self::is_valid(quantity.as_str()) {
                     Ok(Self(quantity.0))
                 } else {
-                    Err(NumberError::OutOfRange {
-                        text: excerpt(quantity.as_str()),
-                        min: stringify!($min),
-                        max: stringify!($max),
-                    })
+                    Err(ScalarError::out_of_range(quantity.as_str(), stringify!($min), stringify!($max)))
                 }
             }
         }
@@ -325,7 +294,7 @@ bounded_number! {
 ///
 /// assert_eq!(Amount::parse("2.50")?.to_string(), "2.50");
 /// assert!(Amount::parse("-1").is_err());
-/// # Ok::<(), coordination_protocol::scalar::NumberError>(())
+/// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Amount(SmolStr);
@@ -335,8 +304,8 @@ impl Amount {
     ///
     /// # Errors
     ///
-    /// [`NumberError::OutOfRange`] below 0, [`NumberError::NotANumber`] for NaN and the infinities.
-    pub fn new(value: f64) -> Result<Self, NumberError> {
+    /// [`ScalarError::OutOfRange`] below 0, [`ScalarError::NotANumber`] for NaN and the infinities.
+    pub fn new(value: f64) -> Result<Self, ScalarError> {
         Self::try_from(Quantity::new(value)?)
     }
 
@@ -344,9 +313,9 @@ impl Amount {
     ///
     /// # Errors
     ///
-    /// [`NumberError::OutOfRange`] below 0, [`NumberError::NotANumber`] if the text is not a JSON
+    /// [`ScalarError::OutOfRange`] below 0, [`ScalarError::NotANumber`] if the text is not a JSON
     /// number.
-    pub fn parse(text: &str) -> Result<Self, NumberError> {
+    pub fn parse(text: &str) -> Result<Self, ScalarError> {
         Self::try_from(Quantity::parse(text)?)
     }
 
@@ -373,17 +342,13 @@ impl Amount {
 }
 
 impl TryFrom<Quantity> for Amount {
-    type Error = NumberError;
+    type Error = ScalarError;
 
-    fn try_from(quantity: Quantity) -> Result<Self, NumberError> {
+    fn try_from(quantity: Quantity) -> Result<Self, ScalarError> {
         if Self::is_valid(quantity.as_str()) {
             return Ok(Self(quantity.0));
         }
-        Err(NumberError::OutOfRange {
-            text: excerpt(quantity.as_str()),
-            min: "0",
-            max: "the largest double",
-        })
+        Err(ScalarError::out_of_range(quantity.as_str(), "0", "the largest double"))
     }
 }
 

@@ -10,6 +10,6 @@ mod timestamp;
 mod window;
 
 pub use now::{Instant, Now};
-pub use span::{Span, SpanError};
-pub use timestamp::{Timestamp, TimestampError};
-pub use window::{Window, WindowError};
+pub use span::Span;
+pub use timestamp::Timestamp;
+pub use window::Window;

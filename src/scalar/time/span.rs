@@ -44,7 +44,7 @@ text_scalar! {
     /// `45m`, `2h 30m`, `2h30m`. An amount may have a fraction: `1.2s`, `8.5m`. An amount may
     /// exceed the next unit: `60s` is not changed to `1m`. The value counts whole nanoseconds;
     /// a smaller rest is cut off.
-    Span, SpanError {
+    Span {
         what: "a duration",
         example: "2h 30m",
         refused: "5h_47m",

@@ -10,7 +10,7 @@ text_scalar! {
     /// The start belongs to it, the end does not. If the end is before the start, the window goes
     /// on past midnight: `22:00-06:00`. Equal times are refused, because they could mean all day
     /// or never. Hours go from 00 to 23; `22:00-00:00` ends at midnight.
-    Window, WindowError {
+    Window {
         what: "a daily window",
         example: "12:30-13:00",
         refused: "noon",
@@ -46,7 +46,7 @@ impl Window {
     /// let night = Window::new("22:00-06:00")?;
     /// assert_eq!(night.contains_minute(23 * 60), Some(true));
     /// assert_eq!(night.contains_minute(6 * 60), Some(false));
-    /// # Ok::<(), coordination_protocol::scalar::WindowError>(())
+    /// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
     /// ```
     pub fn contains_minute(&self, minute: u16) -> Option<bool> {
         let (start, end) = parse(self.as_str()).ok()?;

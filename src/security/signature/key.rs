@@ -1,7 +1,7 @@
 //! Public keys.
 
 use super::ED25519;
-use crate::scalar::{ComponentId, IdError, Timestamp, id};
+use crate::scalar::{ComponentId, ScalarError, Timestamp, id};
 use smol_str::SmolStr;
 
 /// A public key, the component that signs with it, and when it may be used.
@@ -153,10 +153,10 @@ pub(super) fn check_names(key_id: &str, algorithm: &str) -> Result<(SmolStr, Smo
 pub enum KeyError {
     /// The key's identifier is none.
     #[error("the key's identifier: {0}")]
-    KeyId(IdError),
+    KeyId(ScalarError),
     /// The algorithm's name is no identifier.
     #[error("the algorithm's name: {0}")]
-    Algorithm(IdError),
+    Algorithm(ScalarError),
     /// An Ed25519 key of another length.
     #[error("an ed25519 public key has 32 bytes, this one has {found}")]
     Length {

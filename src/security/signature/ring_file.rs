@@ -3,7 +3,7 @@
 use super::key::{KeyError, PublicKey};
 use super::ring::{KeyRing, KeyRingError};
 use crate::json::{self, Dialect, FaultKind, Kind, Limits, Token, pointer, write_text};
-use crate::scalar::{ComponentId, IdError, Timestamp, TimestampError, nearest};
+use crate::scalar::{ComponentId, ScalarError, Timestamp, nearest};
 use base64ct::{Base64, Encoding as _};
 use smol_str::SmolStr;
 use std::borrow::Cow;
@@ -210,10 +210,10 @@ pub enum KeyFileProblem {
     Base64,
     /// The owner is no identifier.
     #[error("the owner: {0}")]
-    Owner(IdError),
+    Owner(ScalarError),
     /// A time is no timestamp.
     #[error("{0}")]
-    Time(TimestampError),
+    Time(ScalarError),
     /// The values make no key.
     #[error("{0}")]
     Key(KeyError),

@@ -9,7 +9,7 @@ mod names;
 
 mod step;
 
-pub use adapter::{Adapter, AdapterError};
+pub use adapter::Adapter;
 pub use step::{Step, StepError};
 
 use super::record::Record;

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use coordination_protocol::scalar::{
-    AllocationId, CheckpointId, CorrelationId, ErrorId, EventId, IdCharset, IdError, Phase,
-    RequestId, ResponseId, WorkflowId, id,
+    AllocationId, CheckpointId, CorrelationId, ErrorId, EventId, IdCharset, Phase, RequestId,
+    ResponseId, ScalarError, WorkflowId, id,
 };
 use proptest::prelude::*;
 use regex::Regex;
@@ -43,7 +43,7 @@ fn bad_texts_are_refused_with_a_reason() {
     }
     assert_eq!(
         WorkflowId::new(format!("{}:", "x".repeat(1_000))),
-        Err(IdError::BadCharacter { found: ':', at: 1_000 }),
+        Err(ScalarError::IdCharacter { found: ':', at: 1_000 }),
     );
 }
 
@@ -137,7 +137,7 @@ proptest! {
 
     #[test]
     fn a_bad_character_is_where_the_error_says(text in "[a-cé]{0,9}[:\n\u{85}][a-c:\n]{0,9}") {
-        let Err(IdError::BadCharacter { found, at }) = id::check(&text) else {
+        let Err(ScalarError::IdCharacter { found, at }) = id::check(&text) else {
             return Err(TestCaseError::fail("accepted"));
         };
         prop_assert!(text[at..].starts_with(found));

@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use coordination_protocol::scalar::{Amount, Count, NumberError, Percent, Quantity, Ratio};
+use coordination_protocol::scalar::{Amount, Count, Percent, Quantity, Ratio, ScalarError};
 use proptest::prelude::*;
 use regex::Regex;
 
@@ -42,7 +42,7 @@ fn other_texts_are_not_numbers() {
         &format!("`{}…` is not a JSON number; write it like `12` or `94.2`", "é".repeat(40)),
     );
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let expected = NumberError::NotANumber { text: value.to_string().into() };
+        let expected = ScalarError::NotANumber { text: value.to_string().into() };
         assert_eq!(Quantity::new(value), Err(expected.clone()));
         assert_eq!(Percent::new(value), Err(expected.clone()));
         assert_eq!(Ratio::new(value), Err(expected));

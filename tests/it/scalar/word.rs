@@ -71,7 +71,7 @@ fn unknown_words_are_refused_by_from_str() {
         "`later` is not an allocation status; known words: approved, denied, queued, partial",
     );
     let error = "".parse::<Priority>().unwrap_err();
-    assert_eq!((error.word(), error.nearest()), ("", None));
+    assert_eq!((error.text(), error.nearest()), ("", None));
     assert_eq!(error.known(), Priority::KNOWN);
 }
 

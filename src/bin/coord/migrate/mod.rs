@@ -11,8 +11,8 @@ use crate::{Failure, Outcome, Result2};
 use coordination_protocol::event::Codec;
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Limits;
-use coordination_protocol::scalar::ProtocolVersion;
-use coordination_protocol::version::{Adapter, AdapterError, Migrator};
+use coordination_protocol::scalar::{ProtocolVersion, ScalarError};
+use coordination_protocol::version::{Adapter, Migrator};
 use std::io::{self, BufWriter, Write};
 use tally::Tally;
 
@@ -80,7 +80,7 @@ pub(crate) struct Args {
 }
 
 fn adapter(name: &str) -> Result<Adapter, String> {
-    name.parse().map_err(|error: AdapterError| error.to_string())
+    name.parse().map_err(|error: ScalarError| error.to_string())
 }
 
 fn migrator(args: &Args, limits: Limits) -> Migrator {
