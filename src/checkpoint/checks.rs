@@ -1,6 +1,7 @@
 //! Validations by name.
 
-use super::parts::{PartName, Parts, as_message};
+use super::part_name::PartName;
+use super::parts::{Parts, as_message};
 use crate::event::Codec;
 use crate::finding::{FindingSeverity, Mode};
 use crate::json::{Json, Kind, elements, members};
@@ -39,7 +40,7 @@ type Check = Arc<dyn Fn(&Parts) -> CheckResult + Send + Sync>;
 /// assert_eq!(results.dependency_validation, Some(CheckResult::Unknown));
 /// assert_eq!(results.extra().get("fresh").unwrap().as_str(), r#""passed""#);
 /// assert_eq!(results.extra().get("lunar_phase").unwrap().as_str(), r#""unknown""#);
-/// # Ok::<(), coordination_protocol::checkpoint::PartsError>(())
+/// # Ok::<(), coordination_protocol::checkpoint::CheckpointError>(())
 /// ```
 #[derive(Clone)]
 pub struct Checks(Vec<(SmolStr, Check)>);

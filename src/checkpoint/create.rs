@@ -4,9 +4,10 @@ use super::Checkpoints;
 use super::checks::unsound;
 use super::delta::Delta;
 use super::entry::{Entry, Place, Stage, StoredPart, seal};
-use super::error::{CreateError, LoadError};
+use super::error::CheckpointError;
 use super::pack::pack;
-use super::parts::{PartName, Parts};
+use super::part_name::PartName;
+use super::parts::Parts;
 use crate::json::Json;
 use crate::message::{CheckpointSync, StateSnapshot, StorageMetadata, ValidationResults};
 use crate::scalar::{
@@ -136,9 +137,13 @@ impl<S: Store> Checkpoints<S> {
     /// the parts; for a delta it tells how much the delta saves, too.
     ///
     /// # Errors
-    /// [`CreateError`]. Nothing is left of the checkpoint then, or what the next
+    /// [`CheckpointError`]. Nothing is left of the checkpoint then, or what the next
     /// [`prune`](Self::prune) sweeps if the store failed, too.
-    pub async fn create(&self, parts: &Parts, new: &NewCheckpoint) -> Result<Created, CreateError> {
+    pub async fn create(
+        &self,
+        parts: &Parts,
+        new: &NewCheckpoint,
+    ) -> Result<Created, CheckpointError> {
         let place = Place::of(parts.workflow_id())?;
         let key = place.entry(&new.id)?;
         for (known, word) in [
@@ -146,7 +151,7 @@ impl<S: Store> Checkpoints<S> {
             (new.trigger.is_known(), new.trigger.as_str()),
         ] {
             if !known {
-                return Err(CreateError::Word { word: word.to_owned() });
+                return Err(CheckpointError::Word { word: word.to_owned() });
             }
         }
         let snapshot = parts.digests()?;
@@ -158,7 +163,7 @@ impl<S: Store> Checkpoints<S> {
             && new.checkpoint_type != CheckpointType::Emergency
         {
             let detail = unsound(parts).unwrap_or_else(|| "state_integrity failed".to_owned());
-            return Err(CreateError::Unsound { detail });
+            return Err(CheckpointError::Unsound { detail });
         }
 
         let (mut base, mut why_full) = match new.checkpoint_type {
@@ -170,7 +175,9 @@ impl<S: Store> Checkpoints<S> {
         };
         let pending = Entry::pending(new.now.wall, base.as_ref().map(|(id, _)| id.clone()));
         let revision = match self.store.put(&key, &seal(&pending), Expect::Absent).await {
-            Err(StorageError::Conflict { .. }) => return Err(CreateError::Exists(new.id.clone())),
+            Err(StorageError::Conflict { .. }) => {
+                return Err(CheckpointError::Exists(new.id.clone()));
+            }
             revision => revision?,
         };
         // From here on the base cannot be condemned without notice; it must not have been before.
@@ -195,14 +202,14 @@ impl<S: Store> Checkpoints<S> {
                     Ok(_) => {}
                     Err(StorageError::Conflict { .. }) => {
                         self.remove_parts(&place, &new.id).await?;
-                        return Err(CreateError::Swept(new.id.clone()));
+                        return Err(CheckpointError::Swept(new.id.clone()));
                     }
                     Err(error) => return Err(self.abandon(&place, new, revision, error).await),
                 }
                 let form = base.map_or(CheckpointForm::Full, |base| CheckpointForm::Delta { base });
                 Ok(Created { sync, form, why_full })
             }
-            Err(CreateError::Storage(error)) => {
+            Err(CheckpointError::Storage(error)) => {
                 Err(self.abandon(&place, new, revision, error).await)
             }
             Err(error) => Err(error),
@@ -248,7 +255,7 @@ impl<S: Store> Checkpoints<S> {
         new: &NewCheckpoint,
         revision: u64,
         error: StorageError,
-    ) -> CreateError {
+    ) -> CheckpointError {
         if let Ok(key) = place.entry(&new.id)
             && self.store.delete(&key, Expect::Revision(revision)).await.is_ok()
         {
@@ -263,7 +270,7 @@ impl<S: Store> Checkpoints<S> {
         new: &NewCheckpoint,
         place: &Place<'_>,
         base: Option<&Base>,
-    ) -> Result<Vec<StoredPart>, CreateError> {
+    ) -> Result<Vec<StoredPart>, CheckpointError> {
         let mut stored = Vec::new();
         for (name, value) in parts.given() {
             let delta = base
@@ -287,7 +294,10 @@ impl<S: Store> Checkpoints<S> {
     }
 
     /// The last full checkpoint, if one more delta may refer to it.
-    async fn base(&self, parts: &Parts) -> Result<Result<Base, FullCheckpointReason>, CreateError> {
+    async fn base(
+        &self,
+        parts: &Parts,
+    ) -> Result<Result<Base, FullCheckpointReason>, CheckpointError> {
         let place = Place::of(parts.workflow_id())?;
         let all = self.entries(&place).await?;
         let sound = all.iter().filter_map(|found| Some((&found.id, found.entry.as_ref().ok()?)));
@@ -311,12 +321,16 @@ impl<S: Store> Checkpoints<S> {
                 let texts = loaded.parts.given().map(|(name, text)| (name.clone(), text.clone()));
                 Ok(Ok((id.clone(), texts.collect())))
             }
-            Err(LoadError::Storage(error)) => Err(error.into()),
+            Err(CheckpointError::Storage(error)) => Err(error.into()),
             Err(_) => Ok(Err(FullCheckpointReason::BaseUnusable)),
         }
     }
 
-    async fn is_ready(&self, place: &Place<'_>, id: &CheckpointId) -> Result<bool, CreateError> {
+    async fn is_ready(
+        &self,
+        place: &Place<'_>,
+        id: &CheckpointId,
+    ) -> Result<bool, CheckpointError> {
         let found = self.store.get(&place.entry(id)?).await?;
         let entry = found.and_then(|found| super::entry::read(id, &found.value).ok());
         Ok(entry.is_some_and(|entry| entry.stage == Stage::Ready))

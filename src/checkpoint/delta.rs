@@ -7,7 +7,8 @@
 //! behind, in the order of the patch. Where that is not the order of the target, there is no
 //! delta, and the checkpoint is a full one.
 
-use crate::json::{Dialect, Fault, Json, Kind, Limits, Token, check, elements, members, pointer};
+use super::error::CheckpointError;
+use crate::json::{Dialect, Json, Kind, Limits, Token, check, elements, members, pointer};
 use crate::json::{value_at, write_text};
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation};
@@ -33,33 +34,6 @@ use std::fmt::Write as _;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delta(Json);
-
-/// Why a patch cannot be applied.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DeltaError {
-    /// It is not JSON within the limits.
-    #[error("not a delta: {0}")]
-    Json(#[from] Fault),
-    /// An operation is not what this crate writes.
-    #[error("operation {index} of the delta is no add, replace or remove of a value at a path")]
-    Operation {
-        /// Which one, from 0.
-        index: usize,
-    },
-    /// It does not fit to what it is applied to.
-    #[error("the delta does not fit: {detail}")]
-    Misfit {
-        /// What the library says.
-        detail: String,
-    },
-    /// What comes out is longer than the limit.
-    #[error("the delta makes a text of more than {limit} bytes")]
-    TooLong {
-        /// The limit.
-        limit: usize,
-    },
-}
 
 impl Delta {
     /// The difference from `base` to `target`; `None` if a patch cannot tell it, because the order
@@ -114,10 +88,11 @@ impl Delta {
     /// Takes a patch that was stored.
     ///
     /// # Errors
-    /// [`DeltaError::Json`].
-    pub fn parse(text: &str, limits: &Limits) -> Result<Self, DeltaError> {
+    /// [`CheckpointError::DeltaJson`].
+    pub fn parse(text: &str, limits: &Limits) -> Result<Self, CheckpointError> {
         // A value lies two levels deeper in the patch than in its document.
-        check(text, Dialect::Strict, &limits.with_depth(limits.depth.saturating_add(2)))?;
+        check(text, Dialect::Strict, &limits.with_depth(limits.depth.saturating_add(2)))
+            .map_err(CheckpointError::DeltaJson)?;
         Ok(Delta(Json::from_valid(text)))
     }
 
@@ -129,21 +104,21 @@ impl Delta {
     /// The document that the patch makes of another.
     ///
     /// # Errors
-    /// [`DeltaError`]; a patch that this crate did not write may be refused although it is sound.
-    pub fn apply(&self, base: &Json, limits: &Limits) -> Result<Json, DeltaError> {
+    /// [`CheckpointError`]; a patch that this crate did not write may be refused although it is sound.
+    pub fn apply(&self, base: &Json, limits: &Limits) -> Result<Json, CheckpointError> {
         let text = self.0.as_str();
         let mut operations = Vec::new();
         let mut order = Order::default();
         // What is added to a text is what the patch holds, each value once.
         if base.as_str().len() + text.len() > limits.bytes.saturating_mul(2) {
-            return Err(DeltaError::TooLong { limit: limits.bytes });
+            return Err(CheckpointError::LongDelta { limit: limits.bytes });
         }
         if self.0.kind() != Kind::Array {
-            return Err(DeltaError::Operation { index: 0 });
+            return Err(CheckpointError::DeltaOperation { index: 0 });
         }
         for (index, item) in elements(text, 0).enumerate() {
             let (operation, path, value) =
-                read_operation(text, item).ok_or(DeltaError::Operation { index })?;
+                read_operation(text, item).ok_or(CheckpointError::DeltaOperation { index })?;
             if let Some(value) = value {
                 order.note(&path, value.raw(text));
             }
@@ -152,14 +127,14 @@ impl Delta {
         let mut document = tree(base);
         // On failure the document is thrown away, so nothing need be taken back.
         json_patch::patch_unsafe(&mut document, &operations)
-            .map_err(|error| DeltaError::Misfit { detail: error.to_string() })?;
+            .map_err(|error| CheckpointError::DeltaMisfit { detail: error.to_string() })?;
         let mut out = Vec::with_capacity(base.as_str().len() + text.len());
         order.write(&document, &mut String::new(), Some(base.as_str()), &mut out);
         if out.len() > limits.bytes {
-            return Err(DeltaError::TooLong { limit: limits.bytes });
+            return Err(CheckpointError::LongDelta { limit: limits.bytes });
         }
         let made = String::from_utf8(out).unwrap_or_default();
-        check(&made, Dialect::Strict, limits)?;
+        check(&made, Dialect::Strict, limits).map_err(CheckpointError::DeltaJson)?;
         Ok(Json::from_valid(&made))
     }
 }

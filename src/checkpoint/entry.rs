@@ -1,8 +1,9 @@
 //! The entry of a checkpoint, its keys, and the seal that shows damage.
 
-use super::error::{Damage, PlaceError};
+use super::damage::Damage;
+use super::error::CheckpointError;
 use super::pack::Packing;
-use super::parts::PartName;
+use super::part_name::PartName;
 use crate::message::CheckpointSync;
 use crate::scalar::{CheckpointId, Digest, WorkflowId};
 use crate::storage::{Key, StorageError};
@@ -90,9 +91,9 @@ pub(super) struct Mark {
 }
 
 /// Refuses an identifier that is a path to somewhere else.
-pub(super) fn checked(id: &str) -> Result<&str, PlaceError> {
+pub(super) fn checked(id: &str) -> Result<&str, CheckpointError> {
     if id.contains(['/', '\\']) || id.bytes().all(|byte| byte == b'.') {
-        return Err(PlaceError::Escapes { id: id.to_owned() });
+        return Err(CheckpointError::Escapes { id: id.to_owned() });
     }
     Ok(id)
 }
@@ -104,21 +105,21 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn of(workflow: &'a WorkflowId) -> Result<Self, PlaceError> {
+    pub(super) fn of(workflow: &'a WorkflowId) -> Result<Self, CheckpointError> {
         let place = Place { workflow: checked(workflow.as_str())? };
         Key::of([ENTRIES, place.workflow])?;
         Ok(place)
     }
 
-    pub(super) fn entry(&self, id: &CheckpointId) -> Result<Key, PlaceError> {
+    pub(super) fn entry(&self, id: &CheckpointId) -> Result<Key, CheckpointError> {
         Ok(Key::of([ENTRIES, self.workflow, checked(id.as_str())?])?)
     }
 
-    pub(super) fn part(&self, id: &CheckpointId, part: &PartName) -> Result<Key, PlaceError> {
+    pub(super) fn part(&self, id: &CheckpointId, part: &PartName) -> Result<Key, CheckpointError> {
         Ok(Key::of([PARTS, self.workflow, checked(id.as_str())?, part.as_str()])?)
     }
 
-    pub(super) fn mark(&self) -> Result<Key, PlaceError> {
+    pub(super) fn mark(&self) -> Result<Key, CheckpointError> {
         Ok(Key::of([MARKS, self.workflow])?)
     }
 

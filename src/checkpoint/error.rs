@@ -1,25 +1,30 @@
-//! What can go wrong.
+//! What can go wrong with checkpoints.
 
-use super::parts::PartName;
-use super::target::TargetError;
-use crate::error::{IntoReport, Problem};
+use super::damage::Damage;
+use super::part_name::PartName;
+use crate::error::leaf_errors;
 use crate::json::{CanonicalError, Fault};
-use crate::scalar::{CheckpointId, ErrorCategory, ErrorType, Severity, WorkflowId};
+use crate::scalar::{CheckpointId, Severity, WorkflowId};
 use crate::storage::StorageError;
 
-/// Why something is no part of a checkpoint.
+/// Why a checkpoint was not made, loaded, restored or rolled back to.
+///
+/// Where a restore fails, the variant tells what became of the state: untouched, as it was before,
+/// or a mixture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PartsError {
+pub enum CheckpointError {
+    // Parts.
     /// A part needs an identifier of recommended characters.
     #[error("`{0}` is no name for a part; use letters, digits, `_`, `-` or `.`")]
-    Name(String),
-    /// The text is not JSON within the limits.
+    PartName(String),
+    /// The text of a part is not JSON within the limits.
     #[error("`{part}` is not usable: {error}")]
     Json {
         /// The part.
         part: PartName,
         /// What is wrong with the text.
+        #[source]
         error: Fault,
     },
     /// The text is no workflow state.
@@ -46,74 +51,42 @@ pub enum PartsError {
         /// The part.
         part: PartName,
         /// The number that has no such form.
+        #[source]
         error: CanonicalError,
     },
-}
 
-/// Why an identifier names no place for a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlaceError {
-    /// It would climb out of the folder when it is used as a path.
+    // Deltas.
+    /// A delta is not JSON within the limits.
+    #[error("not a delta: {0}")]
+    DeltaJson(#[source] Fault),
+    /// An operation is not what this crate writes.
+    #[error("operation {index} of the delta is no add, replace or remove of a value at a path")]
+    DeltaOperation {
+        /// Which one, from 0.
+        index: usize,
+    },
+    /// A delta does not fit to what it is applied to.
+    #[error("the delta does not fit: {detail}")]
+    DeltaMisfit {
+        /// What the library says.
+        detail: String,
+    },
+    /// What comes out of a delta is longer than the limit.
+    #[error("the delta makes a text of more than {limit} bytes")]
+    LongDelta {
+        /// The limit.
+        limit: usize,
+    },
+
+    // Places.
+    /// An identifier would climb out of the folder when it is used as a path.
     #[error("`{id}` cannot name a place: it would leave the root")]
     Escapes {
         /// The identifier.
         id: String,
     },
-    /// No key can be made of it.
-    #[error(transparent)]
-    Key(#[from] StorageError),
-}
 
-/// What is wrong with a stored checkpoint.
-///
-/// ```
-/// use coordination_protocol::checkpoint::{Damage, PartName};
-/// use coordination_protocol::scalar::CheckpointId;
-///
-/// let damage = Damage::new(CheckpointId::new("ckpt_1")?, "its bytes are not those that were written")
-///     .with_part(PartName::FILE_SYSTEM);
-/// assert_eq!(
-///     damage.to_string(),
-///     "`file_system` of ckpt_1 is damaged: its bytes are not those that were written",
-/// );
-/// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} of {checkpoint} is damaged: {detail}", part.as_ref().map_or("the entry".to_owned(), |part| format!("`{part}`")))]
-#[non_exhaustive]
-pub struct Damage {
-    /// The checkpoint that is damaged. It may be the one that the loaded one is a delta of.
-    pub checkpoint: CheckpointId,
-    /// The part, unless it is the entry that describes the checkpoint.
-    pub part: Option<PartName>,
-    /// What is wrong.
-    pub detail: String,
-}
-
-impl Damage {
-    /// Damage to the entry of a checkpoint.
-    pub fn new(checkpoint: CheckpointId, detail: impl Into<String>) -> Self {
-        Damage { checkpoint, part: None, detail: detail.into() }
-    }
-
-    /// Sets the part that is damaged.
-    pub fn with_part(mut self, part: PartName) -> Self {
-        self.part = Some(part);
-        self
-    }
-}
-
-/// Why a checkpoint was not made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CreateError {
-    /// An identifier is refused.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// The parts cannot be digested.
-    #[error(transparent)]
-    Parts(#[from] PartsError),
+    // Creating and loading.
     /// A checkpoint type or trigger that the protocol does not have.
     #[error("`{word}` is not a word that a checkpoint may be written with")]
     Word {
@@ -132,18 +105,6 @@ pub enum CreateError {
     /// It took so long that it counted as left behind, and was swept.
     #[error("{0} was swept while it was being made; make it anew")]
     Swept(CheckpointId),
-    /// The store failed. [`Unavailable`](StorageError::Unavailable) may hide a success.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-/// Why a checkpoint was not loaded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// An identifier is refused.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
     /// There is none, or it is not complete.
     #[error("{workflow} has no checkpoint {checkpoint}")]
     NotFound {
@@ -153,23 +114,20 @@ pub enum LoadError {
         checkpoint: CheckpointId,
     },
     /// It is not what was written.
-    #[error(transparent)]
-    Damaged(#[from] Damage),
-    /// The store failed.
+    #[error("{0}")]
+    Damaged(Damage),
+    /// The store failed, or no key can be made of an identifier. When a checkpoint is made,
+    /// [`Unavailable`](StorageError::Unavailable) may hide a success.
     #[error(transparent)]
     Storage(#[from] StorageError),
-}
 
-/// Why a rollback cannot be done as it was asked for. Nothing was touched.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RollbackError {
+    // Rolling back. Nothing was touched.
     /// The request has no mode that the protocol knows.
     #[error("a rollback is full, partial or selective, not `{0}`")]
-    Mode(String),
+    RollbackMode(String),
     /// A partial rollback names no part, or a selective one neither agent nor task.
     #[error("a {mode} rollback must name {what}")]
-    Nothing {
+    RollbackOfNothing {
         /// The mode.
         mode: &'static str,
         /// What it must name.
@@ -180,7 +138,7 @@ pub enum RollbackError {
     UnknownPart(String),
     /// The part is not one that can be put back.
     #[error("`{0}` cannot be rolled back")]
-    Fixed(String),
+    FixedPart(String),
     /// No agent has this name.
     #[error("neither state has an agent `{0}`")]
     UnknownAgent(String),
@@ -190,24 +148,19 @@ pub enum RollbackError {
     /// There is no state that part of the checkpoint could be put into.
     #[error("there is no current state; only a full rollback can make one")]
     NoState,
-    /// What would come out is no state.
-    #[error(transparent)]
-    Parts(#[from] PartsError),
-}
 
-/// Why a state was not put back.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RestoreError {
-    /// The checkpoint cannot be used. Nothing was touched.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The request cannot be carried out. Nothing was touched.
-    #[error(transparent)]
-    Rollback(#[from] RollbackError),
+    // Restoring.
+    /// The target of a restore did not do what it was asked for.
+    #[error("{detail}")]
+    Target {
+        /// What is in the way.
+        detail: String,
+        /// Whether it is certain that nothing was changed. If not, the part is put back, too.
+        unchanged: bool,
+    },
     /// The current state could not be read. Nothing was touched.
     #[error("the current state cannot be read, nothing was touched: {0}")]
-    Read(TargetError),
+    Read(#[source] Box<CheckpointError>),
     /// The target holds another workflow. Nothing was touched.
     #[error("the target holds {found}, not {expected}")]
     OtherWorkflow {
@@ -218,7 +171,7 @@ pub enum RestoreError {
     },
     /// The current state could not be backed up. Nothing was touched.
     #[error("the current state cannot be backed up, nothing was touched: {0}")]
-    Backup(CreateError),
+    Backup(#[source] Box<CheckpointError>),
     /// Another restore of the workflow is under way, or died half-way. Nothing was touched.
     #[error("a restore of {workflow} is under way since {since}; if it died, `recover` undoes it")]
     UnderWay {
@@ -255,81 +208,74 @@ pub enum RestoreError {
     },
     /// The state was put back; only the mark of the restore could not be removed.
     #[error("the state was put back, but its mark remains: {0}")]
-    Mark(StorageError),
+    Mark(#[source] StorageError),
 }
 
-crate::error::reports! {
-    PartsError, State, Corruption, "correct_and_retry", "Give sound JSON whose numbers a double can hold.";
-    PlaceError, State, Conflict, "correct_and_retry", "Use identifiers of letters, digits, `_`, `-` or `.`.";
-    Damage, State, Corruption, "restore_older", "Restore an older checkpoint, and make a new full one.";
-    RollbackError, State, Conflict, "correct_and_retry", "Name parts, agents or tasks that one of the two states has.";
-    super::delta::DeltaError, State, Corruption, "full_checkpoint", "Use a full checkpoint.";
-    TargetError, State, Unavailable, "retry", "See why the state cannot be read or written, then try again.";
-}
+impl CheckpointError {
+    /// For a [`Target`](super::Target): an error after which it is not known whether the part was
+    /// changed.
+    pub fn target(detail: impl Into<String>) -> Self {
+        CheckpointError::Target { detail: detail.into(), unchanged: false }
+    }
 
-impl IntoReport for CreateError {
-    fn problem(&self) -> Problem {
+    /// For a [`Target`](super::Target): an error that changed nothing for certain.
+    pub fn target_refused(detail: impl Into<String>) -> Self {
+        CheckpointError::Target { detail: detail.into(), unchanged: true }
+    }
+
+    /// Whether it is certain that a target has changed nothing.
+    ///
+    /// Only a store that cannot be reached, and a target that says so, leave it open: then the part
+    /// counts as written, and is put back.
+    pub(super) const fn left_unchanged(&self) -> bool {
         match self {
-            CreateError::Place(error) => error.problem(),
-            CreateError::Parts(error) => error.problem(),
-            CreateError::Storage(error) => error.problem(),
-            CreateError::Word { .. } => {
-                Problem::new(ErrorCategory::State, ErrorType::Conflict, self.to_string())
-                    .with_suggestion("correct_and_retry", "Use a word of the protocol.")
-            }
-            CreateError::Unsound { .. } => {
-                Problem::new(ErrorCategory::State, ErrorType::Corruption, self.to_string())
-                    .with_suggestion(
-                        "emergency_checkpoint",
-                        "Correct the state, or make an emergency checkpoint, which takes any.",
-                    )
-            }
-            CreateError::Exists(_) | CreateError::Swept(_) => {
-                Problem::new(ErrorCategory::State, ErrorType::Conflict, self.to_string())
-                    .with_suggestion("retry", "Make it again under a new identifier.")
-            }
+            CheckpointError::Target { unchanged, .. } => *unchanged,
+            CheckpointError::Storage(error) => !matches!(error, StorageError::Unavailable { .. }),
+            _ => true,
         }
     }
 }
 
-impl IntoReport for LoadError {
-    fn problem(&self) -> Problem {
-        match self {
-            LoadError::Place(error) => error.problem(),
-            LoadError::Damaged(error) => error.problem(),
-            LoadError::Storage(error) => error.problem(),
-            LoadError::NotFound { .. } => {
-                Problem::new(ErrorCategory::State, ErrorType::Unavailable, self.to_string())
-                    .with_suggestion(
-                        "list_checkpoints",
-                        "Choose one of the checkpoints that are there.",
-                    )
-            }
-        }
+impl From<Damage> for CheckpointError {
+    fn from(damage: Damage) -> Self {
+        CheckpointError::Damaged(damage)
     }
 }
 
-impl IntoReport for RestoreError {
-    fn problem(&self) -> Problem {
-        let state = |error_type| Problem::new(ErrorCategory::State, error_type, self.to_string());
-        match self {
-            RestoreError::Load(error) => error.problem(),
-            RestoreError::Rollback(error) => error.problem(),
-            RestoreError::Mark(error) => error.problem(),
-            RestoreError::Read(error) => error.problem(),
-            RestoreError::Backup(error) => error.problem(),
-            RestoreError::OtherWorkflow { .. } => state(ErrorType::Conflict)
-                .with_suggestion("correct_and_retry", "Name the target of the workflow."),
-            RestoreError::UnderWay { .. } => state(ErrorType::Conflict)
-                .with_suggestion("recover", "Wait for it, or undo it if it died."),
-            RestoreError::Undone { .. } => state(ErrorType::Unavailable)
-                .with_suggestion("retry", "Remove the cause, then restore again."),
-            RestoreError::Mixture { .. } => {
-                state(ErrorType::Corruption).with_severity(Severity::Critical).with_suggestion(
-                    "recover",
-                    "Stop the workflow, remove the cause, then recover from the backup.",
-                )
-            }
-        }
+leaf_errors! {
+    CheckpointError, Checkpoint {
+        Self::PartName(_) => ["part-name", State, Corruption, lasting, "correct_and_retry", "Use letters, digits, `_`, `-` or `.`."],
+        Self::Json { .. } => ["json", State, Corruption, lasting, "correct_and_retry", "Give sound JSON whose numbers a double can hold."],
+        Self::State { .. } => ["state", State, Corruption, lasting, "correct_and_retry", "Give the state of a workflow."],
+        Self::NotAnObject { .. } => ["not-an-object", State, Corruption, lasting, "correct_and_retry", "Give a JSON object."],
+        Self::File { .. } => ["file", State, Corruption, lasting, "correct_and_retry", "Give each file its digest."],
+        Self::Digest { .. } => ["digest", State, Corruption, lasting, "correct_and_retry", "Give sound JSON whose numbers a double can hold."],
+        Self::DeltaJson(_) => ["delta-json", State, Corruption, lasting, "full_checkpoint", "Use a full checkpoint."],
+        Self::DeltaOperation { .. } => ["delta-operation", State, Corruption, lasting, "full_checkpoint", "Use a full checkpoint."],
+        Self::DeltaMisfit { .. } => ["delta-misfit", State, Corruption, lasting, "full_checkpoint", "Use a full checkpoint."],
+        Self::LongDelta { .. } => ["long-delta", State, Corruption, lasting, "full_checkpoint", "Use a full checkpoint."],
+        Self::Escapes { .. } => ["escapes", State, Conflict, lasting, "correct_and_retry", "Use identifiers of letters, digits, `_`, `-` or `.`."],
+        Self::Word { .. } => ["word", State, Conflict, lasting, "correct_and_retry", "Use a word of the protocol."],
+        Self::Unsound { .. } => ["unsound", State, Corruption, lasting, "emergency_checkpoint", "Correct the state, or make an emergency checkpoint, which takes any."],
+        Self::Exists(_) => ["exists", State, Conflict, lasting, "retry", "Make it again under a new identifier."],
+        Self::Swept(_) => ["swept", State, Conflict, lasting, "retry", "Make it again under a new identifier."],
+        Self::NotFound { .. } => ["not-found", State, Unavailable, lasting, "list_checkpoints", "Choose one of the checkpoints that are there."],
+        Self::Damaged(_) => ["damaged", State, Corruption, lasting, "restore_older", "Restore an older checkpoint, and make a new full one."],
+        Self::Storage(error) => (error),
+        Self::RollbackMode(_) => ["rollback-mode", State, Conflict, lasting, "correct_and_retry", "Roll back fully, partially or selectively."],
+        Self::RollbackOfNothing { .. } => ["rollback-of-nothing", State, Conflict, lasting, "correct_and_retry", "Name parts, agents or tasks that one of the two states has."],
+        Self::UnknownPart(_) => ["unknown-part", State, Conflict, lasting, "correct_and_retry", "Name parts, agents or tasks that one of the two states has."],
+        Self::FixedPart(_) => ["fixed-part", State, Conflict, lasting, "correct_and_retry", "Name parts, agents or tasks that one of the two states has."],
+        Self::UnknownAgent(_) => ["unknown-agent", State, Conflict, lasting, "correct_and_retry", "Name parts, agents or tasks that one of the two states has."],
+        Self::UnknownTask(_) => ["unknown-task", State, Conflict, lasting, "correct_and_retry", "Name parts, agents or tasks that one of the two states has."],
+        Self::NoState => ["no-state", State, Conflict, lasting, "correct_and_retry", "Roll back fully."],
+        Self::Target { .. } => ["target", State, Unavailable, lasting, "retry", "See why the state cannot be read or written, then try again."],
+        Self::Read(error) => (&**error),
+        Self::OtherWorkflow { .. } => ["other-workflow", State, Conflict, lasting, "correct_and_retry", "Name the target of the workflow."],
+        Self::Backup(error) => (&**error),
+        Self::UnderWay { .. } => ["under-way", State, Conflict, transient, "recover", "Wait for it, or undo it if it died."],
+        Self::Undone { .. } => ["undone", State, Unavailable, lasting, "retry", "Remove the cause, then restore again."],
+        Self::Mixture { .. } => ["mixture", State, Corruption, lasting, "recover", "Stop the workflow, remove the cause, then recover from the backup.", with_severity(Severity::Critical)],
+        Self::Mark(error) => (error),
     }
 }

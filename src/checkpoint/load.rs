@@ -2,11 +2,13 @@
 
 use super::Checkpoints;
 use super::create::CheckpointForm;
+use super::damage::Damage;
 use super::delta::Delta;
 use super::entry::{self, ENTRIES, Entry, PARTS, Place, Stage, StoredPart};
-use super::error::{Damage, LoadError};
+use super::error::CheckpointError;
 use super::pack::unpack;
-use super::parts::{PartName, Parts};
+use super::part_name::PartName;
+use super::parts::Parts;
 use crate::json::{Dialect, Json, check};
 use crate::message::{CheckpointSync, StateSnapshot};
 use crate::scalar::{CheckpointId, Digest, WorkflowId};
@@ -76,8 +78,8 @@ impl<S: Store> Checkpoints<S> {
     /// The checkpoints of a workflow.
     ///
     /// # Errors
-    /// [`LoadError::Place`] and [`LoadError::Storage`].
-    pub async fn list(&self, workflow: &WorkflowId) -> Result<Listing, LoadError> {
+    /// [`CheckpointError::Place`] and [`CheckpointError::Storage`].
+    pub async fn list(&self, workflow: &WorkflowId) -> Result<Listing, CheckpointError> {
         let mut listing = Listing::default();
         for found in self.entries(&Place::of(workflow)?).await? {
             match found.entry {
@@ -120,8 +122,8 @@ impl<S: Store> Checkpoints<S> {
     /// The workflows that have a checkpoint of this identifier, complete or not.
     ///
     /// # Errors
-    /// [`LoadError::Place`] and [`LoadError::Storage`].
-    pub async fn find(&self, id: &CheckpointId) -> Result<Vec<WorkflowId>, LoadError> {
+    /// [`CheckpointError::Place`] and [`CheckpointError::Storage`].
+    pub async fn find(&self, id: &CheckpointId) -> Result<Vec<WorkflowId>, CheckpointError> {
         entry::checked(id.as_str())?;
         let found = self.scan(&format!("{ENTRIES}/")).await?;
         let workflow = |entry: &storage::Entry| {
@@ -135,12 +137,12 @@ impl<S: Store> Checkpoints<S> {
     /// A checkpoint, once all its digests are verified.
     ///
     /// # Errors
-    /// [`LoadError`]; damage names the checkpoint and the part.
+    /// [`CheckpointError`]; damage names the checkpoint and the part.
     pub async fn load(
         &self,
         workflow: &WorkflowId,
         id: &CheckpointId,
-    ) -> Result<LoadedCheckpoint, LoadError> {
+    ) -> Result<LoadedCheckpoint, CheckpointError> {
         let place = Place::of(workflow)?;
         let entry = self.entry(&place, workflow, id).await?;
         let base = match &entry.base {
@@ -148,7 +150,7 @@ impl<S: Store> Checkpoints<S> {
             Some(base) => {
                 let missing = |detail: &str| Damage::new(base.clone(), detail);
                 let entry = match self.entry(&place, workflow, base).await {
-                    Err(LoadError::NotFound { .. }) => {
+                    Err(CheckpointError::NotFound { .. }) => {
                         return Err(missing(&format!(
                             "{id} is a delta of it, and it is not there"
                         ))
@@ -202,18 +204,18 @@ impl<S: Store> Checkpoints<S> {
     ///
     /// # Errors
     /// Only if nothing can be looked at.
-    pub async fn verify(&self, workflow: &WorkflowId) -> Result<Vec<Damage>, LoadError> {
+    pub async fn verify(&self, workflow: &WorkflowId) -> Result<Vec<Damage>, CheckpointError> {
         let listing = self.list(workflow).await?;
         let mut damaged = listing.damaged;
         for summary in &listing.checkpoints {
             match self.load(workflow, &summary.sync.checkpoint_id).await {
-                Err(LoadError::Damaged(damage)) => {
+                Err(CheckpointError::Damaged(damage)) => {
                     if !damaged.contains(&damage) {
                         damaged.push(damage);
                     }
                 }
                 // It was pruned meanwhile.
-                Ok(_) | Err(LoadError::NotFound { .. }) => {}
+                Ok(_) | Err(CheckpointError::NotFound { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -250,13 +252,12 @@ impl<S: Store> Checkpoints<S> {
         place: &Place<'_>,
         workflow: &WorkflowId,
         id: &CheckpointId,
-    ) -> Result<Entry, LoadError> {
+    ) -> Result<Entry, CheckpointError> {
         let found = self.stored(&place.entry(id)?).await?;
         let found = found.map_err(|detail| Damage::new(id.clone(), detail))?;
         let entry = found.map(|found| entry::read(id, &found.value)).transpose()?;
-        entry.filter(|entry| entry.stage != Stage::Pending).ok_or_else(|| LoadError::NotFound {
-            workflow: workflow.clone(),
-            checkpoint: id.clone(),
+        entry.filter(|entry| entry.stage != Stage::Pending).ok_or_else(|| {
+            CheckpointError::NotFound { workflow: workflow.clone(), checkpoint: id.clone() }
         })
     }
 
@@ -277,7 +278,7 @@ impl<S: Store> Checkpoints<S> {
         place: &Place<'_>,
         id: &CheckpointId,
         part: &StoredPart,
-    ) -> Result<Json, LoadError> {
+    ) -> Result<Json, CheckpointError> {
         let own = |detail: &str| Damage::new(id.clone(), detail).with_part(part.name.clone());
         let found = self.stored(&place.part(id, &part.name)?).await?;
         let found = found.map_err(|detail| own(&detail))?;

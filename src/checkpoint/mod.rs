@@ -70,6 +70,7 @@
 
 mod checks;
 mod create;
+mod damage;
 mod delta;
 mod edit;
 mod entry;
@@ -77,6 +78,7 @@ mod error;
 mod load;
 mod options;
 mod pack;
+mod part_name;
 mod parts;
 mod prune;
 mod restore;
@@ -85,16 +87,16 @@ mod target;
 
 pub use checks::Checks;
 pub use create::{CheckpointForm, Created, FullCheckpointReason, NewCheckpoint};
-pub use delta::{Delta, DeltaError};
-pub use error::{
-    CreateError, Damage, LoadError, PartsError, PlaceError, RestoreError, RollbackError,
-};
+pub use damage::Damage;
+pub use delta::Delta;
+pub use error::CheckpointError;
 pub use load::{CheckpointSummary, Listing, LoadedCheckpoint};
 pub use options::CheckpointOptions;
-pub use parts::{PartName, Parts};
+pub use part_name::PartName;
+pub use parts::Parts;
 pub use prune::{Pruned, Retention};
 pub use restore::{FileChange, FileDifference, Recovered, Restored};
-pub use target::{StateTarget, Target, TargetError};
+pub use target::{StateTarget, Target};
 
 use crate::storage::Store;
 

@@ -1,80 +1,37 @@
 //! What is checkpointed.
 
 use super::edit::Object;
-use super::error::PartsError;
+use super::error::CheckpointError;
 use super::options::CheckpointOptions;
+use super::part_name::PartName;
 use crate::event::Codec;
 use crate::finding::Mode;
 use crate::json::{Dialect, Json, Kind, Limits, canonical, check, write_text};
 use crate::message::{Message, MessageKind, StateSnapshot, WorkflowState};
 use crate::scalar::{Digest, WorkflowId, id};
-use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use std::fmt;
-
-/// The name of a part. Four are the protocol's; a host adds its own.
-///
-/// ```
-/// use coordination_protocol::checkpoint::PartName;
-///
-/// assert_eq!(PartName::new("queue")?.as_str(), "queue");
-/// assert!(PartName::new("../queue").is_err());
-/// # Ok::<(), coordination_protocol::checkpoint::PartsError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "SmolStr")]
-pub struct PartName(SmolStr);
 
 impl PartName {
-    /// The state of the workflow. It is always there.
-    pub const WORKFLOW_STATE: Self = PartName(SmolStr::new_static("workflow_state"));
-    /// Paths and the digests of their contents.
-    pub const FILE_SYSTEM: Self = PartName(SmolStr::new_static("file_system"));
-    /// The states of the agents; those in the workflow's state unless they are given.
-    pub const AGENT_STATES: Self = PartName(SmolStr::new_static("agent_states"));
-    /// The resources; the usage in the workflow's state unless they are given.
-    pub const RESOURCE_STATE: Self = PartName(SmolStr::new_static("resource_state"));
-
     /// A name: an identifier of recommended characters.
     ///
     /// # Errors
-    /// [`PartsError::Name`].
-    pub fn new(name: &str) -> Result<Self, PartsError> {
+    /// [`CheckpointError::PartName`].
+    pub fn new(name: &str) -> Result<Self, CheckpointError> {
         match id::check(name) {
             Ok(id::IdCharset::Recommended) if name.bytes().any(|byte| byte != b'.') => {
                 Ok(PartName(SmolStr::new(name)))
             }
-            _ => Err(PartsError::Name(name.to_owned())),
-        }
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The member of the workflow's state that the part is where it is not given.
-    pub(super) fn derived_from(&self) -> Option<&'static str> {
-        match self.as_str() {
-            "agent_states" => Some("agent_states"),
-            "resource_state" => Some("resource_usage"),
-            _ => None,
+            _ => Err(CheckpointError::PartName(name.to_owned())),
         }
     }
 }
 
 impl TryFrom<SmolStr> for PartName {
-    type Error = PartsError;
+    type Error = CheckpointError;
 
-    fn try_from(name: SmolStr) -> Result<Self, PartsError> {
+    fn try_from(name: SmolStr) -> Result<Self, CheckpointError> {
         PartName::new(&name)
-    }
-}
-
-impl fmt::Display for PartName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
     }
 }
 
@@ -97,7 +54,7 @@ impl fmt::Display for PartName {
 ///     parts.digests()?.agent_state_hash.unwrap(),
 ///     Digest::of(br#"{"agent_001":{"progress":45.2,"status":"active"}}"#),
 /// );
-/// # Ok::<(), coordination_protocol::checkpoint::PartsError>(())
+/// # Ok::<(), coordination_protocol::checkpoint::CheckpointError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Parts {
@@ -119,10 +76,10 @@ impl Parts {
     /// The state of a workflow, as it is written.
     ///
     /// # Errors
-    /// [`PartsError`] if it is beyond the limits.
-    pub fn new(state: &WorkflowState) -> Result<Self, PartsError> {
+    /// [`CheckpointError`] if it is beyond the limits.
+    pub fn new(state: &WorkflowState) -> Result<Self, CheckpointError> {
         let text = serde_json::to_string(state)
-            .map_err(|error| PartsError::State { detail: error.to_string() })?;
+            .map_err(|error| CheckpointError::State { detail: error.to_string() })?;
         Parts::parse(&text)
     }
 
@@ -130,16 +87,16 @@ impl Parts {
     /// mode lets pass is accepted; the validation `state_integrity` tells whether it is right.
     ///
     /// # Errors
-    /// [`PartsError`] if it is no workflow state, or beyond the default limits.
-    pub fn parse(text: &str) -> Result<Self, PartsError> {
+    /// [`CheckpointError`] if it is no workflow state, or beyond the default limits.
+    pub fn parse(text: &str) -> Result<Self, CheckpointError> {
         Parts::parse_with(text, &CheckpointOptions::default())
     }
 
     /// The same with the limits of some options.
     ///
     /// # Errors
-    /// [`PartsError`].
-    pub fn parse_with(text: &str, options: &CheckpointOptions) -> Result<Self, PartsError> {
+    /// [`CheckpointError`].
+    pub fn parse_with(text: &str, options: &CheckpointOptions) -> Result<Self, CheckpointError> {
         let limits = options.limits();
         let whole = compact(&PartName::WORKFLOW_STATE, text, &limits)?;
         let body = match whole.get("workflow_id") {
@@ -154,11 +111,11 @@ impl Parts {
     /// Sets the files: paths, and digests of their contents. Of equal paths the last counts.
     ///
     /// # Errors
-    /// [`PartsError`] beyond the limits.
+    /// [`CheckpointError`] beyond the limits.
     pub fn with_files<P: AsRef<str>>(
         self,
         files: impl IntoIterator<Item = (P, Digest)>,
-    ) -> Result<Self, PartsError> {
+    ) -> Result<Self, CheckpointError> {
         let sorted: BTreeMap<String, Digest> =
             files.into_iter().map(|(path, digest)| (path.as_ref().to_owned(), digest)).collect();
         let mut out = vec![b'{'];
@@ -177,9 +134,9 @@ impl Parts {
     /// Sets a part from its JSON text, in the place of the one it had.
     ///
     /// # Errors
-    /// [`PartsError`] if it is no JSON within the limits, or not what the protocol's own parts
+    /// [`CheckpointError`] if it is no JSON within the limits, or not what the protocol's own parts
     /// are: an object.
-    pub fn with_part(mut self, name: PartName, text: &str) -> Result<Self, PartsError> {
+    pub fn with_part(mut self, name: PartName, text: &str) -> Result<Self, CheckpointError> {
         let value = compact(&name, text, &self.limits)?;
         if name == PartName::WORKFLOW_STATE {
             self.state = read_state(&value, &self.limits)?;
@@ -189,12 +146,12 @@ impl Parts {
                 |value: &Json| value.to_text().is_some_and(|text| Digest::new(text).is_ok());
             if let Some((path, _)) = Object::of(&value).iter().find(|(_, value)| !is_digest(value))
             {
-                return Err(PartsError::File { path: path.to_owned() });
+                return Err(CheckpointError::File { path: path.to_owned() });
             }
         }
         let own = [PartName::FILE_SYSTEM, PartName::AGENT_STATES, PartName::RESOURCE_STATE];
         if own.contains(&name) && value.kind() != Kind::Object {
-            return Err(PartsError::NotAnObject { part: name });
+            return Err(CheckpointError::NotAnObject { part: name });
         }
         self.given.insert(name, value);
         Ok(self)
@@ -253,12 +210,12 @@ impl Parts {
     /// The digest of a part over its RFC 8785 form.
     ///
     /// # Errors
-    /// [`PartsError::Digest`] for a number that the form cannot hold.
-    pub fn digest(&self, name: &PartName) -> Result<Option<Digest>, PartsError> {
+    /// [`CheckpointError::Digest`] for a number that the form cannot hold.
+    pub fn digest(&self, name: &PartName) -> Result<Option<Digest>, CheckpointError> {
         let Some(value) = self.get(name) else { return Ok(None) };
         match canonical(value.as_str(), &self.limits) {
             Ok(text) => Ok(Some(Digest::of(text.as_bytes()))),
-            Err(error) => Err(PartsError::Digest { part: name.clone(), error }),
+            Err(error) => Err(CheckpointError::Digest { part: name.clone(), error }),
         }
     }
 
@@ -266,8 +223,8 @@ impl Parts {
     /// given.
     ///
     /// # Errors
-    /// [`PartsError::Digest`].
-    pub fn digests(&self) -> Result<StateSnapshot, PartsError> {
+    /// [`CheckpointError::Digest`].
+    pub fn digests(&self) -> Result<StateSnapshot, CheckpointError> {
         let mut snapshot = StateSnapshot::new();
         snapshot.workflow_state_hash = self.digest(&PartName::WORKFLOW_STATE)?;
         snapshot.file_system_hash = self.digest(&PartName::FILE_SYSTEM)?;
@@ -290,11 +247,11 @@ impl Parts {
 }
 
 /// A text without white space between its values.
-fn compact(name: &PartName, text: &str, limits: &Limits) -> Result<Json, PartsError> {
+fn compact(name: &PartName, text: &str, limits: &Limits) -> Result<Json, CheckpointError> {
     // An object around it must fit into the limits, too.
     let inner = limits.with_depth(limits.depth - 1);
     check(text, Dialect::Strict, &inner)
-        .map_err(|error| PartsError::Json { part: name.clone(), error })?;
+        .map_err(|error| CheckpointError::Json { part: name.clone(), error })?;
     Ok(Json::from_valid(text.trim_matches([' ', '\t', '\n', '\r'])))
 }
 
@@ -303,11 +260,11 @@ pub(super) fn as_message(state: &Json) -> String {
     format!("{{\"{}\":{state}}}", MessageKind::WorkflowState)
 }
 
-fn read_state(body: &Json, limits: &Limits) -> Result<WorkflowState, PartsError> {
+fn read_state(body: &Json, limits: &Limits) -> Result<WorkflowState, CheckpointError> {
     let text = as_message(body);
     // Room for the key around it.
     let codec = Codec::new(Mode::Interop).with_limits(limits.with_bytes(limits.bytes + 64));
-    let state = |detail: String| PartsError::State { detail };
+    let state = |detail: String| CheckpointError::State { detail };
     let message = codec.parse_message(&text).map_err(|error| state(error.to_string()))?;
     match message.decode().map_err(|error| state(error.to_string()))?.message {
         Message::WorkflowState(body) => Ok(*body),

@@ -2,7 +2,7 @@
 
 use super::Checkpoints;
 use super::entry::{Entry, PARTS, Place, Stage, seal};
-use super::error::{LoadError, PlaceError};
+use super::error::CheckpointError;
 use super::load::Found;
 use crate::scalar::{CheckpointId, Now, WorkflowId};
 use crate::storage::{Expect, StorageError, Store};
@@ -90,14 +90,14 @@ impl<S: Store> Checkpoints<S> {
     /// ones stay, for whoever looks into it.
     ///
     /// # Errors
-    /// [`LoadError::Place`] and [`LoadError::Storage`]. What was removed by then stays removed;
+    /// [`CheckpointError::Place`] and [`CheckpointError::Storage`]. What was removed by then stays removed;
     /// run it again.
     pub async fn prune(
         &self,
         workflow: &WorkflowId,
         retention: &Retention,
         now: Now,
-    ) -> Result<Pruned, LoadError> {
+    ) -> Result<Pruned, CheckpointError> {
         let place = Place::of(workflow)?;
         let mut pruned = Pruned::default();
         let age = |entry: &Entry| {
@@ -189,7 +189,7 @@ impl<S: Store> Checkpoints<S> {
         place: &Place<'_>,
         id: &CheckpointId,
         revision: u64,
-    ) -> Result<bool, LoadError> {
+    ) -> Result<bool, CheckpointError> {
         match self.store.delete(&place.entry(id)?, Expect::Revision(revision)).await {
             Err(StorageError::Conflict { .. }) => return Ok(false),
             deleted => drop(deleted?),
@@ -200,11 +200,9 @@ impl<S: Store> Checkpoints<S> {
 
     /// Removes parts without an entry. A writer has an entry before its first part and until its
     /// last, so none of them can still become a checkpoint.
-    async fn sweep(&self, place: &Place<'_>) -> Result<usize, LoadError> {
+    async fn sweep(&self, place: &Place<'_>) -> Result<usize, CheckpointError> {
         let mut orphans = 0;
-        for (key, revision) in
-            self.part_keys(&place.prefix(PARTS).map_err(PlaceError::from)?).await?
-        {
+        for (key, revision) in self.part_keys(&place.prefix(PARTS)?).await? {
             let id = key.segments().nth(2).and_then(|id| CheckpointId::new(id).ok());
             let Some(id) = id else { continue };
             if self.store.get(&place.entry(&id)?).await?.is_none() {

@@ -3,11 +3,12 @@
 use super::Checkpoints;
 use super::create::NewCheckpoint;
 use super::entry::{Mark, Place, seal, unseal};
-use super::error::{Damage, LoadError, RestoreError};
+use super::error::CheckpointError;
 use super::load::LoadedCheckpoint;
-use super::parts::{PartName, Parts};
+use super::part_name::PartName;
+use super::parts::Parts;
 use super::rollback::wanted;
-use super::target::{Target, TargetError};
+use super::target::Target;
 use crate::json::Json;
 use crate::message::{CheckpointSync, Rollback, ValidationResults};
 use crate::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId};
@@ -91,7 +92,7 @@ impl<S: Store> Checkpoints<S> {
     /// the backup.
     ///
     /// # Errors
-    /// [`RestoreError`]. Only [`Mixture`](RestoreError::Mixture) leaves anything but the state
+    /// [`CheckpointError`]. Only [`Mixture`](CheckpointError::Mixture) leaves anything but the state
     /// before or the one after.
     pub async fn restore<T: Target>(
         &self,
@@ -99,7 +100,7 @@ impl<S: Store> Checkpoints<S> {
         id: &CheckpointId,
         target: &mut T,
         new: &NewCheckpoint,
-    ) -> Result<Restored, RestoreError> {
+    ) -> Result<Restored, CheckpointError> {
         let loaded = self.load(workflow, id).await?;
         self.switch(workflow, &loaded, target, new, |_| Ok(loaded.parts.clone())).await
     }
@@ -122,12 +123,10 @@ impl<S: Store> Checkpoints<S> {
         request: &Rollback,
         target: &mut T,
         new: &NewCheckpoint,
-    ) -> Result<Restored, RestoreError> {
+    ) -> Result<Restored, CheckpointError> {
         let workflow = &request.workflow_id;
         let loaded = self.load(workflow, &request.checkpoint_id).await?;
-        let plan = |current: Option<&Parts>| {
-            wanted(request, current, &loaded.parts, new.now).map_err(RestoreError::from)
-        };
+        let plan = |current: Option<&Parts>| wanted(request, current, &loaded.parts, new.now);
         self.switch(workflow, &loaded, target, new, plan).await
     }
 
@@ -137,13 +136,13 @@ impl<S: Store> Checkpoints<S> {
     /// part only is done or not done, and leaves nothing to recover.
     ///
     /// # Errors
-    /// [`RestoreError`]; the mark stays, so that it can be tried again.
+    /// [`CheckpointError`]; the mark stays, so that it can be tried again.
     pub async fn recover<T: Target>(
         &self,
         workflow: &WorkflowId,
         target: &mut T,
-    ) -> Result<Option<Recovered>, RestoreError> {
-        let place = Place::of(workflow).map_err(LoadError::from)?;
+    ) -> Result<Option<Recovered>, CheckpointError> {
+        let place = Place::of(workflow)?;
         let Some((key, revision, mark)) = self.mark(&place).await? else { return Ok(None) };
         let before = match &mark.backup {
             Some(id) => Some(self.load(workflow, id).await?.parts),
@@ -164,9 +163,9 @@ impl<S: Store> Checkpoints<S> {
         if !failed.is_empty() {
             let step = "a restore that died".to_owned();
             let detail = format!("of {}", mark.checkpoint);
-            return Err(RestoreError::Mixture { step, detail, failed, backup: mark.backup });
+            return Err(CheckpointError::Mixture { step, detail, failed, backup: mark.backup });
         }
-        self.unmark(&key, revision).await.map_err(RestoreError::Mark)?;
+        self.unmark(&key, revision).await.map_err(CheckpointError::Mark)?;
         let written = steps.into_iter().rev().map(|step| step.part).collect();
         Ok(Some(Recovered { checkpoint: mark.checkpoint, backup: mark.backup, written }))
     }
@@ -177,12 +176,15 @@ impl<S: Store> Checkpoints<S> {
         loaded: &LoadedCheckpoint,
         target: &mut T,
         new: &NewCheckpoint,
-        plan: impl FnOnce(Option<&Parts>) -> Result<Parts, RestoreError>,
-    ) -> Result<Restored, RestoreError> {
+        plan: impl FnOnce(Option<&Parts>) -> Result<Parts, CheckpointError>,
+    ) -> Result<Restored, CheckpointError> {
         let checkpoint = &loaded.sync.checkpoint_id;
-        let place = Place::of(workflow).map_err(LoadError::from)?;
+        let place = Place::of(workflow)?;
         if let Some((.., mark)) = self.mark(&place).await? {
-            return Err(RestoreError::UnderWay { workflow: workflow.clone(), since: mark.since });
+            return Err(CheckpointError::UnderWay {
+                workflow: workflow.clone(),
+                since: mark.since,
+            });
         }
         let current = self.current(workflow, target).await?;
         let wanted = plan(current.as_ref())?;
@@ -203,7 +205,10 @@ impl<S: Store> Checkpoints<S> {
                 .clone()
                 .with_type(CheckpointType::Emergency)
                 .with_trigger(CheckpointTrigger::FailurePrevention);
-            let backup = self.create(current, &backup).await.map_err(RestoreError::Backup)?;
+            let backup = self
+                .create(current, &backup)
+                .await
+                .map_err(|error| CheckpointError::Backup(Box::new(error)))?;
             restored.backup = Some(backup.sync);
         }
         let backup = restored.backup.as_ref().map(|sync| sync.checkpoint_id.clone());
@@ -215,13 +220,13 @@ impl<S: Store> Checkpoints<S> {
                 backup: backup.clone(),
                 parts: restored.written.clone(),
             };
-            let key = place.mark().map_err(LoadError::from)?;
+            let key = place.mark()?;
             match self.store.put(&key, &seal(&mark), Expect::Absent).await {
                 Err(StorageError::Conflict { .. }) => {
                     let (workflow, since) = (workflow.clone(), mark.since);
-                    return Err(RestoreError::UnderWay { workflow, since });
+                    return Err(CheckpointError::UnderWay { workflow, since });
                 }
-                revision => Some((key, revision.map_err(LoadError::from)?)),
+                revision => Some((key, revision?)),
             }
         } else {
             None
@@ -229,22 +234,27 @@ impl<S: Store> Checkpoints<S> {
         if let Err((step, error, begun)) = apply(target, &steps).await {
             let failed = undo(target, &steps[..begun]).await;
             if !failed.is_empty() {
-                return Err(RestoreError::Mixture { step, detail: error.detail, failed, backup });
+                return Err(CheckpointError::Mixture {
+                    step,
+                    detail: error.to_string(),
+                    failed,
+                    backup,
+                });
             }
             let unmarked = match mark {
                 Some((key, revision)) => self.unmark(&key, revision).await,
                 None => Ok(()),
             };
             let detail = match unmarked {
-                Ok(()) => error.detail,
+                Ok(()) => error.to_string(),
                 Err(mark) => {
-                    format!("{}; and the mark of the restore remains: {mark}", error.detail)
+                    format!("{}; and the mark of the restore remains: {mark}", error)
                 }
             };
-            return Err(RestoreError::Undone { step, detail, backup });
+            return Err(CheckpointError::Undone { step, detail, backup });
         }
         if let Some((key, revision)) = mark {
-            self.unmark(&key, revision).await.map_err(RestoreError::Mark)?;
+            self.unmark(&key, revision).await.map_err(CheckpointError::Mark)?;
         }
         Ok(restored)
     }
@@ -253,10 +263,11 @@ impl<S: Store> Checkpoints<S> {
         &self,
         workflow: &WorkflowId,
         target: &mut T,
-    ) -> Result<Option<Parts>, RestoreError> {
-        let current = target.read().await.map_err(RestoreError::Read)?;
+    ) -> Result<Option<Parts>, CheckpointError> {
+        let current =
+            target.read().await.map_err(|error| CheckpointError::Read(Box::new(error)))?;
         match &current {
-            Some(parts) if parts.workflow_id() != workflow => Err(RestoreError::OtherWorkflow {
+            Some(parts) if parts.workflow_id() != workflow => Err(CheckpointError::OtherWorkflow {
                 found: parts.workflow_id().clone(),
                 expected: workflow.clone(),
             }),
@@ -267,7 +278,7 @@ impl<S: Store> Checkpoints<S> {
     pub(super) async fn mark(
         &self,
         place: &Place<'_>,
-    ) -> Result<Option<(Key, u64, Mark)>, LoadError> {
+    ) -> Result<Option<(Key, u64, Mark)>, CheckpointError> {
         let key = place.mark()?;
         let Some(found) = self.store.get(&key).await? else { return Ok(None) };
         let mark = unseal(&found.value)
@@ -302,10 +313,10 @@ fn steps(current: Option<&Parts>, wanted: &Parts) -> Vec<Step> {
 async fn apply<T: Target>(
     target: &mut T,
     steps: &[Step],
-) -> Result<(), (String, TargetError, usize)> {
+) -> Result<(), (String, CheckpointError, usize)> {
     for (index, step) in steps.iter().enumerate() {
         if let Err(error) = target.write(&step.part, step.new.as_ref()).await {
-            let begun = index + usize::from(!error.unchanged);
+            let begun = index + usize::from(!error.left_unchanged());
             return Err((format!("writing `{}`", step.part), error, begun));
         }
     }
@@ -326,7 +337,7 @@ async fn undo<T: Target>(target: &mut T, steps: &[Step]) -> Vec<(PartName, Strin
             result = target.verify(&step.part, step.old.as_ref()).await;
         }
         if let Err(error) = result {
-            failed.push((step.part.clone(), error.detail));
+            failed.push((step.part.clone(), error.to_string()));
         }
     }
     failed
@@ -351,10 +362,4 @@ fn differences(then: &Parts, now: &Parts) -> Vec<FileDifference> {
         .collect();
     all.sort_by(|a, b| a.path.cmp(&b.path));
     all
-}
-
-impl From<Damage> for RestoreError {
-    fn from(damage: Damage) -> Self {
-        RestoreError::Load(damage.into())
-    }
 }

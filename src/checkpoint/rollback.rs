@@ -1,8 +1,9 @@
 //! What a rollback makes of two states: pure.
 
 use super::edit::Object;
-use super::error::RollbackError;
-use super::parts::{PartName, Parts};
+use super::error::CheckpointError;
+use super::part_name::PartName;
+use super::parts::Parts;
 use crate::json::Json;
 use crate::message::Rollback;
 use crate::scalar::{CheckpointId, Now, RollbackMode};
@@ -18,27 +19,30 @@ pub(super) fn wanted(
     current: Option<&Parts>,
     checkpoint: &Parts,
     now: Now,
-) -> Result<Parts, RollbackError> {
+) -> Result<Parts, CheckpointError> {
     let parts = match &request.mode {
         Some(RollbackMode::Full) => checkpoint.clone(),
         Some(RollbackMode::Partial) => {
             let names = request.parts.as_deref().unwrap_or_default();
             if names.is_empty() {
-                return Err(RollbackError::Nothing { mode: "partial", what: "parts" });
+                return Err(CheckpointError::RollbackOfNothing { mode: "partial", what: "parts" });
             }
-            partial(names, current.ok_or(RollbackError::NoState)?, checkpoint)?
+            partial(names, current.ok_or(CheckpointError::NoState)?, checkpoint)?
         }
         Some(RollbackMode::Selective) => {
             let agents = request.agents.as_deref().unwrap_or_default();
             let tasks = request.tasks.as_deref().unwrap_or_default();
             if agents.is_empty() && tasks.is_empty() {
-                return Err(RollbackError::Nothing { mode: "selective", what: "agents or tasks" });
+                return Err(CheckpointError::RollbackOfNothing {
+                    mode: "selective",
+                    what: "agents or tasks",
+                });
             }
-            selective(agents, tasks, current.ok_or(RollbackError::NoState)?, checkpoint)?
+            selective(agents, tasks, current.ok_or(CheckpointError::NoState)?, checkpoint)?
         }
         mode => {
             let word = mode.as_ref().map_or("", RollbackMode::as_str);
-            return Err(RollbackError::Mode(word.to_owned()));
+            return Err(CheckpointError::RollbackMode(word.to_owned()));
         }
     };
     counted_on(parts, current, checkpoint, &request.checkpoint_id, now)
@@ -50,7 +54,7 @@ fn counted_on(
     checkpoint: &Parts,
     id: &CheckpointId,
     now: Now,
-) -> Result<Parts, RollbackError> {
+) -> Result<Parts, CheckpointError> {
     let version = |parts: &Parts| parts.state().state_version.get();
     let highest = current.map_or(0, version).max(version(checkpoint));
     let text = parts.state_text().clone();
@@ -63,16 +67,20 @@ fn counted_on(
 
 /// The current parts with named ones of the checkpoint: parts that are stored, or members of the
 /// workflow's state.
-fn partial(names: &[String], current: &Parts, checkpoint: &Parts) -> Result<Parts, RollbackError> {
+fn partial(
+    names: &[String],
+    current: &Parts,
+    checkpoint: &Parts,
+) -> Result<Parts, CheckpointError> {
     let (now, then) = (current.state_text(), checkpoint.state_text());
     let mut parts = current.clone();
     let state = parts.state_text().clone();
     let mut state = Object::of(&state);
     let mut whole = None;
     for name in names {
-        let part = PartName::new(name).map_err(|_| RollbackError::UnknownPart(name.clone()))?;
+        let part = PartName::new(name).map_err(|_| CheckpointError::UnknownPart(name.clone()))?;
         if part == PartName::FILE_SYSTEM || FIXED.contains(&name.as_str()) {
-            return Err(RollbackError::Fixed(name.clone()));
+            return Err(CheckpointError::FixedPart(name.clone()));
         }
         if part == PartName::WORKFLOW_STATE {
             whole = Some(then);
@@ -84,7 +92,7 @@ fn partial(names: &[String], current: &Parts, checkpoint: &Parts) -> Result<Part
             let member = part.derived_from().unwrap_or(name);
             let value = then.get(member);
             if value.is_none() && now.get(member).is_none() {
-                return Err(RollbackError::UnknownPart(name.clone()));
+                return Err(CheckpointError::UnknownPart(name.clone()));
             }
             state.set(member, value.as_ref());
         }
@@ -99,7 +107,7 @@ fn selective(
     tasks: &[String],
     current: &Parts,
     checkpoint: &Parts,
-) -> Result<Parts, RollbackError> {
+) -> Result<Parts, CheckpointError> {
     let member = |parts: &Parts| {
         parts.state_text().get("agent_states").unwrap_or_else(|| Json::from_valid("{}"))
     };
@@ -113,7 +121,7 @@ fn selective(
     let mut names: BTreeSet<String> = BTreeSet::new();
     for agent in agents {
         if both().all(|states| states.get(agent).is_none()) {
-            return Err(RollbackError::UnknownAgent(agent.clone()));
+            return Err(CheckpointError::UnknownAgent(agent.clone()));
         }
         names.insert(agent.clone());
     }
@@ -127,7 +135,7 @@ fn selective(
             })
             .collect();
         if on_it.is_empty() {
-            return Err(RollbackError::UnknownTask(task.clone()));
+            return Err(CheckpointError::UnknownTask(task.clone()));
         }
         names.extend(on_it);
     }

@@ -1,51 +1,16 @@
 //! Where a state is put back.
 
 use super::edit::Object;
-use super::error::PartsError;
+use super::error::CheckpointError;
 use super::options::CheckpointOptions;
-use super::parts::{PartName, Parts};
+use super::part_name::PartName;
+use super::parts::Parts;
 use crate::json::Json;
 use crate::scalar::Digest;
 use crate::storage::view;
-use crate::storage::{Expect, Key, StorageError, Store};
+use crate::storage::{Expect, Key, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Why a target did not do what it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{detail}")]
-#[non_exhaustive]
-pub struct TargetError {
-    /// What is in the way.
-    pub detail: String,
-    /// Whether it is certain that nothing was changed. If not, the part is put back, too.
-    pub unchanged: bool,
-}
-
-impl TargetError {
-    /// An error after which it is not known whether the part was changed.
-    pub fn new(detail: impl Into<String>) -> Self {
-        TargetError { detail: detail.into(), unchanged: false }
-    }
-
-    /// An error that changed nothing for certain.
-    pub fn refused(detail: impl Into<String>) -> Self {
-        TargetError { detail: detail.into(), unchanged: true }
-    }
-}
-
-impl From<StorageError> for TargetError {
-    fn from(error: StorageError) -> Self {
-        let unchanged = !matches!(error, StorageError::Unavailable { .. });
-        TargetError { detail: error.to_string(), unchanged }
-    }
-}
-
-impl From<PartsError> for TargetError {
-    fn from(error: PartsError) -> Self {
-        TargetError::refused(error.to_string())
-    }
-}
 
 /// The current state of a workflow, which a checkpoint is put back into: the host's business.
 ///
@@ -53,14 +18,14 @@ impl From<PartsError> for TargetError {
 /// target for states in a store.
 pub trait Target: Send {
     /// The current parts; `None` if there is no state.
-    fn read(&mut self) -> impl Future<Output = Result<Option<Parts>, TargetError>> + Send;
+    fn read(&mut self) -> impl Future<Output = Result<Option<Parts>, CheckpointError>> + Send;
 
     /// Puts a part in the place of the current one, or removes it.
     fn write(
         &mut self,
         part: &PartName,
         value: Option<&Json>,
-    ) -> impl Future<Output = Result<(), TargetError>> + Send;
+    ) -> impl Future<Output = Result<(), CheckpointError>> + Send;
 
     /// Makes sure that a part is what was written. Reads everything and compares digests unless
     /// the target knows better.
@@ -68,7 +33,7 @@ pub trait Target: Send {
         &mut self,
         part: &PartName,
         value: Option<&Json>,
-    ) -> impl Future<Output = Result<(), TargetError>> + Send {
+    ) -> impl Future<Output = Result<(), CheckpointError>> + Send {
         async move {
             let found = self.read().await?;
             let found = found.as_ref().filter(|parts| parts.has(part));
@@ -83,7 +48,7 @@ pub trait Target: Send {
             if same {
                 Ok(())
             } else {
-                Err(TargetError::new("it reads otherwise than it was written"))
+                Err(CheckpointError::target("it reads otherwise than it was written"))
             }
         }
     }
@@ -146,7 +111,7 @@ impl<S: Store> StateTarget<S> {
         self
     }
 
-    async fn get(&mut self, part: &PartName) -> Result<Option<String>, TargetError> {
+    async fn get(&mut self, part: &PartName) -> Result<Option<String>, CheckpointError> {
         let Some(key) = self.keys.get(part) else { return Ok(None) };
         let found = self.store.get(key).await?;
         let revision = found.as_ref().map(|entry| entry.revision);
@@ -155,8 +120,9 @@ impl<S: Store> StateTarget<S> {
             None => None,
             Some(value) => Some(match view::message(key, value)? {
                 Some(text) => text.to_owned(),
-                None => String::from_utf8(value.to_vec())
-                    .map_err(|_| TargetError::refused(format!("`{key}` is not UTF-8")))?,
+                None => String::from_utf8(value.to_vec()).map_err(|_| {
+                    CheckpointError::target_refused(format!("`{key}` is not UTF-8"))
+                })?,
             }),
         };
         self.seen.insert(part.clone(), Seen { revision, value, around: None, tried: None });
@@ -164,7 +130,7 @@ impl<S: Store> StateTarget<S> {
     }
 
     /// The bytes of a part, a state in the message that was around it.
-    fn framed(&self, part: &PartName, key: &Key, value: &Json) -> Result<Vec<u8>, TargetError> {
+    fn framed(&self, part: &PartName, key: &Key, value: &Json) -> Result<Vec<u8>, CheckpointError> {
         let seen = self.seen.get(part);
         let around = match seen.and_then(|seen| seen.around.clone()) {
             None if view::kind(key).is_some() => Some(Json::from_valid("{}")),
@@ -184,7 +150,7 @@ impl<S: Store> StateTarget<S> {
 }
 
 impl<S: Store> Target for StateTarget<S> {
-    async fn read(&mut self) -> Result<Option<Parts>, TargetError> {
+    async fn read(&mut self) -> Result<Option<Parts>, CheckpointError> {
         let state = self.get(&PartName::WORKFLOW_STATE).await?;
         let mut parts = match &state {
             None => None,
@@ -198,7 +164,9 @@ impl<S: Store> Target for StateTarget<S> {
         for name in names.into_iter().filter(|name| *name != PartName::WORKFLOW_STATE) {
             let Some(text) = self.get(&name).await? else { continue };
             let Some(known) = parts.take() else {
-                return Err(TargetError::refused(format!("there is a `{name}` without a state")));
+                return Err(CheckpointError::target_refused(format!(
+                    "there is a `{name}` without a state"
+                )));
             };
             parts = Some(known.with_part(name, &text)?);
         }
@@ -208,9 +176,13 @@ impl<S: Store> Target for StateTarget<S> {
         }
     }
 
-    async fn write(&mut self, part: &PartName, value: Option<&Json>) -> Result<(), TargetError> {
+    async fn write(
+        &mut self,
+        part: &PartName,
+        value: Option<&Json>,
+    ) -> Result<(), CheckpointError> {
         let Some(key) = self.keys.get(part).cloned() else {
-            return Err(TargetError::refused(format!("no key is known for `{part}`")));
+            return Err(CheckpointError::target_refused(format!("no key is known for `{part}`")));
         };
         let bytes = value.map(|value| self.framed(part, &key, value)).transpose()?;
         let seen = self.seen.entry(part.clone()).or_default();
@@ -239,7 +211,11 @@ impl<S: Store> Target for StateTarget<S> {
 
     /// The value under the revision that was written. A later one is somebody else's, who has
     /// gone on from it.
-    async fn verify(&mut self, part: &PartName, value: Option<&Json>) -> Result<(), TargetError> {
+    async fn verify(
+        &mut self,
+        part: &PartName,
+        value: Option<&Json>,
+    ) -> Result<(), CheckpointError> {
         let Some(key) = self.keys.get(part) else { return Ok(()) };
         let written = self.seen.get(part).and_then(|seen| seen.revision);
         let found = self.store.get(key).await?;
@@ -250,6 +226,10 @@ impl<S: Store> Target for StateTarget<S> {
             }
             _ => false,
         };
-        if wrong { Err(TargetError::new("it reads otherwise than it was written")) } else { Ok(()) }
+        if wrong {
+            Err(CheckpointError::target("it reads otherwise than it was written"))
+        } else {
+            Ok(())
+        }
     }
 }

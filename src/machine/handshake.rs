@@ -15,7 +15,7 @@ use crate::error::{IntoReport, Occurrence};
 use crate::message::{Envelope, EnvelopeHeader, Hello, Message, MessageKind, Welcome};
 use crate::scalar::{ComponentId, ErrorId, Instant, MessageId, Now, RequestId, Span, WorkflowId};
 use crate::validate::Checked;
-use crate::version::{Agreement, SupportedVersions, negotiate};
+use crate::version::{Agreement, SupportedVersions, VersionError, negotiate};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
@@ -394,7 +394,7 @@ impl Handshake {
             }
             Err(refusal) => {
                 // The peer reads it from its own side.
-                self.refuse(now, header, &refusal.swapped());
+                self.refuse(now, header, &VersionError::from(refusal.swapped()));
                 self.peer = Some(hello.component_id.clone());
                 self.fail(HandshakeFailure::Incompatible(refusal.to_string()));
             }

@@ -2,6 +2,7 @@
 
 use super::apply_rule::Cause;
 use super::edit::edit;
+use super::error::MergeError;
 use super::rule::MergeRule;
 use crate::json::Json;
 use crate::message::WorkflowState;
@@ -102,23 +103,6 @@ pub enum ConflictChoice {
     Nothing,
 }
 
-/// Why a conflict cannot be resolved so.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResolveError {
-    /// There is no such conflict, or it is resolved already.
-    #[error("there is no conflict at `{0}`")]
-    Unknown(String),
-    /// The document cannot hold the value there.
-    #[error("the document cannot hold that at `{pointer}`: {reason}")]
-    Unfit {
-        /// Where.
-        pointer: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
 mod sealed {
     pub trait Sealed {}
     impl Sealed for crate::json::Json {}
@@ -174,13 +158,13 @@ impl<T: Document> Merged<T> {
     /// ```
     ///
     /// # Errors
-    /// [`ResolveError`]; nothing has changed then.
-    pub fn resolve(&mut self, pointer: &str, choice: &ConflictChoice) -> Result<(), ResolveError> {
+    /// [`MergeError`]; nothing has changed then.
+    pub fn resolve(&mut self, pointer: &str, choice: &ConflictChoice) -> Result<(), MergeError> {
         let at = self
             .conflicts
             .iter()
             .position(|conflict| conflict.pointer == pointer)
-            .ok_or_else(|| ResolveError::Unknown(pointer.to_owned()))?;
+            .ok_or_else(|| MergeError::NoConflict(pointer.to_owned()))?;
         let conflict = &self.conflicts[at];
         let value = match choice {
             ConflictChoice::Base => conflict.base.as_ref(),
@@ -194,7 +178,7 @@ impl<T: Document> Merged<T> {
             self.value = self
                 .value
                 .with_member(pointer, value)
-                .map_err(|reason| ResolveError::Unfit { pointer: pointer.to_owned(), reason })?;
+                .map_err(|reason| MergeError::Unfit { pointer: pointer.to_owned(), reason })?;
         }
         self.conflicts.remove(at);
         Ok(())

@@ -1,7 +1,8 @@
 //! What differs between two JSON documents.
 
 use super::conflict::show;
-use super::document::{MergeError, read};
+use super::document::read;
+use super::error::MergeError;
 use super::finder::Finder;
 use super::value_tree::{Node, Tree};
 use crate::json::{Json, Kind, Limits, pointer};

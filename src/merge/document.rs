@@ -4,22 +4,11 @@ use super::apply_rule::{RuleValue, Side, moments};
 use super::conflict::Merged;
 use super::context::{Decision, Item, MergeContext, Siblings};
 use super::edit::edit;
+use super::error::MergeError;
 use super::finder::Finder;
 use super::policy::MergePolicy;
 use super::value_tree::{Node, Tree};
-use crate::json::{Dialect, Fault, Json, Kind, Limits, check, pointer};
-
-/// A text that cannot be merged.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{side} is no JSON within the limits: {fault}")]
-#[non_exhaustive]
-pub struct MergeError {
-    /// Which text: `base`, `ours` or `theirs`; `before` or `after` of a diff.
-    pub side: &'static str,
-    /// What is wrong with it.
-    #[source]
-    pub fault: Fault,
-}
+use crate::json::{Dialect, Json, Kind, Limits, check, pointer};
 
 impl Item for Node<'_> {
     fn identical(self, other: Self) -> bool {
@@ -113,7 +102,7 @@ pub fn merge_json(
 
 /// Checks a text and drops its white space.
 pub(super) fn read(side: &'static str, text: &str, limits: &Limits) -> Result<Json, MergeError> {
-    check(text, Dialect::Strict, limits).map_err(|fault| MergeError { side, fault })?;
+    check(text, Dialect::Strict, limits).map_err(|fault| MergeError::Json { side, fault })?;
     Ok(Json::from_valid(text.trim_matches([' ', '\t', '\n', '\r'])))
 }
 

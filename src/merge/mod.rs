@@ -58,6 +58,7 @@ mod context;
 mod diff;
 mod document;
 mod edit;
+mod error;
 mod finder;
 mod policy;
 mod relation;
@@ -67,15 +68,15 @@ mod table;
 mod typed;
 mod value_tree;
 
-use crate::error::reports;
 use crate::json::{Json, pointer};
 use crate::message::WorkflowState;
 
 pub use apply_rule::Cause;
-pub use conflict::{Conflict, ConflictChoice, Document, Merged, ResolveError};
+pub use conflict::{Conflict, ConflictChoice, Document, Merged};
 pub use diff::{Difference, diff};
-pub use document::{MergeError, merge_json};
-pub use policy::{MergePolicy, PolicyError, Row};
+pub use document::merge_json;
+pub use error::MergeError;
+pub use policy::{MergePolicy, Row};
 pub use relation::{Relation, StateAgreement, agreement, content_digest, relation, relation_by};
 pub use rule::{MergeRule, Strategy};
 pub use table::STATE_ROWS;
@@ -122,10 +123,4 @@ fn moment(state: &WorkflowState, policy: &MergePolicy) -> Option<String> {
     let json = Json::of(state).ok()?;
     let json = pointer::find(json.as_str(), 0, policy.clock())?.raw(json.as_str()).parse::<Json>();
     json.ok()?.to_text()
-}
-
-reports! {
-    PolicyError, System, Corruption, "correct_and_retry", "Write rows of pointer and rule.";
-    MergeError, System, Corruption, "correct_and_resend", "Send sound JSON within the limits.";
-    ResolveError, State, Conflict, "correct_and_retry", "Choose a value that the document can hold for a conflict that is listed.";
 }

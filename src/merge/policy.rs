@@ -1,8 +1,9 @@
 //! Policies: rows, and the tree that finds the row of a place.
 
+use super::error::MergeError;
 use super::rule::{MergeRule, Strategy};
 use super::table::STATE_ROWS;
-use crate::json::{Fault, Json, Kind, Limits};
+use crate::json::{Json, Kind, Limits};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 /// let row = Row::new("/agent_states/*/progress", MergeRule::Highest)?.of("current_task");
 /// assert_eq!(row.pointer(), "/agent_states/*/progress");
 /// assert!(Row::new("agent_states", MergeRule::Highest).is_err());
-/// # Ok::<(), coordination_protocol::merge::PolicyError>(())
+/// # Ok::<(), coordination_protocol::merge::MergeError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -32,15 +33,15 @@ impl Row {
     /// stands for any key.
     ///
     /// # Errors
-    /// [`PolicyError::Pointer`] if it does not start with `/`, except for the empty pointer, which
-    /// is the document. [`PolicyError::Version`] for [`MergeRule::Version`] under `*`: a document has one
+    /// [`MergeError::Pointer`] if it does not start with `/`, except for the empty pointer, which
+    /// is the document. [`MergeError::Version`] for [`MergeRule::Version`] under `*`: a document has one
     /// version.
-    pub fn new(pointer: &str, rule: MergeRule) -> Result<Self, PolicyError> {
+    pub fn new(pointer: &str, rule: MergeRule) -> Result<Self, MergeError> {
         if !pointer.is_empty() && !pointer.starts_with('/') {
-            return Err(PolicyError::Pointer(pointer.to_owned()));
+            return Err(MergeError::Pointer(pointer.to_owned()));
         }
         if rule == MergeRule::Version && pointer.split('/').any(|key| key == "*") {
-            return Err(PolicyError::Version(pointer.to_owned()));
+            return Err(MergeError::Version(pointer.to_owned()));
         }
         let pointer = SmolStr::new(pointer);
         Ok(Row { pointer, rule, of: None, join: rule.is_join(), about: false, summary: "" })
@@ -129,31 +130,6 @@ impl Serialize for Row {
     }
 }
 
-/// Why something is no policy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// A pointer does not start with `/`.
-    #[error("`{0}` is no JSON pointer; write it like `/agent_states/*/progress`")]
-    Pointer(String),
-    /// A version that a document would have many of.
-    #[error("`{0}` cannot have the rule `version`: a document has one version")]
-    Version(String),
-    /// The file is no JSON.
-    #[error("the policy is no JSON: {0}")]
-    Json(#[from] Fault),
-    /// The file is JSON, and not a list of rows.
-    #[error(
-        "a policy is a list of rows like {{\"pointer\":\"/a/*\",\"rule\":\"highest\"}}; row {row}: {reason}"
-    )]
-    Form {
-        /// The row, the first is 1; 0 if there is no list.
-        row: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
 /// How documents are merged: one table of rows, and what becomes of what they do not settle.
 ///
 /// A place without a row is merged by [`MergeRule::Members`]. Of rows whose pointers match the same
@@ -168,7 +144,7 @@ pub enum PolicyError {
 ///     .with_strategy(Strategy::Ours);
 /// let rule = policy.rows().iter().find(|row| row.pointer() == "/agent_states/*").unwrap().rule();
 /// assert_eq!(rule, MergeRule::RemoveWins);
-/// # Ok::<(), coordination_protocol::merge::PolicyError>(())
+/// # Ok::<(), coordination_protocol::merge::MergeError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct MergePolicy {
@@ -274,10 +250,10 @@ impl MergePolicy {
     /// set.
     ///
     /// # Errors
-    /// [`PolicyError::Pointer`].
-    pub fn with_clock(mut self, pointer: &str) -> Result<Self, PolicyError> {
+    /// [`MergeError::Pointer`].
+    pub fn with_clock(mut self, pointer: &str) -> Result<Self, MergeError> {
         if !pointer.starts_with('/') {
-            return Err(PolicyError::Pointer(pointer.to_owned()));
+            return Err(MergeError::Pointer(pointer.to_owned()));
         }
         self.clock = SmolStr::new(pointer);
         Ok(self)
@@ -288,11 +264,12 @@ impl MergePolicy {
     /// of which the last two may be missing. A row prints so through serde.
     ///
     /// # Errors
-    /// [`PolicyError`].
-    pub fn rows_from_json(text: &str, limits: &Limits) -> Result<Vec<Row>, PolicyError> {
-        crate::json::check(text, crate::json::Dialect::Strict, limits)?;
+    /// [`MergeError`].
+    pub fn rows_from_json(text: &str, limits: &Limits) -> Result<Vec<Row>, MergeError> {
+        crate::json::check(text, crate::json::Dialect::Strict, limits)
+            .map_err(MergeError::PolicyJson)?;
         let json = Json::from_valid(text.trim_matches([' ', '\t', '\n', '\r']));
-        let form = |row, reason: &str| PolicyError::Form { row, reason: reason.to_owned() };
+        let form = |row, reason: &str| MergeError::PolicyRow { row, reason: reason.to_owned() };
         if json.kind() != Kind::Array {
             return Err(form(0, "this is no list"));
         }
@@ -372,17 +349,8 @@ pub(super) fn keys(pointer: &str) -> impl Iterator<Item = String> {
     pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"))
 }
 
-impl PolicyError {
-    fn in_row(self, row: usize) -> Self {
-        match self {
-            PolicyError::Form { reason, .. } => PolicyError::Form { row, reason },
-            other => PolicyError::Form { row, reason: other.to_string() },
-        }
-    }
-}
-
-fn row_from_json(item: &Json) -> Result<Row, PolicyError> {
-    let form = |reason: String| PolicyError::Form { row: 0, reason };
+fn row_from_json(item: &Json) -> Result<Row, MergeError> {
+    let form = |reason: String| MergeError::PolicyRow { row: 0, reason };
     if item.kind() != Kind::Object {
         return Err(form("it is no object".to_owned()));
     }

@@ -56,7 +56,7 @@ impl<'h> Context<'h> {
     /// let context = Context::new().with_calendar(&calendar, "2025-03-01".parse()?);
     /// let outcome = Validator::new(Mode::Strict).check(line, &context);
     /// assert_eq!(outcome.report.findings()[0].code.as_str(), "deprecated");
-    /// # Ok::<(), coordination_protocol::version::FormError>(())
+    /// # Ok::<(), coordination_protocol::version::VersionError>(())
     /// ```
     pub const fn with_calendar(mut self, calendar: &'h Calendar, on: Date) -> Self {
         self.calendar = Some((calendar, on));

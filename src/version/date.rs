@@ -1,10 +1,11 @@
 //! Days of the calendar.
 
-use super::form::FormError;
 use chrono::{Datelike as _, Days, NaiveDate};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use std::fmt;
-use std::str::FromStr;
+
+/// The fewest days from the announcement of an end to the sunset.
+pub const NOTICE_DAYS: i64 = 90;
 
 /// A day, `YYYY-MM-DD`, in the years 0000 to 9999. Days are UTC days where it matters.
 ///
@@ -16,7 +17,7 @@ use std::str::FromStr;
 /// assert_eq!(sunset.to_string(), "2025-04-15");
 /// assert_eq!(announced.days_until(sunset), 90);
 /// assert!("2025-02-29".parse::<Date>().is_err());
-/// # Ok::<(), coordination_protocol::version::FormError>(())
+/// # Ok::<(), coordination_protocol::version::VersionError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(NaiveDate);
@@ -53,37 +54,8 @@ impl fmt::Display for Date {
     }
 }
 
-impl FromStr for Date {
-    type Err = FormError;
-
-    fn from_str(text: &str) -> Result<Self, FormError> {
-        let shaped = text.len() == 10
-            && text.bytes().enumerate().all(|(at, byte)| match at {
-                4 | 7 => byte == b'-',
-                _ => byte.is_ascii_digit(),
-            });
-        let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<u16>().ok());
-        if shaped
-            && let (Some(year), Some(month), Some(day)) =
-                (number(0..4), number(5..7), number(8..10))
-        {
-            return Date::new(year, month as u8, day as u8).ok_or_else(|| {
-                FormError::new(0, format_args!("`{text}` is no day of the calendar"))
-            });
-        }
-        Err(FormError::new(0, "a date is written YYYY-MM-DD, like `2025-01-15`"))
-    }
-}
-
 impl Serialize for Date {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Date {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|error: FormError| serde::de::Error::custom(error.reason()))
     }
 }

@@ -1,9 +1,11 @@
 //! Writing for a peer that speaks another version.
 
-use super::migrate::{Loss, MigrateError, migrate};
-use crate::event::{Codec, Event, EventError, Registry};
+use super::error::VersionError;
+use super::loss::Loss;
+use super::migrate::migrate;
+use crate::event::{Codec, Event, Registry};
 use crate::finding::Mode;
-use crate::message::{Envelope, MessageError};
+use crate::message::Envelope;
 use crate::scalar::ProtocolVersion;
 
 /// What a peer of some version is sent.
@@ -16,21 +18,6 @@ pub struct Encoded {
     pub losses: Vec<Loss>,
 }
 
-/// Why there is nothing to send to a peer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EncodeError {
-    /// The version cannot express it: the event type or the message came later.
-    #[error(transparent)]
-    Version(#[from] MigrateError),
-    /// The message is not one that writers may send in any version.
-    #[error("not fit to be sent: {0}")]
-    Message(MessageError),
-    /// The event is not one that writers may send in any version.
-    #[error("not fit to be sent: {0}")]
-    Event(EventError),
-}
-
 /// What values of this crate are written in.
 const OURS: ProtocolVersion = ProtocolVersion::DEFAULT;
 
@@ -38,12 +25,12 @@ fn reader(peer: &ProtocolVersion) -> Codec {
     Codec::new(Mode::Strict).with_registry(Registry::new(peer.clone()))
 }
 
-fn lowered(text: &str, peer: &ProtocolVersion) -> Result<Encoded, MigrateError> {
+fn lowered(text: &str, peer: &ProtocolVersion) -> Result<Encoded, VersionError> {
     let migrated = migrate(text, &OURS, peer)?;
     match migrated.value {
         Some(text) => Ok(Encoded { text, losses: migrated.losses }),
         // Not reachable: dropping a record has to be allowed.
-        None => Err(MigrateError::RequiredLoss { losses: migrated.losses }),
+        None => Err(VersionError::RequiredLoss { losses: migrated.losses }),
     }
 }
 
@@ -82,10 +69,10 @@ impl Envelope {
     /// ```
     ///
     /// # Errors
-    /// [`EncodeError`].
-    pub fn encode_for(&self, peer: &ProtocolVersion) -> Result<Encoded, EncodeError> {
+    /// [`VersionError`].
+    pub fn encode_for(&self, peer: &ProtocolVersion) -> Result<Encoded, VersionError> {
         let encoded = lowered(&self.to_string(), peer)?;
-        reader(peer).verify_message(&encoded.text).map_err(EncodeError::Message)?;
+        reader(peer).verify_message(&encoded.text).map_err(VersionError::Message)?;
         Ok(encoded)
     }
 }
@@ -104,10 +91,10 @@ impl Event {
     /// ```
     ///
     /// # Errors
-    /// [`EncodeError`].
-    pub fn encode_for(&self, peer: &ProtocolVersion) -> Result<Encoded, EncodeError> {
+    /// [`VersionError`].
+    pub fn encode_for(&self, peer: &ProtocolVersion) -> Result<Encoded, VersionError> {
         let encoded = lowered(&self.to_string(), peer)?;
-        reader(peer).parse(&encoded.text).map_err(EncodeError::Event)?;
+        reader(peer).parse(&encoded.text).map_err(VersionError::Event)?;
         Ok(encoded)
     }
 }

@@ -1,147 +1,235 @@
-//! Reading small JSON forms strictly, with the place of whatever is wrong.
+//! Reading versions, ranges, capabilities and days from text and JSON, strictly.
+//!
+//! The types themselves do not know how they can fail to be read, so that errors can hold them.
 
-use crate::json::{self, Dialect, Kind, Limits, Token, pointer};
-use std::fmt;
+use super::date::Date;
+use super::error::VersionError;
+use super::place::Place;
+use super::range::{VersionRange, VersionSet};
+use super::supported::{Capability, SupportedVersions};
+use crate::json::Json;
+use crate::scalar::{IdCharset, ProtocolVersion, id};
+use serde::{Deserialize, Deserializer};
+use smol_str::SmolStr;
+use std::collections::BTreeSet;
+use std::str::FromStr;
 
-/// Why a text or JSON form is refused, and where.
-///
-/// ```
-/// use coordination_protocol::version::SupportedVersions;
-///
-/// let error = "1.0.0..=1.x.0".parse::<SupportedVersions>().unwrap_err();
-/// assert_eq!(error.at(), 8);
-/// assert_eq!(
-///     error.to_string(),
-///     "`1.x.0` is not a protocol version; write MAJOR.MINOR.PATCH like `1.1.0` (byte 8)"
-/// );
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FormError {
-    reason: String,
-    pointer: String,
-    at: usize,
-}
+/// The maximum number of ranges in a form.
+const MAX_RANGES: usize = 64;
 
-impl FormError {
-    pub(super) fn new(at: usize, reason: impl fmt::Display) -> Self {
-        FormError { reason: reason.to_string(), pointer: String::new(), at }
+const MAX_CAPABILITIES: usize = 256;
+
+impl VersionRange {
+    /// All versions from `from` to `to`.
+    ///
+    /// # Errors
+    /// [`VersionError`] if `to` is below `from`.
+    pub fn new(from: ProtocolVersion, to: ProtocolVersion) -> Result<Self, VersionError> {
+        VersionRange::between(from.clone(), to.clone()).ok_or(VersionError::Range { from, to })
     }
 
-    /// Moves the place of an error in a part of a text into the whole text.
-    pub(super) fn behind(mut self, bytes: usize) -> Self {
-        self.at += bytes;
-        self
-    }
-
-    /// What is wrong.
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
-
-    /// The JSON pointer of the value; empty in a text form, and for the JSON root.
-    pub fn pointer(&self) -> &str {
-        &self.pointer
-    }
-
-    /// The first byte of what is wrong.
-    pub const fn at(&self) -> usize {
-        self.at
+    /// Reads `{"min":"1.0.0","max":"1.1.0"}`.
+    fn read(place: &Place<'_>) -> Result<Self, VersionError> {
+        let (mut from, mut to) = (None, None);
+        for (key, value) in place.members()? {
+            match key.as_str() {
+                "min" => from = Some(value.parse(str::parse)?),
+                "max" => to = Some(value.parse(str::parse)?),
+                _ => {}
+            }
+        }
+        let from = from.ok_or_else(|| place.missing("min"))?;
+        let to = to.ok_or_else(|| place.missing("max"))?;
+        VersionRange::new(from, to).map_err(|error| place.error(error))
     }
 }
 
-impl fmt::Display for FormError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.pointer.as_str() {
-            "" => write!(f, "{} (byte {})", self.reason, self.at),
-            pointer => write!(f, "{} at {pointer} (byte {})", self.reason, self.at),
+impl FromStr for VersionRange {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        let version = |part: &str, at: usize| -> Result<ProtocolVersion, VersionError> {
+            part.parse().map_err(|error| VersionError::form(at, error))
+        };
+        match text.split_once("..") {
+            None => Ok(version(text, 0)?.into()),
+            Some((from, rest)) => {
+                let Some(to) = rest.strip_prefix('=') else {
+                    let reason = "ranges include both ends; write `..=`";
+                    return Err(VersionError::form(from.len(), reason));
+                };
+                let (from, to) = (version(from, 0)?, version(to, from.len() + 3)?);
+                VersionRange::new(from, to).map_err(|error| VersionError::form(0, error))
+            }
         }
     }
 }
 
-impl std::error::Error for FormError {}
+impl VersionSet {
+    /// Reads a JSON array of ranges, at least one.
+    pub(super) fn read(place: &Place<'_>) -> Result<Self, VersionError> {
+        let ranges: Vec<_> =
+            place.items(MAX_RANGES)?.iter().map(VersionRange::read).collect::<Result<_, _>>()?;
+        if ranges.is_empty() {
+            return Err(place.error("at least one range is needed"));
+        }
+        Ok(VersionSet::new(ranges))
+    }
 
-/// One value of a scanned JSON text, and its pointer.
-#[derive(Clone, Debug)]
-pub(super) struct Place<'a> {
-    text: &'a str,
-    token: Token,
-    pointer: String,
+    /// Reads ranges joined by `+`.
+    pub(super) fn parse(text: &str) -> Result<Self, VersionError> {
+        let mut ranges = Vec::new();
+        let mut at = 0;
+        for part in text.split('+') {
+            if ranges.len() == MAX_RANGES {
+                return Err(VersionError::form(at, format_args!("more than {MAX_RANGES} ranges")));
+            }
+            ranges.push(part.parse::<VersionRange>().map_err(|error| error.behind(at))?);
+            at += part.len() + 1;
+        }
+        Ok(VersionSet::new(ranges))
+    }
 }
 
-impl<'a> Place<'a> {
-    /// The root of a JSON text.
-    pub(super) fn root(text: &'a str) -> Result<Self, FormError> {
-        json::check(text, Dialect::Strict, &Limits::DEFAULT.with_bytes(usize::MAX))
-            .map_err(|fault| FormError::new(fault.range.start, fault.kind))?;
-        let start = text.len() - text.trim_start().len();
-        let token = pointer::find(text, start, "")
-            .ok_or_else(|| FormError::new(start, "a value is missing"))?;
-        Ok(Place { text, token, pointer: String::new() })
-    }
-
-    /// An error about this value.
-    pub(super) fn error(&self, reason: impl fmt::Display) -> FormError {
-        FormError {
-            reason: reason.to_string(),
-            pointer: self.pointer.clone(),
-            at: self.token.start(),
+impl Capability {
+    /// Takes a text as a name.
+    ///
+    /// # Errors
+    /// [`VersionError`] if it is empty, too long or has other characters.
+    pub fn new(name: impl AsRef<str>) -> Result<Self, VersionError> {
+        match id::check(name.as_ref()) {
+            Ok(IdCharset::Recommended) => Ok(Capability(SmolStr::new(name))),
+            _ => Err(VersionError::Capability),
         }
     }
+}
 
-    fn expect(&self, kind: Kind) -> Result<(), FormError> {
-        if self.token.kind() == kind {
-            Ok(())
-        } else {
-            Err(self.error(format_args!("expected {kind}, found {}", self.token.kind())))
+impl<'de> Deserialize<'de> for Capability {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Capability::new(SmolStr::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl SupportedVersions {
+    /// Reads the JSON form.
+    ///
+    /// # Errors
+    /// [`VersionError`] with the pointer and the byte of the first fault.
+    pub fn from_json(text: &str) -> Result<Self, VersionError> {
+        let root = Place::root(text)?;
+        let (mut implemented, mut known, mut floor) = (None, None, None);
+        let mut capabilities = BTreeSet::new();
+        for (key, value) in root.members()? {
+            match key.as_str() {
+                "versions" => implemented = Some(VersionSet::read(&value)?),
+                "known" => known = Some(VersionSet::read(&value)?),
+                "floor" => floor = Some(value.parse(str::parse)?),
+                "capabilities" => {
+                    for item in value.items(MAX_CAPABILITIES)? {
+                        capabilities.insert(item.parse(|name| Capability::new(name))?);
+                    }
+                }
+                _ => {}
+            }
         }
+        let implemented = implemented.ok_or_else(|| root.missing("versions"))?;
+        let known = match known {
+            Some(known) => known.with(implemented.ranges().iter().cloned()),
+            None => implemented.clone(),
+        };
+        Ok(SupportedVersions { implemented, known, floor, capabilities })
     }
+}
 
-    /// The members of an object.
-    pub(super) fn members(&self) -> Result<Vec<(String, Place<'a>)>, FormError> {
-        self.expect(Kind::Object)?;
-        Ok(json::members(self.text, self.token.start())
-            .map(|(key, token)| {
-                let key = key.decode(self.text).into_owned();
-                let mut pointer = self.pointer.clone();
-                pointer::push_key(&mut pointer, &key);
-                (key, Place { text: self.text, token, pointer })
-            })
-            .collect())
-    }
+impl FromStr for SupportedVersions {
+    type Err = VersionError;
 
-    /// The elements of an array, at most `max`.
-    pub(super) fn items(&self, max: usize) -> Result<Vec<Place<'a>>, FormError> {
-        self.expect(Kind::Array)?;
-        let items: Vec<_> = json::elements(self.text, self.token.start())
-            .enumerate()
-            .map(|(index, token)| Place {
-                text: self.text,
-                token,
-                pointer: format!("{}/{index}", self.pointer),
-            })
-            .collect();
-        match items.get(max) {
-            Some(_) => Err(self.error(format_args!("more than {max} elements"))),
-            None => Ok(items),
+    /// Reads the text form.
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        let mut parts = text.split(',');
+        let first = parts.next().unwrap_or_default();
+        let mut supported = SupportedVersions::of(VersionSet::parse(first)?);
+        let mut seen: Vec<&str> = Vec::new();
+        let mut at = first.len() + 1;
+        for part in parts {
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            let inside = at + key.len() + 1;
+            if seen.contains(&key) {
+                return Err(VersionError::form(at, format_args!("`{key}` is given twice")));
+            }
+            match key {
+                "reads" => {
+                    let known = VersionSet::parse(value).map_err(|error| error.behind(inside))?;
+                    supported.known = supported.known.with(known.ranges().iter().cloned());
+                }
+                "floor" => {
+                    let floor = value.parse().map_err(|error| VersionError::form(inside, error))?;
+                    supported.floor = Some(floor);
+                }
+                "capabilities" => supported.capabilities = capabilities(value, inside)?,
+                _ => {
+                    let reason = format_args!("`{key}` is none of reads=, floor=, capabilities=");
+                    return Err(VersionError::form(at, reason));
+                }
+            }
+            seen.push(key);
+            at += part.len() + 1;
         }
+        Ok(supported)
     }
+}
 
-    /// The meaning of a string.
-    pub(super) fn text(&self) -> Result<String, FormError> {
-        self.expect(Kind::Text)?;
-        Ok(self.token.decode(self.text).into_owned())
+/// Reads names joined by `+`.
+fn capabilities(text: &str, mut at: usize) -> Result<BTreeSet<Capability>, VersionError> {
+    let mut capabilities = BTreeSet::new();
+    for (count, name) in text.split('+').enumerate() {
+        if count == MAX_CAPABILITIES {
+            return Err(VersionError::form(
+                at,
+                format_args!("more than {MAX_CAPABILITIES} capabilities"),
+            ));
+        }
+        capabilities.insert(Capability::new(name).map_err(|error| VersionError::form(at, error))?);
+        at += name.len() + 1;
     }
+    Ok(capabilities)
+}
 
-    /// A value that is spelled as a string.
-    pub(super) fn parse<T, E: fmt::Display>(
-        &self,
-        read: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<T, FormError> {
-        read(&self.text()?).map_err(|error| self.error(error))
+impl<'de> Deserialize<'de> for SupportedVersions {
+    /// Reads the JSON form; through `serde_json` only, like [`Json`].
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Json::deserialize(deserializer)?;
+        SupportedVersions::from_json(json.as_str()).map_err(serde::de::Error::custom)
     }
+}
 
-    /// An error about a key of this object that must be there.
-    pub(super) fn missing(&self, key: &str) -> FormError {
-        self.error(format_args!("`{key}` is missing"))
+impl FromStr for Date {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        let shaped = text.len() == 10
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            });
+        let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<u16>().ok());
+        if shaped
+            && let (Some(year), Some(month), Some(day)) =
+                (number(0..4), number(5..7), number(8..10))
+        {
+            return Date::new(year, month as u8, day as u8).ok_or_else(|| {
+                VersionError::form(0, format_args!("`{text}` is no day of the calendar"))
+            });
+        }
+        Err(VersionError::form(0, "a date is written YYYY-MM-DD, like `2025-01-15`"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|error: VersionError| {
+            serde::de::Error::custom(error.reason().unwrap_or_default())
+        })
     }
 }

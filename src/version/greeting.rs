@@ -1,31 +1,12 @@
 //! The greeting on the wire: what is supported as a `hello`, what was agreed as a `welcome`.
 
+use super::error::VersionError;
 use super::negotiate::Agreement;
 use super::range::VersionRange;
 use super::supported::{Capability, SupportedVersions};
 use crate::json::Json;
 use crate::message::{Hello, VersionRange as WireRange, Welcome};
 use crate::scalar::ComponentId;
-use std::fmt;
-
-/// Why a `hello` or `welcome` says nothing that can be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} at {pointer}")]
-pub struct GreetingError {
-    pointer: String,
-    reason: String,
-}
-
-impl GreetingError {
-    fn new(pointer: impl Into<String>, reason: impl fmt::Display) -> Self {
-        GreetingError { pointer: pointer.into(), reason: format!("{reason}") }
-    }
-
-    /// The JSON pointer into the body.
-    pub fn pointer(&self) -> &str {
-        &self.pointer
-    }
-}
 
 impl SupportedVersions {
     /// The greeting of a component. Versions that can only be read go into an extra field `known`.
@@ -64,20 +45,20 @@ impl SupportedVersions {
     /// What a greeting says that its component supports.
     ///
     /// # Errors
-    /// [`GreetingError`] if a range ends before it starts, there is none, or a capability is no
+    /// [`VersionError`] if a range ends before it starts, there is none, or a capability is no
     /// name.
-    pub fn from_hello(hello: &Hello) -> Result<Self, GreetingError> {
+    pub fn from_hello(hello: &Hello) -> Result<Self, VersionError> {
         let mut supported: Option<SupportedVersions> = None;
         for (index, range) in hello.versions.iter().enumerate() {
             let range = VersionRange::new(range.min.clone(), range.max.clone())
-                .map_err(|error| GreetingError::new(format!("/versions/{index}"), error))?;
+                .map_err(|error| VersionError::greeting(format!("/versions/{index}"), error))?;
             supported = Some(match supported {
                 Some(supported) => supported.with_implemented(range),
                 None => SupportedVersions::new(range),
             });
         }
         let Some(mut supported) = supported else {
-            return Err(GreetingError::new("/versions", "at least one range is needed"));
+            return Err(VersionError::greeting("/versions", "at least one range is needed"));
         };
         if let Some(floor) = &hello.floor {
             supported = supported.with_floor(floor.clone());
@@ -87,10 +68,10 @@ impl SupportedVersions {
         }
         if let Some(known) = hello.extra().get("known") {
             let known: Vec<WireRange> =
-                known.decode().map_err(|error| GreetingError::new("/known", error))?;
+                known.decode().map_err(|error| VersionError::greeting("/known", error))?;
             for (index, range) in known.into_iter().enumerate() {
                 let range = VersionRange::new(range.min, range.max)
-                    .map_err(|error| GreetingError::new(format!("/known/{index}"), error))?;
+                    .map_err(|error| VersionError::greeting(format!("/known/{index}"), error))?;
                 supported = supported.with_known(range);
             }
         }
@@ -113,8 +94,8 @@ impl Agreement {
     /// the two greetings: both sides compute the same.
     ///
     /// # Errors
-    /// [`GreetingError`] if a capability is no name.
-    pub fn from_welcome(welcome: &Welcome) -> Result<Self, GreetingError> {
+    /// [`VersionError`] if a capability is no name.
+    pub fn from_welcome(welcome: &Welcome) -> Result<Self, VersionError> {
         let capabilities = capabilities(welcome.capabilities.as_deref())?.into_iter().collect();
         Ok(Agreement { version: welcome.version.clone(), capabilities })
     }
@@ -124,10 +105,10 @@ fn names<'c>(capabilities: impl IntoIterator<Item = &'c Capability>) -> Vec<Stri
     capabilities.into_iter().map(ToString::to_string).collect()
 }
 
-fn capabilities(names: Option<&[String]>) -> Result<Vec<Capability>, GreetingError> {
+fn capabilities(names: Option<&[String]>) -> Result<Vec<Capability>, VersionError> {
     let read = |(index, name): (usize, &String)| {
         Capability::new(name)
-            .map_err(|error| GreetingError::new(format!("/capabilities/{index}"), error))
+            .map_err(|error| VersionError::greeting(format!("/capabilities/{index}"), error))
     };
     names.unwrap_or_default().iter().enumerate().map(read).collect()
 }

@@ -31,37 +31,28 @@ mod addition;
 mod date;
 mod deprecation;
 mod encode;
+mod error;
 mod form;
 mod greeting;
+mod loss;
 mod matrix;
 mod migrate;
 mod negotiate;
+mod place;
 mod range;
 mod record;
 mod supported;
 mod transition;
 
 pub use addition::{Addition, AdditionKind, additions};
-pub use date::Date;
-pub use deprecation::{
-    Calendar, DeprecatedItem, FieldPath, FieldPathError, NOTICE_DAYS, Notice, NoticeError,
-};
-pub use encode::{EncodeError, Encoded};
-pub use form::FormError;
-pub use greeting::GreetingError;
+pub use date::{Date, NOTICE_DAYS};
+pub use deprecation::{Calendar, DeprecatedItem, FieldPath, Notice};
+pub use encode::Encoded;
+pub use error::{BadForm, VersionError};
+pub use loss::{Loss, Migrated, Rewrite};
 pub use matrix::{Compatibility, Matrix, MatrixEntry};
-pub use migrate::{
-    Adapter, Loss, MigrateError, Migrated, Migrator, Rewrite, Step, StepError, migrate,
-};
+pub use migrate::{Adapter, Migrator, Step, migrate};
 pub use negotiate::{Agreement, Refusal, Remedy, Side, negotiate};
-pub use range::{RangeError, VersionRange};
-pub use supported::{Capability, CapabilityError, SupportedVersions, VERSIONS};
+pub use range::VersionRange;
+pub use supported::{Capability, SupportedVersions, VERSIONS};
 pub use transition::Transition;
-
-crate::error::reports! {
-    Refusal, System, Conflict, "upgrade", "Let both sides speak one version; the refusal says which.";
-    GreetingError, System, Corruption, "correct_and_resend", "Greet with at least one sound range of versions.";
-    MigrateError, System, Conflict, "correct_and_retry", "Migrate with the adapter that the record needs, or allow the loss.";
-    EncodeError, System, Conflict, "correct_and_retry", "Send what the peer's version has, or agree on a later one.";
-    NoticeError, System, Corruption, "correct_and_retry", "Announce at least 90 days before the sunset.";
-}

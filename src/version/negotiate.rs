@@ -143,7 +143,7 @@ impl Remedy {
     ///     let (ours, theirs) = remedy.apply(&ours, &theirs);
     ///     assert!(negotiate(&ours, &theirs).is_ok());
     /// }
-    /// # Ok::<(), coordination_protocol::version::FormError>(())
+    /// # Ok::<(), coordination_protocol::version::VersionError>(())
     /// ```
     pub fn apply(
         &self,
@@ -297,8 +297,6 @@ impl fmt::Display for Refusal {
         Ok(())
     }
 }
-
-impl std::error::Error for Refusal {}
 
 impl Serialize for Refusal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,10 +1,8 @@
 //! Ranges of versions, and sets of them.
 
-use super::form::{FormError, Place};
 use crate::scalar::ProtocolVersion;
 use serde::{Serialize, Serializer};
 use std::fmt;
-use std::str::FromStr;
 
 /// All versions from one to another, both included; written `1.0.0..=1.1.0`, or `1.1.0` alone.
 ///
@@ -18,7 +16,7 @@ use std::str::FromStr;
 /// assert!(range.contains(&ProtocolVersion::new(1, 0, 7)));
 /// assert_eq!(range.to_string(), "1.0.0..=1.1.0");
 /// assert!("1.1.0..=1.0.0".parse::<VersionRange>().is_err());
-/// # Ok::<(), coordination_protocol::version::FormError>(())
+/// # Ok::<(), coordination_protocol::version::VersionError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct VersionRange {
@@ -28,21 +26,10 @@ pub struct VersionRange {
     to: ProtocolVersion,
 }
 
-/// A range would end before it starts.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the range ends at {to}, before it starts at {from}")]
-pub struct RangeError {
-    from: ProtocolVersion,
-    to: ProtocolVersion,
-}
-
 impl VersionRange {
-    /// All versions from `from` to `to`.
-    ///
-    /// # Errors
-    /// [`RangeError`] if `to` is below `from`.
-    pub fn new(from: ProtocolVersion, to: ProtocolVersion) -> Result<Self, RangeError> {
-        if from <= to { Ok(VersionRange { from, to }) } else { Err(RangeError { from, to }) }
+    /// All versions from `from` to `to`; none if `to` is below `from`.
+    pub(super) fn between(from: ProtocolVersion, to: ProtocolVersion) -> Option<Self> {
+        (from <= to).then_some(VersionRange { from, to })
     }
 
     /// The lowest version.
@@ -59,21 +46,6 @@ impl VersionRange {
     pub fn contains(&self, version: &ProtocolVersion) -> bool {
         (&self.from..=&self.to).contains(&version)
     }
-
-    /// Reads `{"min":"1.0.0","max":"1.1.0"}`.
-    fn read(place: &Place<'_>) -> Result<Self, FormError> {
-        let (mut from, mut to) = (None, None);
-        for (key, value) in place.members()? {
-            match key.as_str() {
-                "min" => from = Some(value.parse(str::parse)?),
-                "max" => to = Some(value.parse(str::parse)?),
-                _ => {}
-            }
-        }
-        let from = from.ok_or_else(|| place.missing("min"))?;
-        let to = to.ok_or_else(|| place.missing("max"))?;
-        VersionRange::new(from, to).map_err(|error| place.error(error))
-    }
 }
 
 impl From<ProtocolVersion> for VersionRange {
@@ -89,27 +61,6 @@ impl fmt::Display for VersionRange {
             write!(f, "{}", self.from)
         } else {
             write!(f, "{}..={}", self.from, self.to)
-        }
-    }
-}
-
-impl FromStr for VersionRange {
-    type Err = FormError;
-
-    fn from_str(text: &str) -> Result<Self, FormError> {
-        let version = |part: &str, at: usize| -> Result<ProtocolVersion, FormError> {
-            part.parse().map_err(|error| FormError::new(at, error))
-        };
-        match text.split_once("..") {
-            None => Ok(version(text, 0)?.into()),
-            Some((from, rest)) => {
-                let Some(to) = rest.strip_prefix('=') else {
-                    let reason = "ranges include both ends; write `..=`";
-                    return Err(FormError::new(from.len(), reason));
-                };
-                let (from, to) = (version(from, 0)?, version(to, from.len() + 3)?);
-                VersionRange::new(from, to).map_err(|error| FormError::new(0, error))
-            }
         }
     }
 }
@@ -156,7 +107,7 @@ impl VersionSet {
         VersionSet::new(self.0.iter().flat_map(|ours| {
             other.0.iter().filter_map(|theirs| {
                 let from = ours.lowest().max(theirs.lowest()).clone();
-                VersionRange::new(from, ours.highest().min(theirs.highest()).clone()).ok()
+                VersionRange::between(from, ours.highest().min(theirs.highest()).clone())
             })
         }))
     }
@@ -165,7 +116,7 @@ impl VersionSet {
     pub(super) fn at_least(&self, floor: Option<&ProtocolVersion>) -> Self {
         let Some(floor) = floor else { return self.clone() };
         VersionSet::new(self.0.iter().filter_map(|range| {
-            VersionRange::new(range.lowest().max(floor).clone(), range.highest().clone()).ok()
+            VersionRange::between(range.lowest().max(floor).clone(), range.highest().clone())
         }))
     }
 
@@ -174,34 +125,7 @@ impl VersionSet {
         let range = self.0.iter().find(|range| range.highest() > version)?;
         if range.lowest() > version { Some(range.lowest().clone()) } else { next(version) }
     }
-
-    /// Reads a JSON array of ranges, at least one.
-    pub(super) fn read(place: &Place<'_>) -> Result<Self, FormError> {
-        let ranges: Vec<_> =
-            place.items(MAX_RANGES)?.iter().map(VersionRange::read).collect::<Result<_, _>>()?;
-        if ranges.is_empty() {
-            return Err(place.error("at least one range is needed"));
-        }
-        Ok(VersionSet::new(ranges))
-    }
-
-    /// Reads ranges joined by `+`.
-    pub(super) fn parse(text: &str) -> Result<Self, FormError> {
-        let mut ranges = Vec::new();
-        let mut at = 0;
-        for part in text.split('+') {
-            if ranges.len() == MAX_RANGES {
-                return Err(FormError::new(at, format_args!("more than {MAX_RANGES} ranges")));
-            }
-            ranges.push(part.parse::<VersionRange>().map_err(|error| error.behind(at))?);
-            at += part.len() + 1;
-        }
-        Ok(VersionSet::new(ranges))
-    }
 }
-
-/// The maximum number of ranges in a form.
-const MAX_RANGES: usize = 64;
 
 impl fmt::Display for VersionSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! Taking a record apart without changing it.
 
-use super::migrate::MigrateError;
+use super::error::VersionError;
 use crate::event::EventHeader;
 use crate::json::{self, Dialect, Kind, Limits, Token};
 use crate::message::MessageKind;
@@ -32,7 +32,7 @@ pub(super) struct Member<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn read(text: &'a str, limits: &Limits) -> Result<Self, MigrateError> {
+    pub(super) fn read(text: &'a str, limits: &Limits) -> Result<Self, VersionError> {
         Record::read_as(text, Dialect::Strict, limits)
     }
 
@@ -40,7 +40,7 @@ impl<'a> Record<'a> {
         text: &'a str,
         dialect: Dialect,
         limits: &Limits,
-    ) -> Result<Self, MigrateError> {
+    ) -> Result<Self, VersionError> {
         let behind_mark = text.strip_prefix('\u{feff}').unwrap_or(text);
         let core = behind_mark.trim_ascii();
         let start = text.len() - behind_mark.trim_ascii_start().len();
@@ -48,14 +48,14 @@ impl<'a> Record<'a> {
             // The mark is no JSON; everything else around the object is.
             json::check(core, dialect, limits).map_err(|mut fault| {
                 fault.range = fault.range.start + start..fault.range.end + start;
-                MigrateError::Json(fault)
+                VersionError::Json(fault)
             })?;
             let members = json::members(text, start)
                 .map(|(key, value)| Member { name: key, key: key.decode(text), value })
                 .collect();
             return Ok(Record { text, start, shape: Shape::Document(members) });
         }
-        let header = EventHeader::parse(core).map_err(MigrateError::NotARecord)?;
+        let header = EventHeader::parse(core).map_err(VersionError::NotARecord)?;
         let place = start..start + header.type_name.len();
         Ok(Record { text, start, shape: Shape::Line(header, place) })
     }

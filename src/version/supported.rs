@@ -1,15 +1,13 @@
 //! What one side supports, in text and in JSON.
 
-use super::form::{FormError, Place};
 use super::range::{VersionRange, VersionSet};
 use crate::json::Json;
-use crate::scalar::{IdCharset, ProtocolVersion, id};
+use crate::scalar::ProtocolVersion;
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 
 /// The protocol versions that this crate reads and speaks, lowest first.
 pub const VERSIONS: &[ProtocolVersion] = &[ProtocolVersion::V1_0_0, ProtocolVersion::V1_1_0];
@@ -19,25 +17,9 @@ pub const VERSIONS: &[ProtocolVersion] = &[ProtocolVersion::V1_0_0, ProtocolVers
 /// 1 to 128 of the characters letters, digits, `_`, `-` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct Capability(SmolStr);
-
-/// A text is no name of a capability.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a capability name has 1 to 128 letters, digits, `_`, `-` and `.`")]
-pub struct CapabilityError(());
+pub struct Capability(pub(super) SmolStr);
 
 impl Capability {
-    /// Takes a text as a name.
-    ///
-    /// # Errors
-    /// [`CapabilityError`] if it is empty, too long or has other characters.
-    pub fn new(name: impl AsRef<str>) -> Result<Self, CapabilityError> {
-        match id::check(name.as_ref()) {
-            Ok(IdCharset::Recommended) => Ok(Capability(SmolStr::new(name))),
-            _ => Err(CapabilityError(())),
-        }
-    }
-
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,12 +29,6 @@ impl Capability {
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Capability {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Capability::new(SmolStr::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -88,7 +64,7 @@ impl<'de> Deserialize<'de> for Capability {
 ///     )
 /// );
 /// assert_eq!(SupportedVersions::from_json(supported.to_json().as_str())?, supported);
-/// # Ok::<(), coordination_protocol::version::FormError>(())
+/// # Ok::<(), coordination_protocol::version::VersionError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SupportedVersions {
@@ -105,7 +81,7 @@ impl SupportedVersions {
         SupportedVersions::of(VersionSet::new([range.into()]))
     }
 
-    fn of(implemented: VersionSet) -> Self {
+    pub(super) fn of(implemented: VersionSet) -> Self {
         let known = implemented.clone();
         SupportedVersions { implemented, known, floor: None, capabilities: BTreeSet::new() }
     }
@@ -176,43 +152,12 @@ impl SupportedVersions {
         self.known.contains(version)
     }
 
-    /// Reads the JSON form.
-    ///
-    /// # Errors
-    /// [`FormError`] with the pointer and the byte of the first fault.
-    pub fn from_json(text: &str) -> Result<Self, FormError> {
-        let root = Place::root(text)?;
-        let (mut implemented, mut known, mut floor) = (None, None, None);
-        let mut capabilities = BTreeSet::new();
-        for (key, value) in root.members()? {
-            match key.as_str() {
-                "versions" => implemented = Some(VersionSet::read(&value)?),
-                "known" => known = Some(VersionSet::read(&value)?),
-                "floor" => floor = Some(value.parse(str::parse)?),
-                "capabilities" => {
-                    for item in value.items(MAX_CAPABILITIES)? {
-                        capabilities.insert(item.parse(|name| Capability::new(name))?);
-                    }
-                }
-                _ => {}
-            }
-        }
-        let implemented = implemented.ok_or_else(|| root.missing("versions"))?;
-        let known = match known {
-            Some(known) => known.with(implemented.ranges().iter().cloned()),
-            None => implemented.clone(),
-        };
-        Ok(SupportedVersions { implemented, known, floor, capabilities })
-    }
-
     /// The JSON form.
     pub fn to_json(&self) -> Json {
         // The form is made of texts and lists, which JSON can always hold.
         Json::of(self).unwrap_or_else(|_| Json::text(""))
     }
 }
-
-const MAX_CAPABILITIES: usize = 256;
 
 impl Default for SupportedVersions {
     /// [`SupportedVersions::current`].
@@ -238,60 +183,6 @@ impl fmt::Display for SupportedVersions {
     }
 }
 
-impl FromStr for SupportedVersions {
-    type Err = FormError;
-
-    /// Reads the text form.
-    fn from_str(text: &str) -> Result<Self, FormError> {
-        let mut parts = text.split(',');
-        let first = parts.next().unwrap_or_default();
-        let mut supported = SupportedVersions::of(VersionSet::parse(first)?);
-        let mut seen: Vec<&str> = Vec::new();
-        let mut at = first.len() + 1;
-        for part in parts {
-            let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            let inside = at + key.len() + 1;
-            if seen.contains(&key) {
-                return Err(FormError::new(at, format_args!("`{key}` is given twice")));
-            }
-            match key {
-                "reads" => {
-                    let known = VersionSet::parse(value).map_err(|error| error.behind(inside))?;
-                    supported.known = supported.known.with(known.ranges().iter().cloned());
-                }
-                "floor" => {
-                    let floor = value.parse().map_err(|error| FormError::new(inside, error))?;
-                    supported.floor = Some(floor);
-                }
-                "capabilities" => supported.capabilities = capabilities(value, inside)?,
-                _ => {
-                    let reason = format_args!("`{key}` is none of reads=, floor=, capabilities=");
-                    return Err(FormError::new(at, reason));
-                }
-            }
-            seen.push(key);
-            at += part.len() + 1;
-        }
-        Ok(supported)
-    }
-}
-
-/// Reads names joined by `+`.
-fn capabilities(text: &str, mut at: usize) -> Result<BTreeSet<Capability>, FormError> {
-    let mut capabilities = BTreeSet::new();
-    for (count, name) in text.split('+').enumerate() {
-        if count == MAX_CAPABILITIES {
-            return Err(FormError::new(
-                at,
-                format_args!("more than {MAX_CAPABILITIES} capabilities"),
-            ));
-        }
-        capabilities.insert(Capability::new(name).map_err(|error| FormError::new(at, error))?);
-        at += name.len() + 1;
-    }
-    Ok(capabilities)
-}
-
 impl Serialize for SupportedVersions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -306,13 +197,5 @@ impl Serialize for SupportedVersions {
             map.serialize_entry("capabilities", &self.capabilities)?;
         }
         map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for SupportedVersions {
-    /// Reads the JSON form; through `serde_json` only, like [`Json`].
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Json::deserialize(deserializer)?;
-        SupportedVersions::from_json(json.as_str()).map_err(serde::de::Error::custom)
     }
 }

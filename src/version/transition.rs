@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// transition.meet("resource-manager", "1.1.0".parse()?);
 /// assert_eq!(transition.blockers(&ProtocolVersion::V1_1_0).count(), 0);
-/// # Ok::<(), coordination_protocol::version::FormError>(())
+/// # Ok::<(), coordination_protocol::version::VersionError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {

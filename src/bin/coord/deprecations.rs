@@ -41,8 +41,9 @@ enum Format {
 }
 
 pub(crate) fn day(text: &str) -> Result<Date, String> {
-    text.parse()
-        .map_err(|error: coordination_protocol::version::FormError| error.reason().to_owned())
+    text.parse().map_err(|error: coordination_protocol::version::VersionError| {
+        error.reason().unwrap_or_default().to_owned()
+    })
 }
 
 pub(crate) fn read(path: &str) -> Result<Calendar, Failure> {

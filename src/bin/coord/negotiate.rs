@@ -2,7 +2,7 @@
 
 use crate::{Failure, Outcome, Result2};
 use clap::ValueEnum;
-use coordination_protocol::version::{FormError, SupportedVersions, negotiate};
+use coordination_protocol::version::{SupportedVersions, VersionError, negotiate};
 use serde::Serialize;
 use std::io::Write;
 
@@ -74,8 +74,8 @@ fn side(text: &str) -> Result<SupportedVersions, Failure> {
 }
 
 /// The error with a mark below the place, if that is on the first line.
-fn pointing(text: &str, error: &FormError) -> Failure {
-    let head = text.get(..error.at()).unwrap_or(text);
+fn pointing(text: &str, error: &VersionError) -> Failure {
+    let head = text.get(..error.at().unwrap_or_default()).unwrap_or(text);
     if head.contains('\n') {
         return Failure(error.to_string());
     }

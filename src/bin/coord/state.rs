@@ -180,7 +180,10 @@ fn failure(error: impl std::fmt::Display) -> Failure {
 
 /// An error with the name of the file that it is about.
 fn of_side<const N: usize>(error: &MergeError, sides: [&str; N], paths: [&str; N]) -> Failure {
-    let path = sides.iter().zip(paths).find(|(side, _)| **side == error.side);
+    let path = sides
+        .iter()
+        .zip(paths)
+        .find(|(side, _)| matches!(error, MergeError::Json { side: at, .. } if at == *side));
     Failure(
         path.map_or_else(
             || error.to_string(),

@@ -1,25 +1,26 @@
 //! The JSON form of a calendar, read strictly.
 
 use super::{Calendar, DeprecatedItem, FieldPath, Notice};
-use crate::version::form::{FormError, Place};
+use crate::version::error::VersionError;
+use crate::version::place::Place;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
 
 /// The maximum number of notices in a form.
-const MOST_NOTICES: usize = 4096;
+const MAX_NOTICES: usize = 4096;
 
 impl Calendar {
     /// Reads the JSON form.
     ///
     /// # Errors
-    /// [`FormError`] with the pointer and the byte of the first fault, a short notice and a
+    /// [`VersionError`] with the pointer and the byte of the first fault, a short notice and a
     /// subject that is announced twice among them.
-    pub fn from_json(text: &str) -> Result<Self, FormError> {
+    pub fn from_json(text: &str) -> Result<Self, VersionError> {
         let root = Place::root(text)?;
         let [notices] = only(&root, ["notices"])?;
         let mut calendar = Calendar::new();
-        for place in notices.ok_or_else(|| root.missing("notices"))?.items(MOST_NOTICES)? {
+        for place in notices.ok_or_else(|| root.missing("notices"))?.items(MAX_NOTICES)? {
             let notice = notice(&place)?;
             if calendar.notice(notice.subject()).is_some() {
                 let reason = format!("{} is announced twice", notice.subject());
@@ -35,7 +36,7 @@ impl Calendar {
 fn only<'a, const N: usize>(
     place: &Place<'a>,
     names: [&str; N],
-) -> Result<[Option<Place<'a>>; N], FormError> {
+) -> Result<[Option<Place<'a>>; N], VersionError> {
     let mut found = [const { None }; N];
     for (key, value) in place.members()? {
         let Some(at) = names.iter().position(|name| *name == key) else {
@@ -46,14 +47,17 @@ fn only<'a, const N: usize>(
     Ok(found)
 }
 
-fn notice(place: &Place<'_>) -> Result<Notice, FormError> {
+fn notice(place: &Place<'_>) -> Result<Notice, VersionError> {
     const NAMES: [&str; 5] = ["subject", "since", "announced", "sunset", "replacement"];
     let [about, since, announced, sunset, replacement] = only(place, NAMES)?;
     let about = subject(&about.ok_or_else(|| place.missing("subject"))?)?;
     let since = since.ok_or_else(|| place.missing("since"))?.parse(str::parse)?;
     let day = |member: Option<Place<'_>>, name| {
         let member = member.ok_or_else(|| place.missing(name))?;
-        member.parse(|text| text.parse().map_err(|error: FormError| error.reason().to_owned()))
+        member.parse(|text| {
+            text.parse()
+                .map_err(|error: VersionError| error.reason().unwrap_or_default().to_owned())
+        })
     };
     let (announced, sunset) = (day(announced, "announced")?, day(sunset, "sunset")?);
     let notice =
@@ -64,7 +68,7 @@ fn notice(place: &Place<'_>) -> Result<Notice, FormError> {
     })
 }
 
-fn subject(place: &Place<'_>) -> Result<DeprecatedItem, FormError> {
+fn subject(place: &Place<'_>) -> Result<DeprecatedItem, VersionError> {
     const NAMES: [&str; 6] = ["event_type", "message", "field", "word", "of", "version"];
     let found = only(place, NAMES)?;
     let name = |place: &Place<'_>| place.text().map(SmolStr::from);

@@ -7,15 +7,13 @@
 mod form;
 mod uses;
 
-use super::date::Date;
+use super::date::{Date, NOTICE_DAYS};
+use super::error::VersionError;
 use crate::finding::FindingSeverity;
 use crate::scalar::ProtocolVersion;
 use serde::Serialize;
 use smol_str::SmolStr;
 use std::fmt;
-
-/// The fewest days from the announcement to the sunset.
-pub const NOTICE_DAYS: i64 = 90;
 
 /// What a notice is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,20 +53,15 @@ impl fmt::Display for DeprecatedItem {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FieldPath(SmolStr);
 
-/// A text is no path of a field.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no field; write it like `error_report/context/agent`")]
-pub struct FieldPathError(String);
-
 impl FieldPath {
     /// Reads a path.
     ///
     /// # Errors
-    /// [`FieldPathError`] if there is no owner or no field.
-    pub fn new(path: &str) -> Result<Self, FieldPathError> {
+    /// [`VersionError::FieldPath`] if there is no owner or no field.
+    pub fn new(path: &str) -> Result<Self, VersionError> {
         match path.split_once('/') {
             Some((owner, _)) if !owner.is_empty() => Ok(FieldPath(SmolStr::new(path))),
-            _ => Err(FieldPathError(path.to_owned())),
+            _ => Err(VersionError::FieldPath(path.to_owned())),
         }
     }
 
@@ -92,32 +85,6 @@ impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
-}
-
-/// Why a notice is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoticeError {
-    /// It would run less than 90 days.
-    #[error("from {announced} to {sunset} are {days} days; a notice runs at least {NOTICE_DAYS}")]
-    TooShort {
-        /// The day of the announcement.
-        announced: Date,
-        /// The day from which on the thing is gone.
-        sunset: Date,
-        /// How many days lie between.
-        days: i64,
-    },
-    /// The sunset would come earlier than was announced.
-    #[error("the sunset of {subject} was announced for {was}; it cannot come earlier, on {new}")]
-    Shortened {
-        /// What ends.
-        subject: String,
-        /// The day that was announced.
-        was: Date,
-        /// The day that was asked for.
-        new: Date,
-    },
 }
 
 /// The announcement that something ends.
@@ -153,16 +120,16 @@ impl Notice {
     /// Announces that `subject` is deprecated since a protocol version and gone from `sunset` on.
     ///
     /// # Errors
-    /// [`NoticeError::TooShort`] if it would run less than [`NOTICE_DAYS`].
+    /// [`VersionError::ShortNotice`] if it would run less than [`NOTICE_DAYS`].
     pub fn new(
         subject: DeprecatedItem,
         since: ProtocolVersion,
         announced: Date,
         sunset: Date,
-    ) -> Result<Self, NoticeError> {
+    ) -> Result<Self, VersionError> {
         let days = announced.days_until(sunset);
         if days < NOTICE_DAYS {
-            return Err(NoticeError::TooShort { announced, sunset, days });
+            return Err(VersionError::ShortNotice { announced, sunset, days });
         }
         Ok(Notice { subject, since, announced, sunset, replacement: None })
     }
@@ -176,11 +143,11 @@ impl Notice {
     /// Puts the sunset off.
     ///
     /// # Errors
-    /// [`NoticeError::Shortened`] if the day is earlier than the one announced.
-    pub fn extend(mut self, sunset: Date) -> Result<Self, NoticeError> {
+    /// [`VersionError::EarlierSunset`] if the day is earlier than the one announced.
+    pub fn extend(mut self, sunset: Date) -> Result<Self, VersionError> {
         if sunset < self.sunset {
             let subject = self.subject.to_string();
-            return Err(NoticeError::Shortened { subject, was: self.sunset, new: sunset });
+            return Err(VersionError::EarlierSunset { subject, was: self.sunset, new: sunset });
         }
         self.sunset = sunset;
         Ok(self)
@@ -248,7 +215,7 @@ impl Notice {
 ///     "the field `TASK_FAILED/retries` is deprecated and ends on 2025-06-01; use `retry_count`"
 /// );
 /// assert_eq!(calendar.check(line, "2025-06-01".parse()?).verdict(), Verdict::Invalid);
-/// # Ok::<(), coordination_protocol::version::FormError>(())
+/// # Ok::<(), coordination_protocol::version::VersionError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Calendar {
@@ -280,8 +247,8 @@ impl Calendar {
     /// of its first announcement.
     ///
     /// # Errors
-    /// [`NoticeError::Shortened`] if the sunset would come earlier than before.
-    pub fn announce(&mut self, notice: Notice) -> Result<(), NoticeError> {
+    /// [`VersionError::EarlierSunset`] if the sunset would come earlier than before.
+    pub fn announce(&mut self, notice: Notice) -> Result<(), VersionError> {
         match self.notices.iter_mut().find(|known| known.subject == notice.subject) {
             None => self.notices.push(notice),
             Some(known) => {
@@ -296,9 +263,9 @@ impl Calendar {
     /// Takes over all notices of a newer calendar. What is missing there stays.
     ///
     /// # Errors
-    /// [`NoticeError::Shortened`] if the newer one brings a sunset forward; nothing is taken over
+    /// [`VersionError::EarlierSunset`] if the newer one brings a sunset forward; nothing is taken over
     /// then.
-    pub fn update(&mut self, newer: Calendar) -> Result<(), NoticeError> {
+    pub fn update(&mut self, newer: Calendar) -> Result<(), VersionError> {
         let mut updated = self.clone();
         newer.notices.into_iter().try_for_each(|notice| updated.announce(notice))?;
         *self = updated;

@@ -1,7 +1,8 @@
 //! Named readers of dialects of real-world input.
 
-use super::{Migrated, envelope, fault, names};
+use super::{envelope, fault, names};
 use crate::scalar::words;
+use crate::version::loss::Migrated;
 use crate::version::record::Record;
 
 macro_rules! adapters {

@@ -1,11 +1,11 @@
 //! Events in one flat object.
 
 use super::edit::{Object, quoted};
-use super::{Loss, Migrated, Rewrite};
 use crate::event::EventHeader;
 use crate::json::{Json, Kind, Token};
 use crate::scalar::ProtocolVersion;
 use crate::scalar::id::GLOBAL;
+use crate::version::loss::{Loss, Migrated, Rewrite};
 use crate::version::record::{Member, Record};
 
 /// Where the keys of the dialect belong. Of two names for one place, the first present one counts.

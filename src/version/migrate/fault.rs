@@ -1,9 +1,9 @@
 //! Error reports with capital words or a flat classification.
 
 use super::edit::{Edits, Object, quoted};
-use super::{Loss, Migrated, Rewrite};
 use crate::json::{self, Json, Kind, Token, pointer};
 use crate::scalar::{ErrorCategory, ErrorScope, ErrorType, ProtocolVersion, Severity};
+use crate::version::loss::{Loss, Migrated, Rewrite};
 use crate::version::record::Record;
 
 /// The words of a classification, and the lists they come from.

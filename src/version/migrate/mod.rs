@@ -10,161 +10,14 @@ mod names;
 mod step;
 
 pub use adapter::Adapter;
-pub use step::{Step, StepError};
+pub use step::Step;
 
+use super::error::VersionError;
+use super::loss::Migrated;
 use super::record::Record;
-use crate::event::HeaderError;
-use crate::json::{Fault, Limits};
+use crate::json::Limits;
 use crate::scalar::ProtocolVersion;
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
-
-/// Something that the target version has no place for.
-///
-/// `Display` is a sentence with the pointer in front.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[non_exhaustive]
-pub struct Loss {
-    /// JSON pointer into the record (for an event line, into its data) as the step found it; empty
-    /// for the record as a whole.
-    pub pointer: String,
-    /// What is lost, as a noun: ``the header key `priority` ``.
-    pub what: String,
-    /// Why.
-    pub reason: String,
-    /// Whether the record means nothing without it.
-    pub required: bool,
-}
-
-impl Loss {
-    /// A loss that leaves the record meaningful.
-    pub fn new(
-        pointer: impl Into<String>,
-        what: impl Into<String>,
-        reason: impl Into<String>,
-    ) -> Self {
-        Loss { pointer: pointer.into(), what: what.into(), reason: reason.into(), required: false }
-    }
-
-    /// Marks the loss as one that the record means nothing without.
-    pub fn required(mut self) -> Self {
-        self.required = true;
-        self
-    }
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.pointer.is_empty() {
-            write!(f, "{}: ", self.pointer)?;
-        }
-        write!(f, "{} is lost: {}", self.what, self.reason)
-    }
-}
-
-/// Something that was said in another way; nothing is lost by it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[non_exhaustive]
-pub struct Rewrite {
-    /// JSON pointer into the record as the adapter or step found it.
-    pub pointer: String,
-    /// What became of it.
-    pub what: String,
-}
-
-impl Rewrite {
-    /// A change at a place.
-    pub fn new(pointer: impl Into<String>, what: impl Into<String>) -> Self {
-        Rewrite { pointer: pointer.into(), what: what.into() }
-    }
-}
-
-impl fmt::Display for Rewrite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.pointer.is_empty() {
-            write!(f, "{}: ", self.pointer)?;
-        }
-        f.write_str(&self.what)
-    }
-}
-
-/// A migrated record, and what that cost.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Migrated {
-    /// The record; none if it was dropped, which is always a required loss.
-    pub value: Option<String>,
-    /// What was lost.
-    pub losses: Vec<Loss>,
-    /// What was said in another way.
-    pub changes: Vec<Rewrite>,
-}
-
-impl Migrated {
-    /// A record without losses and changes.
-    pub fn new(value: impl Into<String>) -> Self {
-        Migrated { value: Some(value.into()), losses: Vec::new(), changes: Vec::new() }
-    }
-
-    /// No record: the target version cannot express it.
-    pub fn dropped(loss: Loss) -> Self {
-        Migrated { value: None, losses: vec![loss.required()], changes: Vec::new() }
-    }
-
-    /// Adds a loss.
-    pub fn with_loss(mut self, loss: Loss) -> Self {
-        self.losses.push(loss);
-        self
-    }
-
-    /// Adds a change.
-    pub fn with_change(mut self, change: Rewrite) -> Self {
-        self.changes.push(change);
-        self
-    }
-}
-
-/// Why a record was not migrated.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MigrateError {
-    /// The steps do not connect the versions.
-    #[error("no steps lead from {from} to {to}")]
-    NoPath {
-        /// Where the record is.
-        from: ProtocolVersion,
-        /// Where it should go.
-        to: ProtocolVersion,
-    },
-    /// The record starts like a JSON document and is none.
-    #[error("broken JSON: {0}")]
-    Json(Fault),
-    /// The record is neither a JSON object nor an event line.
-    #[error("neither a JSON object nor an event line: {0}")]
-    NotARecord(HeaderError),
-    /// The target version cannot express the record, and the caller did not allow to drop it.
-    #[error("required data would be lost: {}", sentences(.losses))]
-    RequiredLoss {
-        /// All losses up to there, the required one among them.
-        losses: Vec<Loss>,
-    },
-    /// A step refused the record.
-    #[error("the step from {from} to {to} failed: {error}")]
-    Step {
-        /// Where the step starts.
-        from: ProtocolVersion,
-        /// Where it leads.
-        to: ProtocolVersion,
-        /// What it said.
-        error: StepError,
-    },
-}
-
-fn sentences(losses: &[Loss]) -> String {
-    let required = losses.iter().filter(|loss| loss.required);
-    required.map(Loss::to_string).collect::<Vec<_>>().join("; ")
-}
 
 /// Migrates one record between the versions that this crate supports; see [`Migrator::migrate`].
 ///
@@ -177,16 +30,16 @@ fn sentences(losses: &[Loss]) -> String {
 /// assert_eq!(old.value.as_deref(), Some(r#"{"checkpoint_sync":{"checkpoint_id":"c1"}}"#));
 /// let lost: Vec<_> = old.losses.iter().map(|loss| loss.pointer.as_str()).collect();
 /// assert_eq!(lost, ["/priority", "/checkpoint_sync/state_version"]);
-/// # Ok::<(), coordination_protocol::version::MigrateError>(())
+/// # Ok::<(), coordination_protocol::version::VersionError>(())
 /// ```
 ///
 /// # Errors
-/// [`MigrateError`].
+/// [`VersionError`].
 pub fn migrate(
     record: &str,
     from: &ProtocolVersion,
     to: &ProtocolVersion,
-) -> Result<Migrated, MigrateError> {
+) -> Result<Migrated, VersionError> {
     Migrator::new().migrate(record, from, to)
 }
 
@@ -201,7 +54,7 @@ pub fn migrate(
 /// let migrated = migrator.migrate(line, &ProtocolVersion::V1_0_0, &ProtocolVersion::V1_1_0)?;
 /// assert_eq!(migrated.value.as_deref(), Some(r#"PHASE_FAILED:wf_001:build:{"phase_id":3}"#));
 /// assert_eq!(migrated.changes[0].to_string(), "the event type `phase.failed` became `PHASE_FAILED`");
-/// # Ok::<(), coordination_protocol::version::MigrateError>(())
+/// # Ok::<(), coordination_protocol::version::VersionError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Migrator {
@@ -301,15 +154,15 @@ impl Migrator {
     /// counts as 1.1.0 from there on, whatever `from` says.
     ///
     /// # Errors
-    /// [`MigrateError`].
+    /// [`VersionError`].
     pub fn migrate(
         &self,
         record: &str,
         from: &ProtocolVersion,
         to: &ProtocolVersion,
-    ) -> Result<Migrated, MigrateError> {
+    ) -> Result<Migrated, VersionError> {
         let no_path =
-            |from: &ProtocolVersion| MigrateError::NoPath { from: from.clone(), to: to.clone() };
+            |from: &ProtocolVersion| VersionError::NoPath { from: from.clone(), to: to.clone() };
         let mut route = self.route(from, to).ok_or_else(|| no_path(from))?;
         let mut done = Migrated::new(record);
         for adapter in &self.adapters {
@@ -332,7 +185,7 @@ impl Migrator {
             let stepped = step.run(text, &self.limits)?;
             done = then(done, stepped);
             if !self.allow_loss && done.losses.iter().any(|loss| loss.required) {
-                return Err(MigrateError::RequiredLoss { losses: done.losses });
+                return Err(VersionError::RequiredLoss { losses: done.losses });
             }
         }
         Ok(done)

@@ -1,8 +1,8 @@
 //! Event types in the spellings of real-world input.
 
 use super::edit::{Edits, quoted};
-use super::{Migrated, Rewrite};
 use crate::event::EventType;
+use crate::version::loss::{Migrated, Rewrite};
 use crate::version::record::{Record, Shape};
 
 /// Respells the event type of a line, of an `event` body, or of a flat envelope.

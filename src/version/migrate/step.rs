@@ -1,32 +1,21 @@
 //! Steps between neighbouring versions.
 
 use super::edit::{Edits, quoted};
-use super::{Loss, MigrateError, Migrated};
 use crate::event::EventType;
 use crate::json::pointer::push_key;
 use crate::json::{Kind, Limits, Token, elements, members};
 use crate::message::{EnvelopeHeader, MessageKind, Shape as Form};
 use crate::scalar::ProtocolVersion;
 use crate::version::addition::{Addition, AdditionKind};
+use crate::version::error::VersionError;
+use crate::version::loss::{Loss, Migrated};
 use crate::version::record::{Member, Record, Shape};
 use crate::version::supported::VERSIONS;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// What a step of yours says when it cannot go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StepError(String);
-
-impl StepError {
-    /// A reason.
-    pub fn new(reason: impl Into<String>) -> Self {
-        StepError(reason.into())
-    }
-}
-
-type Work = dyn Fn(&str) -> Result<Migrated, StepError> + Send + Sync;
+type Work = dyn Fn(&str) -> Result<Migrated, String> + Send + Sync;
 
 #[derive(Clone)]
 enum Way {
@@ -44,7 +33,8 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step of your own: takes a record of `from` and gives one of `to`.
+    /// A step of your own: takes a record of `from` and gives one of `to`, or a sentence that says
+    /// why it cannot.
     ///
     /// It must keep the law of this module: if it reports no losses, the step back restores the
     /// record.
@@ -64,7 +54,7 @@ impl Step {
     pub fn new(
         from: ProtocolVersion,
         to: ProtocolVersion,
-        work: impl Fn(&str) -> Result<Migrated, StepError> + Send + Sync + 'static,
+        work: impl Fn(&str) -> Result<Migrated, String> + Send + Sync + 'static,
     ) -> Self {
         Step { from, to, way: Way::Custom(Arc::new(work)) }
     }
@@ -79,13 +69,13 @@ impl Step {
         &self.to
     }
 
-    pub(super) fn run(&self, text: &str, limits: &Limits) -> Result<Migrated, MigrateError> {
+    pub(super) fn run(&self, text: &str, limits: &Limits) -> Result<Migrated, VersionError> {
         match &self.way {
             Way::Additive => Ok(self.additive(&Record::read(text, limits)?)),
-            Way::Custom(work) => work(text).map_err(|error| MigrateError::Step {
+            Way::Custom(work) => work(text).map_err(|reason| VersionError::Step {
                 from: self.from.clone(),
                 to: self.to.clone(),
-                error,
+                reason,
             }),
         }
     }

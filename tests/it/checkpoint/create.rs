@@ -4,8 +4,7 @@ use super::stores::{Fault, Faulty};
 use super::*;
 use crate::support::scaled;
 use coordination_protocol::checkpoint::{
-    CheckpointForm, CheckpointOptions, Checks, CreateError, FullCheckpointReason, LoadError,
-    PartName, PartsError,
+    CheckpointError, CheckpointForm, CheckpointOptions, Checks, FullCheckpointReason, PartName,
 };
 use coordination_protocol::error::IntoReport;
 use coordination_protocol::message::Envelope;
@@ -294,7 +293,7 @@ fn every_refusal_says_why_and_leaves_nothing() {
         );
         let elsewhere = WorkflowId::new(escape).unwrap();
         let error = block_on(checkpoints.load(&elsewhere, &id("a"))).unwrap_err();
-        assert!(matches!(error, LoadError::Place(_)), "{error}");
+        assert!(matches!(error, CheckpointError::Escapes { .. }), "{error}");
         assert!(block_on(checkpoints.find(&id(escape))).is_err());
         assert!(block_on(checkpoints.list(&elsewhere)).is_err());
     }
@@ -315,7 +314,7 @@ fn every_refusal_says_why_and_leaves_nothing() {
     block_on(checkpoints.create(&parts(unsound), &new(1).with_type(CheckpointType::Emergency)))
         .unwrap();
     let error = block_on(checkpoints.create(&parts(&state(1)), &new(1))).unwrap_err();
-    assert_eq!(error, CreateError::Exists(id("ckpt_1")));
+    assert_eq!(error, CheckpointError::Exists(id("ckpt_1")));
     assert_eq!(error.to_string(), "ckpt_1 exists already");
     assert_eq!(loaded(&checkpoints, "ckpt_1").state_text().as_str(), unsound);
 }
@@ -324,7 +323,7 @@ fn every_refusal_says_why_and_leaves_nothing() {
 fn what_is_no_part_is_refused() {
     let long = format!(r#"{{"workflow_id":"w","state_version":1,"x":"{}"}}"#, "x".repeat(100));
     let options = CheckpointOptions::default().with_part(80, 100);
-    let error = |result: Result<Parts, PartsError>| {
+    let error = |result: Result<Parts, CheckpointError>| {
         let error = result.unwrap_err();
         assert!(!error.problem().suggestions.is_empty());
         error.to_string()

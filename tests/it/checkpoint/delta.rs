@@ -2,7 +2,7 @@
 
 use super::{evolved, random_state};
 use crate::support::{Rng, any_value, scaled};
-use coordination_protocol::checkpoint::{Delta, DeltaError};
+use coordination_protocol::checkpoint::{CheckpointError, Delta};
 use coordination_protocol::json::{Json, Limits};
 use serde_json::Value;
 
@@ -134,7 +134,7 @@ fn what_is_no_delta_is_refused() {
     }
     let long = format!(r#"[{{"op":"add","path":"/b","value":"{}"}}]"#, "x".repeat(60));
     let error = Delta::parse(&long, &LIMITS).unwrap().apply(&base, &LIMITS.with_bytes(64));
-    assert_eq!(error, Err(DeltaError::TooLong { limit: 64 }));
+    assert_eq!(error, Err(CheckpointError::LongDelta { limit: 64 }));
     assert_eq!(error.unwrap_err().to_string(), "the delta makes a text of more than 64 bytes");
     // Deeper than any state: whatever it makes is refused, not overflown.
     let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::support::scaled;
-use coordination_protocol::checkpoint::{CheckpointOptions, LoadError, PartName};
+use coordination_protocol::checkpoint::{CheckpointError, CheckpointOptions, PartName};
 use coordination_protocol::error::IntoReport;
 
 fn checkpoints() -> Checkpoints<MemoryStore> {
@@ -22,7 +22,7 @@ fn pair(options: CheckpointOptions) -> Checkpoints<MemoryStore> {
 
 fn why(checkpoints: &Checkpoints<MemoryStore>, checkpoint: &str) -> String {
     let error = block_on(checkpoints.load(&workflow(), &id(checkpoint))).unwrap_err();
-    assert!(matches!(error, LoadError::Damaged(_)), "{error}");
+    assert!(matches!(error, CheckpointError::Damaged(_)), "{error}");
     assert_eq!(error.problem().error_type.as_str(), "corruption");
     error.to_string()
 }

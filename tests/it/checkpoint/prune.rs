@@ -4,7 +4,7 @@ use super::stores::Faulty;
 use super::*;
 use crate::support::scaled;
 use coordination_protocol::checkpoint::{
-    CheckpointForm, CheckpointOptions, CheckpointSummary, CreateError, Retention,
+    CheckpointError, CheckpointForm, CheckpointOptions, CheckpointSummary, Retention,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -141,7 +141,7 @@ fn a_slow_writer_that_was_swept_is_told() {
         match result {
             Ok(_) => assert_eq!(loaded(&sound, "ckpt_1"), parts(&state(1))),
             Err(error) => {
-                assert_eq!(error, CreateError::Swept(id("ckpt_1")));
+                assert_eq!(error, CheckpointError::Swept(id("ckpt_1")));
                 assert_eq!(
                     error.to_string(),
                     "ckpt_1 was swept while it was being made; make it anew"

@@ -3,7 +3,7 @@
 use super::stores::{Fault, Faulty};
 use super::*;
 use coordination_protocol::checkpoint::{
-    FileChange, PartName, RestoreError, StateTarget, Target, TargetError,
+    CheckpointError, FileChange, PartName, StateTarget, Target,
 };
 use coordination_protocol::error::IntoReport;
 use coordination_protocol::json::Json;
@@ -75,17 +75,25 @@ impl<T> Failing<T> {
         self.count == self.at + 1 || self.forever && self.count > self.at
     }
 
-    fn error(&self) -> TargetError {
-        if self.certain { TargetError::refused("planted") } else { TargetError::new("planted") }
+    fn error(&self) -> CheckpointError {
+        if self.certain {
+            CheckpointError::target_refused("planted")
+        } else {
+            CheckpointError::target("planted")
+        }
     }
 }
 
 impl<T: Target> Target for Failing<T> {
-    async fn read(&mut self) -> Result<Option<Parts>, TargetError> {
+    async fn read(&mut self) -> Result<Option<Parts>, CheckpointError> {
         if self.fails() { Err(self.error()) } else { self.inner.read().await }
     }
 
-    async fn write(&mut self, part: &PartName, value: Option<&Json>) -> Result<(), TargetError> {
+    async fn write(
+        &mut self,
+        part: &PartName,
+        value: Option<&Json>,
+    ) -> Result<(), CheckpointError> {
         if !self.fails() {
             return self.inner.write(part, value).await;
         }
@@ -95,7 +103,11 @@ impl<T: Target> Target for Failing<T> {
         Err(self.error())
     }
 
-    async fn verify(&mut self, part: &PartName, value: Option<&Json>) -> Result<(), TargetError> {
+    async fn verify(
+        &mut self,
+        part: &PartName,
+        value: Option<&Json>,
+    ) -> Result<(), CheckpointError> {
         if self.fails() { Err(self.error()) } else { self.inner.verify(part, value).await }
     }
 }
@@ -126,8 +138,8 @@ fn a_failing_target_leaves_the_state<S: Store + Clone>(fresh: &dyn Fn() -> S) {
             assert!(!error.problem().suggestions.is_empty());
             let backup = block_on(checkpoints.load(&workflow(), &id("ckpt_9")));
             match &error {
-                RestoreError::Read(_) => assert_eq!((number, now == second), (0, true)),
-                RestoreError::Undone { backup: kept, .. } => {
+                CheckpointError::Read(_) => assert_eq!((number, now == second), (0, true)),
+                CheckpointError::Undone { backup: kept, .. } => {
                     undone += 1;
                     assert_eq!(now, second, "{error}");
                     assert_eq!(kept.as_ref(), Some(&id("ckpt_9")));
@@ -135,7 +147,7 @@ fn a_failing_target_leaves_the_state<S: Store + Clone>(fresh: &dyn Fn() -> S) {
                     assert_eq!(get(&store, &key(&["checkpoint-restores", "wf_001"])), None);
                 }
                 // Loud, true, and what was there can be had again.
-                RestoreError::Mixture { failed, .. } => {
+                CheckpointError::Mixture { failed, .. } => {
                     mixtures += 1;
                     assert!(forever && !failed.is_empty(), "{error}");
                     assert!(error.to_string().starts_with("THE STATE IS A MIXTURE: "), "{error}");
@@ -349,7 +361,7 @@ fn what_another_process_writes_meanwhile_is_never_overwritten() {
             }
             Err(error) => {
                 overtaken += 1;
-                assert!(matches!(error, RestoreError::Undone { .. }), "{number}: {error}");
+                assert!(matches!(error, CheckpointError::Undone { .. }), "{number}: {error}");
                 assert!(
                     error
                         .to_string()

@@ -1,9 +1,7 @@
 //! The table of rows, policies and their files.
 
 use super::{WIDE, json};
-use coordination_protocol::merge::{
-    MergePolicy, MergeRule, PolicyError, Row, STATE_ROWS, Strategy,
-};
+use coordination_protocol::merge::{MergeError, MergePolicy, MergeRule, Row, STATE_ROWS, Strategy};
 use coordination_protocol::message::{ObjectSpec, Shape, WorkflowState};
 use std::collections::BTreeSet;
 
@@ -107,7 +105,7 @@ fn bad_policies_are_refused() {
         Row::new("/a/*", MergeRule::Version).unwrap_err().to_string(),
         "`/a/*` cannot have the rule `version`: a document has one version"
     );
-    assert!(matches!(MergePolicy::state().with_clock("at"), Err(PolicyError::Pointer(_))));
+    assert!(matches!(MergePolicy::state().with_clock("at"), Err(MergeError::Pointer(_))));
 }
 
 /// Of rows for one place the one with the names counts, whatever their order; a repeated one

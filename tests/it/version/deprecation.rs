@@ -6,7 +6,7 @@ use coordination_protocol::ProtocolVersion;
 use coordination_protocol::finding::{Code, FindingSeverity, Level, Mode};
 use coordination_protocol::validate::{Context, Gate, Validator};
 use coordination_protocol::version::{
-    Calendar, Date, DeprecatedItem, FieldPath, Notice, NoticeError,
+    Calendar, Date, DeprecatedItem, FieldPath, Notice, VersionError,
 };
 use coordination_protocol::{Finding, Verdict};
 
@@ -18,7 +18,7 @@ fn event(name: &str) -> DeprecatedItem {
     DeprecatedItem::EventType(name.into())
 }
 
-fn notice(subject: DeprecatedItem, announced: &str, sunset: &str) -> Result<Notice, NoticeError> {
+fn notice(subject: DeprecatedItem, announced: &str, sunset: &str) -> Result<Notice, VersionError> {
     Notice::new(subject, ProtocolVersion::V1_1_0, day(announced), day(sunset))
 }
 

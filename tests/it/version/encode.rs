@@ -5,7 +5,7 @@ use crate::support::{Drawn, scaled};
 use coordination_protocol::event::{Codec, EventType, Registry};
 use coordination_protocol::finding::{FindingSeverity, Mode};
 use coordination_protocol::message::{Envelope, EnvelopeHeader, MessageKind};
-use coordination_protocol::version::{AdditionKind, EncodeError, additions};
+use coordination_protocol::version::{AdditionKind, VersionError, additions};
 use coordination_protocol::{Event, ProtocolVersion};
 use std::collections::BTreeSet;
 
@@ -71,7 +71,7 @@ fn a_reader_of_the_first_version_accepts_every_message_that_is_encoded_for_it() 
                 assert_eq!(header(&read) + fields.count(), header(&envelope));
                 new.verify_message(&encoded.text).unwrap();
             }
-            Err(EncodeError::Version(error)) => {
+            Err(error @ VersionError::RequiredLoss { .. }) => {
                 assert!(later, "{error}: {envelope}");
                 refused += 1;
             }
@@ -119,7 +119,7 @@ fn what_writers_must_not_send_is_refused_in_every_version() {
     let envelope = interop.parse_message(text).unwrap().decode().unwrap();
     for version in [OLD, NEW] {
         let error = envelope.encode_for(&version).unwrap_err();
-        assert!(matches!(error, EncodeError::Message(_)));
+        assert!(matches!(error, VersionError::Message(_)));
         assert_eq!(
             error.to_string(),
             "not fit to be sent: `fine` is none of healthy, degraded, unhealthy, unknown (`unknown-word` at \
@@ -129,7 +129,7 @@ fn what_writers_must_not_send_is_refused_in_every_version() {
     let line = "TASK_TIMEOUT:wf_001:build:{'task_id':'t1'}";
     let event = interop.parse(line).unwrap().to_event();
     let error = event.encode_for(&OLD).unwrap_err();
-    assert!(matches!(error, EncodeError::Event(_)), "{error}");
+    assert!(matches!(error, VersionError::Event(_)), "{error}");
     assert!(error.to_string().starts_with("not fit to be sent: "), "{error}");
 
     let away = ProtocolVersion::new(2, 0, 0);

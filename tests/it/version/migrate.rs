@@ -7,8 +7,7 @@ use coordination_protocol::finding::{Code, Mode};
 use coordination_protocol::json::Limits;
 use coordination_protocol::message::MessageKind;
 use coordination_protocol::version::{
-    Adapter, AdditionKind, Loss, MigrateError, Migrated, Migrator, Step, StepError, additions,
-    migrate,
+    Adapter, AdditionKind, Loss, Migrated, Migrator, Step, VersionError, additions, migrate,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -122,7 +121,7 @@ fn new_records_lose_exactly_what_the_old_version_lacks() {
             Ok(strict) => assert_eq!(strict, down),
             Err(error) => {
                 assert_eq!(*value, None);
-                assert_eq!(error, MigrateError::RequiredLoss { losses: down.losses });
+                assert_eq!(error, VersionError::RequiredLoss { losses: down.losses });
             }
         }
         holds_the_law(record, record);
@@ -313,7 +312,7 @@ fn documents_lose_what_the_oracle_says_and_nothing_else() {
             assert_eq!(down.value, None, "case {case}: {record}");
             assert_eq!(down.losses.len(), 1);
             assert!(down.losses[0].required && new.contains(&down.losses[0].pointer));
-            assert!(matches!(migrate(&record, &NEW, &OLD), Err(MigrateError::RequiredLoss { .. })));
+            assert!(matches!(migrate(&record, &NEW, &OLD), Err(VersionError::RequiredLoss { .. })));
         } else {
             assert_eq!(pointers(&down.losses), new, "case {case}: {record}");
             let mut expected = String::new();
@@ -519,7 +518,7 @@ fn steps_compose_along_the_shortest_path() {
                 let migrated = migrator.migrate(line, &at(a), &at(b));
                 if distance[a][b] == usize::MAX {
                     assert_eq!(path, None, "case {case}");
-                    assert_eq!(migrated, Err(MigrateError::NoPath { from: at(a), to: at(b) }));
+                    assert_eq!(migrated, Err(VersionError::NoPath { from: at(a), to: at(b) }));
                 } else {
                     let steps = distance[a][b];
                     let value = migrated.unwrap().value.unwrap();
@@ -540,7 +539,7 @@ fn steps_of_the_caller_join_the_standard_ones() {
     });
     let down = Step::new(future.clone(), NEW, |record: &str| {
         if record.contains("\"up\":null") {
-            return Err(StepError::new("`up` is null"));
+            return Err("`up` is null".to_owned());
         }
         let loss =
             record.contains("\"mood\"").then(|| Loss::new("/mood", "`mood`", "1.1.0 has none"));

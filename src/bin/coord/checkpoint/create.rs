@@ -3,7 +3,7 @@
 use super::{Common, Format, failed, files, random, show};
 use crate::clock::now;
 use crate::{Failure, Outcome, Result2, input};
-use coordination_protocol::checkpoint::{CheckpointOptions, CreateError, NewCheckpoint, Parts};
+use coordination_protocol::checkpoint::{CheckpointError, CheckpointOptions, NewCheckpoint, Parts};
 use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId};
 use coordination_protocol::storage::block_on;
@@ -117,7 +117,7 @@ pub(super) fn run(args: &Args) -> Result2 {
             }
             Ok(Outcome::Fine)
         }
-        Err(error @ CreateError::Unsound { .. }) => {
+        Err(error @ CheckpointError::Unsound { .. }) => {
             writeln!(anstream::stderr(), "coord: {error}; --kind emergency takes it as it is")?;
             Ok(Outcome::Found)
         }

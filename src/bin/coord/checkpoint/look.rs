@@ -4,7 +4,7 @@ use super::{Common, Format, failed, found, show, workflow_of};
 use crate::clock::now;
 use crate::{Failure, Outcome, Result2};
 use coordination_protocol::adapter::sqlite::Sqlite;
-use coordination_protocol::checkpoint::{Checkpoints, Damage, LoadError, Retention};
+use coordination_protocol::checkpoint::{CheckpointError, Checkpoints, Damage, Retention};
 use coordination_protocol::scalar::{CheckpointId, Span, WorkflowId};
 use coordination_protocol::storage::block_on;
 use std::io::Write;
@@ -118,7 +118,7 @@ pub(super) fn verify(args: &Verify) -> Result2 {
         let workflow = workflow_of(&checkpoints, args.workflow.as_ref(), id)?;
         match block_on(checkpoints.load(&workflow, id)) {
             Ok(_) => count = 1,
-            Err(LoadError::Damaged(damage)) => damaged.push(damage),
+            Err(CheckpointError::Damaged(damage)) => damaged.push(damage),
             Err(error) => return found(&error),
         }
     } else {

@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::{Failure, Outcome, Result2};
 use clap::{Subcommand, ValueEnum};
 use coordination_protocol::adapter::sqlite::Sqlite;
-use coordination_protocol::checkpoint::{CheckpointOptions, Checkpoints, LoadError};
+use coordination_protocol::checkpoint::{CheckpointError, CheckpointOptions, Checkpoints};
 use coordination_protocol::scalar::{CheckpointId, WorkflowId};
 use coordination_protocol::storage::view::States;
 use coordination_protocol::storage::{Key, block_on};
@@ -131,8 +131,8 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 }
 
 /// Damage is a finding; everything else ends the program.
-fn found(error: &LoadError) -> Result2 {
-    if matches!(error, LoadError::Damaged(_)) {
+fn found(error: &CheckpointError) -> Result2 {
+    if matches!(error, CheckpointError::Damaged(_)) {
         writeln!(anstream::stderr(), "coord: {error}")?;
         return Ok(Outcome::Found);
     }

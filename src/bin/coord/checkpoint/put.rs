@@ -5,8 +5,8 @@ use crate::clock::now;
 use crate::{Failure, Outcome, Result2};
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::checkpoint::{
-    CheckpointOptions, Checkpoints, NewCheckpoint, PartName, Parts, RestoreError, Restored,
-    StateTarget, Target, TargetError,
+    CheckpointError, CheckpointOptions, Checkpoints, NewCheckpoint, PartName, Parts, Restored,
+    StateTarget, Target,
 };
 use coordination_protocol::json::Json;
 use coordination_protocol::message;
@@ -153,7 +153,11 @@ fn target(
     }))
 }
 
-fn finish(goal: &Goal, workflow: &WorkflowId, result: Result<Restored, RestoreError>) -> Result2 {
+fn finish(
+    goal: &Goal,
+    workflow: &WorkflowId,
+    result: Result<Restored, CheckpointError>,
+) -> Result2 {
     match result {
         Ok(done) => {
             let mut out = anstream::stdout();
@@ -163,7 +167,7 @@ fn finish(goal: &Goal, workflow: &WorkflowId, result: Result<Restored, RestoreEr
             }
             Ok(Outcome::Fine)
         }
-        Err(RestoreError::Load(error)) => found(&error),
+        Err(error @ CheckpointError::Damaged(_)) => found(&error),
         Err(error) => Err(failed(error)),
     }
 }
@@ -201,9 +205,10 @@ impl FileTarget {
 }
 
 impl Target for FileTarget {
-    async fn read(&mut self) -> Result<Option<Parts>, TargetError> {
-        let cannot =
-            |error: io::Error| TargetError::refused(format!("{}: {error}", self.path.display()));
+    async fn read(&mut self) -> Result<Option<Parts>, CheckpointError> {
+        let cannot = |error: io::Error| {
+            CheckpointError::target_refused(format!("{}: {error}", self.path.display()))
+        };
         let text = match fs::read_to_string(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(cannot)?,
@@ -215,14 +220,20 @@ impl Target for FileTarget {
         }))
     }
 
-    async fn write(&mut self, part: &PartName, value: Option<&Json>) -> Result<(), TargetError> {
+    async fn write(
+        &mut self,
+        part: &PartName,
+        value: Option<&Json>,
+    ) -> Result<(), CheckpointError> {
         if *part != PartName::WORKFLOW_STATE {
-            return Err(TargetError::refused(format!("a file has no room for `{part}`")));
+            return Err(CheckpointError::target_refused(format!(
+                "a file has no room for `{part}`"
+            )));
         }
         let result = match value {
             Some(value) => self.replace(&format!("{{\"workflow_state\":{value}}}")),
             None => fs::remove_file(&self.path),
         };
-        result.map_err(|error| TargetError::new(format!("{}: {error}", self.path.display())))
+        result.map_err(|error| CheckpointError::target(format!("{}: {error}", self.path.display())))
     }
 }
