@@ -10,6 +10,7 @@
 
 use super::settings::{at_least, from_settings};
 use super::{Machine, Settings};
+use crate::error::leaf_errors;
 use crate::scalar::{Instant, Now, RequestId};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -92,6 +93,13 @@ pub enum BreakerError {
         /// That call.
         probe: RequestId,
     },
+}
+
+leaf_errors! {
+    BreakerError, Machine {
+        Self::Open { .. } => ["open", Dependency, Unavailable, transient, "retry", "Wait until the circuit lets a call through."],
+        Self::Probing { .. } => ["probing", Dependency, Unavailable, transient, "retry", "Wait until the probe has shown whether the component works."],
+    }
 }
 
 /// The state of a circuit.

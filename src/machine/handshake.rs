@@ -11,7 +11,7 @@ use super::{
     Machine, OutboundRequest, RequestInput, RequestOptions, RequestOutcome, RequestOutput,
     Requester, RequesterError, Settings, SplitMix64, respond,
 };
-use crate::error::{IntoReport, Occurrence};
+use crate::error::{IntoReport, Occurrence, leaf_errors};
 use crate::message::{Envelope, EnvelopeHeader, Hello, Message, MessageKind, Welcome};
 use crate::scalar::{ComponentId, ErrorId, Instant, MessageId, Now, RequestId, Span, WorkflowId};
 use crate::validate::Checked;
@@ -94,6 +94,16 @@ pub enum HandshakeError {
     /// It answers what was not asked.
     #[error(transparent)]
     NotAsked(#[from] RequesterError),
+}
+
+leaf_errors! {
+    HandshakeError, Machine {
+        Self::Begun => ["begun", Execution, Conflict, lasting, "correct_and_retry", "Greet once, and wait for the answer."],
+        Self::NotAGreeting(_) => ["not-a-greeting", Execution, Conflict, lasting, "correct_and_retry", "Hand on greetings only."],
+        Self::OwnGreeting => ["own-greeting", Execution, Conflict, lasting, "correct_and_retry", "Hand on greetings of the one peer only."],
+        Self::WrongPeer { .. } => ["wrong-peer", Execution, Conflict, lasting, "correct_and_retry", "Hand on greetings of the one peer only."],
+        Self::NotAsked(error) => (error),
+    }
 }
 
 /// Why there is no agreement.

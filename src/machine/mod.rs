@@ -90,6 +90,7 @@ pub mod presence;
 pub mod request;
 pub mod respond;
 mod settings;
+mod snapshot;
 mod splitmix64;
 pub mod sync;
 mod timers;
@@ -98,9 +99,9 @@ mod window;
 pub use backoff::Backoff;
 #[doc(inline)]
 pub use ballot::{
-    BallotEnd, BallotOptions, BallotRecord, BallotSlot, Commit, CountedVote, NewProposal,
-    ProposeInput, ProposeOutput, ProposeRefused, Proposer, Quorum, RecordError, Tally, VoteInput,
-    VoteOutput, VoteRefused, Voter, VoterSet,
+    BallotEnd, BallotError, BallotOptions, BallotRecord, BallotSlot, Commit, CountedVote,
+    NewProposal, ProposeInput, ProposeOutput, Proposer, Quorum, Tally, VoteInput, VoteOutput,
+    Voter, VoterSet,
 };
 #[doc(inline)]
 pub use breaker::{Breaker, BreakerError, BreakerInput, BreakerOptions, BreakerOutput, Circuit};
@@ -126,8 +127,7 @@ pub use request::{
 };
 #[doc(inline)]
 pub use respond::{
-    Rejected, RequestKey, RespondInput, RespondOptions, RespondOutput, RespondProblem, Responder,
-    ResponderError,
+    Rejected, RequestKey, RespondInput, RespondOptions, RespondOutput, Responder, ResponderError,
 };
 pub use settings::Settings;
 pub use splitmix64::SplitMix64;
@@ -135,10 +135,12 @@ pub use splitmix64::SplitMix64;
 pub use sync::{StateOrigin, StateSync, SyncError, SyncInput, SyncOptions, SyncOutput};
 pub use timers::Timers;
 
+use crate::error::Error;
 use crate::json::Json;
 use crate::scalar::{Instant, Now};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use snapshot::SnapshotError;
 use std::fmt;
 
 /// Why a message that answers something changes nothing.
@@ -187,9 +189,11 @@ pub trait Machine: Serialize + DeserializeOwned {
     /// All that it knows, as JSON for [`restore`](Self::restore) of the same version of this crate.
     ///
     /// # Errors
-    /// [`SnapshotError`] if it holds what JSON cannot, which none of this crate's machines does.
-    fn snapshot(&self) -> Result<Json, SnapshotError> {
-        Json::of(self).map_err(|error| SnapshotError(error.to_string()))
+    /// [`Error`] of the code `snapshot` if it holds what JSON cannot, which none of this crate's
+    /// machines does.
+    #[doc(alias = "serialize")]
+    fn snapshot(&self) -> Result<Json, Error> {
+        Json::of(self).map_err(|error| SnapshotError::new(&error).into())
     }
 
     /// The machine of a snapshot. Its clock must have the same start as that of the snapshot.
@@ -197,25 +201,11 @@ pub trait Machine: Serialize + DeserializeOwned {
     /// Restore only what you stored: a snapshot is trusted, not validated.
     ///
     /// # Errors
-    /// [`SnapshotError`] if it is no snapshot of such a machine.
-    fn restore(snapshot: &Json) -> Result<Self, SnapshotError> {
-        snapshot.decode().map_err(|error| SnapshotError(error.to_string()))
+    /// [`Error`] of the code `snapshot` if it is no snapshot of such a machine.
+    #[doc(alias = "deserialize")]
+    fn restore(snapshot: &Json) -> Result<Self, Error> {
+        snapshot.decode().map_err(|error| SnapshotError::new(&error).into())
     }
-}
-
-/// Why a machine cannot be stored, or a text is no machine.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no snapshot of this machine: {0}")]
-pub struct SnapshotError(String);
-
-crate::error::reports! {
-    SnapshotError, State, Corruption, "restart", "Start the machine anew, or with the version of the crate that wrote the snapshot.";
-    RequesterError, Execution, Conflict, "correct_and_retry", "Ask under a fresh identifier, and hand on answers to what was asked only.";
-    ResponderError, Execution, Conflict, "correct_and_retry", "Answer each request once, with the ticket that came with it.";
-    BreakerError, Dependency, Unavailable, "retry", "Wait until the circuit lets a call through.";
-    HandshakeError, Execution, Conflict, "correct_and_retry", "Hand on greetings of the one peer only.";
-    PresenceError, Execution, Conflict, "register", "Register the component first.";
-    RecordError, State, Corruption, "restore_backup", "Keep what is stored for analysis, and restore the decision from a backup.";
 }
 
 /// The wire values of a map whose keys are no texts: a list of pairs.

@@ -29,6 +29,7 @@
 use super::settings::{at_least, from_settings};
 use super::window::Window;
 use super::{Machine, Settings, SplitMix64, Timers};
+use crate::error::leaf_errors;
 use crate::message::{
     ComponentRegistration, Deregistration, Envelope, EnvelopeHeader, HealthStatus, Heartbeat,
     Message, MessageKind,
@@ -158,6 +159,17 @@ pub enum PresenceError {
     /// The component takes part already.
     #[error("the component has joined already")]
     Joined,
+}
+
+leaf_errors! {
+    PresenceError, Machine {
+        Self::NotPresence(_) => ["not-presence", Execution, Conflict, lasting, "correct_and_retry", "Hand on registrations, heartbeats, health reports and deregistrations only."],
+        Self::NotRegistered(_) => ["not-registered", Execution, Conflict, lasting, "register", "Register the component first."],
+        Self::Full(_) => ["full", Execution, Conflict, transient, "retry", "Register again when another component has left."],
+        Self::NotOurs(_) => ["not-ours", Execution, Conflict, lasting, "correct_and_retry", "Report the health of the component that has joined."],
+        Self::NotJoined => ["not-joined", Execution, Conflict, lasting, "register", "Join first."],
+        Self::Joined => ["joined", Execution, Conflict, lasting, "correct_and_retry", "Join once."],
+    }
 }
 
 /// What a [`Presence`] wishes. `Display` is one line for logs.

@@ -18,6 +18,7 @@
 use super::settings::{at_least, from_settings};
 use super::window::Window;
 use super::{Backoff, IgnoreReason, Machine, Settings, SplitMix64, Timers};
+use crate::error::leaf_errors;
 use crate::message::{Envelope, Message};
 use crate::scalar::{
     AllocationStatus, ComponentId, CorrelationId, Instant, MessageId, Now, RequestId,
@@ -187,6 +188,18 @@ pub enum RequesterError {
     /// The answer comes from somebody who was not asked.
     #[error("the answer to `{0}` comes from another component than the one that was asked")]
     WrongSource(RequestId),
+}
+
+leaf_errors! {
+    RequesterError, Machine {
+        Self::Busy(_) => ["busy", Execution, Conflict, transient, "retry", "Ask again when an open request has ended."],
+        Self::AskedBefore(_) => ["asked-before", Execution, Conflict, lasting, "correct_and_retry", "Ask under a fresh identifier."],
+        Self::IdsDiffer { .. } => ["ids-differ", Execution, Conflict, lasting, "correct_and_retry", "Give header and body one identifier."],
+        Self::NoRequestId => ["no-request-id", Execution, Conflict, lasting, "correct_and_retry", "Hand on answers that say what they answer."],
+        Self::NotAsked(_) => ["not-asked", Execution, Conflict, lasting, "correct_and_retry", "Hand on answers to what was asked only."],
+        Self::WrongCorrelation(_) => ["wrong-correlation", Execution, Conflict, lasting, "correct_and_retry", "Repeat the `correlation_id` of the request."],
+        Self::WrongSource(_) => ["wrong-source", Execution, Conflict, lasting, "correct_and_retry", "Hand on answers of the component that was asked only."],
+    }
 }
 
 /// How a request ended.

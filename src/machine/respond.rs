@@ -26,7 +26,7 @@ use super::request::own_id;
 use super::settings::{at_least, from_settings};
 use super::window::Window;
 use super::{Machine, Settings, SplitMix64, Timers};
-use crate::error::{IntoReport, Occurrence, Problem};
+use crate::error::{IntoReport, Occurrence, leaf_errors};
 use crate::finding::{Code, FindingSeverity, Level, Report};
 use crate::json::{self, Json};
 use crate::message::{
@@ -34,8 +34,8 @@ use crate::message::{
     peek,
 };
 use crate::scalar::{
-    AllocationStatus, ComponentId, CorrelationId, Count, Digest, ErrorCategory, ErrorId, ErrorType,
-    Instant, MessageId, Now, RequestId, TextEncoding, WorkflowId,
+    AllocationStatus, ComponentId, CorrelationId, Count, Digest, ErrorId, Instant, MessageId, Now,
+    RequestId, TextEncoding, WorkflowId,
 };
 use crate::validate::Checked;
 use base64ct::{Base64, Encoding as _};
@@ -175,7 +175,8 @@ pub enum RespondInput {
     Answer(RequestKey, Box<Message>),
 }
 
-/// Why a [`Responder`] refuses an input.
+/// Why a [`Responder`] refuses an input, or answers a request that is valid by itself with an error
+/// report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResponderError {
@@ -188,51 +189,25 @@ pub enum ResponderError {
     /// The request has its answer, ran out of time, or never came.
     #[error("`{0}` is not under way")]
     NotUnderWay(RequestKey),
-}
-
-/// Why a request that is valid by itself is answered with an error report.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RespondProblem {
-    /// Its identifier stands for another request.
+    /// Told to the requester only: its identifier stands for another request.
     #[error("`{0}` was used for another request")]
     IdReused(RequestId),
-    /// Too many requests are under way.
+    /// Told to the requester only: too many requests are under way.
     #[error("{0} requests are under way, which is the limit")]
     Busy(usize),
-    /// Nobody answered in time.
+    /// Told to the requester only: nobody answered in time.
     #[error("the request was not answered in time")]
     TimedOut,
 }
 
-impl IntoReport for RespondProblem {
-    fn problem(&self) -> Problem {
-        let (category, error_type, strategy, advice) = match self {
-            RespondProblem::IdReused(_) => (
-                ErrorCategory::State,
-                ErrorType::Conflict,
-                "correct_and_resend",
-                "Send the request under an identifier of its own.",
-            ),
-            RespondProblem::Busy(_) => (
-                ErrorCategory::Resource,
-                ErrorType::LimitExceeded,
-                "retry",
-                "Send the request again after a pause.",
-            ),
-            RespondProblem::TimedOut => (
-                ErrorCategory::Execution,
-                ErrorType::Timeout,
-                "retry",
-                "Send the request again after a pause.",
-            ),
-        };
-        let problem =
-            Problem::new(category, error_type, self.to_string()).with_suggestion(strategy, advice);
-        match self {
-            RespondProblem::IdReused(_) => problem.unrecoverable(),
-            _ => problem,
-        }
+leaf_errors! {
+    ResponderError, Machine {
+        Self::NoRequestId => ["no-request-id", Execution, Conflict, lasting, "correct_and_retry", "Send requests under an identifier."],
+        Self::IsAnswer(_) => ["is-answer", Execution, Conflict, lasting, "correct_and_retry", "Hand answers to the requester that asked."],
+        Self::NotUnderWay(_) => ["not-under-way", Execution, Conflict, lasting, "correct_and_retry", "Answer each request once, with the key that came with it."],
+        Self::IdReused(_) => ["id-reused", State, Conflict, lasting, "correct_and_resend", "Send the request under an identifier of its own.", unrecoverable()],
+        Self::Busy(_) => ["busy", Resource, LimitExceeded, transient, "retry", "Send the request again after a pause."],
+        Self::TimedOut => ["timed-out", Execution, Timeout, transient, "retry", "Send the request again after a pause."],
     }
 }
 
@@ -423,7 +398,7 @@ impl Responder {
         }
         let under_way = self.under_way();
         if under_way >= self.options.concurrent.max(1) {
-            self.send_error(now, &key, &asked, &RespondProblem::Busy(under_way));
+            self.send_error(now, &key, &asked, &ResponderError::Busy(under_way));
             return Ok(());
         }
         let max_wait = body
@@ -456,12 +431,12 @@ impl Responder {
     }
 
     fn id_reused(&mut self, now: Now, key: &RequestKey, asked: &Asked) {
-        let problem = RespondProblem::IdReused(key.request_id.clone());
+        let problem = ResponderError::IdReused(key.request_id.clone());
         self.send_error(now, key, asked, &problem);
     }
 
     /// Answers with an error report that is not remembered.
-    fn send_error(&mut self, now: Now, key: &RequestKey, asked: &Asked, problem: &RespondProblem) {
+    fn send_error(&mut self, now: Now, key: &RequestKey, asked: &Asked, problem: &ResponderError) {
         if asked.waits {
             let report = self.report(now, asked, problem);
             let answer = self.reply(now, key, asked, report.into());
@@ -686,7 +661,7 @@ impl Machine for Responder {
         while let Some(key) = self.timers.due(now.at) {
             let Some(running) = self.take(&key) else { continue };
             self.out.push_back(RespondOutput::Cancel(key.clone()));
-            self.send_error(now, &key, &running.asked, &RespondProblem::TimedOut);
+            self.send_error(now, &key, &running.asked, &ResponderError::TimedOut);
         }
     }
 

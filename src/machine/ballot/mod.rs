@@ -43,7 +43,7 @@
 //!
 //! * **The store** compares and sets as one step, and loses nothing. A version whose key is lost can
 //!   be decided again; voters that remember the first decision report the second
-//!   ([`VoteRefused::TwoDecisions`]).
+//!   ([`BallotError::TwoDecisions`]).
 //! * **One machine continues a snapshot, the latest.** Of two proposers restored from one, one can
 //!   commit what the other calls expired; two such voters can accept two states. What is committed
 //!   is still one state. A host that cannot rule this out stores snapshots by compare-and-set on the
@@ -209,6 +209,7 @@
 //! # Outcome::Ok(())
 //! ```
 
+mod error;
 mod options;
 mod propose;
 mod proposer;
@@ -217,10 +218,11 @@ mod record;
 mod vote;
 mod voter;
 
+pub use error::BallotError;
 pub use options::BallotOptions;
-pub use propose::{BallotEnd, NewProposal, ProposeInput, ProposeOutput, ProposeRefused};
+pub use propose::{BallotEnd, NewProposal, ProposeInput, ProposeOutput};
 pub use proposer::Proposer;
 pub use quorum::{Quorum, VoterSet};
-pub use record::{BallotRecord, BallotSlot, Commit, CountedVote, RecordError, Tally};
-pub use vote::{VoteInput, VoteOutput, VoteRefused};
+pub use record::{BallotRecord, BallotSlot, Commit, CountedVote, Tally};
+pub use vote::{VoteInput, VoteOutput};
 pub use voter::Voter;

@@ -1,14 +1,11 @@
 //! What goes into a proposer and comes out of it.
 
 use super::quorum::{Quorum, VoterSet};
-use super::record::{BallotRecord, BallotSlot, Commit, RecordError, Tally};
-use crate::error::{IntoReport, Problem};
-use crate::json::{CanonicalError, Json};
+use super::record::{BallotRecord, BallotSlot, Commit, Tally};
+use crate::json::Json;
 use crate::machine::IgnoreReason;
-use crate::message::{Envelope, Message, MessageKind};
-use crate::scalar::{
-    Ballot, BallotOutcome, ComponentId, ErrorCategory, ErrorType, Now, ProposalId,
-};
+use crate::message::{Envelope, Message};
+use crate::scalar::{BallotOutcome, ComponentId, Now, ProposalId};
 use crate::storage::{Entry, StorageError};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
@@ -100,125 +97,6 @@ pub enum ProposeInput {
     /// The machine was restored from a stored snapshot: wishes that were fetched may not have been
     /// done. They are wished again.
     Restarted,
-}
-
-/// Why a [`Proposer`](super::Proposer) refuses an input.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProposeRefused {
-    /// As many ballots are open as may be.
-    #[error("{0} ballots are open, which is the limit")]
-    Busy(usize),
-    /// The identifier is in use, or was a short while ago.
-    #[error("`{0}` was proposed before; each proposal needs an identifier of its own")]
-    ProposedBefore(ProposalId),
-    /// There are too many voters.
-    #[error("the proposal has {found} voters, at most {limit} are allowed")]
-    TooManyVoters {
-        /// How many there are.
-        found: usize,
-        /// How many may be.
-        limit: usize,
-    },
-    /// All together cannot reach the quorum.
-    #[error("a weight of {needed} has to accept, but all voters together have {total}")]
-    Unreachable {
-        /// The weight that has to accept.
-        needed: u64,
-        /// The weight of all.
-        total: u64,
-    },
-    /// The state is too large.
-    #[error("the proposed state has {found} bytes, at most {limit} are allowed")]
-    TooLarge {
-        /// How many there are.
-        found: usize,
-        /// How many may be.
-        limit: usize,
-    },
-    /// The state has no digest.
-    #[error("the proposed state has no digest: {0}")]
-    NoDigest(#[from] CanonicalError),
-    /// The decision could not be stored under any key.
-    #[error("the decision would have no key: {0}")]
-    NoKey(#[from] StorageError),
-    /// The message is neither a vote nor a decision.
-    #[error("`{0}` is neither a vote nor a decision")]
-    NotForProposers(MessageKind),
-    /// Nobody proposed it here, or it is so long ago that it is forgotten.
-    #[error("`{0}` was not proposed here")]
-    NotProposed(ProposalId),
-    /// Another component sent the vote.
-    #[error("`{source_id}` sent a vote of `{voter}`")]
-    VoteOfAnother {
-        /// Who sent it.
-        source_id: ComponentId,
-        /// Whose vote it says it is.
-        voter: ComponentId,
-    },
-    /// The voter is not in the voters.
-    #[error("`{voter}` may not vote on `{proposal_id}`")]
-    Stranger {
-        /// The proposal.
-        proposal_id: ProposalId,
-        /// Who voted.
-        voter: ComponentId,
-    },
-    /// The first vote counts.
-    #[error("`{voter}` voted {first} on `{proposal_id}` before, now {now}; the first vote counts")]
-    ChangedVote {
-        /// The proposal.
-        proposal_id: ProposalId,
-        /// Who voted.
-        voter: ComponentId,
-        /// What it voted first.
-        first: Ballot,
-        /// What it votes now.
-        now: Ballot,
-    },
-    /// The vote says what nobody knows.
-    #[error("`{0}` is no vote; expected `accept`, `reject` or `abstain`")]
-    UnknownVote(Ballot),
-    /// No open ballot is about the version of this decision.
-    #[error("no open ballot is about the decision on `{0}`")]
-    Unrelated(ProposalId),
-    /// It was not wished.
-    #[error("nothing was to be stored as {0}")]
-    NothingToPersist(u64),
-    /// It was not wished.
-    #[error("`{0}` was not to be committed")]
-    NothingToCommit(ProposalId),
-    /// What the store holds is no decision. Nobody can go on until it is mended.
-    #[error("the store holds no decision of {slot}: {error}")]
-    BadRecord {
-        /// The version.
-        slot: BallotSlot,
-        /// What is wrong.
-        error: RecordError,
-    },
-}
-
-impl IntoReport for ProposeRefused {
-    fn problem(&self) -> Problem {
-        let (category, error_type, strategy, advice) = match self {
-            ProposeRefused::BadRecord { error, .. } => {
-                return Problem { message: self.to_string(), ..error.problem() };
-            }
-            ProposeRefused::Busy(_) => (
-                ErrorCategory::Resource,
-                ErrorType::LimitExceeded,
-                "retry",
-                "Propose again when open ballots have ended.",
-            ),
-            _ => (
-                ErrorCategory::State,
-                ErrorType::Conflict,
-                "correct_and_retry",
-                "Propose under a fresh identifier to voters that can decide, and hand on what belongs to the ballot only.",
-            ),
-        };
-        Problem::new(category, error_type, self.to_string()).with_suggestion(strategy, advice)
-    }
 }
 
 /// How a ballot ended for its proposer.

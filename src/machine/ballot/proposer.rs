@@ -1,8 +1,9 @@
 //! Putting a state to the vote, and committing it.
 
 use super::BallotEnd;
+use super::error::BallotError;
 use super::options::BallotOptions;
-use super::propose::{Failure, NewProposal, ProposeInput, ProposeOutput, ProposeRefused};
+use super::propose::{Failure, NewProposal, ProposeInput, ProposeOutput};
 use super::quorum::VoterSet;
 use super::record::{self, BallotRecord, BallotSlot, Commit, CountedVote, Tally};
 use crate::machine::settings::at_least;
@@ -131,28 +132,28 @@ impl Proposer {
         self.open.iter().map(|(id, open)| (id, open.tally()))
     }
 
-    fn propose(&mut self, now: Now, new: NewProposal) -> Result<(), ProposeRefused> {
+    fn propose(&mut self, now: Now, new: NewProposal) -> Result<(), BallotError> {
         let (id, limit) = (new.proposal_id, self.options.capacity.max(1));
         if self.open.contains_key(&id) || self.ended.get(&id).is_some() {
-            return Err(ProposeRefused::ProposedBefore(id));
+            return Err(BallotError::ProposedBefore(id));
         }
         if self.open.len() >= limit {
-            return Err(ProposeRefused::Busy(self.open.len()));
+            return Err(BallotError::Busy(self.open.len()));
         }
         if new.voters.len() > limit {
-            return Err(ProposeRefused::TooManyVoters { found: new.voters.len(), limit });
+            return Err(BallotError::TooManyVoters { found: new.voters.len(), limit });
         }
         let total = new.voters.total();
         let needed = new.quorum.needed(total);
         if needed > total {
-            return Err(ProposeRefused::Unreachable { needed, total });
+            return Err(BallotError::Unreachable { needed, total });
         }
         let (found, limit) = (new.state.as_str().len(), self.options.state_bytes);
         if found > limit {
-            return Err(ProposeRefused::TooLarge { found, limit });
+            return Err(BallotError::TooLarge { found, limit });
         }
         new.slot.key()?;
-        let digest = record::digest(&new.state)?;
+        let digest = record::digest(&new.state).map_err(BallotError::Unhashable)?;
         let open = at_least(new.open.unwrap_or(self.options.open));
         let millis = i64::try_from(open.as_millis()).unwrap_or(i64::MAX);
         let deadline = Timestamp::from_unix_millis(now.wall.saturating_add(millis));
@@ -198,11 +199,11 @@ impl Proposer {
         now: Now,
         source: Option<&ComponentId>,
         vote: &Vote,
-    ) -> Result<(), ProposeRefused> {
+    ) -> Result<(), BallotError> {
         let (id, voter) = (&vote.proposal_id, &vote.voter);
         if let Some(source) = source.filter(|source| *source != voter) {
             let (source_id, voter) = (source.clone(), voter.clone());
-            return Err(ProposeRefused::VoteOfAnother { source_id, voter });
+            return Err(BallotError::VoteOfAnother { source_id, voter });
         }
         let ignored = |reason| ProposeOutput::Ignored {
             proposal_id: id.clone(),
@@ -211,21 +212,21 @@ impl Proposer {
         };
         let Some(open) = self.open.get_mut(id) else {
             if self.ended.get(id).is_none() {
-                return Err(ProposeRefused::NotProposed(id.clone()));
+                return Err(BallotError::NotProposed(id.clone()));
             }
             self.out.push_back(ignored(IgnoreReason::Late));
             return Ok(());
         };
         let Some(most) = open.voters.weight(voter) else {
             let (proposal_id, voter) = (id.clone(), voter.clone());
-            return Err(ProposeRefused::Stranger { proposal_id, voter });
+            return Err(BallotError::NotAVoter { proposal_id, voter });
         };
         if !matches!(vote.vote, Ballot::Accept | Ballot::Reject | Ballot::Abstain) {
-            return Err(ProposeRefused::UnknownVote(vote.vote.clone()));
+            return Err(BallotError::UnknownVote(vote.vote.clone()));
         }
         if let Some(first) = open.votes.iter().find(|counted| counted.voter == *voter) {
             if first.vote != vote.vote {
-                return Err(ProposeRefused::ChangedVote {
+                return Err(BallotError::ChangedVote {
                     proposal_id: id.clone(),
                     voter: voter.clone(),
                     first: first.vote.clone(),
@@ -310,9 +311,9 @@ impl Proposer {
         self.step(now, id, step);
     }
 
-    fn persisted(&mut self, now: Now, number: u64) -> Result<(), ProposeRefused> {
+    fn persisted(&mut self, now: Now, number: u64) -> Result<(), BallotError> {
         if number == 0 || number > self.seals {
-            return Err(ProposeRefused::NothingToPersist(number));
+            return Err(BallotError::NothingToPersist(number));
         }
         let waiting = |open: &Open| match &open.state {
             State::Settling(Settling { step: Step::Persist, seal, failure, .. }) => {
@@ -336,12 +337,12 @@ impl Proposer {
         now: Now,
         id: ProposalId,
         result: &Result<u64, StorageError>,
-    ) -> Result<(), ProposeRefused> {
+    ) -> Result<(), BallotError> {
         let Some(open) = self.open.get(&id) else { return self.stale(id) };
         let step = match &open.state {
             // While it is persisted again after a restart, a write of before may be answered.
             State::Settling(Settling { failure: None, step, .. }) => *step,
-            _ => return Err(ProposeRefused::NothingToCommit(id)),
+            _ => return Err(BallotError::NothingToCommit(id)),
         };
         match result {
             Ok(_) => {
@@ -360,12 +361,12 @@ impl Proposer {
         now: Now,
         id: ProposalId,
         result: &Result<Option<Entry>, StorageError>,
-    ) -> Result<(), ProposeRefused> {
+    ) -> Result<(), BallotError> {
         let Some(open) = self.open.get_mut(&id) else { return self.stale(id) };
         if let Ok(Some(entry)) = result {
             let slot = record::slot(&open.proposal);
             let record = BallotRecord::read(&slot, &entry.value)
-                .map_err(|error| ProposeRefused::BadRecord { slot, error })?;
+                .map_err(|error| BallotError::BadRecord { slot, error: Box::new(error) })?;
             self.decided(now, id, record);
             return Ok(());
         }
@@ -385,13 +386,13 @@ impl Proposer {
     }
 
     /// An answer of the store for a ballot that has ended.
-    fn stale(&self, id: ProposalId) -> Result<(), ProposeRefused> {
+    fn stale(&self, id: ProposalId) -> Result<(), BallotError> {
         let known = self.ended.get(&id).copied();
-        known.ok_or(ProposeRefused::NotProposed(id))
+        known.ok_or(BallotError::NotProposed(id))
     }
 
     /// Somebody says that a version is decided. The store is asked, since only it knows.
-    fn hint(&mut self, decision: &Decision) -> Result<(), ProposeRefused> {
+    fn hint(&mut self, decision: &Decision) -> Result<(), BallotError> {
         let about = |open: &Open| {
             decision.outcome == BallotOutcome::Committed
                 && decision.workflow_id.as_ref() == Some(&open.proposal.workflow_id)
@@ -405,7 +406,7 @@ impl Proposer {
             .map(|(id, open)| ProposeOutput::Get(id.clone(), record::slot(&open.proposal)))
             .collect();
         if wishes.is_empty() {
-            return Err(ProposeRefused::Unrelated(decision.proposal_id.clone()));
+            return Err(BallotError::Unrelated(decision.proposal_id.clone()));
         }
         self.out.extend(wishes);
         Ok(())
@@ -443,11 +444,11 @@ impl Proposer {
         self.out.push_back(ProposeOutput::Ended { proposal_id: id, end: failure.end(tally) });
     }
 
-    fn received(&mut self, now: Now, envelope: &Checked<Envelope>) -> Result<(), ProposeRefused> {
+    fn received(&mut self, now: Now, envelope: &Checked<Envelope>) -> Result<(), BallotError> {
         match &envelope.message {
             Message::Vote(vote) => self.vote(now, envelope.header.source.as_ref(), vote),
             Message::Decision(decision) => self.hint(decision),
-            other => Err(ProposeRefused::NotForProposers(other.kind())),
+            other => Err(BallotError::NotForProposers(other.kind())),
         }
     }
 }
@@ -455,9 +456,9 @@ impl Proposer {
 impl Machine for Proposer {
     type Input = ProposeInput;
     type Output = ProposeOutput;
-    type Error = ProposeRefused;
+    type Error = BallotError;
 
-    fn handle(&mut self, now: Now, input: ProposeInput) -> Result<(), ProposeRefused> {
+    fn handle(&mut self, now: Now, input: ProposeInput) -> Result<(), BallotError> {
         match input {
             ProposeInput::Propose(proposal) => self.propose(now, *proposal),
             ProposeInput::Received(envelope) => self.received(now, &envelope),

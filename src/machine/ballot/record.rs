@@ -1,5 +1,6 @@
 //! What the store holds of a decision, and where.
 
+use super::error::BallotError;
 use crate::json::{self, CanonicalError, Json, Limits};
 use crate::message::{Decision, Proposal};
 use crate::scalar::{Ballot, BallotOutcome, ComponentId, Count, Digest, WorkflowId};
@@ -134,21 +135,21 @@ impl BallotRecord {
     /// Reads what is stored under the key of a version.
     ///
     /// # Errors
-    /// [`RecordError`] if this is no decision of that version, its state is not that of its digest,
+    /// [`BallotError`] if this is no decision of that version, its state is not that of its digest,
     /// a voter is counted twice, or too few accepted it.
-    pub fn read(slot: &BallotSlot, bytes: &[u8]) -> Result<Self, RecordError> {
+    pub fn read(slot: &BallotSlot, bytes: &[u8]) -> Result<Self, BallotError> {
         let record: BallotRecord = serde_json::from_slice(bytes)
-            .map_err(|error| RecordError::Unreadable(error.to_string()))?;
+            .map_err(|error| BallotError::Unreadable(error.to_string()))?;
         if record.slot() != *slot {
-            return Err(RecordError::OtherVersion(record.slot()));
+            return Err(BallotError::OtherVersion(record.slot()));
         }
         check_digest(&record.proposal)?;
         let mut voters = BTreeSet::new();
         if let Some(vote) = record.votes.iter().find(|vote| !voters.insert(&vote.voter)) {
-            return Err(RecordError::CountedTwice(vote.voter.clone()));
+            return Err(BallotError::CountedTwice(vote.voter.clone()));
         }
         if record.needed == 0 || !record.tally().carried() {
-            return Err(RecordError::NotCarried(record.tally()));
+            return Err(BallotError::NotCarried(record.tally()));
         }
         Ok(record)
     }
@@ -193,40 +194,13 @@ pub(super) fn digest(state: &Json) -> Result<Digest, CanonicalError> {
 }
 
 /// The digest of a proposal, which is that of its state, if it brings that along.
-pub(super) fn check_digest(proposal: &Proposal) -> Result<&Digest, RecordError> {
+pub(super) fn check_digest(proposal: &Proposal) -> Result<&Digest, BallotError> {
     let stated = proposal.digest.as_ref().filter(|digest| digest.bytes().is_some());
-    let stated = stated.ok_or(RecordError::NoDigest)?;
+    let stated = stated.ok_or(BallotError::NoDigest)?;
     match &proposal.value {
-        Some(state) if digest(state)? != *stated => Err(RecordError::DigestDiffers),
+        Some(state) if digest(state)? != *stated => Err(BallotError::DigestDiffers),
         _ => Ok(stated),
     }
-}
-
-/// What is wrong with a stored decision, or with a proposal.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RecordError {
-    /// It is no decision at all.
-    #[error("this is no decision: {0}")]
-    Unreadable(String),
-    /// It decides another version.
-    #[error("this is the decision of {0}")]
-    OtherVersion(BallotSlot),
-    /// There is no digest that can be read.
-    #[error("the proposal has no digest that can be read")]
-    NoDigest,
-    /// The state has no digest.
-    #[error(transparent)]
-    NotCanonical(#[from] CanonicalError),
-    /// The digest is that of another state.
-    #[error("the digest is not that of the proposed state")]
-    DigestDiffers,
-    /// A voter's vote is counted more than once.
-    #[error("the vote of `{0}` is counted twice")]
-    CountedTwice(ComponentId),
-    /// Too few accepted it.
-    #[error("too few accepted this decision: {0}")]
-    NotCarried(Tally),
 }
 
 /// The write that commits a proposal.

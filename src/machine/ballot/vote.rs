@@ -1,10 +1,9 @@
 //! What goes into a voter and comes out of it.
 
 use super::propose::said;
-use super::record::{BallotRecord, BallotSlot, RecordError};
-use crate::error::{IntoReport, Problem};
-use crate::message::{Envelope, MessageKind, Proposal};
-use crate::scalar::{Ballot, BallotOutcome, ComponentId, ErrorCategory, ErrorType, ProposalId};
+use super::record::{BallotRecord, BallotSlot};
+use crate::message::{Envelope, Proposal};
+use crate::scalar::{Ballot, ComponentId, ProposalId};
 use crate::storage::{Entry, StorageError};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
@@ -32,108 +31,6 @@ pub enum VoteInput {
     /// The machine was restored from a stored snapshot: wishes that were fetched may not have been
     /// done. They are wished again.
     Restarted,
-}
-
-/// Why a [`Voter`](super::Voter) refuses an input.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum VoteRefused {
-    /// The message is neither a proposal nor a decision.
-    #[error("`{0}` is neither a proposal nor a decision")]
-    NotForVoters(MessageKind),
-    /// Another component sent it.
-    #[error("`{source_id}` speaks for the proposer of `{proposal_id}`")]
-    NotTheProposer {
-        /// The proposal.
-        proposal_id: ProposalId,
-        /// Who sent the message.
-        source_id: ComponentId,
-    },
-    /// As many proposals are before the voter as may be.
-    #[error("{0} proposals are before this voter, which is the limit")]
-    Full(usize),
-    /// The deadline has passed.
-    #[error("the ballot on `{0}` is over")]
-    TooLate(ProposalId),
-    /// The identifier stands for another proposal.
-    #[error("`{0}` was proposed with other content before")]
-    Changed(ProposalId),
-    /// The proposal contradicts itself.
-    #[error("`{proposal_id}` cannot be voted on: {error}")]
-    BadProposal {
-        /// The proposal.
-        proposal_id: ProposalId,
-        /// What is wrong.
-        error: RecordError,
-    },
-    /// The decision could not be stored under any key.
-    #[error("the decision would have no key: {0}")]
-    NoKey(#[from] StorageError),
-    /// The proposal is not before the voter: it never came, or it is settled.
-    #[error("`{0}` is not before this voter")]
-    NotBefore(ProposalId),
-    /// There is a vote, and a vote is final.
-    #[error("the vote on `{0}` is cast")]
-    VotedBefore(ProposalId),
-    /// This cannot be voted.
-    #[error("`{0}` is no vote; expected `accept`, `reject` or `abstain`")]
-    UnknownVote(Ballot),
-    /// The decision says what nobody knows.
-    #[error("`{0}` is no outcome; expected `committed`, `rejected` or `expired`")]
-    UnknownOutcome(BallotOutcome),
-    /// The decision does not say what it decides.
-    #[error("the decision on `{0}` names no workflow or no version")]
-    Incomplete(ProposalId),
-    /// It was not wished.
-    #[error("nothing was to be stored as {0}")]
-    NothingToPersist(u64),
-    /// What the store holds is no decision. Nobody can go on until it is mended.
-    #[error("the store holds no decision of {slot}: {error}")]
-    BadRecord {
-        /// The version.
-        slot: BallotSlot,
-        /// What is wrong.
-        error: RecordError,
-    },
-    /// A version has two decisions: the store lost the first one, or somebody lies.
-    #[error("{slot} is decided by `{known}`, but another state by `{other}`")]
-    TwoDecisions {
-        /// The version.
-        slot: BallotSlot,
-        /// The proposal whose decision was learned first, which is kept.
-        known: ProposalId,
-        /// The proposal that brings another state.
-        other: ProposalId,
-    },
-}
-
-impl IntoReport for VoteRefused {
-    fn problem(&self) -> Problem {
-        let (category, error_type, strategy, advice) = match self {
-            VoteRefused::BadRecord { error, .. } => {
-                return Problem { message: self.to_string(), ..error.problem() };
-            }
-            VoteRefused::TwoDecisions { .. } => (
-                ErrorCategory::State,
-                ErrorType::Corruption,
-                "restore_backup",
-                "Compare the store with a backup, and find out who wrote or announced the second decision.",
-            ),
-            VoteRefused::Full(_) => (
-                ErrorCategory::Resource,
-                ErrorType::LimitExceeded,
-                "retry",
-                "Propose again when open ballots have ended.",
-            ),
-            _ => (
-                ErrorCategory::State,
-                ErrorType::Conflict,
-                "correct_and_retry",
-                "Hand on proposals that can be voted on, and vote once on each.",
-            ),
-        };
-        Problem::new(category, error_type, self.to_string()).with_suggestion(strategy, advice)
-    }
 }
 
 /// What a [`Voter`](super::Voter) wishes. `Display` is one line for logs.

@@ -1,8 +1,9 @@
 //! Voting on states, and learning what was decided.
 
+use super::error::BallotError;
 use super::options::BallotOptions;
 use super::record::{self, BallotRecord, BallotSlot};
-use super::vote::{VoteInput, VoteOutput, VoteRefused};
+use super::vote::{VoteInput, VoteOutput};
 use crate::machine::settings::at_least;
 use crate::machine::window::Window;
 use crate::machine::{Machine, SplitMix64, Timers};
@@ -78,10 +79,10 @@ impl Seen {
 }
 
 /// Two decisions of a version are of one state.
-fn agree(slot: &BallotSlot, known: &Decision, other: &Decision) -> Result<(), VoteRefused> {
+fn agree(slot: &BallotSlot, known: &Decision, other: &Decision) -> Result<(), BallotError> {
     let differ = known.digest.as_ref().zip(other.digest.as_ref()).is_some_and(|(a, b)| a != b);
     if differ {
-        return Err(VoteRefused::TwoDecisions {
+        return Err(BallotError::TwoDecisions {
             slot: slot.clone(),
             known: known.proposal_id.clone(),
             other: other.proposal_id.clone(),
@@ -165,14 +166,15 @@ impl Voter {
         now: Now,
         source: Option<&ComponentId>,
         proposal: &Proposal,
-    ) -> Result<(), VoteRefused> {
+    ) -> Result<(), BallotError> {
         let id = &proposal.proposal_id;
         let proposer = proposal.proposer.as_ref().or(source).cloned();
         if let Some(source) = source.filter(|source| Some(*source) != proposer.as_ref()) {
             let (proposal_id, source_id) = (id.clone(), source.clone());
-            return Err(VoteRefused::NotTheProposer { proposal_id, source_id });
+            return Err(BallotError::NotTheProposer { proposal_id, source_id });
         }
-        let bad = |error| VoteRefused::BadProposal { proposal_id: id.clone(), error };
+        let bad =
+            |error| BallotError::BadProposal { proposal_id: id.clone(), error: Box::new(error) };
         let digest = record::check_digest(proposal).map_err(bad)?;
         let slot = record::slot(proposal);
         slot.key()?;
@@ -183,10 +185,10 @@ impl Voter {
         }
         if let Some(seen) = self.seen.get(id) {
             if (&seen.slot, &seen.digest, &seen.proposer) != (&slot, digest, &proposer) {
-                return Err(VoteRefused::Changed(id.clone()));
+                return Err(BallotError::ChangedProposal(id.clone()));
             }
             if seen.passed(now.at) {
-                return Err(VoteRefused::TooLate(id.clone()));
+                return Err(BallotError::TooLate(id.clone()));
             }
             self.repeat(now, id);
             return Ok(());
@@ -198,10 +200,10 @@ impl Voter {
         };
         let left = u64::try_from(left).unwrap_or(0);
         if left == 0 {
-            return Err(VoteRefused::TooLate(id.clone()));
+            return Err(BallotError::TooLate(id.clone()));
         }
         if self.seen.len() >= self.options.capacity.max(1) {
-            return Err(VoteRefused::Full(self.seen.len()));
+            return Err(BallotError::Full(self.seen.len()));
         }
         let bound = Duration::from_millis(left).min(at_least(self.options.longest));
         let seen = Seen {
@@ -270,16 +272,16 @@ impl Voter {
         id: &ProposalId,
         vote: Ballot,
         reason: Option<String>,
-    ) -> Result<(), VoteRefused> {
-        let seen = self.seen.get(id).ok_or_else(|| VoteRefused::NotBefore(id.clone()))?;
+    ) -> Result<(), BallotError> {
+        let seen = self.seen.get(id).ok_or_else(|| BallotError::NotBefore(id.clone()))?;
         if let State::Voted(_) = seen.state {
-            return Err(VoteRefused::VotedBefore(id.clone()));
+            return Err(BallotError::VotedBefore(id.clone()));
         }
         if !matches!(vote, Ballot::Accept | Ballot::Reject | Ballot::Abstain) {
-            return Err(VoteRefused::UnknownVote(vote));
+            return Err(BallotError::UnknownVote(vote));
         }
         if !seen.alive || seen.passed(now.at) {
-            return Err(VoteRefused::TooLate(id.clone()));
+            return Err(BallotError::TooLate(id.clone()));
         }
         match self.bound_to(&seen.slot) {
             Some((other, digest)) if vote == Ballot::Accept && digest != seen.digest => {
@@ -290,9 +292,9 @@ impl Voter {
         Ok(())
     }
 
-    fn persisted(&mut self, now: Now, number: u64) -> Result<(), VoteRefused> {
+    fn persisted(&mut self, now: Now, number: u64) -> Result<(), BallotError> {
         if number == 0 || number > self.seals {
-            return Err(VoteRefused::NothingToPersist(number));
+            return Err(BallotError::NothingToPersist(number));
         }
         let mut stored = Vec::new();
         for (id, seen) in &mut self.seen {
@@ -315,14 +317,14 @@ impl Voter {
         now: Now,
         source: Option<&ComponentId>,
         decision: &Decision,
-    ) -> Result<(), VoteRefused> {
+    ) -> Result<(), BallotError> {
         let id = &decision.proposal_id;
         match decision.outcome {
             BallotOutcome::Committed => {
                 let (Some(workflow), Some(version)) =
                     (&decision.workflow_id, &decision.state_version)
                 else {
-                    return Err(VoteRefused::Incomplete(id.clone()));
+                    return Err(BallotError::Incomplete(id.clone()));
                 };
                 let slot = BallotSlot::new(workflow.clone(), version.get());
                 slot.key()?;
@@ -334,18 +336,18 @@ impl Voter {
                 Ok(())
             }
             BallotOutcome::Rejected | BallotOutcome::Expired => {
-                let unknown = || VoteRefused::NotBefore(id.clone());
+                let unknown = || BallotError::NotBefore(id.clone());
                 let seen = self.seen.get_mut(id).ok_or_else(unknown)?;
                 if let (Some(source), Some(proposer)) = (source, &seen.proposer)
                     && source != proposer
                 {
                     let (proposal_id, source_id) = (id.clone(), source.clone());
-                    return Err(VoteRefused::NotTheProposer { proposal_id, source_id });
+                    return Err(BallotError::NotTheProposer { proposal_id, source_id });
                 }
                 seen.alive = false;
                 Ok(())
             }
-            _ => Err(VoteRefused::UnknownOutcome(decision.outcome.clone())),
+            _ => Err(BallotError::UnknownOutcome(decision.outcome.clone())),
         }
     }
 
@@ -380,10 +382,11 @@ impl Voter {
         now: Now,
         slot: BallotSlot,
         result: &Result<Option<Entry>, StorageError>,
-    ) -> Result<(), VoteRefused> {
+    ) -> Result<(), BallotError> {
         if let Ok(Some(entry)) = result {
-            let record = BallotRecord::read(&slot, &entry.value)
-                .map_err(|error| VoteRefused::BadRecord { slot: slot.clone(), error })?;
+            let record = BallotRecord::read(&slot, &entry.value).map_err(|error| {
+                BallotError::BadRecord { slot: slot.clone(), error: Box::new(error) }
+            })?;
             if let Some(known) = self.decided.get(&slot) {
                 return agree(&slot, known, &record.decision());
             }
@@ -510,9 +513,9 @@ impl Voter {
 impl Machine for Voter {
     type Input = VoteInput;
     type Output = VoteOutput;
-    type Error = VoteRefused;
+    type Error = BallotError;
 
-    fn handle(&mut self, now: Now, input: VoteInput) -> Result<(), VoteRefused> {
+    fn handle(&mut self, now: Now, input: VoteInput) -> Result<(), BallotError> {
         match input {
             VoteInput::Received(envelope) => {
                 let envelope: &Checked<Envelope> = &envelope;
@@ -520,7 +523,7 @@ impl Machine for Voter {
                 match &envelope.message {
                     Message::Proposal(proposal) => self.proposed(now, source, proposal),
                     Message::Decision(decision) => self.announced(now, source, decision),
-                    other => Err(VoteRefused::NotForVoters(other.kind())),
+                    other => Err(BallotError::NotForVoters(other.kind())),
                 }
             }
             VoteInput::Cast { proposal_id, vote, reason } => {

@@ -1,9 +1,9 @@
 //! What goes in and out.
 
-use crate::error::{IntoReport, Problem};
+use crate::error::leaf_errors;
 use crate::message::{DeadLetter, Envelope, MessageKind};
 use crate::route::{FilterError, PatternError};
-use crate::scalar::{ComponentId, ErrorCategory, ErrorType, MessageId};
+use crate::scalar::{ComponentId, MessageId};
 use crate::transport::Gap;
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
@@ -97,35 +97,18 @@ pub enum DispatcherError {
     },
 }
 
-impl IntoReport for DispatcherError {
-    fn problem(&self) -> Problem {
-        let (category, error_type, strategy, advice) = match self {
-            DispatcherError::Busy { .. } => (
-                ErrorCategory::Resource,
-                ErrorType::LimitExceeded,
-                "retry",
-                "Publish the message again after a pause.",
-            ),
-            DispatcherError::TooMany { .. } => (
-                ErrorCategory::Resource,
-                ErrorType::LimitExceeded,
-                "correct_and_resend",
-                "Cancel subscriptions that nobody needs, or join patterns into wider ones.",
-            ),
-            DispatcherError::NotSubscribed(_) | DispatcherError::NotGiven { .. } => (
-                ErrorCategory::State,
-                ErrorType::Conflict,
-                "resubscribe",
-                "Subscribe, and go by the numbers of what is delivered from then on.",
-            ),
-            _ => (
-                ErrorCategory::Execution,
-                ErrorType::Conflict,
-                "correct_and_resend",
-                "Correct the message and send it again.",
-            ),
-        };
-        Problem::new(category, error_type, self.to_string()).with_suggestion(strategy, advice)
+leaf_errors! {
+    DispatcherError, Machine {
+        Self::NotSubscription(_) => ["not-a-subscription", Execution, Conflict, lasting, "correct_and_resend", "Correct the message and send it again."],
+        Self::NotTheSubscriber { .. } => ["not-the-subscriber", Execution, Conflict, lasting, "correct_and_resend", "Subscribe in your own name."],
+        Self::NoPattern(_) => ["no-pattern", Execution, Conflict, lasting, "correct_and_resend", "Name at least one pattern."],
+        Self::Pattern { .. } => ["pattern", Execution, Conflict, lasting, "correct_and_resend", "Correct the pattern and send the subscription again."],
+        Self::Filter(_) => ["filter", Execution, Conflict, lasting, "correct_and_resend", "Correct the filter and send the subscription again."],
+        Self::TooMany { .. } => ["too-many-subscriptions", Resource, LimitExceeded, lasting, "correct_and_resend", "Cancel subscriptions that are not needed, or join patterns into wider ones."],
+        Self::Busy { .. } => ["busy", Resource, LimitExceeded, transient, "retry", "Publish the message again after a pause."],
+        Self::NoRoute(_) => ["no-route", Execution, Conflict, lasting, "correct_and_resend", "Publish messages that have a routing key only."],
+        Self::NotSubscribed(_) => ["not-subscribed", State, Conflict, lasting, "resubscribe", "Subscribe, and go by the numbers of what is delivered from then on."],
+        Self::NotGiven { .. } => ["not-given", State, Conflict, lasting, "resubscribe", "Subscribe, and go by the numbers of what is delivered from then on."],
     }
 }
 

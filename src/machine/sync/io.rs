@@ -1,9 +1,9 @@
 //! What goes in and out.
 
-use crate::error::{IntoReport, Problem};
+use crate::error::leaf_errors;
 use crate::merge::{Conflict, Relation};
 use crate::message::{Envelope, MessageKind, WorkflowState};
-use crate::scalar::{CheckResult, ComponentId, ErrorCategory, ErrorType, WorkflowId};
+use crate::scalar::{CheckResult, ComponentId, WorkflowId};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -64,23 +64,16 @@ pub enum SyncError {
     NotValidating(u64),
 }
 
-impl IntoReport for SyncError {
-    fn problem(&self) -> Problem {
-        let (error_type, strategy, advice) = match self {
-            SyncError::Full(_) => {
-                (ErrorType::LimitExceeded, "retry", "Let a component leave first.")
-            }
-            SyncError::NotAPeer(_) => {
-                (ErrorType::Conflict, "join", "Let the component join first.")
-            }
-            _ => (
-                ErrorType::Conflict,
-                "correct_and_resend",
-                "Send states of the workflow that is kept in step, with their `source`.",
-            ),
-        };
-        Problem::new(ErrorCategory::State, error_type, self.to_string())
-            .with_suggestion(strategy, advice)
+leaf_errors! {
+    SyncError, Machine {
+        Self::NotState(_) => ["not-a-state", State, Conflict, lasting, "correct_and_resend", "Send states of the workflow that is kept in step, with their `source`."],
+        Self::OtherWorkflow { .. } => ["other-workflow", State, Conflict, lasting, "correct_and_resend", "Send states of the workflow that is kept in step, with their `source`."],
+        Self::NoSource => ["no-source", State, Conflict, lasting, "correct_and_resend", "Send states of the workflow that is kept in step, with their `source`."],
+        Self::Ours => ["ours", State, Conflict, lasting, "correct_and_resend", "Hand on states of other components only."],
+        Self::Full(_) => ["full", State, LimitExceeded, transient, "retry", "Let a component leave first."],
+        Self::NotAPeer(_) => ["not-a-peer", State, Conflict, lasting, "join", "Let the component join first."],
+        Self::Unchanged => ["unchanged", State, Conflict, lasting, "correct_and_resend", "Hand in states that differ from the current one."],
+        Self::NotValidating(_) => ["not-validating", State, Conflict, lasting, "correct_and_resend", "Hand in the results of the validation that is under way."],
     }
 }
 

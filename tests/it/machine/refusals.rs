@@ -5,7 +5,7 @@ use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
     BreakerError, Handshake, HandshakeError, HandshakeInput, Machine, OutboundRequest, Presence,
     PresenceError, PresenceInput, PresenceOptions, RequestInput, Requester, RequesterError,
-    RespondInput, RespondProblem, Responder, ResponderError,
+    RespondInput, Responder, ResponderError,
 };
 use coordination_protocol::scalar::{ErrorId, Instant, WorkflowId};
 
@@ -127,9 +127,9 @@ fn refusals_become_reports() {
         (&BreakerError::Open { until: Instant::START }, true),
         (&HandshakeError::Begun, true),
         (&PresenceError::NotJoined, true),
-        (&RespondProblem::IdReused(id("req_1")), false),
-        (&RespondProblem::Busy(3), true),
-        (&RespondProblem::TimedOut, true),
+        (&ResponderError::IdReused(id("req_1")), false),
+        (&ResponderError::Busy(3), true),
+        (&ResponderError::TimedOut, true),
     ];
     for (error, recoverable) in errors {
         let report = error.to_report(&occurrence);

@@ -6,8 +6,8 @@ use super::{
 use crate::machine::{checked, error, name, now, outputs};
 use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
-    BallotOptions, BallotRecord, BallotSlot, Machine, NewProposal, ProposeInput, ProposeRefused,
-    Proposer, Quorum, RecordError, VoteInput, VoteRefused, Voter, VoterSet,
+    BallotError, BallotOptions, BallotRecord, BallotSlot, Machine, NewProposal, ProposeInput,
+    Proposer, Quorum, VoteInput, Voter, VoterSet,
 };
 use coordination_protocol::scalar::{Ballot, ErrorId, ErrorType, WorkflowId};
 use coordination_protocol::{Checked, Envelope};
@@ -93,7 +93,7 @@ fn proposer() {
     machine.handle(now(0), ProposeInput::Persisted(1)).unwrap();
     machine.handle(now(0), put()).unwrap();
     let again = machine.handle(now(0), propose(plain("prop_1"))).unwrap_err();
-    assert_eq!(again, ProposeRefused::ProposedBefore(proposal_id("prop_1")));
+    assert_eq!(again, BallotError::ProposedBefore(proposal_id("prop_1")));
 }
 
 #[test]
@@ -208,8 +208,8 @@ fn records() {
         read(good.replace(r#""needed":2"#, r#""needed":0"#)).unwrap_err().to_string(),
         "too few accepted this decision: accepted=2 rejected=0 needed=0"
     );
-    assert_eq!(read(good.replace(r#"{"is":"x"}"#, "0")).unwrap_err(), RecordError::DigestDiffers);
-    assert_eq!(read(good.replace("sha256:", "md5:")).unwrap_err(), RecordError::NoDigest);
+    assert_eq!(read(good.replace(r#"{"is":"x"}"#, "0")).unwrap_err(), BallotError::DigestDiffers);
+    assert_eq!(read(good.replace("sha256:", "md5:")).unwrap_err(), BallotError::NoDigest);
     // It is announced as it is stored, and the announcement is a valid message.
     let announced: Box<Checked<Envelope>> = checked(&Envelope::from(record.decision()).to_string());
     assert!(announced.report().findings().is_empty());
@@ -221,17 +221,17 @@ fn records() {
 fn refusals_become_reports() {
     let occurrence =
         Occurrence::new(ErrorId::new("err_1").unwrap(), WorkflowId::global(), now(0).timestamp());
-    let (slot, error) = (slot(16), RecordError::NoDigest);
-    let of_proposer = ProposeRefused::BadRecord { slot: slot.clone(), error: error.clone() };
-    let of_voter = VoteRefused::BadRecord { slot: slot.clone(), error };
+    let (slot, error) = (slot(16), Box::new(BallotError::NoDigest));
+    let of_proposer = BallotError::BadRecord { slot: slot.clone(), error: error.clone() };
+    let of_voter = BallotError::BadRecord { slot: slot.clone(), error };
     let (known, other) = (proposal_id("prop_1"), proposal_id("prop_2"));
-    let two = VoteRefused::TwoDecisions { slot, known, other };
+    let two = BallotError::TwoDecisions { slot, known, other };
     let errors: [(&dyn IntoReport, &str); 8] = [
-        (&ProposeRefused::Busy(3), "limit_exceeded"),
-        (&ProposeRefused::NothingToPersist(3), "conflict"),
-        (&VoteRefused::Full(3), "limit_exceeded"),
-        (&VoteRefused::NothingToPersist(3), "conflict"),
-        (&RecordError::NoDigest, "corruption"),
+        (&BallotError::Busy(3), "limit_exceeded"),
+        (&BallotError::NothingToPersist(3), "conflict"),
+        (&BallotError::Full(3), "limit_exceeded"),
+        (&BallotError::NothingToPersist(3), "conflict"),
+        (&BallotError::NoDigest, "corruption"),
         (&of_proposer, "corruption"),
         (&of_voter, "corruption"),
         (&two, "corruption"),
