@@ -205,8 +205,7 @@ impl IntoReport for crate::finding::Finding {
 impl IntoReport for Report {
     /// The gravest finding speaks for all; the details list them.
     fn problem(&self) -> Problem {
-        let gravest = self.findings().iter().rev().max_by_key(|finding| finding.severity);
-        let Some(gravest) = gravest else {
+        let Some(gravest) = self.gravest() else {
             return Problem::new(ErrorCategory::System, ErrorType::Corruption, "nothing was found")
                 .with_severity(Severity::Info)
                 .with_suggestion("none", "Nothing needs to be done.");
@@ -232,6 +231,29 @@ impl IntoReport for Report {
             }
         }
         problem
+    }
+}
+
+/// The code is that of the gravest finding.
+impl super::Leaf for Report {
+    fn code(&self) -> &'static str {
+        self.gravest().map_or("nothing-found", |finding| finding.code.as_str())
+    }
+
+    fn is_transient(&self) -> bool {
+        // A record that was refused once is refused again, and one that came too early or too late
+        // is sent anew, not judged anew.
+        false
+    }
+
+    fn as_error(&self) -> &(dyn std::error::Error + 'static) {
+        self
+    }
+}
+
+impl From<Report> for super::Error {
+    fn from(report: Report) -> Self {
+        super::Error::from_leaf(super::ErrorKind::Read, report)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::scalar::nearest;
 use smol_str::SmolStr;
+use std::fmt;
 
 /// Advice that goes with a finding. It is worked out when it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Hint {
     /// Nothing to advise.
@@ -28,6 +29,35 @@ pub enum Hint {
         /// The names in the record that nothing asked for.
         present: SmolStr,
     },
+}
+
+/// A hint often shares the names of the whole registry: `Debug` shows a few names, or their number.
+impl fmt::Debug for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names = |variant: &str, field: &str, names: &str| {
+            f.debug_struct(variant).field(field, &Names(names)).finish()
+        };
+        match self {
+            Hint::None => f.write_str("None"),
+            Hint::Say(text) => f.debug_tuple("Say").field(text).finish(),
+            Hint::NearestTo { known } => names("NearestTo", "known", known),
+            Hint::Nearly { known } => names("Nearly", "known", known),
+            Hint::Among { present } => names("Among", "present", present),
+        }
+    }
+}
+
+/// Names, one a line.
+struct Names<'a>(&'a str);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const FEW: usize = 4;
+        match self.0.lines().count() {
+            count if count > FEW => write!(f, "{count} names"),
+            _ => f.debug_list().entries(self.0.lines()).finish(),
+        }
+    }
 }
 
 impl Hint {
@@ -67,4 +97,33 @@ fn likely<'a>(missing: &str, present: &'a str) -> Option<&'a str> {
             || name.strip_prefix(missing).is_some_and(|tail| tail.starts_with('_'))
     };
     present.lines().find(part).or_else(|| nearest(missing, present.lines()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_short() {
+        let many = SmolStr::from(vec!["TASK_TIMEOUT"; 33].join("\n"));
+        for (hint, text) in [
+            (Hint::None, "None"),
+            (Hint::Say("write it bare"), r#"Say("write it bare")"#),
+            (Hint::NearestTo { known: many }, "NearestTo { known: 33 names }"),
+            (Hint::Nearly { known: "agent_id".into() }, r#"Nearly { known: ["agent_id"] }"#),
+            (Hint::Among { present: "a\nb".into() }, r#"Among { present: ["a", "b"] }"#),
+            (Hint::Among { present: SmolStr::default() }, "Among { present: [] }"),
+        ] {
+            assert_eq!(format!("{hint:?}"), text);
+        }
+    }
+
+    #[test]
+    fn the_likely_name_shares_a_part_before_it_is_spelled_alike() {
+        assert_eq!(likely("actual_duration", "duratian\nduration"), Some("duration"));
+        assert_eq!(likely("agent_id", "agent"), Some("agent"));
+        assert_eq!(likely("agent", "old_agent"), Some("old_agent"));
+        assert_eq!(likely("duration", "duratoin"), Some("duratoin"));
+        assert_eq!(likely("duration", "agent"), None);
+    }
 }

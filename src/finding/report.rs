@@ -146,7 +146,22 @@ fn some(text: &SmolStr) -> Option<&str> {
     (!text.is_empty()).then_some(text.as_str())
 }
 
-/// The findings of one record, in the order of their positions.
+/// The findings of one record, in the order of their positions; as an error, why it was refused.
+///
+/// `Display` is one sentence for logs and replies: the gravest finding, its code and its place, and
+/// how many others there are.
+///
+/// ```
+/// use coordination_protocol::validate::{Context, Validator};
+/// use coordination_protocol::{Mode, Report};
+///
+/// let line = r#"TASK_TIMEOUT:wf_001:build:{"task_id":7,"agent_id":"a3"}"#;
+/// let refused: Report = Validator::new(Mode::Strict).check(line, &Context::new()).accept().unwrap_err();
+/// assert_eq!(
+///     refused.to_string(),
+///     "expected a string, found a number (`wrong-kind` at /task_id, byte 36), and 1 more finding",
+/// );
+/// ```
 ///
 /// It keeps at most [`Limits::findings`](crate::json::Limits::findings) and counts the rest, so a
 /// hostile record cannot make it grow. The verdict always counts all of them.
@@ -224,10 +239,117 @@ impl Report {
         self.findings.iter().any(|finding| finding.code == code)
     }
 
+    /// The gravest finding; of several, the one that stands first.
+    pub fn gravest(&self) -> Option<&Finding> {
+        // `max_by_key` takes the last of equals, so the search runs backwards.
+        self.findings.iter().rev().max_by_key(|finding| finding.severity)
+    }
+
+    /// The findings alone.
+    pub fn into_findings(self) -> Vec<Finding> {
+        self.findings
+    }
+
+    /// Drops the findings that are not wanted, and judges anew by those that stay.
+    ///
+    /// What was left out by the limit cannot be asked. It weighed no more than what was kept, so it
+    /// counts as a note, unless nothing was kept at all.
+    pub(crate) fn retain(&mut self, wanted: impl FnMut(&Finding) -> bool) {
+        if self.findings.is_empty() {
+            return;
+        }
+        self.findings.retain(wanted);
+        let omitted = (self.omitted > 0).then_some(FindingSeverity::Note);
+        self.worst = self.findings.iter().map(|held| held.severity).max().max(omitted);
+    }
+
     /// Puts the findings into their one order: by position, then by code.
     pub(crate) fn sort(&mut self) {
         self.findings.sort_by(|a, b| {
             (a.range.start, a.range.end, a.code).cmp(&(b.range.start, b.range.end, b.code))
         });
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(gravest) = self.gravest() else {
+            return match self.omitted {
+                0 => f.write_str("nothing was found"),
+                1 => f.write_str("1 finding, which was not kept"),
+                count => write!(f, "{count} findings, of which none was kept"),
+            };
+        };
+        write!(f, "{gravest} (`{}` at ", gravest.code)?;
+        if !gravest.pointer.is_empty() {
+            write!(f, "{}, ", gravest.pointer)?;
+        }
+        write!(f, "byte {})", gravest.range.start)?;
+        match self.findings.len() - 1 + self.omitted {
+            0 => Ok(()),
+            1 => f.write_str(", and 1 more finding"),
+            more => write!(f, ", and {more} more findings"),
+        }
+    }
+}
+
+impl std::error::Error for Report {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: Code, at: usize, severity: FindingSeverity) -> Finding {
+        Finding::new(code, at..at + 1).with_actual("x").with_severity(severity)
+    }
+
+    #[test]
+    fn a_report_is_one_sentence() {
+        let mut report = Report::new();
+        assert_eq!(report.to_string(), "nothing was found");
+        report.push(finding(Code::TrailingText, 9, FindingSeverity::Warning), 8);
+        assert_eq!(
+            report.to_string(),
+            "text after the end of the data (`trailing-text` at byte 9)"
+        );
+        // The first of the gravest speaks, wherever it stands.
+        let error =
+            |at| finding(Code::DuplicateKey, at, FindingSeverity::Error).with_pointer("/a/x");
+        report.push(error(20), 8);
+        assert_eq!(
+            report.to_string(),
+            "the key `x` is already in its object (`duplicate-key` at /a/x, byte 20), and 1 more \
+             finding"
+        );
+        report.push(error(30), 8);
+        report.omit(FindingSeverity::Note);
+        assert_eq!(
+            report.to_string(),
+            "the key `x` is already in its object (`duplicate-key` at /a/x, byte 20), and 3 more \
+             findings"
+        );
+        let mut none = Report::new();
+        none.push(error(1), 0);
+        assert_eq!(none.to_string(), "1 finding, which was not kept");
+        none.push(error(2), 0);
+        assert_eq!(none.to_string(), "2 findings, of which none was kept");
+    }
+
+    #[test]
+    fn what_is_dropped_no_longer_counts() {
+        let mut report = Report::new();
+        report.push(finding(Code::DuplicateKey, 1, FindingSeverity::Error), 2);
+        report.push(finding(Code::TrailingText, 2, FindingSeverity::Warning), 2);
+        report.retain(|finding| finding.severity < FindingSeverity::Error);
+        assert_eq!(report.worst(), Some(FindingSeverity::Warning));
+        // One more than fits: it may have been anything up to a warning.
+        report.push(finding(Code::TrailingText, 3, FindingSeverity::Warning), 1);
+        report.retain(|_| false);
+        assert_eq!((report.worst(), report.omitted()), (Some(FindingSeverity::Note), 1));
+        // Without room for any, the weight of what was left out is all that is known.
+        let mut none = Report::new();
+        none.push(finding(Code::DuplicateKey, 1, FindingSeverity::Error), 0);
+        none.retain(|_| false);
+        assert_eq!(none.worst(), Some(FindingSeverity::Error));
     }
 }
