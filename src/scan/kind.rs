@@ -197,3 +197,59 @@ fn is_command(line: &str) -> bool {
         || ENDS.iter().any(|end| line.ends_with(end)) && !line.starts_with(['#', '-', '*', '>'])
         || line.starts_with(|c: char| c.is_ascii_lowercase()) && message()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_line_says_about_its_file() {
+        use FileKind::{EventLines, Json};
+        for (line, said) in [
+            ("A_B:w:p:{\"a\":1}", Sign::Record(EventLines)),
+            ("\"A_B:w:p:{'a':1}\"", Sign::Record(EventLines)),
+            // A broken event line is still one.
+            ("TASK_FAILED wf_001 build", Sign::Record(EventLines)),
+            ("{\"a\":1}", Sign::Record(Json)),
+            ("[1, 2]", Sign::Record(Json)),
+            ("[true]", Sign::Record(Json)),
+            ("{% raw %}", Sign::Other),
+            ("{{ page }}", Sign::Other),
+            ("[text](target)", Sign::Markup),
+            ("[[Page]]", Sign::Markup),
+            ("[ ] open task", Sign::Markup),
+            ("[name]: target", Sign::Markup),
+            ("# Title or comment", Sign::Hash),
+            ("set -e", Sign::Command),
+            ("NAME=value", Sign::Command),
+            ("a == b", Sign::Other),
+            ("publish \"$event\"", Sign::Command),
+            ("if [ -f x ]; then", Sign::Command),
+            ("- runs `a` when done", Sign::Markup),
+            ("1. First", Sign::Markup),
+            ("/resource-manager allocate", Sign::Markup),
+            ("/usr/bin/env bash", Sign::Other),
+            ("Plain words.", Sign::Other),
+        ] {
+            assert_eq!(sign(line), said, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_first_record_decides_whatever_follows() {
+        let fence = "```json\n{}\n```\n";
+        assert_eq!(looks_like(&format!("# log\nA_B:w:p:{{}}\n{fence}")), FileKind::EventLines);
+        assert_eq!(
+            looks_like(&format!("Some words.\nA_B:w:p:{{}}\n{fence}")),
+            FileKind::EventLines
+        );
+        assert_eq!(
+            looks_like(&format!("Some words.\nMore.\nA_B:w:p:{{}}\n{fence}")),
+            FileKind::Markdown
+        );
+        assert_eq!(looks_like("---\nname: x\n---\nset -e\n"), FileKind::Markdown);
+        assert_eq!(looks_like("\u{feff}#!/bin/sh\n# Title\n"), FileKind::Shell);
+        assert_eq!(looks_like("#!/usr/bin/env python3\n"), FileKind::Markdown);
+        assert_eq!(looks_like(""), FileKind::EventLines);
+    }
+}

@@ -366,3 +366,100 @@ pub(super) fn component(name: &str) -> Option<&str> {
     let word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:".contains(&b));
     (name.starts_with(|c: char| c.is_ascii_alphabetic()) && word).then_some(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_line_is_known_by_its_head() {
+        let object = |text: &'static str| {
+            event_head(text, 0).map(move |head| (head.object, &text[head.data..]))
+        };
+        for (text, data) in [
+            (r#"TASK_FAILED:wf:build:{"a":1}"#, r#"{"a":1}"#),
+            ("TASK_FAILED:wf:build: {}", "{}"),
+            // Upper case and an underscore are sign enough for an empty part to be a mistake.
+            (r#"TASK_FAILED::build:{"a":1}"#, r#"{"a":1}"#),
+            // Colons in placeholders separate nothing.
+            (r#"TASK_FAILED:${wf:-x}:$(date +%H:%M):{"a":1}"#, r#"{"a":1}"#),
+            (r#"TASK_FAILED:{{ns:wf}}:<a:b>:{"a":1}"#, r#"{"a":1}"#),
+            (r#"${KIND}_FAILED:wf:build:{"a":1}"#, r#"{"a":1}"#),
+            (r#"phase.completed:wf:1:{'a':1}"#, "{'a':1}"),
+        ] {
+            assert_eq!(object(text), Some((true, data)), "{text}");
+        }
+        for text in ["EVENT_TYPE:workflow:phase:data", "TYPE:<wf>:<phase>:<data>", "A_B:w:p:{json}"]
+        {
+            assert_eq!(event_head(text, 0).map(|head| head.object), Some(false), "{text}");
+        }
+        for text in [
+            // Times, addresses, mappings, prose.
+            "12:30:00:{}",
+            "http://host:80/a:{}",
+            "note: a: b: {}",
+            r#"phase:wf:1:{a}"#,
+            "READ:the:manual: first",
+            r#"TASK FAILED:wf:build:{"a":1}"#,
+            "TASK_FAILED:wf:build",
+            "TASK_FAILED:wf\n:build:{}",
+        ] {
+            assert_eq!(event_head(text, 0), None, "{text}");
+        }
+        let long = format!("{}:wf:build:{{}}", "A".repeat(MOST));
+        assert_eq!(event_head(&long, 0), None);
+    }
+
+    #[test]
+    fn a_document_is_known_by_a_quoted_key() {
+        for text in [
+            r#"{"a":1}"#,
+            "{'a' : 1}",
+            r#"[ {"a":1}]"#,
+            "{,\n\"a\":1}",
+            "{{\"a\":1}}",
+            "{ // why\n \"a\":1}",
+            "{ # why\n \"a\":1}",
+            r#"{"a: "b"}"#,
+        ] {
+            assert!(starts_document(text, 0), "{text}");
+        }
+        for text in
+            ["{}", "[1,2]", "{a:1}", r#"{"a"}"#, r#"{"a b: c"}"#, "{{name}}", "(", "[[\"a\":1]]"]
+        {
+            assert!(!starts_document(text, 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_broken_value_ends_where_the_next_message_starts() {
+        let prose = Bounds { blank_line: true, line: false };
+        let event = Bounds { blank_line: false, line: true };
+        for (text, bounds, end, closed) in [
+            (r#"{"a":"}"} x"#, prose, r#"{"a":"}"}"#, true),
+            // An apostrophe within a word opens no string.
+            (r#"{"a":1 don't}"#, prose, r#"{"a":1 don't}"#, true),
+            ("{\"a\":1\n\nText", prose, r#"{"a":1"#, false),
+            ("{\"a\":1\n{\"b\":2}", prose, r#"{"a":1"#, false),
+            // A value that is indented further belongs to the one around it.
+            ("{\"a\":1\n  {\"b\":2}}", prose, "{\"a\":1\n  {\"b\":2}}", true),
+            ("{\"a\":1\nA_B:w:p:{}", prose, r#"{"a":1"#, false),
+            ("{\"a\":1\nmore", event, r#"{"a":1"#, false),
+            ("{\"a\":\"x\nmore\"}", event, r#"{"a":"x"#, false),
+            ("{\"a\":1,\n\"b\":2}", event, "{\"a\":1,\n\"b\":2}", true),
+        ] {
+            let found = extent(text, 0, bounds);
+            assert_eq!((&text[..found.end], found.closed), (end, closed), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_value_is_no_object() {
+        for text in ["{name}", "{{ name }}", "{...}", "{…}", "{#each}"] {
+            assert!(is_placeholder(text.as_bytes()), "{text}");
+        }
+        for text in ["{", "{}", "{\"a\":1}", "{a:1}", "{{a}", "{1}", "name}"] {
+            assert!(!is_placeholder(text.as_bytes()), "{text}");
+        }
+    }
+}

@@ -114,11 +114,15 @@ impl ReplayCache {
         at: i64,
         now: i64,
     ) -> Result<(), ReplayError> {
+        // First of all: outside the window nothing is remembered, so nothing can be known.
         if now.abs_diff(at) > self.window.unsigned_abs() {
             return Err(ReplayError::OutsideWindow);
         }
+        // What has passed makes room before room is counted.
         self.forget_passed(now);
         let key = key(source, message_id);
+        // Before the floor: who sends again should hear that it is a repetition, and not be asked to
+        // send it under a new identifier.
         if self.seen.contains(&key) {
             return Err(ReplayError::Replayed);
         }
@@ -129,12 +133,15 @@ impl ReplayCache {
             if self.when_full == ReplayCapacity::Refuse {
                 return Err(ReplayError::Full);
             }
-            // Forgetting an entry refuses all that are not later.
+            // Forgetting the first entry raises the floor to its timestamp, so the new message would
+            // be refused by the floor that it makes: better to keep the entry.
             if self.entries.first_key_value().is_some_and(|(_, first)| at <= *first) {
                 return Err(ReplayError::Forgotten);
             }
             self.forget_first();
         }
+        // A window after its timestamp, for a repetition is admitted no later; and a window after
+        // now, should the clock be set back to where the timestamp is good again.
         let until = at.max(now).saturating_add(self.window);
         self.seen.insert(key);
         self.entries.insert((until, key), at);
@@ -198,5 +205,57 @@ impl ReplayError {
             ReplayError::Forgotten => "no-longer-remembered",
             ReplayError::Full => "replay-cache-full",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache(capacity: usize) -> (ReplayCache, ComponentId) {
+        let cache = ReplayCache::with_window(Duration::from_millis(10)).with_capacity(capacity);
+        (cache, ComponentId::new("hub").expect("a name"))
+    }
+
+    /// The timestamps in the order in which they are forgotten.
+    fn order(cache: &ReplayCache) -> Vec<i64> {
+        cache.entries.values().copied().collect()
+    }
+
+    #[test]
+    fn entries_go_in_the_order_in_which_their_windows_pass() {
+        let (mut cache, hub) = cache(8);
+        // A message that is dated ahead stays longest, one that came late as long as it came late.
+        for (id, at, now) in [("ahead", 105, 100), ("late", 95, 101), ("even", 102, 102)] {
+            assert_eq!(cache.admit(&hub, id, at, now), Ok(()));
+        }
+        assert_eq!(order(&cache), [95, 102, 105]);
+        cache.forget_passed(111);
+        assert_eq!(order(&cache), [95, 102, 105], "the last moment of a window belongs to it");
+        cache.forget_passed(112);
+        assert_eq!((order(&cache), cache.floor), (vec![102, 105], Some(95)));
+        cache.forget_passed(200);
+        assert_eq!((cache.len(), cache.seen.len(), cache.floor), (0, 0, Some(105)));
+    }
+
+    #[test]
+    fn the_floor_never_falls() {
+        let (mut cache, hub) = cache(1);
+        assert_eq!(cache.admit(&hub, "a", 109, 100), Ok(()));
+        // It would be refused by the floor that its own admission makes, so nothing is forgotten.
+        assert_eq!(cache.admit(&hub, "b", 109, 101), Err(ReplayError::Forgotten));
+        assert_eq!((order(&cache), cache.floor), (vec![109], None));
+        assert_eq!(cache.admit(&hub, "c", 110, 101), Ok(()));
+        assert_eq!((order(&cache), cache.floor), (vec![110], Some(109)));
+        cache.floor = Some(500);
+        cache.forget_first();
+        assert_eq!(cache.floor, Some(500));
+    }
+
+    #[test]
+    fn source_and_identifier_do_not_run_together() {
+        let name = |text| ComponentId::new(text).expect("a name");
+        assert_ne!(key(&name("a"), "bc"), key(&name("ab"), "c"));
+        assert_eq!(key(&name("a"), "bc"), key(&name("a"), "bc"));
     }
 }
