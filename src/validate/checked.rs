@@ -1,20 +1,31 @@
 //! What validation yields.
 
 use crate::finding::Report;
+use crate::merge::content_digest;
+use crate::message::{Envelope, Message};
+use crate::scalar::Digest;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 /// A value that passed validation. Only a [`Validator`](super::Validator) makes one.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Copies share the value, and so does the [`History`](super::History) that remembers it: to clone
+/// one costs next to nothing, and what is worked out of a value once is known to all of them.
+#[derive(Clone, PartialEq)]
 pub struct Checked<T> {
-    value: T,
+    shared: Arc<Shared<T>>,
     report: Report,
     security: Security,
 }
 
 impl<T> Checked<T> {
-    pub(super) fn new(value: T, report: Report, security: Security) -> Self {
-        Checked { value, report, security }
+    pub(super) fn new(shared: Arc<Shared<T>>, report: Report, security: Security) -> Self {
+        Checked { shared, report, security }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared<T>> {
+        &self.shared
     }
 
     /// What was found although it was accepted: warnings and notes.
@@ -26,10 +37,25 @@ impl<T> Checked<T> {
     pub fn security(&self) -> Security {
         self.security
     }
+}
 
-    /// The value, no longer known to be checked.
+impl<T: Clone> Checked<T> {
+    /// The value, no longer known to be checked. It is copied if a clone or a
+    /// [`History`](super::History) still shares it: requests for resources and workflow states.
     pub fn into_inner(self) -> T {
-        self.value
+        Arc::try_unwrap(self.shared)
+            .map_or_else(|shared| shared.value.clone(), |shared| shared.value)
+    }
+}
+
+impl Checked<Envelope> {
+    /// The [`content_digest`] of the workflow state that it carries; `None` for any other message,
+    /// and for a state that has none.
+    ///
+    /// It is worked out when it is first asked for, and never again: not by a clone, nor by the
+    /// [`History`](super::History) that compares states of one version.
+    pub fn content_digest(&self) -> Option<&Digest> {
+        self.shared.content_digest()
     }
 }
 
@@ -37,8 +63,62 @@ impl<T> Deref for Checked<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.value
+        &self.shared.value
     }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Checked<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checked")
+            .field("value", &self.shared.value)
+            .field("report", &self.report)
+            .field("security", &self.security)
+            .finish()
+    }
+}
+
+/// A value with what is worked out of it at most once, however many share it.
+#[derive(Debug)]
+pub(super) struct Shared<T> {
+    pub(super) value: T,
+    /// Filled by whoever asks first; the digest of a large state costs more than its validation.
+    digest: OnceLock<Option<Digest>>,
+}
+
+impl<T> Shared<T> {
+    pub(super) fn new(value: T) -> Arc<Self> {
+        Arc::new(Shared { value, digest: OnceLock::new() })
+    }
+}
+
+impl<T: PartialEq> PartialEq for Shared<T> {
+    fn eq(&self, other: &Self) -> bool {
+        // What is known of a value so far is no part of it.
+        self.value == other.value
+    }
+}
+
+impl Shared<Envelope> {
+    pub(super) fn content_digest(&self) -> Option<&Digest> {
+        let Message::WorkflowState(state) = &self.value.message else { return None };
+        let digest = || {
+            #[cfg(test)]
+            DIGESTS.set(DIGESTS.get() + 1);
+            content_digest(state)
+        };
+        self.digest.get_or_init(digest).as_ref()
+    }
+
+    /// The digest if somebody asked for it already.
+    pub(super) fn known_digest(&self) -> Option<&Option<Digest>> {
+        self.digest.get()
+    }
+}
+
+#[cfg(test)]
+std::thread_local! {
+    /// How many digests this thread worked out.
+    pub(super) static DIGESTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Which parts of the security level were checked. What was not is said, never implied.

@@ -3,7 +3,7 @@
 use super::policy::replay_code;
 use super::{Checked, Context, History, ValidationOutcome, Validator};
 use crate::finding::{Code, Finding, Level, Report};
-use crate::message::Envelope;
+use crate::message::{Envelope, EnvelopeHeader};
 use crate::scalar::ComponentId;
 use crate::security::replay::ReplayCache;
 use crate::version::{Calendar, Date};
@@ -101,29 +101,28 @@ impl Gate {
             Some((calendar, on.or_else(|| Date::from_unix_millis(now))?))
         });
         let mut outcome = self.validator.check_bytes(record, &context);
+        // Only what everything else accepts is admitted: a refused message must not use up its
+        // identifier, or whoever sends garbage under it first could have the good one refused.
         if outcome.is_accepted() && self.validator.has_level(Level::Security) {
-            self.remember(&mut outcome, now, from);
+            self.admit(&mut outcome, now, from);
         }
-        // Nothing is judged by earlier event lines.
-        if outcome.message.is_some()
-            && let Ok(checked) = outcome.clone().accept()
+        // Last, so that a refused record changes nothing. Nothing is judged by earlier event lines.
+        if outcome.is_accepted()
+            && outcome.message.is_some()
+            && let Some(envelope) = outcome.envelope()
         {
-            self.history.note(&checked);
+            self.history.remember(envelope);
         }
         outcome
     }
 
-    /// Refuses what was accepted before.
-    fn remember(
-        &mut self,
-        outcome: &mut ValidationOutcome<'_>,
-        now: i64,
-        from: Option<&ComponentId>,
-    ) {
+    /// Refuses what was accepted before, and what cannot be told apart from it.
+    fn admit(&mut self, outcome: &mut ValidationOutcome<'_>, now: i64, from: Option<&ComponentId>) {
         let Some(replay) = &mut self.replay else { return };
-        let Ok(checked) = outcome.clone().accept() else { return };
         outcome.security.replay = true;
-        let header = &checked.header;
+        let line = EnvelopeHeader::new();
+        // An event line has no header, so it can never be admitted.
+        let header = outcome.envelope().map_or(&line, |envelope| &envelope.value.header);
         let sent = header.timestamp.as_ref().and_then(crate::scalar::Timestamp::unix_millis);
         let (code, pointer, detail) =
             match (&header.message_id, sent, header.source.as_ref().or(from)) {
@@ -156,5 +155,90 @@ impl Gate {
         let most = self.validator.codec().limits().findings;
         outcome.report.push(finding, most);
         outcome.report.sort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checked::DIGESTS;
+    use super::*;
+    use crate::finding::Mode;
+    use crate::message::Message;
+    use std::ptr;
+
+    fn gate() -> Gate {
+        Gate::new(Validator::new(Mode::Strict))
+    }
+
+    fn state(version: u64, agents: usize) -> String {
+        let agents: Vec<String> =
+            (0..agents).map(|n| format!(r#""a{n}":{{"status":"active"}}"#)).collect();
+        format!(
+            r#"{{"workflow_state":{{"workflow_id":"wf_1","state_version":{version},
+                "timestamp":"2025-01-15T12:00:00Z","agent_states":{{{}}}}}}}"#,
+            agents.join(",")
+        )
+    }
+
+    /// Accepts a record and counts the digests that it took.
+    fn accept(gate: &mut Gate, record: &str) -> (Checked<Envelope>, usize) {
+        let before = DIGESTS.get();
+        let checked = gate.accept(record.as_bytes(), 0, None);
+        (checked.expect("it is valid"), DIGESTS.get() - before)
+    }
+
+    #[test]
+    fn states_are_digested_once_and_only_to_be_compared() {
+        let mut gate = gate();
+        for version in [1, 2, 5] {
+            assert_eq!(accept(&mut gate, &state(version, 2)).1, 0, "a new version is not compared");
+        }
+        assert_eq!(accept(&mut gate, &state(5, 2)).1, 2, "the known one and the new one");
+        let (again, digests) = accept(&mut gate, &state(5, 2));
+        assert_eq!(digests, 1, "the known one has its digest");
+        // Whoever gets the message gets the digest with it.
+        let copy = again.clone();
+        let before = DIGESTS.get();
+        let digest = again.content_digest().expect("a state has one");
+        assert!(ptr::eq(digest, copy.content_digest().expect("the same")));
+        let Message::WorkflowState(body) = &again.message else { unreachable!() };
+        assert_eq!(Some(digest), crate::merge::content_digest(body).as_ref());
+        assert_eq!(DIGESTS.get(), before);
+
+        let fork = gate.accept(state(5, 3).as_bytes(), 0, None).unwrap_err();
+        assert!(fork.has(Code::StateFork));
+        assert_eq!(accept(&mut gate, &state(5, 2)).1, 1, "a refused record changes nothing");
+        assert_eq!(accept(&mut gate, &state(6, 3)).1, 0);
+    }
+
+    #[test]
+    fn what_is_remembered_is_shared_and_the_rest_is_not_kept() {
+        let mut gate = gate();
+        let request = r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_1",
+            "requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":3}}}"#;
+        let (checked, _) = accept(&mut gate, request);
+        let Message::AllocationRequest(body) = &checked.message else { unreachable!() };
+        assert!(ptr::eq(gate.history().request("req_1").expect("it came"), &**body));
+
+        let beat = r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
+        let (checked, digests) = accept(&mut gate, beat);
+        assert_eq!(std::sync::Arc::strong_count(checked.shared()), 1);
+        assert_eq!((checked.content_digest(), digests), (None, 0));
+    }
+
+    #[test]
+    fn a_message_that_is_refused_does_not_use_up_its_identifier() {
+        let mut gate =
+            gate().with_replay(ReplayCache::with_window(std::time::Duration::from_secs(60)));
+        let beat = |sequence: &str| {
+            format!(
+                r#"{{"message_id":"m_1","timestamp":"1970-01-01T00:00:00Z","source":"hub",
+                    "heartbeat":{{"component_id":"hub","sequence":{sequence},"timestamp":"1970-01-01T00:00:00Z"}}}}"#
+            )
+        };
+        assert!(gate.accept(beat("-1").as_bytes(), 0, None).is_err());
+        assert!(gate.accept(beat("1").as_bytes(), 0, None).is_ok());
+        let again = gate.accept(beat("1").as_bytes(), 0, None).unwrap_err();
+        assert!(again.has(Code::Replayed));
     }
 }

@@ -1,12 +1,13 @@
 //! What rules know beyond the message: what came before, and the time.
 
 use super::Checked;
-use crate::merge::content_digest;
+use super::checked::Shared;
 use crate::message::{AllocationRequest, Envelope, Message};
 use crate::scalar::{ComponentId, Digest};
 use crate::version::{Calendar, Date};
 use smol_str::SmolStr;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 /// What a check may use beside the record. Each part is optional; rules that need what is absent
 /// say nothing.
@@ -71,10 +72,32 @@ impl<'h> Context<'h> {
 }
 
 /// The newest version of a workflow's state that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct SeenState {
     pub(super) version: u64,
-    pub(super) digest: Option<Digest>,
+    content: Content,
+}
+
+/// What the contents of a later state are compared with.
+#[derive(Clone, Debug)]
+enum Content {
+    /// The message itself. Most states are followed by a newer one and never compared, so the
+    /// digest, which costs more than the validation, waits until it is asked for.
+    State(Arc<Shared<Envelope>>),
+    Digest(Option<Digest>),
+}
+
+impl SeenState {
+    fn is_whole(&self) -> bool {
+        matches!(self.content, Content::State(_))
+    }
+
+    pub(super) fn digest(&self) -> Option<&Digest> {
+        match &self.content {
+            Content::State(shared) => shared.content_digest(),
+            Content::Digest(digest) => digest.as_ref(),
+        }
+    }
 }
 
 /// Accepted messages, as far as later ones are judged by them: requests, state versions,
@@ -100,14 +123,21 @@ pub(super) struct SeenState {
 /// ```
 #[derive(Clone, Debug)]
 pub struct History {
-    requests: Bounded<AllocationRequest>,
+    requests: Bounded<Arc<Shared<Envelope>>>,
     states: Bounded<SeenState>,
+    /// The workflows whose state is kept itself, the oldest first. A workflow may have got a
+    /// digest, or have been forgotten, since it was put here.
+    whole: VecDeque<SmolStr>,
     dependencies: Bounded<Vec<String>>,
 }
 
 impl History {
     /// How many requests, workflows and components are remembered unless set otherwise.
     pub const CAPACITY: usize = 4096;
+
+    /// How many states are kept themselves until they are compared. A typed state takes several
+    /// times its text, so with more workflows than this the oldest is reduced to its digest.
+    const WHOLE: usize = 256;
 
     /// Nothing came before.
     pub fn new() -> Self {
@@ -119,28 +149,48 @@ impl History {
         History {
             requests: Bounded::new(most),
             states: Bounded::new(most),
+            whole: VecDeque::new(),
             dependencies: Bounded::new(most),
         }
     }
 
-    /// Remembers an accepted message.
+    /// Remembers an accepted message, which it shares with who holds it.
     pub fn note(&mut self, envelope: &Checked<Envelope>) {
-        match &envelope.message {
+        self.remember(envelope.shared());
+    }
+
+    pub(super) fn remember(&mut self, shared: &Arc<Shared<Envelope>>) {
+        match &shared.value.message {
             Message::AllocationRequest(request) => {
-                self.requests.insert(request.request_id.as_str(), (**request).clone());
+                self.requests.insert(request.request_id.as_str(), Arc::clone(shared));
             }
             Message::WorkflowState(state) => {
                 let version = state.state_version.get();
                 let workflow = state.workflow_id.as_str();
-                if self.states.get(workflow).is_none_or(|seen| seen.version <= version) {
-                    self.states
-                        .insert(workflow, SeenState { version, digest: content_digest(state) });
+                let seen = self.states.get(workflow);
+                // An older one can only be accepted where its code is switched off; what is newest
+                // stays the measure. One of the same version replaces it: they are equal, or the
+                // host has switched forks off and took the later one.
+                if seen.is_none_or(|seen| seen.version <= version) {
+                    let was_whole = seen.is_some_and(SeenState::is_whole);
+                    let content = match shared.known_digest() {
+                        // They were compared. The message itself is of no more use.
+                        Some(digest) => Content::Digest(digest.clone()),
+                        None => Content::State(Arc::clone(shared)),
+                    };
+                    let whole = matches!(content, Content::State(_));
+                    self.states.insert(workflow, SeenState { version, content });
+                    if whole && !was_whole {
+                        self.whole.push_back(SmolStr::new(workflow));
+                        self.reduce();
+                    }
                 }
             }
             Message::ComponentRegistration(registration) => {
                 let dependencies = registration.dependencies.clone().unwrap_or_default();
                 self.dependencies.insert(registration.component_id.as_str(), dependencies);
             }
+            // It depends on nothing any more, and must not stand in a cycle that is found later.
             Message::Deregistration(leaving) => {
                 self.dependencies.remove(leaving.component_id.as_str());
             }
@@ -148,9 +198,22 @@ impl History {
         }
     }
 
+    /// Keeps the memory for whole states bounded.
+    fn reduce(&mut self) {
+        while self.whole.len() > Self::WHOLE {
+            let Some(workflow) = self.whole.pop_front() else { break };
+            if let Some(seen) = self.states.values.get_mut(&workflow) {
+                seen.content = Content::Digest(seen.digest().cloned());
+            }
+        }
+    }
+
     /// The request of an identifier.
     pub fn request(&self, id: &str) -> Option<&AllocationRequest> {
-        self.requests.get(id)
+        match &self.requests.get(id)?.value.message {
+            Message::AllocationRequest(request) => Some(request),
+            _ => None,
+        }
     }
 
     /// The newest version of a workflow's state.
@@ -173,7 +236,8 @@ impl Default for History {
     }
 }
 
-/// A map that forgets what was inserted first.
+/// A map that forgets what was inserted first: who floods it with new keys pushes out the oldest,
+/// and a key that is written again keeps its place, so that it cannot be kept alive by repetition.
 #[derive(Clone, Debug)]
 struct Bounded<T> {
     most: usize,
@@ -207,5 +271,81 @@ impl<T> Bounded<T> {
         if self.values.remove(key).is_some() {
             self.order.retain(|known| known != key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Validator;
+    use super::super::checked::DIGESTS;
+    use super::*;
+    use crate::finding::{Code, Mode};
+
+    fn state(workflow: usize, version: u64, more: &str) -> String {
+        format!(
+            r#"{{"workflow_state":{{"workflow_id":"wf_{workflow}","state_version":{version},
+                "timestamp":"2025-01-15T12:00:00Z"{more}}}}}"#
+        )
+    }
+
+    fn note(history: &mut History, text: &str) {
+        let outcome = Validator::new(Mode::Strict).check(text, &Context::new());
+        history.note(&outcome.accept().expect("it is valid"));
+    }
+
+    #[test]
+    fn the_first_that_came_is_the_first_to_go() {
+        let mut map = Bounded::new(2);
+        for (key, value) in [("a", 1), ("b", 2), ("a", 3)] {
+            map.insert(key, value);
+        }
+        // Written again, `a` is still the older one.
+        map.insert("c", 4);
+        assert_eq!((map.get("a"), map.get("b"), map.get("c")), (None, Some(&2), Some(&4)));
+        // What was removed leaves its room, and no place in the order.
+        map.remove("b");
+        map.insert("d", 5);
+        map.insert("e", 6);
+        assert_eq!((map.get("c"), map.get("d"), map.get("e")), (None, Some(&5), Some(&6)));
+        assert_eq!(map.order, ["d", "e"]);
+        let mut none = Bounded::new(0);
+        none.insert("a", 1);
+        assert_eq!((none.get("a"), none.order.len()), (None, 0));
+    }
+
+    #[test]
+    fn only_so_many_states_are_kept_whole() {
+        let mut history = History::new();
+        let before = DIGESTS.get();
+        for workflow in 0..History::WHOLE {
+            note(&mut history, &state(workflow, 1, ""));
+            note(&mut history, &state(workflow, 2, ""));
+        }
+        assert_eq!(DIGESTS.get(), before);
+        note(&mut history, &state(History::WHOLE, 1, ""));
+        assert_eq!(DIGESTS.get(), before + 1, "the oldest is reduced to its digest");
+        assert_eq!(history.whole.len(), History::WHOLE);
+        assert!(!history.state("wf_0").unwrap().is_whole());
+        assert!(history.state("wf_1").unwrap().is_whole());
+        // It is compared all the same.
+        let validator = Validator::new(Mode::Strict);
+        for (workflow, more, fork) in [
+            (0, "", false),
+            (0, r#","validation_required":["audit"]"#, true),
+            (1, "", false),
+            (1, r#","validation_required":["audit"]"#, true),
+        ] {
+            let text = state(workflow, 2, more);
+            let outcome = validator.check(&text, &Context::new().with_history(&history));
+            assert_eq!(outcome.report.has(Code::StateFork), fork, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_older_version_does_not_replace_a_newer_one() {
+        let mut history = History::new();
+        note(&mut history, &state(1, 7, ""));
+        note(&mut history, &state(1, 3, ""));
+        assert_eq!(history.state_version("wf_1"), Some(7));
     }
 }

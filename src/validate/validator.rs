@@ -1,5 +1,6 @@
 //! The pass over all levels.
 
+use super::checked::Shared;
 use super::rules::{FindingSink, Place, RULES, RuleInput, ValidationRule};
 use super::{Checked, Context, Security, SecurityPolicy};
 use crate::event::{Codec, EventRef, EventType};
@@ -9,6 +10,7 @@ use crate::message::{Envelope, ErrorReport, Message, MessageKind, MessageRef};
 use crate::scan::{self, Snippet};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// What kind of record it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +107,13 @@ impl Validator {
         &self.policy
     }
 
+    /// A record without a sound reading stays refused, whatever is switched off: nobody may get a
+    /// value of it.
+    fn wants(&self, finding: &Finding) -> bool {
+        let asked = self.has_level(finding.level()) && !self.silenced.contains(&finding.code);
+        asked || finding.code.is_fatal()
+    }
+
     pub(super) fn has_level(&self, level: Level) -> bool {
         self.levels.contains(&level)
     }
@@ -147,8 +156,8 @@ impl Validator {
             return outcome;
         }
         outcome.kind = RecordKind::Template;
-        let findings = outcome.report.findings();
-        let unsound = findings.iter().any(|finding| finding.code.is_fatal());
+        // Without a sound reading nothing can be told apart from a gap.
+        let unsound = outcome.report.findings().iter().any(|finding| finding.code.is_fatal());
         let expands = match snippet.place {
             scan::Place::HereDoc { expands, .. } => expands,
             scan::Place::Argument { quote } => quote != Some('\''),
@@ -157,11 +166,7 @@ impl Validator {
         let filled_in = |finding: &Finding| {
             expands && finding.code == Code::Placeholder && finding.actual.contains('$')
         };
-        let mut report = Report::new();
-        for finding in findings.iter().filter(|finding| !unsound && !filled_in(finding)) {
-            report.push(finding.clone(), self.codec.limits().findings);
-        }
-        outcome.report = report;
+        outcome.report.retain(|finding| !unsound && !filled_in(finding));
         outcome
     }
 
@@ -172,17 +177,17 @@ impl Validator {
 
     fn line<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
         let record = self.codec.check_bytes(bytes);
-        let mut pass = Pass::new(self, &record.report);
+        let mut pass = Pass::new(self, record.report);
         let mut envelope = None;
         if let Some(event) = &record.event {
             let text = event.as_str();
             pass.error_report(text, event);
             // The protocol's own rules ask nothing more of a line than its reader does.
             if !self.rules.is_empty() || self.policy.asks() {
-                let made = Envelope::from_line(event);
+                let made = Shared::new(Envelope::from_line(event));
                 let place = Place { text, root: event.data_start(), body: "" };
                 pass.business(&made, context, place);
-                pass.security(&made, None, context, place);
+                pass.security(&made.value, None, context, place);
                 envelope = Some(made);
             }
         }
@@ -198,7 +203,8 @@ impl Validator {
 
     fn message<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
         let record = self.codec.check_message_bytes(bytes);
-        let mut pass = Pass::new(self, &record.report);
+        let only_placeholders = only_placeholders(&record.report);
+        let mut pass = Pass::new(self, record.report);
         let mut envelope = None;
         let mut with_header = false;
         if let Some(message) = record.message.as_ref().or(record.draft.as_ref()) {
@@ -219,11 +225,12 @@ impl Validator {
                         pass.error_report_in(text, &made, data, &body);
                     }
                     let place = Place { text, root, body: &body };
+                    let made = Shared::new(made);
                     pass.business(&made, context, place);
-                    pass.security(&made, Some(message.root().raw()), context, place);
+                    pass.security(&made.value, Some(message.root().raw()), context, place);
                     envelope = Some(made);
                 }
-                Err(error) if only_placeholders(&record.report) => {
+                Err(error) if only_placeholders => {
                     let root = message.root().token().start();
                     pass.push(
                         Finding::new(Code::NoValue, root..root + 1).with_expected(error.key()),
@@ -247,10 +254,8 @@ impl Validator {
             kind if kind.is_extension() => RecordKind::Control,
             _ => RecordKind::Document,
         };
-        let type_name = match (&envelope, record.kind) {
-            (Some(Envelope { message: Message::Event(body), .. }), _) => {
-                Some(Cow::Owned(body.event.type_name().to_owned()))
-            }
+        let type_name = match (envelope.as_ref().map(|made| &made.value.message), record.kind) {
+            (Some(Message::Event(body)), _) => Some(Cow::Owned(body.event.type_name().to_owned())),
             (_, MessageKind::Unknown) => None,
             (_, kind) => Some(Cow::Borrowed(kind.as_str())),
         };
@@ -299,20 +304,18 @@ fn touches(a: &str, b: &str) -> bool {
 struct Pass<'v> {
     validator: &'v Validator,
     report: Report,
+    sorted: bool,
     security: Security,
 }
 
 impl<'v> Pass<'v> {
-    fn new(validator: &'v Validator, read: &Report) -> Self {
-        let mut pass = Pass { validator, report: Report::new(), security: Security::default() };
-        for finding in read.findings() {
-            // Its severity is set already.
-            pass.keep(finding.clone());
+    /// Goes on with what the reader found, without what is not asked for.
+    fn new(validator: &'v Validator, mut report: Report) -> Self {
+        if !validator.silenced.is_empty() || validator.levels.len() < Level::ALL.len() {
+            report.retain(|finding| validator.wants(finding));
         }
-        for _ in 0..read.omitted() {
-            pass.report.omit(FindingSeverity::Note);
-        }
-        pass
+        // The reader leaves its findings in order.
+        Pass { validator, report, sorted: true, security: Security::default() }
     }
 
     fn push(&mut self, finding: Finding) {
@@ -321,10 +324,9 @@ impl<'v> Pass<'v> {
     }
 
     fn keep(&mut self, finding: Finding) {
-        let Validator { codec, silenced, levels, .. } = self.validator;
-        let wanted = levels.contains(&finding.level()) && !silenced.contains(&finding.code);
-        if wanted || finding.code.is_fatal() {
-            self.report.push(finding, codec.limits().findings);
+        if self.validator.wants(&finding) {
+            self.sorted = false;
+            self.report.push(finding, self.validator.codec.limits().findings);
         }
     }
 
@@ -340,8 +342,7 @@ impl<'v> Pass<'v> {
         let Some((calendar, on)) = context.calendar else { return };
         let Some(text) = text.or_else(|| std::str::from_utf8(bytes).ok()) else { return };
         let codec = &self.validator.codec;
-        for finding in calendar.check_within(text, on, codec.limits()).findings() {
-            let mut finding = finding.clone();
+        for mut finding in calendar.check_within(text, on, codec.limits()).into_findings() {
             finding.range = finding.range.start + start..finding.range.end + start;
             self.push(finding);
         }
@@ -372,13 +373,14 @@ impl<'v> Pass<'v> {
         }
     }
 
-    fn business(&mut self, envelope: &Envelope, context: &Context<'_>, place: Place<'_>) {
+    fn business(&mut self, shared: &Shared<Envelope>, context: &Context<'_>, place: Place<'_>) {
         let validator = self.validator;
         if !validator.levels.contains(&Level::Business) {
             return;
         }
         let registry = validator.codec.registry();
-        let input = RuleInput { envelope, context: *context, registry, place };
+        let envelope = &shared.value;
+        let input = RuleInput { envelope, context: *context, registry, place, shared };
         // A value that was refused counts as absent here; nothing is concluded from that.
         let refused: Vec<String> = self
             .report
@@ -426,8 +428,10 @@ impl<'v> Pass<'v> {
         self.security = validator.policy.judge(envelope, text, context, limits, &mut push);
     }
 
-    fn outcome<'a>(mut self, envelope: Option<Envelope>) -> ValidationOutcome<'a> {
-        self.report.sort();
+    fn outcome<'a>(mut self, envelope: Option<Arc<Shared<Envelope>>>) -> ValidationOutcome<'a> {
+        if !self.sorted {
+            self.report.sort();
+        }
         ValidationOutcome {
             report: self.report,
             security: self.security,
@@ -456,10 +460,16 @@ pub struct ValidationOutcome<'a> {
     pub event: Option<EventRef<'a>>,
     /// The message over its text, if it is a message and was not refused when it was read.
     pub message: Option<MessageRef<'a>>,
-    envelope: Option<Envelope>,
+    envelope: Option<Arc<Shared<Envelope>>>,
 }
 
 impl ValidationOutcome<'_> {
+    /// What an accepted message will be handed out as; none for an event line that no rule asked
+    /// to see as an envelope.
+    pub(super) fn envelope(&self) -> Option<&Arc<Shared<Envelope>>> {
+        self.envelope.as_ref()
+    }
+
     /// The bytes of the value at a pointer of the message; empty for an event line.
     pub(super) fn place_of(&self, pointer: &str) -> std::ops::Range<usize> {
         let Some(message) = &self.message else { return 0..0 };
@@ -480,7 +490,7 @@ impl ValidationOutcome<'_> {
         if !self.is_accepted() {
             return Err(self.report);
         }
-        let from_line = || self.event.as_ref().map(Envelope::from_line);
+        let from_line = || self.event.as_ref().map(|event| Shared::new(Envelope::from_line(event)));
         match self.envelope.or_else(from_line) {
             Some(envelope) => Ok(Checked::new(envelope, self.report, self.security)),
             // Not reachable: what was not refused has an envelope or an event.

@@ -12,10 +12,12 @@ mod state;
 pub(super) use exchange::{key_of, speaker};
 
 use super::Context;
+use super::checked::Shared;
 use crate::event::Registry;
 use crate::finding::{Code, Finding};
 use crate::json::{Kind, Token, pointer};
 use crate::message::Envelope;
+use crate::scalar::Digest;
 use smol_str::SmolStr;
 use std::fmt;
 use std::ops::Range;
@@ -32,6 +34,7 @@ pub struct RuleInput<'a> {
     /// The event types that the validator knows.
     pub registry: &'a Registry,
     pub(super) place: Place<'a>,
+    pub(super) shared: &'a Shared<Envelope>,
 }
 
 /// Where the values of a message are in its record.
@@ -64,6 +67,11 @@ impl Place<'_> {
 }
 
 impl RuleInput<'_> {
+    /// The digest of the state that the message carries, shared with whoever gets the message.
+    fn content_digest(&self) -> Option<&Digest> {
+        self.shared.content_digest()
+    }
+
     /// The pointer of a path inside the body: `input.body("resources/agents")`. For an event, of
     /// its data.
     pub fn body(&self, path: &str) -> String {

@@ -2,7 +2,6 @@
 
 use super::{FindingSink, RuleInput};
 use crate::finding::Code;
-use crate::merge::content_digest;
 use crate::message::Message;
 use crate::scalar::BallotOutcome;
 
@@ -15,9 +14,10 @@ pub(super) fn versions(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let path = input.body("state_version");
     if version < seen.version {
         sink.differ(Code::StaleVersion, path, seen.version.to_string(), &version.to_string());
+    // A newer version needs no comparison, and a digest costs more than all the other checks.
     } else if version == seen.version
-        && let (Some(ours), Some(theirs)) = (content_digest(state), &seen.digest)
-        && ours != *theirs
+        && let (Some(ours), Some(theirs)) = (input.content_digest(), seen.digest())
+        && ours != theirs
     {
         sink.push(Code::StateFork, path, |finding| finding.with_actual(&version.to_string()));
     }
