@@ -5,6 +5,7 @@
 
 #[path = "../../common/alloc.rs"]
 mod alloc;
+mod gate;
 #[path = "../../common/harness.rs"]
 mod harness;
 mod machines;
@@ -12,7 +13,7 @@ mod machines;
 use coordination_protocol::event::EventBuf;
 use coordination_protocol::route::{GroupChoice, Pattern, RouteKey, RouteTable};
 use coordination_protocol::transport::{
-    Address, Received, Receiver, MemoryReceiver, MemoryTransport, Packet, Subscription, Transport,
+    Address, MemoryReceiver, MemoryTransport, Packet, Received, Receiver, Subscription, Transport,
 };
 use harness::{Row, SHORT, pass_row, table};
 use std::cell::Cell;
@@ -48,6 +49,11 @@ fn main() {
             table(&title, machines::MESSAGES * subscribers, SHORT, machines::delivery(subscribers));
         }
     }
+    gate::tables(|title, rows| {
+        if title.to_lowercase().contains(&wanted) {
+            table(title, gate::RECORDS, SHORT, rows);
+        }
+    });
     if "machine: request".contains(&wanted) {
         table(
             "Machine: request and response, a round trip",
@@ -134,9 +140,9 @@ fn fan_out(subscribers: usize, goal: f64) -> Vec<Row<'static>> {
                 for _ in 0..subscribers {
                     let wanted = Subscription::new(Pattern::parse("task.>").expect("a pattern"));
                     let mut receiver = transport.subscribe(&wanted).await.expect("it is open");
-                    tasks.push(tokio::task::spawn_local(
-                        async move { drain(&mut receiver, EVENTS).await },
-                    ));
+                    tasks.push(tokio::task::spawn_local(async move {
+                        drain(&mut receiver, EVENTS).await
+                    }));
                 }
                 let mut left = EVENTS;
                 while left > 0 {
