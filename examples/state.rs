@@ -103,12 +103,11 @@ async fn keep(
     println!("# kept");
     let store = Sqlite::open_in(folder, &SqliteOptions::new("example"))?;
     let states = States::new(store.clone());
-    let text = |state: &WorkflowState| Envelope::from(state.clone()).to_string();
-    let good = states.put(&text(&state), None).await?;
+    let good = states.put_state(state.clone(), None, None).await?;
 
     // Whoever writes names the version that it read. Of two writers, one is told that it is late.
     let version = good.version();
-    let late = states.put(&text(&state), Some(version - 1)).await.unwrap_err();
+    let late = states.put(&good.text, Some(version - 1)).await.unwrap_err();
     println!("{late}");
 
     let checkpoints = Checkpoints::new(store.clone());
@@ -120,7 +119,7 @@ async fn keep(
     let mut bad = state;
     bad.state_version = (version + 1).into();
     bad.current_phase = None;
-    states.put(&text(&bad), Some(version)).await?;
+    states.put_state(bad, None, Some(version)).await?;
 
     // Verified first; the state before is kept in a checkpoint of its own.
     let mut target = StateTarget::new(store, States::key(workflow)?);

@@ -1,8 +1,8 @@
 //! States of workflows.
 
-use super::{ATTEMPTS, Head, below, given, join, key, stored};
+use super::{ATTEMPTS, Head, Kept, LIMITS, below, given, join, key, other_kind, stored};
 use crate::merge::content_digest;
-use crate::message::{MessageKind, WorkflowState};
+use crate::message::{Envelope, MessageKind, WorkflowState};
 use crate::scalar::{Digest, WorkflowId};
 use crate::storage::{Entry, Expect, Key, StorageError, Store};
 
@@ -64,9 +64,12 @@ impl StoredState {
     fn read(entry: &Entry) -> Result<Self, StorageError> {
         let (line, text, state) = stored::<WorkflowState>(entry, Head::Digest)?;
         let damaged = |reason: String| Err(StorageError::damaged(&entry.key, reason));
+        // The digest was computed when it was written, so damage is found even where it makes
+        // another sound state.
         let Some(digest) = content_digest(&state).filter(|digest| digest.as_str() == line) else {
             return damaged("the state does not match its digest".to_owned());
         };
+        // A state under another workflow's key would be merged into it.
         if entry.key.segments().nth(1).as_deref() != Some(state.workflow_id.as_str()) {
             return damaged(format!("it holds the state of `{}`", state.workflow_id));
         }
@@ -115,17 +118,82 @@ impl<S: Store> States<S> {
         replaces: Option<u64>,
     ) -> Result<StoredState, StorageError> {
         let state = given::<WorkflowState>(text)?;
-        let new = StoredState { text: text.to_owned(), digest: digest(&state)?, state };
+        let digest = digest(&state)?;
+        self.write(StoredState { text: text.to_owned(), digest, state }, replaces).await
+    }
+
+    /// As [`put`](Self::put), for a state that is typed already, such as the one that
+    /// [`StateSync`](crate::machine::StateSync) adopted: it is printed once and not parsed again.
+    ///
+    /// Give its [`content_digest`] if it is known, so that it is not computed again; a wrong one
+    /// makes the state read as damaged. Only the size is checked against [`LIMITS`](super::LIMITS):
+    /// the state itself was checked by whoever read it.
+    ///
+    /// ```
+    /// use coordination_protocol::WorkflowId;
+    /// use coordination_protocol::message::WorkflowState;
+    /// use coordination_protocol::scalar::Timestamp;
+    /// use coordination_protocol::storage::view::States;
+    /// use coordination_protocol::storage::{MemoryStore, StorageError, block_on};
+    ///
+    /// let workflow = WorkflowId::new("wf_001").unwrap();
+    /// let at: Timestamp = "2025-01-15T12:00:00Z".parse().unwrap();
+    /// let state = WorkflowState::new(workflow.clone(), 1_u64, at);
+    /// block_on(async {
+    ///     let states = States::new(MemoryStore::new());
+    ///     let stored = states.put_state(state, None, None).await?;
+    ///     assert_eq!(states.get(&workflow).await?, Some(stored));
+    ///     Ok::<(), StorageError>(())
+    /// })?;
+    /// # Ok::<(), StorageError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`put`](Self::put).
+    pub async fn put_state(
+        &self,
+        state: WorkflowState,
+        known: Option<Digest>,
+        replaces: Option<u64>,
+    ) -> Result<StoredState, StorageError> {
+        let kind = MessageKind::WorkflowState;
+        // Printed by the envelope, which is how every other message of it is written.
+        let envelope = Envelope::from(state);
+        let text = envelope.to_string();
+        if text.len() > LIMITS.bytes {
+            // What is too large for the reader of this view could be written and never read.
+            let reason = format!("it has {} bytes, at most {} are kept", text.len(), LIMITS.bytes);
+            return Err(StorageError::Refused { kind, reason });
+        }
+        let Some(state) = WorkflowState::of(envelope.message) else {
+            return Err(StorageError::Refused { kind, reason: other_kind(kind) });
+        };
+        let digest = match known {
+            Some(digest) => digest,
+            None => digest(&state)?,
+        };
+        self.write(StoredState { text, digest, state }, replaces).await
+    }
+
+    async fn write(
+        &self,
+        new: StoredState,
+        replaces: Option<u64>,
+    ) -> Result<StoredState, StorageError> {
         let workflow = new.state.workflow_id.as_str();
         let (key, given) = (latest(workflow)?, new.version());
-        let value = join(new.digest.as_str(), text);
+        let value = join(new.digest.as_str(), &new.text);
         for _ in 0..ATTEMPTS {
             let entry = self.store.get(&key).await?;
             let old = entry.as_ref().map(StoredState::read).transpose()?;
             let found = old.as_ref().map(StoredState::version);
+            // The caller names a version and not a revision, because a version is what it knows
+            // from the protocol; the revision guards the write below.
             if found != replaces {
                 return Err(StorageError::VersionConflict { key, expected: replaces, found });
             }
+            // A version that goes back or repeats would make two states look like one to every
+            // reader that compares versions.
             if let Some(stored) = found.filter(|stored| *stored >= given) {
                 return Err(StorageError::NotNewer { key, stored, given });
             }
@@ -136,11 +204,13 @@ impl<S: Store> States<S> {
                 let older = older(workflow, version)?;
                 self.store.put(&older, &entry.value, Expect::Any).await?;
             }
+            // By the revision that was read: if another writer came in between, the loop looks
+            // again and says which version is there now.
             let expect = entry.map_or(Expect::Absent, |entry| Expect::Revision(entry.revision));
             match self.store.put(&key, &value, expect).await {
                 Ok(_) => {
                     // It is written, whatever comes now; the next one thins out again.
-                    let _ = self.thin(workflow).await;
+                    let _ = self.prune(workflow).await;
                     return Ok(new);
                 }
                 Err(StorageError::Conflict { .. }) => {}
@@ -151,8 +221,9 @@ impl<S: Store> States<S> {
     }
 
     /// Removes the oldest versions that are too many.
-    async fn thin(&self, workflow: &str) -> Result<(), StorageError> {
+    async fn prune(&self, workflow: &str) -> Result<(), StorageError> {
         let kept = self.kept(workflow).await?;
+        // Keys have 20 digits, so their order is that of the versions.
         let surplus = kept.len().saturating_sub(self.keep);
         for entry in &kept[..surplus] {
             self.store.delete(&entry.key, Expect::Any).await?;
@@ -171,6 +242,8 @@ impl<S: Store> States<S> {
         version: u64,
     ) -> Result<Option<StoredState>, StorageError> {
         let current = self.get(workflow).await?;
+        // The latest is asked first: it is what is usually wanted, and without it older ones are
+        // left-overs of a removal.
         if current.as_ref().is_none_or(|state| state.version() == version) {
             return Ok(current);
         }
@@ -227,6 +300,8 @@ impl<S: Store> States<S> {
         if found != version {
             return Err(moved(Some(found)));
         }
+        // The latest goes first: without it the others are not found any more, so a removal that
+        // ends half-way looks done and can be repeated.
         match self.store.delete(&key, Expect::Revision(entry.revision)).await {
             Ok(gone) => {
                 self.remove_older(workflow).await?;
