@@ -99,6 +99,7 @@ async fn whole_batches<J: Journal>(journal: &J) -> Result<(), Failure> {
     let refused = journal.append(&[b"fits", long.as_slice()]).await;
     same("record", refused.map_err(|error| error.code()), Err("too-large"))?;
     drop(long);
+    // Empty records: the count has to refuse it, not the bytes.
     let many = vec![""; limits.batch_records + 1];
     let refused = journal.append(&many).await;
     same("batch", refused.map_err(|error| error.code()), Err("too-large"))?;
@@ -119,6 +120,8 @@ async fn trimming<J: Journal>(journal: &J) -> Result<(), Failure> {
     same("records", texts(journal, 3, 1).await?, [(3, "3".to_owned())])?;
     same("all", journal.trim(6).await?, 3)?;
     same("bounds", journal.bounds().await?, Bounds::new(6, 6))?;
+    // Nothing is left and the position still goes on: a journal that counts its records would give
+    // 1 again.
     same("append", journal.append(&["x"]).await?, 6..7)
 }
 
@@ -197,6 +200,7 @@ async fn waiting_for_the_future<J: Journal>(journal: &J) -> Result<(), Failure> 
 
 async fn waiting_given_up<J: Journal>(journal: &J) -> Result<(), Failure> {
     for _ in 0..3 {
+        // Three times, so that what a dropped wait leaves behind would add up.
         if let Some(result) = once(journal.wait(1)).await {
             return Err(Failure::new(format!("a wait for nothing ended: {result:?}")));
         }
@@ -224,6 +228,7 @@ async fn appending_together<J: Journal>(journal: &J) -> Result<(), Failure> {
         texts(journal, 1, usize::MAX).await?.into_iter().map(|(_, text)| text).collect();
     same("records", found.len() as u64, total)?;
     found.sort_unstable();
+    // The same record twice would make up for one that is missing.
     found.dedup();
     same("different records", found.len() as u64, total)
 }

@@ -36,6 +36,7 @@ pub struct Case<T: ?Sized> {
     pub name: &'static str,
     /// What is promised.
     pub promise: &'static str,
+    // A function pointer and not a closure: a case has no state, so it can run again.
     run: for<'a> fn(&'a T) -> Run<'a>,
 }
 
@@ -68,8 +69,10 @@ impl<T: ?Sized> fmt::Debug for Case<T> {
 pub async fn run<T>(cases: &[Case<T>], mut fresh: impl FnMut() -> T) -> ConformanceSummary {
     let mut summary = ConformanceSummary::default();
     for case in cases {
+        // A fresh instance for each, so that one that fails cannot make the next one fail.
         match case.run(&fresh()).await {
             Ok(()) => summary.passed.push(case.name),
+            // Going on shows everything that an implementation lacks in one run.
             Err(failure) => summary.failed.push((case.name, case.promise, failure)),
         }
     }
@@ -169,6 +172,8 @@ fn same<A: PartialEq<B> + fmt::Debug, B: fmt::Debug>(
 
 /// Runs futures side by side on this task, and returns their outputs in order.
 async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    // On one task, without a runtime of the kit's own: an implementation may need its own runtime
+    // around it.
     let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
     let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
     poll_fn(|context| {
@@ -177,6 +182,8 @@ async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Out
             if output.is_none() {
                 match future.as_mut().poll(context) {
                     Poll::Ready(value) => *output = Some(value),
+                    // All are polled on every wake-up, because it is not known whose it was. Fine
+                    // for the handful of futures here.
                     Poll::Pending => all = Poll::Pending,
                 }
             }
@@ -192,6 +199,7 @@ async fn once<F: Future>(future: F) -> Option<F::Output> {
     let mut future = Box::pin(future);
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
+        // Dropped right after: this is what a caller under a time limit does to a future.
         Poll::Pending => Poll::Ready(None),
     })
     .await

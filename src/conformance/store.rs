@@ -50,6 +50,7 @@ async fn absent_keys<S: Store>(store: &S) -> Result<(), Failure> {
 }
 
 async fn values<S: Store>(store: &S) -> Result<(), Failure> {
+    // Every byte, because a store that keeps text would pass with text.
     let all: Vec<u8> = (0..=255).collect();
     let many = all.repeat(1 + store.limits().value_bytes.min(1 << 20) / 512);
     for (index, bytes) in [&[][..], b"\0", &all, &many].into_iter().enumerate() {
@@ -78,6 +79,7 @@ async fn revisions_grow<S: Store>(store: &S) -> Result<(), Failure> {
     let (a, b) = (Key::of(["a"])?, Key::of(["b"])?);
     let mut last = 0;
     for round in 0..20_u8 {
+        // Two keys in turns: a counter for each key would pass with one.
         let key = if round % 3 == 0 { &a } else { &b };
         let revision = store.put(key, &[round], Expect::Any).await?;
         if revision <= last {
@@ -120,6 +122,7 @@ async fn expects_revision<S: Store>(store: &S) -> Result<(), Failure> {
 async fn refusals_change_nothing<S: Store>(store: &S) -> Result<(), Failure> {
     let key = Key::of(["kept"])?;
     let revision = store.put(&key, b"kept", Expect::Any).await?;
+    // Higher than any: a store that compares with `>=` would take it.
     let wrong = Expect::Revision(revision + 7);
     conflict("put", store.put(&key, b"lost", wrong).await, wrong, Some(revision))?;
     conflict("delete", store.delete(&key, wrong).await, wrong, Some(revision))?;
@@ -149,6 +152,8 @@ async fn old_revisions_stay_old<S: Store>(store: &S) -> Result<(), Failure> {
 }
 
 async fn any_key<S: Store>(store: &S) -> Result<(), Failure> {
+    // What file systems fold together, what would climb out of a folder, and what queries read as a
+    // wildcard.
     let texts = ["a", "A", "a.b", "a b", "a/b", "..", ".", "*", ">", "=20", " ", "é", "日本", "%"];
     for text in texts {
         store.put(&Key::of(["id", text])?, text.as_bytes(), Expect::Absent).await?;
@@ -161,6 +166,8 @@ async fn any_key<S: Store>(store: &S) -> Result<(), Failure> {
 }
 
 const NAMES: &[&str] =
+    // Names around the slash in ASCII order: `-` sorts before it and `0` behind, where a prefix by
+    // segments would differ from one by bytes.
     &["a", "a-b", "a/1", "a/10", "a/2", "a/B", "a/a", "a/b/c", "a0", "ab/1", "b/1"];
 
 async fn fill<S: Store>(store: &S) -> Result<(), Failure> {
@@ -218,6 +225,7 @@ async fn one_winner<S: Store>(store: &S) -> Result<(), Failure> {
     let start = store.put(&key, b"start", Expect::Any).await?;
     let bids: Vec<[u8; 1]> = (0..16).map(|bid| [bid]).collect();
     let puts = bids.iter().map(|bid| store.put(&key, bid, Expect::Revision(start)));
+    // Side by side on one task: the store's own locking decides, not the order of the calls.
     let results = together(puts).await;
     let winners: Vec<(usize, u64)> = results
         .iter()
@@ -238,6 +246,7 @@ async fn counting<S: Store>(store: &S) -> Result<(), Failure> {
     let count = async || -> Result<(), Failure> {
         let mut done = 0;
         while done < 25 {
+            // Read, add, write by revision: any lost update shows in the sum.
             let (number, expect) = match store.get(&key).await? {
                 Some(entry) => (
                     String::from_utf8_lossy(&entry.value).parse::<u32>().unwrap_or(0),

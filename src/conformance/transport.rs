@@ -54,6 +54,7 @@ async fn receive<I: Receiver>(
         match receiver.receive().await? {
             Received::Packets(packets) => {
                 for (packet, sequence) in packets.iter().zip(packets.sequences()) {
+                    // Numbers may have holes, for packets of others, but they grow.
                     if last.is_some_and(|last| last >= sequence) {
                         return Err(Failure::new(format!("sequence {sequence} after {last:?}")));
                     }
@@ -75,6 +76,8 @@ async fn receive_any<I: Receiver>(
     let mut bodies = vec![Vec::new(); receivers.len()];
     while bodies.iter().map(Vec::len).sum::<usize>() < count {
         // A receive that is dropped loses nothing.
+        // All receivers are asked at once, because it is not said which member of a group gets a
+        // packet. A receive that is dropped loses nothing, which is a promise as well.
         let mut waiting: Vec<_> =
             receivers.iter_mut().map(|receiver| Box::pin(receiver.receive())).collect();
         let (at, delivery) = poll_fn(|context| {
@@ -153,6 +156,7 @@ async fn closed_receivers<T: Transport>(transport: &T) -> Result<(), Failure> {
     let full = transport.subscribe(&subscription(">")?.with_capacity(1)).await?;
     let mut other = transport.subscribe(&subscription(">")?).await?;
     transport.publish([failed("a")]).await?;
+    // Full and dropped: a transport that only looks at the queue would go on refusing.
     drop(full);
     for body in ["b", "c"] {
         let receipt = transport.publish([failed(body)]).await?;
@@ -314,6 +318,7 @@ async fn large<T: Transport>(transport: &T) -> Result<(), Failure> {
     let mut listener = transport.listen(&hub, 1).await?;
     let body = vec![b'x'; limits.packet_bytes + 1];
     let key = || key("TASK_FAILED", "wf_1");
+    // One more than the limit that the transport itself states, so the case fits any limits.
     let batch: Vec<Packet> = (0..=limits.batch_packets).map(|_| failed("x")).collect();
     for refused in [
         transport.publish([Packet::new(key(), body.as_slice())]).await.map(drop),

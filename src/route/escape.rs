@@ -4,6 +4,8 @@ use smol_str::SmolStr;
 use std::fmt::{self, Write};
 
 /// Whether a character cannot stand for itself in a rendered token.
+// What has a meaning in a pattern, a key or an event line, and what a terminal or a log would
+// garble.
 fn is_special(c: char) -> bool {
     matches!(c, '.' | '*' | '>' | '%' | ':') || c.is_whitespace() || c.is_control()
 }
@@ -14,6 +16,7 @@ pub(super) fn write(out: &mut impl Write, token: &str) -> fmt::Result {
     while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_special(*c)) {
         out.write_str(&rest[..at])?;
         let after = at + c.len_utf8();
+        // Byte by byte, as in URLs, so a character of any length needs no second rule.
         for byte in rest[at..after].bytes() {
             write!(out, "%{byte:02X}")?;
         }
@@ -52,6 +55,7 @@ pub(super) fn decode(token: &str) -> Result<SmolStr, EscapeError> {
             at += 1;
         }
     }
+    // Checked at the end, because the bytes of one character may be escaped or not.
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(SmolStr::new(text)),
         Err(_) => Err(EscapeError::Utf8),
@@ -61,6 +65,8 @@ pub(super) fn decode(token: &str) -> Result<SmolStr, EscapeError> {
 /// The tokens of a text with the offsets where they start.
 pub(super) fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start = 0;
+    // Offsets are counted along, so that an error can point into the text although tokens are
+    // decoded one by one.
     text.split('.').map(move |token| {
         let at = start;
         start += token.len() + 1;

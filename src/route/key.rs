@@ -47,6 +47,8 @@ enum Origin<'a> {
 impl Origin<'_> {
     fn unknown(name: &str) -> Self {
         match name.find('_') {
+            // A name that starts or ends with `_` has an empty part, which no pattern can spell;
+            // the whole name stands for both then.
             Some(at) if at > 0 && at + 1 < name.len() => {
                 Origin::Unknown { scope_end: at, word_at: at + 1 }
             }
@@ -56,6 +58,7 @@ impl Origin<'_> {
 }
 
 fn lower(text: &str) -> Cow<'_, str> {
+    // Categories are lower case already, so nearly every key borrows.
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(text.to_ascii_lowercase())
     } else {
@@ -154,6 +157,7 @@ impl<'a> RouteKey<'a> {
     pub fn into_owned(self) -> RouteKey<'static> {
         RouteKey {
             type_name: match self.origin {
+                // A registered name is static: owning the key copies no name.
                 Origin::Protocol(kind) => Text::Borrowed(kind.as_str()),
                 _ => self.type_name.into_owned(),
             },
@@ -216,6 +220,8 @@ pub(super) fn widening_scope(workflow: &str) -> &'static str {
 
 fn origin<'a>(registry: &'a Registry, name: &str) -> Origin<'a> {
     if let Some(kind) = EventType::lookup(name) {
+        // A type of a later version is unknown to this one, also for routing: its word would
+        // otherwise select events that a reader of this version calls unregistered.
         if kind.spec().since <= *registry.version() {
             return Origin::Protocol(kind);
         }
@@ -257,6 +263,7 @@ impl RouteKey<'static> {
         if text.is_empty() {
             return Err(RouteKeyError::Empty);
         }
+        // A colon is escaped in both dotted forms, so it can only be the header of a line.
         if text.contains(':') {
             return header(registry, text);
         }
@@ -265,6 +272,8 @@ impl RouteKey<'static> {
             if token.is_empty() {
                 return Err(RouteKeyError::EmptyToken { at });
             }
+            // A wildcard in a key is nearly always a pattern in the wrong place; taken as text, it
+            // would select nothing and say nothing.
             let bad = token.char_indices().find(|(_, c)| matches!(c, '*' | '>') || c.is_control());
             if let Some((offset, found)) = bad {
                 return Err(RouteKeyError::Character { found, at: at + offset });
@@ -303,6 +312,8 @@ fn type_of<'r>(registry: &'r Registry, scope: &str, workflow: &str, word: &str) 
         names(registry)
             .find(|name| meets(&RouteKey::with_registry(registry, name, workflow, id::GLOBAL)))
     };
+    // The type's own scope first: `workflow.*.failed` is the failure of a workflow, although
+    // `workflow` also selects those of its tasks.
     let own = find(&|key| scope.eq_ignore_ascii_case(key.raw_scope()) && key.has_word(word));
     match own.or_else(|| find(&|key| key.in_scope(scope) && key.has_full_word(word))) {
         Some(name) => Cow::Borrowed(name),

@@ -41,6 +41,8 @@ pub(super) enum Selector {
 
 impl Pattern {
     /// The maximum number of bytes a pattern may have.
+    // Patterns come from subscribers, who may be strangers. Three identifiers of 128 characters
+    // fit, with room for escapes.
     pub const MAX_BYTES: usize = 1024;
 
     /// Compiles a pattern.
@@ -57,10 +59,13 @@ impl Pattern {
         if let Some((at, found)) = text.char_indices().find(|(_, c)| c.is_control()) {
             return Err(PatternError::Control { found, at });
         }
+        // Three places and no more: a key is a triple, so a fourth token can select nothing.
         let mut parts: [Option<SmolStr>; 3] = [None, None, None];
         let mut count = 0;
         let mut rest = None;
         for (at, raw) in escape::tokens(text) {
+            // Refused instead of ignored: `task.>.failed` looks as if it meant something, and would
+            // select every task.
             if let Some(at) = rest {
                 return Err(PatternError::RestNotLast { at });
             }
@@ -72,11 +77,15 @@ impl Pattern {
             }
             count += 1;
         }
+        // A single word could be a scope, a type or a workflow; guessing would subscribe to too
+        // much or to nothing.
         if count == 1 && rest.is_none() {
             return Err(PatternError::OneToken { token: text.to_owned() });
         }
         let [first, second, third] = parts;
         let selector = match first {
+            // Upper case is what tells a type from a scope in the specification's own examples. It
+            // is decided after decoding, so an escape cannot change the family.
             Some(name) if escape::is_type(&name) => {
                 Selector::Typed { name, workflow: second, phase: third }
             }
@@ -102,6 +111,8 @@ impl Pattern {
         match &self.selector {
             Selector::Scoped { scope, workflow, word } => {
                 meets(workflow, Some(key.workflow()))
+                    // The workflow is one comparison, a word up to three and a scope two without
+                    // case, so the cheap one comes first.
                     && word.as_deref().is_none_or(|word| key.has_word(word))
                     && scope.as_deref().is_none_or(|scope| key.in_scope(scope))
             }
@@ -170,6 +181,8 @@ impl Pattern {
     /// `global` and any other workflow counts.
     pub(super) fn can_select(&self, registry: &Registry, name: &str) -> bool {
         let (Selector::Scoped { workflow, .. } | Selector::Typed { workflow, .. }) = &self.selector;
+        // Registered types do not depend on the phase, so one that the pattern accepts stands for
+        // all.
         let phase = match &self.selector {
             Selector::Typed { phase: Some(phase), .. } => phase,
             _ => id::GLOBAL,

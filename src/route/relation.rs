@@ -12,6 +12,7 @@ use crate::scalar::id;
 use std::collections::BTreeSet;
 
 /// What a free part of a key is called, unless a pattern spells the same.
+// Any name would do that no pattern spells out; see `free`.
 const OTHER: &str = "other";
 
 impl Pattern {
@@ -128,6 +129,8 @@ impl Pattern {
             let tokens = Tokens::of(self, others.iter().copied().filter(here));
             let phases = tokens.phases(self);
             for name in tokens.names(self, registry) {
+                // The first key that is found is an example for people, so the order is that of the
+                // registry: a known type comes before an invented one.
                 for phase in &phases {
                     let key = RouteKey::with_registry(registry, &name, &workflow, phase);
                     if self.matches(&key) && wanted(&key) {
@@ -236,6 +239,8 @@ impl Tokens {
         let letters = name.bytes().filter(u8::is_ascii_alphabetic).count() as u32;
         // One spelling more than could be taken.
         let taken = names(registry).count() + self.types.len();
+        // With one spelling more than names that could take one, at least one is free, unless the
+        // letters do not give as many.
         let spellings = 1_usize.checked_shl(letters).unwrap_or(usize::MAX).min(taken + 1);
         let spell = |mask: usize| {
             let mut letter = 0;

@@ -5,6 +5,7 @@ use super::pattern::{Pattern, Selector};
 use crate::event::{EventType, Registry};
 use crate::scalar::{ProtocolVersion, id, nearest};
 use smol_str::SmolStr;
+use std::fmt;
 
 /// Why a pattern can select nothing that is registered. It still compiles, and may still select
 /// events of unregistered types.
@@ -22,14 +23,10 @@ use smol_str::SmolStr;
 /// );
 /// # Ok::<(), coordination_protocol::route::PatternError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PatternWarning {
     /// The pattern names the stream of a component.
-    #[error(
-        "`{component}.{stream}` names the stream of a component and selects no event; \
-         write scope.workflow.word"
-    )]
     #[non_exhaustive]
     ComponentStream {
         /// The first token.
@@ -38,7 +35,6 @@ pub enum PatternWarning {
         stream: SmolStr,
     },
     /// No category has the name of the scope.
-    #[error("no registered type has the scope `{scope}`{}", meant(nearest.as_ref()))]
     #[non_exhaustive]
     UnknownScope {
         /// The scope.
@@ -47,7 +43,6 @@ pub enum PatternWarning {
         nearest: Option<SmolStr>,
     },
     /// No type has the word.
-    #[error("no registered type has the word `{word}`{}", meant(nearest.as_ref()))]
     #[non_exhaustive]
     UnknownWord {
         /// The word.
@@ -56,7 +51,6 @@ pub enum PatternWarning {
         nearest: Option<SmolStr>,
     },
     /// Scope and word are known, but nothing has both.
-    #[error("`{word}` names {type_name}, which `{pattern}` cannot select; `{instead}` does")]
     #[non_exhaustive]
     OutsideScope {
         /// The pattern.
@@ -69,7 +63,6 @@ pub enum PatternWarning {
         instead: String,
     },
     /// The type is not registered.
-    #[error("`{name}` is not a registered event type{}", meant(nearest.as_ref()))]
     #[non_exhaustive]
     UnregisteredType {
         /// The type's name.
@@ -78,7 +71,6 @@ pub enum PatternWarning {
         nearest: Option<SmolStr>,
     },
     /// Only a later version of the protocol has what the pattern selects.
-    #[error("the pattern selects {name} only since protocol {since}, and this is {version}")]
     #[non_exhaustive]
     LaterVersion {
         /// The first such type.
@@ -88,6 +80,36 @@ pub enum PatternWarning {
         /// The version of the registry.
         version: ProtocolVersion,
     },
+}
+
+impl fmt::Display for PatternWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PatternWarning::ComponentStream { component, stream } => write!(
+                f,
+                "`{component}.{stream}` names the stream of a component and selects no event; \
+                 write scope.workflow.word"
+            ),
+            PatternWarning::UnknownScope { scope, nearest } => {
+                write!(f, "no registered type has the scope `{scope}`{}", meant(nearest.as_ref()))
+            }
+            PatternWarning::UnknownWord { word, nearest } => {
+                write!(f, "no registered type has the word `{word}`{}", meant(nearest.as_ref()))
+            }
+            PatternWarning::OutsideScope { pattern, word, type_name, instead } => write!(
+                f,
+                "`{word}` names {type_name}, which `{pattern}` cannot select; `{instead}` does"
+            ),
+            PatternWarning::UnregisteredType { name, nearest } => {
+                let meant = meant(nearest.as_ref());
+                write!(f, "`{name}` is not a registered event type{meant}")
+            }
+            PatternWarning::LaterVersion { name, since, version } => write!(
+                f,
+                "the pattern selects {name} only since protocol {since}, and this is {version}"
+            ),
+        }
+    }
 }
 
 fn meant(nearest: Option<&SmolStr>) -> String {
@@ -110,11 +132,15 @@ impl PatternWarning {
 
 /// The warning of a pattern under a registry.
 pub(super) fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
+    // A warning is only for patterns that select nothing registered: one that selects too much
+    // cannot be told from one that means it.
     if names(registry).any(|name| pattern.can_select(registry, name))
         || !pattern.messages().is_empty()
     {
         return None;
     }
+    // Asked before the name is compared with others: a correct name of a later version is no typing
+    // error.
     let later = EventType::ALL.iter().find(|kind| {
         kind.spec().since > *registry.version()
             && pattern.can_select(&Registry::new(kind.spec().since.clone()), kind.as_str())
@@ -141,6 +167,8 @@ pub(super) fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarnin
             || keys.iter().any(|key| scope.eq_ignore_ascii_case(&key.scope()))
     };
     if let Some(scope) = scope.filter(|scope| !is_scope(scope)) {
+        // The specification's own examples subscribe to streams such as
+        // `coordination_hub.workflow_events`, so these get a sentence of their own.
         let two = pattern.as_str().split('.').count() == 2;
         let stream = word.filter(|word| two && (*word == "events" || word.ends_with("_events")));
         return Some(if let Some(stream) = stream {

@@ -34,6 +34,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
+            // A wake-up before the park is remembered by the thread's token, so it is not lost. A
+            // park may end without reason; the loop asks again.
             Poll::Pending => thread::park(),
         }
     }

@@ -47,7 +47,7 @@ pub enum StorageError {
         found: Option<u64>,
     },
     /// The cursor is not where the reader expected: another one moved it.
-    #[error("cursor `{name}` is {}, expected {}", place(*found), place(*expected))]
+    #[error("cursor `{name}` is {}, expected {}", position_of(*found), position_of(*expected))]
     CursorMoved {
         /// The cursor.
         name: Key,
@@ -224,7 +224,7 @@ fn revision(found: Option<u64>) -> String {
     found.map_or_else(|| "no value".to_owned(), |found| format!("revision {found}"))
 }
 
-fn place(position: Option<u64>) -> String {
+fn position_of(position: Option<u64>) -> String {
     position.map_or_else(|| "not there".to_owned(), |position| format!("at {position}"))
 }
 

@@ -161,7 +161,10 @@ impl Bounds {
     /// # Errors
     /// [`Trimmed`](StorageError::Trimmed).
     pub const fn start(self, from: u64) -> Result<u64, StorageError> {
+        // 0 is what a reader has that never read; positions start at 1.
         let from = if from == 0 { 1 } else { from };
+        // Said before the end is looked at: a reader that was left behind must not take the silence
+        // for the end.
         if from < self.first {
             return Err(StorageError::Trimmed { from, first: self.first });
         }
@@ -173,6 +176,7 @@ impl Bounds {
     /// # Errors
     /// [`OutOfRange`](StorageError::OutOfRange).
     pub const fn check(self, position: u64) -> Result<(), StorageError> {
+        // `next` itself is allowed: the reader has read everything.
         if position < self.first || position > self.next {
             let Bounds { first, next } = self;
             return Err(StorageError::OutOfRange { position, first, next });

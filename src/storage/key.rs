@@ -27,6 +27,7 @@ pub struct Key(SmolStr);
 
 impl Key {
     /// The maximum number of bytes a key may have.
+    // Room for a prefix and two long identifiers.
     pub const MAX_BYTES: usize = 512;
 
     /// The key of these segments, encoded where needed.
@@ -40,9 +41,13 @@ impl Key {
     {
         let mut text = String::new();
         for (index, segment) in segments.into_iter().enumerate() {
+            // Joined by `/`, which `encode` never leaves in a segment, so the parts can be told
+            // again.
             if index > 0 {
                 text.push('/');
             }
+            // An empty segment would make `a//b`, which file systems read as `a/b`: two keys, one
+            // place.
             if segment.as_ref().is_empty() {
                 return Err(KeyFault::EmptySegment { at: text.len() }.into());
             }
@@ -67,6 +72,8 @@ impl Key {
             if let Some((offset, found)) = segment.char_indices().find(|(_, c)| !is_plain(*c)) {
                 return Err(KeyFault::Character { found, at: at + offset }.into());
             }
+            // One spelling for one key: without this, `=61` and `a` would be two keys for the same
+            // segments.
             let mut again = String::with_capacity(segment.len());
             if let Some(raw) = decode(segment) {
                 encode(&raw, &mut again);
@@ -108,7 +115,11 @@ fn encode(segment: &str, out: &mut String) {
     let other = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|b| *b != b'.');
     for (at, byte) in bytes.iter().copied().enumerate() {
         let keep = match byte {
+            // A single dot between other characters is harmless; at an end or doubled it could mean
+            // a folder (`..`) or hide a file.
             b'.' => other(at.checked_sub(1)) && other(at.checked_add(1)),
+            // `=` is left out, because it starts an escape, so encoding needs no second rule for
+            // itself.
             _ => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
         };
         if keep {

@@ -12,9 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::task::{Poll, Waker};
 
 /// What a value or record costs beside its bytes, so that small ones are counted, too.
+// Empty values would be free otherwise, and a store of them would grow without bound.
 const OVERHEAD: usize = 64;
 
 fn room(used: usize, more: usize, capacity: usize) -> Result<usize, StorageError> {
+    // Checked: sizes come from callers, and a sum that wraps would let anything in.
     match used.checked_add(more) {
         Some(total) if total <= capacity => Ok(total),
         _ => Err(StorageError::full(format!("at most {capacity} bytes may be kept"))),
@@ -33,6 +35,7 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Entries {
+    // Ordered by key, because scans are. A hash map would have to sort for each page.
     map: BTreeMap<Key, (u64, Arc<[u8]>)>,
     revision: u64,
     bytes: usize,
@@ -65,11 +68,16 @@ impl MemoryStore {
         self.limits.check_value(value.len())?;
         let mut entries = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let old = entries.map.get(key);
+        // Look and write under one lock: this is what makes compare-and-set atomic.
         expect.check(key, old.map(|(revision, _)| *revision))?;
+        // The old value is given back before the new one is counted, so a full store still takes
+        // replacements that are not larger.
         let freed = old.map_or(0, |(_, value)| cost(key, value));
         let bytes = room(entries.bytes - freed, cost(key, value), self.capacity)?;
         entries.bytes = bytes;
         entries.revision += 1;
+        // One counter for the whole store, so a revision is never given again, not even after a
+        // delete.
         let revision = entries.revision;
         entries.map.insert(key.clone(), (revision, Arc::from(value)));
         Ok(revision)
@@ -103,6 +111,7 @@ impl MemoryStore {
         let mut page = Page::default();
         let mut bytes = 0;
         for (key, (revision, value)) in found {
+            // Checked before an entry is taken, so a page has at least one, however large.
             if page.entries.len() == limit || bytes > self.limits.page_bytes {
                 page.more = true;
                 break;
@@ -154,6 +163,8 @@ pub struct MemoryJournal {
 
 #[derive(Debug)]
 struct Records {
+    // Positions are consecutive, so a record is found by subtraction, and trimming takes from the
+    // front.
     data: VecDeque<Arc<[u8]>>,
     first: u64,
     bytes: usize,
@@ -209,6 +220,7 @@ impl MemoryJournal {
     fn append_now<B: AsRef<[u8]>>(&self, batch: &[B]) -> Result<Range<u64>, StorageError> {
         let sizes = || batch.iter().map(|data| data.as_ref().len());
         self.limits.check_batch(sizes())?;
+        // Copied before the lock is taken: other appenders do not wait for a large batch.
         let new: Vec<Arc<[u8]>> = batch.iter().map(|data| Arc::from(data.as_ref())).collect();
         let mut state = self.lock();
         let start = state.bounds().next;
@@ -216,6 +228,8 @@ impl MemoryJournal {
         state.data.extend(new);
         let range = start..state.bounds().next;
         let wakers =
+            // All waiters are woken and look again. Waking only those whose position was reached
+            // would need an order by position for a list that is short.
             if range.is_empty() { BTreeMap::new() } else { std::mem::take(&mut state.waiting) };
         drop(state);
         wakers.into_values().for_each(Waker::wake);
@@ -242,6 +256,7 @@ impl MemoryJournal {
     fn trim_now(&self, before: u64) -> Result<u64, StorageError> {
         let mut state = self.lock();
         let bounds = state.bounds();
+        // Trimming twice is no error: two processes may do the same housekeeping.
         if before <= bounds.first {
             return Ok(0);
         }
@@ -257,6 +272,8 @@ impl MemoryJournal {
     fn move_now(&self, name: &Key, expected: Option<u64>, to: u64) -> Result<(), StorageError> {
         let mut state = self.lock();
         let found = state.cursors.get(name).copied();
+        // Of two readers with one name, the slower one must not move the cursor back over what was
+        // acknowledged.
         if found != expected {
             return Err(StorageError::CursorMoved { name: name.clone(), expected, found });
         }
@@ -298,6 +315,8 @@ impl Journal for MemoryJournal {
     async fn wait(&self, from: u64) -> Result<u64, StorageError> {
         let number = {
             let mut state = self.lock();
+            // A number of its own for each wait, so that dropping one cannot remove another's
+            // waker.
             state.tickets += 1;
             state.tickets
         };
@@ -305,6 +324,7 @@ impl Journal for MemoryJournal {
         poll_fn(|context| {
             let mut state = ticket.journal.lock();
             let next = state.bounds().next;
+            // Looked at and entered under one lock, so no append falls in between.
             if next > from.max(1) {
                 return Poll::Ready(Ok(next));
             }

@@ -85,6 +85,7 @@ pub struct StorageLimits {
 impl Default for StorageLimits {
     fn default() -> Self {
         StorageLimits {
+            // What a view reads as well, so nothing can be stored that cannot be read back.
             value_bytes: 16 << 20,
             batch_records: 10_000,
             batch_bytes: 64 << 20,
@@ -126,6 +127,7 @@ impl StorageLimits {
         for size in sizes {
             within("a record", "bytes", size, self.value_bytes)?;
             records += 1;
+            // Saturated, because sizes come from the caller; the bound below refuses it then.
             bytes = bytes.saturating_add(size);
         }
         within("a batch", "records", records, self.batch_records)?;

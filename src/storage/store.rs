@@ -95,6 +95,7 @@ impl Expect {
     /// Whether a key with this revision, or none if it is not there, is as expected.
     pub fn holds(self, found: Option<u64>) -> bool {
         match self {
+            // For values that are their own truth, such as a registration: the last writer wins.
             Expect::Any => true,
             Expect::Absent => found.is_none(),
             Expect::Revision(revision) => found == Some(revision),

@@ -63,10 +63,14 @@ impl LineDecoder {
         &'s mut self,
         input: &mut &'i [u8],
     ) -> Option<Result<&'s [u8], TransportError>> {
+        // The line was lent to the caller, so it can be cleared only when it is asked for the next
+        // one.
         if std::mem::take(&mut self.spent) {
             self.held.clear();
         }
         loop {
+            // Only line feeds are looked for. A carriage return may be split from its line feed by
+            // the pieces, so whether it belongs to the break is known at the end.
             let Some(end) = memchr::memchr(b'\n', input) else {
                 self.hold(input);
                 *input = &[];
@@ -74,6 +78,8 @@ impl LineDecoder {
             };
             let (piece, rest) = (&input[..end], &input[end + 1..]);
             *input = rest;
+            // A line that lies whole in the input is lent from it; only one that is cut by the
+            // pieces is copied.
             let whole = self.taken == 0;
             if whole {
                 self.taken = piece.len() as u64;
@@ -83,9 +89,13 @@ impl LineDecoder {
             }
             let at = self.at;
             let bytes = self.taken - u64::from(self.cr);
+            // Counted in bytes of the stream, so an error says where to look, whatever the pieces
+            // were.
             self.at += self.taken + 1;
             self.taken = 0;
             self.cr = false;
+            // The line is over here and not earlier: its end had to be found to go on with the next
+            // one.
             if bytes > self.limit as u64 {
                 self.held.clear();
                 return Some(Err(FrameFault::TooLong { at, bytes, limit: self.limit }.into()));
@@ -130,9 +140,12 @@ impl LineDecoder {
         let Some(last) = piece.last() else { return };
         self.cr = *last == b'\r';
         self.taken += piece.len() as u64;
+        // Memory is bounded by the limit, not by what a peer sends without a line break.
         if self.taken <= (self.limit as u64).saturating_add(1) {
             self.held.extend_from_slice(piece);
         } else {
+            // Freed and not cleared: the buffer of a line that was too long is not kept for the
+            // short ones.
             self.held = Vec::new();
         }
     }
@@ -158,6 +171,7 @@ pub fn encode_line(line: &[u8], out: &mut Vec<u8>) -> Result<(), TransportError>
     if line.is_empty() {
         return Err(FrameFault::Empty.into());
     }
+    // A line break inside would let one message write another one into the stream.
     if let Some(at) = memchr::memchr2(b'\n', b'\r', line) {
         return Err(FrameFault::LineBreak { at }.into());
     }

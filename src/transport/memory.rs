@@ -23,6 +23,8 @@ pub struct MemoryTransport {
 }
 
 #[derive(Debug)]
+// Counted apart from the hub: receivers hold the hub as well, and they must not keep a transport
+// open that has no publisher any more.
 struct Handle(Arc<Hub>);
 
 impl Drop for Handle {
@@ -32,6 +34,8 @@ impl Drop for Handle {
 }
 
 #[derive(Debug, Default)]
+// One lock for publishers and subscribers is what gives all receivers one order. It is never held
+// while a task waits, and a queue's own lock is taken inside it, never around it.
 struct Hub(Mutex<State>);
 
 #[derive(Debug, Default)]
@@ -41,6 +45,8 @@ struct State {
     sequence: u64,
     subscriptions: RouteTable<Arc<Queue>>,
     /// How many of them are in queue groups.
+    // Without groups a batch can be shared as it is; the count says so without a look at the
+    // subscriptions.
     grouped: usize,
     listeners: BTreeMap<Address, Arc<Queue>>,
 }
@@ -80,14 +86,18 @@ impl Queue {
     }
 
     fn new(name: SmolStr, group: Option<SmolStr>, limit: usize, overflow: Overflow) -> Self {
+        // A queue of nothing could never hand over a packet.
         Queue { name, group, limit: limit.max(1), overflow, waiting: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // A panic inside the lock is a bug of this file; what is queued is still whole, because it
+        // changes in single steps. Refusing it would turn one lost task into all.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn has_room(&self, waiting: &Waiting, more: usize) -> bool {
+        // A queue that may drop always has room: the oldest make way.
         self.overflow == Overflow::DropOldest || waiting.count + more <= self.limit
     }
 
@@ -96,6 +106,8 @@ impl Queue {
         if self.has_room(waiting, more) {
             return Ok(());
         }
+        // More than the queue ever holds is another error than a full queue: trying again would
+        // never help.
         within("a batch for one receiver", "packets", more, self.limit)?;
         Err(TransportError::Busy { queue: self.name.to_string(), limit: self.limit })
     }
@@ -106,11 +118,15 @@ impl Queue {
         waiting.parts.push_back(packets);
         while waiting.count > self.limit {
             let Some(oldest) = waiting.parts.front_mut() else { break };
+            // Dropped from the front, packet by packet and not by whole batches: as much of the
+            // newest is kept as fits.
             let Some(lost) = oldest.drop_oldest(waiting.count - self.limit) else { break };
             if oldest.is_empty() {
                 waiting.parts.pop_front();
             }
             waiting.count -= lost.dropped as usize;
+            // Gaps that touch become one, so a receiver that sleeps for long finds one gap, not
+            // thousands, and the queue stays bounded.
             waiting.gap = Some(waiting.gap.map_or(lost, |gap| gap.join(lost)));
         }
         waiting.waker.take()
@@ -129,11 +145,14 @@ impl Hub {
 
     fn close(&self) {
         let mut state = self.lock();
+        // Set under the lock that publishers take, so nothing is queued behind the end.
         state.closed = true;
         let subscribed = std::mem::take(&mut state.subscriptions);
         let listening = std::mem::take(&mut state.listeners);
         drop(state);
         let subscribed = subscribed.iter().map(|(.., queue)| queue);
+        // Outside the hub's lock: a waker may run code that publishes or drops a receiver, which
+        // takes it.
         for queue in subscribed.chain(listening.values()) {
             let mut waiting = queue.lock();
             waiting.closed = true;
@@ -174,11 +193,14 @@ impl MemoryTransport {
     fn publish_now(&self, batch: &Arc<[Packet]>) -> Result<Receipt, TransportError> {
         self.limits.check(batch)?;
         let mut state = self.handle.0.open()?;
+        // Numbers are used only when the batch was admitted, below: a refused batch must leave no
+        // hole that looks like a loss.
         let first = state.sequence + 1;
         let mut wakers = Vec::new();
         let mut receivers = 0;
-        // Publishers take turns and receivers only make room, so what is admitted in a first pass is
-        // admitted in the second.
+        // Publishers take turns and receivers only make room, so what is admitted in a first pass
+        // is admitted in the second. The usual case: one key, no groups. The subscriptions are
+        // matched once and the batch is shared, without a list of picks for each receiver.
         if let (Some(packet), true) = (batch.first(), state.grouped == 0 && is_uniform(batch)) {
             for (_, queue) in state.subscriptions.matches(&packet.key) {
                 if queue.overflow == Overflow::Refuse {
@@ -191,6 +213,8 @@ impl MemoryTransport {
                 receivers += 1;
             }
         } else {
+            // Each packet is matched for itself and each receiver gets the indices that are its
+            // own; the packets stay in the one batch.
             let due = shares(&mut state, batch)?;
             for (queue, picks) in due.values() {
                 queue.admits(&queue.lock(), picks.len())?;
@@ -201,6 +225,7 @@ impl MemoryTransport {
                 wakers.extend(queue.push(&mut queue.lock(), packets));
             }
         }
+        // Wakers are called after both locks are free, so a woken task can go on at once.
         state.sequence += batch.len() as u64;
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -209,6 +234,8 @@ impl MemoryTransport {
 
     fn send_now(&self, to: &Address, batch: Arc<[Packet]>) -> Result<(), TransportError> {
         self.limits.check(&batch)?;
+        // The hub's lock is let go before the queue's is taken: sending to one address holds up no
+        // publisher.
         let queue = self.handle.0.open()?.listeners.get(to).cloned();
         let queue = queue.ok_or_else(|| TransportError::NoListener { address: to.to_string() })?;
         let mut waiting = queue.lock();
@@ -217,6 +244,7 @@ impl MemoryTransport {
             return Err(TransportError::NoListener { address: to.to_string() });
         }
         queue.admits(&waiting, batch.len())?;
+        // Asked after the checks, so that an empty batch still tells whether there is a listener.
         if batch.is_empty() {
             return Ok(());
         }
@@ -233,8 +261,8 @@ impl MemoryTransport {
         within("the transport", "receivers", open + 1, self.limits.receivers)
     }
 
-    fn receiver(&self, queue: Arc<Queue>, place: Place) -> MemoryReceiver {
-        MemoryReceiver { hub: Arc::clone(&self.handle.0), queue, place, ready: VecDeque::new() }
+    fn receiver(&self, queue: Arc<Queue>, endpoint: Endpoint) -> MemoryReceiver {
+        MemoryReceiver { hub: Arc::clone(&self.handle.0), queue, endpoint, ready: VecDeque::new() }
     }
 }
 
@@ -257,6 +285,7 @@ fn shares(state: &mut State, batch: &[Packet]) -> Result<Shares, TransportError>
             continue;
         }
         // A member that is full is passed over; if all are, no receiver gets the batch.
+        // Ordered by name, so the group that an error names does not depend on hashing.
         let mut full = BTreeMap::new();
         for (_, queue) in table.matches(&packet.key) {
             if let Some(group) = &queue.group {
@@ -264,6 +293,7 @@ fn shares(state: &mut State, batch: &[Packet]) -> Result<Shares, TransportError>
             }
         }
         let chosen = table.receivers_where(&packet.key, GroupChoice::Rotate, |id, queue| {
+            // What this batch has given to a member already counts, although it is not queued yet.
             let taken = shares.get(&id).map_or(0, |(_, picks)| picks.len());
             queue.group.is_none() || queue.has_room(&queue.lock(), taken + 1)
         });
@@ -273,6 +303,8 @@ fn shares(state: &mut State, batch: &[Packet]) -> Result<Shares, TransportError>
             }
             share(&mut shares, id, queue, index);
         }
+        // A group none of whose members has room refuses the batch: dropping the packet would lose
+        // it for all of them.
         if let Some(queue) = full.into_values().next() {
             let limit = queue.limit;
             return Err(TransportError::Busy { queue: queue.name.to_string(), limit });
@@ -315,7 +347,7 @@ impl Transport for MemoryTransport {
             }
             None => state.subscriptions.insert(pattern, value),
         };
-        Ok(self.receiver(queue, Place::Subscription(id)))
+        Ok(self.receiver(queue, Endpoint::Subscription(id)))
     }
 
     async fn send(
@@ -333,12 +365,14 @@ impl Transport for MemoryTransport {
     ) -> Result<MemoryReceiver, TransportError> {
         let mut state = self.handle.0.open()?;
         self.room(&state)?;
+        // A second listener is refused and not put in the place of the first, which may be in the
+        // middle of an exchange.
         if state.listeners.contains_key(at) {
             return Err(TransportError::AddressTaken { address: at.to_string() });
         }
         let queue = Arc::new(Queue::of_address(at, capacity));
         state.listeners.insert(at.clone(), Arc::clone(&queue));
-        Ok(self.receiver(queue, Place::Address(at.clone())))
+        Ok(self.receiver(queue, Endpoint::Address(at.clone())))
     }
 }
 
@@ -347,13 +381,13 @@ impl Transport for MemoryTransport {
 pub struct MemoryReceiver {
     hub: Arc<Hub>,
     queue: Arc<Queue>,
-    place: Place,
+    endpoint: Endpoint,
     /// What was taken out of the queue and not received yet.
     ready: VecDeque<Packets>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Endpoint {
     Subscription(SubscriptionId),
     Address(Address),
 }
@@ -363,20 +397,28 @@ impl Receiver for MemoryReceiver {
         if let Some(packets) = self.ready.pop_front() {
             return Ok(Received::Packets(packets));
         }
+        // What was taken out stays in the receiver, not in the future: a future that is dropped
+        // loses nothing.
         let MemoryReceiver { queue, ready, .. } = self;
         poll_fn(|context| {
             let mut waiting = queue.lock();
+            // A gap comes before what follows it: it stands where the packets would have been.
             if let Some(gap) = waiting.gap.take() {
                 return Poll::Ready(Ok(Received::Gap(gap)));
             }
+            // The whole queue is taken with one lock and no copy. So publishers find an empty queue
+            // while the receiver works through the old one, which is why up to twice the limit can
+            // be on the way.
             waiting.count = 0;
             std::mem::swap(&mut waiting.parts, ready);
             if let Some(packets) = ready.pop_front() {
                 return Poll::Ready(Ok(Received::Packets(packets)));
             }
+            // Asked last: what was accepted before the end is still handed out.
             if waiting.closed {
                 return Poll::Ready(Err(TransportError::Closed));
             }
+            // Set under the queue's lock, so no packet can come between the look and the sleep.
             waiting.waker = Some(context.waker().clone());
             Poll::Pending
         })
@@ -387,18 +429,19 @@ impl Receiver for MemoryReceiver {
 impl Drop for MemoryReceiver {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
-        match &self.place {
-            Place::Subscription(id) => {
+        match &self.endpoint {
+            Endpoint::Subscription(id) => {
                 if state.subscriptions.remove(*id).is_some_and(|queue| queue.group.is_some()) {
                     state.grouped -= 1;
                 }
             }
             // After a close the address may have no receiver, but never another one.
-            Place::Address(address) => {
+            Endpoint::Address(address) => {
                 state.listeners.remove(address);
             }
         }
         drop(state);
+        // For a sender that took the queue out of the table just before; see `send_now`.
         self.queue.lock().closed = true;
     }
 }

@@ -140,6 +140,8 @@ pub struct TransportLimits {
 
 impl Default for TransportLimits {
     fn default() -> Self {
+        // Bounds for what one caller can demand: a message of this protocol is a few kilobytes, and
+        // indices of a batch are 32 bits.
         TransportLimits { packet_bytes: 1 << 20, batch_packets: 10_000, receivers: 100_000 }
     }
 }
@@ -168,6 +170,7 @@ impl TransportLimits {
     /// # Errors
     /// [`TooLarge`](TransportError::TooLarge).
     pub fn check(&self, packets: &[Packet]) -> Result<(), TransportError> {
+        // The count first: it bounds the loop below.
         within("a batch", "packets", packets.len(), self.batch_packets)?;
         packets
             .iter()

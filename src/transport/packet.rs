@@ -22,6 +22,8 @@ pub struct Packet {
 impl Packet {
     /// A message under a key.
     pub fn new(key: RouteKey<'_>, body: impl Into<Arc<[u8]>>) -> Self {
+        // Owned, because it outlives the event that it was made from; the body is shared from here
+        // on.
         Packet { key: key.into_owned(), body: body.into() }
     }
 }
@@ -46,6 +48,7 @@ pub struct Address(SmolStr);
 
 impl Address {
     /// The maximum number of bytes an address may have.
+    // Twice the longest identifier: a component and an endpoint.
     pub const MAX_BYTES: usize = 256;
 
     /// Checks an address.
@@ -58,6 +61,7 @@ impl Address {
             bytes if bytes > Self::MAX_BYTES => return Err(AddressFault::TooLong { bytes }.into()),
             _ => {}
         }
+        // An address is written into logs and command lines, where blanks would split it.
         let bad = |c: char| c.is_whitespace() || c.is_control();
         match text.char_indices().find(|(_, c)| bad(*c)) {
             Some((at, found)) => Err(AddressFault::Character { found, at }.into()),
@@ -102,6 +106,8 @@ pub struct Subscription {
 impl Subscription {
     /// What a pattern selects, without a queue group; a full queue refuses the publisher.
     pub const fn new(pattern: Pattern) -> Self {
+        // Refusing is the default: a loss has to be decided for. A thousand packets even out short
+        // delays without hiding long ones.
         Subscription { pattern, group: None, capacity: 1_000, overflow: Overflow::Refuse }
     }
 
@@ -168,6 +174,8 @@ impl Gap {
 
     /// This hole and a later one that follows without a received packet in between.
     pub const fn join(self, later: Gap) -> Self {
+        // The count is added and not computed from the ends: numbers in between may belong to
+        // packets of others.
         Gap { from: self.from, to: later.to, dropped: self.dropped + later.dropped }
     }
 }
@@ -178,6 +186,8 @@ pub struct Packets {
     batch: Arc<[Packet]>,
     first: u64,
     /// Which of the batch, in order; all if none.
+    // Shared with the batch: a receiver that gets all of it needs no list, and one that gets a part
+    // copies no packet.
     picks: Option<Arc<[u32]>>,
     /// The part of the picks, or of the batch, that is left.
     range: Range<usize>,
@@ -192,6 +202,8 @@ impl Packets {
 
     /// Those of a batch at some indices, in order. An index outside of the batch is left out.
     pub fn picked(batch: Arc<[Packet]>, first: u64, picks: impl IntoIterator<Item = u32>) -> Self {
+        // Indices may come from another implementation; one outside of the batch must not panic in
+        // the receiver.
         let fits = |index: &u32| (*index as usize) < batch.len();
         let picks: Arc<[u32]> = picks.into_iter().filter(fits).collect();
         let range = 0..picks.len();

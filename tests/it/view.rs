@@ -468,9 +468,9 @@ fn dead_letters_are_bounded_by_count_and_age() {
     assert_eq!(page[..], all[4..6]);
 
     let young = DeadLetters::new(store).with_max_age(Duration::from_millis(5));
-    assert_eq!(block_on(young.thin(&at(1_029))).unwrap(), 4);
+    assert_eq!(block_on(young.prune(&at(1_029))).unwrap(), 4);
     assert_eq!(block_on(young.list(None, 99)).unwrap()[0], all[4]);
-    assert_eq!(block_on(young.thin(&at(9_999))).unwrap(), 6);
+    assert_eq!(block_on(young.prune(&at(9_999))).unwrap(), 6);
     let early = block_on(young.add(&letter("x"), &at(-1))).unwrap_err();
     assert_eq!(
         early.to_string(),

@@ -11,6 +11,8 @@ use crate::storage::{
 use rusqlite::Connection;
 
 /// How many items are held at a time.
+// A dump of a large store must not hold it in memory, and a rewrite must not change rows under an
+// open statement.
 const PAGE: usize = 256;
 
 /// How [`Sqlite::load`] treats what is there.
@@ -68,6 +70,8 @@ impl Sqlite {
         mut visit: impl FnMut(StoreItem) -> Result<(), E>,
     ) -> Result<(), E> {
         let connection = connect(self.path(), &self.options)?;
+        // A connection of its own: on the reader's thread all other questions would wait. One read
+        // transaction sees one moment, however long it takes.
         let moment = connection.unchecked_transaction().map_err(from_sqlite)?;
         let contents = operations::contents(&moment)?;
         visit(StoreItem::Contents(contents))?;
@@ -87,7 +91,11 @@ impl Sqlite {
     ) -> Result<LoadSummary, E> {
         let connection = connect(self.path(), &self.options)?;
         self.changing(&connection, |changes| {
+            // Looked at inside the write transaction: no other process can add something between
+            // the look and the load.
             let there = operations::contents(&connection)?;
+            // Restored revisions and positions are those of the copy; beside others of the file's
+            // own they would repeat.
             if how == LoadMode::Restore && !there.is_empty() {
                 let Contents { entries, cursors, bounds, .. } = there;
                 let records = bounds.next - 1;
@@ -102,6 +110,8 @@ impl Sqlite {
                 last: None,
                 done: LoadSummary::default(),
             };
+            // Taken in as they come, so an export of any size needs the memory of one item. The
+            // transaction makes it all or nothing.
             for item in items {
                 loading.take(item?, how)?;
             }
@@ -121,6 +131,7 @@ impl Sqlite {
         dry_run: bool,
         mut each: impl FnMut(&StoreItem) -> Result<ItemChange, E>,
     ) -> Result<(), E> {
+        // The same walk without a write lock, so that a rehearsal stops no writer.
         if dry_run {
             return self.dump(|item| each(&item).map(drop));
         }
@@ -141,17 +152,21 @@ impl Sqlite {
         connection: &'c Connection,
         work: impl FnOnce(&mut Changes<'c>) -> Result<T, E>,
     ) -> Result<T, E> {
+        // Writers of other processes wait meanwhile: that is the price of all or nothing.
         let label = self.options.label();
         begin(connection, self.options.lock_timeout)?;
         let run = || {
             let mut changes = Changes::start(connection, &label)?;
             let result = work(&mut changes)?;
             changes.finish(&label)?;
+            // Nothing is visible to others before this.
             connection.execute_batch("COMMIT").map_err(from_sqlite)?;
             Ok(result)
         };
         let result = run();
         if !connection.is_autocommit() {
+            // Closing the connection would roll back as well; this frees the lock now. Its own
+            // error would hide the reason.
             let _ = connection.execute_batch("ROLLBACK");
         }
         result
@@ -174,6 +189,7 @@ fn walk<E: From<StorageError>>(
             visit(StoreItem::Entry(entry))?;
         }
     }
+    // Started at the bounds of the same moment: an append that came later belongs to the next dump.
     let mut from = contents.bounds.first;
     loop {
         let records = operations::records(connection, from, PAGE, limits)?;
@@ -210,6 +226,8 @@ impl Loading<'_, '_> {
         match &item {
             StoreItem::Entry(Entry { value: bytes, .. })
             | StoreItem::Record(JournalRecord { data: bytes, .. }) => {
+                // The limits hold for what comes from a file as well: whoever reads it back has the
+                // same.
                 self.limits.check_value(bytes.len())?;
             }
             StoreItem::Contents(_) | StoreItem::Cursor(_) => {}
@@ -222,6 +240,8 @@ impl Loading<'_, '_> {
 
     /// Refuses a record that does not follow the one before.
     fn follows(&mut self, record: &JournalRecord) -> Result<(), StorageError> {
+        // A gap in the records of a copy would become a gap of the journal, which promises to have
+        // none.
         let expected = match self.last {
             Some(last) => last + 1,
             None => self.given()?.bounds.first,
@@ -240,6 +260,7 @@ impl Loading<'_, '_> {
                 self.changes.start_at(contents.revision, contents.bounds.first);
             }
             StoreItem::Entry(entry) => {
+                // A revision above the counter would be given a second time later.
                 let last = self.given()?.revision;
                 if entry.revision > last {
                     let Entry { key, revision, .. } = entry;
@@ -255,7 +276,7 @@ impl Loading<'_, '_> {
             }
             StoreItem::Cursor(cursor) => {
                 self.given()?;
-                self.changes.place(&cursor.name, cursor.position)?;
+                self.changes.set_cursor(&cursor.name, cursor.position)?;
                 self.done.cursors += 1;
             }
         }
@@ -272,6 +293,8 @@ impl Loading<'_, '_> {
                         self.changes.put(&entry.key, &entry.value, Expect::Absent)?;
                         self.done.entries += 1;
                     }
+                    // Merging adds and never overwrites: which of two values is right is not for a
+                    // tool to say.
                     Some(there) => self.keep(there.value == entry.value),
                 }
             }
@@ -282,10 +305,12 @@ impl Loading<'_, '_> {
             }
             StoreItem::Cursor(Cursor { name, position }) => {
                 let first = self.given()?.bounds.first;
+                // Records of the copy land behind those of the file, so its cursors move by the
+                // same distance. One that was left behind by a trim stands at the first.
                 let position = self.there.bounds.next + position.saturating_sub(first);
                 match operations::cursor(self.connection, &name)? {
                     None => {
-                        self.changes.place(&name, position)?;
+                        self.changes.set_cursor(&name, position)?;
                         self.done.cursors += 1;
                     }
                     Some(there) => self.keep(there == position),
@@ -303,6 +328,7 @@ impl Loading<'_, '_> {
     fn finish(self) -> Result<LoadSummary, StorageError> {
         let given = self.given()?;
         let LoadSummary { entries, records, cursors, kept, .. } = self.done;
+        // A copy that was cut off at the end looks sound line by line; only the count tells.
         let (items, announced) = (entries + records + cursors + kept, given.items());
         if items != announced || records != given.bounds.len() {
             return Err(ImportFault::Count { items, announced }.into());

@@ -24,6 +24,7 @@ pub struct CheckReport {
 
 pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError> {
     let mut report = CheckReport::default();
+    // One moment for all questions: a write in between would look like damage.
     let moment = connection.unchecked_transaction().map_err(from_sqlite)?;
     let mut problems = Vec::new();
     let listed = each(&moment, &format!("PRAGMA integrity_check({MAX_PROBLEMS})"), |row| {
@@ -35,6 +36,8 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
     });
     let state = operations::bounds(&moment);
     let mut revision = 0;
+    // Each table is read to its end although a row is damaged: one report has to name all damage,
+    // and a checksum cannot be checked without reading.
     let entries = each(&moment, "SELECT key, revision, checksum, value FROM entry", |row| {
         let entry = operations::entry(row)?;
         revision = revision.max(entry.revision);
@@ -45,6 +48,7 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
     let mut expected = state.as_ref().map_or(1, |bounds| bounds.first);
     let records = each(&moment, sql, |row| {
         let record = operations::record(row)?;
+        // A row that was lost with its page leaves no wrong checksum behind, only a gap.
         let missing = record.position != expected;
         let place = std::mem::replace(&mut expected, record.position + 1);
         report.records += 1;
@@ -56,6 +60,7 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
     });
     let last = moment.query_row("SELECT revision FROM state", [], |row| row.get::<_, i64>(0));
     match last {
+        // The counter has to be at least as high as every revision, or one would be given twice.
         Ok(last) if last.cast_unsigned() < revision => {
             problems.push(format!("revision {revision} is higher than the last one, {last}"));
         }
@@ -69,6 +74,7 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
     for found in [listed, entries, records, cursors] {
         problems.extend(found.into_iter().map(|error| error.to_string()));
     }
+    // A file that is damaged all over would list every row.
     problems.truncate(MAX_PROBLEMS);
     report.problems = problems;
     Ok(report)
@@ -109,11 +115,14 @@ pub(super) fn backup(connection: &Connection, to: &Path) -> Result<(), StorageEr
     let Some(text) = part.to_str() else {
         return Err(unavailable(&"the path is not UTF-8"));
     };
+    // Said early, for a better sentence; the link below is what really keeps an existing file.
     if to.exists() {
         return Err(unavailable(&"there is a file already"));
     }
     let copy = || {
         let _ = fs::remove_file(part);
+        // `VACUUM INTO` copies one moment while others write, and leaves the log and free pages
+        // out. A copy of the file with its log would need all writers to stop.
         connection.execute("VACUUM INTO ?1", [text]).map_err(from_sqlite)?;
         let synced = File::open(part).and_then(|file| file.sync_all());
         // A link, unlike a rename, replaces nothing.

@@ -35,12 +35,16 @@ const MIGRATIONS: &[&str] = &[
 /// A connection that is ready to use; waits for others that open or recover the file.
 pub(super) fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, StorageError> {
     if options.create
+        // The folder is made as well, because a project that is new has no `.claude/data`.
         && let Some(folder) = path.parent()
         && let Err(error) = std::fs::create_dir_all(folder)
     {
         let detail = format!("cannot make {}: {error}", folder.display());
         return Err(StorageError::unavailable(detail).with_source(error));
     }
+    // A process that was killed leaves a log that the next one recovers under an exclusive lock;
+    // others that open meanwhile are busy, not broken. So opening is tried again as a whole, with a
+    // new connection: the settings of one that failed half-way are not known.
     patiently(options.lock_timeout, || open(path, options)).map_err(|failed| match failed {
         Failed::Busy(waited) => StorageError::Busy { waited, writer: None },
         Failed::Sqlite(error) => at(path, from_sqlite(error)),
@@ -67,6 +71,9 @@ pub(super) fn patiently<T>(
     mut attempt: impl FnMut() -> Result<T, Failed>,
 ) -> Result<T, Failed> {
     let start = Instant::now();
+    // A commit takes well under a millisecond without a sync and some milliseconds with one, so the
+    // first looks are early. `SQLite`'s own busy handler starts at 1 ms and grows to 100 ms, which
+    // is longer than the lock is ever held here.
     let mut pause = Duration::from_micros(100);
     loop {
         match attempt() {
@@ -74,6 +81,7 @@ pub(super) fn patiently<T>(
             other => return other,
         }
         let waited = start.elapsed();
+        // Checked after the attempt, so a timeout of zero still tries once.
         let left = timeout.saturating_sub(waited);
         if left.is_zero() {
             return Err(Failed::Busy(waited));
@@ -86,11 +94,16 @@ pub(super) fn patiently<T>(
 /// Starts a transaction that writes; waits for others that do.
 pub(super) fn begin(connection: &Connection, timeout: Duration) -> Result<(), StorageError> {
     let begin = || {
+        // `IMMEDIATE` takes the write lock at once. A transaction that starts as a reader and
+        // writes later fails with busy when another one wrote in between, and waiting cannot help
+        // it then.
         let mut statement = connection.prepare_cached("BEGIN IMMEDIATE")?;
         statement.execute([]).map_err(Failed::from)
     };
     patiently(timeout, begin).map(drop).map_err(|failed| match failed {
         Failed::Busy(waited) => {
+            // Read after the wait was given up: a reader needs no lock in WAL mode, and the name is
+            // a hint at who may hold it.
             StorageError::Busy { waited, writer: operations::writer(connection) }
         }
         Failed::Sqlite(error) => from_sqlite(error),
@@ -99,6 +112,7 @@ pub(super) fn begin(connection: &Connection, timeout: Duration) -> Result<(), St
 }
 
 fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, Failed> {
+    // No mutex inside `SQLite`: each connection belongs to one thread here.
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if options.create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
@@ -110,6 +124,9 @@ fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, Failed> {
     let moment = connection.unchecked_transaction()?;
     let version = recognize(&moment)?;
     moment.finish()?;
+    // WAL lets readers and one writer of several processes work at the same time, and a commit
+    // append to one file. `SQLite` answers with the mode that it has, and stays in another one
+    // where it cannot share memory, for example on a network drive.
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         let detail = format!("the file system has no shared memory (journal mode {mode})");
@@ -117,18 +134,26 @@ fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, Failed> {
     }
     connection.pragma_update(
         None,
+        // FULL syncs the log at each commit, which is what makes an acknowledged write survive a
+        // power failure. NORMAL syncs at checkpoints only. Either keeps the file sound, because the
+        // log's frames have checksums.
         "synchronous",
         match options.synchronous {
             Synchronous::Full => "FULL",
             Synchronous::Normal => "NORMAL",
         },
     )?;
+    // Damage to a page is found when the page is read, instead of spreading with the next write.
     connection.pragma_update(None, "cell_size_check", true)?;
     if let Some(bytes) = options.max_bytes {
+        // A quota in bytes, which `SQLite` counts in pages. It fails a write like a full disk does,
+        // so one path handles both.
         let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let pages = (bytes / page.unsigned_abs().max(1)).clamp(1, u64::from(u32::MAX) - 1);
         connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
     }
+    // Looked up before the write lock is taken: an up-to-date file is opened without any writer
+    // waiting.
     if version < MIGRATIONS.len() {
         migrate(&connection)?;
     }
@@ -139,16 +164,22 @@ fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, Failed> {
 fn recognize(connection: &Connection) -> Result<usize, Failed> {
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let unsupported = |detail: String| Failed::Storage(StorageError::unsupported(detail));
+    // The application id is checked first, so that a database of another program is never written
+    // to, whatever its version is.
     let id = number("PRAGMA application_id")?;
     let version = number("PRAGMA user_version")?;
     if id != APPLICATION_ID {
         let tables = number("SELECT count(*) FROM sqlite_schema")?;
+        // A file without tables may become ours: a crash between making the file and the first
+        // commit leaves just that.
         if id != 0 || version != 0 || tables != 0 {
             return Err(unsupported("it is the database of another program".to_owned()));
         }
     }
     let known = MIGRATIONS.len();
     match usize::try_from(version) {
+        // A later version may give columns another meaning, so it is refused rather than read as
+        // far as it goes.
         Ok(version) if version <= known => Ok(version),
         _ => {
             Err(unsupported(format!("its schema version is {version}, this program knows {known}")))
@@ -157,6 +188,8 @@ fn recognize(connection: &Connection) -> Result<usize, Failed> {
 }
 
 fn migrate(connection: &Connection) -> Result<(), Failed> {
+    // All steps are one transaction: a process that is killed in between leaves the old schema,
+    // never half a new one.
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let result = (|| {
         // Another process may have been faster.
@@ -170,6 +203,8 @@ fn migrate(connection: &Connection) -> Result<(), Failed> {
         Ok(())
     })();
     if !connection.is_autocommit() {
+        // Some errors end the transaction by themselves; rolling back twice would be an error that
+        // hides the first one.
         connection.execute_batch("ROLLBACK")?;
     }
     result

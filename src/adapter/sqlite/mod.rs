@@ -115,9 +115,11 @@ impl SqliteOptions {
         SqliteOptions {
             writer: writer.into(),
             synchronous: Synchronous::Full,
+            // Longer than a commit should take, shorter than a person waits for a command.
             lock_timeout: Duration::from_secs(5),
             poll: Duration::from_millis(8),
             max_bytes: None,
+            // Short commands start on machines where nothing has been written yet.
             create: true,
             max_waiting: 4_096,
             limits: StorageLimits::default(),
@@ -247,7 +249,9 @@ impl Store for Sqlite {
     }
 
     async fn put(&self, key: &Key, value: &[u8], expect: Expect) -> Result<u64, StorageError> {
+        // Refused here, before the value is copied and queued.
         self.options.limits.check_value(value.len())?;
+        // Copied once: the writer's thread may outlive the caller's future.
         let write = Write::Put { key: key.clone(), value: value.into(), expect };
         Ok(self.workers.write(write).await?.end)
     }
@@ -269,6 +273,7 @@ impl Journal for Sqlite {
 
     async fn append<B: AsRef<[u8]> + Sync>(&self, batch: &[B]) -> Result<Range<u64>, StorageError> {
         self.options.limits.check_batch(batch.iter().map(|data| data.as_ref().len()))?;
+        // One buffer and the ends of its records: one allocation for a batch of thousands.
         let mut data = Vec::with_capacity(batch.iter().map(|data| data.as_ref().len()).sum());
         let mut ends = Vec::with_capacity(batch.len());
         for record in batch {

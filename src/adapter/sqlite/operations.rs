@@ -14,6 +14,7 @@ type Result<T, E = StorageError> = std::result::Result<T, E>;
 /// A change. It can be carried out again if the transaction that held it failed.
 #[derive(Debug)]
 pub(super) enum Write {
+    // Owned, so that it can cross to the writer's thread and be carried out again.
     Put { key: Key, value: Arc<[u8]>, expect: Expect },
     Delete { key: Key, expect: Expect },
     Append { data: Vec<u8>, ends: Vec<usize> },
@@ -39,6 +40,9 @@ impl Write {
 #[allow(clippy::inline_always, reason = "otherwise reading back takes a third longer")]
 #[inline(always)]
 fn checksum(name: &[u8], number: u64, data: &[u8]) -> i64 {
+    // `PRAGMA integrity_check` finds broken pages, not a flipped bit inside a value. A
+    // cryptographic digest would cost more than the write itself and protect against forgers, who
+    // can write the file anyway.
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     const BLOCK: usize = 32;
     fn fold(sum: u64, word: u64) -> u64 {
@@ -49,6 +53,8 @@ fn checksum(name: &[u8], number: u64, data: &[u8]) -> i64 {
             *lane = fold(*lane, u64::from_le_bytes(*word));
         }
     }
+    // The number and the lengths go in first, so a value that was moved to another key or revision,
+    // or whose end moved from name to data, is found as well.
     let start = fold(fold(number, name.len() as u64), data.len() as u64);
     let mut lanes = [1, 2, 3, 4].map(|lane| fold(start, lane));
     for part in [name, data] {
@@ -67,6 +73,7 @@ fn checksum(name: &[u8], number: u64, data: &[u8]) -> i64 {
 
 /// A limit as `SQLite` takes it.
 fn sql_limit(limit: usize) -> i64 {
+    // A negative limit would mean no limit to `SQLite`.
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -76,6 +83,8 @@ fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 
 /// A text column as a key; what is no key was not written by us.
 fn key_of(row: &Row<'_>, column: usize) -> Result<Key> {
+    // Text that is no UTF-8 becomes empty, which no key is, so it is reported as damage with the
+    // rest.
     let text = row.get_ref(column).map_err(from_sqlite)?.as_str().unwrap_or_default();
     Key::parse(text).map_err(|error| StorageError::corrupt(format!("`{text}`: {error}")))
 }
@@ -118,6 +127,8 @@ pub(super) fn scan(
     limits: StorageLimits,
 ) -> Result<Page> {
     // Keys are ASCII and compared by their bytes, so nothing with the prefix lies behind this.
+    // A range of the primary key, and not `LIKE`: it walks the index from the first match and needs
+    // no escapes.
     let end = format!("{}\u{7f}", scan.prefix);
     let after = scan.after.as_ref().map_or("", |key| key.as_str());
     let limit = scan.limit.min(limits.page_items);
@@ -125,11 +136,14 @@ pub(super) fn scan(
                WHERE key >= ?1 AND key < ?2 AND key > ?3 ORDER BY key LIMIT ?4";
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let mut rows = statement
+        // One more than asked for tells whether there is another page without counting.
         .query(params![scan.prefix, end, after, sql_limit(limit.saturating_add(1))])
         .map_err(from_sqlite)?;
     let mut page = Page::default();
     let mut bytes = 0;
     while let Some(row) = rows.next().map_err(from_sqlite)? {
+        // Checked before the row is taken: a page ends behind the entry that takes it past the
+        // bytes, so a large value still comes, alone.
         if page.entries.len() == limit || bytes > limits.page_bytes {
             page.more = true;
             break;
@@ -143,6 +157,8 @@ pub(super) fn scan(
 
 pub(super) fn bounds(connection: &Connection) -> Result<Bounds> {
     let sql =
+        // `max(position)` is a look at the end of the table's tree. A trimmed journal has no
+        // record, so `first` remembers where it goes on.
         "SELECT first, max(first, coalesce((SELECT max(position) + 1 FROM record), 1)) FROM state";
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let bounds = |row: &Row<'_>| Ok(Bounds::new(number(row, 0)?, number(row, 1)?));
@@ -169,8 +185,10 @@ pub(super) fn records(
 ) -> Result<Vec<JournalRecord>> {
     let bounds = bounds(moment)?;
     let start = bounds.start(from)?;
+    // Bounded before the vector is made: a caller may ask for `usize::MAX`.
     let limit = limit.min(limits.page_items).min(usize::try_from(bounds.len()).unwrap_or(limit));
     let mut found = Vec::with_capacity(limit);
+    // Behind the end there is nothing, which is no error: readers come back later.
     if start >= bounds.next || limit == 0 {
         return Ok(found);
     }
@@ -265,6 +283,8 @@ impl<'c> Changes<'c> {
         let (revision, changed) = statement
             .query_row([], |row| Ok((number(row, 0)?, row.get_ref(1)?.as_str()? != writer)))
             .map_err(from_sqlite)?;
+        // A new writer has to leave its name, even if it only appends: the row is then written
+        // although revision and first stay.
         Ok(Changes { connection, revision, bounds, changed, appended: false })
     }
 
@@ -285,6 +305,8 @@ impl<'c> Changes<'c> {
 
     /// Writes what all changes share, before the commit.
     pub(super) fn finish(&self, writer: &str) -> Result<()> {
+        // Appends alone leave the row alone: their position is in the table of records, and one
+        // page less is written.
         if self.changed {
             let sql = "UPDATE state SET revision = ?1, first = ?2, writer = ?3";
             let first = self.bounds.first.cast_signed();
@@ -306,10 +328,13 @@ impl<'c> Changes<'c> {
     pub(super) fn put(&mut self, key: &Key, value: &[u8], expect: Expect) -> Result<Range<u64>> {
         let found = self.found(key)?;
         expect.check(key, found)?;
+        // Revisions must never repeat. A key that is ahead of the counter says that the counter was
+        // damaged, and going on would give a revision twice.
         if found.is_some_and(|found| found > self.revision) {
             let detail = format!("`{key}` is newer than the last revision, {}", self.revision);
             return Err(StorageError::corrupt(detail));
         }
+        // Taken only when the row is written, so a refused write uses no revision.
         let revision = self.revision + 1;
         self.insert(key, revision, value)?;
         self.revision = revision;
@@ -357,6 +382,7 @@ impl<'c> Changes<'c> {
         done.map(drop)
     }
 
+    // A record keeps its position, and its checksum covers it, so both are written anew.
     fn replace(&self, position: u64, data: &[u8]) -> Result<Range<u64>> {
         let sql = "UPDATE record SET checksum = ?2, data = ?3 WHERE position = ?1";
         let sum = checksum(&[], position, data);
@@ -377,6 +403,8 @@ impl<'c> Changes<'c> {
     }
 
     pub(super) fn append(&mut self, data: &[u8], ends: &[usize]) -> Result<Range<u64>> {
+        // Positions are counted here and not by an autoincrement column: they must have no gap, not
+        // even after a rollback.
         let first = self.bounds.next;
         let mut start = 0;
         let sql = "INSERT INTO record (position, checksum, data) VALUES (?1, ?2, ?3)";
@@ -399,6 +427,7 @@ impl<'c> Changes<'c> {
         self.bounds.check(before)?;
         let gone =
             self.execute("DELETE FROM record WHERE position < ?1", [before.cast_signed()])?;
+        // Remembered in the file, because an empty table would start again at 1.
         self.bounds.first = before;
         self.changed = true;
         Ok(0..gone as u64)
@@ -409,13 +438,14 @@ impl<'c> Changes<'c> {
         if found != expected {
             return Err(StorageError::CursorMoved { name: name.clone(), expected, found });
         }
+        // A cursor outside the journal would skip records without anyone noticing.
         self.bounds.check(to)?;
-        self.place(name, to)?;
+        self.set_cursor(name, to)?;
         Ok(0..0)
     }
 
     /// Puts a cursor anywhere: trimming may have left it behind.
-    pub(super) fn place(&self, name: &Key, position: u64) -> Result<()> {
+    pub(super) fn set_cursor(&self, name: &Key, position: u64) -> Result<()> {
         let sql = "INSERT INTO cursor (name, position, checksum) VALUES (?1, ?2, ?3)
                    ON CONFLICT (name) DO UPDATE SET
                    position = excluded.position, checksum = excluded.checksum";

@@ -22,6 +22,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How many writes, and about how many bytes, share one commit at most.
+// A commit costs one wait for the disk however much it holds, so what queued up during the last
+// commit shares the next one. Both bounds keep the lock short for other processes: without them a
+// fast producer could hold it for as long as it produces.
 const GROUP_WRITES: usize = 512;
 const GROUP_BYTES: usize = 16 << 20;
 /// After how many written bytes the writer's page cache is emptied. `SQLite` may be built so that
@@ -32,6 +35,8 @@ const CACHED_BYTES: usize = 64 << 10;
 
 /// What a write returns; the change says what it means.
 type Outcome = Result<Range<u64>, StorageError>;
+// A write is data and a read is a closure: a write may have to run twice, when the group that held
+// it failed and it is tried alone.
 type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
 
 pub(super) struct Workers {
@@ -55,12 +60,20 @@ struct WriteJob {
 
 impl Workers {
     pub(super) fn start(path: &Path, options: &SqliteOptions) -> Result<Self, StorageError> {
+        // The queues are bounded, so that a store that is slower than its callers refuses them
+        // instead of filling memory with their values. A queue of 0 would hand over only while the
+        // thread waits for it, so that nearly every call would be refused.
         let limit = options.max_waiting.max(1);
         let writer = Writer {
+            // The writer's connection comes first: it makes or migrates the file, and the reader
+            // finds it done.
             connection: connect(path, options)?,
             label: options.label(),
             lock_timeout: options.lock_timeout,
         };
+        // Two connections, because in WAL mode a reader never waits for the writer. One thread
+        // each, because a connection must not be used by two threads at once, and because polling a
+        // future must not block on the disk.
         let connection = connect(path, options)?;
         // A reader waits only while another process recovers the file after a crash.
         connection.busy_timeout(options.lock_timeout).map_err(from_sqlite)?;
@@ -73,6 +86,8 @@ impl Workers {
             waiters: Arc::clone(&waiters),
             limit,
         };
+        // The writer may wake the reader, so it holds a sender to it; it ends first (its own queue
+        // is closed with the last handle), and only then can the reader's queue run dry.
         let appended = Arc::clone(&waiters);
         workers.spawn("coord-sqlite-write", move || {
             writer.run(&write_jobs, || nudge(&appended, &to_read));
@@ -89,6 +104,8 @@ impl Workers {
         name: &str,
         run: impl FnOnce() + Send + 'static,
     ) -> Result<(), StorageError> {
+        // A thread that cannot be started is an error of opening, not a panic: the limit of
+        // processes is the host's.
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
         let thread = thread.map_err(|error| {
             StorageError::unavailable(format!("cannot start a thread: {error}")).with_source(error)
@@ -101,6 +118,8 @@ impl Workers {
     pub(super) async fn write(&self, write: Write) -> Outcome {
         let (reply, answer) = slot();
         let sent = match &self.senders {
+            // `try_send` and not `send`: a full queue has to be told to the caller, not to block
+            // its thread.
             Some((writes, _)) => self.admitted(writes.try_send(WriteJob { write, reply })),
             None => Err(gone()),
         };
@@ -115,6 +134,8 @@ impl Workers {
     ) -> Result<T, StorageError> {
         let (reply, answer) = slot();
         let job: ReadJob = Box::new(move |connection| {
+            // `SQLite` waits for the lock on its own here and does not say for how long, so it is
+            // measured.
             let start = Instant::now();
             reply.send(question(connection).map_err(|error| match error {
                 StorageError::Busy { writer, .. } => {
@@ -133,6 +154,8 @@ impl Workers {
 
     /// Waits for a record at a position or behind it.
     pub(super) async fn wait(&self, from: u64) -> Result<u64, StorageError> {
+        // The waiter is entered before the reader is woken. The other way round, an append in
+        // between would be seen by no one.
         let ticket = Ticket { waiters: &self.waiters, number: self.waiters.add(from) };
         if let Some((_, reads)) = &self.senders {
             nudge(&self.waiters, reads);
@@ -151,6 +174,7 @@ impl Workers {
 impl Drop for Workers {
     /// Finishes what was handed over and closes the file.
     fn drop(&mut self) {
+        // Closing the queues first is what ends the threads; joining before would wait for ever.
         self.senders = None;
         for thread in self.threads.drain(..) {
             // The last handle may live in a waker that one of the threads wakes.
@@ -170,6 +194,8 @@ fn nudge(waiters: &Waiters, reads: &SyncSender<ReadJob>) {
     if waiters.lock().waiting.is_empty() {
         return;
     }
+    // Set before the job is sent: the reader that takes the job finds the flag. Release pairs with
+    // the Acquire of the reader, so it sees the waiter that made the flag necessary.
     waiters.stale.store(true, Ordering::Release);
     // If the queue is full the reader is awake anyway, and looks when it is done.
     let _ = reads.try_send(Box::new(|_| {}));
@@ -185,8 +211,12 @@ impl Writer {
     /// Takes what waits, in groups, until the last handle is gone.
     fn run(&self, jobs: &Receiver<WriteJob>, appended: impl Fn()) {
         let mut cached = 0;
+        // `recv` fails only when the last handle is gone and the queue is empty, so what was handed
+        // over is always done.
         while let Ok(first) = jobs.recv() {
             let mut bytes = first.write.bytes();
+            // Only what is queued already joins: waiting for more would make a lone write slower
+            // for the sake of others that may not come.
             let mut group = vec![first];
             while group.len() < GROUP_WRITES
                 && bytes < GROUP_BYTES
@@ -195,9 +225,12 @@ impl Writer {
                 bytes += job.write.bytes();
                 group.push(job);
             }
+            // Waiters are woken after the answers: who appended learns of it no later than who
+            // waits for it.
             if self.group(group) {
                 appended();
             }
+            // Counted by what was written, because `SQLite` does not tell how full its pool is.
             cached += bytes;
             if cached >= CACHED_BYTES {
                 cached = 0;
@@ -211,6 +244,8 @@ impl Writer {
         let writes: Vec<&Write> = group.iter().map(|job| &job.write).collect();
         match self.commit(&writes) {
             Ok((outcomes, appended)) => {
+                // The transaction is committed here, and not earlier, so an answer is a promise
+                // that a crash does not break.
                 for (job, outcome) in group.into_iter().zip(outcomes) {
                     job.reply.send(outcome);
                 }
@@ -222,6 +257,8 @@ impl Writer {
             }
             Err(error) => {
                 for job in group {
+                    // The transaction was rolled back, so the error holds for all of them, also for
+                    // those that would have been refused.
                     job.reply.send(Err(error.clone()));
                 }
                 false
@@ -242,11 +279,16 @@ impl Writer {
     }
 
     fn carry_out(&self, writes: &[&Write]) -> Result<(Vec<Outcome>, bool), StorageError> {
+        // Revision and bounds are read inside the write transaction, where no other process can
+        // move them, and kept in memory until its end: one read for a group instead of one for each
+        // write.
         let mut changes = Changes::start(&self.connection, &self.label)?;
         let mut outcomes = Vec::with_capacity(writes.len());
         for write in writes {
             let outcome = changes.apply(write);
             if let Err(
+                // These say that the transaction cannot be trusted any more. A refusal such as a
+                // conflict changed nothing, so the others of the group go on.
                 error @ (StorageError::Full { .. }
                 | StorageError::Corrupt { .. }
                 | StorageError::Unavailable { .. }
@@ -257,6 +299,7 @@ impl Writer {
             }
             outcomes.push(outcome);
         }
+        // The shared row is written once for the group, after the last change.
         changes.finish(&self.label)?;
         let mut statement = self.connection.prepare_cached("COMMIT").map_err(from_sqlite)?;
         statement.execute([]).map_err(from_sqlite)?;
@@ -272,8 +315,12 @@ fn read_all(
     poll: Duration,
     lock_timeout: Duration,
 ) {
+    // `data_version` tells for less than a query whether another connection committed since the
+    // last look. `stale` covers what it cannot tell: a waiter that came after that look.
     let mut seen = None;
     loop {
+        // Without a waiter the thread sleeps until there is work: asking for appends of other
+        // processes costs processor time, so it is done only while a task waits for one.
         let job = if waiters.lock().waiting.is_empty() {
             jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
@@ -284,6 +331,8 @@ fn read_all(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
+        // All questions come before the look for records: they are answered at once, and one look
+        // serves all waiters.
         while let Ok(job) = jobs.try_recv() {
             job(connection);
         }
@@ -294,14 +343,19 @@ fn read_all(
             let mut statement = connection.prepare_cached("PRAGMA data_version")?;
             Ok(statement.query_row([], |row| row.get::<_, i64>(0))?)
         });
+        // Taken after `data_version` was read and before the bounds are. An append that comes later
+        // sets it again, and the next round finds it.
         let stale = waiters.stale.swap(false, Ordering::Acquire);
         match version {
+            // Nothing changed, so the table is not asked.
             Ok(version) if !stale && seen == Some(version) => {}
             Ok(version) => {
                 seen = Some(version);
                 waiters.tell(&operations::bounds(connection).map(|bounds| bounds.next));
             }
             Err(Failed::Busy(waited)) => {
+                // A wait that cannot see the file must end with an error: it would never end
+                // otherwise.
                 waiters.tell(&Err(StorageError::Busy { waited, writer: None }));
             }
             Err(Failed::Sqlite(error)) => waiters.tell(&Err(from_sqlite(error))),
@@ -342,10 +396,14 @@ impl Waiters {
     fn tell(&self, next: &Result<u64, StorageError>) {
         let mut list = self.lock();
         let over = |from: u64| next.as_ref().map_or(true, |next| *next > from);
+        // Moved out under the lock and woken after it: a waker may run any code, which may wait or
+        // drop a wait itself.
         let (ended, waiting) =
             std::mem::take(&mut list.waiting).into_iter().partition(|(_, (from, _))| over(*from));
         list.waiting = waiting;
         let ended: BTreeMap<u64, (u64, Option<Waker>)> = ended;
+        // The result is kept beside the list until its future asks, because a waker carries no
+        // value.
         list.done.extend(ended.keys().map(|number| (*number, next.clone())));
         drop(list);
         ended.into_values().filter_map(|(_, waker)| waker).for_each(Waker::wake);
@@ -361,10 +419,13 @@ struct Ticket<'a> {
 impl Ticket<'_> {
     fn poll(&self, context: &mut Context<'_>) -> Poll<Result<u64, StorageError>> {
         let mut list = self.waiters.lock();
+        // Asked first: a wait that is done is no longer in the list below.
         if let Some(result) = list.done.remove(&self.number) {
             return Poll::Ready(result);
         }
         match list.waiting.get_mut(&self.number) {
+            // Replaced on every poll, because a future may be moved to another task between two
+            // polls.
             Some((_, waker)) => *waker = Some(context.waker().clone()),
             None => return Poll::Ready(Err(gone())),
         }
@@ -389,6 +450,8 @@ struct Waited<T> {
 }
 
 fn slot<T>() -> (Reply<T>, Answer<T>) {
+    // A mutex and a waker instead of a channel of a runtime: the futures have to work on any
+    // runtime and on none.
     let slot = Arc::new(Slot(Mutex::new(Waited { answer: None, waker: None })));
     (Reply(Some(Arc::clone(&slot))), Answer(slot))
 }
@@ -397,6 +460,7 @@ impl<T> Slot<T> {
     fn fill(&self, result: Result<T, StorageError>) {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slot.answer = Some(result);
+        // Woken after the lock is let go, as above.
         let waker = slot.waker.take();
         drop(slot);
         waker.into_iter().for_each(Waker::wake);

@@ -83,9 +83,11 @@ impl Field {
     /// # Errors
     /// [`FilterError`] for an unknown name and for what is no pointer.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
+        // A pointer is kept decoded, so its length bounds memory and the steps of every test.
         if text.len() > Filter::MAX_TEXT {
             return Err(FilterFault::TextTooLong { bytes: text.len() }.into());
         }
+        // A pointer starts with a slash and no header field does, so the two need no mark.
         if let Some(parts) = text.strip_prefix('/') {
             let parts: Option<Box<[Part]>> = parts.split('/').map(part).collect();
             let parts = parts.ok_or_else(|| FilterFault::Pointer { pointer: text.into() })?;
@@ -141,6 +143,7 @@ fn part(raw: &str) -> Option<Part> {
         });
         key.push_str(&piece[1..]);
     }
+    // `01` and `+1` parse as numbers, but RFC 6901 has one spelling for an index.
     let digits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
     let index = key.parse().ok().filter(|_| digits && (key.len() == 1 || !key.starts_with('0')));
     Some(Part { key: key.into(), index })

@@ -62,6 +62,7 @@ impl Reader<'_> {
 
     /// Recurses no deeper than [`Filter::MAX_DEPTH`].
     fn filter(&mut self, token: Token, depth: usize) -> Result<Filter, FilterError> {
+        // Before the descent, so that recursion is bounded by the same figure as in the text form.
         if depth > Filter::MAX_DEPTH {
             return self.fail(token, FilterFault::TooDeep);
         }
@@ -73,6 +74,8 @@ impl Reader<'_> {
             return self.expected(token, "an object such as {\"all\":[]}");
         }
         let mut all = members(self.text, token.start());
+        // One key says what a filter is. With two, `{"all":[],"any":[]}` would have a meaning that
+        // depends on their order.
         let (Some((key, value)), rest) = (all.next(), all.next()) else {
             let found = SmolStr::new_static("an empty one");
             return self
@@ -108,6 +111,8 @@ impl Reader<'_> {
             return self.expected(token, "an object with `value`");
         }
         for (key, _) in members(self.text, token.start()) {
+            // An unknown key is refused, unlike in a message: a test that somebody meant and that
+            // is not done would select too much.
             if !keys.iter().any(|known| key.means(self.text, known)) {
                 return self.unknown(key, keys.iter().copied());
             }
@@ -148,6 +153,7 @@ impl Reader<'_> {
                     let expected = "`<`, `<=`, `>` or `>=`";
                     return self.fail(op, FilterFault::Expected { expected, found });
                 };
+                // A number in quotes is not compared as a number anywhere else, so it is not here.
                 if value.kind() != Kind::Number {
                     return self.expected(value, "a number");
                 }
@@ -207,6 +213,7 @@ fn write_node(out: &mut String, node: &Node) {
     match node {
         Node::All(nodes) | Node::Any(nodes) => {
             let all = matches!(node, Node::All(_));
+            // Written by hand in one order of keys, so equal filters give equal texts and digests.
             out.push_str(if all { "{\"all\":[" } else { "{\"any\":[" });
             for (index, node) in nodes.iter().enumerate() {
                 if index > 0 {

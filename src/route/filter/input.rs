@@ -97,6 +97,7 @@ impl<'a> FilterInput<'a> {
     /// ```
     pub fn read(text: &'a str) -> Option<Self> {
         let inner = text.trim_start_matches([' ', '\t', '\n', '\r']);
+        // A line cannot start with a brace and a document has to, so one byte decides.
         if !inner.starts_with('{') {
             return EventHeader::parse(text).ok().map(|header| FilterInput(Source::Line(header)));
         }
@@ -108,6 +109,8 @@ impl<'a> FilterInput<'a> {
                 let body = Some(value.start());
                 return Some(FilterInput(Source::Message { text, root, kind, body, flat: false }));
             }
+            // A flat event has no body key. Both fields are asked for, because either alone may be
+            // an unknown field of something else.
             event_type |= key == "event_type";
             workflow |= names(&FLAT, "workflow_id", &key).is_some();
         }
@@ -151,6 +154,8 @@ impl<'a> FilterInput<'a> {
                 // The positions of required data were noted when the line was checked.
                 let noted = event.fields().find(|(spec, _)| spec.name == first.key.as_str());
                 let text = event.as_str();
+                // A pointer into a required field starts where the check has found it, and skips
+                // all data before.
                 match noted.and_then(|(_, token)| token) {
                     Some(token) => descend(text, token, rest),
                     None => walk(text, event.data_start(), &pointer.parts),
@@ -215,6 +220,8 @@ fn member(text: &str, open: usize, spec: Option<&ObjectSpec>, name: &str) -> Opt
     }
     let mut alias = None;
     for (key, value) in members(text, open) {
+        // The member itself wins over an alias, wherever each stands: the reader of messages does
+        // the same.
         if key.means(text, name) {
             return Some(value);
         }
@@ -232,6 +239,7 @@ fn member(text: &str, open: usize, spec: Option<&ObjectSpec>, name: &str) -> Opt
 fn walk<'a>(text: &'a str, start: usize, parts: &[Part]) -> Option<Found<'a>> {
     let (first, rest) = parts.split_first()?;
     let token = match text.as_bytes().get(start)? {
+        // Data may be an object or an array; a text or a number has nothing below it.
         b'{' => in_object(text, start, first)?,
         b'[' => in_array(text, start, first)?,
         _ => return None,
@@ -256,6 +264,7 @@ fn in_object(text: &str, open: usize, part: &Part) -> Option<Token> {
 }
 
 fn in_array(text: &str, open: usize, part: &Part) -> Option<Token> {
+    // Only a part that is a number without leading zeros names an element, by RFC 6901.
     elements(text, open).nth(part.index?)
 }
 

@@ -60,6 +60,8 @@ enum Node {
 
 impl Filter {
     /// The maximum number of bytes of the text form.
+    // Filters come from subscribers, who may be strangers. Each of these bounds keeps one of their
+    // costs: reading, recursion, trying and memory.
     pub const MAX_BYTES: usize = 16 << 10;
     /// The maximum number of levels; a test alone is one.
     pub const MAX_DEPTH: usize = 32;
@@ -119,9 +121,12 @@ impl Filter {
         filters: impl IntoIterator<Item = Filter>,
         node: impl FnOnce(Vec<Node>) -> Node,
     ) -> Result<Self, FilterError> {
+        // Depth and parts are kept in the filter, so that joining checks them without walking what
+        // is joined.
         let (mut nodes, mut depth, mut parts) = (Vec::new(), 1, 1);
         for filter in filters {
             depth = depth.max(filter.depth + 1);
+            // Checked inside the loop: the iterator may never end.
             parts += filter.parts;
             if parts > Filter::MAX_PARTS {
                 return Err(FilterFault::TooManyParts.into());
@@ -188,6 +193,8 @@ impl Filter {
     /// # Errors
     /// [`FilterFault::Scalar`] for a severity that the scale does not have.
     pub fn min_severity(field: Option<Field>, least: &Severity) -> Result<Self, FilterError> {
+        // Read again, because the scale has to know the word: one that is only kept has no order,
+        // and the test would never hold.
         let least = least.as_str().parse().map_err(FilterFault::Scalar)?;
         Ok(Filter::test(Test::Severity(field.unwrap_or_else(test::severity), least)))
     }
@@ -207,6 +214,7 @@ impl Filter {
     /// # Errors
     /// [`FilterFault::Scalar`] for a duration that was kept but cannot be read.
     pub fn max_age(field: Option<Field>, max_age: &Span) -> Result<Self, FilterError> {
+        // A duration keeps its spelling, and that is text of the sender.
         test::bounded(max_age.as_str())?;
         let max_age: Span = max_age.as_str().parse().map_err(FilterFault::Scalar)?;
         Ok(Filter::test(Test::age(field.unwrap_or_else(test::timestamp), max_age)))
@@ -232,6 +240,8 @@ impl Node {
     /// Recurses no deeper than [`Filter::MAX_DEPTH`].
     fn accepts(&self, subject: &FilterInput<'_>, now: i64) -> bool {
         match self {
+            // `all` and `any` stop at the first answer. No test has an effect, so leaving the rest
+            // out changes nothing else.
             Node::All(nodes) => nodes.iter().all(|node| node.accepts(subject, now)),
             Node::Any(nodes) => nodes.iter().any(|node| node.accepts(subject, now)),
             Node::Not(node) => !node.accepts(subject, now),

@@ -135,6 +135,8 @@ pub(super) fn timestamp() -> Field {
 impl Test {
     /// An age in milliseconds, rounded up: a moment is known no better than that.
     pub(super) fn age(field: Field, max_age: Span) -> Self {
+        // Rounded up once here, so that trying needs no arithmetic but a difference. 128 bits hold
+        // any span in nanoseconds.
         let nanos = max_age.value().unwrap_or_default().as_nanos();
         let millis = i128::try_from(nanos.div_ceil(1_000_000)).unwrap_or(i128::MAX);
         Test::Age(field, max_age, millis)
@@ -158,7 +160,11 @@ impl Test {
 
     /// `None` where there is nothing to compare.
     fn holds(&self, subject: &FilterInput<'_>, now: i64) -> Option<bool> {
+        // Absent is no value: no test holds of it, not even one for `null`. `not` then holds, as
+        // for a value that differs.
         let found = subject.find(self.field())?;
+        // Compared as decimals of any length: doubles would call 0.1 + 0.2 and large counters equal
+        // to their neighbours.
         let number = || Quantity::parse(found.raw(Kind::Number)?).ok();
         Some(match self {
             Test::Exact(_, Literal::Text(text)) => found.means(text),
@@ -174,6 +180,8 @@ impl Test {
             Test::Priority(_, least) => Priority::from_lenient(&found.text()?).at_least(least)?,
             Test::Age(_, _, max_age) => {
                 let moment = Timestamp::from_lenient(&found.text()?).unix_millis()?;
+                // In 128 bits, because a message may claim any year. A moment in the future has a
+                // negative age and passes.
                 i128::from(now) - i128::from(moment) <= *max_age
             }
         })

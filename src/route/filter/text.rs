@@ -10,6 +10,8 @@ use smol_str::SmolStr;
 use std::fmt;
 
 /// Words that are no text unless they are quoted.
+// Reserved everywhere, also where the grammar would allow them: a filter reads the same wherever it
+// is put into another one.
 const KEYWORDS: &[&str] = &[
     "and", "or", "not", "all", "any", "prefix", "suffix", "severity", "priority", "age", "true",
     "false", "null",
@@ -32,6 +34,8 @@ enum Lexeme<'a> {
 /// Longer signs first.
 const SIGNS: &[&str] = &["<=", ">=", "==", "!=", "<", ">", "=", "(", ")", ","];
 
+// What identifiers, numbers, times and JSON pointers are made of, so these need no quotes. The rest
+// is left for signs, now and later.
 fn is_run(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-.:+~/".contains(&byte)
 }
@@ -46,10 +50,13 @@ struct Parser<'a> {
 
 pub(super) fn parse(text: &str) -> Result<Filter, FilterError> {
     if text.len() > Filter::MAX_BYTES {
+        // Before anything is read: the work of the parser is linear in the text, so this bounds it.
         let fault = FilterFault::TooLong { bytes: text.len() };
         return Err(FilterError { place: Location::Byte(Filter::MAX_BYTES), fault });
     }
     let mut parser = Parser { text, at: 0, depth: 0, parts: 0 };
+    // Precedence by descent: `or` of `and` of one, so `and` binds tighter, as in every language
+    // that the writers of filters know.
     let filter = parser.any()?;
     let (at, lexeme) = parser.peek();
     match lexeme {
@@ -68,6 +75,8 @@ impl<'a> Parser<'a> {
         if let Some(sign) = SIGNS.iter().find(|sign| inner.starts_with(**sign)) {
             return (at, Lexeme::Sign(sign));
         }
+        // Only the end is looked for here. Whether it is a JSON string is asked when it is used,
+        // where the error can say so.
         if first == '"' {
             let mut escaped = false;
             let end = inner.bytes().skip(1).position(|byte| {
@@ -75,6 +84,7 @@ impl<'a> Parser<'a> {
                 escaped = byte == b'\\' && !escaped;
                 ends
             });
+            // Without an end the rest counts as quoted, and the check below says what is missing.
             return (at, Lexeme::Quoted(end.map_or(inner, |end| &inner[..end + 2])));
         }
         let end = inner.bytes().position(|byte| !is_run(byte)).unwrap_or(inner.len());
@@ -94,6 +104,7 @@ impl<'a> Parser<'a> {
     /// Steps over what is next, if it is this.
     fn take(&mut self, wanted: Lexeme<'_>) -> bool {
         let (at, found) = self.peek();
+        // Looks first and steps only if it fits, so no caller ever has to step back.
         if found == wanted {
             self.skip(at, found);
         }
@@ -140,8 +151,11 @@ impl<'a> Parser<'a> {
         one: impl Fn(&mut Self) -> Result<Filter, FilterError>,
         join: impl Fn(Vec<Filter>) -> Result<Filter, FilterError>,
     ) -> Result<Filter, FilterError> {
+        // A chain that gets too deep or too long is reported where it starts: its parts are sound.
         let start = self.peek().0;
         let first = one(self)?;
+        // One filter alone is not wrapped: `a` and `all(a)` are different filters, and each prints
+        // as it was written.
         if self.peek().1 != Lexeme::Run(word) {
             return Ok(first);
         }
@@ -164,6 +178,8 @@ impl<'a> Parser<'a> {
             Lexeme::Sign("(") => |parser| {
                 let inner = parser.any()?;
                 parser.need(")", "`and`, `or` or `)`")?;
+                // Brackets group and are no part: `(a)` is `a`, so it counts once. The depth still
+                // grows, because they recurse.
                 parser.parts -= 1;
                 Ok(inner)
             },
@@ -174,6 +190,8 @@ impl<'a> Parser<'a> {
         };
         self.skip(at, lexeme);
         self.depth += 1;
+        // Bounds the recursion of this parser. `Filter::not` and its like check the depth of the
+        // result as well, which is not the same: brackets add none.
         if self.depth > Filter::MAX_DEPTH {
             return Parser::fail(at, FilterFault::TooDeep);
         }
@@ -186,6 +204,8 @@ impl<'a> Parser<'a> {
     fn list(&mut self) -> Result<Vec<Filter>, FilterError> {
         self.need("(", "`(`")?;
         let mut filters = Vec::new();
+        // `all()` and `any()` are everything and nothing, which programs write when their list is
+        // empty.
         if self.take(Lexeme::Sign(")")) {
             return Ok(filters);
         }
@@ -209,6 +229,8 @@ impl<'a> Parser<'a> {
             } else {
                 None
             };
+            // `severity`, `priority` and `age` are words of the grammar and may be fields, too:
+            // `priority > 3` is a test of the header. What follows decides.
             let (sign_at, sign) = self.peek();
             match (scale, sign, &field) {
                 ("severity" | "priority", Lexeme::Sign(">="), _) => {
@@ -251,6 +273,7 @@ impl<'a> Parser<'a> {
     fn field(&mut self) -> Result<Field, FilterError> {
         let (at, lexeme) = self.peek();
         let name = match lexeme {
+            // `priority` is the one keyword that is a field of the header, too.
             Lexeme::Run(name) if !KEYWORDS.contains(&name) || name == "priority" => {
                 SmolStr::new(name)
             }
@@ -266,6 +289,8 @@ impl<'a> Parser<'a> {
         let (at, lexeme) = self.peek();
         let refused = |found, instead| Parser::fail(at, FilterFault::Comparison { found, instead });
         match lexeme {
+            // These are what writers of other languages type first. They are read as signs only to
+            // be answered with what to write instead.
             Lexeme::Sign("==") => return refused("==", "="),
             Lexeme::Sign("!=") => return refused("!=", "not FIELD = VALUE"),
             Lexeme::Sign("=" | "<" | "<=" | ">" | ">=") | Lexeme::Run("prefix" | "suffix") => {}
@@ -308,6 +333,8 @@ impl<'a> Parser<'a> {
             Lexeme::Run("true") => Literal::Bool(true),
             Lexeme::Run("false") => Literal::Bool(false),
             Lexeme::Run("null") => Literal::Null,
+            // Letters first, so `wf_1` is text and `1.5` is a number; what could be either, such as
+            // `2025-01-15`, needs quotes and is told so below.
             Lexeme::Run(run) if is_bare(run) => Literal::Text(run.into()),
             Lexeme::Run(run) if !KEYWORDS.contains(&run) => match Quantity::parse(run) {
                 Ok(number) => Literal::Number(number),
@@ -348,6 +375,7 @@ impl<'a> Parser<'a> {
 
 /// The start of a long text.
 fn cut(text: &str) -> &str {
+    // An error quotes what it found, and that may be 16 KiB of a stranger.
     let end = text.char_indices().nth(40).map_or(text.len(), |(at, _)| at);
     &text[..end]
 }
@@ -360,6 +388,7 @@ fn is_bare(text: &str) -> bool {
 }
 
 fn unquoted(quoted: &str, at: usize) -> Result<SmolStr, FilterError> {
+    // The strict scanner, so a text in a filter has no other escapes than a text in a message.
     check(quoted, Dialect::Strict, &Limits::default()).map_err(|fault| FilterError {
         place: Location::Byte(at),
         fault: FilterFault::Quoted { reason: fault.to_string() },
@@ -390,6 +419,7 @@ fn write_at(f: &mut fmt::Formatter<'_>, node: &Node, least: Binding) -> fmt::Res
         }
         Node::Test(test) => return write_test(f, test),
     };
+    // A list of none or one has no infix form that reads back as a list.
     if nodes.len() < 2 {
         write!(f, "{list}(")?;
         nodes.iter().try_for_each(|node| write_at(f, node, Binding::Any))?;
@@ -440,6 +470,7 @@ fn write_test(f: &mut fmt::Formatter<'_>, test: &Test) -> fmt::Result {
         }
         Test::Age(field, max_age, _) => {
             write_scale(f, "age", field, &test::timestamp())?;
+            // A duration may have blanks in it, `2h 30m`, and then needs quotes to read back.
             let plain = max_age.as_str().bytes().all(is_run);
             if plain { write!(f, " <= {max_age}") } else { write!(f, " <= \"{max_age}\"") }
         }

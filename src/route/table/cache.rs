@@ -1,7 +1,7 @@
 //! The matches of keys that come again and again.
 //!
 //! A key has one place, by its hash. It takes the place when it is met there twice in a row, so
-//! keys that come once displace nothing. Every change of the table outdates all that is noted.
+//! keys that come once displace nothing. Every change of the table outdates all that is kept.
 
 use super::hash;
 use super::trie::Hit;
@@ -10,15 +10,19 @@ use crate::route::key::RouteKey;
 use smol_str::SmolStr;
 
 /// How many keys there is room for.
-const PLACES: usize = 4096;
+// A fixed number of places and no eviction order: a cache that kept one would write to memory on
+// every hit. Two keys that share a place compete for it, which costs lookups and nothing else.
+const CAPACITY: usize = 4096;
 /// The maximum number of matches that are kept of one key: 4,096 keys with that many take 16 MiB.
+// A key with more matches spends its time on handing them out; looking them up again does not show.
 const MAX_HITS: usize = 256;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct MatchCache {
     /// The hash that was met last at each place; empty until the first key is met.
+    // Kept apart from the entries, so that a key which comes once reads and writes eight bytes.
     met: Vec<u64>,
-    notes: Vec<Option<CacheEntry>>,
+    entries: Vec<Option<CacheEntry>>,
 }
 
 #[derive(Clone, Debug)]
@@ -27,7 +31,7 @@ struct CacheEntry {
     version: u64,
     kind: Option<EventType>,
     grouped: bool,
-    // Short texts stand in the note itself.
+    // Short texts stand in the entry itself.
     workflow: SmolStr,
     phase: Option<SmolStr>,
     /// The whole key, unless its type is the protocol's and says it all.
@@ -46,22 +50,25 @@ impl CacheEntry {
 }
 
 /// What is known of a key.
-pub(super) enum Seen {
+pub(super) enum Lookup {
     /// Its matches stand at this place.
-    Noted(usize),
+    Cached(usize),
     /// It may be noted there.
-    Again(usize),
-    Once,
+    Candidate(usize),
+    /// It was met for the first time in a row.
+    Miss,
 }
 
 impl MatchCache {
     #[inline]
-    pub(super) fn look(&mut self, seed: u64, version: u64, key: &RouteKey<'_>) -> Seen {
+    pub(super) fn lookup(&mut self, seed: u64, version: u64, key: &RouteKey<'_>) -> Lookup {
+        // Made with the first key: a table that is only asked for matches never pays for the cache.
         if self.met.is_empty() {
-            self.met = vec![0; PLACES];
-            self.notes = vec![None; PLACES];
+            self.met = vec![0; CAPACITY];
+            self.entries = vec![None; CAPACITY];
         }
         let name = match key.event_type() {
+            // The number stands for the name of a registered type, so the name is not hashed.
             Some(kind) => kind as u64,
             None => hash::text(seed, key.type_name()),
         };
@@ -69,36 +76,42 @@ impl MatchCache {
             hash::text(seed ^ name, key.workflow()),
             hash::text(seed, key.phase().unwrap_or_default()),
         );
-        let at = place as usize % PLACES;
-        let note = self.notes[at].as_ref();
-        if note.is_some_and(|note| note.version == version && note.is_of(key)) {
-            return Seen::Noted(at);
+        let at = place as usize % CAPACITY;
+        // The version of the table is compared here. Clearing all entries on every change instead
+        // would make each subscription write to 4,096 places.
+        let entry = self.entries[at].as_ref();
+        if entry.is_some_and(|entry| entry.version == version && entry.is_of(key)) {
+            return Lookup::Cached(at);
         }
+        // Twice in a row before it is kept: a stream of keys that never repeat, such as one
+        // workflow each, would otherwise copy every list of matches for nothing.
         if std::mem::replace(&mut self.met[at], place) == place {
-            Seen::Again(at)
+            Lookup::Candidate(at)
         } else {
-            Seen::Once
+            Lookup::Miss
         }
     }
 
-    /// The matches noted at a place, and whether one of them is in a group.
+    /// The matches kept at a place, and whether one of them is in a group.
     #[inline]
-    pub(super) fn noted(&self, at: usize) -> (&[Hit], bool) {
-        self.notes[at].as_ref().map_or((&[], false), |note| (&note.hits, note.grouped))
+    pub(super) fn cached(&self, at: usize) -> (&[Hit], bool) {
+        self.entries[at].as_ref().map_or((&[], false), |entry| (&entry.hits, entry.grouped))
     }
 
     /// Notes the matches of a key at its place, unless they are too many.
-    pub(super) fn note(&mut self, at: usize, version: u64, key: &RouteKey<'_>, hits: &[Hit]) {
+    pub(super) fn store(&mut self, at: usize, version: u64, key: &RouteKey<'_>, hits: &[Hit]) {
         if hits.len() > MAX_HITS {
             return;
         }
         let grouped = super::grouped(hits);
-        match &mut self.notes[at] {
-            Some(note) if note.is_of(key) => {
-                note.version = version;
-                note.grouped = grouped;
-                note.hits.clear();
-                note.hits.extend_from_slice(hits);
+        match &mut self.entries[at] {
+            // The table changed and the key came again: the list is filled anew without an
+            // allocation.
+            Some(entry) if entry.is_of(key) => {
+                entry.version = version;
+                entry.grouped = grouped;
+                entry.hits.clear();
+                entry.hits.extend_from_slice(hits);
             }
             other => {
                 let kind = key.event_type();

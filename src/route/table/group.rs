@@ -40,15 +40,21 @@ pub(super) fn choose(
     served: &mut [u64],
 ) {
     let key = match choice {
+        // Rotation looks at no key, so none is hashed.
         GroupChoice::Rotate => 0,
         GroupChoice::Key(key) => hash::text(0, key),
     };
     for (at, hit) in hits.iter().enumerate().filter(|(_, hit)| hit.group != ANY) {
+        // Rendezvous hashing: every member scores the key and the highest wins. No ring has to be
+        // kept, and when a member leaves, only the keys that it had won move.
         let score = match choice {
             GroupChoice::Rotate => u64::MAX - served[hit.slot as usize],
             GroupChoice::Key(_) => hash::score(key, hit.number),
         };
         let contest = groups.own_mut(hit.group);
+        // Strictly higher: of equal members the first one met wins, and hits come oldest first, so
+        // the choice does not depend on where things stand in memory. The round tells an old
+        // contest from this one without clearing all groups for every event.
         if contest.round != round || contest.score < score {
             *contest = Contest { round, best: at, score };
         }
@@ -59,6 +65,8 @@ pub(super) fn choose(
         at += 1;
         let chosen = hit.group == ANY || groups.own(hit.group).best == here;
         if chosen {
+            // Noted for members of groups and for others alike; asking would cost more than the
+            // write.
             served[hit.slot as usize] = round;
         }
         chosen

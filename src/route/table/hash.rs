@@ -4,12 +4,15 @@
 //! every bit of the result. Consecutive integers under a weaker hash pile up in a table of open
 //! addresses, which makes lookups ten times slower.
 
+// Odd constants with about as many ones as zeros in no pattern, so that a product mixes well.
 const K0: u64 = 0x9E37_79B9_7F4A_7C15;
 const K1: u64 = 0xE703_7ED1_A0B4_28DB;
 const K2: u64 = 0x8EBC_6AF0_9C88_C6E3;
 
 #[inline]
 fn fold(a: u64, b: u64) -> u64 {
+    // One multiplication of 64 by 64 bits, which processors do in a few cycles. The upper half
+    // depends on every bit below it, the lower one on every bit above.
     let wide = u128::from(a) * u128::from(b);
     (wide as u64) ^ ((wide >> 64) as u64)
 }
@@ -23,6 +26,7 @@ pub(super) fn text(seed: u64, text: &str) -> u64 {
 /// The hash of a text whose ASCII case does not count.
 #[inline]
 pub(super) fn folded(seed: u64, text: &str) -> u64 {
+    // Case is folded word by word inside the hash, so comparing without case copies no text.
     bytes(seed, text.as_bytes(), lower)
 }
 
@@ -48,6 +52,7 @@ fn bytes(seed: u64, bytes: &[u8], map: impl Fn(u64) -> u64) -> u64 {
     let mut state = seed ^ K0;
     let mut rest = bytes;
     while let Some((chunk, more)) = rest.split_first_chunk::<16>() {
+        // The last 16 bytes are taken from the end instead, so a text of 16 is not hashed twice.
         if more.is_empty() {
             break;
         }
@@ -61,6 +66,7 @@ fn bytes(seed: u64, bytes: &[u8], map: impl Fn(u64) -> u64) -> u64 {
         None => short(bytes),
     };
     state = fold(map(a) ^ state, map(b) ^ K1);
+    // The length goes in last: without it a text and the same one with zero bytes would be equal.
     fold(state ^ K2, bytes.len() as u64 ^ K0)
 }
 
@@ -87,6 +93,8 @@ fn short(bytes: &[u8]) -> (u64, u64) {
 fn lower(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * ONES;
+    // Eight bytes at once: an addition to the lower seven bits carries into the eighth exactly when
+    // a byte reaches the bound.
     let low = word & !HIGH;
     let from_a = low + (0x80 - u64::from(b'A')) * ONES;
     let above_z = low + (0x7F - u64::from(b'Z')) * ONES;

@@ -4,17 +4,24 @@
 //! else stands in a list, and a slot is eight bytes.
 
 /// A slot that holds nothing.
+// Positions are counted from 0 and never get so far: four thousand million entries do not fit.
 const EMPTY: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
     /// The low half of the hash; its low bits choose the slot.
+    // The tag is compared before the entry is looked at, so a walk over other entries touches no
+    // memory but the table. Half of the hash is enough for that and keeps the slot at eight bytes:
+    // eight slots to a cache line.
     tag: u32,
     at: u32,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Index {
+    // Open addressing instead of a `HashMap`: the standard map would own the keys, which stand in
+    // the list already, and cannot read the first slots of several keys before it compares any of
+    // them.
     slots: Vec<Slot>,
     used: usize,
 }
@@ -32,12 +39,16 @@ impl Index {
 
     /// Where the walk for a tag starts. The length is a power of two.
     #[inline]
+    // The low bits choose the slot and the table is at most 2^32 long, so a slot of a wider table
+    // is found from the tag alone when the table grows.
     fn home(&self, tag: u32) -> usize {
         tag as usize & (self.slots.len() - 1)
     }
 
     #[inline]
     fn after(&self, slot: usize) -> usize {
+        // The next slot is nearly always in the same cache line, which is why collisions walk and
+        // do not jump.
         (slot + 1) & (self.slots.len() - 1)
     }
 
@@ -65,6 +76,8 @@ impl Index {
         let tag = hash as u32;
         let (mut slot, mut found) = (self.home(tag), first);
         loop {
+            // A walk may end at the first empty slot, because removing closes gaps and never leaves
+            // a mark.
             if found.at == EMPTY {
                 return None;
             }
@@ -80,18 +93,20 @@ impl Index {
     pub(super) fn add(&mut self, hash: u64, at: u32) {
         // At least a quarter stays empty, so every walk ends, and soon.
         if (self.used + 1) * 4 > self.slots.len() * 3 {
+            // Doubling keeps the length a power of two, and an insertion constant on average. The
+            // table never shrinks: a table that was large once is likely to be so again.
             let wider = vec![Slot::NONE; self.slots.len() * 2];
             for slot in std::mem::replace(&mut self.slots, wider) {
                 if slot.at != EMPTY {
-                    self.put(slot);
+                    self.insert_slot(slot);
                 }
             }
         }
-        self.put(Slot { tag: hash as u32, at });
+        self.insert_slot(Slot { tag: hash as u32, at });
         self.used += 1;
     }
 
-    fn put(&mut self, new: Slot) {
+    fn insert_slot(&mut self, new: Slot) {
         let mut slot = self.home(new.tag);
         while self.slots[slot].at != EMPTY {
             slot = self.after(slot);
@@ -101,6 +116,7 @@ impl Index {
 
     /// Takes a position out, if it is there.
     pub(super) fn remove(&mut self, hash: u64, at: u32) {
+        // Searched by position, not by key: two entries may have equal tags.
         let mut gap = self.home(hash as u32);
         while self.slots[gap].at != at {
             if self.slots[gap].at == EMPTY {
@@ -110,6 +126,8 @@ impl Index {
         }
         self.used -= 1;
         // What follows moves up, unless that would put it before its home.
+        // Tombstones would be simpler, but each one lengthens every walk over it, and tables where
+        // subscriptions come and go would fill up with them.
         let mask = self.slots.len() - 1;
         let mut next = self.after(gap);
         while self.slots[next].at != EMPTY {

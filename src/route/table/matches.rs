@@ -12,6 +12,8 @@ pub(super) struct Merge<'t> {
     /// others.
     run: slice::Iter<'t, Hit>,
     /// What waits. None of the first `count` is empty.
+    // Merged while they are handed out: collecting and sorting would need memory, and who wants
+    // only the first receiver would pay for all.
     lists: [&'t [Hit]; REACH],
     count: usize,
 }
@@ -33,6 +35,8 @@ impl<'t> Merge<'t> {
     /// Takes up the list with the least number, up to the least of the others; whether there is one.
     fn turn(&mut self) -> bool {
         let lists = &mut self.lists[..self.count];
+        // A linear look at the heads: a key reaches two or three lists as a rule, too few for a
+        // heap.
         let (mut least, mut limit, mut at_least) = (u64::MAX, u64::MAX, 0);
         for (at, list) in lists.iter().enumerate() {
             let number = list.first().map_or(u64::MAX, |hit| hit.number);
@@ -54,6 +58,7 @@ impl<'t> Merge<'t> {
         let (head, rest) = list.split_at(end);
         self.run = head.iter();
         if rest.is_empty() {
+            // Order among the waiting lists does not matter, so the last one fills the gap.
             lists[at_least] = lists[others];
             self.count = others;
         } else {
@@ -70,6 +75,8 @@ impl Iterator for Merge<'_> {
     fn next(&mut self) -> Option<Hit> {
         loop {
             match self.run.next() {
+                // Marks of removed subscriptions are passed over here, where every hit is looked at
+                // anyway.
                 Some(hit) if hit.slot != GONE => return Some(*hit),
                 Some(_) => {}
                 None if self.turn() => {}

@@ -14,7 +14,7 @@ pub use matches::{Matches, Receivers};
 
 use super::key::RouteKey;
 use super::pattern::Pattern;
-use cache::{MatchCache, Seen};
+use cache::{Lookup, MatchCache};
 use group::Contest;
 use index::Index;
 use matches::Merge;
@@ -147,19 +147,24 @@ impl<T> RouteTable<T> {
     /// Adds a subscription to a queue group. Names compare exactly, and the group exists as long
     /// as it has members.
     pub fn insert_in_group(&mut self, pattern: Pattern, group: &str, value: T) -> SubscriptionId {
+        // Groups are tokens as well, counted by their members: the last one that leaves forgets the
+        // name.
         let group = self.groups.take(self.seed, group);
         self.add(pattern, group, value)
     }
 
     fn add(&mut self, pattern: Pattern, group: u32, value: T) -> SubscriptionId {
+        // Numbers are never given again, so an identifier that outlived its subscription names
+        // nothing instead of another one.
         let number = self.next;
         self.next += 1;
-        self.place(number, pattern, group, value)
+        self.insert_at(number, pattern, group, value)
     }
 
     /// Adds a subscription under a number that is higher than all others.
-    fn place(&mut self, number: u64, pattern: Pattern, group: u32, value: T) -> SubscriptionId {
+    fn insert_at(&mut self, number: u64, pattern: Pattern, group: u32, value: T) -> SubscriptionId {
         self.version += 1;
+        // Always at the end: values have no gaps, and the order of hand-out comes from the numbers.
         let slot = self.values.len() as u32;
         let node = self.trie.add(&pattern, Hit { number, slot, group });
         self.index.add(self.hash(number), slot);
@@ -184,6 +189,8 @@ impl<T> RouteTable<T> {
             let hash = self.hash(moved.number);
             self.index.remove(hash, self.subscriptions.len() as u32);
             self.index.add(hash, slot);
+            // The last value moved into the gap, so the two places that knew where it stood are
+            // told.
             self.trie.moved(moved.node, moved.number, slot);
         }
         Some(self.values.swap_remove(slot as usize))
@@ -242,6 +249,7 @@ impl<T> RouteTable<T> {
             (SubscriptionId(*number), pattern, value)
         };
         let mut all: Vec<_> = self.subscriptions.iter().zip(&self.values).map(of).collect();
+        // Removing moves values around, so the order of subscription has to be made again.
         all.sort_unstable_by_key(|(id, ..)| *id);
         all.into_iter()
     }
@@ -266,11 +274,14 @@ impl<T> RouteTable<T> {
     /// The matches of keys that come often are remembered until a subscription is added or
     /// removed, so asking for them again costs one lookup.
     pub fn receivers(&mut self, key: &RouteKey<'_>, choice: GroupChoice<'_>) -> Receivers<'_, T> {
-        let seen = self.cache.look(self.seed, self.version, key);
-        if let Seen::Noted(at) = seen
-            && !self.cache.noted(at).1
+        let seen = self.cache.lookup(self.seed, self.version, key);
+        // Without groups the receivers are the matches, handed out from the cache as they stand.
+        // With groups the choice changes from event to event, so they are copied below and chosen
+        // from.
+        if let Lookup::Cached(at) = seen
+            && !self.cache.cached(at).1
         {
-            return Receivers { hits: self.cache.noted(at).0.iter(), values: &self.values };
+            return Receivers { hits: self.cache.cached(at).0.iter(), values: &self.values };
         }
         self.fetch(&seen, key);
         self.choose(choice);
@@ -299,31 +310,37 @@ impl<T> RouteTable<T> {
         choice: GroupChoice<'_>,
         mut accept: impl FnMut(SubscriptionId, &T) -> bool,
     ) -> Receivers<'_, T> {
-        let seen = self.cache.look(self.seed, self.version, key);
+        let seen = self.cache.lookup(self.seed, self.version, key);
         self.fetch(&seen, key);
         let RouteTable { scratch, values, .. } = self;
+        // Filtered before the groups choose. The other way round, an event would be lost whose
+        // chosen member does not want it although another one does.
         scratch.retain(|hit| accept(SubscriptionId(hit.number), &values[hit.slot as usize]));
         self.choose(choice);
         Receivers { hits: self.scratch.iter(), values: &self.values }
     }
 
-    /// Brings the matches of a key into `scratch`, and notes them where that is worth it.
-    fn fetch(&mut self, seen: &Seen, key: &RouteKey<'_>) {
+    /// Brings the matches of a key into `scratch`, and keeps them where that is worth it.
+    fn fetch(&mut self, seen: &Lookup, key: &RouteKey<'_>) {
+        // One buffer for all calls, taken out meanwhile, so that matching stays free of allocations
+        // after the first events.
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         match seen {
-            Seen::Noted(at) => scratch.extend_from_slice(self.cache.noted(*at).0),
-            Seen::Again(_) | Seen::Once => scratch.extend(self.merge(key)),
+            Lookup::Cached(at) => scratch.extend_from_slice(self.cache.cached(*at).0),
+            Lookup::Candidate(_) | Lookup::Miss => scratch.extend(self.merge(key)),
         }
         self.scratch = scratch;
-        if let Seen::Again(at) = seen {
-            self.cache.note(*at, self.version, key, &self.scratch);
+        if let Lookup::Candidate(at) = seen {
+            self.cache.store(*at, self.version, key, &self.scratch);
         }
     }
 
     /// Leaves of each group in `scratch` the member that receives the event.
     fn choose(&mut self, choice: GroupChoice<'_>) {
         if grouped(&self.scratch) {
+            // Counted only where a group is met: it is the clock of `Rotate`, and snapshots carry
+            // it.
             self.round += 1;
             let RouteTable { scratch, groups, served, round, .. } = self;
             group::choose(scratch, choice, *round, groups, served);

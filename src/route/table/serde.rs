@@ -44,6 +44,7 @@ impl<T: Serialize> Serialize for RouteTable<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let row = |(at, found): (usize, &'_ Subscription)| (found.number, at);
         let mut order: Vec<_> = self.subscriptions.iter().enumerate().map(row).collect();
+        // By number, so that equal tables give equal snapshots, whatever was removed before.
         order.sort_unstable();
         let row = |(number, at): (u64, usize)| {
             let Subscription { pattern, group, .. } = &self.subscriptions[at];
@@ -61,6 +62,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for RouteTable<T> {
         let Table { seed, next, round, subscriptions } = Table::deserialize(deserializer)?;
         let mut table = RouteTable::with_seed(seed);
         for Row { number, pattern, group, served, value } in subscriptions {
+            // A snapshot is input. Numbers out of order would break the merge, and a number at or
+            // above the next one would be given twice.
             if number < table.next || number >= next {
                 return Err(D::Error::custom("the numbers of the subscriptions do not grow"));
             }
@@ -69,11 +72,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for RouteTable<T> {
                 Some(group) => table.groups.take(seed, &group),
                 None => ANY,
             };
-            table.place(number, pattern, group, value);
+            table.insert_at(number, pattern, group, value);
             if let Some(last) = table.served.last_mut() {
                 *last = served;
             }
         }
+        // Set last: what was removed before the snapshot keeps its number to itself.
         table.next = next;
         table.round = round;
         Ok(table)

@@ -42,6 +42,7 @@ impl<P: Default> Tokens<P> {
     }
 
     fn new(case: Case) -> Self {
+        // It is used once by the table itself, so no release ever frees it.
         let any = Entry { text: SmolStr::default(), uses: 1, own: P::default() };
         Tokens { case, index: Index::new(), entries: vec![any], free: Vec::new() }
     }
@@ -78,6 +79,8 @@ impl<P: Default> Tokens<P> {
             self.entries[at as usize].uses += 1;
             return at;
         }
+        // Texts are kept once however many patterns have them; patterns of one workflow share its
+        // entry and compare integers.
         let entry = Entry { text: SmolStr::new(text), uses: 1, own: P::default() };
         let at = if let Some(at) = self.free.pop() {
             self.entries[at as usize] = entry;
@@ -97,6 +100,8 @@ impl<P: Default> Tokens<P> {
         entry.uses -= 1;
         if at != ANY && entry.uses == 0 {
             let text = std::mem::take(&mut entry.text);
+            // The integer may come to mean another text, which must not find the filter or the
+            // contest of this one.
             entry.own = P::default();
             let hash = self.hash(seed, &text);
             self.index.remove(hash, at);
@@ -121,6 +126,7 @@ impl<P: Default> Tokens<P> {
     /// As [`take`](Self::take), and nothing for no text.
     pub(super) fn take_some(&mut self, seed: u64, text: Option<&str>) -> u32 {
         let Some(text) = text else {
+            // Counted like the others, so that `release` needs no exception.
             self.entries[ANY as usize].uses += 1;
             return ANY;
         };

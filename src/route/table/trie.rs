@@ -15,9 +15,13 @@ use crate::scalar::id;
 use smol_str::SmolStr;
 
 /// Set in a first token that is a type, so that it is no scope.
+// Scopes and types come from two sets of tokens, so the same number stands for either. The bit
+// keeps a pair of one family from meeting a pair of the other.
 const TYPED: u32 = 1 << 31;
 
 /// The maximum number of pairs of one key: its type with two phases, three scopes with four words.
+// The bound is what makes matching free of allocations: all pairs of a key fit an array, and all
+// lists that it reaches fit another.
 const PAIRS: usize = 2 + 3 * 4;
 /// The maximum number of nodes that one key reaches.
 pub(super) const REACH: usize = 2 * PAIRS;
@@ -39,6 +43,8 @@ pub(super) const GONE: u32 = u32::MAX;
 /// The subscriptions below a node, by number. Most nodes have one.
 #[derive(Clone, Debug)]
 enum Hits {
+    // A list of one costs no allocation, and a hundred thousand subscriptions of agents are mainly
+    // lists of one.
     One(Hit),
     Many { list: Vec<Hit>, gone: usize },
 }
@@ -55,6 +61,7 @@ impl Hits {
     fn push(&mut self, hit: Hit) {
         match self {
             Hits::One(first) => *self = Hits::Many { list: vec![*first, hit], gone: 0 },
+            // Numbers only grow, so a push keeps the list in order, and the merge needs no sort.
             Hits::Many { list, .. } => list.push(hit),
         }
     }
@@ -79,11 +86,16 @@ impl Hits {
             Hits::One(hit) => hit.number == number,
             Hits::Many { list, gone } => {
                 if let Ok(at) = list.binary_search_by_key(&number, |hit| hit.number)
+                    // The mark stays in the list, so a second removal has to be told from the
+                    // first.
                     && list[at].slot != GONE
                 {
                     list[at].slot = GONE;
                     *gone += 1;
                 }
+                // Half of the list is rewritten at most once for every half that was removed, so a
+                // removal costs constant time on average. A `Vec::remove` would move the rest each
+                // time.
                 if *gone * 2 > list.len() {
                     list.retain(|hit| hit.slot != GONE);
                     *gone = 0;
@@ -110,13 +122,15 @@ struct Node {
 
 /// What a workflow knows of the pairs below it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
+struct PairFilter {
     /// One bit for each pair, several pairs to a bit.
     filter: [u64; NARROW],
     nodes: u32,
 }
 
 /// Words of a workflow's filter: of 256 bits, the pairs of twenty patterns leave most empty.
+// Four words stand in the entry of the workflow itself, so that asking the filter reads no memory
+// that the lookup of the workflow has not read.
 const NARROW: usize = 4;
 /// Words of the filter of patterns without a workflow, which many pairs share.
 const WIDE: usize = 64;
@@ -132,11 +146,12 @@ struct Known {
 #[derive(Clone, Debug)]
 pub(super) struct Trie {
     seed: u64,
-    workflows: Tokens<Place>,
+    workflows: Tokens<PairFilter>,
     /// Types and phases.
     exact: Tokens<()>,
     /// Scopes and words.
     folded: Tokens<()>,
+    // By the type's number, so an event of a registered type hashes neither its name nor its words.
     known: Vec<Known>,
     /// The scopes of whatever is bound to a workflow, and of whatever is global.
     widening: [u32; 2],
@@ -150,6 +165,8 @@ pub(super) struct Trie {
 
 /// Where a pair stands in a filter.
 #[inline]
+// Token numbers are small and consecutive; multiplied by odd constants, their upper bits differ.
+// Only those are used for the below.
 fn spot(first: u32, last: u32) -> u32 {
     first.wrapping_mul(0x9E37_79B1).wrapping_add(last.wrapping_mul(0x85EB_CA77))
 }
@@ -157,6 +174,7 @@ fn spot(first: u32, last: u32) -> u32 {
 /// Word and bit of a spot in a filter of a power of two of words.
 #[inline]
 fn bit<const WORDS: usize>(spot: u32) -> (usize, u64) {
+    // The upper bits of a product depend on all bits of the factor, the lower ones on few.
     ((spot >> 26) as usize % WORDS, 1 << (spot >> 20 & 63))
 }
 
@@ -190,6 +208,8 @@ impl Pairs {
     /// Scopes with words, each pair once.
     #[inline]
     fn cross(&mut self, scopes: [Option<u32>; 3], [word, full, alias]: [Option<u32>; 3]) {
+        // A type without an alias, or with one word, names the same token twice. A pair that is met
+        // twice would hand out its subscriptions twice.
         let full = full.filter(|_| full != word);
         let alias = alias.filter(|_| alias != word && alias != full);
         for first in scopes.into_iter().flatten() {
@@ -210,6 +230,7 @@ impl Trie {
             .iter()
             .map(|spec| {
                 let name = spec.event_type.as_str();
+                // Without an alias the name stands in its below; `cross` leaves the repetition out.
                 let alias = spec.alias.unwrap_or(name);
                 Known {
                     name: exact.take(seed, name) | TYPED,
@@ -252,6 +273,8 @@ impl Trie {
 
     /// Adds a subscription; gives the node that it stands at.
     pub(super) fn add(&mut self, pattern: &Pattern, hit: Hit) -> u32 {
+        // Every token is counted, also that of an open part: the family and the workflow of a node
+        // stay as long as a pattern needs them.
         let (workflow, first, last) = match pattern.selector() {
             Selector::Scoped { scope, workflow, word } => (
                 workflow,
@@ -274,6 +297,8 @@ impl Trie {
             return at;
         }
         let node = Some(Node { path, hits: Hits::One(hit) });
+        // Places of removed nodes are used again, so a table whose subscriptions come and go does
+        // not grow.
         let at = if let Some(at) = self.free.pop() {
             self.nodes[at as usize] = node;
             at
@@ -283,10 +308,12 @@ impl Trie {
         };
         self.index.add(hash, at);
         let spot = spot(first, last);
-        let place = self.workflows.own_mut(workflow);
+        let below = self.workflows.own_mut(workflow);
         self.families[usize::from(first & TYPED != 0)] += 1;
-        place.nodes += 1;
-        set(&mut place.filter, spot);
+        // The filter is only ever a hint: a bit too much costs one lookup, a bit too few would lose
+        // subscriptions. So bits are set here at once and cleared only when no pair is left.
+        below.nodes += 1;
+        set(&mut below.filter, spot);
         if workflow == ANY {
             set(&mut self.wide, spot);
         }
@@ -297,16 +324,18 @@ impl Trie {
     pub(super) fn remove(&mut self, at: u32, number: u64) {
         let Some(node) = &mut self.nodes[at as usize] else { return };
         let path = node.path;
+        // An empty node is taken out of the index: what a stranger subscribed to and left again
+        // must not slow down lookups.
         if node.hits.remove(number) {
             self.nodes[at as usize] = None;
             self.free.push(at);
             self.index.remove(self.hash(path), at);
-            let place = self.workflows.own_mut(path.workflow);
+            let below = self.workflows.own_mut(path.workflow);
             self.families[usize::from(path.first & TYPED != 0)] -= 1;
-            place.nodes -= 1;
+            below.nodes -= 1;
             // Bits are shared, so they go when all pairs have gone.
-            if place.nodes == 0 {
-                place.filter = [0; NARROW];
+            if below.nodes == 0 {
+                below.filter = [0; NARROW];
                 if path.workflow == ANY {
                     self.wide.fill(0);
                 }
@@ -335,6 +364,8 @@ impl Trie {
     pub(super) fn reach<'t>(&'t self, key: &RouteKey<'_>, mut take: impl FnMut(&'t [Hit])) {
         let pairs = self.pairs(key);
         let pairs = &pairs.pairs[..pairs.count];
+        // A workflow without patterns of its own is met by open ones only. Its filter is then that
+        // of the open ones, and the second lookup is left out below.
         let workflow = self.workflows.find(self.seed, key.workflow()).unwrap_or(ANY);
         let narrow = &self.workflows.own(workflow).filter;
         // First what may be there, without a branch; most of it is not.
@@ -344,15 +375,15 @@ impl Trie {
             wide_set |= u32::from(has(&self.wide, spot)) << at;
             narrow_set |= u32::from(has(narrow, spot)) << at;
         }
-        self.look(ANY, pairs, wide_set, &mut take);
+        self.probe(ANY, pairs, wide_set, &mut take);
         if workflow != ANY {
-            self.look(workflow, pairs, narrow_set, &mut take);
+            self.probe(workflow, pairs, narrow_set, &mut take);
         }
     }
 
     /// Looks up the pairs of a set below a workflow.
     #[inline]
-    fn look<'t>(
+    fn probe<'t>(
         &'t self,
         workflow: u32,
         pairs: &[(u32, u32)],
@@ -363,6 +394,8 @@ impl Trie {
             let (first, last) = pairs[at as usize];
             Path { workflow, first, last }
         };
+        // All first slots are read before any of them is compared: the reads miss the cache
+        // independently of each other, and the processor overlaps them.
         let mut probes = [(0, Slot::NONE); PAIRS];
         let mut rest = set;
         let mut count = 0;
@@ -385,6 +418,7 @@ impl Trie {
     #[inline]
     fn pairs(&self, key: &RouteKey<'_>) -> Pairs {
         let mut pairs = Pairs { pairs: [(ANY, ANY); PAIRS], count: 0 };
+        // A table that has only patterns of one family builds no pairs of the other.
         let [scoped, typed] = self.families.map(|nodes| nodes > 0);
         let known = key.event_type().map(|kind| &self.known[kind as usize]);
         if typed {
@@ -401,6 +435,8 @@ impl Trie {
             }
         }
         if scoped {
+            // The scope that the workflow gives may be the category itself, for example of a
+            // workflow's own event. It is then left out once, as in `cross`.
             let wide = Some(self.widening[usize::from(key.workflow() == id::GLOBAL)]);
             let (scope, words) = match known {
                 Some(known) => (Some(known.scope), known.words.map(Some)),
@@ -414,6 +450,7 @@ impl Trie {
     /// The scope of a key, and its words.
     #[cold]
     fn unregistered(&self, key: &RouteKey<'_>) -> (Option<u32>, [Option<u32>; 3]) {
+        // Cold: unregistered types are legal, but events are nearly always of registered ones.
         let folded = |text| self.folded.find(self.seed, text);
         let words = [folded(key.raw_word()), folded(key.type_name()), None];
         (folded(key.raw_scope()), words)

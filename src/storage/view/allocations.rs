@@ -72,6 +72,8 @@ impl Grant {
         text: &str,
         response: AllocationResponse,
     ) -> Result<Self, StorageError> {
+        // Only what grants something is kept: a denied request holds nothing that could be
+        // released.
         let refused = |reason: String| StorageError::NotAGrant { reason };
         if !matches!(response.status, AllocationStatus::Approved | AllocationStatus::Partial) {
             return Err(refused(format!("its status is `{}`", response.status)));
@@ -101,10 +103,13 @@ impl<S: Store> Allocations<S> {
         let value = join(workflow.as_str(), text);
         // The index comes first and goes last: what it does not lead to is passed over.
         let index = index_of(workflow, &grant.allocation)?;
+        // A crash in between leaves an index without a grant, which readers pass over. The other
+        // order could leave a grant that its workflow does not find.
         self.store.put(&index, b"", Expect::Any).await?;
         match self.store.put(&key, &value, Expect::Absent).await {
             Ok(_) => Ok(grant),
             Err(StorageError::Conflict { .. }) => match self.store.get(&key).await? {
+                // The writer may repeat after a failure whose outcome it could not know.
                 Some(there) if *there.value == *value => Ok(grant),
                 _ => Err(StorageError::Exists { key }),
             },
@@ -127,6 +132,7 @@ impl<S: Store> Allocations<S> {
             let allocation = AllocationId::new(allocation)
                 .map_err(|error| StorageError::damaged(&entry.key, error))?;
             let found = self.get(&allocation).await?;
+            // The index is a hint; the grant itself says whose it is.
             grants.extend(found.filter(|grant| grant.workflow == *workflow));
         }
         Ok(grants)
@@ -148,6 +154,8 @@ impl<S: Store> Allocations<S> {
         let key = key_of(allocation)?;
         let Some(entry) = self.store.get(&key).await? else { return Ok(None) };
         let grant = Grant::read(&entry)?;
+        // By revision, so that of two that release it at the same time one gets the grant and gives
+        // the resources back.
         match self.store.delete(&key, Expect::Revision(entry.revision)).await {
             Ok(true) => {}
             // A grant never changes, so another one released it.

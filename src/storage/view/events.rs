@@ -100,6 +100,7 @@ impl<J: Journal> Events<J> {
     ) -> Result<Range<u64>, StorageError> {
         for (index, text) in batch.iter().enumerate() {
             let refused = |reason| StorageError::Event { index, reason };
+            // All are checked before one is written: a journal cannot take back.
             key_of(text.as_ref()).map_err(refused)?;
         }
         let bytes: Vec<&[u8]> = batch.iter().map(|text| text.as_ref().as_bytes()).collect();
@@ -116,7 +117,10 @@ impl<J: Journal> Events<J> {
         limit: usize,
     ) -> Result<(Vec<StoredEvent>, u64), StorageError> {
         let records = self.journal.read(from, limit).await?;
+        // From the last record that was looked at, not from the last that matched: a reader of rare
+        // events would read the others again and again.
         let next = records.last().map_or(from.max(1), |record| record.position + 1);
+        // An empty record keeps its position, so that cursors and references stay right.
         let kept = records.iter().filter(|record| !record.data.is_empty());
         Ok((kept.map(StoredEvent::read).collect::<Result<_, _>>()?, next))
     }
@@ -210,6 +214,7 @@ impl<J: Journal> Consumer<J> {
         let from = journal.cursor(&self.name).await?;
         let mut at = match from {
             Some(at) => at,
+            // Not 1: what was trimmed before the reader came is not missed.
             None => journal.bounds().await?.first,
         };
         loop {
@@ -221,6 +226,8 @@ impl<J: Journal> Consumer<J> {
                 return Ok(EventBatch { events, from, to });
             }
             at = to;
+            // The cursor is not moved for events that do not match: one write for each of them
+            // would cost more than reading them again after a crash.
             journal.wait(at).await?;
         }
     }
@@ -231,6 +238,8 @@ impl<J: Journal> Consumer<J> {
     /// [`CursorMoved`](StorageError::CursorMoved) if another reader of this name was faster.
     pub async fn acknowledge(&self, batch: &EventBatch) -> Result<(), StorageError> {
         let EventBatch { from, to, .. } = *batch;
+        // Moved from where this batch started. If another reader of the name was faster, its place
+        // stands.
         self.events.journal.move_cursor(&self.name, from, to).await
     }
 
@@ -241,6 +250,7 @@ impl<J: Journal> Consumer<J> {
         let first = journal.bounds().await?.first;
         let missed = first.saturating_sub(at);
         if missed > 0 {
+            // Only forward, and by compare-and-set: a skip must not undo another reader's progress.
             journal.move_cursor(&self.name, Some(at), first).await?;
         }
         Ok(missed)

@@ -109,22 +109,29 @@ impl<S: Store> DeadLetters<S> {
     pub async fn add(&self, text: &str, now: &Timestamp) -> Result<StoredLetter, StorageError> {
         let letter = given::<DeadLetter>(text)?;
         let millis = millis_of(now)?;
+        // The time sorts, the digest tells letters of one millisecond apart and makes adding the
+        // same one twice harmless. 16 digits are enough for that.
         let digest = Digest::of(text.as_bytes());
         let digest = digest.as_str().trim_start_matches("sha256:");
         let key = key([PREFIX, &format!("{millis:015}-{}", &digest[..16])])?;
         let new = StoredLetter { key, text: text.to_owned(), letter };
         let about = String::from_utf8_lossy(&new.original()?).into_owned();
+        // A letter that cannot be delivered would make a letter about it, and so on without end.
         if peek(&about).kind == MessageKind::DeadLetter {
             return Err(StorageError::LetterAboutLetter);
         }
         self.store.put(&new.key, text.as_bytes(), Expect::Any).await?;
-        self.thin(now).await?;
+        // After the write: a full box must not refuse the newest, which is the one that is looked
+        // for.
+        self.prune(now).await?;
         Ok(new)
     }
 
     /// Removes the letters that are too many or too old, and returns how many there were.
-    pub async fn thin(&self, now: &Timestamp) -> Result<u64, StorageError> {
+    pub async fn prune(&self, now: &Timestamp) -> Result<u64, StorageError> {
         let entries = below(&self.store, PREFIX, None, usize::MAX).await?;
+        // Keys start with the time, so the surplus is at the front, and age is a comparison of
+        // keys. No letter has to be read, so a damaged one goes like the others.
         let surplus = entries.len().saturating_sub(self.max_count);
         let oldest = match self.max_age {
             Some(age) => {
@@ -162,6 +169,8 @@ impl<S: Store> DeadLetters<S> {
     pub async fn take(&self, key: &Key) -> Result<Option<StoredLetter>, StorageError> {
         let key = checked(key)?;
         let Some(entry) = self.store.get(&key).await? else { return Ok(None) };
+        // Read before it is removed: a letter that cannot be read stays, so that a person can look
+        // at it.
         let letter = StoredLetter::read(&entry)?;
         match self.store.delete(&key, Expect::Revision(entry.revision)).await {
             Ok(gone) => Ok(gone.then_some(letter)),
@@ -186,6 +195,7 @@ fn millis_of(now: &Timestamp) -> Result<u64, StorageError> {
 
 /// A key of a letter; another view's entries are out of reach.
 fn checked(key: &Key) -> Result<Key, StorageError> {
+    // A key may come from a command line; it must not remove a state.
     match key.segments().next().as_deref() {
         Some(PREFIX) => Ok(key.clone()),
         _ => Err(StorageError::damaged(key, "it is no key of a dead letter")),

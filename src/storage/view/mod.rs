@@ -46,14 +46,19 @@ use crate::message::{Message, MessageKind};
 
 /// How often a change is tried again because others were faster. Each of those attempts means that
 /// another writer got through.
+// Bounded, because a store whose writers starve each other has another fault, which a caller has to
+// learn of.
 const ATTEMPTS: u32 = 16;
 
 /// How many entries are fetched at a time.
+// Few round trips for a list; the store's own page limit bounds the bytes.
 const PAGE: usize = 256;
 
 /// The limits that views read and write with: messages of up to 16 MiB, 65,536 keys in an object.
 pub const LIMITS: Limits = Limits::DEFAULT.with_bytes(16 << 20).with_keys(1 << 16);
 
+// Interop, because what was read once must stay readable: views keep what a component sent, not
+// what it should have sent.
 static CODEC: Codec = Codec::new(Mode::Interop).with_limits(LIMITS);
 
 /// What stands before the message in a value.
@@ -110,6 +115,8 @@ pub fn replace(key: &Key, value: Option<&[u8]>, text: &str) -> Result<Vec<u8>, S
     let refused = |reason| StorageError::Refused { kind, reason };
     let line = match value {
         Some(value) => split(key, value, head)?.0,
+        // The answer that grants does not name its workflow, so there is nothing to take the line
+        // from.
         None if head == Head::Workflow => {
             return Err(refused("the first value needs a workflow".to_owned()));
         }
@@ -120,12 +127,14 @@ pub fn replace(key: &Key, value: Option<&[u8]>, text: &str) -> Result<Vec<u8>, S
         return Err(refused(other_kind(found)));
     }
     Ok(match head {
+        // Computed anew: the old line belongs to the old text.
         Head::Digest => join(states::digest(&given(text)?)?.as_str(), text),
         Head::Nothing | Head::Workflow => join(line, text),
     })
 }
 
 fn layout(key: &Key) -> Option<(MessageKind, Head)> {
+    // By the first segment alone, so a new view is one row of the table.
     let (first, _) = key.as_str().split_once('/')?;
     let row = LAYOUT.iter().find(|(prefix, ..)| *prefix == first)?;
     Some((row.1, row.2))
@@ -136,6 +145,8 @@ fn split<'v>(key: &Key, value: &'v [u8], head: Head) -> Result<(&'v str, &'v str
     match head {
         Head::Nothing => Ok(("", text)),
         _ => text
+            // A line before the message and not a field in it: the message stays byte for byte what
+            // was sent.
             .split_once('\n')
             .ok_or_else(|| StorageError::damaged(key, "the line before the message is missing")),
     }
@@ -205,6 +216,7 @@ async fn below<S: Store>(
     after: Option<&Key>,
     limit: usize,
 ) -> Result<Vec<Entry>, StorageError> {
+    // With the slash, or `state` would also find `state-version`.
     let mut scan = StoreScan::new(format!("{prefix}/"));
     scan.after = after.cloned();
     let mut found = Vec::new();
@@ -212,6 +224,7 @@ async fn below<S: Store>(
         scan.limit = PAGE.min(limit - found.len());
         let page = store.scan(&scan).await?;
         scan.after = page.entries.last().map(|entry| entry.key.clone()).or(scan.after);
+        // A page without entries that says that more follow would make this loop for ever.
         let ended = !page.more || page.entries.is_empty();
         found.extend(page.entries);
         if ended {

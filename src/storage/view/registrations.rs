@@ -45,6 +45,8 @@ pub struct StoredRegistration {
 impl StoredRegistration {
     fn read(entry: &Entry) -> Result<Self, StorageError> {
         let (_, text, registration) = stored::<ComponentRegistration>(entry, Head::Nothing)?;
+        // A value under another key was copied there or damaged; using it would give one component
+        // the rights of another.
         if key_of(&registration.component_id)? != entry.key {
             let reason = format!("it holds the registration of `{}`", registration.component_id);
             return Err(StorageError::damaged(&entry.key, reason));
@@ -66,6 +68,8 @@ impl<S: Store> Registrations<S> {
     pub async fn register(&self, text: &str) -> Result<StoredRegistration, StorageError> {
         let registration = given::<ComponentRegistration>(text)?;
         let key = key_of(&registration.component_id)?;
+        // The last registration holds: only the component itself writes it, and it may have lost
+        // count after a crash.
         self.store.put(&key, text.as_bytes(), Expect::Any).await?;
         Ok(StoredRegistration { text: text.to_owned(), registration })
     }
