@@ -2,16 +2,17 @@
 
 use crate::deprecations::{self, day};
 use crate::input::paths;
+use crate::limits::Reading;
+use crate::output::{CmdResult, ExitStatus, Failure, Format, Print, Printer};
 use crate::sarif::Sarif;
 use crate::security::Security;
+use crate::show;
 use crate::source::{As, Checker, Item};
-use crate::{Failure, Outcome, Reading, Result2, show};
-use clap::ValueEnum;
 use coordination_protocol::finding::{Finding, Verdict};
 use coordination_protocol::validate::{Security as Checks, Validator};
 use coordination_protocol::version::Date;
 use serde::Serialize;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -52,7 +53,7 @@ pub(crate) struct Args {
     given: As,
 
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
     format: Format,
 
     /// Show notes too, and valid records with nothing else.
@@ -60,17 +61,13 @@ pub(crate) struct Args {
     verbose: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Diagnostics that point into the source, and a summary.
-    Human,
-    /// One JSON object per record and nothing else.
-    Json,
-    /// One SARIF 2.1.0 log, which code hosts show in place.
-    Sarif,
-}
+const FORMATS: &[(Format, &str)] = &[
+    (Format::Human, "Diagnostics that point into the source, and a summary"),
+    (Format::Json, "One JSON object per record and nothing else"),
+    (Format::Sarif, "One SARIF 2.1.0 log, which code hosts show in place"),
+];
 
-/// The JSON form of a checked record.
+/// A checked record.
 #[derive(Serialize)]
 struct Row<'a> {
     source: &'a str,
@@ -84,6 +81,9 @@ struct Row<'a> {
     findings: Vec<Sited<'a>>,
     #[serde(skip_serializing_if = "is_zero")]
     omitted: usize,
+    /// The diagnostics, drawn.
+    #[serde(skip)]
+    drawn: String,
 }
 
 /// A finding and its place in the source.
@@ -107,7 +107,7 @@ struct Counts {
     invalid: u64,
 }
 
-pub(crate) fn run(args: &Args) -> Result2 {
+pub(crate) fn run(args: &Args) -> CmdResult {
     let policy = args.security.policy(&args.reading)?;
     let validator = Validator::from(args.reading.codec()).with_policy(policy);
     let mut checker = Checker::new(&validator, &args.reading, args.given);
@@ -118,13 +118,12 @@ pub(crate) fn run(args: &Args) -> Result2 {
         checker.calendar = Some((deprecations::read(path)?, args.on));
     }
     let mut counts = Counts::default();
-    let mut plain = BufWriter::with_capacity(64 << 10, io::stdout());
-    let mut styled = anstream::stdout();
+    let mut out = Printer::styled(args.format);
     let mut sarif = Sarif::new();
     let mut security = Checks::default();
     let mut unreadable = false;
     if args.format == Format::Sarif {
-        Sarif::open(&mut plain)?;
+        Sarif::open(&mut out)?;
     }
     for path in paths(&args.paths) {
         let result = checker.path(path, &mut |source, item| {
@@ -140,30 +139,24 @@ pub(crate) fn run(args: &Args) -> Result2 {
             security.freshness |= done.freshness;
             security.replay |= done.replay;
             match args.format {
-                Format::Json => print_row(&mut plain, source, &item)?,
-                Format::Sarif => sarif.record(&mut plain, source, &item, args.verbose)?,
+                Format::Sarif => sarif.record(&mut out, source, &item, args.verbose)?,
                 Format::Human if verdict == Verdict::Valid && !args.verbose => {}
-                Format::Human => {
-                    styled.write_all(show::record(source, &item, args.verbose).as_bytes())?;
-                }
+                format => out.row(&Row::new(source, &item, format, args.verbose))?,
             }
             Ok(())
         });
-        // The other files are still worth a look; the exit status will tell.
+        // The other files are still checked; the exit status will tell.
         if let Err(Failure(message)) = result {
-            plain.flush()?;
-            writeln!(anstream::stderr(), "coord: {message}")?;
+            out.complain(message)?;
             unreadable = true;
         }
     }
     if args.format == Format::Sarif {
-        sarif.close(&mut plain)?;
+        sarif.close(&mut out)?;
     }
-    plain.flush()?;
     if args.format == Format::Human {
         let total = counts.valid + counts.deviating + counts.invalid;
-        writeln!(
-            styled,
+        out.note(format_args!(
             "{total} record{}: {} valid, {} deviating, {} invalid ({} mode, protocol {}, security {security})",
             if total == 1 { "" } else { "s" },
             counts.valid,
@@ -171,34 +164,46 @@ pub(crate) fn run(args: &Args) -> Result2 {
             counts.invalid,
             args.reading.mode,
             args.reading.protocol,
-        )?;
+        ))?;
     }
-    Ok(match counts.invalid {
-        _ if unreadable => Outcome::Unreadable,
-        0 => Outcome::Fine,
-        _ => Outcome::Found,
+    out.finish(match counts.invalid {
+        _ if unreadable => ExitStatus::Failed,
+        invalid => ExitStatus::found(invalid > 0),
     })
 }
 
-fn print_row(out: &mut impl Write, source: &str, item: &Item<'_>) -> io::Result<()> {
-    let outcome = &item.outcome;
-    let (line, column) = item.position(0);
-    let mut findings = Vec::with_capacity(outcome.report.findings().len());
-    for finding in outcome.report.findings() {
-        let (line, column) = item.position(finding.range.start);
-        findings.push(Sited { finding, line, column });
+impl<'a> Row<'a> {
+    /// Only what the format needs is made: drawing costs more than checking.
+    fn new(source: &'a str, item: &'a Item<'_>, format: Format, verbose: bool) -> Self {
+        let outcome = &item.outcome;
+        let (line, column) = item.position(0);
+        let mut findings = Vec::new();
+        let mut drawn = String::new();
+        if format == Format::Human {
+            drawn = show::record(source, item, verbose);
+        } else {
+            for finding in outcome.report.findings() {
+                let (line, column) = item.position(finding.range.start);
+                findings.push(Sited { finding, line, column });
+            }
+        }
+        Row {
+            source,
+            line,
+            column,
+            kind: outcome.kind.as_str(),
+            type_name: outcome.type_name.as_deref(),
+            verdict: outcome.report.verdict(),
+            security: outcome.security.to_string(),
+            findings,
+            omitted: outcome.report.omitted(),
+            drawn,
+        }
     }
-    let row = Row {
-        source,
-        line,
-        column,
-        kind: outcome.kind.as_str(),
-        type_name: outcome.type_name.as_deref(),
-        verdict: outcome.report.verdict(),
-        security: outcome.security.to_string(),
-        findings,
-        omitted: outcome.report.omitted(),
-    };
-    serde_json::to_writer(&mut *out, &row)?;
-    out.write_all(b"\n")
+}
+
+impl Print for Row<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.drawn.as_bytes())
+    }
 }

@@ -1,9 +1,8 @@
 //! `coord compat`
 
-use crate::{Failure, Outcome, Result2};
-use clap::ValueEnum;
+use crate::output::{CmdResult, ExitStatus, Format, Print, Printer};
 use coordination_protocol::version::Matrix;
-use std::io::Write;
+use std::io::{self, Write};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -20,27 +19,23 @@ A row is a reader, a column a writer:
 Exit status: 0.")]
 pub(crate) struct Args {
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Markdown)]
+    #[arg(long, value_parser = Format::among(FORMATS), default_value = "markdown")]
     format: Format,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    /// A Markdown table, and what is unknown to whom.
-    Markdown,
-    /// A JSON object.
-    Json,
+const FORMATS: &[(Format, &str)] = &[
+    (Format::Markdown, "A Markdown table, and what is unknown to whom"),
+    (Format::Json, "A JSON object"),
+];
+
+impl Print for Matrix {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.to_markdown().as_bytes())
+    }
 }
 
-pub(crate) fn run(args: &Args) -> Result2 {
-    let matrix = Matrix::current();
-    let text = match args.format {
-        Format::Markdown => matrix.to_markdown(),
-        Format::Json => {
-            serde_json::to_string_pretty(&matrix).map_err(|error| Failure(error.to_string()))?
-                + "\n"
-        }
-    };
-    anstream::stdout().write_all(text.as_bytes())?;
-    Ok(Outcome::Fine)
+pub(crate) fn run(args: &Args) -> CmdResult {
+    let mut out = Printer::new(args.format);
+    out.document(&Matrix::current())?;
+    out.finish(ExitStatus::Fine)
 }

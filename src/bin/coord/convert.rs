@@ -1,12 +1,14 @@
 //! `coord convert`
 
 use crate::input::paths;
+use crate::limits::Reading;
+use crate::output::{CmdResult, ExitStatus, Format, Printer};
+use crate::show;
 use crate::source::{As, Checker, Item};
-use crate::{Failure, Outcome, Reading, Result2, show};
 use clap::ValueEnum;
 use coordination_protocol::finding::Verdict;
 use coordination_protocol::validate::Validator;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -45,27 +47,25 @@ enum Form {
     Json,
 }
 
-pub(crate) fn run(args: &Args) -> Result2 {
+pub(crate) fn run(args: &Args) -> CmdResult {
     let validator = Validator::from(args.reading.codec());
     let checker = Checker::new(&validator, &args.reading, args.given);
-    let mut out = BufWriter::with_capacity(64 << 10, io::stdout());
+    let mut out = Printer::new(Format::Records);
     let mut failed = false;
     for path in paths(&args.paths) {
         checker.path(path, &mut |source, item| {
             if item.outcome.report.verdict() > Verdict::Valid {
-                out.flush()?;
-                anstream::stderr().write_all(show::record(source, &item, false).as_bytes())?;
+                out.draw(&show::record(source, &item, false))?;
             }
             failed |= !write(&mut out, args.to, source, &item)?;
             Ok(())
         })?;
     }
-    out.flush()?;
-    Ok(if failed { Outcome::Found } else { Outcome::Fine })
+    out.finish(ExitStatus::found(failed))
 }
 
 /// Writes a record in the form; whether it could.
-fn write(out: &mut impl Write, form: Form, source: &str, item: &Item<'_>) -> Result<bool, Failure> {
+fn write(out: &mut Printer, form: Form, source: &str, item: &Item<'_>) -> io::Result<bool> {
     let outcome = &item.outcome;
     if !outcome.is_accepted() {
         return Ok(false);
@@ -85,18 +85,15 @@ fn write(out: &mut impl Write, form: Form, source: &str, item: &Item<'_>) -> Res
             match envelope.to_line() {
                 Ok(converted) => {
                     if !converted.lost.is_empty() {
-                        out.flush()?;
-                        writeln!(
-                            anstream::stderr(),
-                            "coord: {source}:{line}: the line has no room for {}",
-                            converted.lost.join(", ")
-                        )?;
+                        let lost = converted.lost.join(", ");
+                        out.complain(format_args!(
+                            "{source}:{line}: the line has no room for {lost}"
+                        ))?;
                     }
                     writeln!(out, "{}", converted.line)?;
                 }
                 Err(error) => {
-                    out.flush()?;
-                    writeln!(anstream::stderr(), "coord: {source}:{line}: {error}")?;
+                    out.complain(format_args!("{source}:{line}: {error}"))?;
                     return Ok(false);
                 }
             }

@@ -1,11 +1,10 @@
 //! `coord deprecations`
 
-use crate::{Failure, Outcome, Result2};
-use clap::ValueEnum;
+use crate::output::{CmdResult, ExitStatus, Failure, Format, Print, Printer, cannot_read, failure};
 use coordination_protocol::finding::FindingSeverity;
 use coordination_protocol::version::{Calendar, Date, Notice};
 use serde::Serialize;
-use std::io::Write;
+use std::io::{self, Write};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -28,17 +27,12 @@ pub(crate) struct Args {
     calendar: Option<String>,
 
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
     format: Format,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    /// A line a notice.
-    Human,
-    /// A JSON array.
-    Json,
-}
+const FORMATS: &[(Format, &str)] =
+    &[(Format::Human, "A line a notice"), (Format::Json, "A JSON array")];
 
 pub(crate) fn day(text: &str) -> Result<Date, String> {
     text.parse().map_err(|error: coordination_protocol::version::VersionError| {
@@ -47,9 +41,8 @@ pub(crate) fn day(text: &str) -> Result<Date, String> {
 }
 
 pub(crate) fn read(path: &str) -> Result<Calendar, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure(format!("cannot read {path}: {error}")))?;
-    Calendar::from_json(&text).map_err(|error| Failure(format!("{path}: {error}")))
+    let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))?;
+    Calendar::from_json(&text).map_err(|error| failure(format_args!("{path}: {error}")))
 }
 
 #[derive(Serialize)]
@@ -60,7 +53,21 @@ struct Row<'a> {
     days_left: i64,
 }
 
-pub(crate) fn run(args: &Args) -> Result2 {
+/// All notices, as of one day.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Rows<'a>(Vec<Row<'a>>);
+
+impl Print for Rows<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.0.is_empty() {
+            return writeln!(out, "no deprecations");
+        }
+        self.0.iter().try_for_each(|row| writeln!(out, "{}", line(row)))
+    }
+}
+
+pub(crate) fn run(args: &Args) -> CmdResult {
     let calendar = match &args.calendar {
         None => Calendar::current(),
         Some(path) => read(path)?,
@@ -69,31 +76,16 @@ pub(crate) fn run(args: &Args) -> Result2 {
         Some(day) => day,
         None => today()?,
     };
-    let rows: Vec<Row<'_>> = calendar
-        .notices()
-        .iter()
-        .map(|notice| Row {
-            notice,
-            severity: notice.severity_on(on),
-            days_left: on.days_until(notice.sunset()),
-        })
-        .collect();
-    let mut out = anstream::stdout();
-    match args.format {
-        Format::Json => {
-            let text =
-                serde_json::to_string_pretty(&rows).map_err(|error| Failure(error.to_string()))?;
-            writeln!(out, "{text}")?;
-        }
-        Format::Human if rows.is_empty() => writeln!(out, "no deprecations")?,
-        Format::Human => {
-            for row in &rows {
-                writeln!(out, "{}", line(row))?;
-            }
-        }
-    }
-    let ended = rows.iter().any(|row| row.severity == Some(FindingSeverity::Error));
-    Ok(if ended { Outcome::Found } else { Outcome::Fine })
+    let row = |notice| Row {
+        notice,
+        severity: Notice::severity_on(notice, on),
+        days_left: on.days_until(notice.sunset()),
+    };
+    let rows = Rows(calendar.notices().iter().map(row).collect());
+    let ended = rows.0.iter().any(|row| row.severity == Some(FindingSeverity::Error));
+    let mut out = Printer::new(args.format);
+    out.document(&rows)?;
+    out.finish(ExitStatus::found(ended))
 }
 
 fn line(row: &Row<'_>) -> String {
@@ -112,5 +104,5 @@ fn line(row: &Row<'_>) -> String {
 
 fn today() -> Result<Date, Failure> {
     Date::from_unix_millis(crate::clock::now().wall)
-        .ok_or_else(|| Failure("the clock shows no usable day; give one with --on".to_owned()))
+        .ok_or_else(|| failure("the clock shows no usable day; give one with --on"))
 }

@@ -1,6 +1,7 @@
 //! `coord explain`
 
-use crate::{Failure, Outcome, Result2, registry};
+use crate::output::{CmdResult, ExitStatus, failure};
+use crate::registry;
 use coordination_protocol::event::{EventType, Registry};
 use coordination_protocol::finding::{Code, Example, Mode};
 use coordination_protocol::scalar::nearest;
@@ -21,17 +22,17 @@ pub(crate) struct Args {
     name: Option<String>,
 }
 
-pub(crate) fn run(args: &Args) -> Result2 {
+pub(crate) fn run(args: &Args) -> CmdResult {
     let text = match &args.name {
         None => list(),
         Some(name) => match (name.parse::<Code>(), EventType::lookup(name)) {
             (Ok(code), _) => code_page(code),
             (_, Some(kind)) => type_page(kind),
-            _ => return Err(Failure(unknown(name))),
+            _ => return Err(failure(unknown(name))),
         },
     };
     anstream::stdout().write_all(text.as_bytes())?;
-    Ok(Outcome::Fine)
+    Ok(ExitStatus::Fine)
 }
 
 fn unknown(name: &str) -> String {

@@ -1,6 +1,6 @@
-//! Files and standard input, with a progress bar where somebody watches a long run.
+//! Files and standard input, with a progress bar for long files where standard error is a terminal.
 
-use crate::Failure;
+use crate::output::{Failure, cannot_read};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
@@ -13,7 +13,7 @@ pub(crate) struct Input {
     pub(crate) reader: Box<dyn BufRead>,
 }
 
-/// From this size on a file takes long enough to be worth a bar.
+/// From this size on, reading takes seconds, and a bar tells that the program is at work.
 const LONG: u64 = 32 << 20;
 const BUFFER: usize = 256 << 10;
 
@@ -28,11 +28,11 @@ pub(crate) fn open(path: &str) -> Result<Input, Failure> {
         let reader = Box::new(BufReader::with_capacity(BUFFER, io::stdin()));
         return Ok(Input { name: name(path).to_owned(), reader });
     }
-    let failed = |error: io::Error| Failure(format!("cannot read {path}: {error}"));
+    let failed = |error: io::Error| cannot_read(path, error);
     let file = File::open(Path::new(path)).map_err(failed)?;
     let meta = file.metadata().map_err(failed)?;
     if meta.is_dir() {
-        return Err(Failure(format!("cannot read {path}: it is a directory")));
+        return Err(cannot_read(path, "it is a directory"));
     }
     Ok(Input { name: path.to_owned(), reader: reader(file, 0, meta.len()) })
 }
@@ -50,19 +50,22 @@ pub(crate) fn reader(file: File, from: u64, length: u64) -> Box<dyn BufRead> {
     Box::new(BufReader::with_capacity(BUFFER, file))
 }
 
-/// Reads a whole text. One that is longer than `most` bytes is cut behind the byte that shows it.
-pub(crate) fn text(path: &str, most: usize) -> Result<String, Failure> {
+/// Reads a whole text. One that is longer than `max` bytes is cut behind the byte that shows it, so that
+/// the reader of the text reports the limit and memory stays bounded.
+pub(crate) fn text(path: &str, max: usize) -> Result<String, Failure> {
     let input = open(path)?;
     let mut bytes = Vec::new();
-    let limit = (most as u64).saturating_add(1);
-    let failed =
-        |error: &dyn std::fmt::Display| Failure(format!("cannot read {}: {error}", input.name));
-    input.reader.take(limit).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-    if bytes.len() > most {
+    let limit = (max as u64).saturating_add(1);
+    input
+        .reader
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| cannot_read(&input.name, error))?;
+    if bytes.len() > max {
         // The cut may be in the middle of a character.
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }
-    String::from_utf8(bytes).map_err(|error| failed(&error))
+    String::from_utf8(bytes).map_err(|error| cannot_read(&input.name, error))
 }
 
 /// All inputs of a verb: the paths, or standard input if there are none.

@@ -1,6 +1,8 @@
 //! `coord`: checks and converts messages of the coordination protocol.
 //!
-//! Exit status: 0 if all is fine, 1 if something was found, 2 for usage and I/O errors.
+//! A verb is a file, or a folder where it has verbs of its own. What they share: [`output`] prints rows
+//! and has the exit statuses, [`limits`] the options for reading, [`input`] and [`source`] bring
+//! records, [`show`] draws diagnostics, [`store_args`] finds the store, [`security`] the keys.
 
 #![allow(clippy::disallowed_methods, reason = "a program may read the clock; the library may not")]
 
@@ -8,14 +10,17 @@ mod check;
 mod checkpoint;
 mod clock;
 mod compat;
+mod completions;
 mod convert;
 mod deprecations;
 mod explain;
 mod filter;
 mod input;
+mod keygen;
+mod limits;
 mod migrate;
 mod negotiate;
-mod place;
+mod output;
 mod registry;
 mod route;
 mod sarif;
@@ -25,16 +30,13 @@ mod show;
 mod sign;
 mod source;
 mod state;
-mod state_put;
-mod state_show;
 mod store;
+mod store_args;
+mod verify;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use coordination_protocol::event::{Codec, Registry};
-use coordination_protocol::finding::Mode;
-use coordination_protocol::json::Limits;
-use coordination_protocol::scalar::ProtocolVersion;
-use std::io::{self, Write};
+use clap::{Parser, Subcommand, ValueEnum};
+use limits::Reading;
+use output::{CmdResult, ExitStatus, Failure, complain, exit_status};
 use std::process::ExitCode;
 
 /// Checks and converts messages of the coordination protocol.
@@ -49,7 +51,8 @@ struct Cli {
     verb: Verb,
 }
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   coord check events.log                 what is wrong with these lines?
   coord check --mode strict -            check standard input as a writer must write it
@@ -67,7 +70,10 @@ Examples:
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
   coord state merge base.json ours.json theirs.json
 
-Exit status: 0 fine, 1 something was found, 2 usage or I/O error.";
+",
+    exit_status!(),
+    "."
+);
 
 #[derive(Subcommand)]
 enum Verb {
@@ -82,11 +88,11 @@ enum Verb {
     /// Print the JSON Schemas of everything that is written.
     Schema(schema::Args),
     /// Sign messages.
-    Sign(sign::Sign),
+    Sign(sign::Args),
     /// Verify the signatures of messages.
-    Verify(sign::Verify),
+    Verify(verify::Args),
     /// Make a key to sign with.
-    Keygen(sign::Keygen),
+    Keygen(keygen::Args),
     /// Try routing patterns.
     Route(route::Args),
     /// Try filters.
@@ -106,13 +112,7 @@ enum Verb {
     /// Look after the store.
     Store(store::Args),
     /// Print the completion script of a shell.
-    #[command(
-        after_help = "Example:\n  coord completions bash > ~/.local/share/bash-completion/completions/coord\n\nExit status: 0."
-    )]
-    Completions {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
+    Completions(completions::Args),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -125,85 +125,6 @@ enum Color {
     Never,
 }
 
-/// What the reader of lines is told on the command line.
-#[derive(clap::Args)]
-struct Reading {
-    /// Read as writers must write, or as readers must accept.
-    #[arg(long, value_parser = mode, default_value = "interop", value_name = "strict|interop")]
-    mode: Mode,
-
-    /// The protocol version whose event types are known.
-    #[arg(long, default_value_t = ProtocolVersion::DEFAULT, value_name = "VERSION", value_parser = protocol)]
-    protocol: ProtocolVersion,
-
-    /// The most bytes of one record.
-    #[arg(long, default_value_t = Limits::DEFAULT.bytes, value_name = "N", help_heading = "Limits")]
-    max_bytes: usize,
-
-    /// The deepest nesting, at most 512.
-    #[arg(long, default_value_t = Limits::DEFAULT.depth, value_name = "N", help_heading = "Limits")]
-    max_depth: usize,
-
-    /// The most keys of one object.
-    #[arg(long, default_value_t = Limits::DEFAULT.keys, value_name = "N", help_heading = "Limits")]
-    max_keys: usize,
-
-    /// The most findings of one record; the rest are counted.
-    #[arg(long, default_value_t = Limits::DEFAULT.findings, value_name = "N", help_heading = "Limits")]
-    max_findings: usize,
-}
-
-impl Reading {
-    fn codec(&self) -> Codec {
-        let limits = Limits::DEFAULT
-            .with_bytes(self.max_bytes)
-            .with_depth(self.max_depth)
-            .with_keys(self.max_keys)
-            .with_findings(self.max_findings);
-        Codec::new(self.mode)
-            .with_registry(Registry::new(self.protocol.clone()))
-            .with_limits(limits)
-    }
-}
-
-fn mode(text: &str) -> Result<Mode, String> {
-    text.parse().map_err(|error: coordination_protocol::scalar::ScalarError| error.to_string())
-}
-
-fn protocol(text: &str) -> Result<ProtocolVersion, String> {
-    let version: ProtocolVersion = text
-        .parse()
-        .map_err(|error: coordination_protocol::scalar::ScalarError| error.to_string())?;
-    if coordination_protocol::version::VERSIONS.contains(&version) {
-        Ok(version)
-    } else {
-        Err(format!("{version} is not supported; 1.0.0 and 1.1.0 are"))
-    }
-}
-
-/// How a verb ended.
-enum Outcome {
-    Fine,
-    Found,
-    /// An input could not be read, which was said when it was met.
-    Unreadable,
-}
-
-/// An error that ends the program with status 2.
-struct Failure(String);
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        // Whoever read the output has seen enough; that is no failure.
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            std::process::exit(0);
-        }
-        Failure(error.to_string())
-    }
-}
-
-type Result2 = Result<Outcome, Failure>;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.color {
@@ -211,15 +132,24 @@ fn main() -> ExitCode {
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-    let result = match cli.verb {
+    let status = run(cli.verb).unwrap_or_else(|Failure(message)| {
+        // Where standard error is closed, the exit status still tells.
+        let _ = complain(message);
+        ExitStatus::Failed
+    });
+    status.into()
+}
+
+fn run(verb: Verb) -> CmdResult {
+    match verb {
         Verb::Check(args) => check::run(&args),
         Verb::Registry(args) => registry::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Convert(args) => convert::run(&args),
         Verb::Schema(args) => schema::run(&args),
-        Verb::Sign(args) => sign::sign(&args),
-        Verb::Verify(args) => sign::verify(&args),
-        Verb::Keygen(args) => sign::keygen(&args),
+        Verb::Sign(args) => sign::run(&args),
+        Verb::Verify(args) => verify::run(&args),
+        Verb::Keygen(args) => keygen::run(&args),
         Verb::Route(args) => route::run(&args),
         Verb::Filter(args) => filter::run(&args),
         Verb::Negotiate(args) => negotiate::run(&args),
@@ -229,22 +159,6 @@ fn main() -> ExitCode {
         Verb::State(args) => state::run(&args),
         Verb::Checkpoint(args) => checkpoint::run(&args),
         Verb::Store(args) => store::run(&args),
-        Verb::Completions { shell } => completions(shell),
-    };
-    match result {
-        Ok(Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(Outcome::Found) => ExitCode::from(1),
-        Ok(Outcome::Unreadable) => ExitCode::from(2),
-        Err(Failure(message)) => {
-            let _ = writeln!(anstream::stderr(), "coord: {message}");
-            ExitCode::from(2)
-        }
+        Verb::Completions(args) => completions::run(&args),
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> Result2 {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "coord", &mut script);
-    io::stdout().write_all(&script)?;
-    Ok(Outcome::Fine)
 }

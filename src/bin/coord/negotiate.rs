@@ -1,10 +1,12 @@
 //! `coord negotiate`
 
-use crate::{Failure, Outcome, Result2};
-use clap::ValueEnum;
-use coordination_protocol::version::{SupportedVersions, VersionError, negotiate};
+use crate::output::{
+    CmdResult, ExitStatus, Failure, Format, Print, Printer, cannot_read, failure, pointing,
+};
+use coordination_protocol::version::{SupportedVersions, negotiate};
 use serde::Serialize;
-use std::io::Write;
+use std::fmt::Display;
+use std::io::{self, Write};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -26,34 +28,41 @@ pub(crate) struct Args {
     theirs: String,
 
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
     format: Format,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    /// For people.
-    Human,
-    /// `{"agreement":{...}}` or `{"refusal":{...}}`.
-    Json,
+const FORMATS: &[(Format, &str)] = &[
+    (Format::Human, "For people"),
+    (Format::Json, "`{\"agreement\":{...}}` or `{\"refusal\":{...}}`"),
+];
+
+/// What comes of it.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer<A, R> {
+    Agreement(A),
+    Refusal(R),
 }
 
-pub(crate) fn run(args: &Args) -> Result2 {
+impl<A: Serialize + Display, R: Serialize + Display> Print for Answer<A, R> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Answer::Agreement(agreement) => writeln!(out, "{agreement}"),
+            Answer::Refusal(refusal) => writeln!(out, "{refusal}"),
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> CmdResult {
     let (ours, theirs) = (side(&args.ours)?, side(&args.theirs)?);
-    let outcome = negotiate(&ours, &theirs);
-    let text = match (&outcome, args.format) {
-        (Ok(agreement), Format::Human) => agreement.to_string(),
-        (Ok(agreement), Format::Json) => json("agreement", agreement)?,
-        (Err(refusal), Format::Human) => refusal.to_string(),
-        (Err(refusal), Format::Json) => json("refusal", refusal)?,
+    let answer = match negotiate(&ours, &theirs) {
+        Ok(agreement) => Answer::Agreement(agreement),
+        Err(refusal) => Answer::Refusal(refusal),
     };
-    writeln!(anstream::stdout(), "{text}")?;
-    Ok(if outcome.is_ok() { Outcome::Fine } else { Outcome::Found })
-}
-
-fn json(key: &str, value: &impl Serialize) -> Result<String, Failure> {
-    let value = serde_json::to_string(value).map_err(|error| Failure(error.to_string()))?;
-    Ok(format!("{{\"{key}\":{value}}}"))
+    let mut out = Printer::new(args.format);
+    out.row(&answer)?;
+    out.finish(ExitStatus::found(matches!(answer, Answer::Refusal(_))))
 }
 
 fn side(text: &str) -> Result<SupportedVersions, Failure> {
@@ -61,8 +70,7 @@ fn side(text: &str) -> Result<SupportedVersions, Failure> {
         return Ok(SupportedVersions::current());
     }
     let text = match text.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|error| Failure(format!("cannot read {path}: {error}")))?,
+        Some(path) => std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))?,
         None => text.to_owned(),
     };
     let result = if text.trim_start().starts_with('{') {
@@ -70,15 +78,11 @@ fn side(text: &str) -> Result<SupportedVersions, Failure> {
     } else {
         text.trim_end().parse()
     };
-    result.map_err(|error| pointing(&text, &error))
-}
-
-/// The error with a mark below the place, if that is on the first line.
-fn pointing(text: &str, error: &VersionError) -> Failure {
-    let head = text.get(..error.at().unwrap_or_default()).unwrap_or(text);
-    if head.contains('\n') {
-        return Failure(error.to_string());
-    }
-    let line = text.lines().next().unwrap_or_default();
-    Failure(format!("{error}\n  {line}\n  {}^", " ".repeat(head.chars().count())))
+    result.map_err(|error| {
+        // A mark helps only below a line that is shown whole.
+        match text.get(..error.at().unwrap_or_default()).unwrap_or(&text) {
+            head if head.contains('\n') => failure(error),
+            head => pointing(error, text.lines().next().unwrap_or_default(), head.len()),
+        }
+    })
 }

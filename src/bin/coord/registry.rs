@@ -1,11 +1,11 @@
 //! `coord registry`
 
-use crate::{Failure, Outcome, Result2};
-use clap::ValueEnum;
+use crate::limits::protocol;
+use crate::output::{CmdResult, ExitStatus, Format, Print, Printer, failure};
 use coordination_protocol::event::{EventSpec, EventType, REGISTRY, Registry};
 use coordination_protocol::scalar::{ProtocolVersion, nearest};
-use std::fmt::Write as _;
-use std::io::Write as _;
+use serde::Serialize;
+use std::io::{self, Write};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -20,25 +20,21 @@ pub(crate) struct Args {
     name: Option<String>,
 
     /// The protocol version.
-    #[arg(long, default_value_t = ProtocolVersion::DEFAULT, value_name = "VERSION", value_parser = crate::protocol)]
+    #[arg(long, default_value_t = ProtocolVersion::DEFAULT, value_name = "VERSION", value_parser = protocol)]
     protocol: ProtocolVersion,
 
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
     format: Format,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    /// A table for people.
-    Human,
-    /// A JSON array.
-    Json,
-    /// Markdown tables by category.
-    Markdown,
-}
+const FORMATS: &[(Format, &str)] = &[
+    (Format::Human, "A table for people"),
+    (Format::Json, "A JSON array"),
+    (Format::Markdown, "Markdown tables by category"),
+];
 
-pub(crate) fn run(args: &Args) -> Result2 {
+pub(crate) fn run(args: &Args) -> CmdResult {
     let registry = Registry::new(args.protocol.clone());
     let rows: Vec<&EventSpec> = REGISTRY
         .iter()
@@ -46,17 +42,11 @@ pub(crate) fn run(args: &Args) -> Result2 {
         .filter(|spec| args.name.as_deref().is_none_or(|name| spec.event_type.as_str() == name))
         .collect();
     if let (Some(name), true) = (&args.name, rows.is_empty()) {
-        return Err(Failure(unknown(name, &registry)));
+        return Err(failure(unknown(name, &registry)));
     }
-    let text = match args.format {
-        Format::Human => human(&rows),
-        Format::Markdown => markdown(&rows),
-        Format::Json => {
-            serde_json::to_string_pretty(&rows).map_err(|e| Failure(e.to_string()))? + "\n"
-        }
-    };
-    anstream::stdout().write_all(text.as_bytes())?;
-    Ok(Outcome::Fine)
+    let mut out = Printer::new(args.format);
+    out.document(&Specs(rows))?;
+    out.finish(ExitStatus::Fine)
 }
 
 /// What to say of a name that is not in the registry.
@@ -71,51 +61,51 @@ pub(crate) fn unknown(name: &str, registry: &Registry) -> String {
     }
 }
 
-fn human(rows: &[&EventSpec]) -> String {
-    let mut out = String::new();
-    let mut category = None;
-    for spec in rows {
-        if category != Some(&spec.category) {
-            category = Some(&spec.category);
-            let _ = writeln!(out, "{}", spec.category);
-        }
-        let required: Vec<String> =
-            spec.required.iter().map(|f| format!("{}: {}", f.name, f.field_type)).collect();
-        let _ = writeln!(
-            out,
-            "  {:<24} {}  {}",
-            spec.event_type.as_str(),
-            spec.since,
-            required.join(", ")
-        );
-    }
-    out
-}
+/// Event types, those of a category side by side.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Specs<'a>(Vec<&'a EventSpec>);
 
-fn markdown(rows: &[&EventSpec]) -> String {
-    let mut out = String::new();
-    let mut category = None;
-    for spec in rows {
-        if category != Some(&spec.category) {
-            let gap = if category.is_some() { "\n" } else { "" };
-            category = Some(&spec.category);
-            let _ = writeln!(
-                out,
-                "{gap}## {}\n\n| Type | Tells | Required data | Routing | Since |\n|---|---|---|---|---|",
-                spec.category
-            );
+impl Print for Specs<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut category = None;
+        for spec in &self.0 {
+            if category != Some(&spec.category) {
+                category = Some(&spec.category);
+                writeln!(out, "{}", spec.category)?;
+            }
+            let required: Vec<String> =
+                spec.required.iter().map(|f| format!("{}: {}", f.name, f.field_type)).collect();
+            let name = spec.event_type.as_str();
+            writeln!(out, "  {name:<24} {}  {}", spec.since, required.join(", "))?;
         }
-        let required: Vec<String> =
-            spec.required.iter().map(|f| format!("`{}` ({})", f.name, f.field_type)).collect();
-        let _ = writeln!(
-            out,
-            "| `{}` | {} | {} | `{}` | {} |",
-            spec.event_type,
-            spec.summary,
-            required.join(", "),
-            spec.routing(),
-            spec.since
-        );
+        Ok(())
     }
-    out
+
+    fn markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut category = None;
+        for spec in &self.0 {
+            if category != Some(&spec.category) {
+                let gap = if category.is_some() { "\n" } else { "" };
+                category = Some(&spec.category);
+                writeln!(
+                    out,
+                    "{gap}## {}\n\n| Type | Tells | Required data | Routing | Since |\n|---|---|---|---|---|",
+                    spec.category
+                )?;
+            }
+            let required: Vec<String> =
+                spec.required.iter().map(|f| format!("`{}` ({})", f.name, f.field_type)).collect();
+            writeln!(
+                out,
+                "| `{}` | {} | {} | `{}` | {} |",
+                spec.event_type,
+                spec.summary,
+                required.join(", "),
+                spec.routing(),
+                spec.since
+            )?;
+        }
+        Ok(())
+    }
 }

@@ -1,10 +1,11 @@
 //! `coord schema`
 
-use crate::{Failure, Outcome, Result2};
+use crate::limits::protocol;
+use crate::output::{CmdResult, ExitStatus, Format, Printer, failure};
 use coordination_protocol::event::Registry;
 use coordination_protocol::scalar::{ProtocolVersion, nearest};
 use coordination_protocol::schema;
-use std::io::Write;
+use std::io::Write as _;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -21,27 +22,27 @@ pub(crate) struct Args {
     name: Option<String>,
 
     /// The protocol version.
-    #[arg(long, default_value_t = ProtocolVersion::DEFAULT, value_name = "VERSION", value_parser = crate::protocol)]
+    #[arg(long, default_value_t = ProtocolVersion::DEFAULT, value_name = "VERSION", value_parser = protocol)]
     protocol: ProtocolVersion,
 }
 
-pub(crate) fn run(args: &Args) -> Result2 {
+pub(crate) fn run(args: &Args) -> CmdResult {
     let registry = Registry::new(args.protocol.clone());
-    let mut out = std::io::stdout().lock();
+    let mut out = Printer::new(Format::Records);
     let Some(name) = &args.name else {
         for name in schema::names(&registry) {
             writeln!(out, "{name}")?;
         }
-        return Ok(Outcome::Fine);
+        return out.finish(ExitStatus::Fine);
     };
     let Some(schema) = schema::of(name, &registry) else {
         let near = nearest(name, schema::names(&registry));
-        return Err(Failure(match near {
+        return Err(failure(match near {
             Some(near) => format!("there is no schema `{name}`; did you mean `{near}`?"),
             None => format!("there is no schema `{name}`; `coord schema` lists the names"),
         }));
     };
-    let text = serde_json::to_string_pretty(&schema).map_err(|e| Failure(e.to_string()))?;
-    writeln!(out, "{text}")?;
-    Ok(Outcome::Fine)
+    serde_json::to_writer_pretty(&mut out, &schema).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    out.finish(ExitStatus::Fine)
 }

@@ -1,7 +1,8 @@
 //! What `coord` is told of the sources of messages: registrations, keys, the time.
 
+use crate::limits::Reading;
+use crate::output::{Failure, cannot_read, failure};
 use crate::source::{As, Checker};
-use crate::{Failure, Reading};
 use coordination_protocol::json::Limits;
 use coordination_protocol::message::Message;
 use coordination_protocol::scalar::{ComponentId, Timestamp};
@@ -59,7 +60,8 @@ impl Security {
 
     pub(crate) fn source(&self) -> Result<Option<ComponentId>, Failure> {
         let parse = |text: &String| {
-            ComponentId::new(text).map_err(|error| Failure(format!("--source {text}: {error}")))
+            ComponentId::new(text)
+                .map_err(|error| failure(format_args!("--source {text}: {error}")))
         };
         self.source.as_ref().map(parse).transpose()
     }
@@ -74,16 +76,15 @@ pub(crate) fn moment(text: &str) -> Result<i64, Failure> {
     if text == "now" {
         return Ok(crate::clock::now().wall);
     }
-    let time = Timestamp::new(text).map_err(|error| Failure(format!("--at: {error}")))?;
-    time.unix_millis().ok_or_else(|| Failure(format!("--at: `{text}` is out of range")))
+    let time = Timestamp::new(text).map_err(|error| failure(format_args!("--at: {error}")))?;
+    time.unix_millis().ok_or_else(|| failure(format_args!("--at: `{text}` is out of range")))
 }
 
 pub(crate) fn key_ring(path: &str) -> Result<KeyRing, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure(format!("cannot read {path}: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))?;
     KeyRing::new()
         .with_json(&text, &Limits::DEFAULT.with_bytes(16 << 20))
-        .map_err(|error| Failure(format!("{path}: {error}")))
+        .map_err(|error| failure(format_args!("{path}: {error}")))
 }
 
 /// The permissions of all registrations in a file of any shape that `check` reads.
@@ -94,7 +95,7 @@ fn permissions(path: &str, reading: &Reading) -> Result<Permissions, Failure> {
     let mut seen = 0;
     checker.path(path, &mut |source, item| {
         let line = item.position(0).0;
-        let at = |problem: String| Failure(format!("{source}:{line}: {problem}"));
+        let at = |problem: String| failure(format_args!("{source}:{line}: {problem}"));
         let accepted = match item.outcome.accept() {
             Ok(accepted) => accepted,
             Err(report) => {
@@ -122,7 +123,7 @@ fn permissions(path: &str, reading: &Reading) -> Result<Permissions, Failure> {
         Ok(())
     })?;
     if seen == 0 {
-        return Err(Failure(format!("{path}: there are no registrations in it")));
+        return Err(failure(format_args!("{path}: there are no registrations in it")));
     }
     Ok(permissions)
 }

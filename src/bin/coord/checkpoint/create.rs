@@ -1,14 +1,13 @@
 //! `coord checkpoint create`
 
-use super::{Common, Format, failed, files, random, show};
+use super::{Common, files, random, show};
 use crate::clock::now;
-use crate::{Failure, Outcome, Result2, input};
+use crate::input;
+use crate::output::{CmdResult, ExitStatus, Printer, complain, failure};
 use coordination_protocol::checkpoint::{CheckpointError, CheckpointOptions, NewCheckpoint, Parts};
-use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId};
 use coordination_protocol::storage::block_on;
 use coordination_protocol::storage::view::States;
-use std::io::Write;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -63,7 +62,7 @@ pub(super) struct Args {
     common: Common,
 }
 
-pub(super) fn run(args: &Args) -> Result2 {
+pub(super) fn run(args: &Args) -> CmdResult {
     let mut options = args.common.options();
     options.compress_above = args.compress_above;
     options.chain_length = args.max_deltas;
@@ -72,9 +71,9 @@ pub(super) fn run(args: &Args) -> Result2 {
         args.state.as_deref().map(|path| input::text(path, args.common.max_bytes)).transpose()?;
     let parse = |text: &str| Parts::parse_with(text, &options);
     let mut parts = match (&args.state, &given) {
-        (Some(path), Some(text)) => {
-            Some(parse(text).map_err(|error| Failure(format!("{}: {error}", input::name(path))))?)
-        }
+        (Some(path), Some(text)) => Some(
+            parse(text).map_err(|error| failure(format_args!("{}: {error}", input::name(path))))?,
+        ),
         _ => None,
     };
     let files = files::digests(&args.files, args.common.place.root())?;
@@ -85,21 +84,21 @@ pub(super) fn run(args: &Args) -> Result2 {
     if parts.is_none()
         && let Some(workflow) = &args.workflow
     {
-        let found = block_on(States::new(store.clone()).get(workflow)).map_err(failed)?;
+        let found = block_on(States::new(store.clone()).get(workflow)).map_err(failure)?;
         let found = found.ok_or_else(|| {
-            Failure(format!("{workflow} has no state in the store; give one with --state"))
+            failure(format_args!("{workflow} has no state in the store; give one with --state"))
         })?;
-        parts = Some(parse(&found.text).map_err(failed)?);
+        parts = Some(parse(&found.text).map_err(failure)?);
     }
-    let Some(mut parts) = parts else { return Err(failed("there is no state")) };
+    let Some(mut parts) = parts else { return Err(failure("there is no state")) };
     if let Some(workflow) = args.workflow.as_ref().filter(|named| *named != parts.workflow_id()) {
-        return Err(Failure(format!(
+        return Err(failure(format_args!(
             "the state is one of {}, not of {workflow}",
             parts.workflow_id()
         )));
     }
     if let Some(files) = files {
-        parts = parts.with_files(files).map_err(failed)?;
+        parts = parts.with_files(files).map_err(failure)?;
     }
     let mut new = NewCheckpoint::new(now(), random()?)
         .with_type(args.kind.clone())
@@ -110,17 +109,14 @@ pub(super) fn run(args: &Args) -> Result2 {
     let checkpoints = args.common.checkpoints(store).with_options(options);
     match block_on(checkpoints.create(&parts, &new)) {
         Ok(made) => {
-            let mut out = anstream::stdout();
-            match args.common.format {
-                Format::Human => write!(out, "{}", show::created(&made))?,
-                Format::Json => writeln!(out, "{}", Envelope::from(made.sync))?,
-            }
-            Ok(Outcome::Fine)
+            let mut out = Printer::new(args.common.format);
+            out.row(&show::CreatedRow::new(made))?;
+            out.finish(ExitStatus::Fine)
         }
         Err(error @ CheckpointError::Unsound { .. }) => {
-            writeln!(anstream::stderr(), "coord: {error}; --kind emergency takes it as it is")?;
-            Ok(Outcome::Found)
+            complain(format_args!("{error}; --kind emergency takes it as it is"))?;
+            Ok(ExitStatus::Found)
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(failure(error)),
     }
 }

@@ -1,6 +1,6 @@
 //! Digests of files.
 
-use crate::Failure;
+use crate::output::{Failure, cannot_read, failure};
 use coordination_protocol::scalar::Digest;
 use sha2::Digest as _;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub(super) fn digests(
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Failure {
-    Failure(format!("cannot read {}: {error}", path.display()))
+    cannot_read(path.display(), error)
 }
 
 fn visit(
@@ -51,7 +51,7 @@ fn visit(
         }
     } else if kind.is_file() {
         let name = path.to_str().ok_or_else(|| {
-            Failure(format!("cannot list {}: its name is not UTF-8", path.display()))
+            failure(format_args!("cannot list {}: its name is not UTF-8", path.display()))
         })?;
         found.insert(name.to_owned(), digest(path).map_err(cannot)?);
     }

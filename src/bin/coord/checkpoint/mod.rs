@@ -2,28 +2,32 @@
 
 mod create;
 mod files;
-mod look;
-mod put;
+mod inspect;
+mod prune;
+mod restore;
 mod show;
 
-use crate::place::Place;
-use crate::{Failure, Outcome, Result2};
-use clap::{Subcommand, ValueEnum};
+use crate::output::{CmdResult, ExitStatus, Failure, Format, complain, exit_status, failure};
+use crate::store_args::StoreArgs;
+use clap::Subcommand;
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::checkpoint::{CheckpointError, CheckpointOptions, Checkpoints};
 use coordination_protocol::scalar::{CheckpointId, WorkflowId};
 use coordination_protocol::storage::view::States;
 use coordination_protocol::storage::{Key, block_on};
-use std::io::Write;
 
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(after_help = concat!(
+    "\
 Examples:
   coord checkpoint create --workflow wf_001   keep the state that the store has
   coord checkpoint list
   coord checkpoint restore ckpt_789           put it back as it was
 
-Exit status: 0 fine, 1 something was found, 2 usage or I/O error; each verb says more.")]
+",
+    exit_status!(),
+    "; each verb says more."
+))]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -34,48 +38,43 @@ enum Verb {
     /// Keep the state of a workflow.
     Create(create::Args),
     /// List what is kept.
-    List(look::List),
+    List(inspect::List),
     /// Make sure that what is kept is what was written.
-    Verify(look::Verify),
+    Verify(inspect::Verify),
     /// Put a state back as it was.
-    Restore(put::Restore),
+    Restore(restore::Restore),
     /// Take a running workflow back, wholly or in part.
-    Rollback(put::Rollback),
+    Rollback(restore::Rollback),
     /// Remove what need not be kept.
-    Prune(look::Prune),
+    Prune(prune::Args),
 }
 
 /// What all verbs take.
 #[derive(clap::Args)]
 struct Common {
     #[command(flatten)]
-    place: Place,
+    place: StoreArgs,
 
     /// The most bytes of one part of a checkpoint.
     #[arg(long, value_name = "N", default_value_t = CheckpointOptions::default().part_bytes, help_heading = "Limits")]
     max_bytes: usize,
 
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
     format: Format,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Human,
-    /// One JSON object a line.
-    Json,
-}
+const FORMATS: &[(Format, &str)] =
+    &[(Format::Human, "For people"), (Format::Json, "One JSON object a line")];
 
-pub(crate) fn run(args: &Args) -> Result2 {
+pub(crate) fn run(args: &Args) -> CmdResult {
     match &args.verb {
         Verb::Create(args) => create::run(args),
-        Verb::List(args) => look::list(args),
-        Verb::Verify(args) => look::verify(args),
-        Verb::Restore(args) => put::restore(args),
-        Verb::Rollback(args) => put::rollback(args),
-        Verb::Prune(args) => look::prune(args),
+        Verb::List(args) => inspect::list(args),
+        Verb::Verify(args) => inspect::verify(args),
+        Verb::Restore(args) => restore::restore(args),
+        Verb::Rollback(args) => restore::rollback(args),
+        Verb::Prune(args) => prune::run(args),
     }
 }
 
@@ -96,6 +95,17 @@ impl Common {
     }
 }
 
+/// The workflow that was named, or all that have checkpoints.
+fn workflows(
+    checkpoints: &Checkpoints<Sqlite>,
+    named: Option<&WorkflowId>,
+) -> Result<Vec<WorkflowId>, Failure> {
+    match named {
+        Some(workflow) => Ok(vec![workflow.clone()]),
+        None => block_on(checkpoints.workflows()).map_err(failure),
+    }
+}
+
 /// The workflow that was named, or the only one that has the checkpoint.
 fn workflow_of(
     checkpoints: &Checkpoints<Sqlite>,
@@ -105,11 +115,11 @@ fn workflow_of(
     if let Some(workflow) = named {
         return Ok(workflow.clone());
     }
-    let found = block_on(checkpoints.find(id)).map_err(failed)?;
+    let found = block_on(checkpoints.find(id)).map_err(failure)?;
     match found.as_slice() {
         [workflow] => Ok(workflow.clone()),
-        [] => Err(Failure(format!("there is no checkpoint {id}"))),
-        _ => Err(Failure(format!(
+        [] => Err(failure(format_args!("there is no checkpoint {id}"))),
+        _ => Err(failure(format_args!(
             "several workflows have a checkpoint {id}; name one with --workflow"
         ))),
     }
@@ -117,24 +127,21 @@ fn workflow_of(
 
 /// Where the current state of a workflow is.
 fn state_key(workflow: &WorkflowId) -> Result<Key, Failure> {
-    States::key(workflow).map_err(failed)
+    States::key(workflow).map_err(failure)
 }
 
 fn random() -> Result<[u8; 10], Failure> {
     let mut bytes = [0; 10];
-    getrandom::fill(&mut bytes).map_err(|error| Failure(format!("no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| failure(format_args!("no random bytes: {error}")))?;
     Ok(bytes)
 }
 
-fn failed(error: impl std::fmt::Display) -> Failure {
-    Failure(error.to_string())
-}
-
 /// Damage is a finding; everything else ends the program.
-fn found(error: &CheckpointError) -> Result2 {
+fn found(error: &CheckpointError) -> CmdResult {
     if matches!(error, CheckpointError::Damaged(_)) {
-        writeln!(anstream::stderr(), "coord: {error}")?;
-        return Ok(Outcome::Found);
+        complain(error)?;
+        return Ok(ExitStatus::Found);
     }
-    Err(failed(error))
+    Err(failure(error))
 }

@@ -1,12 +1,14 @@
 //! What the verbs print.
 
+use crate::output::Print;
 use coordination_protocol::checkpoint::{
     CheckpointForm, CheckpointSummary, Created, Damage, PartName, Pruned, Restored,
 };
-use coordination_protocol::message::{CheckpointSync, ValidationResults};
+use coordination_protocol::message::{CheckpointSync, Envelope, ValidationResults};
 use coordination_protocol::scalar::{CheckResult, CheckpointId, Count, Ratio, WorkflowId};
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::io::{self, Write};
 
 /// Identity, cause, version and size on one line.
 fn line(sync: &CheckpointSync, form: &CheckpointForm) -> String {
@@ -24,7 +26,7 @@ fn line(sync: &CheckpointSync, form: &CheckpointForm) -> String {
     out
 }
 
-/// The validations that failed, and those that were asked for and that nobody knows.
+/// The validations that failed, and those that were asked for and are not known.
 fn validations(results: &ValidationResults) -> String {
     let own = [
         ("state_integrity", &results.integrity_check),
@@ -43,135 +45,177 @@ fn validations(results: &ValidationResults) -> String {
     out
 }
 
-pub(super) fn created(made: &Created) -> String {
-    let mut out = format!("{}\n", line(&made.sync, &made.form));
-    if let Some(why) = made.why_full {
-        let _ = writeln!(out, "  in full: {why}");
-    }
-    if let Some(results) = &made.sync.validation_results {
-        out.push_str(&validations(results));
-    }
-    out
+/// A checkpoint that was made; its JSON form is the message that announces it.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct CreatedRow {
+    message: Envelope,
+    #[serde(skip)]
+    text: String,
 }
 
-pub(super) fn summary(summary: &CheckpointSummary) -> String {
-    line(&summary.sync, &summary.form)
+impl CreatedRow {
+    pub(super) fn new(made: Created) -> Self {
+        let mut text = format!("{}\n", line(&made.sync, &made.form));
+        if let Some(why) = made.why_full {
+            let _ = writeln!(text, "  in full: {why}");
+        }
+        if let Some(results) = &made.sync.validation_results {
+            text.push_str(&validations(results));
+        }
+        CreatedRow { message: Envelope::from(made.sync), text }
+    }
 }
 
-/// A message with one key of ours.
-pub(super) fn summary_json(summary: &CheckpointSummary) -> String {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        checkpoint_sync: &'a CheckpointSync,
-        base_checkpoint_id: Option<&'a str>,
+impl Print for CreatedRow {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.text.as_bytes())
     }
-    let base_checkpoint_id = match &summary.form {
-        CheckpointForm::Delta { base } => Some(base.as_str()),
-        _ => None,
-    };
-    text(&Row { checkpoint_sync: &summary.sync, base_checkpoint_id })
 }
 
-pub(super) fn damage_json(damage: &Damage) -> String {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        checkpoint_id: &'a str,
-        part: Option<&'a str>,
-        detail: &'a str,
-    }
-    text(&Row {
-        checkpoint_id: damage.checkpoint.as_str(),
-        part: damage.part.as_ref().map(PartName::as_str),
-        detail: &damage.detail,
-    })
+/// A checkpoint in a list: its message, with one key of ours.
+#[derive(Serialize)]
+pub(super) struct SummaryRow<'a> {
+    checkpoint_sync: &'a CheckpointSync,
+    base_checkpoint_id: Option<&'a str>,
+    #[serde(skip)]
+    form: &'a CheckpointForm,
 }
 
-pub(super) fn pruned(workflow: &WorkflowId, pruned: &Pruned) -> String {
-    let mut out = format!(
-        "{workflow}: {} removed, {} kept for others, {} incomplete swept",
-        pruned.removed.len(),
-        pruned.needed.len(),
-        pruned.swept.len()
-    );
-    if pruned.orphans > 0 {
-        let _ = write!(out, ", {} orphans", pruned.orphans);
-    }
-    out.push('\n');
-    for id in &pruned.removed {
-        let _ = writeln!(out, "  removed {id}");
-    }
-    out
-}
-
-pub(super) fn pruned_json(workflow: &WorkflowId, pruned: &Pruned) -> String {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        workflow_id: &'a str,
-        removed: Vec<&'a str>,
-        needed: Vec<&'a str>,
-        swept: Vec<&'a str>,
-        orphans: usize,
-    }
-    text(&Row {
-        workflow_id: workflow.as_str(),
-        removed: pruned.removed.iter().map(CheckpointId::as_str).collect(),
-        needed: pruned.needed.iter().map(CheckpointId::as_str).collect(),
-        swept: pruned.swept.iter().map(CheckpointId::as_str).collect(),
-        orphans: pruned.orphans,
-    })
-}
-
-pub(super) fn restored(workflow: &WorkflowId, done: &Restored) -> String {
-    let mut out = if done.written.is_empty() {
-        format!("{workflow} is as in {} already, version {}\n", done.checkpoint, done.state_version)
-    } else {
-        let before = match &done.backup {
-            Some(sync) => format!("the state before is in {}", sync.checkpoint_id),
-            None => "there was no state before".to_owned(),
+impl<'a> SummaryRow<'a> {
+    pub(super) fn new(summary: &'a CheckpointSummary) -> Self {
+        let base_checkpoint_id = match &summary.form {
+            CheckpointForm::Delta { base } => Some(base.as_str()),
+            _ => None,
         };
-        format!(
-            "{workflow} was taken back to {}, version {}; {before}\n",
-            done.checkpoint, done.state_version
-        )
-    };
-    out.push_str(&validations(&done.validation));
-    for file in &done.files {
-        let _ = writeln!(out, "  {}: {}", file.change, file.path);
+        SummaryRow { checkpoint_sync: &summary.sync, base_checkpoint_id, form: &summary.form }
     }
-    out
 }
 
-pub(super) fn restored_json(workflow: &WorkflowId, done: &Restored) -> String {
-    #[derive(Serialize)]
-    struct File<'a> {
-        path: &'a str,
-        change: String,
+impl Print for SummaryRow<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}", line(self.checkpoint_sync, self.form))
     }
-    #[derive(Serialize)]
-    struct Row<'a> {
-        workflow_id: &'a str,
-        checkpoint_id: &'a str,
-        state_version: u64,
-        written: Vec<&'a str>,
-        backup: Option<&'a CheckpointSync>,
-        validation_results: &'a ValidationResults,
-        files: Vec<File<'a>>,
-    }
-    let files = done.files.iter();
-    text(&Row {
-        workflow_id: workflow.as_str(),
-        checkpoint_id: done.checkpoint.as_str(),
-        state_version: done.state_version,
-        written: done.written.iter().map(PartName::as_str).collect(),
-        backup: done.backup.as_ref(),
-        validation_results: &done.validation,
-        files: files
-            .map(|file| File { path: &file.path, change: file.change.to_string() })
-            .collect(),
-    })
 }
 
-/// What is printed are texts and numbers, which JSON can always hold.
-fn text(row: &impl Serialize) -> String {
-    serde_json::to_string(row).unwrap_or_default()
+/// What is damaged.
+#[derive(Serialize)]
+pub(super) struct DamageRow<'a> {
+    checkpoint_id: &'a str,
+    part: Option<&'a str>,
+    detail: &'a str,
+    #[serde(skip)]
+    damage: &'a Damage,
+}
+
+impl<'a> DamageRow<'a> {
+    pub(super) fn new(damage: &'a Damage) -> Self {
+        DamageRow {
+            checkpoint_id: damage.checkpoint.as_str(),
+            part: damage.part.as_ref().map(PartName::as_str),
+            detail: &damage.detail,
+            damage,
+        }
+    }
+}
+
+impl Print for DamageRow<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "damaged: {}", self.damage)
+    }
+}
+
+/// What was removed of a workflow.
+#[derive(Serialize)]
+pub(super) struct PrunedRow<'a> {
+    workflow_id: &'a str,
+    removed: Vec<&'a str>,
+    needed: Vec<&'a str>,
+    swept: Vec<&'a str>,
+    orphans: usize,
+}
+
+impl<'a> PrunedRow<'a> {
+    pub(super) fn new(workflow: &'a WorkflowId, pruned: &'a Pruned) -> Self {
+        let names = |ids: &'a [CheckpointId]| ids.iter().map(CheckpointId::as_str).collect();
+        PrunedRow {
+            workflow_id: workflow.as_str(),
+            removed: names(&pruned.removed),
+            needed: names(&pruned.needed),
+            swept: names(&pruned.swept),
+            orphans: pruned.orphans,
+        }
+    }
+}
+
+impl Print for PrunedRow<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let PrunedRow { workflow_id, removed, needed, swept, orphans } = self;
+        let (removing, needed, swept) = (removed.len(), needed.len(), swept.len());
+        write!(
+            out,
+            "{workflow_id}: {removing} removed, {needed} kept for others, {swept} incomplete swept"
+        )?;
+        if *orphans > 0 {
+            write!(out, ", {orphans} orphans")?;
+        }
+        writeln!(out)?;
+        removed.iter().try_for_each(|id| writeln!(out, "  removed {id}"))
+    }
+}
+
+/// A state that was put back.
+#[derive(Serialize)]
+pub(super) struct RestoredRow<'a> {
+    workflow_id: &'a str,
+    checkpoint_id: &'a str,
+    state_version: u64,
+    written: Vec<&'a str>,
+    backup: Option<&'a CheckpointSync>,
+    validation_results: &'a ValidationResults,
+    files: Vec<ChangedFile<'a>>,
+}
+
+/// A file that differs from the checkpoint.
+#[derive(Serialize)]
+struct ChangedFile<'a> {
+    path: &'a str,
+    change: String,
+}
+
+impl<'a> RestoredRow<'a> {
+    pub(super) fn new(workflow: &'a WorkflowId, done: &'a Restored) -> Self {
+        let files = done.files.iter();
+        RestoredRow {
+            workflow_id: workflow.as_str(),
+            checkpoint_id: done.checkpoint.as_str(),
+            state_version: done.state_version,
+            written: done.written.iter().map(PartName::as_str).collect(),
+            backup: done.backup.as_ref(),
+            validation_results: &done.validation,
+            files: files
+                .map(|file| ChangedFile { path: &file.path, change: file.change.to_string() })
+                .collect(),
+        }
+    }
+}
+
+impl Print for RestoredRow<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let RestoredRow { workflow_id, checkpoint_id, state_version: version, .. } = self;
+        if self.written.is_empty() {
+            writeln!(out, "{workflow_id} is as in {checkpoint_id} already, version {version}")?;
+        } else {
+            let before = match self.backup {
+                Some(sync) => format!("the state before is in {}", sync.checkpoint_id),
+                None => "there was no state before".to_owned(),
+            };
+            writeln!(
+                out,
+                "{workflow_id} was taken back to {checkpoint_id}, version {version}; {before}"
+            )?;
+        }
+        out.write_all(validations(self.validation_results).as_bytes())?;
+        self.files.iter().try_for_each(|file| writeln!(out, "  {}: {}", file.change, file.path))
+    }
 }

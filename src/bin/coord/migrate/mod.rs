@@ -6,14 +6,15 @@ mod store;
 mod tally;
 
 use crate::input::open;
-use crate::place::Place;
-use crate::{Failure, Outcome, Result2};
+use crate::limits::{parse, protocol};
+use crate::output::{CmdResult, ExitStatus, Format, Printer, cannot_read, complain};
+use crate::store_args::StoreArgs;
 use coordination_protocol::event::Codec;
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Limits;
-use coordination_protocol::scalar::{ProtocolVersion, ScalarError};
+use coordination_protocol::scalar::ProtocolVersion;
 use coordination_protocol::version::{Adapter, Migrator};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use tally::Tally;
 
 #[derive(clap::Args)]
@@ -44,18 +45,18 @@ pub(crate) struct Args {
     store: bool,
 
     #[command(flatten)]
-    place: Place,
+    place: StoreArgs,
 
     /// The protocol version of the records.
-    #[arg(long, value_name = "VERSION", value_parser = crate::protocol)]
+    #[arg(long, value_name = "VERSION", value_parser = protocol)]
     from: ProtocolVersion,
 
     /// The protocol version they should have.
-    #[arg(long, value_name = "VERSION", value_parser = crate::protocol)]
+    #[arg(long, value_name = "VERSION", value_parser = protocol)]
     to: ProtocolVersion,
 
     /// Dialects to read as well.
-    #[arg(long, value_name = "NAME", value_parser = adapter, value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_parser = parse::<Adapter>, value_delimiter = ',')]
     adapter: Vec<Adapter>,
 
     /// Only tell what would happen.
@@ -77,10 +78,6 @@ pub(crate) struct Args {
     /// After how many bytes of input to note how far the migration is.
     #[arg(long, default_value_t = 8 << 20, value_name = "N", help_heading = "Limits")]
     journal_every: u64,
-}
-
-fn adapter(name: &str) -> Result<Adapter, String> {
-    name.parse().map_err(|error: ScalarError| error.to_string())
 }
 
 fn migrator(args: &Args, limits: Limits) -> Migrator {
@@ -149,7 +146,7 @@ impl<'a> Job<'a> {
             Err(message) => {
                 self.tally.refused += 1;
                 if self.tally.refused <= TOLD {
-                    writeln!(anstream::stderr(), "coord: {}:{line}: {message}", self.name)?;
+                    complain(format_args!("{}:{line}: {message}", self.name))?;
                 }
                 return Ok(Fate::Refused);
             }
@@ -174,21 +171,21 @@ impl<'a> Job<'a> {
         Ok(Fate::Text(value))
     }
 
-    fn outcome(&self) -> Outcome {
-        if self.tally.refused == 0 { Outcome::Fine } else { Outcome::Found }
+    fn status(&self) -> ExitStatus {
+        ExitStatus::found(self.tally.refused > 0)
     }
 
     /// Tells how it went; refused records beyond those told one by one are counted.
     fn report(&self, out: &mut dyn Write) -> io::Result<()> {
         if let Some(more) = self.tally.refused.checked_sub(TOLD + 1) {
             let more = more + 1;
-            writeln!(anstream::stderr(), "coord: {}: {more} more were not migrated", self.name)?;
+            complain(format_args!("{}: {more} more were not migrated", self.name))?;
         }
         write!(out, "{}: {}", self.name, self.tally)
     }
 }
 
-pub(crate) fn run(args: &Args) -> Result2 {
+pub(crate) fn run(args: &Args) -> CmdResult {
     if args.store {
         return store::run(args);
     }
@@ -200,15 +197,12 @@ pub(crate) fn run(args: &Args) -> Result2 {
 }
 
 /// From the input to standard output, or nowhere.
-fn stream(args: &Args, path: &str) -> Result2 {
+fn stream(args: &Args, path: &str) -> CmdResult {
     let input = open(path)?;
     let mut job = Job::new(args, &input.name);
-    let mut out = BufWriter::with_capacity(64 << 10, io::stdout());
+    let mut out = Printer::new(Format::Records);
     let mut records = job.codec.records(input.reader);
-    while let Some(raw) = records
-        .next_record()
-        .map_err(|error| Failure(format!("cannot read {}: {error}", input.name)))?
-    {
+    while let Some(raw) = records.next_record().map_err(|error| cannot_read(&input.name, error))? {
         if let Fate::Text(value) = job.one(raw.bytes, raw.line)?
             && !args.dry_run
         {
@@ -222,5 +216,5 @@ fn stream(args: &Args, path: &str) -> Result2 {
     } else {
         job.report(&mut anstream::stderr())?;
     }
-    Ok(job.outcome())
+    Ok(job.status())
 }

@@ -6,22 +6,23 @@
 use super::journal::{Beside, Fingerprint, Journal};
 use super::tally::Tally;
 use super::{Fate, Job};
-use crate::{Failure, Result2, input};
+use crate::input;
+use crate::output::{CmdResult, complain, failure};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-pub(super) fn run(job: &mut Job<'_>, name: &str) -> Result2 {
-    let failed = |error: io::Error| Failure(format!("cannot migrate {name}: {error}"));
+pub(super) fn run(job: &mut Job<'_>, name: &str) -> CmdResult {
+    let failed = |error: io::Error| failure(format_args!("cannot migrate {name}: {error}"));
     // The file itself is replaced, not a link to it.
     let path = fs::canonicalize(name).map_err(failed)?;
     let mut file = File::open(&path).map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
-        return Err(Failure(format!("cannot migrate {name}: it is no regular file")));
+        return Err(failure(format_args!("cannot migrate {name}: it is no regular file")));
     }
     // File systems without locks are used at the user's risk.
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        return Err(Failure(format!("{name} is being migrated by another process")));
+        return Err(failure(format_args!("{name} is being migrated by another process")));
     }
     let beside = Beside::new(&path);
     let print = Fingerprint::of(&mut file).map_err(failed)?;
@@ -38,7 +39,7 @@ pub(super) fn run(job: &mut Job<'_>, name: &str) -> Result2 {
                 if now.map_err(failed)? != print {
                     beside.clear().map_err(failed)?;
                     let message = "it was changed meanwhile; nothing was replaced";
-                    return Err(Failure(format!("cannot migrate {name}: {message}")));
+                    return Err(failure(format_args!("cannot migrate {name}: {message}")));
                 }
                 complete(&file, &beside, journal).map_err(failed)?;
                 swap(&beside, &path).map_err(failed)?;
@@ -54,7 +55,7 @@ pub(super) fn run(job: &mut Job<'_>, name: &str) -> Result2 {
     if job.tally.refused > 0 {
         writeln!(out, "{name} was left as it is")?;
     }
-    Ok(job.outcome())
+    Ok(job.status())
 }
 
 /// Where a run begins.
@@ -102,7 +103,7 @@ fn taken_up(job: &mut Job<'_>, beside: &Beside, print: &Fingerprint) -> io::Resu
         return Ok(Start::From(Box::new(fresh)));
     }
     job.tally = std::mem::take(&mut known.tally);
-    writeln!(anstream::stderr(), "coord: going on at byte {} of {}", known.offset, job.name)?;
+    complain(format_args!("going on at byte {} of {}", known.offset, job.name))?;
     Ok(Start::From(Box::new(known)))
 }
 

@@ -2,7 +2,7 @@
 
 use super::tally::KINDS;
 use super::{Args, TOLD, migrator};
-use crate::{Failure, Outcome, Result2};
+use crate::output::{CmdResult, ExitStatus, Failure, complain};
 use coordination_protocol::adapter::sqlite::{ItemChange, StoreItem};
 use coordination_protocol::storage::{StorageError, view};
 use coordination_protocol::version::Migrator;
@@ -47,7 +47,7 @@ impl From<io::Error> for Stop {
     }
 }
 
-pub(super) fn run(args: &Args) -> Result2 {
+pub(super) fn run(args: &Args) -> CmdResult {
     let file = args.place.open_existing("migrate")?;
     let mut job = Job {
         args,
@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result2 {
         Err(Stop::Failed(failure)) => return Err(failure),
     }
     job.report(&args.place.file().display().to_string())?;
-    Ok(if job.refused() == 0 { Outcome::Fine } else { Outcome::Found })
+    Ok(ExitStatus::found(job.refused() > 0))
 }
 
 impl Job<'_> {
@@ -128,7 +128,7 @@ impl Job<'_> {
     fn refuse(&mut self, place: &str, why: &str, event: bool) -> Result<ItemChange, Stop> {
         self.tally(event).refused += 1;
         if self.refused() <= TOLD {
-            writeln!(anstream::stderr(), "coord: {place}: {why}")?;
+            complain(format_args!("{place}: {why}"))?;
         }
         Ok(ItemChange::Keep)
     }
@@ -179,7 +179,7 @@ impl Job<'_> {
     fn report(&self, name: &str) -> io::Result<()> {
         let refused = self.refused();
         if let Some(more) = refused.checked_sub(TOLD).filter(|more| *more > 0) {
-            writeln!(anstream::stderr(), "coord: {more} more were not migrated")?;
+            complain(format_args!("{more} more were not migrated"))?;
         }
         let mut out = anstream::stdout();
         for (what, Tally { seen, changed, dropped, refused }) in

@@ -1,9 +1,9 @@
 //! `coord store export`
 
-use super::bar;
 use super::line::Chain;
-use crate::place::Place;
-use crate::{Failure, Outcome, Result2};
+use super::progress::bar;
+use crate::output::{CmdResult, ExitStatus, Failure, cannot_write};
+use crate::store_args::StoreArgs;
 use coordination_protocol::adapter::sqlite::StoreItem;
 use indicatif::ProgressBar;
 use std::fs::OpenOptions;
@@ -26,18 +26,17 @@ pub(super) struct Args {
     to: Option<String>,
 
     #[command(flatten)]
-    place: Place,
+    place: StoreArgs,
 }
 
-pub(super) fn run(args: &Args) -> Result2 {
+pub(super) fn run(args: &Args) -> CmdResult {
     let file = args.place.open_existing("store export")?;
-    let failed = |to: &str, error: io::Error| Failure(format!("cannot write {to}: {error}"));
     let to = args.to.as_deref().filter(|to| *to != "-");
     let out: Box<dyn Write> = match to {
         None => Box::new(io::stdout()),
         Some(to) => {
             let new = OpenOptions::new().write(true).create_new(true).open(to);
-            Box::new(new.map_err(|error| failed(to, error))?)
+            Box::new(new.map_err(|error| cannot_write(to, error))?)
         }
     };
     let mut out = BufWriter::with_capacity(256 << 10, out);
@@ -57,5 +56,5 @@ pub(super) fn run(args: &Args) -> Result2 {
     if let Some(to) = to {
         writeln!(io::stdout(), "{to}: {} lines", chain.lines)?;
     }
-    Ok(Outcome::Fine)
+    Ok(ExitStatus::Fine)
 }

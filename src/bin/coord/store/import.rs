@@ -1,8 +1,9 @@
 //! `coord store import`
 
 use super::line::{Chain, Read};
-use crate::place::Place;
-use crate::{Failure, Outcome, Result2, input};
+use crate::input;
+use crate::output::{CmdResult, ExitStatus, Failure, cannot_read, complain};
+use crate::store_args::StoreArgs;
 use coordination_protocol::adapter::sqlite::{LoadMode, LoadSummary, StoreItem};
 use coordination_protocol::storage::StorageError;
 use std::io::{self, BufRead, Read as _, Write};
@@ -36,7 +37,7 @@ pub(super) struct Args {
     max_bytes: usize,
 
     #[command(flatten)]
-    place: Place,
+    place: StoreArgs,
 }
 
 /// Why nothing was taken in.
@@ -56,7 +57,7 @@ impl From<StorageError> for Stop {
     }
 }
 
-pub(super) fn run(args: &Args) -> Result2 {
+pub(super) fn run(args: &Args) -> CmdResult {
     let input = input::open(args.from.as_deref().unwrap_or("-"))?;
     let how = if args.merge { LoadMode::Merge } else { LoadMode::Restore };
     let mut lines =
@@ -72,17 +73,17 @@ pub(super) fn run(args: &Args) -> Result2 {
     match file.load(how, lines) {
         Ok(done) => {
             writeln!(io::stdout(), "{}: {}", args.place.file().display(), sentence(&done))?;
-            Ok(Outcome::Fine)
+            Ok(ExitStatus::Fine)
         }
         Err(stop) => stopped(stop),
     }
 }
 
-fn stopped(stop: Stop) -> Result2 {
+fn stopped(stop: Stop) -> CmdResult {
     match stop {
         Stop::Found(message) => {
-            writeln!(anstream::stderr(), "coord: {message}; nothing was taken in")?;
-            Ok(Outcome::Found)
+            complain(format_args!("{message}; nothing was taken in"))?;
+            Ok(ExitStatus::Found)
         }
         Stop::Failed(failure) => Err(failure),
     }
@@ -113,8 +114,7 @@ impl Lines {
         let limit = self.limit as u64 + 1;
         let mut part = self.input.reader.by_ref().take(limit);
         if let Err(error) = part.read_until(b'\n', &mut self.line) {
-            let message = format!("cannot read {}: {error}", self.input.name);
-            return Err(Stop::Failed(Failure(message)));
+            return Err(Stop::Failed(cannot_read(&self.input.name, error)));
         }
         if self.line.is_empty() {
             return Ok(None);

@@ -1,10 +1,11 @@
 //! `coord state put`
 
-use crate::place::Place;
+use super::is_failure;
+use crate::limits::parse;
+use crate::output::{CmdResult, ExitStatus, Format, Print, Printer, complain, failure};
 use crate::source::Item;
-use crate::state_show::is_failure;
-use crate::{Failure, Outcome, Result2, input, show};
-use clap::ValueEnum;
+use crate::store_args::StoreArgs;
+use crate::{input, show};
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::event::Codec;
 use coordination_protocol::finding::{Mode, Verdict};
@@ -28,7 +29,7 @@ faster, nothing is written: look at what is there, merge, and put the result.
 
 Exit status: 0 if it was put, 1 if it is invalid or another version is there, 2 for usage and I/O
 errors.")]
-pub(crate) struct Put {
+pub(super) struct Args {
     /// The file with the state; `-` or none reads standard input.
     #[arg(value_name = "FILE|-")]
     from: Option<String>,
@@ -42,24 +43,19 @@ pub(crate) struct Put {
     over_damage: bool,
 
     /// Read as writers must write, or as readers must accept.
-    #[arg(long, value_parser = crate::mode, default_value = "interop", value_name = "strict|interop")]
+    #[arg(long, value_parser = parse::<Mode>, default_value = "interop", value_name = "strict|interop")]
     mode: Mode,
 
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
     format: Format,
 
     #[command(flatten)]
-    place: Place,
+    place: StoreArgs,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    /// For people.
-    Human,
-    /// One JSON object: workflow, versions, digest.
-    Json,
-}
+const FORMATS: &[(Format, &str)] =
+    &[(Format::Human, "For people"), (Format::Json, "One JSON object: workflow, versions, digest")];
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -69,13 +65,21 @@ struct Row<'a> {
     digest: &'a str,
 }
 
-pub(crate) fn run(args: &Put) -> Result2 {
+impl Print for Row<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Row { workflow_id, state_version, replaced, .. } = self;
+        let instead = replaced.map_or_else(String::new, |old| format!(" in the place of {old}"));
+        writeln!(out, "{workflow_id}  version {state_version}{instead}")
+    }
+}
+
+pub(super) fn run(args: &Args) -> CmdResult {
     let path = args.from.as_deref().unwrap_or("-");
     let text = input::text(path, LIMITS.bytes)?;
     // A store keeps the message, not the line break behind it.
     let text = text.trim_end();
     if !is_sound(path, text, args.mode)? {
-        return Ok(Outcome::Found);
+        return Ok(ExitStatus::Found);
     }
     // What replaces a state needs a store that has one.
     let store = if args.replaces.is_some() || args.over_damage {
@@ -92,15 +96,16 @@ pub(crate) fn run(args: &Put) -> Result2 {
     };
     match put {
         Ok(stored) => print(args, &stored),
-        Err(error) if is_failure(&error) => Err(Failure(error.to_string())),
+        Err(error) if is_failure(&error) => Err(failure(error)),
         Err(error) => {
-            writeln!(anstream::stderr(), "coord: {error}{}", advice(&error))?;
-            Ok(Outcome::Found)
+            complain(format_args!("{error}{}", advice(&error)))?;
+            Ok(ExitStatus::Found)
         }
     }
 }
 
-/// Writes a state whatever stands there, for that was damaged a moment ago.
+/// Writes a state whatever stands there: it was damaged a moment ago, and what is damaged has no version
+/// to compare with.
 fn over_damage(
     store: &Sqlite,
     states: &States<Sqlite>,
@@ -122,7 +127,7 @@ fn over_damage(
 }
 
 /// Draws what is wrong with a state as `coord check` does, and tells whether it can be kept.
-fn is_sound(path: &str, text: &str, mode: Mode) -> Result<bool, Failure> {
+fn is_sound(path: &str, text: &str, mode: Mode) -> io::Result<bool> {
     let validator = Validator::from(Codec::new(mode).with_limits(LIMITS));
     let outcome = validator.check(text, &Context::new());
     let accepted = outcome.is_accepted();
@@ -150,25 +155,13 @@ fn advice(error: &StorageError) -> String {
     }
 }
 
-fn print(args: &Put, stored: &StoredState) -> Result2 {
-    let (workflow, version) = (stored.state.workflow_id.as_str(), stored.version());
-    let mut out = io::stdout().lock();
-    match args.format {
-        Format::Human => {
-            let instead =
-                args.replaces.map_or_else(String::new, |old| format!(" in the place of {old}"));
-            writeln!(out, "{workflow}  version {version}{instead}")?;
-        }
-        Format::Json => {
-            let row = Row {
-                workflow_id: workflow,
-                state_version: version,
-                replaced: args.replaces,
-                digest: stored.digest.as_str(),
-            };
-            let row = serde_json::to_string(&row).map_err(|error| Failure(error.to_string()))?;
-            writeln!(out, "{row}")?;
-        }
-    }
-    Ok(Outcome::Fine)
+fn print(args: &Args, stored: &StoredState) -> CmdResult {
+    let mut out = Printer::new(args.format);
+    out.row(&Row {
+        workflow_id: stored.state.workflow_id.as_str(),
+        state_version: stored.version(),
+        replaced: args.replaces,
+        digest: stored.digest.as_str(),
+    })?;
+    out.finish(ExitStatus::Fine)
 }

@@ -1,8 +1,8 @@
 //! `coord checkpoint restore` and `rollback`
 
-use super::{Common, Format, failed, files, found, random, show, state_key, workflow_of};
+use super::{Common, files, found, random, show, state_key, workflow_of};
 use crate::clock::now;
-use crate::{Failure, Outcome, Result2};
+use crate::output::{CmdResult, ExitStatus, Failure, Printer, failure};
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::checkpoint::{
     CheckpointError, CheckpointOptions, Checkpoints, NewCheckpoint, PartName, Parts, Restored,
@@ -93,7 +93,7 @@ struct Goal {
     common: Common,
 }
 
-pub(super) fn restore(args: &Restore) -> Result2 {
+pub(super) fn restore(args: &Restore) -> CmdResult {
     let (checkpoints, workflow, new) = start(&args.goal, "restore", &args.id)?;
     let result = match target(&args.goal, &checkpoints, &workflow)? {
         Goals::Store(mut target) => {
@@ -106,7 +106,7 @@ pub(super) fn restore(args: &Restore) -> Result2 {
     finish(&args.goal, &workflow, result)
 }
 
-pub(super) fn rollback(args: &Rollback) -> Result2 {
+pub(super) fn rollback(args: &Rollback) -> CmdResult {
     let (checkpoints, workflow, new) = start(&args.goal, "rollback", &args.id)?;
     let mut request = message::Rollback::new(workflow.clone(), args.id.clone(), args.mode.clone());
     let some = |names: &[String]| (!names.is_empty()).then(|| names.to_vec());
@@ -157,18 +157,15 @@ fn finish(
     goal: &Goal,
     workflow: &WorkflowId,
     result: Result<Restored, CheckpointError>,
-) -> Result2 {
+) -> CmdResult {
     match result {
         Ok(done) => {
-            let mut out = anstream::stdout();
-            match goal.common.format {
-                Format::Human => write!(out, "{}", show::restored(workflow, &done))?,
-                Format::Json => writeln!(out, "{}", show::restored_json(workflow, &done))?,
-            }
-            Ok(Outcome::Fine)
+            let mut out = Printer::new(goal.common.format);
+            out.row(&show::RestoredRow::new(workflow, &done))?;
+            out.finish(ExitStatus::Fine)
         }
         Err(error @ CheckpointError::Damaged(_)) => found(&error),
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(failure(error)),
     }
 }
 

@@ -1,19 +1,19 @@
 //! Where a project keeps its data.
 
-use crate::Failure;
+use crate::output::{Failure, failure};
 use coordination_protocol::adapter::sqlite::{FILE_NAME, Sqlite, SqliteOptions};
 use coordination_protocol::storage::StorageError;
 use std::path::{Path, PathBuf};
 
 /// The root, as verbs take it.
 #[derive(clap::Args)]
-pub(crate) struct Place {
+pub(crate) struct StoreArgs {
     /// The folder that holds the project's data, `coord.sqlite` among it.
     #[arg(long, value_name = "DIR", default_value = ".claude/data", env = "COORD_ROOT")]
     root: PathBuf,
 }
 
-impl Place {
+impl StoreArgs {
     /// Opens the file of a verb that writes, and makes it if it is not there.
     pub(crate) fn open(&self, verb: &str) -> Result<Sqlite, Failure> {
         self.open_with(&SqliteOptions::new(format!("coord {verb}")))
@@ -23,7 +23,7 @@ impl Place {
     pub(crate) fn open_existing(&self, verb: &str) -> Result<Sqlite, Failure> {
         let file = self.root.join(FILE_NAME);
         if !file.is_file() {
-            return Err(Failure(format!(
+            return Err(failure(format_args!(
                 "there is no store at {}; name its folder with --root",
                 file.display()
             )));
@@ -40,7 +40,7 @@ impl Place {
             if message.contains("readonly") {
                 message.push_str("; the file and its folder must be writable, also for reading");
             }
-            Failure(message)
+            failure(message)
         })
     }
 

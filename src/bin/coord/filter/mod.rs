@@ -1,0 +1,33 @@
+//! `coord filter`
+
+mod test;
+
+use crate::output::{CmdResult, exit_status};
+use clap::Subcommand;
+
+#[derive(clap::Args)]
+#[command(after_help = concat!(
+    "\
+Examples:
+  coord filter test '/retry_count >= 3' events.log
+
+",
+    exit_status!(),
+    "; each verb says more."
+))]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Try a filter against events and messages.
+    Test(test::Args),
+}
+
+pub(crate) fn run(args: &Args) -> CmdResult {
+    match &args.verb {
+        Verb::Test(args) => test::run(args),
+    }
+}

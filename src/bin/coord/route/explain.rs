@@ -1,0 +1,68 @@
+//! `coord route explain`
+
+use super::compile;
+use crate::output::{CmdResult, ExitStatus, Format, Print, Printer};
+use coordination_protocol::MessageKind;
+use coordination_protocol::event::Registry;
+use serde::Serialize;
+use std::io::{self, Write};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord route explain 'system.*.resource_threshold'
+  coord route explain '*.failed'
+
+Exit status: 0 if the pattern is sound, 1 if there is a warning, 2 for a bad pattern.")]
+pub(super) struct Args {
+    /// The pattern.
+    pattern: String,
+}
+
+#[derive(Serialize)]
+struct Explanation<'a> {
+    pattern: &'a str,
+    types: &'a [&'a str],
+    messages: &'a [&'static str],
+    warnings: &'a [Warning],
+}
+
+#[derive(Serialize)]
+struct Warning {
+    code: &'static str,
+    message: String,
+}
+
+impl Print for Explanation<'_> {
+    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        for name in self.types {
+            writeln!(out, "{name}")?;
+        }
+        for name in self.messages {
+            writeln!(out, "the {name} message")?;
+        }
+        for warning in self.warnings {
+            writeln!(out, "warning[{}]: {}", warning.code, warning.message)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn run(args: &Args, registry: &Registry, format: Format) -> CmdResult {
+    let pattern = compile(&args.pattern)?;
+    let types = pattern.types(registry);
+    let messages: Vec<&str> = pattern.messages().into_iter().map(MessageKind::as_str).collect();
+    let warnings: Vec<Warning> = pattern
+        .warnings(registry)
+        .iter()
+        .map(|warning| Warning { code: warning.code(), message: warning.to_string() })
+        .collect();
+    let mut out = Printer::new(format);
+    out.row(&Explanation {
+        pattern: pattern.as_str(),
+        types: &types,
+        messages: &messages,
+        warnings: &warnings,
+    })?;
+    out.finish(ExitStatus::found(!warnings.is_empty()))
+}

@@ -1,0 +1,55 @@
+//! `coord verify`
+
+use crate::input::paths;
+use crate::limits::Reading;
+use crate::output::{CmdResult, ExitStatus, Format, Printer};
+use crate::security::{key_ring, moment};
+use crate::show;
+use crate::source::{As, Checker};
+use coordination_protocol::validate::{SecurityPolicy, Validator};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  coord verify --keys keys.json messages.jsonl
+
+Exit status: 0 if every message is signed by its source with a valid key, 1 if one is not,
+2 for usage and I/O errors.")]
+pub(crate) struct Args {
+    /// Messages to verify; `-` or none reads standard input.
+    #[arg(value_name = "PATH|-")]
+    paths: Vec<String>,
+
+    /// The public keys.
+    #[arg(long, value_name = "FILE")]
+    keys: String,
+
+    /// The time at which keys must be valid: RFC 3339, or `now`.
+    #[arg(long, default_value = "now", value_name = "TIME")]
+    at: String,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+pub(crate) fn run(args: &Args) -> CmdResult {
+    let policy = SecurityPolicy::new().with_verifier(key_ring(&args.keys)?);
+    let validator = Validator::from(args.reading.codec()).with_policy(policy);
+    let mut checker = Checker::new(&validator, &args.reading, As::Auto);
+    checker.now = Some(moment(&args.at)?);
+    let mut out = Printer::new(Format::Human);
+    let (mut good, mut bad) = (0_u64, 0_u64);
+    for path in paths(&args.paths) {
+        checker.path(path, &mut |source, item| {
+            if item.outcome.is_accepted() && item.outcome.security.signature {
+                good += 1;
+            } else {
+                bad += 1;
+                out.draw(&show::record(source, &item, false))?;
+            }
+            Ok(())
+        })?;
+    }
+    out.note(format_args!("{good} signed by their source, {bad} not"))?;
+    out.finish(ExitStatus::found(bad > 0))
+}
