@@ -72,7 +72,7 @@ fn seeds_that_hold_are_counted() {
     assert_eq!(run(&args, b"").stdout, output.stdout);
     let calm = ["--loss", "0", "--repeated", "0", "--late", "0", "--crashes", "0", "--cuts", "0"];
     let text =
-        out(&run(&[&args[..5], &["--latency", "5ms", "--stimuli", "9"], &calm].concat(), b""));
+        out(&run(&[&args[..4], &["--latency", "5ms", "--stimuli", "9"], &calm].concat(), b""));
     assert!(text.starts_with("runs 6, stimuli 54, sent "), "{text}");
     assert!(text.contains(" lost 0, repeated 0, late 0, missed 0, crashes 0 "), "{text}");
     assert!(text.ends_with("\nrequest: all invariants hold\n"), "{text}");
