@@ -155,10 +155,12 @@ impl<S: Store> Checkpoints<S> {
             }
         }
         let snapshot = parts.digests()?;
+        // Every key is made before the first write, so that a bad one leaves nothing behind.
         for (name, _) in parts.given() {
             place.part(&new.id, name)?;
         }
         let results = self.checks.run(parts);
+        // An emergency checkpoint is the last chance to keep anything, so it takes any state.
         if results.integrity_check == Some(CheckResult::Failed)
             && new.checkpoint_type != CheckpointType::Emergency
         {
@@ -173,6 +175,9 @@ impl<S: Store> Checkpoints<S> {
             },
             _ => (None, None),
         };
+        // The entry is written before the parts and completed after them: whoever finds parts finds
+        // an entry that tells whether they are whole. `Absent` makes sure that no other writer has
+        // the identifier.
         let pending = Entry::pending(new.now.wall, base.as_ref().map(|(id, _)| id.clone()));
         let revision = match self.store.put(&key, &seal(&pending), Expect::Absent).await {
             Err(StorageError::Conflict { .. }) => {
@@ -198,6 +203,7 @@ impl<S: Store> Checkpoints<S> {
                 entry.stage = Stage::Ready;
                 entry.parts = stored;
                 entry.sync = Some(sync.clone());
+                // Only over our own entry: if it was swept meanwhile, the parts go, too.
                 match self.store.put(&key, &seal(&entry), Expect::Revision(revision)).await {
                     Ok(_) => {}
                     Err(StorageError::Conflict { .. }) => {
@@ -310,6 +316,9 @@ impl<S: Store> Checkpoints<S> {
             .filter(|(_, entry)| entry.base.as_ref() == Some(id))
             .map(|(_, entry)| entry.stored_bytes())
             .collect();
+        // All deltas refer to the full checkpoint, never to each other, so loading reads two at most.
+        // But they hold its place when others are pruned, and grow with the distance from it:
+        // hence a bound on their number and on their size.
         if deltas.len() >= self.options.chain_length {
             return Ok(Err(FullCheckpointReason::ChainLength));
         }

@@ -82,6 +82,8 @@ impl Delta {
         }
         out.push(b']');
         let delta = Delta(Json::from_valid(&String::from_utf8(out).ok()?));
+        // Applied at once: a delta that does not make the target byte for byte is none. It costs
+        // one more pass, and is what a checkpoint may rely on.
         (delta.apply(base, limits).as_ref() == Ok(target)).then_some(delta)
     }
 
@@ -109,7 +111,8 @@ impl Delta {
         let text = self.0.as_str();
         let mut operations = Vec::new();
         let mut order = Order::default();
-        // What is added to a text is what the patch holds, each value once.
+        // What is added to a text is what the patch holds, each value once; so the result is no
+        // longer than both together, and this bounds the memory before any of it is used.
         if base.as_str().len() + text.len() > limits.bytes.saturating_mul(2) {
             return Err(CheckpointError::LongDelta { limit: limits.bytes });
         }
@@ -223,7 +226,7 @@ impl<'a> Order<'a> {
         if self.set.insert(path.to_owned(), value).is_none()
             && let Some((parent, key)) = path.rsplit_once('/')
         {
-            let key = key.replace("~1", "/").replace("~0", "~");
+            let key = pointer::unescape(key);
             self.added.entry(parent.to_owned()).or_default().push(key);
         }
     }
@@ -295,5 +298,57 @@ impl<'a> Order<'a> {
             // The tree has no other kinds.
             _ => out.extend_from_slice(b"null"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Delta, Json, Limits};
+
+    fn delta(base: &str, target: &str) -> Option<String> {
+        let (base, target): (Json, Json) = (base.parse().unwrap(), target.parse().unwrap());
+        let delta = Delta::between(&base, &target, &Limits::DEFAULT)?;
+        assert_eq!(delta.apply(&base, &Limits::DEFAULT).unwrap(), target);
+        Some(delta.as_str().to_owned())
+    }
+
+    #[test]
+    fn spelling_is_a_difference() {
+        let same = r#"{"a":12.0,"b":[1e2]}"#;
+        assert_eq!(delta(same, same).as_deref(), Some("[]"));
+        let replaced = r#"[{"op":"replace","path":"/a","value":12.0}]"#;
+        assert_eq!(delta(r#"{"a":12}"#, r#"{"a":12.0}"#).as_deref(), Some(replaced));
+        // The library never sees the number, so none is too large for it.
+        assert!(delta(r#"{"a":1}"#, r#"{"a":18446744073709551616}"#).is_some());
+    }
+
+    #[test]
+    fn new_keys_stand_behind_the_old_ones() {
+        assert!(delta(r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2,"c":{"z":1,"y":2}}"#).is_some());
+        assert!(delta(r#"{"a":1,"b":2}"#, r#"{"b":2,"c":3}"#).is_some());
+        // A patch cannot tell another order, so there is no delta.
+        assert_eq!(delta(r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#), None);
+        assert_eq!(delta(r#"{"a":1}"#, r#"{"c":3,"a":1}"#), None);
+    }
+
+    #[test]
+    fn keys_with_a_slash_or_tilde_are_found_again() {
+        assert!(delta(r#"{"a/b":1,"~":{"~1":2}}"#, r#"{"a/b":2,"~":{"~1":3,"/":4}}"#).is_some());
+        assert!(delta(r#"{"l":[1,2,3]}"#, r#"{"l":[1,9,3,4]}"#).is_some());
+    }
+
+    #[test]
+    fn what_a_delta_makes_is_bounded() {
+        let base: Json = r#"{"a":1}"#.parse().unwrap();
+        let limits = Limits::DEFAULT.with_bytes(40);
+        let text = format!(r#"[{{"op":"add","path":"/b","value":"{}"}}]"#, "x".repeat(30));
+        let delta = Delta::parse(&text, &Limits::DEFAULT).unwrap();
+        assert!(delta.apply(&base, &limits).is_err());
+        assert!(
+            Delta::parse(r#"[{"op":"move","path":"/b","from":"/a"}]"#, &Limits::DEFAULT)
+                .unwrap()
+                .apply(&base, &Limits::DEFAULT)
+                .is_err()
+        );
     }
 }

@@ -78,7 +78,7 @@ impl<S: Store> Checkpoints<S> {
     /// The checkpoints of a workflow.
     ///
     /// # Errors
-    /// [`CheckpointError::Place`] and [`CheckpointError::Storage`].
+    /// [`CheckpointError::Escapes`] and [`CheckpointError::Storage`].
     pub async fn list(&self, workflow: &WorkflowId) -> Result<Listing, CheckpointError> {
         let mut listing = Listing::default();
         for found in self.entries(&Place::of(workflow)?).await? {
@@ -122,7 +122,7 @@ impl<S: Store> Checkpoints<S> {
     /// The workflows that have a checkpoint of this identifier, complete or not.
     ///
     /// # Errors
-    /// [`CheckpointError::Place`] and [`CheckpointError::Storage`].
+    /// [`CheckpointError::Escapes`] and [`CheckpointError::Storage`].
     pub async fn find(&self, id: &CheckpointId) -> Result<Vec<WorkflowId>, CheckpointError> {
         entry::checked(id.as_str())?;
         let found = self.scan(&format!("{ENTRIES}/")).await?;
@@ -187,6 +187,7 @@ impl<S: Store> Checkpoints<S> {
             let made = Delta::parse(text.as_str(), &limits)
                 .and_then(|delta| delta.apply(&from, &limits))
                 .map_err(|error| own(error.to_string()))?;
+            // A sound delta on a base that was made anew under its name would give another state.
             if Digest::of(made.as_str().as_bytes()) != part.text_digest {
                 return Err(own("its delta makes another text".to_owned()).into());
             }
@@ -283,11 +284,14 @@ impl<S: Store> Checkpoints<S> {
         let found = self.stored(&place.part(id, &part.name)?).await?;
         let found = found.map_err(|detail| own(&detail))?;
         let found = found.ok_or_else(|| own("it is not there"))?;
+        // Before unpacking: bytes that are not ours are not worth a decompressor's trust.
         if Digest::of(&found.value) != part.stored_digest {
             return Err(own("its bytes are not those that were written").into());
         }
         let limit = self.options.part_bytes;
         let bytes = usize::try_from(part.unpacked_bytes).unwrap_or(usize::MAX);
+        // The recorded size bounds what is unpacked, and the limit bounds the recorded size, so that
+        // a small damaged entry cannot ask for all memory.
         if bytes > limit {
             let detail = format!("it has {bytes} bytes, at most {limit} are allowed");
             return Err(own(&detail).into());

@@ -72,7 +72,6 @@ mod checks;
 mod create;
 mod damage;
 mod delta;
-mod edit;
 mod entry;
 mod error;
 mod load;

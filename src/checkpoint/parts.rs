@@ -1,12 +1,11 @@
 //! What is checkpointed.
 
-use super::edit::Object;
 use super::error::CheckpointError;
 use super::options::CheckpointOptions;
 use super::part_name::PartName;
 use crate::event::Codec;
 use crate::finding::Mode;
-use crate::json::{Dialect, Json, Kind, Limits, canonical, check, write_text};
+use crate::json::{Dialect, Json, Kind, Limits, ObjectEdit, canonical, check, write_text};
 use crate::message::{Message, MessageKind, StateSnapshot, WorkflowState};
 use crate::scalar::{Digest, WorkflowId, id};
 use smol_str::SmolStr;
@@ -144,7 +143,8 @@ impl Parts {
         if name == PartName::FILE_SYSTEM {
             let is_digest =
                 |value: &Json| value.to_text().is_some_and(|text| Digest::new(text).is_ok());
-            if let Some((path, _)) = Object::of(&value).iter().find(|(_, value)| !is_digest(value))
+            if let Some((path, _)) =
+                ObjectEdit::of(&value).iter().find(|(_, value)| !is_digest(value))
             {
                 return Err(CheckpointError::File { path: path.to_owned() });
             }
@@ -200,7 +200,7 @@ impl Parts {
     /// Files and the digests of their contents; none if no list was given.
     pub fn files(&self) -> BTreeMap<String, String> {
         let Some(files) = self.given.get(&PartName::FILE_SYSTEM) else { return BTreeMap::new() };
-        let entries = Object::of(files);
+        let entries = ObjectEdit::of(files);
         entries
             .iter()
             .filter_map(|(path, digest)| Some((path.to_owned(), digest.to_text()?)))

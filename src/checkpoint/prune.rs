@@ -65,6 +65,8 @@ impl Retention {
 
     /// Whether one stays of which `newer` are newer, made so long ago.
     fn keeps(&self, newer: usize, age: Duration) -> bool {
+        // The newest stay even if they are too old: a workflow that rests must not lose its last
+        // checkpoint to the clock.
         newer < self.at_least
             || self.keep.is_none_or(|keep| newer < keep)
                 && self.older_than.is_none_or(|limit| age <= limit)
@@ -90,8 +92,8 @@ impl<S: Store> Checkpoints<S> {
     /// ones stay, for whoever looks into it.
     ///
     /// # Errors
-    /// [`CheckpointError::Place`] and [`CheckpointError::Storage`]. What was removed by then stays removed;
-    /// run it again.
+    /// [`CheckpointError::Escapes`] and [`CheckpointError::Storage`]. What was removed by then stays
+    /// removed; run it again.
     pub async fn prune(
         &self,
         workflow: &WorkflowId,
@@ -106,6 +108,8 @@ impl<S: Store> Checkpoints<S> {
             )
         };
         let mut ready: Vec<(Found, Entry)> = Vec::new();
+        // An entry without a confirmation belongs to a writer that is at work, or died. Only its age
+        // tells which; a writer that is slower than that finds its entry gone, and says so.
         for found in self.entries(&place).await? {
             let Ok(entry) = found.entry.clone() else { continue };
             if entry.stage != Stage::Pending {
@@ -116,6 +120,7 @@ impl<S: Store> Checkpoints<S> {
                 pruned.swept.push(found.id);
             }
         }
+        // By time of making, then by identifier, so that every process prunes the same ones.
         ready.sort_by(|(a, x), (b, y)| (x.created, &a.id).cmp(&(y.created, &b.id)));
         let count = ready.len();
         // What a restore that died needs to be undone stays as well.
@@ -135,6 +140,8 @@ impl<S: Store> Checkpoints<S> {
         going.reverse();
         let (fulls, deltas): (Vec<_>, Vec<_>) =
             going.into_iter().partition(|(_, entry)| entry.base.is_none());
+        // Deltas go before what they refer to: a process that dies between the two leaves no delta
+        // without a base.
         for (found, _) in deltas {
             if self.withdraw(&place, &found.id, found.revision).await? {
                 pruned.removed.push(found.id.clone());
@@ -151,6 +158,7 @@ impl<S: Store> Checkpoints<S> {
                 condemned.push((found, entry, revision));
             }
         }
+        // Looked at again: a delta may have been begun between the first look and the mark.
         if !condemned.is_empty() {
             let all = self.entries(&place).await?;
             bases = all.into_iter().filter_map(|other| other.entry.ok()?.base).collect();
@@ -190,6 +198,8 @@ impl<S: Store> Checkpoints<S> {
         id: &CheckpointId,
         revision: u64,
     ) -> Result<bool, CheckpointError> {
+        // The entry first: without it the parts are orphans, which the next run sweeps; parts that
+        // went first would leave a checkpoint that cannot be loaded.
         match self.store.delete(&place.entry(id)?, Expect::Revision(revision)).await {
             Err(StorageError::Conflict { .. }) => return Ok(false),
             deleted => drop(deleted?),

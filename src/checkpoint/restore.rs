@@ -1,4 +1,15 @@
 //! Putting a state back: verified first, backed up first, undone on failure.
+//!
+//! The order is what makes it safe. Whatever can be refused is refused before anything is touched:
+//! the checkpoint is loaded and verified, the current state is read and the plan is made. Then:
+//!
+//! 1. **back up**, so that there is something to go back to even if this process dies;
+//! 2. **mark**, so that the next process finds what was under way; not before the backup, because
+//!    a mark without one would name nothing to recover from;
+//! 3. **write** part by part, the workflow's state last, because readers go by it;
+//! 4. **verify** all parts, because a target may keep something else than it was told;
+//! 5. on failure **undo** in reverse order, and verify that, too;
+//! 6. **unmark**, last: as long as the mark is there, no other restore begins.
 
 use super::Checkpoints;
 use super::create::NewCheckpoint;
@@ -144,11 +155,15 @@ impl<S: Store> Checkpoints<S> {
     ) -> Result<Option<Recovered>, CheckpointError> {
         let place = Place::of(workflow)?;
         let Some((key, revision, mark)) = self.mark(&place).await? else { return Ok(None) };
+        // The backup is read before the target: without it nothing can be put back, and nothing is
+        // touched.
         let before = match &mark.backup {
             Some(id) => Some(self.load(workflow, id).await?.parts),
             None => None,
         };
         let now = self.current(workflow, target).await?;
+        // Which of its writes the dead process had done is not known; so every part that it meant
+        // to write is compared, and put back where it differs.
         let steps: Vec<Step> = mark
             .parts
             .iter()
@@ -163,6 +178,7 @@ impl<S: Store> Checkpoints<S> {
         if !failed.is_empty() {
             let step = "a restore that died".to_owned();
             let detail = format!("of {}", mark.checkpoint);
+            // The mark stays, so that the next call tries again.
             return Err(CheckpointError::Mixture { step, detail, failed, backup: mark.backup });
         }
         self.unmark(&key, revision).await.map_err(CheckpointError::Mark)?;
@@ -180,6 +196,8 @@ impl<S: Store> Checkpoints<S> {
     ) -> Result<Restored, CheckpointError> {
         let checkpoint = &loaded.sync.checkpoint_id;
         let place = Place::of(workflow)?;
+        // Before anything else: a second restore would back up a mixture, and overwrite the mark
+        // that tells how to get out of it.
         if let Some((.., mark)) = self.mark(&place).await? {
             return Err(CheckpointError::UnderWay {
                 workflow: workflow.clone(),
@@ -198,9 +216,12 @@ impl<S: Store> Checkpoints<S> {
             files: current.as_ref().map_or(Vec::new(), |now| differences(&loaded.parts, now)),
         };
         if steps.is_empty() {
+            // No backup either: an emergency checkpoint of what did not change would only crowd
+            // out others when they are pruned.
             return Ok(restored);
         }
         if let Some(current) = &current {
+            // An emergency checkpoint takes any state, an unsound one too: it is the one before.
             let backup = new
                 .clone()
                 .with_type(CheckpointType::Emergency)
@@ -212,7 +233,8 @@ impl<S: Store> Checkpoints<S> {
             restored.backup = Some(backup.sync);
         }
         let backup = restored.backup.as_ref().map(|sync| sync.checkpoint_id.clone());
-        // One write is done or not done. Several need a mark, in case this process dies and cannot undo them.
+        // One write is done or not done. Several need a mark, in case this process dies between
+        // them and cannot undo them.
         let mark = if steps.len() > 1 {
             let mark = Mark {
                 since: new.now.timestamp().to_string(),
@@ -221,6 +243,7 @@ impl<S: Store> Checkpoints<S> {
                 parts: restored.written.clone(),
             };
             let key = place.mark()?;
+            // `Absent`, because another process may have marked since we looked.
             match self.store.put(&key, &seal(&mark), Expect::Absent).await {
                 Err(StorageError::Conflict { .. }) => {
                     let (workflow, since) = (workflow.clone(), mark.since);
@@ -234,6 +257,7 @@ impl<S: Store> Checkpoints<S> {
         if let Err((step, error, begun)) = apply(target, &steps).await {
             let failed = undo(target, &steps[..begun]).await;
             if !failed.is_empty() {
+                // The mark stays: `recover` goes on from it.
                 return Err(CheckpointError::Mixture {
                     step,
                     detail: error.to_string(),
@@ -304,6 +328,7 @@ fn steps(current: Option<&Parts>, wanted: &Parts) -> Vec<Step> {
         old: current.and_then(|parts| parts.stored(part).cloned()),
         new: wanted.stored(part).cloned(),
     };
+    // A checkpoint has digests of files, not their contents, so there is nothing to write.
     let names = names.into_iter().filter(|name| **name != PartName::FILE_SYSTEM);
     names.map(step).filter(|step| step.old != step.new).collect()
 }
@@ -316,10 +341,12 @@ async fn apply<T: Target>(
 ) -> Result<(), (String, CheckpointError, usize)> {
     for (index, step) in steps.iter().enumerate() {
         if let Err(error) = target.write(&step.part, step.new.as_ref()).await {
+            // A write whose end is not known counts as done, and is undone with the others.
             let begun = index + usize::from(!error.left_unchanged());
             return Err((format!("writing `{}`", step.part), error, begun));
         }
     }
+    // All writes first: a part may depend on another, and is only right when all are there.
     for step in steps {
         if let Err(error) = target.verify(&step.part, step.new.as_ref()).await {
             return Err((format!("verifying `{}`", step.part), error, steps.len()));
@@ -331,6 +358,8 @@ async fn apply<T: Target>(
 /// Puts back what was there, the last first; tells what could not be.
 async fn undo<T: Target>(target: &mut T, steps: &[Step]) -> Vec<(PartName, String)> {
     let mut failed = Vec::new();
+    // A part that cannot be put back does not keep the others from it: the fewer are wrong, the
+    // less is left to mend by hand.
     for step in steps.iter().rev() {
         let mut result = target.write(&step.part, step.old.as_ref()).await;
         if result.is_ok() {

@@ -1,15 +1,16 @@
-//! What a rollback makes of two states: pure.
+//! What a rollback makes of two states: pure, so that a request is refused before anything is
+//! touched.
 
-use super::edit::Object;
 use super::error::CheckpointError;
 use super::part_name::PartName;
 use super::parts::Parts;
-use crate::json::Json;
+use crate::json::{Json, ObjectEdit};
 use crate::message::Rollback;
 use crate::scalar::{CheckpointId, Now, RollbackMode};
 use std::collections::BTreeSet;
 
-/// Members of a state that tell which one it is.
+/// Members of a state that tell which one it is. An old value of them would make the rolled back
+/// state pass for another workflow, or for an old version.
 const FIXED: [&str; 4] = ["workflow_id", "state_version", "timestamp", "checkpoint_id"];
 
 /// The parts that a rollback asks for: those of the checkpoint, or the current ones with some of
@@ -55,12 +56,15 @@ fn counted_on(
     id: &CheckpointId,
     now: Now,
 ) -> Result<Parts, CheckpointError> {
+    // A rollback is a new version of the state, not an old one: replicas drop what is not newer
+    // than what they have, and would keep the state that was rolled back.
     let version = |parts: &Parts| parts.state().state_version.get();
     let highest = current.map_or(0, version).max(version(checkpoint));
     let text = parts.state_text().clone();
-    let mut state = Object::of(&text);
+    let mut state = ObjectEdit::of(&text);
     state.set("state_version", Some(&Json::from(highest.saturating_add(1))));
     state.set("timestamp", Some(&Json::text(now.timestamp().as_str())));
+    // Who reads the state finds out what it was taken from.
     state.set("checkpoint_id", Some(&Json::text(id.as_str())));
     Ok(parts.with_part(PartName::WORKFLOW_STATE, state.into_json().as_str())?)
 }
@@ -75,7 +79,7 @@ fn partial(
     let (now, then) = (current.state_text(), checkpoint.state_text());
     let mut parts = current.clone();
     let state = parts.state_text().clone();
-    let mut state = Object::of(&state);
+    let mut state = ObjectEdit::of(&state);
     let mut whole = None;
     for name in names {
         let part = PartName::new(name).map_err(|_| CheckpointError::UnknownPart(name.clone()))?;
@@ -83,10 +87,12 @@ fn partial(
             return Err(CheckpointError::FixedPart(name.clone()));
         }
         if part == PartName::WORKFLOW_STATE {
+            // It holds every member, whatever else the request names.
             whole = Some(then);
         } else if let Some(value) = checkpoint.stored(&part) {
             parts = parts.with_part(part, value.as_str())?;
         } else if current.has(&part) {
+            // The checkpoint had none, so going back means to have none.
             parts = parts.without(&part);
         } else {
             let member = part.derived_from().unwrap_or(name);
@@ -125,11 +131,13 @@ fn selective(
         }
         names.insert(agent.clone());
     }
+    // Who works on a task now, and who did then: either may be somebody else, and both states have
+    // to go back together.
     for task in tasks {
         let works = |state: &Json| state.get("current_task")?.to_text();
         let on_it: Vec<String> = both()
             .flat_map(|states| {
-                let agents = Object::of(states);
+                let agents = ObjectEdit::of(states);
                 let on_it = agents.iter().filter(|(_, state)| works(state).as_ref() == Some(task));
                 on_it.map(|(agent, _)| agent.to_owned()).collect::<Vec<_>>()
             })
@@ -140,14 +148,14 @@ fn selective(
         names.extend(on_it);
     }
     let mixed = |now: &Json, then: &Json| {
-        let mut states = Object::of(now);
+        let mut states = ObjectEdit::of(now);
         for name in &names {
             states.set(name, then.get(name).as_ref());
         }
         states.into_json()
     };
     let text = current.state_text().clone();
-    let mut state = Object::of(&text);
+    let mut state = ObjectEdit::of(&text);
     let (now, then) = &places[0];
     if state.get("agent_states").is_some() || names.iter().any(|name| then.get(name).is_some()) {
         state.set("agent_states", Some(&mixed(now, then)));

@@ -1,11 +1,10 @@
 //! Where a state is put back.
 
-use super::edit::Object;
 use super::error::CheckpointError;
 use super::options::CheckpointOptions;
 use super::part_name::PartName;
 use super::parts::Parts;
-use crate::json::Json;
+use crate::json::{Json, ObjectEdit};
 use crate::scalar::Digest;
 use crate::storage::view;
 use crate::storage::{Expect, Key, Store};
@@ -139,7 +138,7 @@ impl<S: Store> StateTarget<S> {
         let text = match &around {
             None => value.clone(),
             Some(around) => {
-                let mut message = Object::of(around);
+                let mut message = ObjectEdit::of(around);
                 message.set(PartName::WORKFLOW_STATE.as_str(), Some(value));
                 message.into_json()
             }

@@ -27,8 +27,8 @@ pub enum CanonicalError {
 /// are not written in it.
 ///
 /// Fractions round to the nearest double, as the RFC prescribes. A whole number that would change
-/// (beyond 2^53, unless it is spelled as the RFC spells its double) and a number beyond the range of a double are refused: two different values would
-/// get one digest.
+/// (beyond 2^53, unless it is spelled as the RFC spells its double) and a number beyond the range of
+/// a double are refused: two different values would get one digest.
 ///
 /// ```
 /// use coordination_protocol::json::{Limits, canonical};
@@ -69,6 +69,7 @@ fn write(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), CanonicalErr
             let mut entries: Vec<_> = members(text, token.start())
                 .map(|(key, value)| (key.decode(text), value))
                 .collect();
+            // By UTF-16 code units, as the RFC says; UTF-8 would sort U+10000 behind U+FFFF.
             entries.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
             out.push(b'{');
             for (index, (key, value)) in entries.into_iter().enumerate() {
@@ -106,4 +107,54 @@ fn write_number(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), Canon
     }
     out.extend_from_slice(shortest.as_bytes());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, canonical};
+
+    fn number(text: &str) -> Option<String> {
+        canonical(text, &Limits::DEFAULT).ok()
+    }
+
+    #[test]
+    fn a_number_is_spelled_as_its_double() {
+        for (text, expected) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("-0.0", "0"),
+            ("1.0", "1"),
+            ("4.50", "4.5"),
+            ("1E2", "100"),
+            ("1e21", "1e+21"),
+            ("100000000000000000000", "100000000000000000000"),
+            ("0.000001", "0.000001"),
+            ("0.0000001", "1e-7"),
+            // Fractions round, as the RFC says: they are measured, not counted.
+            ("0.10000000000000000001", "0.1"),
+            ("9007199254740993.0", "9007199254740992"),
+            ("5e-324", "5e-324"),
+            ("1e-400", "0"),
+        ] {
+            assert_eq!(number(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_that_would_change_is_refused() {
+        // 2^53 and its neighbours.
+        assert_eq!(number("9007199254740992").as_deref(), Some("9007199254740992"));
+        for text in ["9007199254740993", "-9007199254740993", "18446744073709551615", "1e309"] {
+            assert_eq!(number(text), None, "{text}");
+        }
+        // 2^63 is a double; the RFC spells it with a digit that is not its own, which stays legal.
+        assert_eq!(number("9223372036854775808").as_deref(), Some("9223372036854776000"));
+        assert_eq!(number("9223372036854776000").as_deref(), Some("9223372036854776000"));
+    }
+
+    #[test]
+    fn keys_are_sorted_by_utf16() {
+        let text = canonical("{\"\u{ffff}\":1,\"\u{10000}\":2,\"a\":3}", &Limits::DEFAULT).unwrap();
+        assert_eq!(text, "{\"a\":3,\"\u{10000}\":2,\"\u{ffff}\":1}");
+    }
 }

@@ -24,13 +24,18 @@
 //! ```
 
 mod canonical;
+mod edit;
+mod finder;
 mod members;
 pub mod pointer;
 mod raw;
 mod scanner;
 mod token;
+mod tree;
 
 pub use canonical::{CanonicalError, canonical};
+pub(crate) use edit::{Edits, ObjectEdit, quoted, with_value_at};
+pub(crate) use finder::{Finder, Keyed};
 pub(crate) use members::value as value_at;
 pub use members::{Elements, Members, elements, members};
 pub use raw::{Json, write_text};
@@ -38,3 +43,4 @@ pub use scanner::{Dialect, Fault, FaultKind, Limits, Visit, check, scan};
 pub(crate) use scanner::{skip_space, whole_characters};
 pub(crate) use token::Stored;
 pub use token::{Kind, Token};
+pub(crate) use tree::{Node, Tree, form, same};

@@ -112,6 +112,16 @@ pub fn push_key(pointer: &mut String, key: &str) {
     }
 }
 
+/// The keys of a pointer, `~` and `/` back in them.
+pub(crate) fn keys(pointer: &str) -> impl Iterator<Item = String> {
+    pointer.split('/').skip(1).map(unescape)
+}
+
+/// One reference token as the key that it means. `~1` goes first: `~01` is `~1`, not `/`.
+pub(crate) fn unescape(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
 /// The value that `pointer` names inside the value that starts at byte `root`; `None` if there is
 /// none or the pointer is not one.
 pub fn find(text: &str, root: usize, pointer: &str) -> Option<Token> {
@@ -122,7 +132,7 @@ pub fn find(text: &str, root: usize, pointer: &str) -> Option<Token> {
     for part in pointer.strip_prefix('/')?.split('/') {
         token = match token.kind() {
             Kind::Object => {
-                let name = part.replace("~1", "/").replace("~0", "~");
+                let name = unescape(part);
                 members(text, token.start()).find(|(key, _)| key.means(text, &name))?.1
             }
             Kind::Array => {

@@ -1,9 +1,8 @@
 //! What the rules say of two values.
 
 use super::rule::MergeRule;
-use super::value_tree::{self, by_value};
-use crate::json::{Json, Kind};
-use crate::scalar::{Timestamp, words};
+use crate::json::{Json, Kind, form, same};
+use crate::scalar::{Quantity, Timestamp, words};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -37,7 +36,7 @@ impl RuleValue<'_> {
             }
             (RuleValue::Text(a), RuleValue::Text(b)) => a == b,
             (RuleValue::List(a), RuleValue::List(b)) => {
-                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| value_tree::same(a, b))
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
             }
             _ => false,
         }
@@ -93,6 +92,8 @@ pub(super) fn apply_rule(
 ) -> Settled {
     let side = |side: Option<Side>, cause| side.map_or(Settled::Not(cause), Settled::Take);
     let greater = |order: Ordering| Some(if order.is_lt() { Side::Theirs } else { Side::Ours });
+    // Where two values have the same rank, the spelling decides, and not who is who: both sides must
+    // come to the same result (a join is commutative).
     match (rule, ours, theirs) {
         (MergeRule::Ours, ..) => Settled::Take(Side::Ours),
         (MergeRule::Theirs, ..) => Settled::Take(Side::Theirs),
@@ -110,6 +111,7 @@ pub(super) fn apply_rule(
             side(greater(ours.cmp(theirs)), Cause::Unordered)
         }
         (MergeRule::Union, RuleValue::List(ours), RuleValue::List(theirs)) => {
+            // Without a base nothing was removed: the result has all that either side has.
             let base: &[Json] = if let Some(RuleValue::List(base)) = base { base } else { &[] };
             Settled::New(union(base, ours, theirs))
         }
@@ -122,6 +124,15 @@ pub(super) fn apply_rule(
             ..,
         ) => Settled::Not(Cause::Undecided),
         _ => Settled::Not(Cause::Unordered),
+    }
+}
+
+/// Compares two numbers, exactly.
+fn by_value(a: &str, b: &str) -> Ordering {
+    match (Quantity::parse(a), Quantity::parse(b)) {
+        (Ok(a), Ok(b)) => a.cmp_value(&b),
+        // Numbers were checked when they were read.
+        _ => a.cmp(b),
     }
 }
 
@@ -147,12 +158,12 @@ fn below_millis(text: &str) -> &str {
 /// What of the base neither side removed, in the base's order, then what either side added, in the
 /// order of the additions' spelling, so that it does not matter who is who.
 fn union(base: &[Json], ours: &[Json], theirs: &[Json]) -> Json {
-    let set = |list: &[Json]| -> BTreeSet<String> { list.iter().map(value_tree::form).collect() };
+    let set = |list: &[Json]| -> BTreeSet<String> { list.iter().map(form).collect() };
     let (old, left, right) = (set(base), set(ours), set(theirs));
     let mut told = BTreeSet::new();
     let mut out = Vec::with_capacity(ours.len() + theirs.len());
     for item in base {
-        let form = value_tree::form(item);
+        let form = form(item);
         if left.contains(&form) && right.contains(&form) && told.insert(form) {
             out.push(item.clone());
         }
@@ -160,7 +171,7 @@ fn union(base: &[Json], ours: &[Json], theirs: &[Json]) -> Json {
     let mut added: Vec<(String, &Json)> = ours
         .iter()
         .chain(theirs)
-        .map(|item| (value_tree::form(item), item))
+        .map(|item| (form(item), item))
         .filter(|(form, _)| !old.contains(form))
         .collect();
     added.sort_by(|a, b| (&a.0, a.1.as_str()).cmp(&(&b.0, b.1.as_str())));
@@ -171,6 +182,8 @@ fn union(base: &[Json], ours: &[Json], theirs: &[Json]) -> Json {
 
 /// `ours + theirs - base`, exactly; `None` beyond 38 digits, and for numbers with an exponent.
 fn sum(base: &str, ours: &str, theirs: &str) -> Option<Json> {
+    // In whole numbers of the smallest unit: doubles would lose `0.1 + 0.2`, and a counter that is
+    // merged often would drift.
     let places = |text: &str| text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let scale = places(base).max(places(ours)).max(places(theirs));
     let scaled = |text: &str| -> Option<i128> {

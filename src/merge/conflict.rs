@@ -1,10 +1,9 @@
 //! The result of a merge: the value, and the conflicts that no rule resolved.
 
 use super::apply_rule::Cause;
-use super::edit::edit;
 use super::error::MergeError;
 use super::rule::MergeRule;
-use crate::json::Json;
+use crate::json::{Json, with_value_at};
 use crate::message::WorkflowState;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
@@ -117,7 +116,7 @@ pub trait Document: sealed::Sealed + Sized {
 
 impl Document for Json {
     fn with_member(&self, pointer: &str, value: Option<&Json>) -> Result<Self, String> {
-        edit(self, pointer, value).ok_or_else(|| "there is no such place".to_owned())
+        with_value_at(self, pointer, value).ok_or_else(|| "there is no such place".to_owned())
     }
 }
 

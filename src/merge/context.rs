@@ -4,8 +4,7 @@ use super::apply_rule::{Cause, RuleValue, Settled, Side, apply_rule};
 use super::conflict::Conflict;
 use super::policy::{MergePolicy, Row};
 use super::rule::{MergeRule, Strategy};
-use super::value_tree::same;
-use crate::json::{Json, pointer};
+use crate::json::{Json, pointer, same};
 use crate::scalar::Count;
 use smol_str::SmolStr;
 use std::cmp::Ordering;
@@ -245,6 +244,7 @@ impl<'p> MergeContext<'p> {
     ) -> Decision {
         let rule = self.rule();
         let manual = self.policy.strategy() == Strategy::Manual;
+        // Before anything else: whether the version stays is decided by all other values.
         if rule == MergeRule::Version
             && let (Some(own), Some(other)) = (ours, theirs)
             && version(own).zip(version(other)).is_some()
@@ -258,6 +258,7 @@ impl<'p> MergeContext<'p> {
         if both(ours, base, I::identical) {
             return Decision::Take(Side::Theirs);
         }
+        // Counters are not settled by this: two equal additions are two.
         if !self.counts() && both(ours, theirs, I::same) {
             return Decision::Take(match (ours, theirs) {
                 // Whichever, if only it is the same one for both.
@@ -286,6 +287,7 @@ impl<'p> MergeContext<'p> {
         if rule.recurses() && own.is_object() && other.is_object() {
             return Decision::Members;
         }
+        // Behind the objects, so that `manual` shows the members that conflict and not the document.
         if manual {
             return Decision::Conflict(Cause::Undecided);
         }
@@ -360,6 +362,8 @@ impl<'p> MergeContext<'p> {
         for (pointer, [ours, theirs]) in std::mem::take(&mut self.versions) {
             let number = |json: &Json| Count::parse(json.as_str()).map_or(0, |count| count.get());
             let order = number(&ours).cmp(&number(&theirs));
+            // A side's version may only stand for exactly that side's content. With a conflict open
+            // the content is not final, so the version counts on.
             let stays = !open
                 && match order {
                     Ordering::Equal => !not_ours && !not_theirs,

@@ -3,9 +3,7 @@
 use super::conflict::show;
 use super::document::read;
 use super::error::MergeError;
-use super::finder::Finder;
-use super::value_tree::{Node, Tree};
-use crate::json::{Json, Kind, Limits, pointer};
+use crate::json::{Finder, Json, Kind, Limits, Node, Tree, pointer};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
 

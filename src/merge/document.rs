@@ -3,12 +3,9 @@
 use super::apply_rule::{RuleValue, Side, moments};
 use super::conflict::Merged;
 use super::context::{Decision, Item, MergeContext, Siblings};
-use super::edit::edit;
 use super::error::MergeError;
-use super::finder::Finder;
 use super::policy::MergePolicy;
-use super::value_tree::{Node, Tree};
-use crate::json::{Dialect, Json, Kind, Limits, check, pointer};
+use crate::json::{Dialect, Finder, Json, Kind, Limits, Node, Tree, check, pointer, with_value_at};
 
 impl Item for Node<'_> {
     fn identical(self, other: Self) -> bool {
@@ -93,7 +90,7 @@ pub fn merge_json(
         value = Json::from_valid(&String::from_utf8(out).unwrap_or_default());
     }
     for (pointer, version) in cx.versions() {
-        if let Some(edited) = edit(&value, &pointer, Some(&version)) {
+        if let Some(edited) = with_value_at(&value, &pointer, Some(&version)) {
             value = edited;
         }
     }

@@ -57,16 +57,13 @@ mod conflict;
 mod context;
 mod diff;
 mod document;
-mod edit;
 mod error;
-mod finder;
 mod policy;
 mod relation;
 mod rule;
 mod serde;
 mod table;
 mod typed;
-mod value_tree;
 
 use crate::json::{Json, pointer};
 use crate::message::WorkflowState;

@@ -3,6 +3,7 @@
 use super::error::MergeError;
 use super::rule::{MergeRule, Strategy};
 use super::table::STATE_ROWS;
+use crate::json::pointer::keys;
 use crate::json::{Json, Kind, Limits};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use smol_str::SmolStr;
@@ -342,11 +343,6 @@ impl Default for MergePolicy {
     fn default() -> Self {
         MergePolicy::state()
     }
-}
-
-/// The keys of a pointer, `~` and `/` back in them.
-pub(super) fn keys(pointer: &str) -> impl Iterator<Item = String> {
-    pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"))
 }
 
 fn row_from_json(item: &Json) -> Result<Row, MergeError> {

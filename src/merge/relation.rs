@@ -112,10 +112,12 @@ impl fmt::Display for Relation {
 /// assert_eq!(relation(&known, &forked), Relation::Fork);
 /// ```
 pub fn relation(known: &WorkflowState, incoming: &WorkflowState) -> Relation {
+    // Versions of different workflows count different things.
     if known.workflow_id != incoming.workflow_id {
         return Relation::Unrelated;
     }
     relation_by(known.state_version.get(), incoming.state_version.get(), || {
+        // Equal values need no digest, and have none if they hold a number that RFC 8785 refuses.
         Some(known == incoming || content_digest(known)? == content_digest(incoming)?)
     })
 }
@@ -143,6 +145,8 @@ pub fn relation_by(
     if incoming > known {
         return Relation::Newer { gap: incoming - known - 1 };
     }
+    // Only here does the content decide: a later version is newer whatever it says, because its
+    // writer has seen what came before.
     match same_content() {
         Some(true) => Relation::Duplicate,
         Some(false) => Relation::Fork,
@@ -184,6 +188,7 @@ pub fn agreement(
     peers: impl IntoIterator<Item = Option<Relation>>,
     unsettled: usize,
 ) -> StateAgreement {
+    // We count ourselves as agreeing, so that a replica without peers is fully confident.
     let (mut sum, mut count, mut forked) = (1.0, 1.0, false);
     for peer in peers {
         count += 1.0;
@@ -196,6 +201,7 @@ pub fn agreement(
         };
     }
     let share: f64 = sum / count;
+    // Four places: replicas that add up in another order must write the same text.
     let rounded = (share * 10_000.0).round() / 10_000.0;
     let confidence = Ratio::new(rounded.clamp(0.0, 1.0)).unwrap_or(Ratio::MIN);
     StateAgreement { confidence, conflict_detected: forked || unsettled > 0 }

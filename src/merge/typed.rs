@@ -2,9 +2,8 @@
 
 use super::apply_rule::{RuleValue, Side, view};
 use super::context::{Decision, Item, MergeContext, Siblings};
-use super::finder::{Finder, Keyed};
 use crate::event::PhaseId;
-use crate::json::Json;
+use crate::json::{Finder, Json, Keyed};
 use crate::message::{
     AgentState, CurrentPhase, Map, ResourceUsage, StateMetadata, Value, WorkflowState, object_table,
 };
@@ -145,7 +144,7 @@ impl Part for Json {
     }
 
     fn same(&self, other: &Self) -> bool {
-        super::value_tree::same(self, other)
+        crate::json::same(self, other)
     }
 
     fn is_object(&self) -> bool {

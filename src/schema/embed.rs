@@ -23,7 +23,7 @@ macro_rules! describes {
 
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
                 match $spec {
-                    Some(spec) => Writer::embedded(&CURRENT, generator).object(spec),
+                    Some(spec) => Writer::embedded(&CURRENT, generator, refer).object(spec),
                     None => json_schema!({ "not": {} }),
                 }
             }
@@ -36,7 +36,7 @@ macro_rules! objects {
         $(describes!(message::$name, stringify!($name), Some(message::$name::SPEC));)+
 
         /// A reference to the schema of an object's type.
-        pub(super) fn refer(spec: &ObjectSpec, generator: &mut SchemaGenerator) -> Schema {
+        fn refer(spec: &ObjectSpec, generator: &mut SchemaGenerator) -> Schema {
             match spec.name {
                 $(stringify!($name) => generator.subschema_for::<message::$name>(),)+
                 _ => generator.subschema_for::<Event>(),

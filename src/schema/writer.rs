@@ -1,6 +1,6 @@
 //! From the tables to schemas.
 
-use super::{embed, leaf};
+use super::leaf;
 use crate::event::{Category, EventType, FieldSpec, FieldType, Registry};
 use crate::message::{MemberSpec, MessageKind, ObjectSpec, Requirement, Role, Shape};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -11,22 +11,36 @@ pub(super) struct Writer<'r, 'g> {
     registry: &'r Registry,
     /// Has the definitions of values without fields.
     generator: &'g mut SchemaGenerator,
-    /// The definitions of objects; `None` leaves them to the generator too.
-    objects: Option<Map<String, Value>>,
+    objects: Objects,
+}
+
+/// Where the definitions of objects are.
+enum Objects {
+    /// Here, by name.
+    Own(Map<String, Value>),
+    /// In the generator of a user's schema, by type; the function finds the type of an object.
+    OfTypes(fn(&ObjectSpec, &mut SchemaGenerator) -> Schema),
 }
 
 impl<'r, 'g> Writer<'r, 'g> {
     pub(super) fn new(registry: &'r Registry, generator: &'g mut SchemaGenerator) -> Self {
-        Writer { registry, generator, objects: Some(Map::new()) }
+        Writer { registry, generator, objects: Objects::Own(Map::new()) }
     }
 
     /// Writes into a schema of the user's, where definitions go by type.
-    pub(super) fn embedded(registry: &'r Registry, generator: &'g mut SchemaGenerator) -> Self {
-        Writer { registry, generator, objects: None }
+    pub(super) fn embedded(
+        registry: &'r Registry,
+        generator: &'g mut SchemaGenerator,
+        refer: fn(&ObjectSpec, &mut SchemaGenerator) -> Schema,
+    ) -> Self {
+        Writer { registry, generator, objects: Objects::OfTypes(refer) }
     }
 
     pub(super) fn into_definitions(self) -> Map<String, Value> {
-        self.objects.unwrap_or_default()
+        match self.objects {
+            Objects::Own(objects) => objects,
+            Objects::OfTypes(_) => Map::new(),
+        }
     }
 
     /// An object of the table.
@@ -144,10 +158,13 @@ impl<'r, 'g> Writer<'r, 'g> {
 
     /// A reference to the definition of an object, which is made on the way.
     fn refer(&mut self, spec: &'static ObjectSpec) -> Schema {
-        let Some(objects) = &self.objects else { return embed::refer(spec, self.generator) };
-        if !objects.contains_key(spec.name) {
+        let known = match &self.objects {
+            Objects::OfTypes(refer) => return refer(spec, self.generator),
+            Objects::Own(objects) => objects.contains_key(spec.name),
+        };
+        if !known {
             let schema = self.object(spec).to_value();
-            if let Some(objects) = &mut self.objects {
+            if let Objects::Own(objects) = &mut self.objects {
                 objects.insert(spec.name.to_owned(), schema);
             }
         }

@@ -37,6 +37,8 @@ pub fn negotiate(
     ours: &SupportedVersions,
     theirs: &SupportedVersions,
 ) -> Result<Agreement, Refusal> {
+    // The higher floor holds: neither side may be talked down by the other, nor by who is between
+    // them. What a side only reads does not count, since it would have to answer in it.
     let floor = ours.floor().max(theirs.floor());
     let common = ours.implemented.common(&theirs.implemented);
     match common.at_least(floor).highest() {
@@ -197,6 +199,7 @@ fn remedies(
 ) -> Vec<Remedy> {
     let floor = ours.floor().max(theirs.floor());
     let mut remedies = Vec::new();
+    // A lower floor helps only if there is a common version below it.
     if let Some(version) = common.highest().cloned() {
         let above =
             |supported: &SupportedVersions| supported.floor().is_some_and(|at| *at > version);
@@ -210,6 +213,7 @@ fn remedies(
     let mut learn = |side: Side, pupil: &SupportedVersions, teacher: &SupportedVersions| {
         let offered = teacher.implemented.at_least(floor);
         let above = pupil.implemented.highest().and_then(|top| offered.first_above(top));
+        // The lowest version above, or else the highest below: the smallest step for that side.
         match (above, offered.highest().cloned()) {
             (Some(version), _) => remedies.push(Remedy::Upgrade { side, version }),
             (None, Some(version)) => remedies.push(Remedy::AlsoSpeak { side, version }),
@@ -218,9 +222,11 @@ fn remedies(
     };
     learn(Side::Ours, ours, theirs);
     learn(Side::Theirs, theirs, ours);
+    // Neither side implements anything at the floor: no single side can help.
     if let (true, Some(floor)) = (remedies.is_empty(), floor) {
         remedies.push(Remedy::Upgrade { side: Side::Both, version: floor.clone() });
     }
+    // Both sides list them in the same order, so that their refusals can be compared.
     remedies.sort();
     remedies
 }

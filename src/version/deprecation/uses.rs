@@ -133,7 +133,7 @@ impl<'r> Parts<'r> {
         if object.kind() != Kind::Object {
             return None;
         }
-        let last = last.replace("~1", "/").replace("~0", "~");
+        let last = crate::json::pointer::unescape(last);
         let (key, value) =
             json::members(text, object.start()).find(|(key, _)| key.means(text, &last))?;
         Some((key, value, format!("{base}{}", path.pointer())))

@@ -1,8 +1,7 @@
 //! Events in one flat object.
 
-use super::edit::{Object, quoted};
 use crate::event::EventHeader;
-use crate::json::{Json, Kind, Token};
+use crate::json::{Json, Kind, ObjectEdit, Token, quoted};
 use crate::scalar::ProtocolVersion;
 use crate::scalar::id::GLOBAL;
 use crate::version::loss::{Loss, Migrated, Rewrite};
@@ -33,7 +32,7 @@ pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {
     }
     let raw = |token: Token| Json::from_valid(token.raw(record.text)).as_str().to_owned();
     let mut migrated = Migrated::new("");
-    let (mut envelope, mut event) = (Object::default(), Object::default());
+    let (mut envelope, mut event) = (ObjectEdit::default(), ObjectEdit::default());
     let version = quoted(&ProtocolVersion::V1_1_0.to_string());
     envelope.push("protocol_version", version.clone());
     let mut placed: Vec<&str> = Vec::new();

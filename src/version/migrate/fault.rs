@@ -1,7 +1,6 @@
 //! Error reports with capital words or a flat classification.
 
-use super::edit::{Edits, Object, quoted};
-use crate::json::{self, Json, Kind, Token, pointer};
+use crate::json::{self, Edits, Json, Kind, ObjectEdit, Token, pointer, quoted};
 use crate::scalar::{ErrorCategory, ErrorScope, ErrorType, ProtocolVersion, Severity};
 use crate::version::loss::{Loss, Migrated, Rewrite};
 use crate::version::record::Record;
@@ -51,7 +50,7 @@ pub(super) fn apply(record: &Record<'_>) -> Option<Migrated> {
         None if is_flat(record, root) => nested.take(record, root, ""),
         _ => return None,
     }
-    let mut envelope = Object::default();
+    let mut envelope = ObjectEdit::default();
     envelope.push("protocol_version", quoted(&ProtocolVersion::V1_1_0.to_string()));
     envelope.push("error_report", nested.object());
     nested.migrated.value = Some(envelope.finish());
@@ -93,11 +92,11 @@ fn lower(record: &Record<'_>, classification: Token) -> Option<Migrated> {
 /// An error report that is being put together.
 #[derive(Default)]
 struct Nested {
-    top: Object,
-    classification: Object,
-    context: Object,
+    top: ObjectEdit,
+    classification: ObjectEdit,
+    context: ObjectEdit,
     context_from: String,
-    details: Object,
+    details: ObjectEdit,
     /// A pointer to the strategy, and the list made of it.
     suggestions: Option<(String, String)>,
     has_time: bool,

@@ -2,7 +2,6 @@
 //! Migration Support).
 
 mod adapter;
-mod edit;
 mod envelope;
 mod fault;
 mod names;
@@ -124,6 +123,8 @@ impl Migrator {
     /// The steps of the shortest path; none are needed where `from` is `to`.
     fn route(&self, from: &ProtocolVersion, to: &ProtocolVersion) -> Option<Vec<&Step>> {
         let mut came_by: BTreeMap<&ProtocolVersion, &Step> = BTreeMap::new();
+        // Breadth first, steps in the order of their registration: the first way that arrives is
+        // the shortest, and the same one every time.
         let mut open = VecDeque::from([from]);
         while let Some(at) = open.pop_front() {
             if at == to {
@@ -171,6 +172,7 @@ impl Migrator {
                 done = then(done, adapted);
             }
         }
+        // What an adapter wrote is 1.1.0, so the steps start there.
         if !done.changes.is_empty() {
             let adapted = &ProtocolVersion::V1_1_0;
             route = self.route(adapted, to).ok_or_else(|| no_path(adapted))?;
@@ -184,6 +186,7 @@ impl Migrator {
             let Some(text) = done.value.as_deref() else { break };
             let stepped = step.run(text, &self.limits)?;
             done = then(done, stepped);
+            // After each step, so that the error names the loss that ended it and not its sequel.
             if !self.allow_loss && done.losses.iter().any(|loss| loss.required) {
                 return Err(VersionError::RequiredLoss { losses: done.losses });
             }

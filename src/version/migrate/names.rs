@@ -1,7 +1,7 @@
 //! Event types in the spellings of real-world input.
 
-use super::edit::{Edits, quoted};
 use crate::event::EventType;
+use crate::json::{Edits, quoted};
 use crate::version::loss::{Migrated, Rewrite};
 use crate::version::record::{Record, Shape};
 

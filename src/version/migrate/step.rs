@@ -1,9 +1,8 @@
 //! Steps between neighbouring versions.
 
-use super::edit::{Edits, quoted};
 use crate::event::EventType;
 use crate::json::pointer::push_key;
-use crate::json::{Kind, Limits, Token, elements, members};
+use crate::json::{Edits, Kind, Limits, Token, elements, members, quoted};
 use crate::message::{EnvelopeHeader, MessageKind, Shape as Form};
 use crate::scalar::ProtocolVersion;
 use crate::version::addition::{Addition, AdditionKind};
@@ -96,6 +95,7 @@ impl Step {
             }
             let reason = format!("protocol {} does not have it", self.to);
             let loss = Loss::new(&found.pointer, addition.to_string(), reason);
+            // A message whose type is not known there means nothing to its reader: all or nothing.
             if !addition.kind.is_optional() {
                 return Migrated::dropped(loss);
             }

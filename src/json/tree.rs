@@ -1,15 +1,19 @@
 //! What JSON values mean, whatever their spelling: a tree of positions, made in one pass.
+//!
+//! Comparing and merging ask for the same values many times; from the text they would be walked each
+//! time. The tree holds positions only, so that what is not changed is copied as it was spelled.
 
 use super::finder::{Finder, Keyed};
-use crate::json::{Fault, Json, Kind, Limits, Token, Visit, elements, members, scan, write_text};
-use crate::scalar::Quantity;
+use super::members::{elements, members, value};
+use super::raw::{Json, write_text};
+use super::scanner::{Fault, Limits, Visit, scan};
+use super::token::{Kind, Token};
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::hash::Hasher;
 use std::ops::ControlFlow;
 
 /// All values of a text, in its order, so that each is walked once however often it is asked for.
-pub(super) struct Tree<'t> {
+pub(crate) struct Tree<'t> {
     text: &'t str,
     entries: Vec<Entry>,
 }
@@ -25,20 +29,20 @@ struct Entry {
 
 impl<'t> Tree<'t> {
     /// Reads a text that has nothing around its value.
-    pub(super) fn new(text: &'t str, limits: &Limits) -> Result<Self, Fault> {
+    pub(crate) fn new(text: &'t str, limits: &Limits) -> Result<Self, Fault> {
         let mut builder = Builder { text, entries: Vec::new(), open: Vec::new(), key: None };
         scan(text, 0, limits, &mut builder)?;
         Ok(Tree { text, entries: builder.entries })
     }
 
     /// Reads a value that was read before.
-    pub(super) fn of(json: &'t Json) -> Self {
+    pub(crate) fn of(json: &'t Json) -> Self {
         let limits = Limits::DEFAULT.with_bytes(usize::MAX).with_depth(Limits::MAX_DEPTH);
         let entries = Tree::new(json.as_str(), &limits.with_keys(usize::MAX));
         entries.unwrap_or(Tree { text: "null", entries: Vec::new() })
     }
 
-    pub(super) fn root(&self) -> Option<Node<'_>> {
+    pub(crate) fn root(&self) -> Option<Node<'_>> {
         (!self.entries.is_empty()).then_some(Node { tree: self, at: 0 })
     }
 }
@@ -133,8 +137,9 @@ fn leaf_fingerprint(text: &str, value: Token) -> u64 {
     }
 }
 
-/// One spelling for all spellings of a number: its significant digits and the power of ten before
-/// them.
+/// One spelling for all spellings of a number: its significant digits and the power of ten behind
+/// them. No double is computed, so that no digit is rounded away: `0.1` and
+/// `0.10000000000000000001` stay apart.
 fn number_form(raw: &str) -> Cow<'_, str> {
     let plain = raw.bytes().all(|byte| byte.is_ascii_digit());
     if plain && !raw.ends_with('0') {
@@ -165,7 +170,7 @@ fn number_form(raw: &str) -> Cow<'_, str> {
 
 /// One value in a tree.
 #[derive(Clone, Copy)]
-pub(super) struct Node<'t> {
+pub(crate) struct Node<'t> {
     tree: &'t Tree<'t>,
     at: u32,
 }
@@ -175,33 +180,33 @@ impl<'t> Node<'t> {
         &self.tree.entries[self.at as usize]
     }
 
-    pub(super) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         self.entry().value.kind()
     }
 
     /// The value as spelled.
-    pub(super) fn raw(self) -> &'t str {
+    pub(crate) fn raw(self) -> &'t str {
         self.entry().value.raw(self.tree.text)
     }
 
     /// The key as spelled, quotes included.
-    pub(super) fn raw_key(self) -> &'t str {
+    pub(crate) fn raw_key(self) -> &'t str {
         self.entry().key.map_or("\"\"", |key| key.raw(self.tree.text))
     }
 
-    pub(super) fn key(self) -> Cow<'t, str> {
+    pub(crate) fn key(self) -> Cow<'t, str> {
         self.entry().key.map_or(Cow::Borrowed(""), |key| key.decode(self.tree.text))
     }
 
-    pub(super) fn text(self) -> Cow<'t, str> {
+    pub(crate) fn text(self) -> Cow<'t, str> {
         self.entry().value.decode(self.tree.text)
     }
 
-    pub(super) fn json(self) -> Json {
+    pub(crate) fn json(self) -> Json {
         Json::from_valid(self.raw())
     }
 
-    pub(super) fn children(self) -> Vec<Node<'t>> {
+    pub(crate) fn children(self) -> Vec<Node<'t>> {
         let end = self.entry().next;
         let mut at = self.at + 1;
         let mut children = Vec::new();
@@ -214,12 +219,12 @@ impl<'t> Node<'t> {
 
     /// Whether both are spelled the same. What differs in meaning is told apart without reading it,
     /// so that this may be asked at every level.
-    pub(super) fn identical(self, other: Self) -> bool {
+    pub(crate) fn identical(self, other: Self) -> bool {
         self.entry().fingerprint == other.entry().fingerprint && self.raw() == other.raw()
     }
 
     /// Whether both mean the same.
-    pub(super) fn same(self, other: Self) -> bool {
+    pub(crate) fn same(self, other: Self) -> bool {
         if self.entry().fingerprint != other.entry().fingerprint || self.kind() != other.kind() {
             return false;
         }
@@ -227,7 +232,7 @@ impl<'t> Node<'t> {
             Kind::Null => true,
             Kind::Bool => self.raw() == other.raw(),
             Kind::Text => self.text() == other.text(),
-            Kind::Number => self.raw() == other.raw() || by_value(self.raw(), other.raw()).is_eq(),
+            Kind::Number => number_form(self.raw()) == number_form(other.raw()),
             Kind::Array | Kind::Object if self.raw() == other.raw() => true,
             Kind::Array => {
                 let (own, others) = (self.children(), other.children());
@@ -256,17 +261,8 @@ impl<'t> Keyed<'t> for &[Node<'t>] {
     }
 }
 
-/// Compares two numbers, exactly.
-pub(super) fn by_value(a: &str, b: &str) -> Ordering {
-    match (Quantity::parse(a), Quantity::parse(b)) {
-        (Ok(a), Ok(b)) => a.cmp_value(&b),
-        // Numbers were checked when they were read.
-        _ => a.cmp(b),
-    }
-}
-
 /// Whether two values mean the same.
-pub(super) fn same(a: &Json, b: &Json) -> bool {
+pub(crate) fn same(a: &Json, b: &Json) -> bool {
     if a == b {
         return true;
     }
@@ -275,9 +271,9 @@ pub(super) fn same(a: &Json, b: &Json) -> bool {
 }
 
 /// One text for all spellings of a value; of two values, the same text only if they mean the same.
-pub(super) fn form(json: &Json) -> String {
+pub(crate) fn form(json: &Json) -> String {
     let mut out = Vec::with_capacity(json.as_str().len());
-    if let Some(root) = crate::json::value_at(json.as_str().as_bytes(), 0) {
+    if let Some(root) = value(json.as_str().as_bytes(), 0) {
         write_form(json.as_str(), root, &mut out);
     }
     String::from_utf8(out).unwrap_or_default()
@@ -310,5 +306,81 @@ fn write_form(text: &str, token: Token, out: &mut Vec<u8>) {
             }
             out.push(b'}');
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Json {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_number_has_one_form_for_all_spellings() {
+        for spellings in [
+            &["0", "-0", "0.0", "0e7", "-0.00e-3"][..],
+            &["1", "1.0", "1e0", "10e-1", "0.1E+1"],
+            &["120", "12e1", "1.2e2", "120.000"],
+            &["-0.05", "-5e-2", "-0.5e-1"],
+            &["1e400", "10e399"],
+            &["18446744073709551616", "1.8446744073709551616e19"],
+        ] {
+            for spelling in spellings {
+                assert_eq!(number_form(spelling), number_form(spellings[0]), "{spelling}");
+            }
+        }
+        for (a, b) in
+            [("1", "-1"), ("1", "10"), ("0.1", "0.10000000000000000001"), ("1e400", "1e401")]
+        {
+            assert_ne!(number_form(a), number_form(b));
+        }
+    }
+
+    #[test]
+    fn values_are_compared_by_meaning() {
+        for (a, b) in [
+            (r#"{"a":1,"b":[2.0]}"#, r#"{ "b" : [2], "\u0061" : 1.0 }"#),
+            (r#""\u00e9\n""#, "\"\u{e9}\\n\""),
+            ("[[],{}]", "[ [ ] , { } ]"),
+        ] {
+            assert!(same(&json(a), &json(b)), "{a} {b}");
+            assert_eq!(form(&json(a)), form(&json(b)));
+        }
+        for (a, b) in [
+            ("[1,2]", "[2,1]"),
+            (r#"{"a":1}"#, r#"{"a":1,"b":1}"#),
+            (r#"{"a":1,"b":2}"#, r#"{"a":2,"b":1}"#),
+            ("1", r#""1""#),
+            ("null", "false"),
+            ("[]", "{}"),
+        ] {
+            assert!(!same(&json(a), &json(b)), "{a} {b}");
+            assert_ne!(form(&json(a)), form(&json(b)));
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_does_not_depend_on_spelling_or_order() {
+        let root = |text: &str| {
+            let json = json(text);
+            let tree = Tree::of(&json);
+            tree.entries[0].fingerprint
+        };
+        assert_eq!(root(r#"{"a":1,"b":{"c":[]}}"#), root(r#"{"b":{"c":[]},"a":1e0}"#));
+        assert_ne!(root(r#"{"a":1,"b":2}"#), root(r#"{"a":2,"b":1}"#));
+        assert_ne!(root("[1,2]"), root("[2,1]"));
+        assert_ne!(root("[[1],2]"), root("[[1,2]]"));
+    }
+
+    #[test]
+    fn children_are_the_next_level_only() {
+        let json = json(r#"{"a":{"x":[1,2]},"b":[{"y":3}],"c":4}"#);
+        let tree = Tree::of(&json);
+        let children = tree.root().unwrap().children();
+        let raw: Vec<_> = children.iter().map(|child| (child.key(), child.raw())).collect();
+        let expected = [("a", r#"{"x":[1,2]}"#), ("b", r#"[{"y":3}]"#), ("c", "4")];
+        assert_eq!(raw, expected.map(|(key, value)| (key.into(), value)));
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// The keys of a list, by index.
-pub(super) trait Keyed<'k> {
+pub(crate) trait Keyed<'k> {
     fn count(&self) -> usize;
     fn key(&self, index: usize) -> Cow<'k, str>;
 }
@@ -11,7 +11,7 @@ pub(super) trait Keyed<'k> {
 /// Looks for keys where they are expected: behind the one that was found last. A key that is not
 /// there is searched for, in a list that is sorted or by an order that is made then; so the worst
 /// case is that of sorting.
-pub(super) struct Finder<K> {
+pub(crate) struct Finder<K> {
     list: K,
     next: usize,
     order: Order,
@@ -25,18 +25,18 @@ enum Order {
 }
 
 impl<'k, K: Keyed<'k>> Finder<K> {
-    pub(super) fn new(list: K) -> Self {
+    pub(crate) fn new(list: K) -> Self {
         Finder { list, next: 0, order: Order::Unknown }
     }
 
     /// Expects the first key next.
-    pub(super) fn rewound(self) -> Self {
+    pub(crate) fn rewound(self) -> Self {
         Finder { next: 0, ..self }
     }
 
     /// The index of a key.
     #[inline]
-    pub(super) fn find(&mut self, key: &str) -> Option<usize> {
+    pub(crate) fn find(&mut self, key: &str) -> Option<usize> {
         if self.next < self.list.count() && self.list.key(self.next) == key {
             self.next += 1;
             return Some(self.next - 1);
@@ -79,5 +79,37 @@ impl<'k, K: Keyed<'k>> Finder<K> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Finder, Keyed};
+    use std::borrow::Cow;
+
+    impl<'k> Keyed<'k> for &'k [&'k str] {
+        fn count(&self) -> usize {
+            self.len()
+        }
+
+        fn key(&self, index: usize) -> Cow<'k, str> {
+            Cow::Borrowed(self[index])
+        }
+    }
+
+    #[test]
+    fn keys_are_found_in_any_order_and_in_any_list() {
+        let lists: [&[&str]; 4] = [&[], &["a"], &["a", "b", "c", "d"], &["c", "a", "d", "b"]];
+        for list in lists {
+            for wanted in [["a", "b", "c", "d"], ["d", "c", "b", "a"], ["c", "c", "a", "x"]] {
+                let mut finder = Finder::new(list);
+                for key in wanted {
+                    let expected = list.iter().position(|known| *known == key);
+                    assert_eq!(finder.find(key), expected, "{key} in {list:?}");
+                }
+                let mut finder = finder.rewound();
+                assert_eq!(finder.find("a"), list.iter().position(|known| *known == "a"));
+            }
+        }
     }
 }
