@@ -3,7 +3,7 @@
 use super::damage::Damage;
 use super::part_name::PartName;
 use crate::error::leaf_errors;
-use crate::json::{CanonicalError, Fault};
+use crate::json::{Fault, JsonError};
 use crate::scalar::{CheckpointId, Severity, WorkflowId};
 use crate::storage::StorageError;
 
@@ -24,7 +24,6 @@ pub enum CheckpointError {
         /// The part.
         part: PartName,
         /// What is wrong with the text.
-        #[source]
         error: Fault,
     },
     /// The text is no workflow state.
@@ -52,13 +51,13 @@ pub enum CheckpointError {
         part: PartName,
         /// The number that has no such form.
         #[source]
-        error: CanonicalError,
+        error: JsonError,
     },
 
     // Deltas.
     /// A delta is not JSON within the limits.
     #[error("not a delta: {0}")]
-    DeltaJson(#[source] Fault),
+    DeltaJson(Fault),
     /// An operation is not what this crate writes.
     #[error("operation {index} of the delta is no add, replace or remove of a value at a path")]
     DeltaOperation {

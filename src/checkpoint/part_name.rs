@@ -14,7 +14,7 @@ use std::fmt;
 /// # Ok::<(), coordination_protocol::checkpoint::CheckpointError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "SmolStr")]
+#[serde(try_from = "String")]
 pub struct PartName(pub(super) SmolStr);
 
 impl PartName {

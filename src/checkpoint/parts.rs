@@ -26,10 +26,10 @@ impl PartName {
     }
 }
 
-impl TryFrom<SmolStr> for PartName {
+impl TryFrom<String> for PartName {
     type Error = CheckpointError;
 
-    fn try_from(name: SmolStr) -> Result<Self, CheckpointError> {
+    fn try_from(name: String) -> Result<Self, CheckpointError> {
         PartName::new(&name)
     }
 }

@@ -22,29 +22,18 @@ use super::rollback::wanted;
 use super::target::Target;
 use crate::json::Json;
 use crate::message::{CheckpointSync, Rollback, ValidationResults};
-use crate::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId};
+use crate::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId, words};
 use crate::storage::{Expect, Key, StorageError, Store};
-use std::fmt;
 
-/// How a file differs from its checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FileChange {
-    /// It was there, and is not any more.
-    Missing,
-    /// It is there, and was not.
-    Added,
-    /// Its contents are others.
-    Changed,
-}
-
-impl fmt::Display for FileChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            FileChange::Missing => "missing",
-            FileChange::Added => "added",
-            FileChange::Changed => "changed",
-        })
+words! {
+    /// How a file differs from its checkpoint.
+    FileChange {
+        /// It was there, and is not any more.
+        Missing "missing",
+        /// It is there, and was not.
+        Added "added",
+        /// Its contents are others.
+        Changed "changed",
     }
 }
 

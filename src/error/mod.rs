@@ -42,6 +42,7 @@ mod cause;
 mod leaf;
 mod report;
 
+use crate::scalar::words;
 use std::fmt;
 use std::sync::Arc;
 
@@ -61,62 +62,35 @@ pub struct Error {
     source: Arc<dyn Leaf>,
 }
 
-/// Which part of the crate an [`Error`] came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// A value cannot be made: identifier, number, duration, time, word.
-    Scalar,
-    /// A JSON text is broken, or has no canonical form.
-    Json,
-    /// A record cannot be read, or was refused.
-    Read,
-    /// An event or a message cannot be built or written.
-    Build,
-    /// A routing key, a pattern or a filter is not sound.
-    Route,
-    /// Versions do not agree, or a record cannot be migrated.
-    Version,
-    /// States cannot be merged.
-    Merge,
-    /// Permission, signature, freshness or replay.
-    Security,
-    /// The store or the journal.
-    Storage,
-    /// Moving packets.
-    Transport,
-    /// Checkpoints and restores.
-    Checkpoint,
-    /// A state machine was asked for what it cannot do.
-    Machine,
-    /// An error of the host, brought by [`Error::new`].
-    Other,
-}
-
-impl ErrorKind {
-    /// The word for logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ErrorKind::Scalar => "scalar",
-            ErrorKind::Json => "json",
-            ErrorKind::Read => "read",
-            ErrorKind::Build => "build",
-            ErrorKind::Route => "route",
-            ErrorKind::Version => "version",
-            ErrorKind::Merge => "merge",
-            ErrorKind::Security => "security",
-            ErrorKind::Storage => "storage",
-            ErrorKind::Transport => "transport",
-            ErrorKind::Checkpoint => "checkpoint",
-            ErrorKind::Machine => "machine",
-            ErrorKind::Other => "other",
-        }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// Which part of the crate an [`Error`] came from, as a word for logs and metrics.
+    ErrorKind {
+        /// A value cannot be made: identifier, number, duration, time, word.
+        Scalar "scalar",
+        /// A JSON text is broken, or has no canonical form.
+        Json "json",
+        /// A record cannot be read, or was refused.
+        Read "read",
+        /// An event or a message cannot be built or written.
+        Build "build",
+        /// A routing key, a pattern or a filter is not sound.
+        Route "route",
+        /// Versions do not agree, or a record cannot be migrated.
+        Version "version",
+        /// States cannot be merged.
+        Merge "merge",
+        /// Permission, signature, freshness or replay.
+        Security "security",
+        /// The store or the journal.
+        Storage "storage",
+        /// Moving packets.
+        Transport "transport",
+        /// Checkpoints and restores.
+        Checkpoint "checkpoint",
+        /// A state machine was asked for what it cannot do.
+        Machine "machine",
+        /// An error of the host, brought by [`Error::new`].
+        Other "other",
     }
 }
 

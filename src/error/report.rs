@@ -270,6 +270,11 @@ macro_rules! finding_reports {
 finding_reports!(event::EventError MessageError);
 
 super::leaf_errors! {
+    json::JsonError, Json {
+        Self::Fault(_) => ["fault", System, Corruption, lasting, "correct_and_resend", "Send one sound JSON value within the limits."],
+        Self::NotCanonical(_) => ["not-canonical", System, Corruption, lasting, "correct_and_resend", "Send one sound JSON value within the limits."],
+        Self::Inexact { .. } => ["inexact", System, Corruption, lasting, "correct_and_resend", "Write numbers that a double holds exactly, or write them as strings."],
+    }
     scalar::ScalarError, Scalar {
         Self::EmptyId => ["empty-id", System, Corruption, lasting, "correct_and_resend", "Use letters, digits, `_`, `-` or `.`."],
         Self::LongId { .. } => ["long-id", System, Corruption, lasting, "correct_and_resend", "Use at most 128 characters."],
@@ -284,8 +289,6 @@ super::leaf_errors! {
 }
 
 super::reports! {
-    json::Fault, System, Corruption, "correct_and_resend", "Send sound JSON within the limits.";
-    json::CanonicalError, System, Corruption, "correct_and_resend", "Write numbers that a double cannot hold as strings.";
     event::HeaderError, System, Corruption, "correct_and_resend", "Write `EVENT_TYPE:workflow:phase:data`.";
     event::UnknownEventType, System, Corruption, "correct_and_resend", "Use a registered event type, or register your own.";
     event::RegisterError, System, Conflict, "correct_and_retry", "Register the type under a free name with sound data.";
@@ -325,5 +328,11 @@ impl IntoReport for event::BuildError {
                     .with_suggestion("correct_and_retry", "Use identifiers without `:`.")
             }
         }
+    }
+}
+
+impl From<json::Fault> for super::Error {
+    fn from(fault: json::Fault) -> Self {
+        json::JsonError::from(fault).into()
     }
 }

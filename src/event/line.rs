@@ -7,7 +7,7 @@ use super::payload::ExtraFields;
 use super::spec::FieldSpec;
 use super::value::{DecodeError, Event};
 use crate::finding::Mode;
-use crate::json::{CanonicalError, Json, Limits, Members, Token, canonical, members, write_text};
+use crate::json::{Json, JsonError, Limits, Members, Token, canonical, members, write_text};
 use crate::scalar::{Digest, ScalarError, id};
 use smol_str::SmolStr;
 use std::fmt;
@@ -340,8 +340,8 @@ impl<'a> EventRef<'a> {
     /// The SHA-256 digest of the data in RFC 8785 form: equal for equal data, however it is spelled.
     ///
     /// # Errors
-    /// [`CanonicalError`] if the data holds a number that a double would change.
-    pub fn data_digest(&self) -> Result<Digest, CanonicalError> {
+    /// [`JsonError`] if the data holds a number that a double would change.
+    pub fn data_digest(&self) -> Result<Digest, JsonError> {
         let limits = Limits::default().with_bytes(usize::MAX).with_depth(Limits::MAX_DEPTH);
         let text = canonical(self.data_json().as_str(), &limits.with_keys(usize::MAX))?;
         Ok(Digest::of(text.as_bytes()))

@@ -4,6 +4,7 @@ use super::FindingSeverity::{self, Error, Note, Warning};
 use super::Level::{self, Business, Content, Schema, Security};
 use super::Mode;
 use super::table::code_table;
+use crate::scalar::{Refusal, ScalarError};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -117,6 +118,9 @@ macro_rules! codes {
         impl Code {
             /// All codes, in the order of the table.
             pub const ALL: &'static [Code] = &[$(Code::$variant),+];
+
+            /// Their names, in the same order.
+            const NAMES: &'static [&'static str] = &[$($name),+];
 
             /// The name, as in reports: `missing-data`.
             pub const fn as_str(self) -> &'static str {
@@ -251,20 +255,14 @@ impl CustomCode {
     }
 }
 
-/// A name that is no code.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a finding code")]
-pub struct CodeError(String);
-
 impl FromStr for Code {
-    type Err = CodeError;
+    type Err = ScalarError;
 
-    fn from_str(name: &str) -> Result<Self, CodeError> {
-        Code::ALL
-            .iter()
-            .copied()
-            .find(|code| code.as_str() == name)
-            .ok_or_else(|| CodeError(name.to_owned()))
+    fn from_str(name: &str) -> Result<Self, ScalarError> {
+        let found = Code::ALL.iter().copied().find(|code| code.as_str() == name);
+        found.ok_or_else(|| {
+            ScalarError::bad_word(name, Code::NAMES, Refusal::Is("not a finding code"))
+        })
     }
 }
 

@@ -25,7 +25,7 @@ mod hint;
 mod report;
 mod table;
 
-pub use code::{Code, CodeError, CustomCode, Example};
+pub use code::{Code, CustomCode, Example};
 pub use hint::Hint;
 pub use report::{Finding, Report};
 

@@ -1,26 +1,10 @@
 //! RFC 8785, the JSON Canonicalization Scheme.
 
+use super::error::JsonError;
 use super::members::{elements, members, value};
 use super::raw::write_text;
-use super::scanner::{Dialect, Fault, Limits, check};
+use super::scanner::{Dialect, Limits, check};
 use super::token::{Kind, Token};
-
-/// Why a text has no canonical form.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CanonicalError {
-    /// The text is not JSON, or repeats a key.
-    #[error("not canonical JSON: {0}")]
-    Json(#[from] Fault),
-    /// A whole number that a double would change, or one beyond its range.
-    #[error("the number {text} at byte {at} is not exactly a double; write it as a string")]
-    Inexact {
-        /// The number as spelled.
-        text: String,
-        /// Its first byte.
-        at: usize,
-    },
-}
 
 /// The RFC 8785 form of a JSON text: no white space, keys sorted by UTF-16 code units, numbers and
 /// strings spelled in the one prescribed way. Digests and signatures are made over it; event lines
@@ -35,13 +19,13 @@ pub enum CanonicalError {
 ///
 /// let text = canonical(r#"{ "b": 4.50, "a": [1E30] }"#, &Limits::default())?;
 /// assert_eq!(text, r#"{"a":[1e+30],"b":4.5}"#);
-/// # Ok::<(), coordination_protocol::json::CanonicalError>(())
+/// # Ok::<(), coordination_protocol::json::JsonError>(())
 /// ```
 ///
 /// # Errors
-/// [`CanonicalError`].
-pub fn canonical(text: &str, limits: &Limits) -> Result<String, CanonicalError> {
-    check(text, Dialect::Strict, limits)?;
+/// [`JsonError`].
+pub fn canonical(text: &str, limits: &Limits) -> Result<String, JsonError> {
+    check(text, Dialect::Strict, limits).map_err(JsonError::NotCanonical)?;
     let mut out = Vec::with_capacity(text.len());
     let start = super::scanner::skip_space(text.as_bytes(), 0);
     if let Some(root) = value(text.as_bytes(), start) {
@@ -50,7 +34,7 @@ pub fn canonical(text: &str, limits: &Limits) -> Result<String, CanonicalError> 
     Ok(String::from_utf8(out).unwrap_or_default())
 }
 
-fn write(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+fn write(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), JsonError> {
     match token.kind() {
         Kind::Null | Kind::Bool => out.extend_from_slice(token.raw(text).as_bytes()),
         Kind::Text => write_text(out, &token.decode(text)),
@@ -86,9 +70,9 @@ fn write(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), CanonicalErr
     Ok(())
 }
 
-fn write_number(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+fn write_number(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), JsonError> {
     let spelled = token.raw(text);
-    let inexact = || CanonicalError::Inexact { text: spelled.to_owned(), at: token.start() };
+    let inexact = || JsonError::Inexact { text: spelled.to_owned(), at: token.start() };
     let double: f64 = spelled.parse().map_err(|_| inexact())?;
     if !double.is_finite() {
         return Err(inexact());

@@ -25,6 +25,7 @@
 
 mod canonical;
 mod edit;
+mod error;
 mod finder;
 mod members;
 pub mod pointer;
@@ -33,8 +34,9 @@ mod scanner;
 mod token;
 mod tree;
 
-pub use canonical::{CanonicalError, canonical};
+pub use canonical::canonical;
 pub(crate) use edit::{Edits, ObjectEdit, quoted, with_value_at};
+pub use error::JsonError;
 pub(crate) use finder::{Finder, Keyed};
 pub(crate) use members::value as value_at;
 pub use members::{Elements, Members, elements, members};

@@ -1,6 +1,7 @@
 //! Any JSON value, owned, as it was spelled.
 
-use super::scanner::{Dialect, Fault, Limits, check, plain_run};
+use super::error::JsonError;
+use super::scanner::{Dialect, Limits, check, plain_run};
 use super::token::{Kind, Token};
 use super::{elements, members};
 use serde::de::DeserializeOwned;
@@ -167,11 +168,11 @@ pub fn write_text(out: &mut Vec<u8>, text: &str) {
 }
 
 impl FromStr for Json {
-    type Err = Fault;
+    type Err = JsonError;
 
     /// Reads one RFC 8259 value with the default limits, less one level of nesting: a value that
     /// was accepted here fits into the data of an event.
-    fn from_str(text: &str) -> Result<Self, Fault> {
+    fn from_str(text: &str) -> Result<Self, JsonError> {
         let limits = Limits::default();
         check(text, Dialect::Strict, &limits.with_depth(limits.depth - 1))?;
         Ok(Json::from_valid(text.trim_matches([' ', '\t', '\n', '\r'])))

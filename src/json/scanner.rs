@@ -112,7 +112,8 @@ pub enum FaultKind {
     Stopped,
 }
 
-/// The first fault of a text, or one that a [`Visit`]or may pass over.
+/// The first fault of a text, or one that a [`Visit`]or may pass over. It is data;
+/// [`JsonError`](super::JsonError) is the error of who gives up because of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
@@ -164,8 +165,6 @@ impl fmt::Display for Fault {
         write!(f, "{} at byte {}", self.kind, self.range.start)
     }
 }
-
-impl std::error::Error for Fault {}
 
 /// What a [`scan`] tells its caller. Every method has a default, so implement what you need.
 ///

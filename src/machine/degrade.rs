@@ -14,42 +14,21 @@
 //! | the status component | health, heartbeats | dropped: the next one says more |
 
 use crate::message::{Envelope, Message, MessageKind};
-use crate::scalar::HealthState;
+use crate::scalar::{HealthState, words};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
-/// A component that others depend on (specification, Coordination Protocols).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Role {
-    /// Coordinates workflows and their events.
-    CoordinationHub,
-    /// Grants resources.
-    ResourceManager,
-    /// Watches progress and health.
-    WorkflowStatus,
-}
-
-impl Role {
-    /// All of them.
-    pub const ALL: [Role; 3] = [Role::CoordinationHub, Role::ResourceManager, Role::WorkflowStatus];
-
-    /// The name that the specification gives the component.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Role::CoordinationHub => "coordination-hub",
-            Role::ResourceManager => "resource-manager",
-            Role::WorkflowStatus => "workflow-status",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// A component that others depend on (specification, Coordination Protocols), by the name that
+    /// the specification gives it.
+    Role {
+        /// Coordinates workflows and their events.
+        CoordinationHub "coordination-hub",
+        /// Grants resources.
+        ResourceManager "resource-manager",
+        /// Watches progress and health.
+        WorkflowStatus "workflow-status",
     }
 }
 

@@ -14,7 +14,6 @@ pub enum MergeError {
         /// Which text: `base`, `ours` or `theirs`; `before` or `after` of a diff.
         side: &'static str,
         /// What is wrong with it.
-        #[source]
         fault: Fault,
     },
     /// A pointer of a row does not start with `/`.
@@ -25,7 +24,7 @@ pub enum MergeError {
     Version(String),
     /// A policy file is no JSON.
     #[error("the policy is no JSON: {0}")]
-    PolicyJson(#[source] Fault),
+    PolicyJson(Fault),
     /// A policy file is JSON, and not a list of rows.
     #[error(
         "a policy is a list of rows like {{\"pointer\":\"/a/*\",\"rule\":\"highest\"}}; row {row}: {reason}"

@@ -31,34 +31,17 @@
 
 use crate::event::Registry;
 use crate::route::{Pattern, PatternError, RouteKey};
-use crate::scalar::{ComponentId, nearest};
+use crate::scalar::{ComponentId, nearest, words};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use std::fmt;
 
-/// Which of a registration's two lists is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PermissionList {
-    /// `event_publications`
-    Publications,
-    /// `event_subscriptions`
-    Subscriptions,
-}
-
-impl PermissionList {
-    /// The name of the list in a registration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            PermissionList::Publications => "event_publications",
-            PermissionList::Subscriptions => "event_subscriptions",
-        }
-    }
-}
-
-impl fmt::Display for PermissionList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// Which of a registration's two lists is meant.
+    PermissionList {
+        /// `event_publications`
+        Publications "event_publications",
+        /// `event_subscriptions`
+        Subscriptions "event_subscriptions",
     }
 }
 

@@ -7,46 +7,26 @@ use crate::event::{Codec, EventRef, EventType};
 use crate::finding::{Code, Finding, FindingSeverity, Level, Mode, Report};
 use crate::json::{self, Kind};
 use crate::message::{Envelope, ErrorReport, Message, MessageKind, MessageRef};
+use crate::scalar::words;
 use crate::scan::{self, Snippet};
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
-/// What kind of record it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RecordKind {
-    /// An event line.
-    Event,
-    /// One of the specification's documents alone.
-    Document,
-    /// A message with header keys, or an event as an object.
-    Envelope,
-    /// A control message of protocol 1.1.0.
-    Control,
-    /// A text with gaps for a template to fill.
-    Template,
-    /// Nothing that the protocol knows.
-    Unknown,
-}
-
-impl RecordKind {
-    /// The word: `event`, `document`, `envelope`, `control`, `template` or `unknown`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            RecordKind::Event => "event",
-            RecordKind::Document => "document",
-            RecordKind::Envelope => "envelope",
-            RecordKind::Control => "control",
-            RecordKind::Template => "template",
-            RecordKind::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for RecordKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// What kind of record it is.
+    RecordKind {
+        /// An event line.
+        Event "event",
+        /// One of the specification's documents alone.
+        Document "document",
+        /// A message with header keys, or an event as an object.
+        Envelope "envelope",
+        /// A control message of protocol 1.1.0.
+        Control "control",
+        /// A text with gaps for a template to fill.
+        Template "template",
+        /// Nothing that the protocol knows.
+        Unknown "unknown",
     }
 }
 

@@ -83,7 +83,7 @@ pub enum VersionError {
     },
     /// The record starts like a JSON document and is none.
     #[error("broken JSON: {0}")]
-    Json(#[source] Fault),
+    Json(Fault),
     /// The record is neither a JSON object nor an event line.
     #[error("neither a JSON object nor an event line: {0}")]
     NotARecord(#[source] HeaderError),

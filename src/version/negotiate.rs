@@ -2,7 +2,7 @@
 
 use super::range::VersionSet;
 use super::supported::{Capability, SupportedVersions};
-use crate::scalar::ProtocolVersion;
+use crate::scalar::{ProtocolVersion, words};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeSet;
@@ -75,17 +75,16 @@ impl fmt::Display for Agreement {
     }
 }
 
-/// One side of an exchange, or both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Side {
-    /// The first argument of [`negotiate`].
-    Ours,
-    /// The second one.
-    Theirs,
-    /// Both, together.
-    Both,
+words! {
+    /// One side of an exchange, or both.
+    Side {
+        /// The first argument of [`negotiate`].
+        Ours "ours",
+        /// The second one.
+        Theirs "theirs",
+        /// Both, together.
+        Both "both",
+    }
 }
 
 impl Side {

@@ -3,7 +3,7 @@
 //! Most of it needs no cryptography: a signer stands in whose signature is the input itself.
 
 use coordination_protocol::Limits;
-use coordination_protocol::json::{CanonicalError, canonical};
+use coordination_protocol::json::{JsonError, canonical};
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::security::signature::{
     InputError, KeyError, KeyRing, PublicKey, SignError, SignatureClaim, Signer, Verified,
@@ -184,7 +184,7 @@ fn a_signed_text_stays_within_the_limits() {
         let refused = verify(&signed, &Mirror, NOW, &limits).unwrap_err();
         assert!(matches!(
             refused,
-            VerifyError::NotCanonical(InputError::Canonical(CanonicalError::Json(_)))
+            VerifyError::NotCanonical(InputError::Canonical(JsonError::NotCanonical(_)))
         ));
     }
 }

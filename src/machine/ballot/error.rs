@@ -2,7 +2,7 @@
 
 use super::record::{BallotSlot, Tally};
 use crate::error::leaf_errors;
-use crate::json::CanonicalError;
+use crate::json::JsonError;
 use crate::message::MessageKind;
 use crate::scalar::{Ballot, BallotOutcome, ComponentId, ProposalId};
 use crate::storage::StorageError;
@@ -44,7 +44,7 @@ pub enum BallotError {
     },
     /// The state to be proposed has no digest.
     #[error("the proposed state has no digest: {0}")]
-    Unhashable(CanonicalError),
+    Unhashable(JsonError),
     /// The decision could not be stored under any key.
     #[error("the decision would have no key: {0}")]
     NoKey(#[from] StorageError),
@@ -163,7 +163,7 @@ pub enum BallotError {
     NoDigest,
     /// The state that is stored or proposed has no digest.
     #[error(transparent)]
-    NotCanonical(#[from] CanonicalError),
+    NotCanonical(#[from] JsonError),
     /// The digest is that of another state.
     #[error("the digest is not that of the proposed state")]
     DigestDiffers,

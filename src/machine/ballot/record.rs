@@ -1,7 +1,7 @@
 //! What the store holds of a decision, and where.
 
 use super::error::BallotError;
-use crate::json::{self, CanonicalError, Json, Limits};
+use crate::json::{self, Json, JsonError, Limits};
 use crate::message::{Decision, Proposal};
 use crate::scalar::{Ballot, BallotOutcome, ComponentId, Count, Digest, WorkflowId};
 use crate::storage::{Entry, Expect, Key, StorageError, Store};
@@ -189,7 +189,7 @@ pub(super) fn slot(proposal: &Proposal) -> BallotSlot {
 }
 
 /// The digest of a state: SHA-256 over its RFC 8785 form.
-pub(super) fn digest(state: &Json) -> Result<Digest, CanonicalError> {
+pub(super) fn digest(state: &Json) -> Result<Digest, JsonError> {
     json::canonical(state.as_str(), &Limits::default()).map(|text| Digest::of(text.as_bytes()))
 }
 

@@ -5,10 +5,9 @@ use super::error::{FilterError, FilterFault};
 use super::field::{Field, Target};
 use super::input::FilterInput;
 use crate::json::Kind;
-use crate::scalar::{Priority, Quantity, Severity, Span, Timestamp};
+use crate::scalar::{Priority, Quantity, Severity, Span, Timestamp, words};
 use smol_str::SmolStr;
 use std::cmp::Ordering;
-use std::fmt;
 
 /// A value that a field can exactly be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,35 +60,21 @@ pub(super) fn bounded(text: &str) -> Result<SmolStr, FilterError> {
     Ok(SmolStr::new(text))
 }
 
-/// How two numbers compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Comparison {
-    /// `<`
-    Less,
-    /// `<=`
-    AtMost,
-    /// `>`
-    More,
-    /// `>=`
-    AtLeast,
+words! {
+    /// How two numbers compare.
+    Comparison {
+        /// `<`
+        Less "<",
+        /// `<=`
+        AtMost "<=",
+        /// `>`
+        More ">",
+        /// `>=`
+        AtLeast ">=",
+    }
 }
 
 impl Comparison {
-    /// All comparisons.
-    pub const ALL: &'static [Comparison] =
-        &[Comparison::Less, Comparison::AtMost, Comparison::More, Comparison::AtLeast];
-
-    /// The sign: `<`, `<=`, `>` or `>=`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Comparison::Less => "<",
-            Comparison::AtMost => "<=",
-            Comparison::More => ">",
-            Comparison::AtLeast => ">=",
-        }
-    }
-
     fn holds(self, order: Ordering) -> bool {
         match self {
             Comparison::Less => order.is_lt(),
@@ -97,12 +82,6 @@ impl Comparison {
             Comparison::More => order.is_gt(),
             Comparison::AtLeast => order.is_ge(),
         }
-    }
-}
-
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a text is not signed, or a signature not accepted.
 
-use crate::json::{CanonicalError, Kind};
+use crate::json::{JsonError, Kind};
 use crate::scalar::{ComponentId, Timestamp};
 use smol_str::SmolStr;
 
@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 pub enum InputError {
     /// It has no canonical form.
     #[error(transparent)]
-    Canonical(#[from] CanonicalError),
+    Canonical(#[from] JsonError),
     /// It is JSON, but no object.
     #[error("an envelope is a JSON object, found {0}")]
     NotAnObject(Kind),

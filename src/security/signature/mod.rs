@@ -82,7 +82,7 @@ pub use key::{KeyError, PublicKey};
 pub use ring::{KeyRing, KeyRingError};
 pub use ring_file::{KeyFileError, KeyFileProblem};
 
-use crate::json::{self, CanonicalError, Dialect, Limits};
+use crate::json::{self, Dialect, JsonError, Limits};
 use crate::scalar::ComponentId;
 use root::Root;
 use smol_str::SmolStr;
@@ -193,7 +193,7 @@ pub fn sign(text: &str, signer: &dyn Signer, limits: &Limits) -> Result<String, 
         .map_err(|error| SignError::Failed(error.to_string()))?;
     let out = root.with_signature(&claim);
     json::check(&out, Dialect::Strict, limits)
-        .map_err(|fault| InputError::Canonical(CanonicalError::Json(fault)))?;
+        .map_err(|fault| InputError::Canonical(JsonError::NotCanonical(fault)))?;
     Ok(out)
 }
 

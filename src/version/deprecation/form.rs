@@ -5,7 +5,6 @@ use crate::version::error::VersionError;
 use crate::version::place::Place;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use smol_str::SmolStr;
 
 /// The maximum number of notices in a form.
 const MAX_NOTICES: usize = 4096;
@@ -71,7 +70,7 @@ fn notice(place: &Place<'_>) -> Result<Notice, VersionError> {
 fn subject(place: &Place<'_>) -> Result<DeprecatedItem, VersionError> {
     const NAMES: [&str; 6] = ["event_type", "message", "field", "word", "of", "version"];
     let found = only(place, NAMES)?;
-    let name = |place: &Place<'_>| place.text().map(SmolStr::from);
+    let name = |place: &Place<'_>| place.text();
     Ok(match found.each_ref().map(Option::as_ref) {
         [Some(event), None, None, None, None, None] => DeprecatedItem::EventType(name(event)?),
         [None, Some(message), None, None, None, None] => DeprecatedItem::Message(name(message)?),

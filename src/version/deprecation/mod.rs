@@ -20,9 +20,9 @@ use std::fmt;
 #[non_exhaustive]
 pub enum DeprecatedItem {
     /// An event type.
-    EventType(SmolStr),
+    EventType(String),
     /// A message, by its body key.
-    Message(SmolStr),
+    Message(String),
     /// A field of a message or of an event's data.
     Field(FieldPath),
     /// One word of a field.
@@ -30,7 +30,7 @@ pub enum DeprecatedItem {
         /// The field.
         of: FieldPath,
         /// The word.
-        word: SmolStr,
+        word: String,
     },
     /// A version of the protocol.
     Version(ProtocolVersion),

@@ -51,7 +51,7 @@ fn every_kind_has_its_duty() {
     ];
     assert_eq!(lines, expected.map(|(kind, actions)| format!("{kind} {actions}")));
     let of = |role: Role| lines.iter().any(|line| line.contains(role.as_str()));
-    assert!(Role::ALL.into_iter().all(of));
+    assert!(Role::ALL.iter().copied().all(of));
 }
 
 #[test]

@@ -1,0 +1,29 @@
+//! Why a JSON text is not taken.
+
+use super::scanner::Fault;
+
+/// Why a text is not JSON, or has no canonical form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// The text is not JSON within the limits, or repeats a key.
+    #[error("{0}")]
+    Fault(Fault),
+    /// The same about a text that should be made canonical.
+    #[error("not canonical JSON: {0}")]
+    NotCanonical(Fault),
+    /// A whole number that a double would change, or one beyond its range.
+    #[error("the number {text} at byte {at} is not exactly a double; write it as a string")]
+    Inexact {
+        /// The number as spelled.
+        text: String,
+        /// Its first byte.
+        at: usize,
+    },
+}
+
+impl From<Fault> for JsonError {
+    fn from(fault: Fault) -> Self {
+        JsonError::Fault(fault)
+    }
+}
