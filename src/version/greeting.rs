@@ -20,7 +20,7 @@ impl SupportedVersions {
     /// let agreement = negotiate(&SupportedVersions::current(), &theirs)?;
     /// let welcome = agreement.welcome(ComponentId::new("coordination-hub")?);
     /// assert_eq!(welcome.version.to_string(), "1.1.0");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # Ok::<(), coordination_protocol::error::Error>(())
     /// ```
     pub fn hello(&self, component: ComponentId) -> Hello {
         let wire =

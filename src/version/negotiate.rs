@@ -28,7 +28,7 @@ use std::fmt;
 ///     "no version is common to 1.0.0..=1.1.0 (ours) and 1.2.0..=1.4.0 (theirs); \
 ///      upgrade our side to at least 1.2.0, or let the peer speak 1.1.0 as well"
 /// );
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), coordination_protocol::error::Error>(())
 /// ```
 ///
 /// # Errors

@@ -22,6 +22,7 @@ mod migrate;
 mod negotiate;
 mod output;
 mod registry;
+mod replace_file;
 mod route;
 mod sarif;
 mod schema;

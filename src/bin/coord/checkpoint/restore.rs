@@ -3,6 +3,7 @@
 use super::{Common, files, found, random, show, state_key, workflow_of};
 use crate::clock::now;
 use crate::output::{CmdResult, ExitStatus, Failure, Printer, failure};
+use crate::replace_file;
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::checkpoint::{
     CheckpointError, CheckpointOptions, Checkpoints, NewCheckpoint, PartName, Parts, Restored,
@@ -13,9 +14,9 @@ use coordination_protocol::message;
 use coordination_protocol::scalar::{CheckpointId, Digest, RollbackMode, WorkflowId};
 use coordination_protocol::storage::block_on;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -178,26 +179,10 @@ struct FileTarget {
 
 impl FileTarget {
     fn replace(&self, text: &str) -> io::Result<()> {
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.new", std::process::id()));
-        let beside = self.path.with_file_name(name);
-        let written = File::create(&beside).and_then(|mut file| {
+        replace_file::replace(&self.path, |file| {
             file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")?;
-            file.sync_all()
-        });
-        let replaced = written.and_then(|()| fs::rename(&beside, &self.path));
-        if replaced.is_err() {
-            let _ = fs::remove_file(&beside);
-        }
-        replaced?;
-        // The new name has to be on the disk, too.
-        #[cfg(unix)]
-        if let Some(folder) = self.path.parent() {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(())
+            file.write_all(b"\n")
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is noted beside a file while it is migrated, so that a killed run can be taken up.
 
 use super::tally::Tally;
+use crate::replace_file;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -102,12 +103,10 @@ impl Beside {
         serde_json::from_slice(&fs::read(&self.journal).ok()?).ok()
     }
 
-    /// Replaces the journal at once.
+    /// Replaces the journal at once. What a killed process leaves beside it is removed by `clear`.
     pub(super) fn save(&self, journal: &Journal) -> io::Result<()> {
-        let mut file = File::create(&self.next)?;
-        file.write_all(&serde_json::to_vec(journal)?)?;
-        file.sync_all()?;
-        fs::rename(&self.next, &self.journal)
+        let text = serde_json::to_vec(journal)?;
+        replace_file::replace_by(&self.journal, &self.next, |file| file.write_all(&text))
     }
 
     /// Removes everything, the journal last: without it, the rest means nothing.

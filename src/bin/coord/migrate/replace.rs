@@ -8,6 +8,7 @@ use super::tally::Tally;
 use super::{Fate, Job};
 use crate::input;
 use crate::output::{CmdResult, complain, failure};
+use crate::replace_file;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -171,15 +172,9 @@ fn complete(file: &File, beside: &Beside, mut journal: Box<Journal>) -> io::Resu
     beside.save(&journal)
 }
 
-/// Puts the output in the place of the input.
+/// Puts the output in the place of the input. Its name is on the disk before the journal goes.
 fn swap(beside: &Beside, path: &Path) -> io::Result<()> {
-    fs::rename(&beside.output, path)?;
-    // The new name has to be on the disk before the journal goes.
-    #[cfg(unix)]
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    replace_file::put_in_place(&beside.output, path)
 }
 
 /// The file that is written.
