@@ -4,7 +4,7 @@ use coordination_protocol::error::{IntoReport, Occurrence, Problem};
 use coordination_protocol::event::{
     BuildError, EventBuilder, EventHeader, EventRef, EventType, Registry, UntypedData,
 };
-use coordination_protocol::json::{Dialect, canonical, check};
+use coordination_protocol::json::{Dialect, JsonError, canonical, check};
 use coordination_protocol::message::{Envelope, ErrorContext, MessageKind, MessageRef};
 use coordination_protocol::route::{Filter, Pattern, RouteKey};
 use coordination_protocol::scalar::{
@@ -73,7 +73,7 @@ fn every_error_becomes_a_report() {
                 .to_line()
                 .unwrap_err(),
         ),
-        Box::new(check("{", Dialect::Strict, &limits).unwrap_err()),
+        Box::new(JsonError::from(check("{", Dialect::Strict, &limits).unwrap_err())),
         Box::new(canonical("9007199254740993", &limits).unwrap_err()),
         Box::new(WorkflowId::new("").unwrap_err()),
         Box::new(Percent::parse("101").unwrap_err()),
