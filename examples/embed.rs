@@ -31,7 +31,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
         for finding in record.report.findings() {
             println!("line {}: {} {}: {finding}", raw.line, finding.severity, finding.code);
         }
-        if let Some(event) = record.event
+        if let Some(event) = record.value
             && timeouts.matches(&RouteKey::from(&event))
         {
             println!("line {}: a timeout in {}", raw.line, event.workflow());

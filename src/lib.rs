@@ -31,7 +31,7 @@
 //! assert_eq!(outcome.report.findings()[0].code.as_str(), "commit-without-version");
 //! let checked = outcome.accept().expect("a warning refuses nothing");
 //! assert_eq!(checked.kind().as_str(), "decision");
-//! # Ok::<(), coordination_protocol::EventError>(())
+//! # Ok::<(), coordination_protocol::ReadError>(())
 //! ```
 //!
 //! # What it is not
@@ -106,6 +106,7 @@ pub mod adapter;
 #[cfg(feature = "checkpoint")]
 #[cfg_attr(docsrs, doc(cfg(feature = "checkpoint")))]
 pub mod checkpoint;
+pub mod codec;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
@@ -126,15 +127,17 @@ pub mod security;
 #[cfg(feature = "sim")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
 pub mod sim;
+pub mod spec;
 pub mod storage;
 pub mod transport;
 pub mod validate;
 pub mod version;
 
+pub use codec::{BuildError, ReadError};
 pub use error::{Error, ErrorKind};
 pub use event::{
-    Category, Codec, Data, Event, EventBuf, EventBuilder, EventError, EventHeader, EventRef,
-    EventType, REGISTRY, ReadRecord, Records, Registry,
+    Category, Codec, Data, Event, EventBuf, EventBuilder, EventHeader, EventRef, EventType,
+    REGISTRY, ReadRecord, Records, Registry,
 };
 pub use finding::{Code, Finding, FindingSeverity, Level, Mode, Report, Verdict};
 pub use json::{Json, Limits};

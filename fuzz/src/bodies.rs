@@ -31,7 +31,7 @@ pub fn line(codec: &Codec, data: &[u8]) {
     let record = codec.check_bytes(data);
     report(codec, data, &record.report);
     let refused = record.report.worst() == Some(FindingSeverity::Error);
-    assert_eq!(record.event.is_none(), refused, "{:?}", record.report);
+    assert_eq!(record.value.is_none(), refused, "{:?}", record.report);
     let event = match codec.parse_bytes(data) {
         Ok(event) => event,
         Err(error) => {

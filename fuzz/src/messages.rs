@@ -46,7 +46,7 @@ pub fn message(codec: &Codec, data: &[u8]) {
     let record = codec.check_message_bytes(data);
     bodies::report(codec, data, &record.report);
     let refused = record.report.worst() == Some(FindingSeverity::Error);
-    assert_eq!(record.message.is_none(), refused, "{:?}", record.report);
+    assert_eq!(record.value.is_none(), refused, "{:?}", record.report);
     let Ok(text) = std::str::from_utf8(data) else {
         assert!(refused, "not UTF-8, and read");
         return;
@@ -66,7 +66,7 @@ pub fn message(codec: &Codec, data: &[u8]) {
         }
         (Ok(kind), Ok(message)) => {
             assert!(!refused, "accepted, though a check finds {:?}", record.report);
-            assert_eq!((kind, record.kind), (message.kind(), kind));
+            assert_eq!((kind, record.kind()), (message.kind(), kind));
             accepted(codec, &message, &record.report);
         }
         (verified, parsed) => panic!("{verified:?}, but {parsed:?}: {text}"),

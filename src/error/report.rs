@@ -4,12 +4,13 @@
 //! each error of the crate is classified and what helps against it; [`Occurrence`] brings what only
 //! the host knows: identity, time and place.
 
+use super::{Error, ErrorKind, Leaf};
+use crate::codec::{BuildError, ReadError};
 use crate::event;
 use crate::finding::{Code, FindingSeverity, Level, Report};
 use crate::json;
 use crate::message::{
-    Classification, DecodeError, ErrorContext, ErrorDetails, ErrorReport, MessageError, NotAnEvent,
-    ParseMessageError, RecoverySuggestion, UnknownKind,
+    Classification, ErrorContext, ErrorDetails, ErrorReport, RecoverySuggestion, UnknownKind,
 };
 use crate::scalar::{
     self, ErrorCategory, ErrorId, ErrorScope, ErrorType, Severity, Timestamp, WorkflowId,
@@ -257,18 +258,6 @@ impl From<Report> for super::Error {
     }
 }
 
-/// Errors that carry a finding.
-macro_rules! finding_reports {
-    ($($error:ty)+) => { $(
-        impl IntoReport for $error {
-            fn problem(&self) -> Problem {
-                self.finding().problem()
-            }
-        }
-    )+ };
-}
-finding_reports!(event::EventError MessageError);
-
 super::leaf_errors! {
     json::JsonError, Json {
         Self::Fault(_) => ["fault", System, Corruption, lasting, "correct_and_resend", "Send one sound JSON value within the limits."],
@@ -289,45 +278,49 @@ super::leaf_errors! {
 }
 
 super::reports! {
-    event::HeaderError, System, Corruption, "correct_and_resend", "Write `EVENT_TYPE:workflow:phase:data`.";
     event::UnknownEventType, System, Corruption, "correct_and_resend", "Use a registered event type, or register your own.";
-    event::RegisterError, System, Conflict, "correct_and_retry", "Register the type under a free name with sound data.";
-    event::ExtraError, Execution, Conflict, "correct_and_retry", "Give each key once.";
-    event::OtherError, Execution, Conflict, "correct_and_retry", "Use the payload of the registered type.";
-    event::NotAnObject, Execution, Corruption, "correct_and_retry", "Give a JSON object.";
-    event::DecodeError, System, Corruption, "correct_and_resend", "Send the data that the event type requires.";
-    DecodeError, System, Corruption, "correct_and_resend", "Fill in the placeholders before sending.";
-    NotAnEvent, Execution, Conflict, "send_envelope", "Send the message as an envelope.";
     UnknownKind, System, Corruption, "correct_and_resend", "Use a body key of the protocol.";
 }
 
-impl IntoReport for ParseMessageError {
+impl IntoReport for ReadError {
     fn problem(&self) -> Problem {
-        match self {
-            ParseMessageError::Refused(error) => error.problem(),
-            ParseMessageError::Decode(error) => error.problem(),
-        }
+        self.finding().problem()
     }
 }
 
-impl IntoReport for event::ParseEventError {
-    fn problem(&self) -> Problem {
-        match self {
-            event::ParseEventError::Line(error) => error.problem(),
-            event::ParseEventError::Decode(error) => error.problem(),
-        }
+impl Leaf for ReadError {
+    fn code(&self) -> &'static str {
+        self.finding().code.as_str()
+    }
+
+    fn is_transient(&self) -> bool {
+        false
+    }
+
+    fn as_error(&self) -> &(dyn std::error::Error + 'static) {
+        self
     }
 }
 
-impl IntoReport for event::BuildError {
-    fn problem(&self) -> Problem {
-        match self {
-            event::BuildError::Refused(error) => error.problem(),
-            event::BuildError::Splits { .. } => {
-                Problem::new(ErrorCategory::System, ErrorType::Corruption, self.to_string())
-                    .with_suggestion("correct_and_retry", "Use identifiers without `:`.")
-            }
-        }
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        Error::from_leaf(ErrorKind::Read, error)
+    }
+}
+
+super::leaf_errors! {
+    BuildError, Build {
+        Self::Refused(error) => (error),
+        Self::Splits { .. } => ["splits", System, Corruption, lasting, "correct_and_retry", "Use identifiers without `:`."],
+        Self::Repeated(_) => ["repeated-key", Execution, Conflict, lasting, "correct_and_retry", "Give each key once."],
+        Self::NotAnObject { .. } => ["not-an-object", Execution, Corruption, lasting, "correct_and_retry", "Give a JSON object."],
+        Self::Registered(_) => ["registered", Execution, Conflict, lasting, "correct_and_retry", "Use the payload of the registered type."],
+        Self::Start(_) => ["bad-start", Execution, Conflict, lasting, "correct_and_retry", "Use a name that starts with a letter."],
+        Self::Name { .. } => ["bad-name", System, Conflict, lasting, "correct_and_retry", "Use letters, digits, `_`, `-` or `.`."],
+        Self::Taken(_) => ["taken", System, Conflict, lasting, "correct_and_retry", "Register the type under a free name with sound data."],
+        Self::TooManyKeys { .. } => ["too-many-fields", System, Conflict, lasting, "correct_and_retry", "Register the type under a free name with sound data."],
+        Self::RepeatedKey { .. } => ["field-twice", System, Conflict, lasting, "correct_and_retry", "Register the type under a free name with sound data."],
+        Self::NotAnEvent(_) => ["not-an-event", Execution, Conflict, lasting, "send_envelope", "Send the message as an envelope."],
     }
 }
 

@@ -1,7 +1,7 @@
 //! Building a line from names and values that are only known at run time.
 
-use super::codec::{Codec, EventError};
 use super::line::EventBuf;
+use crate::codec::{BuildError, Codec};
 use crate::json::{Json, write_text};
 use smol_str::SmolStr;
 
@@ -31,23 +31,6 @@ pub struct EventBuilder {
     data: Vec<(SmolStr, Json)>,
 }
 
-/// Why nothing can be built.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A part of the header holds what would end it.
-    #[error("the {part} `{text}` would split the line; identifiers hold no colon or line break")]
-    Splits {
-        /// `event type`, `workflow` or `phase`.
-        part: &'static str,
-        /// The text.
-        text: String,
-    },
-    /// A strict reader refuses the line.
-    #[error(transparent)]
-    Refused(#[from] EventError),
-}
-
 impl EventBuilder {
     /// Starts an event with empty data.
     pub fn new(event_type: &str, workflow: &str, phase: &str) -> Self {
@@ -75,8 +58,9 @@ impl EventBuilder {
             }
         }
         if let Some(required) = codec.registry().required(&self.header[0]) {
-            let place = |key: &str| required.iter().position(|field| field.name == key);
-            self.data.sort_by_key(|(key, _)| place(key).unwrap_or(required.len()));
+            let order: Vec<&str> = required.map(|(key, _)| key).collect();
+            let place = |key: &str| order.iter().position(|name| *name == key);
+            self.data.sort_by_key(|(key, _)| place(key).unwrap_or(order.len()));
         }
         let mut line = Vec::with_capacity(256);
         for part in &self.header {

@@ -1,174 +1,32 @@
 //! Checked lines, borrowed and owned.
 
-use super::codec::{Codec, EventError};
-use super::field::Field;
-use super::kind::EventType;
-use super::payload::ExtraFields;
-use super::spec::FieldSpec;
-use super::value::{DecodeError, Event};
-use crate::finding::Mode;
+use super::payload::{DataFields, ExtraFields};
+use super::value::Event;
+use crate::codec::{LineShape, ReadError, STRICT};
 use crate::json::{Json, JsonError, Limits, Members, Token, canonical, members, write_text};
-use crate::scalar::{Digest, ScalarError, id};
+use crate::scalar::Digest;
+use crate::spec::{EventType, MemberSpec};
 use smol_str::SmolStr;
 use std::fmt;
-use std::ops::RangeFrom;
 use std::sync::Arc;
-
-/// The first three parts of a line, and the rest; the data is not looked at.
-///
-/// ```
-/// use coordination_protocol::event::EventHeader;
-///
-/// let header = EventHeader::parse(r#"TASK_FAILED:wf_001:build:{"task_id":"t:1"}"#)?;
-/// assert_eq!(header.type_name, "TASK_FAILED");
-/// assert_eq!(header.workflow, "wf_001");
-/// assert_eq!(header.data, r#"{"task_id":"t:1"}"#);
-/// # Ok::<(), coordination_protocol::event::HeaderError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct EventHeader<'a> {
-    /// The event type's name, registered or not.
-    pub type_name: &'a str,
-    /// The workflow's identifier, or `global`.
-    pub workflow: &'a str,
-    /// The phase, or `global`.
-    pub phase: &'a str,
-    /// Everything behind the third colon.
-    pub data: &'a str,
-}
-
-/// Why a line has no header.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum HeaderError {
-    /// Fewer than three colons.
-    #[error("found {found} of the 3 colons of EVENT_TYPE:workflow:phase:data")]
-    Colons {
-        /// How many there are.
-        found: usize,
-    },
-    /// A part is no identifier.
-    #[error("the {part} is not an identifier: {error}")]
-    Identifier {
-        /// `event type`, `workflow` or `phase`.
-        part: &'static str,
-        /// What is wrong with it.
-        error: ScalarError,
-    },
-}
-
-/// Where the three colons of a text are, as far as there are any.
-#[inline]
-pub(super) fn colons(bytes: &[u8], from: usize) -> Result<[usize; 3], usize> {
-    let mut at = [0; 3];
-    let mut start = from;
-    for (found, slot) in at.iter_mut().enumerate() {
-        let Some(offset) = memchr::memchr(b':', bytes.get(start..).unwrap_or_default()) else {
-            return Err(found);
-        };
-        *slot = start + offset;
-        start = *slot + 1;
-    }
-    Ok(at)
-}
-
-/// The colons behind three identifiers of recommended characters, found and checked in one go;
-/// `None` leaves it to [`colons`] and [`id::check`].
-#[inline]
-pub(super) fn plain_colons(bytes: &[u8], from: usize) -> Option<[usize; 3]> {
-    let mut at = [0; 3];
-    let mut start = from;
-    for slot in &mut at {
-        let end = id::recommended_end(bytes, start);
-        if bytes.get(end) != Some(&b':') || !(1..=id::MAX_CHARS).contains(&(end - start)) {
-            return None;
-        }
-        *slot = end;
-        start = end + 1;
-    }
-    Some(at)
-}
-
-impl<'a> EventHeader<'a> {
-    /// Splits a line and checks the three identifiers.
-    ///
-    /// # Errors
-    /// [`HeaderError`].
-    #[inline]
-    pub fn parse(line: &'a str) -> Result<Self, HeaderError> {
-        if let Some(at) = plain_colons(line.as_bytes(), 0) {
-            return Ok(EventHeader::cut(line, at));
-        }
-        let at = colons(line.as_bytes(), 0).map_err(|found| HeaderError::Colons { found })?;
-        let header = EventHeader::cut(line, at);
-        for (part, text) in [
-            ("event type", header.type_name),
-            ("workflow", header.workflow),
-            ("phase", header.phase),
-        ] {
-            if let Err(error) = id::check(text) {
-                return Err(HeaderError::Identifier { part, error });
-            }
-        }
-        Ok(header)
-    }
-
-    #[inline]
-    fn cut(line: &'a str, [a, b, c]: [usize; 3]) -> Self {
-        EventHeader {
-            type_name: &line[..a],
-            workflow: &line[a + 1..b],
-            phase: &line[b + 1..c],
-            data: &line[c + 1..],
-        }
-    }
-
-    /// The registered type of the name.
-    #[inline]
-    pub fn event_type(&self) -> Option<EventType> {
-        EventType::lookup(self.type_name)
-    }
-}
-
-/// Offsets into a checked text: all that is known of it besides its bytes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    pub(super) kind: Option<EventType>,
-    /// Where the type starts; not 0 behind a byte order mark, a blank or a shell quote.
-    pub(super) start: u32,
-    pub(super) colons: [u32; 3],
-    pub(super) data: Token,
-    /// Where the first key that is not required starts; behind the data if there is none.
-    pub(super) extras: u32,
-    /// Values of the registered type's required data, in the registry's order.
-    pub(super) slots: [Option<Token>; Shape::SLOTS],
-}
-
-impl Shape {
-    /// The registry requires at most this many data of one type.
-    pub(super) const SLOTS: usize = 4;
-}
 
 /// A checked event over a borrowed text.
 ///
 /// It prints back byte for byte, whatever the reader had to overlook. Made by
-/// [`parse`](Self::parse), or by a [`Codec`] of other choices.
+/// [`parse`](Self::parse), or by a [`Codec`](crate::Codec) of other choices.
 #[derive(Clone, Copy)]
 pub struct EventRef<'a> {
     pub(super) text: &'a str,
-    pub(super) shape: Shape,
+    pub(super) shape: LineShape,
 }
-
-static STRICT: Codec = Codec::new(Mode::Strict);
 
 impl<'a> EventRef<'a> {
     /// Reads a line strictly, with the registry of protocol 1.1.0 and the default limits.
     ///
     /// # Errors
-    /// The first error of the line. [`Codec::check`] finds all of them.
+    /// The first error of the line. [`Codec::check`](crate::Codec::check) finds all of them.
     #[inline]
-    pub fn parse(line: &'a str) -> Result<Self, EventError> {
+    pub fn parse(line: &'a str) -> Result<Self, ReadError> {
         STRICT.parse(line)
     }
 
@@ -220,7 +78,7 @@ impl<'a> EventRef<'a> {
     /// The field of a key, as spelled.
     pub fn get(&self, key: &str) -> Option<&'a str> {
         let slot = self.required_specs().iter().position(|field| field.name == key);
-        if let Some(token) = slot.and_then(|slot| *self.shape.slots.get(slot)?) {
+        if let Some(token) = slot.and_then(|slot| *self.shape.fields.get(slot)?) {
             return Some(token.raw(self.text));
         }
         self.members()
@@ -238,21 +96,30 @@ impl<'a> EventRef<'a> {
     ///
     /// let line = r#"TASK_TIMEOUT:wf_001:build:{"task_id":"t1","agent_id":"a1","timeout_duration":"15m"}"#;
     /// let event = EventRef::parse(line)?;
-    /// let values: Vec<_> = event.fields().map(|(spec, token)| (&*spec.name, token.unwrap().inner(line))).collect();
+    /// let values: Vec<_> = event.fields().map(|(spec, token)| (spec.name, token.unwrap().inner(line))).collect();
     /// assert_eq!(values, [("task_id", "t1"), ("agent_id", "a1"), ("timeout_duration", "15m")]);
-    /// # Ok::<(), coordination_protocol::event::EventError>(())
+    /// # Ok::<(), coordination_protocol::ReadError>(())
     /// ```
-    pub fn fields(&self) -> impl Iterator<Item = (&'static FieldSpec, Option<Token>)> + use<> {
-        self.required_specs().iter().zip(self.shape.slots)
+    pub fn fields(&self) -> impl Iterator<Item = (&'static MemberSpec, Option<Token>)> + use<> {
+        self.required_specs().iter().zip(self.shape.fields)
     }
 
-    fn required_specs(&self) -> &'static [FieldSpec] {
-        self.shape.kind.map_or(&[], |kind| kind.spec().required)
+    fn required_specs(&self) -> &'static [MemberSpec] {
+        self.shape.kind.map_or(&[], |kind| kind.spec().required())
     }
 
-    /// The typed value of the next required field.
-    pub(super) fn required<T: Field>(&self, slot: &mut RangeFrom<usize>) -> Option<T> {
-        T::read(self.text, (*self.shape.slots.get(slot.next()?)?)?)
+    /// Where the values of the data are.
+    pub(super) fn data_fields(&self) -> DataFields<'a> {
+        DataFields { text: self.text, required: self.shape.fields, extra: self.extra() }
+    }
+
+    /// All of the data, in order.
+    pub(super) fn all_fields(&self) -> Vec<(SmolStr, Json)> {
+        let text = self.text;
+        let members = self.members();
+        members
+            .map(|(key, value)| (key.decode(text).into(), Json::from_valid(value.raw(text))))
+            .collect()
     }
 
     /// The data beyond what is required; all of it for an unregistered type.
@@ -261,7 +128,7 @@ impl<'a> EventRef<'a> {
         let mut members = self.members();
         members.skip_to(self.shape.extras as usize);
         while let Some((key, start)) = members.next_key() {
-            let known = self.shape.slots.iter().flatten().find(|slot| slot.start() == start);
+            let known = self.shape.fields.iter().flatten().find(|slot| slot.start() == start);
             if let Some(slot) = known {
                 members.skip_to(slot.end());
             } else if let Some(value) = members.value_at(start) {
@@ -278,8 +145,8 @@ impl<'a> EventRef<'a> {
     /// The event with typed, owned data.
     ///
     /// # Errors
-    /// [`DecodeError`] if a required field is missing, which only interop mode lets pass.
-    pub fn decode(&self) -> Result<Event, DecodeError> {
+    /// A required field is missing or a placeholder, which only interop mode lets pass.
+    pub fn decode(&self) -> Result<Event, ReadError> {
         Event::read(self)
     }
 
@@ -295,7 +162,7 @@ impl<'a> EventRef<'a> {
     /// assert!(event.decode().is_err());
     /// assert!(matches!(event.to_event().data, Data::Partial(_)));
     /// assert_eq!(event.to_event().to_string(), line);
-    /// # Ok::<(), coordination_protocol::EventError>(())
+    /// # Ok::<(), coordination_protocol::ReadError>(())
     /// ```
     pub fn to_event(&self) -> Event {
         Event::keep(self)
@@ -317,7 +184,7 @@ impl<'a> EventRef<'a> {
         let mut members: Vec<_> = self.members().collect();
         let place = |key: Token| {
             let specs = self.required_specs();
-            specs.iter().position(|field| key.means(self.text, &field.name)).unwrap_or(specs.len())
+            specs.iter().position(|field| key.means(self.text, field.name)).unwrap_or(specs.len())
         };
         members.sort_by_key(|(key, _)| place(*key));
         out.push(b'{');
@@ -369,9 +236,9 @@ impl PartialEq for EventRef<'_> {
 impl Eq for EventRef<'_> {}
 
 impl<'a> TryFrom<&'a str> for EventRef<'a> {
-    type Error = EventError;
+    type Error = ReadError;
 
-    fn try_from(line: &'a str) -> Result<Self, EventError> {
+    fn try_from(line: &'a str) -> Result<Self, ReadError> {
         EventRef::parse(line)
     }
 }
@@ -386,12 +253,12 @@ impl<'a> TryFrom<&'a str> for EventRef<'a> {
 /// let copy = event.clone(); // shares the text
 /// assert_eq!(copy.borrow().workflow(), "wf_001");
 /// assert_eq!(copy.to_string(), line);
-/// # Ok::<(), coordination_protocol::event::EventError>(())
+/// # Ok::<(), coordination_protocol::ReadError>(())
 /// ```
 #[derive(Clone)]
 pub struct EventBuf {
     text: Arc<str>,
-    shape: Shape,
+    shape: LineShape,
 }
 
 impl EventBuf {
@@ -399,7 +266,7 @@ impl EventBuf {
     ///
     /// # Errors
     /// The first error of the line.
-    pub fn parse(line: &str) -> Result<Self, EventError> {
+    pub fn parse(line: &str) -> Result<Self, ReadError> {
         EventRef::parse(line).map(|event| event.to_buf())
     }
 
@@ -436,9 +303,9 @@ impl PartialEq for EventBuf {
 impl Eq for EventBuf {}
 
 impl std::str::FromStr for EventBuf {
-    type Err = EventError;
+    type Err = ReadError;
 
-    fn from_str(line: &str) -> Result<Self, EventError> {
+    fn from_str(line: &str) -> Result<Self, ReadError> {
         EventBuf::parse(line)
     }
 }

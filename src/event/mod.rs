@@ -35,29 +35,21 @@
 //! then the extra data as given, no white space, numbers and texts as spelled.
 
 mod builder;
-mod cause;
 mod codec;
-mod data;
-mod examine;
-pub(crate) mod faults;
 pub(crate) mod field;
-mod kind;
 mod line;
 mod payload;
-pub(crate) mod placeholder;
-mod records;
-pub(crate) mod sink;
-mod spec;
-mod table;
 mod value;
 
-pub use builder::{BuildError, EventBuilder};
-pub use codec::{Codec, EventError, ReadRecord};
-pub(crate) use examine::EventDataIn;
-pub use field::{FieldType, JsonObject, NotAnObject, PhaseId, TextList};
-pub use kind::{Category, CustomCategory, EventType, UnknownEventType};
-pub use line::{EventBuf, EventHeader, EventRef, HeaderError};
+pub use crate::codec::{
+    BuildError, Codec, EventHeader, RawRecord, ReadError, ReadRecord, RecordShape, Records,
+};
+pub use crate::spec::{
+    Category, CustomCategory, CustomField, CustomType, EventSpec, EventType, FieldType, REGISTRY,
+    Registry, UnknownEventType,
+};
+pub use builder::EventBuilder;
+pub use field::{JsonObject, PhaseId, TextList};
+pub use line::{EventBuf, EventRef};
 pub use payload::*;
-pub use records::{RawRecord, Records};
-pub use spec::{CustomType, EventSpec, FieldSpec, REGISTRY, RegisterError, Registry};
-pub use value::{DecodeError, Event, ParseEventError};
+pub use value::Event;

@@ -5,26 +5,17 @@
 //! data, so a payload without it cannot be built.
 
 use super::field::{Field, JsonObject, PhaseId, TextList};
-use super::kind::EventType;
-use super::line::EventRef;
-use super::table::event_table;
-use crate::json::{Json, write_text};
+use crate::codec::{BuildError, NO_PLACE, Node, Slots};
+use crate::json::{Json, Token, write_text};
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
+use crate::spec::{EventType, event_table};
 use smol_str::SmolStr;
+use std::ops::RangeFrom;
 
 /// Data beyond what the registry requires: kept in order, numbers as spelled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtraFields(Vec<(SmolStr, Json)>);
-
-/// Why a field is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExtraError {
-    /// The key is there already, as extra or as required data.
-    #[error("the data already has the key `{0}`")]
-    Repeated(String),
-}
 
 impl ExtraFields {
     /// The value of a key.
@@ -60,9 +51,9 @@ impl ExtraFields {
         self.0.push((key, value));
     }
 
-    pub(crate) fn insert(&mut self, key: &str, value: Json) -> Result<(), ExtraError> {
+    pub(crate) fn insert(&mut self, key: &str, value: Json) -> Result<(), BuildError> {
         if self.get(key).is_some() {
-            return Err(ExtraError::Repeated(key.to_owned()));
+            return Err(BuildError::Repeated(key.to_owned()));
         }
         self.0.push((SmolStr::new(key), value));
         Ok(())
@@ -88,36 +79,18 @@ pub struct UntypedData {
     fields: ExtraFields,
 }
 
-/// Why a name cannot be used for [`UntypedData`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OtherError {
-    /// The name is no identifier.
-    #[error("event type: {0}")]
-    Name(#[from] ScalarError),
-    /// The protocol registers the name, so its data has a type of its own.
-    #[error("`{0}` is registered; use its own payload")]
-    Registered(EventType),
-    /// The name starts with a blank or a byte order mark, which readers take off a line, or with a
-    /// bracket, which they take for a JSON text.
-    #[error(
-        "`{0}` starts with a blank, a byte order mark or a bracket, and would not be read back"
-    )]
-    Start(String),
-}
-
 impl UntypedData {
     /// Empty data of an unregistered type.
     ///
     /// # Errors
-    /// [`OtherError`] if the name is registered or no identifier.
-    pub fn new(name: &str) -> Result<Self, OtherError> {
+    /// [`BuildError`] if the name is registered or no identifier.
+    pub fn new(name: &str) -> Result<Self, BuildError> {
         if let Some(kind) = EventType::lookup(name) {
-            return Err(OtherError::Registered(kind));
+            return Err(BuildError::Registered(kind));
         }
-        id::check(name)?;
-        if name.starts_with([' ', '\u{feff}', '{', '[']) {
-            return Err(OtherError::Start(name.to_owned()));
+        id::check(name).map_err(|error| BuildError::Name { name: name.to_owned(), error })?;
+        if !is_read_back(name) {
+            return Err(BuildError::Start(name.to_owned()));
         }
         Ok(UntypedData { name: SmolStr::new(name), fields: ExtraFields::default() })
     }
@@ -135,14 +108,14 @@ impl UntypedData {
     /// Adds a field.
     ///
     /// # Errors
-    /// [`ExtraError`] if the key is there already.
-    pub fn with(mut self, key: &str, value: impl Into<Json>) -> Result<Self, ExtraError> {
+    /// [`BuildError`] if the key is there already.
+    pub fn with(mut self, key: &str, value: impl Into<Json>) -> Result<Self, BuildError> {
         self.fields.insert(key, value.into())?;
         Ok(self)
     }
 
-    pub(super) fn read(event: &EventRef<'_>) -> Self {
-        UntypedData { name: SmolStr::new(event.type_name()), fields: event.extra() }
+    pub(super) fn from_valid(name: &str, fields: Vec<(SmolStr, Json)>) -> Self {
+        UntypedData { name: SmolStr::new(name), fields: ExtraFields(fields) }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -169,18 +142,46 @@ impl PartialData {
         &self.fields
     }
 
-    pub(super) fn read(event: &EventRef<'_>, event_type: EventType) -> Self {
-        let text = event.as_str();
-        let required = event_type.spec().required;
-        let mut members: Vec<_> = event
-            .members()
-            .map(|(key, value)| {
-                (SmolStr::from(key.decode(text)), Json::from_valid(value.raw(text)))
-            })
-            .collect();
+    pub(super) fn from_valid(event_type: EventType, mut fields: Vec<(SmolStr, Json)>) -> Self {
+        let required = event_type.spec().required();
         let place = |name: &str| required.iter().position(|field| field.name == name);
-        members.sort_by_key(|(name, _)| place(name).unwrap_or(required.len()));
-        PartialData { event_type, fields: ExtraFields(members) }
+        fields.sort_by_key(|(name, _)| place(name).unwrap_or(required.len()));
+        PartialData { event_type, fields: ExtraFields(fields) }
+    }
+}
+
+/// Whether a line that starts with a name is read as an event of that name: not where it starts with
+/// what readers take off a line, or take for a JSON text.
+pub(super) fn is_read_back(name: &str) -> bool {
+    !name.starts_with([' ', '\u{feff}', '{', '['])
+}
+
+/// Where the values of an event's data are, be it behind the colons of a line or on the tape of a
+/// document: typed data is made of either in the same way.
+pub(super) struct DataFields<'t> {
+    pub(super) text: &'t str,
+    /// The required fields, in the registry's order.
+    pub(super) required: [Option<Token>; Slots::MAX],
+    pub(super) extra: ExtraFields,
+}
+
+impl<'t> DataFields<'t> {
+    /// The fields of data on a tape.
+    pub(super) fn on_tape(data: Node<'t>) -> Self {
+        let (mut required, mut extra) = ([None; Slots::MAX], ExtraFields::default());
+        for field in data.children() {
+            if field.place() == NO_PLACE {
+                extra.push(field.key(), field.json());
+            } else if let Some(slot) = required.get_mut(usize::from(field.place())) {
+                *slot = Some(field.value());
+            }
+        }
+        DataFields { text: data.text(), required, extra }
+    }
+
+    /// The typed value of the next required field.
+    fn next<T: Field>(&self, slot: &mut RangeFrom<usize>) -> Option<T> {
+        T::read(self.text, (*self.required.get(slot.next()?)?)?)
     }
 }
 
@@ -216,22 +217,22 @@ macro_rules! payloads {
                 /// Adds a field beyond what is required.
                 ///
                 /// # Errors
-                /// [`ExtraError`] if the key is there already.
-                pub fn with_extra(mut self, key: &str, value: impl Into<Json>) -> Result<Self, ExtraError> {
+                /// [`BuildError`] if the key is there already.
+                pub fn with_extra(mut self, key: &str, value: impl Into<Json>) -> Result<Self, BuildError> {
                     if key == stringify!($first) $(|| key == stringify!($field))* {
-                        return Err(ExtraError::Repeated(key.to_owned()));
+                        return Err(BuildError::Repeated(key.to_owned()));
                     }
                     self.extra.insert(key, value.into())?;
                     Ok(self)
                 }
 
-                /// Reads a checked event; the name of the field that is absent or unreadable if not.
-                fn read(event: &EventRef<'_>) -> Result<Self, &'static str> {
+                /// Reads checked data; the name of the field that is absent or unreadable if not.
+                fn read(data: DataFields<'_>) -> Result<Self, &'static str> {
                     let mut slot = 0..;
                     Ok($variant {
-                        $first: event.required(&mut slot).ok_or(stringify!($first))?,
-                        $($field: event.required(&mut slot).ok_or(stringify!($field))?,)*
-                        extra: event.extra(),
+                        $first: data.next(&mut slot).ok_or(stringify!($first))?,
+                        $($field: data.next(&mut slot).ok_or(stringify!($field))?,)*
+                        extra: data.extra,
                     })
                 }
 
@@ -278,11 +279,9 @@ macro_rules! payloads {
                 match self { $(Data::$variant(data) => &data.extra,)+ Data::Partial(partial) => &partial.fields, Data::Untyped(data) => &data.fields }
             }
 
-            pub(super) fn read(event: &EventRef<'_>) -> Result<Self, &'static str> {
-                Ok(match event.event_type() {
-                    $(Some(EventType::$variant) => Data::$variant($variant::read(event)?),)+
-                    None => Data::Untyped(UntypedData::read(event)),
-                })
+            /// Reads checked data of a registered type.
+            pub(super) fn read(kind: EventType, data: DataFields<'_>) -> Result<Self, &'static str> {
+                Ok(match kind { $(EventType::$variant => Data::$variant($variant::read(data)?),)+ })
             }
 
             pub(super) fn write(&self, out: &mut Vec<u8>) {

@@ -1,11 +1,14 @@
 //! The owned, typed event.
 
-use super::kind::EventType;
 use super::line::{EventBuf, EventRef};
-use super::payload::{Data, PartialData, UntypedData};
-use crate::scalar::{Phase, WorkflowId};
+use super::payload::{Data, DataFields, PartialData, UntypedData, is_read_back};
+use crate::codec::{Entry, LENIENT, Node, ReadError, Untyped, examine_object};
+use crate::json::Json;
+use crate::scalar::{Phase, WorkflowId, id};
+use crate::spec::{DATA, EVENT, EVENT_TYPE, EventType, PHASE, WORKFLOW};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 use std::fmt;
 use std::str::FromStr;
 
@@ -82,35 +85,64 @@ impl Event {
     /// # Errors
     /// What a strict reader minds: an unregistered type, a text that was kept unreadable, or more
     /// than the default limits allow.
-    pub fn to_buf(&self) -> Result<EventBuf, super::EventError> {
+    pub fn to_buf(&self) -> Result<EventBuf, ReadError> {
         EventBuf::parse(&self.to_string())
     }
 
-    pub(super) fn read(event: &EventRef<'_>) -> Result<Self, DecodeError> {
-        Ok(Event {
-            workflow_id: WorkflowId::from_valid(event.workflow()),
-            phase: Phase::from_valid(event.phase()),
-            data: Data::read(event).map_err(|key| {
-                DecodeError(format!("{} without a readable `{key}`", event.type_name()))
-            })?,
-        })
+    pub(super) fn read(event: &EventRef<'_>) -> Result<Self, ReadError> {
+        let data = match event.event_type() {
+            Some(kind) => Data::read(kind, event.data_fields())
+                .map_err(|key| ReadError::no_value(key, event.data_start()))?,
+            None => untyped(event),
+        };
+        Ok(Event::of(event.workflow(), event.phase(), data))
+    }
+
+    pub(super) fn keep(event: &EventRef<'_>) -> Self {
+        let data = match event.event_type() {
+            Some(kind) => Data::read(kind, event.data_fields()).unwrap_or_else(|_| {
+                Data::Partial(PartialData::from_valid(kind, event.all_fields()))
+            }),
+            None => untyped(event),
+        };
+        Event::of(event.workflow(), event.phase(), data)
+    }
+
+    /// The event whose parts stand in an object on the tape, from place `from` on. Its type is the one
+    /// that the reader found in its registry: the caller's, not a default one.
+    pub(crate) fn on_tape(
+        object: Node<'_>,
+        from: usize,
+        event_type: Option<EventType>,
+    ) -> Result<Self, Untyped> {
+        let part = |place: usize| object.member((from + place) as u16);
+        let text = |place: usize| part(place).map(|node| node.value().decode(node.text()));
+        let name = text(EVENT_TYPE).ok_or(Untyped("event_type"))?;
+        let workflow = text(WORKFLOW).ok_or(Untyped("workflow_id"))?;
+        let phase = text(PHASE);
+        let data = part(DATA).ok_or(Untyped("data"))?;
+        let all = || -> Vec<(SmolStr, Json)> {
+            data.children().map(|field| (field.key(), field.json())).collect()
+        };
+        let data = match event_type {
+            Some(kind) => Data::read(kind, DataFields::on_tape(data))
+                .unwrap_or_else(|_| Data::Partial(PartialData::from_valid(kind, all()))),
+            // Its line would not be read back.
+            None if !is_read_back(&name) => return Err(Untyped("event_type")),
+            None => UntypedData::from_valid(&name, all()).into(),
+        };
+        Ok(Event::of(&workflow, phase.as_deref().unwrap_or(id::GLOBAL), data))
+    }
+
+    fn of(workflow: &str, phase: &str, data: Data) -> Self {
+        let (workflow_id, phase) = (WorkflowId::from_valid(workflow), Phase::from_valid(phase));
+        Event { workflow_id, phase, data }
     }
 }
 
-impl Event {
-    pub(super) fn keep(event: &EventRef<'_>) -> Self {
-        let data = match (Data::read(event), event.event_type()) {
-            (Ok(data), _) => data,
-            (Err(_), Some(kind)) => Data::Partial(PartialData::read(event, kind)),
-            // Data of an unregistered type is never refused.
-            (Err(_), None) => Data::Untyped(UntypedData::read(event)),
-        };
-        Event {
-            workflow_id: WorkflowId::from_valid(event.workflow()),
-            phase: Phase::from_valid(event.phase()),
-            data,
-        }
-    }
+/// The data of a line whose type is not registered.
+fn untyped(event: &EventRef<'_>) -> Data {
+    UntypedData::from_valid(event.type_name(), event.all_fields()).into()
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -127,33 +159,16 @@ impl fmt::Display for Event {
     }
 }
 
-/// An event whose data has no typed form.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not decodable: {0}")]
-pub struct DecodeError(String);
-
-/// Why a text is no event.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ParseEventError {
-    /// The line is refused.
-    #[error(transparent)]
-    Line(#[from] super::EventError),
-    /// The data has no typed form.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-}
-
 impl FromStr for Event {
-    type Err = ParseEventError;
+    type Err = ReadError;
 
-    fn from_str(line: &str) -> Result<Self, ParseEventError> {
-        Ok(EventRef::parse(line)?.decode()?)
+    fn from_str(line: &str) -> Result<Self, ReadError> {
+        EventRef::parse(line)?.decode()
     }
 }
 
-/// The serde form, once for both directions.
-#[derive(Serialize, Deserialize)]
+/// The serde form.
+#[derive(Serialize)]
 #[serde(rename = "Event")]
 struct Wire<T, D> {
     event_type: T,
@@ -190,31 +205,19 @@ impl Serialize for EventRef<'_> {
 impl<'de> Deserialize<'de> for Event {
     /// Reads as lenient as serde is: unregistered types and unreadable texts are kept.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = Wire::<String, Box<RawValue>>::deserialize(deserializer)?;
-        let line = format!("{}:{}:{}:{}", wire.event_type, wire.workflow_id, wire.phase, wire.data);
-        let event = LENIENT.parse(&line).map_err(serde::de::Error::custom)?;
-        if event.type_name() != wire.event_type || event.workflow() != wire.workflow_id.as_str() {
-            let message = format!("event type: `{}` would split the line", wire.event_type);
-            return Err(serde::de::Error::custom(message));
-        }
-        Ok(event.to_event())
-    }
-}
-
-/// Reads parts that were checked before, within limits that a document cannot exceed.
-static LENIENT: super::Codec = super::Codec::new(crate::finding::Mode::Interop);
-
-impl Event {
-    /// The event of parts that were checked; `None` if a field has no typed form.
-    pub(crate) fn from_parts(name: &str, workflow: &str, phase: &str, data: &str) -> Option<Self> {
-        let line = [name, workflow, phase, data].join(":");
-        let limits = crate::json::Limits::DEFAULT
-            .with_bytes(usize::MAX)
-            .with_depth(crate::json::Limits::MAX_DEPTH)
-            .with_keys(usize::MAX);
-        let codec = super::Codec::new(crate::finding::Mode::Interop).with_limits(limits);
-        let event = codec.parse(&line).ok()?;
-        (event.type_name() == name && event.workflow() == workflow && event.phase() == phase)
-            .then(|| event.to_event())
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let text = raw.get();
+        let examined = LENIENT
+            .read(
+                |sink| examine_object(&LENIENT, text, 0, EVENT, sink, Vec::<Entry>::new()),
+                |sink| {
+                    examine_object(&LENIENT, text, 0, EVENT, sink, Vec::<Entry>::new()).is_some()
+                },
+            )
+            .map_err(serde::de::Error::custom)?;
+        let root = Node { text, tape: &examined.tape, at: 0 };
+        Event::on_tape(root, 0, examined.event_type).map_err(|Untyped(key)| {
+            serde::de::Error::custom(ReadError::no_value(key, root.value().start()))
+        })
     }
 }

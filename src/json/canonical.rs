@@ -27,7 +27,7 @@ use super::token::{Kind, Token};
 pub fn canonical(text: &str, limits: &Limits) -> Result<String, JsonError> {
     check(text, Dialect::Strict, limits).map_err(JsonError::NotCanonical)?;
     let mut out = Vec::with_capacity(text.len());
-    let start = super::scanner::skip_space(text.as_bytes(), 0);
+    let start = super::bytes::skip_space(text.as_bytes(), 0);
     if let Some(root) = value(text.as_bytes(), start) {
         write(text, root, &mut out)?;
     }

@@ -1,6 +1,7 @@
 //! Stepping through one level of a text that [`scan`](super::scan) accepted.
 
-use super::scanner::{plain_run, skip_space};
+use super::brackets::{closing, string_end};
+use super::bytes::skip_space;
 use super::token::{Kind, Token};
 
 /// The members of the object that opens at byte `open` of a scanned text, in order.
@@ -108,13 +109,8 @@ fn string(bytes: &[u8], open: usize) -> Option<Token> {
     if quote != b'"' && quote != b'\'' {
         return None;
     }
-    let mut at = plain_run(bytes, open + 1, quote);
-    let mut escaped = false;
-    while *bytes.get(at)? != quote {
-        escaped = true;
-        at = plain_run(bytes, at + 2, quote);
-    }
-    Some(Token::text(open, at + 1, escaped))
+    let (end, escaped) = string_end(bytes, open)?;
+    Some(Token::text(open, end, escaped))
 }
 
 /// The value at `at`, by its first byte.
@@ -135,23 +131,6 @@ pub(crate) fn value(bytes: &[u8], at: usize) -> Option<Token> {
     (length > 0).then(|| Token::new(kind, at, at + length))
 }
 
-/// Walks to the matching bracket; strings are skipped, everything else is not looked at.
 fn container(bytes: &[u8], open: usize, kind: Kind) -> Option<Token> {
-    let mut depth = 0_usize;
-    let mut at = open;
-    loop {
-        match bytes.get(at)? {
-            b'"' | b'\'' => {
-                at = string(bytes, at)?.end();
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
-            _ => {}
-        }
-        at += 1;
-        if depth == 0 {
-            return Some(Token::new(kind, open, at));
-        }
-    }
+    closing(bytes, open).map(|end| Token::new(kind, open, end))
 }

@@ -23,6 +23,8 @@
 //! assert_eq!(fault.to_string(), "duplicate key at byte 7");
 //! ```
 
+mod brackets;
+mod bytes;
 mod canonical;
 mod edit;
 mod error;
@@ -34,6 +36,8 @@ mod scanner;
 mod token;
 mod tree;
 
+pub(crate) use brackets::{Brackets, string_end};
+pub(crate) use bytes::{skip_space, whole_characters};
 pub use canonical::canonical;
 pub(crate) use edit::{Edits, ObjectEdit, quoted, with_value_at};
 pub use error::JsonError;
@@ -42,7 +46,6 @@ pub(crate) use members::value as value_at;
 pub use members::{Elements, Members, elements, members};
 pub use raw::{Json, write_text};
 pub use scanner::{Dialect, Fault, FaultKind, Limits, Visit, check, scan};
-pub(crate) use scanner::{skip_space, whole_characters};
 pub(crate) use token::Stored;
 pub use token::{Kind, Token};
 pub(crate) use tree::{Node, Tree, form, same};

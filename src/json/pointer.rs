@@ -1,7 +1,7 @@
 //! JSON pointers (RFC 6901) into a scanned text.
 
+use super::bytes::skip_space;
 use super::members::{elements, members, value};
-use super::scanner::skip_space;
 use super::token::{Kind, Token};
 use std::fmt::Write as _;
 

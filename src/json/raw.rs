@@ -1,7 +1,8 @@
 //! Any JSON value, owned, as it was spelled.
 
+use super::bytes::plain_run;
 use super::error::JsonError;
-use super::scanner::{Dialect, Limits, check, plain_run};
+use super::scanner::{Dialect, Limits, check};
 use super::token::{Kind, Token};
 use super::{elements, members};
 use serde::de::DeserializeOwned;

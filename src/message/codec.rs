@@ -1,20 +1,16 @@
 //! Reading messages: the verdict, the borrowed form, all findings at once.
 
-use super::body::{ENVELOPE, HEADERS, MessageKind};
 use super::document::EnvelopeHeader;
 use super::envelope::Envelope;
-use super::examine::{Examined, Form, examine};
-use super::spec::{ObjectSpec, Shape};
-use super::tape::{Entry, NO_PLACE, NoTape, Node, Tape};
-use super::value::{Object, Untyped};
-use crate::event::Codec;
-use crate::event::faults;
-use crate::event::sink::{Collect, FailFast};
-use crate::finding::{Code, Finding, FindingSeverity, Mode, Report};
-use crate::json::{Kind, Token, members};
+use super::value::Object;
+use crate::codec::{
+    Codec, Collect, Entry, Examined, Form, NO_PLACE, NoTape, Node, ReadError, ReadRecord, STRICT,
+    Tape, Untyped, examine_message, examine_object, form_of, peel,
+};
+use crate::finding::{Code, Finding, FindingSeverity};
+use crate::json::{Kind, Token, members, skip_space};
+use crate::spec::{ENVELOPE, HEADERS, MessageKind, ObjectSpec, Shape};
 use std::fmt;
-
-pub(super) static STRICT: Codec = Codec::new(Mode::Strict);
 
 impl Codec {
     /// Whether a message is accepted, without making anything of it: no allocation, and the first
@@ -26,18 +22,17 @@ impl Codec {
     ///
     /// let text = r#"{"heartbeat":{"component_id":"worker-1","sequence":7,"timestamp":"2025-01-15T12:00:00Z"}}"#;
     /// assert_eq!(Codec::new(Mode::Strict).verify_message(text)?, MessageKind::Heartbeat);
-    /// # Ok::<(), coordination_protocol::message::MessageError>(())
+    /// # Ok::<(), coordination_protocol::ReadError>(())
     /// ```
     ///
     /// # Errors
     /// The first error that is met.
-    pub fn verify_message(&self, text: &str) -> Result<MessageKind, MessageError> {
-        let mut sink = FailFast::new(self);
-        match (examine(self, text, &mut sink, NoTape), sink.into_finding()) {
-            (Some(examined), None) => Ok(examined.kind),
-            (_, Some(finding)) => Err(MessageError(finding)),
-            (None, None) => Err(self.unusable(text)),
-        }
+    pub fn verify_message(&self, text: &str) -> Result<MessageKind, ReadError> {
+        let examined = self.read(
+            |sink| examine_message(self, text, sink, NoTape),
+            |sink| examine_message(self, text, sink, NoTape).is_some(),
+        )?;
+        Ok(examined.kind)
     }
 
     /// Reads a message and stops at the first error. In interop mode it may deviate;
@@ -45,23 +40,12 @@ impl Codec {
     ///
     /// # Errors
     /// The first error that is met.
-    pub fn parse_message<'a>(&self, text: &'a str) -> Result<MessageRef<'a>, MessageError> {
-        let mut sink = FailFast::new(self);
-        let tape = Vec::with_capacity(text.len() / 24 + 8);
-        match (examine(self, text, &mut sink, tape), sink.into_finding()) {
-            (Some(examined), None) => Ok(MessageRef { text, examined }),
-            (_, Some(finding)) => Err(MessageError(finding)),
-            (None, None) => Err(self.unusable(text)),
-        }
-    }
-
-    /// The finding that ended an examination, whatever its severity.
-    #[cold]
-    fn unusable(&self, text: &str) -> MessageError {
-        let mut sink = Collect::new(self);
-        examine(self, text, &mut sink, NoTape);
-        let last = sink.into_last().unwrap_or_else(|| Finding::new(Code::NotAMessage, 0..0));
-        MessageError(Box::new(last))
+    pub fn parse_message<'a>(&self, text: &'a str) -> Result<MessageRef<'a>, ReadError> {
+        let examined = self.read(
+            |sink| examine_message(self, text, sink, tape_for(text)),
+            |sink| examine_message(self, text, sink, NoTape).is_some(),
+        )?;
+        Ok(MessageRef { text, examined })
     }
 
     /// Reads a message and finds everything that is wrong with it on the levels of structure and
@@ -83,38 +67,26 @@ impl Codec {
     ///     ("missing-field", "/health_status/timestamp"),
     /// ]);
     /// ```
-    pub fn check_message<'a>(&self, text: &'a str) -> MessageRecord<'a> {
+    pub fn check_message<'a>(&self, text: &'a str) -> ReadRecord<'a, MessageRef<'a>> {
         let mut sink = Collect::new(self);
-        let tape = Vec::with_capacity(text.len() / 24 + 8);
-        let examined = examine(self, text, &mut sink, tape);
+        let examined = examine_message(self, text, &mut sink, tape_for(text));
         let report = sink.into_report();
         let kind = match &examined {
             Some(examined) => examined.kind,
-            None => self.peek_kind(text),
+            None => form_of(text, root_of(text), self).1,
         };
-        let draft = examined.map(|examined| MessageRef { text, examined });
+        let message = examined.map(|examined| MessageRef { text, examined });
         let readable = report.worst() != Some(FindingSeverity::Error);
-        let (message, draft) = if readable { (draft, None) } else { (None, draft) };
-        MessageRecord { message, draft, kind, report }
+        let (value, draft) = if readable { (message, None) } else { (None, message) };
+        let name = (kind != MessageKind::Unknown).then_some(kind.as_str());
+        ReadRecord { value, draft, name, report }
     }
 
     /// Like [`check_message`](Self::check_message), from bytes.
-    pub fn check_message_bytes<'a>(&self, bytes: &'a [u8]) -> MessageRecord<'a> {
-        let finding = if bytes.len() > self.limits().bytes {
-            faults::too_long(self.limits(), bytes)
-        } else {
-            match std::str::from_utf8(bytes) {
-                Ok(text) => return self.check_message(text),
-                Err(error) => faults::not_utf8(bytes, error),
-            }
-        };
-        let mut sink = Collect::new(self);
-        sink.add(finding);
-        MessageRecord {
-            message: None,
-            draft: None,
-            kind: MessageKind::Unknown,
-            report: sink.into_report(),
+    pub fn check_message_bytes<'a>(&self, bytes: &'a [u8]) -> ReadRecord<'a, MessageRef<'a>> {
+        match self.text(bytes) {
+            Ok(text) => self.check_message(text),
+            Err(report) => ReadRecord { value: None, draft: None, name: None, report },
         }
     }
 
@@ -127,14 +99,7 @@ impl Codec {
         pointer: &str,
     ) -> Vec<Finding> {
         let mut sink = Collect::new(self);
-        super::examine::examine_object(
-            self,
-            &text[..object.end()],
-            object.start(),
-            spec,
-            &mut sink,
-            NoTape,
-        );
+        examine_object(self, &text[..object.end()], object.start(), spec, &mut sink, NoTape);
         let report = sink.into_report();
         // Broken or repeated things were told when the whole was read.
         let told = |code| {
@@ -145,53 +110,30 @@ impl Codec {
             .map(|finding| finding.clone().with_pointer(format!("{pointer}{}", finding.pointer)))
             .collect()
     }
+}
 
-    fn peek_kind(&self, text: &str) -> MessageKind {
-        super::examine::form_of(text, super::examine::root_of(text), self).1
+/// Room for as many values as a message of this length mostly has.
+fn tape_for(text: &str) -> Vec<Entry> {
+    Vec::with_capacity(text.len() / 24 + 8)
+}
+
+/// Where the object that is the message starts, nothing reported; the end if there is none.
+fn root_of(text: &str) -> usize {
+    let around = peel(text);
+    let mut root = around.quoted.start;
+    if text.as_bytes().get(root) == Some(&b'\'') {
+        // Where nothing is checked, the quote need not be closed.
+        root = skip_space(text.as_bytes(), root + 1);
+    }
+    if text.as_bytes().get(root) == Some(&b'{') { root } else { text.len() }
+}
+
+impl ReadRecord<'_, MessageRef<'_>> {
+    /// The kind of the message, as far as it can be told.
+    pub fn kind(&self) -> MessageKind {
+        self.name.and_then(MessageKind::lookup).unwrap_or(MessageKind::Unknown)
     }
 }
-
-/// What a check yields: everything that was found, and the message if it can be used.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct MessageRecord<'a> {
-    /// The message, unless a finding is an error.
-    pub message: Option<MessageRef<'a>>,
-    /// What can be read of a message with errors, for rules that find more.
-    pub(crate) draft: Option<MessageRef<'a>>,
-    /// The kind, as far as it can be told.
-    pub kind: MessageKind,
-    /// What was found.
-    pub report: Report,
-}
-
-/// The error that a message was refused for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MessageError(pub(super) Box<Finding>);
-
-impl MessageError {
-    /// The finding: its code, place and hint.
-    pub fn finding(&self) -> &Finding {
-        &self.0
-    }
-}
-
-impl fmt::Display for MessageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let finding = &self.0;
-        write!(f, "{finding} (`{}`", finding.code)?;
-        if !finding.pointer.is_empty() {
-            write!(f, " at {}", finding.pointer)?;
-        }
-        write!(f, ", byte {})", finding.range.start)?;
-        match finding.hint() {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for MessageError {}
 
 /// A checked message over a borrowed text: prints back byte for byte, whatever the reader had to
 /// overlook.
@@ -206,7 +148,7 @@ impl std::error::Error for MessageError {}
 /// let body = message.body().unwrap();
 /// assert_eq!(body.get("workflow_id").unwrap().as_text().unwrap(), "wf_001");
 /// assert_eq!(body.get("state_version").unwrap().raw(), "15");
-/// # Ok::<(), coordination_protocol::message::MessageError>(())
+/// # Ok::<(), coordination_protocol::ReadError>(())
 /// ```
 #[derive(Clone)]
 pub struct MessageRef<'a> {
@@ -219,7 +161,7 @@ impl<'a> MessageRef<'a> {
     ///
     /// # Errors
     /// The first error. [`Codec::check_message`] finds all of them.
-    pub fn parse(text: &'a str) -> Result<Self, MessageError> {
+    pub fn parse(text: &'a str) -> Result<Self, ReadError> {
         STRICT.parse_message(text)
     }
 
@@ -260,17 +202,18 @@ impl<'a> MessageRef<'a> {
     /// The message with typed, owned values.
     ///
     /// # Errors
-    /// [`DecodeError`] for a placeholder that interop mode let pass and that no type holds.
-    pub fn decode(&self) -> Result<Envelope, DecodeError> {
+    /// A placeholder stands where a type needs a value, which only interop mode lets pass.
+    pub fn decode(&self) -> Result<Envelope, ReadError> {
         let root = self.node();
-        let named = |Untyped(key)| DecodeError { kind: self.kind(), key };
+        let named = |Untyped(key)| ReadError::no_value(key, root.value().start());
         let header = EnvelopeHeader::read_object(root).map_err(named)?;
         let body = match self.examined.form {
             Form::Envelope => self.body().map(|part| part.0),
             Form::Flat => Some(root),
             Form::Bare => None,
         };
-        Envelope::read(self.kind(), header, body, self.is_flat()).map_err(named)
+        let event_type = self.examined.event_type;
+        Envelope::read(self.kind(), header, body, self.is_flat(), event_type).map_err(named)
     }
 }
 
@@ -283,12 +226,6 @@ impl fmt::Display for MessageRef<'_> {
 impl fmt::Debug for MessageRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageRef").field("kind", &self.kind()).field("text", &self.text).finish()
-    }
-}
-
-impl<T: Clone> Clone for Examined<T> {
-    fn clone(&self) -> Self {
-        Examined { tape: self.tape.clone(), ..*self }
     }
 }
 
@@ -368,11 +305,11 @@ fn reads(text: &str, key: Token, value: Token, place: usize) -> bool {
 /// assert_eq!(seen.header.unwrap().source.unwrap().as_str(), "worker-1");
 /// ```
 pub fn peek(text: &str) -> Peek {
-    let start = super::examine::root_of(text);
+    let start = root_of(text);
     if start == text.len() {
         return Peek { header: None, kind: MessageKind::Unknown };
     }
-    let kind = super::examine::form_of(text, start, &Codec::default()).1;
+    let kind = form_of(text, start, &Codec::default()).1;
     let mut tape: Vec<Entry> = Vec::new();
     let blank = Token::new(Kind::Object, start, text.len());
     Tape::push(&mut tape, blank, blank, NO_PLACE);
@@ -400,21 +337,6 @@ pub fn peek(text: &str) -> Peek {
     tape.close(0, blank);
     let header = EnvelopeHeader::read_object(Node { text, tape: &tape, at: 0 }).ok();
     Peek { header, kind }
-}
-
-/// A message whose body has no typed form.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not decodable: {kind} without a readable `{key}`")]
-pub struct DecodeError {
-    kind: MessageKind,
-    key: &'static str,
-}
-
-impl DecodeError {
-    /// The key without a value.
-    pub fn key(&self) -> &'static str {
-        self.key
-    }
 }
 
 const _: () = assert!(HEADERS < 64);

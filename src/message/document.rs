@@ -4,35 +4,15 @@
 //! field, and [`ExtraFields`] for what else a message carries. What a writer must give and a reader may
 //! miss is an `Option`.
 
-use super::spec::{MemberSpec, ObjectSpec, Requirement, Shape, V1_0_0, V1_1_0};
-use super::table::object_table;
-use super::tape::{NO_PLACE, Node};
-use super::value::{Element, Map, Object, Untyped, Value, read_member, write_member};
-use crate::event::{ExtraError, ExtraFields, PhaseId};
+use super::value::{Element, Map, Object, Value, read_member, write_member};
+use crate::codec::{BuildError, NO_PLACE, Node, Untyped};
+use crate::event::{ExtraFields, PhaseId};
 use crate::json::Json;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
+use crate::spec::objects::{self, wire};
+use crate::spec::{ObjectSpec, is_taken, object_table};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-/// The wire name of a field.
-macro_rules! wire {
-    ($field:ident) => {
-        stringify!($field)
-    };
-    ($field:ident $wire:literal) => {
-        $wire
-    };
-}
-
-/// The version that introduced a field.
-macro_rules! since {
-    () => {
-        &V1_0_0
-    };
-    ($since:ident) => {
-        &$since
-    };
-}
 
 macro_rules! documents {
     ($(
@@ -71,36 +51,7 @@ macro_rules! documents {
 
         impl $name {
             /// What it consists of.
-            pub const SPEC: &'static ObjectSpec = &ObjectSpec::new(stringify!($name), $summary, { const MEMBERS: &[MemberSpec] = &[
-                $($(MemberSpec {
-                    name: wire!($essential $($essential_wire)?),
-                    summary: $essential_doc,
-                    shape: <$essential_type as Value>::SHAPE,
-                    requirement: Requirement::Essential,
-                    since: &V1_0_0,
-                },)+)?
-                $($(MemberSpec {
-                    name: wire!($required $($required_wire)?),
-                    summary: $required_doc,
-                    shape: <$required_type as Value>::SHAPE,
-                    requirement: Requirement::Required,
-                    since: &V1_0_0,
-                },)+)?
-                $($(MemberSpec {
-                    name: stringify!($recommended),
-                    summary: $recommended_doc,
-                    shape: <$recommended_type as Value>::SHAPE,
-                    requirement: Requirement::Recommended,
-                    since: since!($recommended_since),
-                },)+)?
-                $($(MemberSpec {
-                    name: stringify!($optional),
-                    summary: $optional_doc,
-                    shape: <$optional_type as Value>::SHAPE,
-                    requirement: Requirement::Optional,
-                    since: since!($($optional_since)?),
-                },)+)?
-            ]; MEMBERS });
+            pub const SPEC: &'static ObjectSpec = objects::$name::SPEC;
 
             /// Everything that a writer must give.
             #[allow(clippy::new_without_default, clippy::too_many_arguments)]
@@ -134,10 +85,10 @@ macro_rules! documents {
             /// Adds a field that the protocol does not know.
             ///
             /// # Errors
-            /// [`ExtraError`] if the protocol knows it, or it is there already.
-            pub fn with_extra(mut self, key: &str, value: impl Into<Json>) -> Result<Self, ExtraError> {
-                if Self::SPEC.member(key).is_some() || super::body::is_taken(Self::SPEC, key) {
-                    return Err(ExtraError::Repeated(key.to_owned()));
+            /// [`BuildError`] if the protocol knows it, or it is there already.
+            pub fn with_extra(mut self, key: &str, value: impl Into<Json>) -> Result<Self, BuildError> {
+                if Self::SPEC.member(key).is_some() || is_taken(Self::SPEC, key) {
+                    return Err(BuildError::Repeated(key.to_owned()));
                 }
                 self.extra.insert(key, value.into())?;
                 Ok(self)
@@ -207,8 +158,6 @@ macro_rules! documents {
         }
 
         impl Value for $name {
-            const SHAPE: Shape = Shape::Object($name::SPEC);
-
             fn read(node: Node<'_>) -> Option<Self> {
                 Self::read_object(node).ok()
             }
@@ -234,9 +183,6 @@ macro_rules! documents {
             }
         }
     )+
-
-    /// Every object of the protocol, in the order of the table.
-    pub static OBJECTS: &[&ObjectSpec] = &[$($name::SPEC),+];
     };
 }
 object_table!(documents);

@@ -1,10 +1,10 @@
 //! The whole message, typed and owned.
 
-use super::body::{EventBody, Message, MessageKind};
-use super::codec::{DecodeError, MessageError, STRICT};
+use super::body::{EventBody, Message};
 use super::document::EnvelopeHeader;
-use super::tape::Node;
-use super::value::{Object, Untyped};
+use super::value::Object;
+use crate::codec::{Node, ReadError, STRICT, Untyped};
+use crate::spec::{EventType, MessageKind};
 use std::fmt;
 use std::str::FromStr;
 
@@ -54,10 +54,11 @@ impl Envelope {
         mut header: EnvelopeHeader,
         body: Option<Node<'_>>,
         flat: bool,
+        event_type: Option<EventType>,
     ) -> Result<Self, Untyped> {
         let message = match body {
-            Some(root) if flat => Message::Event(Box::new(EventBody::read_flat(root)?)),
-            Some(body) => Message::read(kind, body)?,
+            Some(root) if flat => Message::Event(Box::new(EventBody::read_flat(root, event_type)?)),
+            Some(body) => Message::read(kind, body, event_type)?,
             None => Message::Unknown(std::mem::take(header.extra_mut())),
         };
         Ok(Envelope { header, message })
@@ -90,22 +91,10 @@ impl fmt::Display for Envelope {
     }
 }
 
-/// Why a text is no message.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ParseMessageError {
-    /// It is refused.
-    #[error(transparent)]
-    Refused(#[from] MessageError),
-    /// It has no typed form.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-}
-
 impl FromStr for Envelope {
-    type Err = ParseMessageError;
+    type Err = ReadError;
 
-    fn from_str(text: &str) -> Result<Self, ParseMessageError> {
-        Ok(STRICT.parse_message(text)?.decode()?)
+    fn from_str(text: &str) -> Result<Self, ReadError> {
+        STRICT.parse_message(text)?.decode()
     }
 }

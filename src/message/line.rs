@@ -1,9 +1,10 @@
 //! Events between the two forms: a line, and the body of an envelope.
 
-use super::body::{Message, MessageKind};
+use super::body::Message;
 use super::document::EnvelopeHeader;
 use super::envelope::Envelope;
 use super::value::Object;
+use crate::codec::BuildError;
 use crate::event::{Event, EventRef};
 use crate::json::pointer;
 
@@ -18,13 +19,6 @@ pub struct EventLine {
     pub line: String,
     /// JSON pointers of what is in the envelope and not in the line.
     pub lost: Vec<String>,
-}
-
-/// Only events have a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a message of kind `{kind}` has no event line")]
-pub struct NotAnEvent {
-    kind: MessageKind,
 }
 
 impl Envelope {
@@ -44,10 +38,10 @@ impl Envelope {
     /// ```
     ///
     /// # Errors
-    /// [`NotAnEvent`] for a message of another kind.
-    pub fn to_line(&self) -> Result<EventLine, NotAnEvent> {
+    /// [`BuildError::NotAnEvent`] for a message of another kind.
+    pub fn to_line(&self) -> Result<EventLine, BuildError> {
         let Message::Event(body) = &self.message else {
-            return Err(NotAnEvent { kind: self.kind() });
+            return Err(BuildError::NotAnEvent(self.kind()));
         };
         let mut lost = Vec::new();
         let mut drop_key = |base: &str, key: &str| {
@@ -87,12 +81,12 @@ impl EnvelopeHeader {
 }
 
 impl TryFrom<&Envelope> for Event {
-    type Error = NotAnEvent;
+    type Error = BuildError;
 
-    fn try_from(envelope: &Envelope) -> Result<Self, NotAnEvent> {
+    fn try_from(envelope: &Envelope) -> Result<Self, BuildError> {
         match &envelope.message {
             Message::Event(body) => Ok(body.event.clone()),
-            _ => Err(NotAnEvent { kind: envelope.kind() }),
+            _ => Err(BuildError::NotAnEvent(envelope.kind())),
         }
     }
 }

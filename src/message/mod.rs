@@ -31,25 +31,18 @@ mod body;
 mod codec;
 mod document;
 mod envelope;
-mod examine;
-mod frame;
 mod line;
 mod serde;
-mod spec;
-mod table;
-mod tape;
 mod value;
-mod visitor;
 
-pub(crate) use body::{ENVELOPE, FLAT};
-pub use body::{EventBody, Message, MessageKind, UnknownKind};
-pub use codec::{DecodeError, MessageError, MessageRecord, MessageRef, Part, Peek, peek};
+pub(crate) use crate::spec::{ENVELOPE, FLAT, Role, object_table};
+pub use crate::spec::{
+    MemberSpec, MessageKind, OBJECTS, ObjectSpec, Requirement, Shape, UnknownKind,
+};
+pub use body::{EventBody, Message};
+pub use codec::{MessageRef, Part, Peek, peek};
 pub use document::*;
-pub use envelope::{Envelope, ParseMessageError};
-pub use line::{EventLine, NotAnEvent};
-#[cfg(feature = "schema")]
-pub(crate) use spec::Role;
-pub use spec::{MemberSpec, ObjectSpec, Requirement, Shape};
-pub(crate) use table::object_table;
+pub use envelope::Envelope;
+pub use line::EventLine;
 pub use value::Map;
 pub(crate) use value::Value;

@@ -1,24 +1,14 @@
 //! The serde form of messages: raw JSON that the crate's own reader and writer make.
 
 use super::body::Message;
-use super::codec::{DecodeError, MessageError};
 use super::document::EnvelopeHeader;
 use super::envelope::Envelope;
-use super::examine::examine_object;
-use super::tape::{Entry, Node};
 use super::value::{Object, Value};
-use crate::event::Codec;
-use crate::event::sink::FailFast;
-use crate::finding::Mode;
-use crate::json::Limits;
+use crate::codec::{Entry, LENIENT, Node, Untyped, examine_object};
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
-
-/// Serde reads as lenient as it is: what interop mode lets pass, of any length.
-static LENIENT: Codec =
-    Codec::new(Mode::Interop).with_limits(Limits::DEFAULT.with_bytes(usize::MAX));
 
 pub(super) fn write<T: Value, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     let mut out = Vec::with_capacity(256);
@@ -34,14 +24,14 @@ fn raw<S: Serializer>(json: Vec<u8>, serializer: S) -> Result<S::Ok, S::Error> {
 pub(super) fn read<'de, T: Object, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     let raw = Box::<RawValue>::deserialize(deserializer)?;
     let text = raw.get();
-    let mut sink = FailFast::new(&LENIENT);
-    let examined = examine_object(&LENIENT, text, 0, T::SPEC, &mut sink, Vec::<Entry>::new());
-    match (examined, sink.into_finding()) {
-        (Some((_, tape)), None) => T::read_object(Node { text, tape: &tape, at: 0 })
-            .map_err(|untyped| D::Error::custom(format!("`{}` is not readable", untyped.0))),
-        (_, Some(finding)) => Err(D::Error::custom(MessageError(finding))),
-        (None, None) => Err(D::Error::custom("not an object")),
-    }
+    let examined = LENIENT
+        .read(
+            |sink| examine_object(&LENIENT, text, 0, T::SPEC, sink, Vec::<Entry>::new()),
+            |sink| examine_object(&LENIENT, text, 0, T::SPEC, sink, Vec::<Entry>::new()).is_some(),
+        )
+        .map_err(D::Error::custom)?;
+    T::read_object(Node { text, tape: &examined.tape, at: 0 })
+        .map_err(|Untyped(key)| D::Error::custom(format!("`{key}` is not readable")))
 }
 
 impl Serialize for Envelope {
@@ -56,7 +46,7 @@ impl<'de> Deserialize<'de> for Envelope {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let message = LENIENT.parse_message(raw.get()).map_err(D::Error::custom)?;
-        message.decode().map_err(|error: DecodeError| D::Error::custom(error))
+        message.decode().map_err(D::Error::custom)
     }
 }
 

@@ -1,23 +1,16 @@
 //! The values that fields hold: read from the tape, written as JSON.
 
-use super::spec::{ObjectSpec, Shape};
-use super::tape::Node;
-use crate::event::JsonObject;
-use crate::event::PhaseId;
+use crate::codec::{Node, Untyped};
 use crate::event::field::Field;
+use crate::event::{JsonObject, PhaseId};
 use crate::json::{Json, write_text};
 #[allow(clippy::wildcard_imports, reason = "every scalar is a value")]
 use crate::scalar::*;
+use crate::spec::{ObjectSpec, vocabulary_table};
 use smol_str::SmolStr;
-
-/// A field that has no typed form, though interop mode let it pass: its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Untyped(pub(crate) &'static str);
 
 /// A value of a field.
 pub(crate) trait Value: Sized {
-    const SHAPE: Shape;
-
     /// Reads a value that was found to fit; `None` where interop mode let a placeholder pass that
     /// no type holds.
     fn read(node: Node<'_>) -> Option<Self>;
@@ -28,8 +21,6 @@ pub(crate) trait Value: Sized {
 macro_rules! leaves {
     ($($type:ty)+) => { $(
         impl Value for $type {
-            const SHAPE: Shape = Shape::Leaf(<$type as Field>::TYPE);
-
             #[inline]
             fn read(node: Node<'_>) -> Option<Self> {
                 Field::read(node.text(), node.value())
@@ -48,10 +39,14 @@ leaves! {
     TaskId AgentId ComponentId ConflictId RecoveryId ProposalId
     Span Timestamp Window ByteSize Digest ComponentVersion ProtocolVersion
     Quantity Amount Count Percent Ratio
-    Severity Priority AllocationStatus ConflictTolerance IsolationLevel CheckpointType
-    CheckpointTrigger CheckResult ErrorCategory ErrorType ErrorScope HealthState StateMessage
-    CheckpointMessage RollbackMode TextEncoding Ballot BallotOutcome
 }
+
+macro_rules! words {
+    (; vocabularies $($name:ident $word:literal $noun:literal)+) => {
+        leaves! { $($name)+ }
+    };
+}
+vocabulary_table! { words {} }
 
 /// An object of the table.
 pub(crate) trait Object: Sized {
@@ -70,8 +65,6 @@ impl Element for Digest {}
 impl Element for Window {}
 
 impl<T: Element> Value for Vec<T> {
-    const SHAPE: Shape = Shape::List(&T::SHAPE);
-
     fn read(node: Node<'_>) -> Option<Self> {
         node.sound().map(T::read).collect()
     }
@@ -179,8 +172,6 @@ impl<K: AsRef<str>, T> FromIterator<(K, T)> for Map<T> {
 }
 
 impl<T: Value> Value for Map<T> {
-    const SHAPE: Shape = Shape::Map(&T::SHAPE);
-
     fn read(node: Node<'_>) -> Option<Self> {
         let items = node.sound().map(|child| Some((child.key(), T::read(child)?)));
         items.collect::<Option<_>>().map(Map)

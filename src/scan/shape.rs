@@ -1,6 +1,6 @@
 //! Where an event line or a document starts, and where it ends, broken ones included.
 
-use crate::json::skip_space;
+use crate::json::{Brackets, skip_space, string_end};
 use memchr::memchr;
 
 /// The longest type, workflow, phase or key that is looked for. Longer ones start nothing.
@@ -184,7 +184,7 @@ fn is_key(bytes: &[u8], at: usize) -> bool {
     let room = &bytes[at..bytes.len().min(at + MOST)];
     let line = &room[..line_end(room, 0)];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    match string_end(line, 0) {
+    match string_end(line, 0).map(|(end, _)| end) {
         Some(end) if line.get(skip_blanks(line, end)) == Some(&b':') => true,
         end => {
             let inner = &line[1..end.unwrap_or(line.len())];
@@ -194,20 +194,6 @@ fn is_key(bytes: &[u8], at: usize) -> bool {
             word > 0
                 && rest.first() == Some(&b':')
                 && rest.get(skip_blanks(rest, 1)).is_none_or(|b| b"\"'{[".contains(b))
-        }
-    }
-}
-
-/// One past the closing quote of the string at `at`, if it closes on its line.
-fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let quote = *bytes.get(at)?;
-    let mut at = at + 1;
-    loop {
-        match *bytes.get(at)? {
-            b'\n' => return None,
-            b'\\' if bytes.get(at + 1) != Some(&b'\n') => at += 2,
-            byte if byte == quote => return Some(at + 1),
-            _ => at += 1,
         }
     }
 }
@@ -237,28 +223,21 @@ pub(super) struct Extent {
 /// stand, unless it is indented further.
 pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
     let bytes = text.as_bytes();
-    let (mut depth, mut key, mut last, mut at) = (0_usize, false, b' ', open);
+    let (mut brackets, mut key, mut at) = (Brackets::default(), false, open);
     let stop = |at: usize, key| Extent { end: trim_end(bytes, open, at), closed: false, key };
     while let Some(&byte) = bytes.get(at) {
         match byte {
-            b'"' | b'\'' if byte == b'"' || b"{[,:".contains(&last) => {
+            b'"' | b'\'' if byte == b'"' || b"{[,:".contains(&brackets.last()) => {
                 match string_end(bytes, at) {
-                    Some(end) => {
+                    Some((end, _)) => {
                         key |= bytes.get(skip_space(bytes, end)) == Some(&b':');
                         at = end;
                     }
                     None if bounds.line => return stop(line_end(bytes, at), key),
                     None => at = line_end(bytes, at),
                 }
-                last = byte;
+                brackets.take(byte);
                 continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Extent { end: at + 1, closed: true, key };
-                }
             }
             b'\\' => at += usize::from(bytes.get(at + 1).is_some_and(|b| *b != b'\n')),
             b'/' if bytes[at..].starts_with(b"//") && b" \t\n".contains(&bytes[at - 1]) => {
@@ -269,7 +248,7 @@ pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
                 let next = skip_blanks(bytes, at + 1);
                 let first = bytes.get(next).copied().unwrap_or(b'\n');
                 let quoted = usize::from(bounds.line && matches!(first, b'"' | b'\''));
-                let value_ended = !b"{[,: ".contains(&last);
+                let value_ended = !b"{[,:".contains(&brackets.last());
                 let ends = match first {
                     b'\n' | b'\r' => bounds.blank_line || bounds.line,
                     b'{' | b'[' if value_ended && next - at - 1 <= column(bytes, open) => true,
@@ -283,8 +262,8 @@ pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
             }
             _ => {}
         }
-        if !byte.is_ascii_whitespace() {
-            last = byte;
+        if brackets.take(byte) {
+            return Extent { end: at + 1, closed: true, key };
         }
         at += 1;
     }

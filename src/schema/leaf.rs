@@ -1,9 +1,9 @@
 //! The schemas of values without fields of their own.
 
-use crate::event::placeholder::{PLACEHOLDER, WHOLE_PLACEHOLDER};
 use crate::event::{FieldType, PhaseId};
 #[allow(clippy::wildcard_imports, reason = "most scalars are values")]
 use crate::scalar::*;
+use crate::spec::placeholder::{PLACEHOLDER, WHOLE_PLACEHOLDER};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 

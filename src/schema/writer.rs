@@ -1,7 +1,7 @@
 //! From the tables to schemas.
 
 use super::leaf;
-use crate::event::{Category, EventType, FieldSpec, FieldType, Registry};
+use crate::event::{Category, EventType, FieldType, Registry};
 use crate::message::{MemberSpec, MessageKind, ObjectSpec, Requirement, Role, Shape};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
@@ -57,7 +57,7 @@ impl<'r, 'g> Writer<'r, 'g> {
                     properties.insert("allocation_id".to_owned(), never);
                 }
             }
-            Role::Plain | Role::Flat => {}
+            Role::Plain | Role::Flat | Role::Data => {}
         }
         schema
     }
@@ -126,13 +126,13 @@ impl<'r, 'g> Writer<'r, 'g> {
 
     /// The data of an event type; `None` if the registry does not know it.
     pub(super) fn payload(&mut self, name: &str) -> Option<Schema> {
-        let required: &[FieldSpec] = self.registry.required(name)?;
         let mut properties = Map::new();
-        for field in required {
-            let value = leaf::schema(field.field_type, self.generator);
-            properties.insert(field.name.to_string(), value.to_value());
+        let mut names = Vec::new();
+        for (key, field_type) in self.registry.required(name)? {
+            let value = leaf::schema(field_type, self.generator);
+            properties.insert(key.to_owned(), value.to_value());
+            names.push(key);
         }
-        let names: Vec<&str> = required.iter().map(|field| &*field.name).collect();
         let mut schema = json_schema!({
             "title": name,
             "type": "object",

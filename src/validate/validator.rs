@@ -3,7 +3,7 @@
 use super::checked::Shared;
 use super::rules::{FindingSink, Place, RULES, RuleInput, ValidationRule};
 use super::{Checked, Context, Security, SecurityPolicy};
-use crate::event::{Codec, EventRef, EventType};
+use crate::event::{Codec, EventRef, EventType, RecordShape};
 use crate::finding::{Code, Finding, FindingSeverity, Level, Mode, Report};
 use crate::json::{self, Kind};
 use crate::message::{Envelope, ErrorReport, Message, MessageKind, MessageRef};
@@ -152,14 +152,18 @@ impl Validator {
 
     /// Like [`check`](Self::check), from bytes.
     pub fn check_bytes<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
-        if is_message(bytes) { self.message(bytes, context) } else { self.line(bytes, context) }
+        if RecordShape::of(bytes).is_json() {
+            self.message(bytes, context)
+        } else {
+            self.line(bytes, context)
+        }
     }
 
     fn line<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
         let record = self.codec.check_bytes(bytes);
         let mut pass = Pass::new(self, record.report);
         let mut envelope = None;
-        if let Some(event) = &record.event {
+        if let Some(event) = &record.value {
             let text = event.as_str();
             pass.error_report(text, event);
             // The protocol's own rules ask nothing more of a line than its reader does.
@@ -171,23 +175,24 @@ impl Validator {
                 envelope = Some(made);
             }
         }
-        let known = record.type_name.is_some();
-        pass.deprecations(record.event.as_ref().map(EventRef::as_str), bytes, 0, context);
+        let known = record.name.is_some();
+        pass.deprecations(record.value.as_ref().map(EventRef::as_str), bytes, 0, context);
         ValidationOutcome {
             kind: if known { RecordKind::Event } else { RecordKind::Unknown },
-            type_name: record.type_name.map(Cow::Borrowed),
-            event: record.event,
+            type_name: record.name.map(Cow::Borrowed),
+            event: record.value,
             ..pass.outcome(envelope)
         }
     }
 
     fn message<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
         let record = self.codec.check_message_bytes(bytes);
+        let record_kind = record.kind();
         let only_placeholders = only_placeholders(&record.report);
         let mut pass = Pass::new(self, record.report);
         let mut envelope = None;
         let mut with_header = false;
-        if let Some(message) = record.message.as_ref().or(record.draft.as_ref()) {
+        if let Some(message) = record.value.as_ref().or(record.draft.as_ref()) {
             match message.decode() {
                 Ok(made) => {
                     let body = match made.kind() {
@@ -211,35 +216,32 @@ impl Validator {
                     envelope = Some(made);
                 }
                 Err(error) if only_placeholders => {
-                    let root = message.root().token().start();
-                    pass.push(
-                        Finding::new(Code::NoValue, root..root + 1).with_expected(error.key()),
-                    );
+                    pass.push(error.into_finding());
                 }
                 // The error that costs the value was told.
                 Err(_) => {}
             }
         }
         // Without what may surround it.
-        let object = record.message.as_ref().or(record.draft.as_ref()).map(|message| {
+        let object = record.value.as_ref().or(record.draft.as_ref()).map(|message| {
             let range = message.root().token().range();
             (range.start, &message.as_str()[range])
         });
         let start = object.map_or(0, |(start, _)| start);
         pass.deprecations(object.map(|(_, text)| text), bytes, start, context);
-        let kind = match record.kind {
+        let kind = match record_kind {
             MessageKind::Unknown => RecordKind::Unknown,
             MessageKind::Event => RecordKind::Envelope,
             _ if with_header => RecordKind::Envelope,
             kind if kind.is_extension() => RecordKind::Control,
             _ => RecordKind::Document,
         };
-        let type_name = match (envelope.as_ref().map(|made| &made.value.message), record.kind) {
+        let type_name = match (envelope.as_ref().map(|made| &made.value.message), record_kind) {
             (Some(Message::Event(body)), _) => Some(Cow::Owned(body.event.type_name().to_owned())),
             (_, MessageKind::Unknown) => None,
             (_, kind) => Some(Cow::Borrowed(kind.as_str())),
         };
-        ValidationOutcome { kind, type_name, message: record.message, ..pass.outcome(envelope) }
+        ValidationOutcome { kind, type_name, message: record.value, ..pass.outcome(envelope) }
     }
 }
 
@@ -253,14 +255,6 @@ impl From<Codec> for Validator {
             policy: SecurityPolicy::new(),
         }
     }
-}
-
-/// Whether a record is a message rather than an event line: an object or array, whatever may
-/// surround it.
-fn is_message(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
-    let bytes = bytes.strip_prefix(b"'").unwrap_or(bytes);
-    matches!(bytes.first(), Some(b'{' | b'['))
 }
 
 /// Whether nothing worse than a placeholder keeps the message from being decoded.

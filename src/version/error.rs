@@ -4,9 +4,8 @@ use super::date::{Date, NOTICE_DAYS};
 use super::loss::Loss;
 use super::negotiate::Refusal;
 use crate::error::leaf_errors;
-use crate::event::{EventError, HeaderError};
+use crate::event::ReadError;
 use crate::json::Fault;
-use crate::message::MessageError;
 use crate::scalar::ProtocolVersion;
 use std::fmt;
 
@@ -86,7 +85,7 @@ pub enum VersionError {
     Json(Fault),
     /// The record is neither a JSON object nor an event line.
     #[error("neither a JSON object nor an event line: {0}")]
-    NotARecord(#[source] HeaderError),
+    NotARecord(#[source] ReadError),
     /// The target version cannot express the record, and the caller did not allow to drop it.
     #[error("required data would be lost: {}", sentences(.losses))]
     RequiredLoss {
@@ -105,10 +104,10 @@ pub enum VersionError {
     },
     /// The message is not one that writers may send in any version.
     #[error("not fit to be sent: {0}")]
-    Message(#[source] MessageError),
+    Message(#[source] ReadError),
     /// The event is not one that writers may send in any version.
     #[error("not fit to be sent: {0}")]
-    Event(#[source] EventError),
+    Event(#[source] ReadError),
 }
 
 /// What is wrong with a text or JSON form, and where.

@@ -96,7 +96,7 @@ fn what_is_refused_is_drawn_and_makes_no_store() {
     assert_eq!(
         drawn,
         "coord: not a readable workflow_state: this is not a message: it is an event line \
-         (`not-a-message`, byte 0); see `coord schema workflow_state`\n"
+         (`not-a-message` at byte 0); see `coord schema workflow_state`\n"
     );
     let (code, _, drawn) = put(&folder, &[], r#"{"workflow_id":"wf_1","state_version":1}"#);
     assert_eq!(code, 1);

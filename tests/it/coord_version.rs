@@ -189,8 +189,8 @@ fn migrate_streams_and_leaves_out_what_it_cannot_say() {
         err(&streamed),
         "coord: <stdin>:4: required data would be lost: the event type `CHECKPOINT_CREATED` is \
          lost: protocol 1.0.0 does not have it\n\
-         coord: <stdin>:5: neither a JSON object nor an event line: found 0 of the 3 colons of \
-         EVENT_TYPE:workflow:phase:data\n\
+         coord: <stdin>:5: neither a JSON object nor an event line: this is not an event line: it \
+         has 0 of the 3 colons (`not-an-event` at byte 0)\n\
          <stdin>: 4 records: 2 changed, 0 dropped, 2 not migrated\n  \
          once, in line 3: the header key `source` is lost: protocol 1.0.0 does not have \
          it\n"

@@ -37,7 +37,7 @@ fn drawn(cases: usize) -> impl Iterator<Item = Drawn> {
 fn the_registry_has_the_counts_of_the_document() {
     let core = REGISTRY.iter().filter(|spec| spec.since == ProtocolVersion::V1_0_0).count();
     assert_eq!((core, REGISTRY.len()), (33, 38));
-    assert!(REGISTRY.iter().all(|spec| (1..=4).contains(&spec.required.len())));
+    assert!(REGISTRY.iter().all(|spec| (1..=4).contains(&spec.required().len())));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn single_quotes_are_the_only_deviation_of_a_single_quoted_line() {
         let record = INTEROP.check(&line);
         assert_eq!(faults(&record.report), [Code::SingleQuotes], "{line}: {:?}", record.report);
         assert_eq!(record.report.verdict(), Verdict::Deviating);
-        let event = record.event.unwrap();
+        let event = record.value.unwrap();
         assert_eq!(event.to_string(), line);
         assert_eq!(event.decode().unwrap(), strict(&drawn.line()), "{line}");
         assert_eq!(EventRef::parse(&line).unwrap_err().finding().code, Code::SingleQuotes);
@@ -151,7 +151,7 @@ fn each_missing_key_is_one_finding_at_its_pointer() {
                     record.report.findings().iter().find(|f| f.code == Code::MissingData).unwrap();
                 assert_eq!(finding.pointer, format!("/{absent}"));
                 assert_eq!(finding.range, line.len() - 1..line.len());
-                assert_eq!(record.event.is_some(), codec.mode() == Mode::Interop);
+                assert_eq!(record.value.is_some(), codec.mode() == Mode::Interop);
             }
             let event = INTEROP.parse(&line).unwrap();
             assert!(event.decode().unwrap_err().to_string().contains(absent.as_str()));
@@ -201,8 +201,9 @@ fn planted_faults_are_found_and_nothing_else() {
         let rng = &mut Rng::new(number as u64 + 11);
         let mut expected = Vec::new();
         let mut required = Vec::new();
-        for (field, (key, value)) in drawn.spec.required.iter().zip(&drawn.required) {
-            let planted = if rng.one_in(2) { misfit(rng, field.field_type) } else { None };
+        for (field, (key, value)) in drawn.spec.required().iter().zip(&drawn.required) {
+            let planted =
+                if rng.one_in(2) { misfit(rng, field.field_type().unwrap()) } else { None };
             match planted {
                 Some((value, code)) if key == "workflow_id" => {
                     expected.push((code, format!("/{key}")));
@@ -355,7 +356,7 @@ fn overridden_severities_decide_for_both_ways_of_reading() {
                 match codec.parse(line) {
                     Ok(_) => assert!(!errors, "{code} {severity}: {line}"),
                     Err(error) => {
-                        assert!(errors || record.event.is_none(), "{code} {severity}: {line}");
+                        assert!(errors || record.value.is_none(), "{code} {severity}: {line}");
                         assert!(record.report.has(error.finding().code), "{error}: {line}");
                     }
                 }
@@ -514,7 +515,7 @@ fn the_four_examples_of_the_specification() {
                     let _ = writeln!(found, "{severity} {} {range:?} {pointer}", finding.code);
                 }
                 assert_eq!(&found, expected, "{line}");
-                assert_eq!(record.event.is_some(), codec.mode() == Mode::Interop);
+                assert_eq!(record.value.is_some(), codec.mode() == Mode::Interop);
             }
             let first = if quoted { Code::ShellQuotes } else { Code::SingleQuotes };
             assert_eq!(EventRef::parse(line).unwrap_err().finding().code, first);
@@ -697,11 +698,11 @@ fn refusals_read_well() {
         ),
         (
             "SYSTEM_SHUTDOWN:w:p:{\"component_name\":\"a\",\"shutdown_reason\":\"b\",\"n\":1e999}",
-            "the number 1e999 is beyond the range of a double (`number-beyond-double` at byte 68)",
+            "the number 1e999 is beyond the range of a double (`number-beyond-double` at /n, byte 68)",
         ),
         (
             "SYSTEM_SHUTDOWN:w:p:{\"component_name\":\"a\",\"component_name\":\"b\"}",
-            "the key `component_name` is already in its object (`duplicate-key` at byte 42)",
+            "the key `component_name` is already in its object (`duplicate-key` at /component_name, byte 42)",
         ),
         (
             "SYSTEM_SHUTDOWN:w:p:{\"component_name\":\"a\",\"shutdown_reason\":True}",
@@ -858,9 +859,9 @@ fn fatal_codes_stay_errors() {
         .with_severity(Code::BadIdentifier, FindingSeverity::Note)
         .with_severity(Code::DuplicateKey, FindingSeverity::Note)
         .with_severity(Code::MissingData, FindingSeverity::Note);
-    assert!(codec.check("::\u{1}:{}").event.is_none());
-    assert!(codec.check(r#"PING:w:p:{"a":1,"a":2}"#).event.is_none());
-    assert!(codec.check("TASK_FAILED:w:p:{}").event.is_some());
+    assert!(codec.check("::\u{1}:{}").value.is_none());
+    assert!(codec.check(r#"PING:w:p:{"a":1,"a":2}"#).value.is_none());
+    assert!(codec.check("TASK_FAILED:w:p:{}").value.is_some());
 }
 
 #[test]
@@ -885,6 +886,9 @@ fn a_placeholder_that_is_no_identifier_does_not_decode() {
         r#"TASK_TIMEOUT:w:p:{"task_id":"${TASK:-none}","agent_id":"a","timeout_duration":"1m"}"#;
     let record = INTEROP.check(line);
     assert_eq!(record.report.verdict(), Verdict::Deviating);
-    let error = record.event.unwrap().decode().unwrap_err();
-    assert_eq!(error.to_string(), "not decodable: TASK_TIMEOUT without a readable `task_id`");
+    let error = record.value.unwrap().decode().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the message cannot be used: `task_id` has no value (`no-value` at byte 17)"
+    );
 }

@@ -133,7 +133,7 @@ fn messages_are_tested_by_header_and_body() {
         ("correlation_id prefix \"\"", false),
     ] {
         assert_eq!(accepts(filter, document), expected, "{filter}");
-        let message = Codec::new(Mode::Interop).check_message(document).message.unwrap();
+        let message = Codec::new(Mode::Interop).check_message(document).value.unwrap();
         let filter = Filter::parse(filter).unwrap();
         assert_eq!(filter.accepts(&FilterInput::from(&message), NOW), expected, "{filter}");
     }
@@ -143,7 +143,7 @@ fn messages_are_tested_by_header_and_body() {
                and /task_id = t7 and /retry_count >= 2 and source = w";
     for text in [event, flat] {
         assert!(accepts(all, text), "{text}");
-        let message = Codec::new(Mode::Interop).check_message(text).message.unwrap();
+        let message = Codec::new(Mode::Interop).check_message(text).value.unwrap();
         assert!(Filter::parse(all).unwrap().accepts(&FilterInput::from(&message), NOW), "{text}");
         assert!(!accepts("/data/task_id = t7", text), "{text}");
     }

@@ -286,7 +286,7 @@ fn the_deepest_nesting_fits_one_mebibyte_of_stack() {
         assert_eq!(canonical(&text, &limits).unwrap(), text);
         let codec = Codec::new(Mode::Interop).with_limits(limits);
         let record = codec.check(&line);
-        let event = record.event.expect("read");
+        let event = record.value.expect("read");
         assert!(event.data_digest().is_ok());
         assert_eq!(event.data_json().as_str(), &line[line.find('{').unwrap()..]);
     };

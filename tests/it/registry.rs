@@ -1,7 +1,7 @@
 //! The registry against the specification's tables, written out once more by hand.
 
 use coordination_protocol::event::{
-    Category, Codec, EventRef, EventType, FieldType, REGISTRY, RegisterError, Registry,
+    BuildError, Category, Codec, EventRef, EventType, FieldType, REGISTRY, Registry,
 };
 use coordination_protocol::finding::{Code, Mode};
 use coordination_protocol::scalar::ProtocolVersion;
@@ -53,7 +53,7 @@ fn registry_is_the_specifications_tables_then_the_extensions() {
     let ours: Vec<String> = REGISTRY
         .iter()
         .map(|spec| {
-            let keys: Vec<&str> = spec.required.iter().map(|field| &*field.name).collect();
+            let keys: Vec<&str> = spec.required().iter().map(|field| &*field.name).collect();
             format!("{} {} {}", spec.event_type, spec.category, keys.join(" "))
         })
         .collect();
@@ -75,7 +75,7 @@ fn rows_are_consistent() {
         let word = lower.strip_prefix(&format!("{}_", spec.category)).unwrap_or(&lower);
         assert_eq!(spec.word, word, "the word is the type without its category");
         assert!(!spec.summary.is_empty() && spec.summary.ends_with('.'));
-        assert!(spec.required.len() <= 4);
+        assert!(spec.required().len() <= 4);
     }
 }
 
@@ -112,7 +112,7 @@ fn callers_register_types() {
     assert_eq!(near.findings()[0].hint().unwrap(), "did you mean `DEPLOY_FINISHED`?");
 
     let text = FieldType::Text;
-    let error = |result: Result<Registry, RegisterError>| result.unwrap_err().to_string();
+    let error = |result: Result<Registry, BuildError>| result.unwrap_err().to_string();
     assert_eq!(
         error(registry.clone().with_type("DEPLOY_FINISHED", Category::Task, [])),
         "event type `DEPLOY_FINISHED` is already registered"
@@ -138,7 +138,7 @@ fn callers_register_types() {
 
 #[test]
 fn required_masks_hold_at_the_most_keys() {
-    let keys: Vec<String> = (0..Registry::MOST_REQUIRED).map(|i| format!("k{i}")).collect();
+    let keys: Vec<String> = (0..Registry::MAX_REQUIRED).map(|i| format!("k{i}")).collect();
     let registry = Registry::default()
         .with_type("WIDE", Category::Task, keys.iter().map(|k| (k.as_str(), FieldType::Json)))
         .unwrap();

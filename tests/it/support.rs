@@ -351,12 +351,12 @@ impl Drawn {
         let workflow = rng.pick(&["wf_001", "global", "impl_auth.jwt-1", "two words", "ñ", "{'a'"]);
         let phase = rng.pick(&["global", "backend_1.1", "build", "\"q\"", "}"]);
         let required = spec
-            .required
+            .required()
             .iter()
             .map(|field| {
                 let value = match &*field.name {
                     "workflow_id" => Tree::text(workflow),
-                    _ => fitting(rng, field.field_type),
+                    _ => fitting(rng, field.field_type().unwrap()),
                 };
                 (field.name.to_string(), value)
             })

@@ -212,8 +212,8 @@ fn any_json(key: &str) -> bool {
     use coordination_protocol::event::{FieldType, REGISTRY};
     REGISTRY
         .iter()
-        .flat_map(|spec| spec.required)
-        .any(|field| field.name == key && field.field_type == FieldType::Json)
+        .flat_map(|spec| spec.required())
+        .any(|field| field.name == key && field.field_type() == Some(FieldType::Json))
 }
 
 /// The line of an event with up to three errors, each with a finding of its own.

@@ -93,8 +93,8 @@ fn type_page(kind: EventType) -> String {
         spec.since,
         spec.routing(),
     );
-    for field in spec.required {
-        let _ = writeln!(out, "  {:<22} {}", field.name, field.field_type);
+    for field in spec.required() {
+        let _ = writeln!(out, "  {:<22} {}", field.name, registry::field_type(field));
     }
     if let Some(alias) = spec.alias {
         let _ = writeln!(out, "\nPatterns may also say: {}.*.{alias}", spec.category);

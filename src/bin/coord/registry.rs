@@ -2,7 +2,8 @@
 
 use crate::limits::protocol;
 use crate::output::{CmdResult, ExitStatus, Format, Print, Printer, failure};
-use coordination_protocol::event::{EventSpec, EventType, REGISTRY, Registry};
+use coordination_protocol::event::{EventSpec, EventType, FieldType, REGISTRY, Registry};
+use coordination_protocol::message::MemberSpec;
 use coordination_protocol::scalar::{ProtocolVersion, nearest};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -61,6 +62,11 @@ pub(crate) fn unknown(name: &str, registry: &Registry) -> String {
     }
 }
 
+/// The word of a field's type.
+pub(crate) fn field_type(field: &MemberSpec) -> &'static str {
+    field.field_type().map_or("object", FieldType::as_str)
+}
+
 /// Event types, those of a category side by side.
 #[derive(Serialize)]
 #[serde(transparent)]
@@ -75,7 +81,7 @@ impl Print for Specs<'_> {
                 writeln!(out, "{}", spec.category)?;
             }
             let required: Vec<String> =
-                spec.required.iter().map(|f| format!("{}: {}", f.name, f.field_type)).collect();
+                spec.required().iter().map(|f| format!("{}: {}", f.name, field_type(f))).collect();
             let name = spec.event_type.as_str();
             writeln!(out, "  {name:<24} {}  {}", spec.since, required.join(", "))?;
         }
@@ -94,8 +100,11 @@ impl Print for Specs<'_> {
                     spec.category
                 )?;
             }
-            let required: Vec<String> =
-                spec.required.iter().map(|f| format!("`{}` ({})", f.name, f.field_type)).collect();
+            let required: Vec<String> = spec
+                .required()
+                .iter()
+                .map(|f| format!("`{}` ({})", f.name, field_type(f)))
+                .collect();
             writeln!(
                 out,
                 "| `{}` | {} | {} | `{}` | {} |",

@@ -3,7 +3,7 @@
 use crate::input::{Input, open};
 use crate::{Failure, Reading};
 use clap::ValueEnum;
-use coordination_protocol::event::Codec;
+use coordination_protocol::event::{Codec, RecordShape};
 use coordination_protocol::json::{self, Dialect, Limits};
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::scan::{FileKind, LineIndex, Position, Snippet, looks_like, scan_as};
@@ -161,18 +161,18 @@ impl Checker<'_> {
             As::Shell => Some(FileKind::Shell),
             As::Records => None,
             As::Auto => {
-                look(&mut reader, &mut head).map_err(failed)?;
+                look(self.codec(), &mut reader, &mut head).map_err(failed)?;
                 let kind = looks_like(&same_length(&head));
                 matches!(kind, FileKind::Markdown | FileKind::Shell).then_some(kind)
             }
         };
         if kind.is_none() && head.is_empty() {
             // An array is read whole, so its first byte has to be known.
-            look(&mut reader, &mut head).map_err(failed)?;
+            look(self.codec(), &mut reader, &mut head).map_err(failed)?;
         }
         let mut reader = head.as_slice().chain(reader);
         let text = readable(&head);
-        let array = text[start_of(text)..].starts_with('[');
+        let array = RecordShape::of(text.as_bytes()) == RecordShape::Array;
         if kind.is_none() && !array {
             return self.stream(&name, reader, take);
         }
@@ -318,7 +318,7 @@ fn start_of(text: &str) -> usize {
 
 /// Reads ahead until it is clear what the input is. A stream of records is clear from its first
 /// line, so one that grows slowly is not held up.
-fn look(reader: &mut impl BufRead, head: &mut Vec<u8>) -> std::io::Result<()> {
+fn look(codec: &Codec, reader: &mut impl BufRead, head: &mut Vec<u8>) -> std::io::Result<()> {
     while head.len() < LOOKED_AT {
         let chunk = match reader.fill_buf() {
             Ok(chunk) => chunk,
@@ -333,10 +333,8 @@ fn look(reader: &mut impl BufRead, head: &mut Vec<u8>) -> std::io::Result<()> {
         reader.consume(used);
         let text = readable(head);
         let text = &text[start_of(text)..];
-        let record = text.starts_with(['{', '['])
-            || text
-                .split_once('\n')
-                .is_some_and(|(line, _)| Codec::default().check(line).type_name.is_some());
+        let record = RecordShape::of(text.as_bytes()).is_json()
+            || text.split_once('\n').is_some_and(|(line, _)| codec.event_name(line).is_some());
         if record {
             break;
         }

@@ -79,7 +79,7 @@ fn a_known_body_key_with_a_bad_body_is_never_something_else() {
         let text = format!("{{\"error_report\":{body}}}");
         assert_eq!(told(&text), ["wrong-kind /error_report"], "{text}");
         let record = Codec::new(Mode::Interop).check_message(&text);
-        assert_eq!((record.kind, record.message.is_none()), (MessageKind::ErrorReport, true));
+        assert_eq!((record.kind(), record.value.is_none()), (MessageKind::ErrorReport, true));
     }
     assert_eq!(
         told(r#"{"error_report":{}}"#),
@@ -138,7 +138,7 @@ fn names_of_the_field_stand_for_header_keys() {
         assert_eq!(&text[finding.range.clone()], format!("\"{alias}\""));
         assert_eq!(rewritten(&text), with_header(&format!("\"{real}\":{value}")));
         let seen = peek(&text).header.unwrap();
-        assert_eq!(seen, record.message.unwrap().decode().unwrap().header);
+        assert_eq!(seen, record.value.unwrap().decode().unwrap().header);
         // What it stands for is asked of its value.
         let text = with_header(&format!("\"{alias}\":7"));
         assert_eq!(told(&text), [format!("field-alias /{alias}"), format!("wrong-kind /{alias}")]);
@@ -233,7 +233,7 @@ fn peek_reads_as_much_of_a_header_as_can_be_read() {
     for text in ["", "[]", "null", "\"{}\"", r#"TASK_FAILED:w:p:{"error_report":{}}"#, "x {}"] {
         let seen = peek(text);
         assert_eq!((seen.kind, seen.header), (MessageKind::Unknown, None), "{text}");
-        assert_eq!(Codec::new(Mode::Interop).check_message(text).kind, MessageKind::Unknown);
+        assert_eq!(Codec::new(Mode::Interop).check_message(text).kind(), MessageKind::Unknown);
     }
     for text in ["\u{feff} {", "' {", "{"] {
         let text = format!("{text}{}", &with_header("\"source\":\"hub\"")[1..]);
@@ -449,7 +449,7 @@ fn a_flat_event_needs_its_type_and_its_workflow() {
         (r#"{"event_type":"X","phase":"p","data":{}}"#, MessageKind::Unknown),
         (r#"{"event_type":"X","workflow_id":"w"}"#, MessageKind::Event),
     ] {
-        assert_eq!(Codec::new(Mode::Interop).check_message(text).kind, kind, "{text}");
+        assert_eq!(Codec::new(Mode::Interop).check_message(text).kind(), kind, "{text}");
         assert_eq!(peek(text).kind, kind, "{text}");
     }
     assert_eq!(
@@ -592,21 +592,21 @@ fn the_first_version_lacks_the_extensions() {
         let record = old.check_message(&text);
         let code = record.report.findings()[0].code;
         if kind.is_extension() {
-            assert_eq!((code, record.kind), (Code::NoBody, MessageKind::Unknown), "{kind}");
+            assert_eq!((code, record.kind()), (Code::NoBody, MessageKind::Unknown), "{kind}");
             assert_eq!(
                 record.report.findings()[0].to_string(),
                 format!("no known body key; `{kind}` came with protocol 1.1.0, this is 1.0.0")
             );
             assert_eq!(record.report.findings()[0].hint(), None, "{kind}: the name is right");
         } else {
-            assert_eq!((code, record.kind), (Code::WrongKind, kind));
+            assert_eq!((code, record.kind()), (Code::WrongKind, kind));
         }
     }
     // Beside a body of 1.0.0 it is a field like any other.
     let text = r#"{"health_status":{"component_id":"c","status":"healthy","timestamp":"2025-01-15T12:00:00Z"},"hello":{}}"#;
     let record = old.check_message(text);
     assert_eq!(record.report.findings()[0].code, Code::UnknownField);
-    let message = record.message.unwrap();
+    let message = record.value.unwrap();
     assert_eq!(message.decode().unwrap().header.extra().get("hello").unwrap().as_str(), "{}");
     assert_eq!(message.kind(), MessageKind::HealthStatus);
     // Header keys that came later are, too, whatever they hold; those of the text are checked.
@@ -619,7 +619,7 @@ fn the_first_version_lacks_the_extensions() {
         if *member.since > ProtocolVersion::V1_0_0 {
             assert_eq!((found.code, record.report.findings().len()), (Code::UnknownField, 1));
             assert_eq!((found.hint(), record.report.verdict()), (None, Verdict::Valid), "{name}");
-            let decoded = record.message.unwrap().decode().unwrap();
+            let decoded = record.value.unwrap().decode().unwrap();
             assert_eq!(decoded.header.extra().get(name).unwrap().as_str(), "[0]");
             assert!(decoded.to_string().parse::<Envelope>().is_err(), "1.1.0 checks it");
         } else {

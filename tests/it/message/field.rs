@@ -40,7 +40,7 @@ fn what_the_field_writes_is_read_as_the_table_says() {
             let record = Codec::new(mode).check_message(&row.text);
             let findings = record.report.findings();
             said(mode.as_str(), record.report.verdict().to_string(), verdict.clone());
-            said("kind", record.kind.to_string(), row.kind.clone());
+            said("kind", record.kind().to_string(), row.kind.clone());
             let pair = |f: &Finding| (f.code.to_string(), f.pointer.clone());
             let found: BTreeSet<_> = findings.iter().map(pair).collect();
             assert_eq!(found.len(), findings.len(), "{}: a finding twice", row.name);

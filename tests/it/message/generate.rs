@@ -132,12 +132,12 @@ impl Draw<'_> {
     fn event(&mut self, spec: &'static EventSpec) -> Tree {
         let workflow = self.rng.pick(&["wf_001", "global", "two words", "ñ"]);
         let mut data: Vec<_> = spec
-            .required
+            .required()
             .iter()
             .map(|field| {
                 let value = match &*field.name {
                     "workflow_id" => Tree::text(workflow),
-                    _ => self.leaf(field.field_type),
+                    _ => self.leaf(field.field_type().unwrap()),
                 };
                 (field.name.to_string(), value)
             })

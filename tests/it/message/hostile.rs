@@ -15,8 +15,8 @@ fn surrounded(text: &str, codes: &[Code], read: bool) {
         let record = Codec::new(mode).check_message(text);
         let found: Vec<_> = record.report.findings().iter().map(|f| f.code).collect();
         assert_eq!(found, codes, "{text:?}");
-        assert_eq!(record.message.is_some(), read && (mode == Mode::Interop || codes.is_empty()));
-        if let Some(message) = record.message {
+        assert_eq!(record.value.is_some(), read && (mode == Mode::Interop || codes.is_empty()));
+        if let Some(message) = record.value {
             assert_eq!(message.to_string(), text);
             assert_eq!(message.decode().unwrap().to_string(), GOOD);
             assert_eq!(message.root().raw(), GOOD);
@@ -105,7 +105,7 @@ fn what_is_no_message() {
             let finding = record.report.findings().last().unwrap();
             assert_eq!(finding.to_string(), format!("this is not a message: {detail}"), "{text:?}");
             assert_eq!(finding.hint().as_deref(), hint, "{text:?}");
-            assert_eq!((record.kind, record.message.is_none()), (MessageKind::Unknown, true));
+            assert_eq!((record.kind(), record.value.is_none()), (MessageKind::Unknown, true));
             assert!(finding.range.end <= text.len());
         }
     }
@@ -124,7 +124,7 @@ fn bytes_that_are_no_text() {
         assert_eq!(record.report.verdict(), Verdict::Invalid);
     }
     let record = Codec::new(Mode::Strict).check_message_bytes(GOOD.as_bytes());
-    assert_eq!(record.message.unwrap().as_str(), GOOD);
+    assert_eq!(record.value.unwrap().as_str(), GOOD);
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn severities_can_be_set() {
         let codec = Codec::new(Mode::Interop).with_severity(code, FindingSeverity::Error);
         assert_eq!(codec.verify_message(text).unwrap_err().finding().code, code);
         assert_eq!(codec.parse_message(text).unwrap_err().finding().code, code);
-        assert!(codec.check_message(text).message.is_none());
+        assert!(codec.check_message(text).value.is_none());
     }
     // What has lost its meaning has no typed form, but may be passed on if the caller says so.
     let text = r#"{"heartbeat":{"sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
@@ -238,7 +238,7 @@ fn severities_can_be_set() {
     let message = codec.parse_message(text).unwrap();
     assert_eq!(
         message.decode().unwrap_err().to_string(),
-        "not decodable: heartbeat without a readable `component_id`"
+        "the message cannot be used: `component_id` has no value (`no-value` at byte 0)"
     );
 }
 
@@ -259,7 +259,7 @@ fn errors_say_what_where_and_what_to_do() {
         ),
         (
             r#"{"heartbeats":{}}"#,
-            "no known body key (`no-body`, byte 0); did you mean `heartbeat`?",
+            "no known body key (`no-body` at byte 0); did you mean `heartbeat`?",
         ),
         (
             r#"{"health_status":{"component_id":"a","status":"healthy","timestamp":"2025-01-15T12:00:00Z","queue_size":1.5}}"#,

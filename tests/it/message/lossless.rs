@@ -105,8 +105,8 @@ fn case(number: usize, manner: Manner, codec: &Codec) -> (Drawn, String) {
     let record = codec.check_message(&text);
     let told = record.report.findings().iter().filter(|f| f.code == Code::UnknownField).count();
     assert_eq!((told, record.report.omitted()), (drawn.extras, 0), "{:?}\n{text}", record.report);
-    assert_eq!(record.kind, drawn.kind);
-    let message = record.message.unwrap_or_else(|| panic!("{:?}\n{text}", record.report));
+    assert_eq!(record.kind(), drawn.kind);
+    let message = record.value.unwrap_or_else(|| panic!("{:?}\n{text}", record.report));
     parts_lie(&text, "", message.root(), 6);
     forms_agree(&text, &message);
     (drawn, text)

@@ -1,6 +1,7 @@
 //! Messages: the documents, the envelope, what is found in them.
 
 mod envelope;
+mod event_forms;
 mod field;
 mod fields;
 pub(crate) mod generate;
@@ -48,7 +49,7 @@ fn examples_decode_and_encode_to_an_equal_value() {
     for (name, text) in examples() {
         let record = Codec::new(Mode::Strict).check_message(&text);
         assert!(record.report.verdict() < Verdict::Invalid, "{name}: {:?}", record.report);
-        assert_eq!(record.kind.as_str(), name);
+        assert_eq!(record.kind().as_str(), name);
         let envelope: Envelope = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
         let again: serde_json::Value = serde_json::from_str(&envelope.to_string()).unwrap();
         let first: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -393,9 +393,9 @@ fn n_faults_are_n_findings() {
                     "/event/phase".to_owned(),
                     Site::Value(Shape::Leaf(FieldType::Id), Requirement::Required),
                 ));
-                for field in event.required.iter().filter(|field| field.name != "workflow_id") {
+                for field in event.required().iter().filter(|field| field.name != "workflow_id") {
                     let at = format!("/event/data/{}", field.name);
-                    all.push((at, Site::Field(field.field_type)));
+                    all.push((at, Site::Field(field.field_type().unwrap())));
                 }
             }
             (None, Tree::Object(entries)) => {

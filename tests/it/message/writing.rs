@@ -407,7 +407,7 @@ fn the_example_stream_is_valid() {
         rest = &rest[values.byte_offset()..];
         let record = Codec::new(Mode::Strict).check_message(text);
         assert!(record.report.is_empty(), "{text}: {:?}", record.report);
-        kinds.insert(record.kind);
+        kinds.insert(record.kind());
     }
     let expected: BTreeSet<_> = MessageKind::KNOWN.iter().copied().collect();
     assert_eq!(kinds, expected);

@@ -60,10 +60,10 @@ fn a_reader_of_the_first_version_accepts_every_message_that_is_encoded_for_it() 
                     encoded.text,
                     record.report
                 );
-                assert_eq!(record.kind, envelope.kind());
+                assert_eq!(record.kind(), envelope.kind());
                 // What was sent says what was meant, as far as it goes: nothing else is lost.
                 let header = |envelope: &Envelope| envelope.header.keys().len();
-                let read = record.message.unwrap().decode().unwrap();
+                let read = record.value.unwrap().decode().unwrap();
                 let fields = encoded
                     .losses
                     .iter()

@@ -381,7 +381,7 @@ fn a_strict_old_reader_accepts_every_message_that_was_written_for_it() {
         // An old message stays what it is, and both versions accept it.
         for reader in [&old, &Codec::new(Mode::Strict)] {
             let record = reader.check_message(&text);
-            assert!(record.message.is_some(), "{name}: {:?}", record.report);
+            assert!(record.value.is_some(), "{name}: {:?}", record.report);
         }
         assert_eq!(migrate(&text, &OLD, &NEW), Ok(Migrated::new(&text)), "{name}");
         holds_the_law(&text, &name);
@@ -431,15 +431,15 @@ fn records_that_are_none_are_refused() {
     for (record, message) in [
         (
             "",
-            "neither a JSON object nor an event line: found 0 of the 3 colons of EVENT_TYPE:workflow:phase:data",
+            "neither a JSON object nor an event line: this is not an event line: it is empty (`not-an-event` at byte 0)",
         ),
         (
             "[1]",
-            "neither a JSON object nor an event line: found 0 of the 3 colons of EVENT_TYPE:workflow:phase:data",
+            "neither a JSON object nor an event line: this is not an event line: it is a JSON text (`not-an-event` at byte 0); this looks like a JSON document; this check reads event lines",
         ),
         (
             "A::p:{}",
-            "neither a JSON object nor an event line: the workflow is not an identifier: an identifier cannot be empty",
+            "neither a JSON object nor an event line: the workflow is not an identifier: an identifier cannot be empty (`bad-identifier` at byte 2)",
         ),
         (r#" {"a":}"#, "broken JSON: expected a value at byte 6"),
         ("{\"a\":1,\"a\":2}", "broken JSON: duplicate key at byte 7"),

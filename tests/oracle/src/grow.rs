@@ -40,8 +40,8 @@ fn event(rng: &mut Rng) -> Entries {
 
 /// The data of an event type.
 pub(crate) fn data(rng: &mut Rng, spec: &EventSpec) -> Entries {
-    let required = spec.required.iter();
-    required.map(|field| (field.name.to_string(), leaf(rng, field.field_type))).collect()
+    let required = spec.required().iter();
+    required.map(|field| (field.name.to_string(), leaf(rng, field.field_type().unwrap()))).collect()
 }
 
 fn object(rng: &mut Rng, spec: &ObjectSpec) -> Entries {

@@ -13,8 +13,8 @@
 //! row says `since`. Of the header, the specification names what correlates and routes; the rest
 //! came with 1.1.0.
 //!
-//! The rows become structs ([`document`](super::document)), specifications for the reader
-//! ([`spec`](super::spec)), and JSON Schema.
+//! The rows become specifications for the reader ([`objects`](super::objects)), the structs of
+//! [`message`](crate::message), and JSON Schema.
 
 /// Hands all rows to the macro `$expand`.
 macro_rules! object_table {

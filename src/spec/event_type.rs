@@ -1,6 +1,6 @@
 //! Event types and categories.
 
-use super::table::event_table;
+use super::event_table::event_table;
 use crate::scalar::{ScalarError, id};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;

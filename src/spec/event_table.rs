@@ -1,9 +1,9 @@
 //! The registry: one row an event type, and nothing about a type is written anywhere else.
 //!
-//! A row reads: summary, variant, wire name, category, routing word (and, behind a slash, the irregular word that
-//! the specification's own patterns use), the version that introduced it, required data with
-//! types. [`kind`](super::EventType), [`payload`](super::payload) and [`spec`](super::REGISTRY)
-//! each expand the rows into what they own.
+//! A row reads: summary, variant, wire name, category, routing word (and, behind a slash, the
+//! irregular word that the specification's own patterns use), the version that introduced it, its
+//! required fields with their types. [`event_type`](super::event_type), [`registry`](super::registry)
+//! and the payloads of [`event`](crate::event) each expand the rows into what they own.
 
 /// Hands all rows to the macro `$expand`.
 macro_rules! event_table {

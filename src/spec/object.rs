@@ -1,6 +1,6 @@
-//! What a document consists of, as data: the table read by the reader, the schema and `coord`.
+//! What an object consists of, as data: read by the reader, the schema and `coord`.
 
-use crate::event::FieldType;
+use super::field::FieldType;
 use crate::scalar::ProtocolVersion;
 
 pub(crate) static V1_0_0: ProtocolVersion = ProtocolVersion::V1_0_0;
@@ -83,6 +83,9 @@ pub(crate) enum Role {
     Flat,
     /// The members of an event.
     Event,
+    /// The data of an event: what is missing or too much in it has findings of its own, and it may
+    /// repeat parts of the event's header.
+    Data,
     /// `allocation_id` is also met one level up.
     AllocationResponse,
 }
@@ -104,6 +107,16 @@ pub struct ObjectSpec {
     pub(crate) essential: u64,
     pub(crate) required: u64,
     pub(crate) recommended: u64,
+}
+
+impl MemberSpec {
+    /// The type of its value; `None` for one that has fields or elements of its own.
+    pub const fn field_type(&self) -> Option<FieldType> {
+        match self.shape {
+            Shape::Leaf(leaf) => Some(leaf),
+            _ => None,
+        }
+    }
 }
 
 impl ObjectSpec {
@@ -132,6 +145,11 @@ impl ObjectSpec {
 
     pub(crate) const fn with_role(mut self, role: Role) -> Self {
         self.role = role;
+        self
+    }
+
+    pub(crate) const fn with_aliases(mut self, aliases: &'static [(&'static str, usize)]) -> Self {
+        self.aliases = aliases;
         self
     }
 

@@ -1,10 +1,10 @@
 //! Findings that event lines and documents share: what is wrong with a value or with its JSON.
 
 use super::cause::cause;
-use super::field::{FieldType, Misfit};
 use crate::finding::{Code, Finding, Hint};
 use crate::json::{Fault, FaultKind, Kind, Limits, Token, pointer};
 use crate::scalar::{ScalarError, id};
+use crate::spec::{FieldType, Known, Misfit, Registry};
 use smol_str::{SmolStr, format_smolstr};
 use std::ops::Range;
 
@@ -161,5 +161,27 @@ pub(crate) fn describe(text: &str, token: Token) -> String {
             format!("{} {}", token.kind().noun().trim_start_matches("a "), token.raw(text))
         }
         kind => kind.noun().to_owned(),
+    }
+}
+
+/// An event type that a registry does not have.
+#[cold]
+pub(crate) fn unknown_type(
+    registry: &Registry,
+    name: &str,
+    range: Range<usize>,
+    known: &Known<'_>,
+) -> Finding {
+    let finding = Finding::new(Code::UnknownEventType, range).with_actual(name);
+    match known {
+        Known::Later(kind) => finding.with_detail(format_smolstr!(
+            " in protocol {}; it came with {}",
+            registry.version(),
+            kind.spec().since
+        )),
+        _ if name.starts_with(['"', '\'']) => finding.with_hint(Hint::Say(
+            "a shell quote was opened and not closed; quotes around a record come in pairs",
+        )),
+        _ => finding.with_hint(Hint::NearestTo { known: registry.names().clone() }),
     }
 }

@@ -1,33 +1,16 @@
 //! The registry as data, and a registry that callers extend at run time.
 
-use super::field::{Field, FieldType, JsonObject, PhaseId, TextList};
-use super::kind::{Category, EventType, NAMES};
-use super::table::event_table;
+use super::event_table::event_table;
+use super::event_type::{Category, EventType, NAMES};
+use super::field::FieldType;
+use super::object::{MemberSpec, ObjectSpec, Requirement, Role, V1_0_0, V1_1_0};
+use super::shape::{HasShape, JsonObject, PhaseId, TextList};
 use crate::json::Json;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
 use smol_str::SmolStr;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-/// One required field of an event type.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct FieldSpec {
-    /// The key. Nearly always static, and compared for every field of a line.
-    pub name: Cow<'static, str>,
-    /// The type of its value.
-    #[serde(rename = "type")]
-    pub field_type: FieldType,
-}
-
-impl FieldSpec {
-    /// A required field of your own type.
-    pub fn new(name: &str, field_type: FieldType) -> Self {
-        FieldSpec { name: Cow::Owned(name.to_owned()), field_type }
-    }
-}
 
 /// One row of the registry.
 #[derive(Clone, Debug)]
@@ -45,8 +28,8 @@ pub struct EventSpec {
     pub alias: Option<&'static str>,
     /// The protocol version that introduced it.
     pub since: ProtocolVersion,
-    /// Its required data, in the order in which a canonical line has it.
-    pub required: &'static [FieldSpec],
+    /// Its data: required fields only, in the order in which a canonical line has them.
+    pub data: &'static ObjectSpec,
 }
 
 macro_rules! registry {
@@ -61,16 +44,29 @@ macro_rules! registry {
             word: $word,
             alias: registry!(@alias $($alias)?),
             since: ProtocolVersion::$since,
-            required: &[$(FieldSpec {
-                name: Cow::Borrowed(stringify!($field)),
-                field_type: <$type as Field>::TYPE,
-            }),*],
+            data: &ObjectSpec::new($name, $summary, { const MEMBERS: &[MemberSpec] = &[$(MemberSpec {
+                name: stringify!($field),
+                summary: "",
+                shape: <$type as HasShape>::SHAPE,
+                requirement: Requirement::Required,
+                since: &$since,
+            }),*]; MEMBERS }).with_role(Role::Data),
         }),+];
     };
 }
 event_table!(registry);
 
+/// The data of an event whose type is not registered: it may hold anything.
+pub(crate) static UNTYPED_DATA: ObjectSpec =
+    ObjectSpec::new("UntypedData", "The data of an unregistered event type.", &[])
+        .with_role(Role::Data);
+
 impl EventSpec {
+    /// The required fields of its data.
+    pub const fn required(&self) -> &'static [MemberSpec] {
+        self.data.members
+    }
+
     /// The routing pattern that selects the type in every workflow.
     ///
     /// ```
@@ -90,9 +86,28 @@ impl Serialize for EventSpec {
         row.serialize_field("type", &self.event_type)?;
         row.serialize_field("category", &self.category)?;
         row.serialize_field("since", &self.since)?;
-        row.serialize_field("required", self.required)?;
+        row.serialize_field("required", &Required(self.required()))?;
         row.serialize_field("routing", &self.routing())?;
         row.end()
+    }
+}
+
+/// Required fields, each as its name and type.
+struct Required(&'static [MemberSpec]);
+
+impl Serialize for Required {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Row {
+            name: &'static str,
+            #[serde(rename = "type")]
+            field_type: Option<FieldType>,
+        }
+        let mut rows = serializer.serialize_seq(Some(self.0.len()))?;
+        for field in self.0 {
+            rows.serialize_element(&Row { name: field.name, field_type: field.field_type() })?;
+        }
+        rows.end()
     }
 }
 
@@ -117,8 +132,18 @@ pub struct CustomType {
     pub name: SmolStr,
     /// The category.
     pub category: Category,
-    /// Its required data.
-    pub required: Vec<FieldSpec>,
+    /// Its required fields.
+    pub required: Vec<CustomField>,
+}
+
+/// One required field of an event type of your own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CustomField {
+    /// The key.
+    pub name: SmolStr,
+    /// The type of its value.
+    pub field_type: FieldType,
 }
 
 impl CustomType {
@@ -133,52 +158,7 @@ impl CustomType {
     }
 }
 
-/// Why a type of your own is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegisterError {
-    /// The name is no identifier.
-    #[error("event type `{name}`: {error}")]
-    Name {
-        /// The name.
-        name: String,
-        /// What is wrong with it.
-        error: ScalarError,
-    },
-    /// The protocol has the name, in some version, or it was registered before.
-    #[error("event type `{0}` is already registered")]
-    Taken(String),
-    /// More required keys than a reader tracks.
-    #[error("event type `{name}` requires {count} keys; at most {most} are supported")]
-    TooManyKeys {
-        /// The name.
-        name: String,
-        /// How many it requires.
-        count: usize,
-        /// The most there can be.
-        most: usize,
-    },
-    /// A key is required twice.
-    #[error("event type `{name}` requires `{key}` twice")]
-    RepeatedKey {
-        /// The name.
-        name: String,
-        /// The key.
-        key: String,
-    },
-}
-
 /// The event types that a reader knows: those of a protocol version, and the caller's.
-///
-/// ```
-/// use coordination_protocol::event::{Category, FieldType, Registry};
-///
-/// let registry = Registry::default()
-///     .with_type("DEPLOY_FINISHED", Category::new("deploy")?, [("target", FieldType::Text)])?;
-/// assert!(registry.knows("DEPLOY_FINISHED"));
-/// assert!(registry.with_type("TASK_FAILED", Category::Task, []).is_err());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registry {
     version: ProtocolVersion,
@@ -194,6 +174,7 @@ impl Default for Registry {
 }
 
 /// What a registry says of one name.
+#[derive(Clone, Copy)]
 pub(crate) enum Known<'r> {
     Type(EventType),
     Custom(&'r CustomType),
@@ -203,8 +184,8 @@ pub(crate) enum Known<'r> {
 }
 
 impl Registry {
-    /// The most required keys of one type: a reader tracks them in a 32-bit mask.
-    pub const MOST_REQUIRED: usize = 32;
+    /// The most required fields of one type: a reader keeps one bit for each.
+    pub const MAX_REQUIRED: usize = 32;
 
     /// The types of a protocol version.
     pub const fn new(version: ProtocolVersion) -> Self {
@@ -216,41 +197,15 @@ impl Registry {
         &self.version
     }
 
-    /// Adds a type of your own with its required data.
-    ///
-    /// # Errors
-    /// [`RegisterError`] if the name is taken or no identifier, or the required data is not sound.
-    pub fn with_type<'k>(
-        mut self,
-        name: &str,
-        category: Category,
-        required: impl IntoIterator<Item = (&'k str, FieldType)>,
-    ) -> Result<Self, RegisterError> {
-        id::check(name).map_err(|error| RegisterError::Name { name: name.to_owned(), error })?;
-        if EventType::lookup(name).is_some() || self.custom.contains_key(name) {
-            return Err(RegisterError::Taken(name.to_owned()));
-        }
-        let required: Vec<FieldSpec> =
-            required.into_iter().map(|(key, kind)| FieldSpec::new(key, kind)).collect();
-        if required.len() > Self::MOST_REQUIRED {
-            return Err(RegisterError::TooManyKeys {
-                name: name.to_owned(),
-                count: required.len(),
-                most: Self::MOST_REQUIRED,
-            });
-        }
-        for (index, field) in required.iter().enumerate() {
-            if required[..index].iter().any(|earlier| earlier.name == field.name) {
-                return Err(RegisterError::RepeatedKey {
-                    name: name.to_owned(),
-                    key: field.name.to_string(),
-                });
-            }
-        }
-        self.names = SmolStr::from(format!("{}{name}\n", self.names));
-        let custom = CustomType { name: SmolStr::new(name), category, required };
+    /// Adds a type whose name is free and whose fields are sound.
+    pub(crate) fn insert(&mut self, custom: CustomType) {
+        self.names = SmolStr::from(format!("{}{}\n", self.names, custom.name));
         self.custom.insert(custom.name.clone(), custom);
-        Ok(self)
+    }
+
+    /// Whether the protocol has a name in some version, or the caller registered it.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        EventType::lookup(name).is_some() || self.custom.contains_key(name)
     }
 
     /// Whether a name is registered in this version or by the caller.
@@ -258,13 +213,15 @@ impl Registry {
         matches!(self.find(name), Known::Type(_) | Known::Custom(_))
     }
 
-    /// The required data of a registered name.
-    pub fn required(&self, name: &str) -> Option<&[FieldSpec]> {
-        match self.find(name) {
-            Known::Type(kind) => Some(kind.spec().required),
-            Known::Custom(custom) => Some(&custom.required),
-            Known::Later(_) | Known::Unknown => None,
-        }
+    /// The required fields of a registered name, in the order of a canonical line: keys and types.
+    pub fn required(&self, name: &str) -> Option<impl Iterator<Item = (&str, FieldType)>> {
+        let (table, custom): (&[MemberSpec], &[CustomField]) = match self.find(name) {
+            Known::Type(kind) => (kind.spec().required(), &[]),
+            Known::Custom(custom) => (&[], &custom.required),
+            Known::Later(_) | Known::Unknown => return None,
+        };
+        let table = table.iter().filter_map(|field| Some((field.name, field.field_type()?)));
+        Some(table.chain(custom.iter().map(|field| (&*field.name, field.field_type))))
     }
 
     /// The caller's types, by name.

@@ -1,6 +1,6 @@
 //! Where findings go: to a report, or no further than the first error.
 
-use super::codec::Codec;
+use super::options::Codec;
 use crate::finding::{Code, Finding, FindingSeverity, Report};
 use std::ops::ControlFlow::{self, Break, Continue};
 

@@ -1,7 +1,9 @@
 //! Cutting a stream into records, with bounded memory, and going on behind broken ones.
 
 use super::line::colons;
-use crate::json::{Fault, FaultKind, Limits, Visit, scan};
+use super::options::Codec;
+use super::sniff::starts_event;
+use crate::json::{Brackets, Fault, FaultKind, Limits, Visit, scan, string_end};
 use std::io::{self, BufRead};
 use std::ops::ControlFlow;
 
@@ -10,7 +12,7 @@ use std::ops::ControlFlow;
 #[non_exhaustive]
 pub struct RawRecord<'a> {
     /// The bytes, without the line end; a carriage return stays. At most one byte more than the
-    /// limit, so that [`Codec::check_bytes`](super::Codec::check_bytes) says `too-long`.
+    /// limit, so that [`Codec::check_bytes`] says `too-long`.
     pub bytes: &'a [u8],
     /// The number of its first line, from 1.
     pub line: u64,
@@ -70,8 +72,15 @@ struct Line {
     offset: u64,
 }
 
+impl Codec {
+    /// Cuts a stream into records; see [`Records`].
+    pub fn records<R: BufRead>(&self, input: R) -> Records<R> {
+        Records::new(input, self.limits().bytes)
+    }
+}
+
 impl<R: BufRead> Records<R> {
-    pub(super) fn new(input: R, limit: usize) -> Self {
+    fn new(input: R, limit: usize) -> Self {
         Records {
             input,
             limit,
@@ -118,10 +127,10 @@ impl<R: BufRead> Records<R> {
             && is_cut_short(&self.record[from..])
         {
             let document = from == 0 || is_blank(&self.record[..from]);
-            let mut nesting = Nesting::default();
-            nesting.feed(&self.record[from..]);
+            let mut value = Unfinished::default();
+            value.feed(&self.record[from..]);
             let mut behind_blank = false;
-            while nesting.goes_on() && self.record.len() <= self.limit {
+            while value.goes_on() && self.record.len() <= self.limit {
                 let Some(next) = read_line(
                     &mut self.input,
                     &mut self.ahead_bytes,
@@ -136,7 +145,7 @@ impl<R: BufRead> Records<R> {
                 let opens = matches!(self.ahead_bytes.first(), Some(b'{' | b'['));
                 // A document may hold blank lines, unless what follows one starts another.
                 let ends = if document { behind_blank && opens } else { blank }
-                    || opens && !nesting.takes_value();
+                    || opens && !value.takes_value();
                 if ends || starts_event(&self.ahead_bytes) {
                     self.ahead = Some(next);
                     break;
@@ -146,7 +155,7 @@ impl<R: BufRead> Records<R> {
                 let room = self.limit.saturating_add(1).saturating_sub(self.record.len());
                 let taken = room.min(self.ahead_bytes.len());
                 self.record.extend_from_slice(&self.ahead_bytes[..taken]);
-                nesting.feed(&self.ahead_bytes);
+                value.feed(&self.ahead_bytes);
             }
         }
         Ok(Some(RawRecord { bytes: &self.record, line: first.number, offset: first.offset }))
@@ -220,56 +229,39 @@ fn is_cut_short(text: &[u8]) -> bool {
         .is_err_and(|fault| fault.kind == FaultKind::UnexpectedEnd)
 }
 
-/// Whether a line starts an event: `UPPER_SNAKE:`, two more colons, an object. What may surround a
-/// record is passed over.
-fn starts_event(line: &[u8]) -> bool {
-    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line).trim_ascii_start();
-    let line = line.strip_prefix(b"\"").or_else(|| line.strip_prefix(b"'")).unwrap_or(line);
-    let Ok(at) = colons(line, 0) else { return false };
-    let name = &line[..at[0]];
-    name.first().is_some_and(u8::is_ascii_uppercase)
-        && name.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
-        && line[at[2] + 1..].trim_ascii_start().first() == Some(&b'{')
-}
-
-/// How deep inside brackets and strings a text is, fed piece by piece.
+/// A value that may go on in the next line, fed line by line.
 #[derive(Default)]
-struct Nesting {
-    depth: usize,
-    quote: Option<u8>,
-    escaped: bool,
-    /// The last byte that is no white space.
-    last: u8,
+struct Unfinished {
+    brackets: Brackets,
+    /// A string did not close on its line. Strings hold no line breaks, so the line is broken as it is.
+    in_string: bool,
 }
 
-impl Nesting {
-    /// Whether the value may go on in the next line. Not from inside a string: strings hold no line
-    /// breaks, so the line is broken as it is.
+impl Unfinished {
+    /// Whether the value may go on in the next line.
     fn goes_on(&self) -> bool {
-        self.depth > 0 && self.quote.is_none()
+        self.brackets.is_open() && !self.in_string
     }
 
     /// Whether a value can stand here.
     fn takes_value(&self) -> bool {
-        matches!(self.last, b':' | b',' | b'[')
+        matches!(self.brackets.last(), b':' | b',' | b'[')
     }
 
     fn feed(&mut self, text: &[u8]) {
-        for &byte in text {
-            if !byte.is_ascii_whitespace() {
-                self.last = byte;
-            }
-            match (self.quote, byte) {
-                (Some(_), _) if self.escaped => self.escaped = false,
-                (Some(_), b'\\') => self.escaped = true,
-                (Some(quote), byte) if byte == quote => self.quote = None,
-                (None, b'"' | b'\'') => self.quote = Some(byte),
-                (None, b'{' | b'[') => self.depth += 1,
-                (None, b'}' | b']') => {
-                    self.depth = self.depth.saturating_sub(1);
-                }
-                _ => {}
-            }
+        let mut at = 0;
+        while let Some(&byte) = text.get(at) {
+            self.brackets.take(byte);
+            at = match byte {
+                b'"' | b'\'' => match string_end(text, at) {
+                    Some((end, _)) => end,
+                    None => {
+                        self.in_string = true;
+                        return;
+                    }
+                },
+                _ => at + 1,
+            };
         }
     }
 }

@@ -1,42 +1,48 @@
-//! What is asked of a document: one scan, whatever its shape.
+//! What is asked of a record's JSON: one scan, whatever its shape.
 //!
 //! The scanner tells keys and values with their depth. For each depth the visitor knows what the
-//! specification expects there, so nothing recurses and nothing is allocated.
+//! specification expects there, so nothing recurses and nothing is allocated. The data of an event is
+//! an object like any other, be it behind the colons of a line or inside an envelope: there, its type
+//! is known by the time it opens, so it is read in the same pass.
+//!
+//! Findings are made out of line, in [`tell`]: sound records do not pay for them.
 
-use super::MessageKind;
-use super::body::{ENVELOPE, FLAT, HEADERS};
-use super::document::EnvelopeHeader;
-use super::examine::{Form, form_of};
-use super::frame::{Container, Expect, Frame, IDLE, LEVELS, NO_ENTRY, pointer_of, same};
-use super::spec::{MemberSpec, ObjectSpec, Role, Shape};
+mod event;
+mod tell;
+
+use super::faults;
+use super::form::{Form, form_of};
+use super::frame::{Container, Expect, Frame, IDLE, LEVELS, LINE_LEVELS, NO_ENTRY, same};
+use super::options::Codec;
+use super::sink::Sink;
 use super::tape::{NO_PLACE, Tape};
-use crate::event::faults;
-use crate::event::field::Misfit;
-use crate::event::sink::Sink;
-use crate::event::{Codec, FieldType};
-use crate::finding::{Code, Finding, FindingSeverity, Hint};
-use crate::json::{Fault, Kind, Token, Visit, pointer};
+use crate::finding::{Code, Finding, FindingSeverity};
+use crate::json::{Fault, Kind, Token, Visit, scan};
 use crate::scalar::ProtocolVersion;
-use crate::scalar::id::{self, IdCharset};
-use smol_str::SmolStr;
+use crate::spec::{
+    CustomType, DATA, ENVELOPE, FLAT, FieldType, HEADERS, Known, MemberSpec, MessageKind, Misfit,
+    ObjectSpec, Role, Shape, objects,
+};
 use std::ops::ControlFlow::{self, Break, Continue};
 
 /// What a root holds.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Root {
+#[derive(Clone, Copy)]
+pub(super) enum Root<'c> {
     /// An object of the table, whatever it is.
     Spec(&'static ObjectSpec),
+    /// The data of an event of the caller's own type.
+    Custom(&'c CustomType),
     /// A message: an envelope, until a key stands there that no envelope need have.
     Message,
 }
 
-/// The parts of an event, once they were met.
-#[derive(Clone, Copy, Default)]
-pub(super) struct EventParts {
-    pub(super) tokens: [Option<Token>; 5],
-}
+/// A visitor of the data of an event line.
+pub(super) type LineVisitor<'a, 'c, S, T> = Visitor<'a, 'c, S, T, LINE_LEVELS>;
 
-pub(super) struct Visitor<'a, 'c, S, T> {
+/// A visitor of a message, or of an object of the table.
+pub(super) type MessageVisitor<'a, 'c, S, T> = Visitor<'a, 'c, S, T, LEVELS>;
+
+pub(super) struct Visitor<'a, 'c, S, T, const DEPTHS: usize> {
     text: &'a str,
     codec: &'c Codec,
     sink: &'a mut S,
@@ -44,14 +50,21 @@ pub(super) struct Visitor<'a, 'c, S, T> {
     /// How the root is read, and as what; `None` as long as only header keys were met.
     form: Option<(Form, MessageKind)>,
     start: usize,
-    frames: [Frame; LEVELS],
+    frames: [Frame<'c>; DEPTHS],
     /// Members that came with a later version are unknown; set if there are such.
     version: Option<&'c ProtocolVersion>,
     tells_extras: bool,
     single_quoted: bool,
-    pub(super) parts: EventParts,
+    /// The first line break between values.
+    pub(super) line_break: Option<usize>,
+    /// The parts of an event, once they were met; behind them the text of a flat one.
+    pub(super) parts: [Option<Token>; 5],
+    /// What the data of the event says of its workflow and its phase.
+    claims: [Option<Token>; 2],
+    /// What the registry says of the event's type, once its data has opened.
+    event: Option<Known<'c>>,
     /// The body key that was met first.
-    pub(super) body: Option<usize>,
+    body: Option<usize>,
     /// Whether the key that was met last is a member's, so that a repetition shows.
     known: bool,
     /// Where the members start that were told to be repeated.
@@ -60,26 +73,49 @@ pub(super) struct Visitor<'a, 'c, S, T> {
     aliased: u64,
 }
 
-impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
+/// Scans the value at `start`, to the end of the text.
+pub(super) fn scanned<S: Sink, T: Tape, const DEPTHS: usize>(
+    visitor: &mut Visitor<'_, '_, S, T, DEPTHS>,
+    text: &str,
+    start: usize,
+) -> Option<Token> {
+    match scan(text, start, visitor.codec.limits(), visitor) {
+        Ok(root) => {
+            if root.end() < text.len() && visitor.trailing(root.end()).is_break() {
+                return None;
+            }
+            Some(root)
+        }
+        Err(fault) => {
+            visitor.broken(&fault);
+            None
+        }
+    }
+}
+
+impl<'a, 'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'a, 'c, S, T, DEPTHS> {
+    #[inline]
     pub(super) fn new(
         text: &'a str,
         codec: &'c Codec,
         sink: &'a mut S,
         mut tape: T,
-        root: Root,
+        root: Root<'c>,
         start: usize,
     ) -> Self {
         let version = codec.registry().version();
-        let (spec, form) = match root {
-            Root::Spec(spec) => (spec, Some((Form::Envelope, MessageKind::Unknown))),
-            Root::Message => (&ENVELOPE, None),
+        let (expect, form) = match root {
+            Root::Spec(spec) => {
+                (Expect::Object(spec), Some((Form::Envelope, MessageKind::Unknown)))
+            }
+            Root::Custom(custom) => {
+                (Expect::Custom(custom), Some((Form::Envelope, MessageKind::Unknown)))
+            }
+            Root::Message => (Expect::Object(&ENVELOPE), None),
         };
-        let mut frames = [IDLE; LEVELS];
-        frames[0].expect = Expect::Object(spec);
-        if T::KEEPS {
-            let place = Token::new(Kind::Object, start, start);
-            frames[0].entry = tape.push(place, place, NO_PLACE);
-        }
+        let mut frames = [IDLE; DEPTHS];
+        frames[0].expect = expect;
+        frames[0].entry = tape.root(start);
         Visitor {
             text,
             codec,
@@ -91,7 +127,10 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
             version: (*version < ProtocolVersion::DEFAULT).then_some(version),
             tells_extras: S::ALL || codec.severity(Code::UnknownField) == FindingSeverity::Error,
             single_quoted: false,
-            parts: EventParts::default(),
+            line_break: None,
+            parts: [None; 5],
+            claims: [None; 2],
+            event: None,
             body: None,
             known: false,
             repeated: Vec::new(),
@@ -118,8 +157,14 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
             if let Err(misfit) = fits {
                 self.tape.spoil(entry, misfit);
                 self.misfit(depth, shape, value, misfit)?;
-            } else if S::ALL && leaf == FieldType::Id {
-                self.unusual(depth, value)?;
+            }
+            // In data, an identifier may repeat the header's; elsewhere it may be unusual.
+            if leaf == FieldType::Id && value.kind() == Kind::Text {
+                if self.frames[depth].container.is_data() {
+                    self.claim(depth, value);
+                } else if S::ALL && fits.is_ok() {
+                    self.unusual(depth, value)?;
+                }
             }
             let frame = &self.frames[depth];
             if let Container::Object(parent) = frame.container
@@ -169,7 +214,12 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
             // A key that is there twice has been refused.
             frame.entry = self.tape.push(key, key, if again { NO_PLACE } else { place as u16 });
         }
-        if spec.role == Role::Envelope && place >= HEADERS {
+        if matches!(spec.role, Role::Event | Role::Flat) {
+            let from = if spec.role == Role::Flat { HEADERS } else { 0 };
+            if place == from + DATA {
+                frame.expect = Expect::Data;
+            }
+        } else if spec.role == Role::Envelope && place >= HEADERS {
             match self.body {
                 None => {
                     self.body = Some(place);
@@ -192,7 +242,7 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
         let spec = match form.0 {
             Form::Envelope => &ENVELOPE,
             Form::Flat => &FLAT,
-            Form::Bare => EnvelopeHeader::SPEC,
+            Form::Bare => objects::EnvelopeHeader::SPEC,
         };
         self.frames[0].expect = Expect::Object(spec);
         self.frames[1].container = Container::Object(spec);
@@ -231,7 +281,9 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
                 .with_expected(member.name)
                 .with_actual(&name)
         })?;
-        if self.frames[depth].seen & 1 << place != 0 {
+        // Of an event's data, what was read cannot be unread, so the member itself is looked for.
+        let replaced = place == HEADERS + DATA && self.has_key(depth, member.name);
+        if replaced || self.frames[depth].seen & 1 << place != 0 {
             self.extra(depth, key, Expect::Ignore);
             return Continue(());
         }
@@ -253,7 +305,7 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
 
     /// The value of a key that stands for no member is kept as it is.
     #[inline]
-    fn extra(&mut self, depth: usize, key: Token, expect: Expect) {
+    fn extra(&mut self, depth: usize, key: Token, expect: Expect<'c>) {
         let frame = &mut self.frames[depth];
         frame.expect = expect;
         if T::KEEPS {
@@ -269,6 +321,10 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
         spec: &'static ObjectSpec,
         name: &str,
     ) -> ControlFlow<()> {
+        if spec.role == Role::Data {
+            // The data of an unregistered type may hold anything.
+            return self.beyond(depth, key, name, !spec.members.is_empty());
+        }
         let search = depth == 1 && self.form.is_some_and(|(form, _)| form == Form::Bare);
         self.extra(depth, key, if search { search_at(name) } else { Expect::Ignore });
         if spec.role == Role::AllocationResponse && name == "allocation_id" {
@@ -281,16 +337,7 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
         if !self.tells_extras || search {
             return Continue(());
         }
-        self.tell(Code::UnknownField, depth, || {
-            let mut known = String::new();
-            for member in spec.members {
-                known.push_str(member.name);
-                known.push('\n');
-            }
-            Finding::new(Code::UnknownField, key.range())
-                .with_actual(name)
-                .with_hint(Hint::NearestTo { known: SmolStr::from(known) })
-        })
+        self.unknown_field(depth, key, spec, name)
     }
 
     /// The object at a depth has ended: what is missing in it?
@@ -300,175 +347,16 @@ impl<'a, 'c, S: Sink, T: Tape> Visitor<'a, 'c, S, T> {
         let missing = (spec.essential | spec.required | spec.recommended) & !inside.seen;
         if missing == 0 { Continue(()) } else { self.missing(depth, spec, missing, object) }
     }
-
-    #[cold]
-    #[inline(never)]
-    fn missing(
-        &mut self,
-        depth: usize,
-        spec: &'static ObjectSpec,
-        missing: u64,
-        object: Token,
-    ) -> ControlFlow<()> {
-        let (text, end) = (self.text, object.end() - 1);
-        for (place, member) in spec.members.iter().enumerate() {
-            if missing & 1 << place == 0 || !self.has(member) {
-                continue;
-            }
-            let code = if spec.essential & 1 << place != 0 {
-                Code::MissingIdentity
-            } else if spec.required & 1 << place != 0 {
-                Code::MissingField
-            } else {
-                Code::AdvisedField
-            };
-            let frames = &self.frames;
-            self.sink.push(code, || {
-                let mut pointer = pointer_of(text, frames, depth);
-                pointer::push_key(&mut pointer, member.name);
-                let mut present = String::new();
-                for (key, _) in crate::json::members(text, object.start()) {
-                    let name = key.decode(text);
-                    if spec.member(&name).is_none() && present.len() < 1024 {
-                        present.push_str(&name);
-                        present.push('\n');
-                    }
-                }
-                Finding::new(code, end..end + 1)
-                    .with_pointer(pointer)
-                    .with_expected(member.name)
-                    .with_hint(Hint::Among { present: SmolStr::from(present) })
-            })?;
-        }
-        Continue(())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn misfit(
-        &mut self,
-        depth: usize,
-        shape: &Shape,
-        value: Token,
-        misfit: Misfit,
-    ) -> ControlFlow<()> {
-        if matches!(shape, Shape::Leaf(FieldType::TextList)) && value.kind() == Kind::Array {
-            return self.misfit_texts(depth, value);
-        }
-        let (text, frames) = (self.text, &self.frames);
-        self.sink.push(faults::misfit_code(misfit), || {
-            let pointer = pointer_of(text, frames, depth);
-            match *shape {
-                Shape::Leaf(leaf) => {
-                    let name = match misfit {
-                        Misfit::Identifier => pointer.rsplit('/').next().unwrap_or_default(),
-                        _ => "",
-                    };
-                    let name = name.to_owned();
-                    faults::misfit(text, leaf, &name, pointer, value, misfit)
-                }
-                _ => Finding::new(Code::WrongKind, value.range())
-                    .with_pointer(pointer)
-                    .with_expected(shape.noun())
-                    .with_actual(&faults::describe(text, value)),
-            }
-        })
-    }
-
-    /// The elements of a list of strings that are none.
-    fn misfit_texts(&mut self, depth: usize, value: Token) -> ControlFlow<()> {
-        let (text, frames) = (self.text, &self.frames);
-        for (index, item) in crate::json::elements(text, value.start()).enumerate() {
-            if let Err(misfit) = FieldType::Text.fits(text, item) {
-                self.sink.push(faults::misfit_code(misfit), || {
-                    let pointer = format!("{}/{index}", pointer_of(text, frames, depth));
-                    faults::misfit(text, FieldType::Text, "", pointer, item, misfit)
-                })?;
-            }
-        }
-        Continue(())
-    }
-
-    /// An identifier with characters that need escaping elsewhere.
-    #[cold]
-    fn unusual(&mut self, depth: usize, value: Token) -> ControlFlow<()> {
-        let name = value.decode(self.text);
-        if id::check(&name) != Ok(IdCharset::Unusual) {
-            return Continue(());
-        }
-        let (text, frames) = (self.text, &self.frames);
-        self.sink.push(Code::UnusualIdentifier, || {
-            let pointer = pointer_of(text, frames, depth);
-            let key = pointer.rsplit('/').next().unwrap_or_default().to_owned();
-            Finding::new(Code::UnusualIdentifier, value.range())
-                .with_pointer(pointer)
-                .with_detail(SmolStr::from(key))
-                .with_actual(&name)
-        })
-    }
-
-    /// A member for the second time.
-    #[cold]
-    #[inline(never)]
-    fn twice(&mut self, depth: usize, key: Token) -> ControlFlow<()> {
-        let text = self.text;
-        self.repeated.push(key.start());
-        self.tell(Code::DuplicateKey, depth, || {
-            Finding::new(Code::DuplicateKey, key.range()).with_actual(key.inner(text))
-        })
-    }
-
-    /// The second of two bodies.
-    #[cold]
-    #[inline(never)]
-    fn second_body(&mut self, first: &str, key: Token, name: &str) -> ControlFlow<()> {
-        self.tell(Code::SecondBody, 1, || {
-            Finding::new(Code::SecondBody, key.range()).with_expected(first).with_actual(name)
-        })
-    }
-
-    /// Notes a part of an event: the member that was met last stands before `next`.
-    fn part(&mut self, role: Role, next: usize, value: Token) {
-        let from = if role == Role::Flat { HEADERS } else { 0 };
-        if let Some(place) = next.checked_sub(1 + from)
-            && let Some(slot) = self.parts.tokens.get_mut(place)
-        {
-            *slot = Some(value);
-        }
-    }
-
-    /// A finding about the value at a depth that is under way.
-    fn tell(
-        &mut self,
-        code: Code,
-        depth: usize,
-        make: impl FnOnce() -> Finding,
-    ) -> ControlFlow<()> {
-        let (text, frames) = (self.text, &self.frames);
-        self.sink.push(code, || make().with_pointer(pointer_of(text, frames, depth)))
-    }
-
-    pub(super) fn push(&mut self, code: Code, make: impl FnOnce() -> Finding) -> ControlFlow<()> {
-        self.sink.push(code, make)
-    }
-
-    pub(super) fn sink(&mut self) -> &mut S {
-        self.sink
-    }
-
-    pub(super) fn codec(&self) -> &'c Codec {
-        self.codec
-    }
 }
 
 /// Documents inside a message without a body are known by their key. Control messages are not
 /// looked for: the field does not have them, and their keys are everyday words.
-fn search_at(name: &str) -> Expect {
+fn search_at(name: &str) -> Expect<'static> {
     let document = MessageKind::lookup(name).filter(|kind| kind.is_document());
     document.and_then(MessageKind::spec).map_or(Expect::Search, Expect::Found)
 }
 
-impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
+impl<S: Sink, T: Tape, const DEPTHS: usize> Visit for Visitor<'_, '_, S, T, DEPTHS> {
     #[inline]
     fn open(&mut self, depth: usize, at: usize, kind: Kind) {
         let Some([frame, inside]) = self.frames.get_mut(depth..depth + 2) else { return };
@@ -479,11 +367,17 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
         if let (Expect::Found(spec), Kind::Object) = (frame.expect, kind) {
             frame.expect = Expect::Object(spec);
         }
+        if let (Expect::Data, Kind::Object) = (frame.expect, kind) {
+            let container = self.open_data(depth);
+            self.frames[depth + 1] = Frame { container, open: at as u32, ..IDLE };
+            return;
+        }
         // Elements have no key that would tell what they should be.
         let (container, expect) = match (frame.expect, kind) {
             (Expect::Object(spec) | Expect::Shape(&Shape::Object(spec)), Kind::Object) => {
                 (Container::Object(spec), Expect::Ignore)
             }
+            (Expect::Custom(custom), Kind::Object) => (Container::Custom(custom), Expect::Ignore),
             (Expect::Shape(Shape::Map(of)), Kind::Object) => (Container::Map(of), Expect::Ignore),
             (Expect::Shape(Shape::List(of)), Kind::Array) => (Container::List, Expect::Shape(of)),
             (Expect::Shape(Shape::Leaf(FieldType::TextList)), Kind::Array) => {
@@ -494,7 +388,7 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
             }
             _ => (Container::Other, Expect::Ignore),
         };
-        *inside = Frame { container, expect, ..IDLE };
+        *inside = Frame { container, expect, open: at as u32, ..IDLE };
     }
 
     #[inline]
@@ -512,6 +406,7 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
                 frame.expect = search_at(&key.decode(self.text));
                 return Continue(());
             }
+            Container::Custom(custom) => return self.custom_key(depth, key, custom),
             Container::Other | Container::List => return Continue(()),
         };
         let name = &self.text.as_bytes()[key.start() + 1..key.end() - 1];
@@ -565,6 +460,12 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
             }
             Expect::Object(spec) if value.kind() == Kind::Object => self.ended(depth, spec, value),
             Expect::Object(spec) => self.misfit(depth, &Shape::Object(spec), value, Misfit::Kind),
+            Expect::Custom(custom) => self.custom_ended(depth, custom, value),
+            Expect::Data => self.data_ended(depth, value, entry),
+            Expect::Claim(place) => {
+                self.claims[place] = Some(value);
+                Continue(())
+            }
             Expect::Shape(shape) => self.shaped(depth, shape, value, entry),
         };
         if let Some(frame) = self.frames.get_mut(depth) {
@@ -584,5 +485,10 @@ impl<S: Sink, T: Tape> Visit for Visitor<'_, '_, S, T> {
         }
         let (text, start) = (self.text, self.start);
         self.sink.push(code, || faults::passed(code, text, start, fault.range.clone()))
+    }
+
+    #[inline]
+    fn line_break(&mut self, at: usize) {
+        self.line_break = Some(at);
     }
 }

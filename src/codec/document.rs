@@ -1,0 +1,223 @@
+//! The examination of a whole message: what surrounds it, one scan, and what only the whole can tell.
+
+use super::faults;
+use super::form::Form;
+use super::line::EventHeader;
+use super::options::Codec;
+use super::sink::Sink;
+use super::surroundings::{BLANK, peel};
+use super::tape::Tape;
+use super::visitor::{MessageVisitor, Root, scanned};
+use crate::finding::{Code, Finding, Hint};
+use crate::json::{Dialect, Json, Limits, Token, canonical, check, members};
+use crate::scalar::nearest;
+use crate::spec::{
+    DATA, EVENT_TYPE, EventType, MESSAGE, MessageKind, ObjectSpec, PHASE, WORKFLOW, objects,
+};
+use smol_str::SmolStr;
+use std::ops::Range;
+
+/// What an examination yields if the message has a shape at all.
+#[derive(Clone)]
+pub(crate) struct Examined<T> {
+    pub(crate) kind: MessageKind,
+    pub(crate) form: Form,
+    /// The registered type of the event in it.
+    pub(crate) event_type: Option<EventType>,
+    pub(crate) tape: T,
+}
+
+/// Examines a message. `None` if it has no shape that could be used, or the sink broke off.
+pub(crate) fn examine_message<S: Sink, T: Tape>(
+    codec: &Codec,
+    text: &str,
+    sink: &mut S,
+    tape: T,
+) -> Option<Examined<T>> {
+    let Range { start, end } = unwrap(codec, text, sink)?;
+    let body = &text[..end];
+    let mut visitor = MessageVisitor::new(body, codec, sink, tape, Root::Message, start);
+    let root = scanned(&mut visitor, body, start)?;
+    let (form, kind) = visitor.form();
+    match form {
+        Form::Envelope if kind == MessageKind::Event => visitor.event_agrees().continue_value()?,
+        Form::Envelope => {}
+        Form::Flat => {
+            let at = root.start()..root.start() + 1;
+            let flow = visitor.push(Code::FlatEvent, || Finding::new(Code::FlatEvent, at));
+            if flow.is_break() {
+                return None;
+            }
+            visitor.event_agrees().continue_value()?;
+            message_text(&mut visitor, body)?;
+        }
+        Form::Bare => no_body(&mut visitor, body, root)?,
+    }
+    Some(Examined { kind, form, event_type: visitor.event_type(), tape: visitor.tape })
+}
+
+/// What an examination of one object yields.
+pub(crate) struct ExaminedObject<T> {
+    pub(crate) event_type: Option<EventType>,
+    pub(crate) tape: T,
+}
+
+/// Examines one document without an envelope around it, as a part of something else.
+pub(crate) fn examine_object<S: Sink, T: Tape>(
+    codec: &Codec,
+    text: &str,
+    start: usize,
+    spec: &'static ObjectSpec,
+    sink: &mut S,
+    tape: T,
+) -> Option<ExaminedObject<T>> {
+    let mut visitor = MessageVisitor::new(text, codec, sink, tape, Root::Spec(spec), start);
+    scanned(&mut visitor, text, start)?;
+    visitor.event_agrees().continue_value()?;
+    Some(ExaminedObject { event_type: visitor.event_type(), tape: visitor.tape })
+}
+
+/// Tells what surrounds a message: mark and shell quotes. White space around it is fine. `None` if no
+/// object follows.
+fn unwrap<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Option<Range<usize>> {
+    let limits = codec.limits();
+    if text.len() > limits.bytes {
+        let _ = sink.push(Code::TooLong, || faults::too_long(limits, text.as_bytes()));
+        return None;
+    }
+    if text.starts_with('{') {
+        return Some(0..text.trim_end_matches(BLANK).len());
+    }
+    let around = peel(text);
+    if !around.mark.is_empty() {
+        let range = around.mark.clone();
+        let flow = sink.push(Code::ByteOrderMark, || Finding::new(Code::ByteOrderMark, range));
+        if flow.is_break() {
+            return None;
+        }
+    }
+    let mut range = around.quoted;
+    if text[range.clone()].trim_matches(BLANK).is_empty() {
+        range = text.len()..text.len();
+    }
+    let inner = around.record.start..text[..around.record.end].trim_end_matches(BLANK).len();
+    let whole = text.get(inner.clone()).is_some_and(|it| it.starts_with('{') && it.ends_with('}'));
+    if around.quote == Some('\'') && whole {
+        let quoted = range;
+        if sink.push(Code::ShellQuotes, || Finding::new(Code::ShellQuotes, quoted)).is_break() {
+            return None;
+        }
+        range = inner;
+    }
+    if text.as_bytes().get(range.start) == Some(&b'{') {
+        return Some(range);
+    }
+    let _ = sink.push(Code::NotAMessage, || {
+        let rest = &text[range.clone()];
+        let (detail, hint) = if rest.is_empty() {
+            ("it is empty", Hint::None)
+        } else if rest.starts_with('[') {
+            ("it is an array", Hint::Say("check the messages in it one by one"))
+        } else if codec.event_name(rest).is_some() {
+            ("it is an event line", Hint::None)
+        } else {
+            ("it does not start with `{`", Hint::None)
+        };
+        Finding::new(Code::NotAMessage, range)
+            .with_expected("a JSON object")
+            .with_actual(rest)
+            .with_detail(detail)
+            .with_hint(hint)
+    });
+    None
+}
+
+#[cold]
+fn no_body<S: Sink, T: Tape>(
+    visitor: &mut MessageVisitor<'_, '_, S, T>,
+    text: &str,
+    root: Token,
+) -> Option<()> {
+    let version = visitor.codec().registry().version().clone();
+    let flow = visitor.push(Code::NoBody, || {
+        let mut names = String::new();
+        let mut detail = SmolStr::default();
+        for (key, _) in members(text, root.start()) {
+            let name = key.decode(text);
+            if let Some(kind) = MessageKind::lookup(&name) {
+                detail = smol_str::format_smolstr!(
+                    "; `{kind}` came with protocol {}, this is {version}",
+                    kind.since()
+                );
+            }
+            if objects::EnvelopeHeader::SPEC.member(&name).is_none() && names.len() < 1024 {
+                names.push_str(&name);
+                names.push('\n');
+            }
+        }
+        let mut unknown = names.lines().filter(|name| MessageKind::lookup(name).is_none());
+        let close = unknown.find_map(|name| {
+            let known = MessageKind::KNOWN.iter().filter(|kind| *kind.since() <= version);
+            nearest(name, known.map(|kind| kind.as_str()))
+        });
+        let hint = match close {
+            Some(known) => Hint::Nearly { known: SmolStr::new(known) },
+            None => Hint::None,
+        };
+        Finding::new(Code::NoBody, root.start()..root.start() + 1)
+            .with_detail(detail)
+            .with_hint(hint)
+    });
+    if flow.is_break() { None } else { Some(()) }
+}
+
+/// The text of a flat event must say what its fields say.
+#[cold]
+fn message_text<S: Sink, T: Tape>(
+    visitor: &mut MessageVisitor<'_, '_, S, T>,
+    text: &str,
+) -> Option<()> {
+    let tokens = visitor.parts;
+    let Some(message) = tokens[MESSAGE] else { return Some(()) };
+    let line = message.decode(text);
+    let Ok(header) = EventHeader::parse(&line) else {
+        // Free text for people is no contradiction.
+        return Some(());
+    };
+    let differs =
+        |place: usize, said: &str| tokens[place].is_some_and(|token| !token.means(text, said));
+    let data_differs = || {
+        tokens[DATA].is_some_and(|token| {
+            let said = header.data.trim_matches(BLANK);
+            let limits = Limits::DEFAULT
+                .with_bytes(usize::MAX)
+                .with_depth(Limits::MAX_DEPTH)
+                .with_keys(usize::MAX);
+            // What has no canonical form is compared as it is spelled.
+            let meaning = |raw: &str| {
+                let json = Json::from_valid(raw);
+                canonical(json.as_str(), &limits).unwrap_or_else(|_| json.to_string())
+            };
+            check(said, Dialect::SingleQuoted, &limits).is_err()
+                || meaning(said) != meaning(token.raw(text))
+        })
+    };
+    let part = if differs(EVENT_TYPE, header.type_name) {
+        "event type"
+    } else if differs(WORKFLOW, header.workflow) {
+        "workflow"
+    } else if differs(PHASE, header.phase) {
+        "phase"
+    } else if data_differs() {
+        "data"
+    } else {
+        return Some(());
+    };
+    let flow = visitor.push(Code::MessageMismatch, || {
+        Finding::new(Code::MessageMismatch, message.range())
+            .with_pointer("/message")
+            .with_actual(&line)
+            .with_detail(part)
+    });
+    if flow.is_break() { None } else { Some(()) }
+}
