@@ -80,6 +80,7 @@ pub async fn run<T>(cases: &[Case<T>], mut fresh: impl FnMut() -> T) -> Conforma
 }
 
 /// What came of a run.
+#[doc(alias = "test report")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConformanceSummary {

@@ -28,6 +28,9 @@ use std::str::FromStr;
 /// let dotted = RouteKey::new("TEMPLATE_VALIDATION_COMPLETED", "v1.2 beta", "global");
 /// assert_eq!(dotted.to_string(), "template.v1%2E2%20beta.validation_completed");
 /// ```
+#[doc(alias = "subject")]
+#[doc(alias = "topic")]
+#[doc(alias = "routing key")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RouteKey<'a> {
     type_name: Text<'a>,

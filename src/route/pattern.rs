@@ -26,6 +26,8 @@ use std::str::FromStr;
 /// assert_eq!(pattern.to_string(), "*.failed");
 /// # Ok::<(), coordination_protocol::route::PatternError>(())
 /// ```
+#[doc(alias = "wildcard")]
+#[doc(alias = "subscription pattern")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     text: SmolStr,

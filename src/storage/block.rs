@@ -27,6 +27,8 @@ impl Wake for Unpark {
 ///
 /// assert_eq!(block_on(async { 6 * 7 }), 42);
 /// ```
+#[doc(alias = "runtime")]
+#[doc(alias = "executor")]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);

@@ -34,6 +34,10 @@ use std::sync::Arc;
 /// })?;
 /// # Ok::<(), StorageError>(())
 /// ```
+#[doc(alias = "append-only log")]
+#[doc(alias = "event store")]
+#[doc(alias = "stream")]
+#[doc(alias = "WAL")]
 pub trait Journal: Send + Sync {
     /// How much one operation may carry.
     fn limits(&self) -> StorageLimits {
@@ -114,6 +118,8 @@ impl JournalRecord {
 }
 
 /// A named place in a journal.
+#[doc(alias = "offset")]
+#[doc(alias = "consumer position")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cursor {

@@ -17,6 +17,9 @@ use std::sync::Arc;
 ///   succeeds.
 /// - **Reads see acknowledged writes**, whoever made them.
 /// - **Scans are ordered** by the bytes of the key. A page is one moment; two pages may be two.
+#[doc(alias = "key-value store")]
+#[doc(alias = "KV")]
+#[doc(alias = "bucket")]
 pub trait Store: Send + Sync {
     /// How much one operation may carry.
     fn limits(&self) -> StorageLimits {
@@ -80,6 +83,10 @@ impl Entry {
 /// assert!(!Expect::Revision(3).holds(Some(4)));
 /// assert_eq!(Expect::Revision(3).to_string(), "revision 3");
 /// ```
+#[doc(alias = "compare-and-set")]
+#[doc(alias = "CAS")]
+#[doc(alias = "optimistic concurrency")]
+#[doc(alias = "precondition")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Expect {

@@ -27,6 +27,9 @@ use super::error::{FrameFault, TransportError};
 /// let long = FrameFault::TooLong { at: 9, bytes: 12, limit: 8 };
 /// assert_eq!(errors, [TransportError::Frame(long)]);
 /// ```
+#[doc(alias = "framing")]
+#[doc(alias = "codec")]
+#[doc(alias = "NDJSON")]
 #[derive(Clone, Debug)]
 pub struct LineDecoder {
     limit: usize,

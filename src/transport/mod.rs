@@ -68,6 +68,10 @@ use std::sync::Arc;
 /// - **No silence.** A packet that a receiver was due and did not get is part of a [`Gap`].
 /// - **From then on.** A receiver gets what is published after `subscribe` returned, and nothing
 ///   after it was dropped.
+#[doc(alias = "broker")]
+#[doc(alias = "bus")]
+#[doc(alias = "pub-sub")]
+#[doc(alias = "publish")]
 pub trait Transport: Send + Sync {
     /// Where packets arrive.
     type Receiver: Receiver;
@@ -117,6 +121,9 @@ pub trait Transport: Send + Sync {
 }
 
 /// Where packets arrive. Dropping it ends the subscription and frees the address.
+#[doc(alias = "inbox")]
+#[doc(alias = "mailbox")]
+#[doc(alias = "consumer")]
 pub trait Receiver: Send {
     /// Waits for what comes next. The future may be dropped at any time; nothing gets lost.
     ///

@@ -90,6 +90,8 @@ impl FromStr for Address {
 }
 
 /// What a receiver wants, and how much it can hold.
+#[doc(alias = "subscribe")]
+#[doc(alias = "consumer")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Subscription {
@@ -131,6 +133,8 @@ impl Subscription {
 }
 
 /// What happens when a queue is full.
+#[doc(alias = "backpressure")]
+#[doc(alias = "drop oldest")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -155,6 +159,7 @@ pub enum Received {
 ///
 /// Sequence numbers grow along a receiver. Packets for others may have numbers in between, so
 /// `dropped` can be less than the distance.
+#[doc(alias = "message loss")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Gap {

@@ -12,7 +12,7 @@ use coordination_protocol::storage::{
     Entry, Expect, Journal, Key, MemoryJournal, MemoryStore, Page, StorageError, Store, StoreScan,
     block_on,
 };
-use coordination_protocol::{Codec, Message, Mode, merge};
+use coordination_protocol::{Codec, Envelope, Message, Mode, merge};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -44,6 +44,40 @@ fn state(id: &str, version: u64, note: &str) -> String {
     format!(
         "{{ \"x-trace\":1.50, \"workflow_state\": {{\"workflow_id\":\"{id}\",\"state_version\":{version},\n \"note\":{note:?}}}}}"
     )
+}
+
+#[test]
+fn a_typed_state_is_stored_as_its_text_is() {
+    let codec = Codec::new(Mode::Interop);
+    let typed = |text: &str| match codec.parse_message(text).unwrap().decode().unwrap().message {
+        Message::WorkflowState(state) => *state,
+        other => panic!("{other:?}"),
+    };
+    let first = typed(&state("wf_001", 1, "a \"note\""));
+    let text = Envelope::from(first.clone()).to_string();
+    let (parsed, printed) = (States::new(MemoryStore::new()), States::new(MemoryStore::new()));
+    let expected = block_on(parsed.put(&text, None)).unwrap();
+    let stored = block_on(printed.put_state(first.clone(), None, None)).unwrap();
+    assert_eq!((&stored, &stored.text), (&expected, &text));
+    assert_eq!(block_on(printed.get(&workflow("wf_001"))).unwrap(), Some(stored));
+
+    // The digest that is known is taken; unknown fields of the state are still there.
+    let second = typed(&state("wf_001", 2, "b"));
+    let digest = merge::content_digest(&second);
+    let stored = block_on(printed.put_state(second, digest.clone(), Some(1))).unwrap();
+    assert_eq!(Some(&stored.digest), digest.as_ref());
+    assert!(stored.text.contains(r#""note":"b""#), "{}", stored.text);
+    assert_eq!(block_on(printed.versions(&workflow("wf_001"))).unwrap(), [1, 2]);
+
+    // It is refused for the same reasons.
+    let late = block_on(printed.put_state(first, None, None)).unwrap_err();
+    assert_eq!(late.code(), "version");
+    let wide = Codec::new(Mode::Interop).with_limits(view::LIMITS.with_bytes(64 << 20));
+    let text = state("wf_002", 1, &"x".repeat(view::LIMITS.bytes));
+    let message = wide.parse_message(&text).unwrap().decode().unwrap().message;
+    let Message::WorkflowState(large) = message else { panic!("{message:?}") };
+    let large = *large;
+    assert_eq!(block_on(printed.put_state(large, None, None)).unwrap_err().code(), "refused");
 }
 
 fn letter(original: &str) -> String {

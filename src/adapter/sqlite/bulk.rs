@@ -65,6 +65,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// Those of the visitor, and [`StorageError`]s.
+    #[doc(alias = "export")]
+    #[doc(alias = "snapshot")]
     pub fn dump<E: From<StorageError>>(
         &self,
         mut visit: impl FnMut(StoreItem) -> Result<(), E>,
@@ -84,6 +86,8 @@ impl Sqlite {
     /// # Errors
     /// Those of the items; [`NotEmpty`](StorageError::NotEmpty) if the file should be empty;
     /// [`Import`](StorageError::Import) if the items do not belong together.
+    #[doc(alias = "import")]
+    #[doc(alias = "restore")]
     pub fn load<E: From<StorageError>>(
         &self,
         how: LoadMode,

@@ -209,3 +209,95 @@ fn migrate(connection: &Connection) -> Result<(), Failed> {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scratch::Folder;
+    use super::*;
+    use rusqlite::ffi;
+
+    fn number(connection: &Connection, pragma: &str) -> i64 {
+        connection.query_row(pragma, [], |row| row.get(0)).unwrap()
+    }
+
+    fn busy() -> Failed {
+        Failed::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))
+    }
+
+    #[test]
+    fn a_connection_has_the_settings_that_durability_rests_on() {
+        let folder = Folder::new("connect-settings");
+        let options = SqliteOptions::new("test").with_max_bytes(1 << 20);
+        let connection = connect(&folder.file(), &options).unwrap();
+        let mode: String =
+            connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+        assert_eq!(number(&connection, "PRAGMA synchronous"), 2);
+        assert_eq!(number(&connection, "PRAGMA cell_size_check"), 1);
+        assert_eq!(number(&connection, "PRAGMA busy_timeout"), 0);
+        let page = number(&connection, "PRAGMA page_size");
+        assert_eq!(number(&connection, "PRAGMA max_page_count"), (1 << 20) / page);
+        assert_eq!(number(&connection, "PRAGMA application_id"), APPLICATION_ID);
+        assert_eq!(number(&connection, "PRAGMA user_version"), MIGRATIONS.len() as i64);
+        drop(connection);
+        let options = options.with_synchronous(Synchronous::Normal);
+        let connection = connect(&folder.file(), &options).unwrap();
+        assert_eq!(number(&connection, "PRAGMA synchronous"), 1);
+    }
+
+    #[test]
+    fn a_file_of_the_first_schema_keeps_its_values() {
+        let folder = Folder::new("connect-migrate");
+        std::fs::create_dir_all(&folder.0).unwrap();
+        let old = Connection::open(folder.file()).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.execute_batch("UPDATE state SET revision = 7, writer = 'old'").unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        let connection = connect(&folder.file(), &SqliteOptions::new("test")).unwrap();
+        assert_eq!(number(&connection, "SELECT revision FROM state"), 7);
+        assert_eq!(operations::bounds(&connection), Ok(crate::storage::Bounds::new(1, 1)));
+        assert_eq!(number(&connection, "PRAGMA user_version"), 2);
+    }
+
+    #[test]
+    fn waiting_ends_with_success_another_error_or_the_time() {
+        let mut left = 3;
+        let done = patiently(Duration::from_secs(60), || {
+            left -= 1;
+            if left > 0 { Err(busy()) } else { Ok(left) }
+        });
+        assert!(matches!(done, Ok(0)));
+        let mut tries = 0;
+        let over = patiently(Duration::ZERO, || {
+            tries += 1;
+            Err::<(), _>(busy())
+        });
+        // A timeout of nothing still tries once.
+        assert!(matches!(over, Err(Failed::Busy(_))) && tries == 1);
+        let full = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None);
+        let other = patiently(Duration::from_secs(60), || {
+            Err::<(), _>(Failed::Sqlite(rusqlite::Error::SqliteFailure(
+                ffi::Error::new(ffi::SQLITE_FULL),
+                None,
+            )))
+        });
+        assert!(matches!(other, Err(Failed::Sqlite(error)) if error == full));
+    }
+
+    #[test]
+    fn a_lock_that_another_holds_is_told_with_the_last_writer() {
+        let folder = Folder::new("connect-lock");
+        let options = SqliteOptions::new("test");
+        let holder = connect(&folder.file(), &options).unwrap();
+        holder.execute_batch("UPDATE state SET writer = 'holder'; BEGIN IMMEDIATE").unwrap();
+        let connection = connect(&folder.file(), &options).unwrap();
+        let error = begin(&connection, Duration::from_millis(1)).unwrap_err();
+        let StorageError::Busy { waited, writer } = error else { panic!("{error:?}") };
+        assert!(waited >= Duration::from_millis(1));
+        assert_eq!(writer.as_deref(), Some("holder"));
+        holder.execute_batch("ROLLBACK").unwrap();
+        begin(&connection, Duration::from_millis(1)).unwrap();
+    }
+}

@@ -46,3 +46,41 @@ pub(super) fn at(path: &Path, mut error: StorageError) -> StorageError {
     }
     error
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+    use std::error::Error as _;
+
+    #[test]
+    fn every_code_has_its_word_and_stays_as_the_source() {
+        for (code, word) in [
+            (ffi::SQLITE_FULL, "full"),
+            (ffi::SQLITE_BUSY, "busy"),
+            (ffi::SQLITE_LOCKED, "busy"),
+            (ffi::SQLITE_CORRUPT, "corrupt"),
+            (ffi::SQLITE_NOTADB, "corrupt"),
+            (ffi::SQLITE_CONSTRAINT, "corrupt"),
+            (ffi::SQLITE_IOERR, "unavailable"),
+            (ffi::SQLITE_CANTOPEN, "unavailable"),
+            (ffi::SQLITE_READONLY, "unavailable"),
+        ] {
+            let failure = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let error = from_sqlite(failure);
+            assert_eq!(error.code(), word, "{code}");
+            let source = error.source().and_then(|source| source.downcast_ref::<rusqlite::Error>());
+            assert_eq!(source.is_some(), word != "busy", "{code}");
+        }
+        // Not a complaint of `SQLite`, but the shape of what it returned.
+        assert_eq!(from_sqlite(rusqlite::Error::QueryReturnedNoRows).code(), "corrupt");
+    }
+
+    #[test]
+    fn an_error_says_which_file_it_is_about() {
+        let error = at(Path::new("a/coord.sqlite"), StorageError::full("no space"));
+        assert_eq!(error.to_string(), "the store is full: a/coord.sqlite: no space");
+        let busy = StorageError::Overloaded { limit: 1 };
+        assert_eq!(at(Path::new("a"), busy.clone()), busy);
+    }
+}

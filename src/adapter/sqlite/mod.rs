@@ -67,6 +67,8 @@ mod connect;
 mod error;
 mod item;
 mod operations;
+#[cfg(test)]
+mod scratch;
 mod worker;
 
 pub use bulk::{LoadMode, LoadSummary};
@@ -96,6 +98,7 @@ pub struct SqliteOptions {
     /// What an acknowledged write survives.
     pub synchronous: Synchronous,
     /// How long to wait for the lock of other processes. 5 s unless set.
+    #[doc(alias = "busy_timeout")]
     pub lock_timeout: Duration,
     /// How often to look for appends of other processes while a task waits. 8 ms unless set.
     pub poll: Duration,
@@ -104,6 +107,8 @@ pub struct SqliteOptions {
     /// Whether to make the file and its folder if they are not there. True unless set.
     pub create: bool,
     /// The maximum number of operations of each kind, reads and writes, that wait. 4,096 unless set.
+    #[doc(alias = "capacity")]
+    #[doc(alias = "backpressure")]
     pub max_waiting: usize,
     /// How much one operation may carry.
     pub limits: StorageLimits,
@@ -170,6 +175,8 @@ impl SqliteOptions {
 }
 
 /// What an acknowledged write survives.
+#[doc(alias = "durability")]
+#[doc(alias = "fsync")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Synchronous {

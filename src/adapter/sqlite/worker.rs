@@ -500,3 +500,131 @@ impl<T> Future for Answer<T> {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scratch::Folder;
+    use super::*;
+    use crate::storage::{Expect, Key, block_on};
+    use std::cell::Cell;
+
+    fn options() -> SqliteOptions {
+        SqliteOptions::new("test").with_synchronous(super::super::Synchronous::Normal)
+    }
+
+    fn append(text: &str) -> Write {
+        Write::Append { data: text.as_bytes().to_vec(), ends: vec![text.len()] }
+    }
+
+    fn put(key: &str, expect: Expect) -> Write {
+        Write::Put { key: Key::parse(key).unwrap(), value: Arc::from(*b"x"), expect }
+    }
+
+    /// Queues writes, then lets a writer run until the queue is empty. Gives their results and how
+    /// many groups had appends.
+    fn run(folder: &Folder, writes: Vec<Write>) -> (Vec<Outcome>, usize) {
+        let options = options();
+        let connection = connect(&folder.file(), &options).unwrap();
+        let label = options.label();
+        let writer = Writer { connection, label, lock_timeout: options.lock_timeout };
+        let (jobs, queue) = sync_channel(writes.len());
+        let answers: Vec<Answer<Range<u64>>> = writes
+            .into_iter()
+            .map(|write| {
+                let (reply, answer) = slot();
+                jobs.try_send(WriteJob { write, reply }).map_err(|_| "full").unwrap();
+                answer
+            })
+            .collect();
+        drop(jobs);
+        let groups = Cell::new(0);
+        writer.run(&queue, || groups.set(groups.get() + 1));
+        (answers.into_iter().map(block_on).collect(), groups.get())
+    }
+
+    #[test]
+    fn what_waits_together_is_committed_together_in_order() {
+        let folder = Folder::new("worker-groups");
+        let writes = (0..GROUP_WRITES + 1).map(|number| append(&number.to_string())).collect();
+        let (results, groups) = run(&folder, writes);
+        assert_eq!(groups, 2);
+        for (position, result) in (1..).zip(results) {
+            assert_eq!(result, Ok(position..position + 1));
+        }
+        let connection = connect(&folder.file(), &options()).unwrap();
+        let limits = crate::storage::StorageLimits::default();
+        let records = operations::read(&connection, GROUP_WRITES as u64, 9, limits).unwrap();
+        let texts: Vec<&[u8]> = records.iter().map(|record| &*record.data).collect();
+        assert_eq!(texts, [b"511", b"512"]);
+    }
+
+    #[test]
+    fn a_large_write_ends_its_group() {
+        let folder = Folder::new("worker-bytes");
+        let large = "x".repeat(GROUP_BYTES);
+        let (results, groups) = run(&folder, vec![append(&large), append("a"), append("b")]);
+        assert!(results.iter().all(Result::is_ok));
+        assert_eq!(groups, 2);
+    }
+
+    #[test]
+    fn a_refusal_takes_no_other_with_it_and_sees_the_changes_before_it() {
+        let folder = Folder::new("worker-refusal");
+        let writes = vec![
+            put("a", Expect::Absent),
+            put("a", Expect::Absent),
+            append("one"),
+            put("a", Expect::Revision(1)),
+        ];
+        let (results, groups) = run(&folder, writes);
+        assert_eq!(groups, 1);
+        let conflict = StorageError::Conflict {
+            key: Key::parse("a").unwrap(),
+            expected: Expect::Absent,
+            found: Some(1),
+        };
+        assert_eq!(results, [Ok(0..1), Err(conflict), Ok(1..2), Ok(0..2)]);
+    }
+
+    #[test]
+    fn dropping_the_last_handle_does_what_was_handed_over() {
+        let folder = Folder::new("worker-shutdown");
+        let workers = Workers::start(&folder.file(), &options()).unwrap();
+        let (writes, _) = workers.senders.clone().unwrap();
+        let answers: Vec<Answer<Range<u64>>> = (0..50)
+            .map(|number: u32| {
+                let (reply, answer) = slot();
+                let job = WriteJob { write: append(&number.to_string()), reply };
+                writes.try_send(job).map_err(|_| "full").unwrap();
+                answer
+            })
+            .collect();
+        drop(writes);
+        drop(workers);
+        // The threads have ended, so all is answered.
+        for (position, answer) in (1..).zip(answers) {
+            assert_eq!(block_on(answer), Ok(position..position + 1));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_never_comes_is_an_error() {
+        let (reply, answer) = slot::<u64>();
+        drop(reply);
+        assert_eq!(block_on(answer), Err(gone()));
+    }
+
+    #[test]
+    fn waits_end_when_their_position_is_there_or_all_with_an_error() {
+        let waiters = Waiters::default();
+        let tickets = [1, 5].map(|from| Ticket { waiters: &waiters, number: waiters.add(from) });
+        let mut context = Context::from_waker(Waker::noop());
+        waiters.tell(&Ok(3));
+        assert_eq!(tickets[0].poll(&mut context), Poll::Ready(Ok(3)));
+        assert_eq!(tickets[1].poll(&mut context), Poll::Pending);
+        waiters.tell(&Err(gone()));
+        assert_eq!(tickets[1].poll(&mut context), Poll::Ready(Err(gone())));
+        drop(Ticket { waiters: &waiters, number: waiters.add(9) });
+        assert!(waiters.lock().waiting.is_empty() && waiters.lock().done.is_empty());
+    }
+}

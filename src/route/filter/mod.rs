@@ -42,6 +42,8 @@ use test::Test;
 ///
 /// # Forms
 ///
+#[doc(alias = "selector")]
+#[doc(alias = "predicate")]
 #[doc = include_str!("forms.md")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {

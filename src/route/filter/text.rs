@@ -500,3 +500,91 @@ fn write_field(f: &mut fmt::Formatter<'_>, field: &Field) -> fmt::Result {
 fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     if is_bare(text) { f.write_str(text) } else { write!(f, "{}", Json::text(text)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lexemes(text: &str) -> Vec<Lexeme<'_>> {
+        let mut parser = Parser { text, at: 0, depth: 0, parts: 0 };
+        let mut found = Vec::new();
+        loop {
+            let (at, lexeme) = parser.peek();
+            if lexeme == Lexeme::End {
+                return found;
+            }
+            found.push(lexeme);
+            parser.skip(at, lexeme);
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_into_lexemes() {
+        use Lexeme::{Odd, Quoted, Run, Sign};
+        assert_eq!(lexemes("/a<=1"), [Run("/a"), Sign("<="), Run("1")]);
+        assert_eq!(lexemes("a ==b!=c"), [Run("a"), Sign("=="), Run("b"), Sign("!="), Run("c")]);
+        // An escaped quote does not end a text, an escaped backslash before it does.
+        assert_eq!(
+            lexemes(r#""a\"b" "c\\" d"#),
+            [Quoted(r#""a\"b""#), Quoted(r#""c\\""#), Run("d")]
+        );
+        // Without an end it goes to the end, and is refused when it is used.
+        assert_eq!(lexemes("\"open (x"), [Quoted("\"open (x")]);
+        assert_eq!(lexemes("é!"), [Odd('é'), Odd('!')]);
+        assert_eq!(lexemes(" \t\r\n"), []);
+    }
+
+    #[test]
+    fn and_binds_tighter_than_or_and_not_tightest() {
+        let same = |a: &str, b: &str| assert_eq!(parse(a).unwrap(), parse(b).unwrap(), "{a}");
+        same("/a = 1 or /b = 2 and /c = 3", "any(/a = 1, all(/b = 2, /c = 3))");
+        same("(/a = 1 or /b = 2) and /c = 3", "all(any(/a = 1, /b = 2), /c = 3)");
+        same("not /a = 1 and /b = 2", "all(not /a = 1, /b = 2)");
+        same("((/a = 1))", "/a = 1");
+        // Chains are one list, and what stands in brackets stays a list of its own.
+        same("/a = 1 and /b = 2 and /c = 3", "all(/a = 1, /b = 2, /c = 3)");
+        assert_ne!(parse("/a = 1 and (/b = 2 and /c = 3)"), parse("/a = 1 and /b = 2 and /c = 3"));
+        assert_ne!(parse("all(/a = 1)"), parse("/a = 1"));
+    }
+
+    #[test]
+    fn depth_and_parts_are_bounded_before_they_cost() {
+        let nested = |depth| format!("{}/a = 1{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(parse(&nested(Filter::MAX_DEPTH)).is_ok());
+        let deep = parse(&nested(Filter::MAX_DEPTH + 1)).unwrap_err();
+        assert_eq!((deep.at(), deep.fault()), (Some(Filter::MAX_DEPTH), &FilterFault::TooDeep));
+        // One part is the list itself.
+        let chain = |tests: usize| vec!["/a = 1"; tests].join(" or ");
+        assert!(parse(&chain(Filter::MAX_PARTS - 1)).is_ok());
+        let long = parse(&chain(Filter::MAX_PARTS)).unwrap_err();
+        assert_eq!((long.at(), long.fault()), (Some(0), &FilterFault::TooManyParts));
+        let longer = parse(&chain(Filter::MAX_PARTS + 1)).unwrap_err();
+        assert_eq!(longer.at(), Some(Filter::MAX_PARTS * "/a = 1 or ".len()));
+        // Brackets are no part, so they do not use the bound up.
+        let brackets = vec!["(/a = 1)"; Filter::MAX_PARTS - 1].join(" or ");
+        assert!(parse(&brackets).is_ok());
+        let bytes = parse(&" ".repeat(Filter::MAX_BYTES + 1)).unwrap_err();
+        assert!(matches!(bytes.fault(), FilterFault::TooLong { .. }));
+    }
+
+    #[test]
+    fn words_of_the_grammar_are_fields_where_they_can_be() {
+        let json = |text: &str| parse(text).unwrap().to_json().to_string();
+        assert_eq!(
+            json("priority >= high"),
+            r#"{"min_priority":{"field":"priority","value":"high"}}"#
+        );
+        // A number is compared with the header's priority.
+        assert_eq!(
+            json("priority >= 3"),
+            r#"{"compare":{"field":"priority","op":">=","value":3}}"#
+        );
+        assert_eq!(
+            json("severity(/level) >= high"),
+            r#"{"min_severity":{"field":"/level","value":"high"}}"#
+        );
+        assert!(parse("severity > high").is_err());
+        assert!(parse("prefix = a").is_err());
+        assert_eq!(json("/a = \"and\""), r#"{"exact":{"field":"/a","value":"and"}}"#);
+    }
+}

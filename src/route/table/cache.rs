@@ -129,3 +129,73 @@ impl MatchCache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::table::tokens::ANY;
+
+    fn hits(count: u64) -> Vec<Hit> {
+        (0..count).map(|number| Hit { number, slot: number as u32, group: ANY }).collect()
+    }
+
+    /// Meets a key twice and keeps matches of it; gives its place.
+    fn keep(cache: &mut MatchCache, version: u64, key: &RouteKey<'_>, count: u64) -> usize {
+        assert!(matches!(cache.lookup(0, version, key), Lookup::Miss));
+        let Lookup::Candidate(at) = cache.lookup(0, version, key) else { panic!("not kept") };
+        cache.store(at, version, key, &hits(count));
+        at
+    }
+
+    #[test]
+    fn a_key_is_kept_when_it_comes_twice_in_a_row() {
+        let mut cache = MatchCache::default();
+        let key = RouteKey::new("TASK_FAILED", "wf_1", "build");
+        let at = keep(&mut cache, 1, &key, 3);
+        assert!(matches!(cache.lookup(0, 1, &key), Lookup::Cached(found) if found == at));
+        assert_eq!((cache.cached(at).0.len(), cache.cached(at).1), (3, false));
+    }
+
+    #[test]
+    fn a_change_of_the_table_outdates_what_is_kept() {
+        let mut cache = MatchCache::default();
+        let key = RouteKey::new("TASK_FAILED", "wf_1", "build");
+        let at = keep(&mut cache, 1, &key, 3);
+        assert!(matches!(cache.lookup(0, 2, &key), Lookup::Candidate(found) if found == at));
+        cache.store(at, 2, &key, &hits(1));
+        assert!(matches!(cache.lookup(0, 2, &key), Lookup::Cached(_)));
+        assert_eq!(cache.cached(at).0.len(), 1);
+    }
+
+    #[test]
+    fn keys_that_differ_in_one_part_are_told_apart() {
+        let mut cache = MatchCache::default();
+        // Without a phase and with an empty one, a key has the same place.
+        let empty = RouteKey::new("TASK_FAILED", "wf_1", "");
+        let none = RouteKey::parse("task.wf_1.failed").unwrap();
+        keep(&mut cache, 1, &empty, 3);
+        assert!(!matches!(cache.lookup(0, 1, &none), Lookup::Cached(_)));
+        // Unregistered types have no number and are compared by name.
+        let types = ["SHIP_DONE", "Ship_Done"].map(|name| RouteKey::new(name, "wf_1", "build"));
+        keep(&mut cache, 1, &types[0], 3);
+        assert!(!matches!(cache.lookup(0, 1, &types[1]), Lookup::Cached(_)));
+        assert!(matches!(cache.lookup(0, 1, &types[0]), Lookup::Cached(_) | Lookup::Candidate(_)));
+    }
+
+    #[test]
+    fn a_long_list_is_not_kept() {
+        let mut cache = MatchCache::default();
+        let key = RouteKey::new("TASK_FAILED", "wf_1", "build");
+        keep(&mut cache, 1, &key, MAX_HITS as u64 + 1);
+        assert!(!matches!(cache.lookup(0, 1, &key), Lookup::Cached(_)));
+        cache.store(cache_place(&mut cache.clone(), &key), 1, &key, &hits(MAX_HITS as u64));
+        assert!(matches!(cache.lookup(0, 1, &key), Lookup::Cached(_)));
+    }
+
+    fn cache_place(cache: &mut MatchCache, key: &RouteKey<'_>) -> usize {
+        match cache.lookup(0, 1, key) {
+            Lookup::Cached(at) | Lookup::Candidate(at) => at,
+            Lookup::Miss => panic!("it was met before"),
+        }
+    }
+}

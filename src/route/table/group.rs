@@ -8,6 +8,10 @@ use super::trie::Hit;
 ///
 /// Both choices go by what the table holds and by what the caller gives, so the same calls give
 /// the same receivers.
+#[doc(alias = "queue group")]
+#[doc(alias = "consumer group")]
+#[doc(alias = "load balancing")]
+#[doc(alias = "rendezvous hashing")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupChoice<'k> {

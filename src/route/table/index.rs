@@ -141,3 +141,96 @@ impl Index {
         self.slots[gap].at = EMPTY;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn find(index: &Index, hash: u64, at: u32) -> Option<u32> {
+        index.find(hash, |found| found == at)
+    }
+
+    #[test]
+    fn entries_with_one_hash_are_told_apart_by_whoever_asks() {
+        let mut index = Index::new();
+        for at in 0..5 {
+            index.add(7, at);
+        }
+        let mut asked = Vec::new();
+        let found = index.find(7, |at| {
+            asked.push(at);
+            at == 3
+        });
+        assert_eq!((found, asked), (Some(3), vec![0, 1, 2, 3]));
+        assert_eq!(index.find(8, |_| true), None);
+    }
+
+    #[test]
+    fn a_walk_that_wraps_around_the_end_closes_its_gaps() {
+        let mut index = Index::new();
+        // All want the last slot of eight, so they go on at the first.
+        for at in 0..4 {
+            index.add(Index::LEAST as u64 - 1, at);
+        }
+        index.add(0, 9);
+        index.remove(Index::LEAST as u64 - 1, 1);
+        for at in [0, 2, 3] {
+            assert_eq!(find(&index, Index::LEAST as u64 - 1, at), Some(at));
+        }
+        // It was pushed behind them and has moved up, never before its home.
+        assert_eq!(find(&index, 0, 9), Some(9));
+        assert_eq!(find(&index, Index::LEAST as u64 - 1, 1), None);
+    }
+
+    #[test]
+    fn removing_what_is_not_there_changes_nothing() {
+        let mut index = Index::new();
+        index.remove(1, 1);
+        index.add(1, 1);
+        index.remove(1, 2);
+        index.remove(2, 1);
+        assert_eq!((find(&index, 1, 1), index.used), (Some(1), 1));
+    }
+
+    #[test]
+    fn growth_keeps_everything_and_a_quarter_stays_empty() {
+        let mut index = Index::new();
+        for at in 0..1_000 {
+            // Half of the hashes are equal in the bits that choose the slot.
+            index.add(u64::from(at) << 16 | u64::from(at % 2), at);
+            assert!(index.used * 4 <= index.slots.len() * 3, "{at}");
+        }
+        for at in 0..1_000 {
+            let hash = u64::from(at) << 16 | u64::from(at % 2);
+            assert_eq!(find(&index, hash, at), Some(at));
+        }
+    }
+
+    #[test]
+    fn random_changes_agree_with_a_map() {
+        let mut index = Index::new();
+        let mut model = BTreeMap::new();
+        let mut state = 1_u64;
+        for step in 0..20_000_u32 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let at = (state >> 40) as u32 % 64;
+            // Few hashes, so that walks are long and overlap.
+            let hash = u64::from(at) % 7;
+            if state >> 63 == 0 {
+                if model.insert(at, hash).is_none() {
+                    index.add(hash, at);
+                }
+            } else if model.remove(&at).is_some() {
+                index.remove(hash, at);
+            }
+            if step % 50 == 0 {
+                for at in 0..64 {
+                    let known = model.contains_key(&at).then_some(at);
+                    assert_eq!(find(&index, u64::from(at) % 7, at), known, "step {step}");
+                }
+                assert_eq!(index.used, model.len());
+            }
+        }
+    }
+}

@@ -76,6 +76,9 @@ fn grouped(hits: &[Hit]) -> bool {
 /// assert_eq!(table.remove(monitor), None);
 /// # Ok::<(), coordination_protocol::route::PatternError>(())
 /// ```
+#[doc(alias = "subscriptions")]
+#[doc(alias = "topic tree")]
+#[doc(alias = "trie")]
 #[derive(Clone)]
 pub struct RouteTable<T> {
     seed: u64,
@@ -146,6 +149,8 @@ impl<T> RouteTable<T> {
 
     /// Adds a subscription to a queue group. Names compare exactly, and the group exists as long
     /// as it has members.
+    #[doc(alias = "queue group")]
+    #[doc(alias = "consumer group")]
     pub fn insert_in_group(&mut self, pattern: Pattern, group: &str, value: T) -> SubscriptionId {
         // Groups are tokens as well, counted by their members: the last one that leaves forgets the
         // name.

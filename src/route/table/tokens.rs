@@ -133,3 +133,45 @@ impl<P: Default> Tokens<P> {
         self.take(seed, text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_counts_or_not() {
+        let mut exact = Tokens::<()>::exact();
+        assert_ne!(exact.take(0, "wf_1"), exact.take(0, "WF_1"));
+        let mut folded = Tokens::<()>::folded();
+        let task = folded.take(0, "task");
+        assert_eq!(folded.take(0, "Task"), task);
+        assert_eq!(folded.find(0, "TASK"), Some(task));
+        // Only ASCII folds, as in keys.
+        assert_ne!(folded.take(0, "é"), folded.take(0, "É"));
+    }
+
+    #[test]
+    fn the_last_release_forgets_the_text_and_what_belongs_to_it() {
+        let mut tokens = Tokens::<u32>::exact();
+        let first = tokens.take(0, "a");
+        assert_eq!(tokens.take(0, "a"), first);
+        *tokens.own_mut(first) = 5;
+        tokens.release(0, first);
+        assert_eq!((tokens.find(0, "a"), *tokens.own(first)), (Some(first), 5));
+        tokens.release(0, first);
+        assert_eq!(tokens.find(0, "a"), None);
+        // The integer comes to mean another text, with nothing of the old one.
+        assert_eq!(tokens.take(0, "b"), first);
+        assert_eq!((*tokens.own(first), tokens.text(first)), (0, "b"));
+    }
+
+    #[test]
+    fn no_text_is_any_and_is_never_freed() {
+        let mut tokens = Tokens::<()>::exact();
+        assert_eq!(tokens.take_some(0, None), ANY);
+        tokens.release(0, ANY);
+        assert_eq!(tokens.take_some(0, None), ANY);
+        // An empty text is a text.
+        assert_ne!(tokens.take_some(0, Some("")), ANY);
+    }
+}

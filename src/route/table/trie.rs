@@ -456,3 +456,100 @@ impl Trie {
         (folded(key.raw_scope()), words)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(trie: &mut Trie, text: &str, number: u64) -> u32 {
+        let pattern = Pattern::parse(text).unwrap();
+        trie.add(&pattern, Hit { number, slot: number as u32, group: ANY })
+    }
+
+    fn reached(trie: &Trie, key: &RouteKey<'_>) -> Vec<u64> {
+        let mut found = Vec::new();
+        trie.reach(key, |hits| found.extend(hits.iter().map(|hit| hit.number)));
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn each_pattern_of_a_key_is_reached_once() {
+        // Scope and word are the same token here, and the alias is missing: pairs would repeat.
+        let key = RouteKey::new("TASK", "wf_1", "build");
+        let mut trie = Trie::new(3);
+        let patterns = ["task.*.task", "*.*.task", "task.>", ">", "workflow.wf_1.task", "TASK.>"];
+        for (number, text) in (1..).zip(patterns) {
+            add(&mut trie, text, number);
+        }
+        assert_eq!(reached(&trie, &key), [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_key_reaches_no_more_lists_than_there_is_room_for() {
+        let mut trie = Trie::new(0);
+        let mut number = 0;
+        for workflow in ["*", "wf_1"] {
+            for scope in ["*", "resource", "workflow"] {
+                for word in ["*", "conflict", "resource_conflict", "conflict_detected"] {
+                    number += 1;
+                    add(&mut trie, &format!("{scope}.{workflow}.{word}"), number);
+                }
+            }
+            for phase in ["*", "build"] {
+                number += 1;
+                add(&mut trie, &format!("RESOURCE_CONFLICT.{workflow}.{phase}"), number);
+            }
+        }
+        let mut lists = 0;
+        let key = RouteKey::new("RESOURCE_CONFLICT", "wf_1", "build");
+        trie.reach(&key, |_| lists += 1);
+        assert_eq!((lists, number as usize), (REACH, REACH));
+    }
+
+    #[test]
+    fn what_is_removed_leaves_nothing_behind() {
+        let mut trie = Trie::new(0);
+        let empty = (trie.exact.clone(), trie.folded.clone());
+        let patterns = ["task.*.failed", "task.wf_1.failed", "TASK_FAILED.wf_1.build", ">"];
+        let places: Vec<(u32, u64)> =
+            (0..).zip(patterns).map(|(n, p)| (add(&mut trie, p, n), n)).collect();
+        let key = RouteKey::new("TASK_FAILED", "wf_1", "build");
+        assert_eq!(reached(&trie, &key), [0, 1, 2, 3]);
+        for (at, number) in places {
+            trie.remove(at, number);
+            assert!(!reached(&trie, &key).contains(&number));
+        }
+        assert!(trie.nodes.iter().all(Option::is_none));
+        assert_eq!((trie.free.len(), trie.families), (trie.nodes.len(), [0, 0]));
+        // The bits of a filter are shared, so they go with the last pair.
+        assert!(trie.wide.iter().all(|word| *word == 0));
+        assert!(trie.workflows.own(ANY).filter.iter().all(|word| *word == 0));
+        assert_eq!(trie.workflows.find(0, "wf_1"), None);
+        for text in ["wf_1", "build"] {
+            assert_eq!(trie.exact.find(0, text), empty.0.find(0, text), "{text}");
+        }
+        // A place is used again.
+        assert!((add(&mut trie, "agent.>", 9) as usize) < patterns.len());
+    }
+
+    #[test]
+    fn removing_from_a_long_list_only_marks_until_half_is_gone() {
+        let hit = |number| Hit { number, slot: number as u32, group: ANY };
+        let mut hits = Hits::One(hit(0));
+        (1..10).for_each(|number| hits.push(hit(number)));
+        for number in 0..5 {
+            assert!(!hits.remove(number));
+            assert_eq!(hits.as_slice().len(), 10);
+        }
+        // A second removal of the same one does not count.
+        assert!(!hits.remove(0));
+        assert_eq!(hits.as_slice().len(), 10);
+        assert!(!hits.remove(5));
+        assert_eq!(hits.as_slice().len(), 4);
+        hits.moved(8, 77);
+        assert_eq!(hits.as_slice().iter().map(|hit| hit.slot).collect::<Vec<_>>(), [6, 7, 77, 9]);
+        assert!([6, 7, 8].iter().all(|number| !hits.remove(*number)));
+        assert!(hits.remove(9));
+    }
+}

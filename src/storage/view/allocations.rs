@@ -35,6 +35,7 @@ const INDEX: &str = "allocation-of";
 /// })?;
 /// # Ok::<(), StorageError>(())
 /// ```
+#[doc(alias = "lease")]
 #[derive(Clone, Debug)]
 pub struct Allocations<S> {
     store: S,

@@ -170,6 +170,9 @@ impl<J: Journal> Events<J> {
 /// })?;
 /// # Ok::<(), StorageError>(())
 /// ```
+#[doc(alias = "cursor")]
+#[doc(alias = "durable consumer")]
+#[doc(alias = "at-least-once")]
 #[derive(Clone, Debug)]
 pub struct Consumer<J> {
     events: Events<J>,

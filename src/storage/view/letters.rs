@@ -38,6 +38,9 @@ pub(super) const PREFIX: &str = "dead-letter";
 /// })?;
 /// # Ok::<(), StorageError>(())
 /// ```
+#[doc(alias = "dead letter")]
+#[doc(alias = "DLQ")]
+#[doc(alias = "dead letter queue")]
 #[derive(Clone, Debug)]
 pub struct DeadLetters<S> {
     store: S,
@@ -128,6 +131,8 @@ impl<S: Store> DeadLetters<S> {
     }
 
     /// Removes the letters that are too many or too old, and returns how many there were.
+    #[doc(alias = "eviction")]
+    #[doc(alias = "retention")]
     pub async fn prune(&self, now: &Timestamp) -> Result<u64, StorageError> {
         let entries = below(&self.store, PREFIX, None, usize::MAX).await?;
         // Keys start with the time, so the surplus is at the front, and age is a comparison of

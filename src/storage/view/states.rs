@@ -125,8 +125,9 @@ impl<S: Store> States<S> {
     /// As [`put`](Self::put), for a state that is typed already, such as the one that
     /// [`StateSync`](crate::machine::StateSync) adopted: it is printed once and not parsed again.
     ///
-    /// Give its [`content_digest`] if it is known, so that it is not computed again; a wrong one
-    /// makes the state read as damaged. Only the size is checked against [`LIMITS`](super::LIMITS):
+    /// Give its [`content_digest`] if it is known, as that of a
+    /// [checked message](crate::validate::Checked::content_digest) is, so that it is not computed
+    /// again; a wrong one makes the state read as damaged. Only the size is checked against [`LIMITS`](super::LIMITS):
     /// the state itself was checked by whoever read it.
     ///
     /// ```
