@@ -106,7 +106,7 @@ setters! {
 }
 
 impl Conditions {
-    /// SplitMix64 a plan for a scenario.
+    /// Draws a plan for a scenario.
     pub fn plan(&self, scenario: &dyn Scenario, seed: u64) -> Plan {
         let mut plan = Plan::new(scenario.name(), seed);
         (plan.calm, plan.end) = (self.calm, self.end.max(self.calm));

@@ -76,7 +76,7 @@ pub enum SimEventKind<'a> {
     Cut(&'a [String]),
     /// The partition ends.
     Joined,
-    /// The wall clock of the node jumps by so many milliseconds.
+    /// The wall clock of the node jumps by this many milliseconds.
     #[doc(alias = "clock skew")]
     Shifted(i64),
 }

@@ -211,3 +211,147 @@ impl Shrinking<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        Actor, Check, Effects, Host, MessageFault, SimEventKind, Stimulus, Violation,
+    };
+    use super::*;
+    use crate::scalar::{Instant, Now};
+    use std::collections::BTreeSet;
+
+    /// `a` sends the number of each stimulus to `b`, which marks what arrives.
+    struct Node;
+
+    impl Actor for Node {
+        fn receive(&mut self, _: Now, _: &str, bytes: &[u8], effects: &mut Effects) {
+            effects.mark("got", String::from_utf8_lossy(bytes));
+        }
+
+        fn stimulus(&mut self, _: Now, number: u64, effects: &mut Effects) {
+            effects.send("b", number.to_string());
+        }
+    }
+
+    struct Numbers(fn() -> Box<dyn Check>);
+
+    impl Scenario for Numbers {
+        fn name(&self) -> &'static str {
+            "numbers"
+        }
+
+        fn nodes(&self) -> Vec<String> {
+            ["a", "b"].map(str::to_owned).to_vec()
+        }
+
+        fn boot(&self, _: &Host<'_>) -> Box<dyn Actor> {
+            Box::new(Node)
+        }
+
+        fn check(&self) -> Box<dyn Check> {
+            self.0()
+        }
+    }
+
+    fn plan(numbers: impl IntoIterator<Item = u64>) -> Plan {
+        let numbers = numbers.into_iter();
+        numbers.fold(Plan::new("numbers", 1), |plan, number| {
+            plan.with_stimulus(Stimulus::new("a", number * 100, number))
+        })
+    }
+
+    fn numbers(plan: &Plan) -> Vec<u64> {
+        plan.stimuli.iter().map(|stimulus| stimulus.number).collect()
+    }
+
+    fn number(event: &SimEvent<'_>) -> Option<u64> {
+        match event.kind {
+            SimEventKind::Marked { word: "got", text } => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_is_needed_together_is_left_and_nothing_else() {
+        let both = Numbers(|| {
+            let mut got = BTreeSet::new();
+            Box::new(move |event: &SimEvent<'_>| {
+                got.extend(number(event));
+                let both = got.contains(&3) && got.contains(&6);
+                if both { Err(Violation::new("not both", "3 and 6")) } else { Ok(()) }
+            })
+        });
+        let mut noisy = plan(1..=9)
+            .with_fault(Fault::Crash { node: "a".to_owned(), at: 950, down: 9, wiped: true })
+            .with_fault(Fault::Shift { node: "b".to_owned(), at: 5, by: 7 });
+        noisy.network.latency = (1, 50);
+        let small = shrink(&both, &noisy);
+        assert_eq!((numbers(&small), small.faults.len()), (vec![3, 6], 0));
+        assert_eq!(small.network, Network::perfect());
+    }
+
+    /// Each number arrives, by the end.
+    #[derive(Default)]
+    struct Arrives {
+        sent: BTreeSet<u64>,
+        got: BTreeSet<u64>,
+    }
+
+    impl Check for Arrives {
+        fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
+            if let SimEventKind::Stimulated(number) = event.kind {
+                self.sent.insert(number);
+            }
+            self.got.extend(number(event));
+            Ok(())
+        }
+
+        fn end(&mut self, _: Instant) -> Result<(), Violation> {
+            if self.sent == self.got {
+                return Ok(());
+            }
+            Err(Violation::new("each number arrives", "one does not"))
+        }
+    }
+
+    fn lost(number: u32) -> Fault {
+        let (from, to) = ("a".to_owned(), "b".to_owned());
+        Fault::Message { from, to, number, fault: MessageFault::Lost }
+    }
+
+    #[test]
+    fn a_fault_follows_its_message_when_those_before_it_go() {
+        // Without the stimuli 1 to 3, the fourth message is the first.
+        let small =
+            shrink(&Numbers(|| Box::<Arrives>::default()), &plan(1..=5).with_fault(lost(4)));
+        assert_eq!((numbers(&small).len(), small.faults), (1, vec![lost(1)]));
+    }
+
+    #[test]
+    fn rates_become_faults_that_can_be_left_out() {
+        let mut rough = plan(1..=40);
+        (rough.network.lost, rough.calm) = (200, 10_000);
+        let small = shrink(&Numbers(|| Box::<Arrives>::default()), &rough);
+        assert_eq!((numbers(&small).len(), &*small.faults), (1, &[lost(1)][..]));
+        assert_eq!(small.network, Network::perfect());
+    }
+
+    #[test]
+    fn another_violation_is_not_taken_and_attempts_end() {
+        let scenario = Numbers(|| {
+            Box::new(|event: &SimEvent<'_>| match number(event) {
+                Some(1) => Err(Violation::new("no 1", "1")),
+                Some(2) => Err(Violation::new("no 2", "2")),
+                _ => Ok(()),
+            })
+        });
+        let (scenario, whole) = (&scenario, plan([1, 2]));
+        let mut shrinking = Shrinking { scenario, invariant: "no 1", plan: whole.clone(), left: 2 };
+        assert!(!shrinking.attempt(plan([2])));
+        assert!(!shrinking.attempt(whole), "the plan itself costs no attempt");
+        assert!(shrinking.attempt(plan([1])));
+        assert_eq!((numbers(&shrinking.plan), shrinking.left), (vec![1], 0));
+        assert!(!shrinking.attempt(plan([1, 3])));
+    }
+}

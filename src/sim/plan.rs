@@ -212,7 +212,7 @@ impl Network {
         min.saturating_add(draws.below(max.saturating_sub(min).saturating_add(1)))
     }
 
-    /// SplitMix64 the fault of a message. All figures are drawn, whatever the rates are: a plan with another rate
+    /// Draws the fault of a message. All figures are drawn, whatever the rates are: a plan with another rate
     /// draws the same delays.
     pub(super) fn fault(&self, draws: &mut SplitMix64) -> Option<MessageFault> {
         let roll = draws.below(1_000) as u32;
@@ -450,5 +450,47 @@ fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
             Ok(Fault::Message { from, to, number, fault })
         }
         other => Err(format!("`{other:.40}` begins no line of a plan")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_rate_draws_the_same_delays() {
+        let network = |lost, repeated, late| Network {
+            lost,
+            repeated,
+            late,
+            late_by: 5_000,
+            ..Network::perfect()
+        };
+        for number in 0..50 {
+            let drawn = |network: Network| {
+                let mut draws = stream(9, "a b", &[number]);
+                let fault = network.fault(&mut draws);
+                (fault, draws.next_u64())
+            };
+            let (Some(MessageFault::Repeated(repeated)), after) = drawn(network(0, 1_000, 0))
+            else {
+                panic!("everything is repeated");
+            };
+            assert_eq!(drawn(network(0, 0, 1_000)), (Some(MessageFault::Late(repeated)), after));
+            assert_eq!(drawn(network(1_000, 0, 0)), (Some(MessageFault::Lost), after));
+            assert_eq!(drawn(network(0, 0, 0)), (None, after));
+        }
+    }
+
+    #[test]
+    fn seconds_are_read_as_they_are_written() {
+        for millis in [0, 1, 999, 1_000, 12_350, u64::MAX / 1_000 * 1_000] {
+            assert_eq!(seconds(&Seconds(millis).to_string()), Some(millis));
+        }
+        for text in ["", "s", "1", "1.s", ".5s", "1.2345s", "-1s", "1,5s", "99999999999999999999s"]
+        {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+        assert_eq!(seconds("1.5s"), Some(1_500));
     }
 }

@@ -391,3 +391,120 @@ impl<'p> World<'p> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Stimulus;
+    use super::*;
+    use std::time::Duration;
+
+    /// Marks what it gets. A stimulus sends its number to `b`; 0 asks for a wake 10 ms later.
+    struct Node {
+        due: Option<Instant>,
+    }
+
+    impl Actor for Node {
+        fn receive(&mut self, _: Now, _: &str, bytes: &[u8], effects: &mut Effects) {
+            effects.mark("got", String::from_utf8_lossy(bytes));
+        }
+
+        fn wake(&mut self, _: Now, effects: &mut Effects) {
+            if self.due.take().is_some() {
+                effects.mark("woke", "");
+            }
+        }
+
+        fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
+            match number {
+                0 => self.due = now.at.after(Duration::from_millis(10)),
+                _ => effects.send("b", number.to_string()),
+            }
+        }
+
+        fn deadline(&self) -> Option<Instant> {
+            self.due
+        }
+    }
+
+    struct Nodes;
+
+    impl Scenario for Nodes {
+        fn name(&self) -> &'static str {
+            "nodes"
+        }
+
+        fn nodes(&self) -> Vec<String> {
+            ["a", "b", "c"].map(str::to_owned).to_vec()
+        }
+
+        fn boot(&self, _: &Host<'_>) -> Box<dyn Actor> {
+            Box::new(Node { due: None })
+        }
+
+        fn check(&self) -> Box<dyn Check> {
+            Box::new(|_: &SimEvent<'_>| Ok(()))
+        }
+    }
+
+    /// What happens at a time, in order.
+    fn at(plan: &Plan, millis: u64) -> Vec<String> {
+        let mut lines = Vec::new();
+        let outcome = run(&Nodes, plan, &mut |event| {
+            if event.at == Instant::from_millis(millis) {
+                lines.push(event.to_string().split_once(' ').unwrap().1.to_owned());
+            }
+        });
+        assert_eq!(outcome.violation, None);
+        lines
+    }
+
+    fn plan(stimuli: &[(&str, u64, u64)]) -> Plan {
+        let plan = Plan::new("nodes", 1);
+        stimuli.iter().fold(plan, |plan, (node, at, number)| {
+            plan.with_stimulus(Stimulus::new(*node, *at, *number))
+        })
+    }
+
+    #[test]
+    fn a_message_that_arrives_at_the_deadline_is_in_time() {
+        // The wake of `b` is due at 15 ms, when the message of `a` arrives.
+        let plan = plan(&[("b", 5, 0), ("a", 14, 7)]);
+        assert_eq!(at(&plan, 15), ["b <- a #1 `7`", "b: got 7", "b: woke "]);
+    }
+
+    #[test]
+    fn faults_come_before_stimuli_and_those_in_the_order_of_the_plan() {
+        let crash = Fault::Crash { node: "c".to_owned(), at: 20, down: 100, wiped: false };
+        let plan = plan(&[("a", 20, 2), ("c", 20, 3), ("a", 20, 1)]).with_fault(crash);
+        // `c` is down, so its stimulus is lost.
+        let sent = ["a: stimulus 2", "a -> b #1 `2`", "a: stimulus 1", "a -> b #2 `1`"];
+        assert_eq!(at(&plan, 20), [&["c: crashes"][..], &sent].concat());
+        // What took equally long arrives in the order in which it was sent.
+        assert_eq!(at(&plan, 21)[..2], ["b <- a #1 `2`", "b: got 2"]);
+    }
+
+    #[test]
+    fn of_equal_deadlines_the_first_node_of_the_list_wakes_first() {
+        let plan = plan(&[("c", 5, 0), ("a", 5, 0), ("b", 5, 0)]);
+        assert_eq!(at(&plan, 15), ["a: woke ", "b: woke ", "c: woke "]);
+    }
+
+    #[test]
+    fn partitions_overlap_and_end_on_their_own() {
+        let cut = |group: &[&str], at, lasts| Fault::Cut {
+            group: group.iter().map(ToString::to_string).collect(),
+            at,
+            lasts,
+        };
+        let stimuli = [("a", 15, 1), ("c", 15, 2), ("a", 25, 3), ("c", 25, 4), ("a", 35, 5)];
+        let plan =
+            plan(&stimuli).with_fault(cut(&["a"], 10, 10)).with_fault(cut(&["a", "b"], 12, 18));
+        // Two partitions part `a` from `b`, and `b` from `c`.
+        assert_eq!(at(&plan, 15)[1], "a -> b #1 `1`, cut off");
+        assert_eq!(at(&plan, 15)[3], "c -> b #1 `2`, cut off");
+        // The first has ended.
+        assert_eq!(at(&plan, 25)[1], "a -> b #2 `3`");
+        assert_eq!(at(&plan, 25)[3], "c -> b #2 `4`, cut off");
+        assert_eq!(at(&plan, 35)[1], "a -> b #3 `5`");
+    }
+}

@@ -19,7 +19,7 @@ pub(crate) struct Reading {
     #[arg(long, default_value_t = ProtocolVersion::DEFAULT, value_name = "VERSION", value_parser = protocol)]
     pub(crate) protocol: ProtocolVersion,
 
-    /// The most bytes of one record.
+    /// The maximum number of bytes of one record.
     #[arg(long, default_value_t = Limits::DEFAULT.bytes, value_name = "N", help_heading = "Limits")]
     max_bytes: usize,
 
@@ -27,11 +27,11 @@ pub(crate) struct Reading {
     #[arg(long, default_value_t = Limits::DEFAULT.depth, value_name = "N", help_heading = "Limits")]
     pub(crate) max_depth: usize,
 
-    /// The most keys of one object.
+    /// The maximum number of keys of one object.
     #[arg(long, default_value_t = Limits::DEFAULT.keys, value_name = "N", help_heading = "Limits")]
     max_keys: usize,
 
-    /// The most findings of one record; the rest are counted.
+    /// The maximum number of findings of one record; the rest are counted.
     #[arg(long, default_value_t = Limits::DEFAULT.findings, value_name = "N", help_heading = "Limits")]
     max_findings: usize,
 }
@@ -54,7 +54,7 @@ impl Reading {
 #[derive(clap::Args)]
 #[allow(clippy::struct_field_names, reason = "they name the options")]
 pub(crate) struct DocumentLimits {
-    /// The most bytes of one document.
+    /// The maximum number of bytes of one document.
     #[arg(long, default_value_t = 256 << 20, value_name = "N", help_heading = "Limits")]
     max_bytes: usize,
 
@@ -62,7 +62,7 @@ pub(crate) struct DocumentLimits {
     #[arg(long, default_value_t = Limits::DEFAULT.depth, value_name = "N", help_heading = "Limits")]
     max_depth: usize,
 
-    /// The most keys of one object.
+    /// The maximum number of keys of one object.
     #[arg(long, default_value_t = 10_000_000, value_name = "N", help_heading = "Limits")]
     max_keys: usize,
 }

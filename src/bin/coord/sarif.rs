@@ -112,3 +112,14 @@ fn uri(path: &str) -> String {
     }
     uri
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_uri_reference() {
+        assert_eq!(uri("docs/a-b_1.~md"), "docs/a-b_1.~md");
+        assert_eq!(uri("a b/ü%?#:.md"), "a%20b/%C3%BC%25%3F%23%3A.md");
+    }
+}

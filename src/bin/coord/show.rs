@@ -158,3 +158,36 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_move_the_cursor_is_replaced_and_ranges_follow() {
+        let view = View::of(b"a\x1b[2J\xff\xc3z", 0..8);
+        assert_eq!(view.text, "a\u{fffd}[2J\u{fffd}\u{fffd}z");
+        let shown = |range: Range<usize>| &view.text[view.map(&range)];
+        assert_eq!((shown(1..2), shown(2..5), shown(7..8)), ("\u{fffd}", "[2J", "z"));
+        // A range that ends inside of a character starts where the character does.
+        let view = View::of("é!".as_bytes(), 0..3);
+        assert_eq!((view.map(&(1..2)), view.map(&(2..3))), (0..2, 2..3));
+    }
+
+    #[test]
+    fn a_part_is_marked_at_both_ends_and_ranges_outside_are_at_them() {
+        let view = View::of(b"0123456789", 3..6);
+        assert_eq!(view.text, "…345…");
+        assert_eq!(&view.text[view.map(&(4..6))], "45");
+        let (start, end) = ("…".len(), "…345".len());
+        assert_eq!((view.map(&(0..1)), view.map(&(8..9))), (start..start, end..end));
+        assert_eq!(View::of(b"abc", 7..9).text, "…");
+    }
+
+    #[test]
+    fn a_long_finding_points_at_its_first_line() {
+        let view = View::of(b"{\r\n\t1}", 0..6);
+        assert_eq!(view.text, "{\n\t1}");
+        assert_eq!(view.map(&(0..6)), 0..1);
+    }
+}

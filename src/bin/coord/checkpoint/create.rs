@@ -54,7 +54,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = CheckpointOptions::default().compress_above, help_heading = "Limits")]
     compress_above: usize,
 
-    /// The most incremental checkpoints on one full one.
+    /// The maximum number of incremental checkpoints on one full one.
     #[arg(long, value_name = "N", default_value_t = CheckpointOptions::default().chain_length, help_heading = "Limits")]
     max_deltas: usize,
 

@@ -55,7 +55,7 @@ struct Common {
     #[command(flatten)]
     place: StoreArgs,
 
-    /// The most bytes of one part of a checkpoint.
+    /// The maximum number of bytes of one part of a checkpoint.
     #[arg(long, value_name = "N", default_value_t = CheckpointOptions::default().part_bytes, help_heading = "Limits")]
     max_bytes: usize,
 

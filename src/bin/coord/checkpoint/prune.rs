@@ -23,7 +23,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<WorkflowId>,
 
-    /// The most that stay of each workflow.
+    /// The maximum number that stays of each workflow.
     #[arg(long, value_name = "N")]
     keep: Option<usize>,
 

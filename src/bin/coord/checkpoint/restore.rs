@@ -47,7 +47,7 @@ Examples:
   coord checkpoint rollback ckpt_789 --mode partial --parts current_phase,resource_usage
   coord checkpoint rollback ckpt_789 --mode selective --agents agent_001 --tasks task_789
 
-Unlike after a restore, the state's version counts on, so that nobody takes it for an old one.
+Unlike after a restore, the state's version counts on, so that it is not taken for an old one.
 
 Exit status: as of `coord checkpoint restore`.")]
 pub(super) struct Rollback {

@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     verbose: bool,
 
-    /// The most bytes of one record.
+    /// The maximum number of bytes of one record.
     #[arg(long, default_value_t = Limits::DEFAULT.bytes, value_name = "N", help_heading = "Limits")]
     max_bytes: usize,
 

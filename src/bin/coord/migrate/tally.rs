@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The most kinds of loss that are counted apart.
+/// The maximum number of kinds of loss that are counted apart: input decides on the kinds, so without a
+/// bound it could fill the memory.
 pub(super) const KINDS: usize = 1000;
 
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use coordination_protocol::storage::StorageError;
     "\
 Examples:
   coord state put state.json                      keep the first state of a workflow
-  coord state put next.json --replaces 1          and the next one, unless somebody was faster
+  coord state put next.json --replaces 1          and the next one, unless another writer was faster
   coord state show workflow_123
   coord state merge base.json ours.json theirs.json -o merged.json
 

@@ -34,7 +34,10 @@ impl Print for Rows<'_> {
             let join = if row.is_join() { "join" } else { "" };
             writeln!(out, "{:<40} {rule:<24} {join:<5} {}", row.pointer(), row.summary())?;
         }
-        writeln!(out, "\nRules; by those that are joins replicas converge, whoever meets whom:")?;
+        writeln!(
+            out,
+            "\nRules; by those that are joins replicas converge, in whatever order they meet:"
+        )?;
         for rule in MergeRule::ALL {
             let join = if rule.is_join() { "join" } else { "" };
             writeln!(out, "{rule:<12} {join:<5} {}", rule.summary())?;

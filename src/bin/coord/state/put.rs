@@ -24,7 +24,7 @@ Examples:
   my-command | coord state put --replaces 14 --format json
 
 The input is one workflow_state message. It is checked like by `coord check`, and kept as it is
-written. Its state_version has to be higher than the one that it replaces. If somebody else was
+written. Its state_version has to be higher than the one that it replaces. If another writer was
 faster, nothing is written: look at what is there, merge, and put the result.
 
 Exit status: 0 if it was put, 1 if it is invalid or another version is there, 2 for usage and I/O

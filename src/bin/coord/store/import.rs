@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(long)]
     merge: bool,
 
-    /// The most bytes of one line.
+    /// The maximum number of bytes of one line.
     #[arg(long, default_value_t = 128 << 20, value_name = "N", help_heading = "Limits")]
     max_bytes: usize,
 
