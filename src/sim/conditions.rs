@@ -1,7 +1,7 @@
 //! The bounds of all faults. From these and a seed, a plan is drawn.
 
 use super::Scenario;
-use super::plan::{Fault, Network, Plan, Stimulus, stream};
+use super::plan::{Network, Plan, SimFault, Stimulus, stream};
 use crate::machine::SplitMix64;
 
 /// Bounds for what is drawn. Times are milliseconds, rates are per thousand.
@@ -132,7 +132,7 @@ impl Conditions {
             let node = pick(&mut draws, &nodes);
             let (at, down) = self.while_rough(&mut draws, self.down);
             let wiped = draws.below(1_000) < u64::from(self.wiped);
-            plan.faults.push(Fault::Crash { node, at, down, wiped });
+            plan.faults.push(SimFault::Crash { node, at, down, wiped });
         }
         let mut draws = stream(seed, "cuts", &[]);
         for _ in 0..some(&mut draws, self.cuts) {
@@ -143,7 +143,7 @@ impl Conditions {
                 }
             }
             let (at, lasts) = self.while_rough(&mut draws, self.cut);
-            plan.faults.push(Fault::Cut { group, at, lasts });
+            plan.faults.push(SimFault::Cut { group, at, lasts });
         }
         let mut draws = stream(seed, "shifts", &[]);
         for _ in 0..some(&mut draws, self.shifts) {
@@ -151,7 +151,7 @@ impl Conditions {
             let (at, _) = self.while_rough(&mut draws, 0);
             let reach = i64::try_from(self.shift).unwrap_or(i64::MAX / 4);
             let by = draws.below(reach.unsigned_abs() * 2 + 1).cast_signed() - reach;
-            plan.faults.push(Fault::Shift { node, at, by });
+            plan.faults.push(SimFault::Shift { node, at, by });
         }
         plan
     }

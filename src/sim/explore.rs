@@ -1,7 +1,7 @@
 //! Search for a seed that violates an invariant, and shrinking of what was found.
 
 use super::event::{SimEvent, SimStats};
-use super::plan::{Fault, Network, Plan};
+use super::plan::{Network, Plan, SimFault};
 use super::world::{SimOutcome, run};
 use super::{Conditions, Scenario, Violation};
 use std::collections::VecDeque;
@@ -184,7 +184,7 @@ impl Shrinking<'_> {
         (0..plan.faults.len()).any(|index| {
             let mut plan = plan.clone();
             match &mut plan.faults[index] {
-                Fault::Message { number, .. } if *number > 1 => *number -= 1,
+                SimFault::Message { number, .. } if *number > 1 => *number -= 1,
                 _ => return false,
             }
             self.attempt(plan)
@@ -204,7 +204,7 @@ impl Shrinking<'_> {
         }
         for index in 0..self.plan.faults.len() {
             let mut plan = self.plan.clone();
-            if let Fault::Crash { wiped: wiped @ true, .. } = &mut plan.faults[index] {
+            if let SimFault::Crash { wiped: wiped @ true, .. } = &mut plan.faults[index] {
                 *wiped = false;
                 self.attempt(plan);
             }
@@ -283,8 +283,8 @@ mod tests {
             })
         });
         let mut noisy = plan(1..=9)
-            .with_fault(Fault::Crash { node: "a".to_owned(), at: 950, down: 9, wiped: true })
-            .with_fault(Fault::Shift { node: "b".to_owned(), at: 5, by: 7 });
+            .with_fault(SimFault::Crash { node: "a".to_owned(), at: 950, down: 9, wiped: true })
+            .with_fault(SimFault::Shift { node: "b".to_owned(), at: 5, by: 7 });
         noisy.network.latency = (1, 50);
         let small = shrink(&both, &noisy);
         assert_eq!((numbers(&small), small.faults.len()), (vec![3, 6], 0));
@@ -315,9 +315,9 @@ mod tests {
         }
     }
 
-    fn lost(number: u32) -> Fault {
+    fn lost(number: u32) -> SimFault {
         let (from, to) = ("a".to_owned(), "b".to_owned());
-        Fault::Message { from, to, number, fault: MessageFault::Lost }
+        SimFault::Message { from, to, number, fault: MessageFault::Lost }
     }
 
     #[test]

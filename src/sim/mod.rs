@@ -100,7 +100,7 @@ pub use actor::{Actor, Effects, Host};
 pub use conditions::Conditions;
 pub use event::{MessageFate, SimEvent, SimEventKind, SimStats};
 pub use explore::{Counterexample, explore, shrink, transcript, try_seed};
-pub use plan::{Fault, MessageFault, Network, Plan, Stimulus};
+pub use plan::{MessageFault, Network, Plan, SimFault, Stimulus};
 pub use world::{SimOutcome, run};
 
 use crate::machine::SplitMix64;

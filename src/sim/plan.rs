@@ -54,7 +54,7 @@ pub struct Plan {
     /// The stimuli of the nodes.
     pub stimuli: Vec<Stimulus>,
     /// Faults, besides those that follow from the rates.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<SimFault>,
 }
 
 /// What may happen to any message. Rates are per thousand.
@@ -97,7 +97,7 @@ impl Stimulus {
 /// One fault. Times are milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum SimFault {
     /// A node crashes and starts again.
     Crash {
         /// The node.
@@ -177,7 +177,7 @@ impl Plan {
     }
 
     /// Adds a fault.
-    pub fn with_fault(mut self, fault: Fault) -> Self {
+    pub fn with_fault(mut self, fault: SimFault) -> Self {
         self.faults.push(fault);
         self
     }
@@ -255,17 +255,17 @@ impl fmt::Display for Plan {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SimFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Crash { node, at, down, wiped } => {
+            SimFault::Crash { node, at, down, wiped } => {
                 let wiped = if *wiped { " wiped" } else { "" };
                 write!(f, "crash {node} at {} for {}{wiped}", Seconds(*at), Seconds(*down))
             }
-            Fault::Cut { group, at, lasts } => {
+            SimFault::Cut { group, at, lasts } => {
                 write!(f, "cut {} at {} for {}", group.join(" "), Seconds(*at), Seconds(*lasts))
             }
-            Fault::Shift { node, at, by } => {
+            SimFault::Shift { node, at, by } => {
                 let sign = if *by < 0 { "-" } else { "" };
                 write!(
                     f,
@@ -274,7 +274,7 @@ impl fmt::Display for Fault {
                     Seconds(by.unsigned_abs())
                 )
             }
-            Fault::Message { from, to, number, fault } => match fault {
+            SimFault::Message { from, to, number, fault } => match fault {
                 MessageFault::Lost => write!(f, "lose {from} {to} {number}"),
                 MessageFault::Repeated(by) => {
                     write!(f, "repeat {from} {to} {number} after {}", Seconds(*by))
@@ -395,7 +395,7 @@ fn read(plan: &mut Plan, words: &mut Words<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
+fn fault(word: &str, words: &mut Words<'_>) -> Result<SimFault, String> {
     let node = words.next("node");
     match word {
         "crash" => {
@@ -408,7 +408,7 @@ fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
             if wiped {
                 words.word("wiped")?;
             }
-            Ok(Fault::Crash { node, at, down, wiped })
+            Ok(SimFault::Crash { node, at, down, wiped })
         }
         "cut" => {
             let mut group = vec![node?.to_owned()];
@@ -420,7 +420,7 @@ fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
             }
             let at = words.seconds()?;
             words.word("for")?;
-            Ok(Fault::Cut { group, at, lasts: words.seconds()? })
+            Ok(SimFault::Cut { group, at, lasts: words.seconds()? })
         }
         "shift" => {
             let node = node?.to_owned();
@@ -431,7 +431,7 @@ fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
             let size = seconds(by.strip_prefix('-').unwrap_or(by))
                 .and_then(|size| i64::try_from(size).ok())
                 .ok_or_else(|| format!("`{by:.40}` is no time such as -12.350s"))?;
-            Ok(Fault::Shift { node, at, by: if by.starts_with('-') { -size } else { size } })
+            Ok(SimFault::Shift { node, at, by: if by.starts_with('-') { -size } else { size } })
         }
         "lose" | "repeat" | "delay" => {
             let (from, to) = (node?.to_owned(), words.next("node")?.to_owned());
@@ -447,7 +447,7 @@ fn fault(word: &str, words: &mut Words<'_>) -> Result<Fault, String> {
                     MessageFault::Late(words.seconds()?)
                 }
             };
-            Ok(Fault::Message { from, to, number, fault })
+            Ok(SimFault::Message { from, to, number, fault })
         }
         other => Err(format!("`{other:.40}` begins no line of a plan")),
     }

@@ -6,7 +6,7 @@
 
 use super::actor::{Actor, Effect, Effects, Host};
 use super::event::{MessageFate, SimEvent, SimEventKind, SimStats};
-use super::plan::{Fault, MessageFault, Plan};
+use super::plan::{MessageFault, Plan, SimFault};
 use super::{Check, Scenario, Violation};
 use crate::json::Json;
 use crate::scalar::{Instant, Now};
@@ -29,7 +29,7 @@ pub struct SimOutcome {
     /// The invariant that was violated, if any was; the run ended there.
     pub violation: Option<Violation>,
     /// The faults of single messages that the rates led to.
-    pub(super) message_faults: Vec<Fault>,
+    pub(super) message_faults: Vec<SimFault>,
 }
 
 /// Runs a plan, and hands each event to `watch`.
@@ -95,7 +95,7 @@ struct World<'p> {
     /// The faults that the plan has for single messages, by sender, receiver and number.
     planned: BTreeMap<(usize, usize, u32), MessageFault>,
     stats: SimStats,
-    message_faults: Vec<Fault>,
+    message_faults: Vec<SimFault>,
 }
 
 impl<'p> World<'p> {
@@ -140,22 +140,22 @@ impl<'p> World<'p> {
         world
     }
 
-    fn arrange(&mut self, index: usize, fault: &'p Fault) {
+    fn arrange(&mut self, index: usize, fault: &'p SimFault) {
         match fault {
-            Fault::Crash { node, at, down, wiped } => {
+            SimFault::Crash { node, at, down, wiped } => {
                 if let Some(node) = self.find(node) {
                     self.put(*at, Due::Crash { node, down: *down, wiped: *wiped });
                 }
             }
-            Fault::Cut { group, at, lasts } => {
+            SimFault::Cut { group, at, lasts } => {
                 self.put(*at, Due::Cut { index, group, lasts: *lasts });
             }
-            Fault::Shift { node, at, by } => {
+            SimFault::Shift { node, at, by } => {
                 if let Some(node) = self.find(node) {
                     self.put(*at, Due::Shift { node, by: *by });
                 }
             }
-            Fault::Message { from, to, number, fault } => {
+            SimFault::Message { from, to, number, fault } => {
                 if let (Some(from), Some(to)) = (self.find(from), self.find(to)) {
                     self.planned.insert((from, to, *number), *fault);
                 }
@@ -351,7 +351,7 @@ impl<'p> World<'p> {
             fault = self.plan.network.fault(&mut draws);
             if let Some(fault) = fault {
                 let (from, to) = (sender.clone(), receiver.clone());
-                self.message_faults.push(Fault::Message { from, to, number, fault });
+                self.message_faults.push(SimFault::Message { from, to, number, fault });
             }
         }
         match fault {
@@ -474,7 +474,7 @@ mod tests {
 
     #[test]
     fn faults_come_before_stimuli_and_those_in_the_order_of_the_plan() {
-        let crash = Fault::Crash { node: "c".to_owned(), at: 20, down: 100, wiped: false };
+        let crash = SimFault::Crash { node: "c".to_owned(), at: 20, down: 100, wiped: false };
         let plan = plan(&[("a", 20, 2), ("c", 20, 3), ("a", 20, 1)]).with_fault(crash);
         // `c` is down, so its stimulus is lost.
         let sent = ["a: stimulus 2", "a -> b #1 `2`", "a: stimulus 1", "a -> b #2 `1`"];
@@ -491,7 +491,7 @@ mod tests {
 
     #[test]
     fn partitions_overlap_and_end_on_their_own() {
-        let cut = |group: &[&str], at, lasts| Fault::Cut {
+        let cut = |group: &[&str], at, lasts| SimFault::Cut {
             group: group.iter().map(ToString::to_string).collect(),
             at,
             lasts,

@@ -4,9 +4,9 @@ use coordination_protocol::Json;
 use coordination_protocol::error::ErrorKind;
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::sim::{
-    Actor, Check, Conditions, Counterexample, Effects, Fault, Host, MessageFate, MessageFault,
-    Plan, Scenario, SimEvent, SimEventKind, SimStats, Stimulus, Violation, explore, run, shrink,
-    transcript, try_seed,
+    Actor, Check, Conditions, Counterexample, Effects, Host, MessageFate, MessageFault, Plan,
+    Scenario, SimEvent, SimEventKind, SimFault, SimStats, Stimulus, Violation, explore, run,
+    shrink, transcript, try_seed,
 };
 use std::time::Duration;
 
@@ -329,7 +329,7 @@ fn leaving_one_fault_out_leaves_the_others_alone() {
     assert!(all.iter().any(|fate| fate.3 == MessageFate::Lost));
     let (from, to, number, _) =
         all.iter().find(|fate| fate.3 == MessageFate::Arrives).unwrap().clone();
-    let lost = Fault::Message { from, to, number, fault: MessageFault::Lost };
+    let lost = SimFault::Message { from, to, number, fault: MessageFault::Lost };
     let other = fates(&plan.with_fault(lost));
     let differ = all.iter().zip(&other).filter(|(one, other)| one != other).count();
     assert_eq!((differ, all.len()), (1, other.len()));
