@@ -32,7 +32,7 @@ const LINES: usize = 64;
 /// | `+` and digits | lets so many milliseconds pass |
 /// | `=` and digits | sets the wall clock; `=-` before 1970 |
 /// | `!` | goes to the deadline |
-/// | `p` | fetches all wishes |
+/// | `p` | fetches all outputs |
 /// | `a` to `f` | an input of the machine's own, with the rest of the line |
 /// | anything else | a record, which passes a gate first |
 pub fn machines(data: &[u8]) {

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// assert_eq!(backoff.ceiling(100), Duration::from_secs(30));
 /// assert!(backoff.pause(3, &mut SplitMix64::new(7)) <= backoff.ceiling(3));
 /// ```
+#[doc(alias = "retry")]
+#[doc(alias = "jitter")]
+#[doc(alias = "exponential backoff")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Backoff {
@@ -62,12 +65,16 @@ impl Backoff {
 
     /// Whether another attempt follows this one, counted from 1.
     pub(super) fn allows_after(&self, attempt: u32) -> bool {
+        // 0 attempts would never send anything; the first attempt is always made.
         attempt < self.attempts.max(1)
     }
 
     /// The longest pause after an attempt, counted from 1; at least 1 ms.
     pub fn ceiling(&self, attempt: u32) -> Duration {
+        // A pause of zero would be due in the instant that it begins, so that handling what is due
+        // never ends.
         let least = Duration::from_millis(1);
+        // An overflow means that the cap was passed long ago.
         let growth = self.factor.max(1).checked_pow(attempt.saturating_sub(1));
         let grown = growth.and_then(|growth| self.base.max(least).checked_mul(growth));
         grown.unwrap_or(self.cap).min(self.cap).max(least)
@@ -75,7 +82,10 @@ impl Backoff {
 
     /// The pause after an attempt: whole milliseconds from 1 up to the ceiling.
     pub fn pause(&self, attempt: u32, rng: &mut SplitMix64) -> Duration {
+        // Full jitter, from almost nothing up to the ceiling: what failed together spreads over the
+        // whole time. A little jitter around the ceiling would let it come back nearly in step.
         let most = u64::try_from(self.ceiling(attempt).as_millis()).unwrap_or(u64::MAX);
+        // At least a millisecond, so the next attempt is later than the failure.
         Duration::from_millis(rng.below(most).saturating_add(1))
     }
 }

@@ -124,7 +124,8 @@ impl fmt::Display for Circuit {
     }
 }
 
-/// What a [`Breaker`] has to say. `Display` is one line for logs.
+/// What a [`Breaker`] tells its host. `Display` is one line for logs.
+#[doc(alias = "effect")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum BreakerOutput {
@@ -192,6 +193,8 @@ struct Probe {
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "circuit breaker")]
+#[doc(alias = "fail fast")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Breaker {
     options: BreakerOptions,
@@ -225,6 +228,7 @@ impl Breaker {
         let from = self.circuit();
         self.state = state;
         let to = self.circuit();
+        // A half-open circuit that gets its probe stays half-open, which is no change to tell.
         if from != to {
             self.out.push_back(BreakerOutput::Changed { from, to });
         }
@@ -239,16 +243,23 @@ impl Breaker {
         match &self.state {
             State::Closed(_) => return Ok(()),
             State::Open(Open { until }) => {
+                // Beyond the end of the clock it stays open.
                 let until = until.unwrap_or(Instant::from_nanos(u64::MAX));
+                // By the time, not by whether the host has called `handle_timeout`: a host that is
+                // late must not keep the circuit open for longer.
                 if until > now.at {
                     return Err(BreakerError::Open { until });
                 }
             }
+            // One at a time: a component that is just coming back would fall again under all that
+            // waited.
             State::HalfOpen(HalfOpen { probe: Some(probe) }) => {
                 return Err(BreakerError::Probing { probe: probe.call.clone() });
             }
             State::HalfOpen(HalfOpen { probe: None }) => {}
         }
+        // The probe has a deadline: if its end is never reported, no call would get through any
+        // more.
         let probe = Probe { call, until: now.at.after(at_least(self.options.probe)) };
         self.turn(State::HalfOpen(HalfOpen { probe: Some(probe) }));
         Ok(())
@@ -256,9 +267,11 @@ impl Breaker {
 
     fn ended(&mut self, now: Now, call: &RequestId, success: bool) {
         match &mut self.state {
+            // Failures count in a row: one success shows that the component works.
             State::Closed(closed) if success => closed.failures = 0,
             State::Closed(closed) => {
                 closed.failures = closed.failures.saturating_add(1);
+                // 0 would open it although nothing has failed.
                 if closed.failures >= self.options.failures.max(1) {
                     self.open(now);
                 }
@@ -296,6 +309,8 @@ impl Machine for Breaker {
         }
         match &self.state {
             State::Open(_) => self.turn(State::HalfOpen(HalfOpen { probe: None })),
+            // No word of the probe in time is a failure: callers would not have waited longer
+            // either.
             State::HalfOpen(_) => self.open(now),
             State::Closed(_) => {}
         }

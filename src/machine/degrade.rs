@@ -40,7 +40,7 @@ pub enum Fallback {
     /// It waits, at most so many at a time and so long since the receiver went away; then it is
     /// refused.
     Hold {
-        /// The most messages that wait.
+        /// How many messages may wait.
         capacity: usize,
         /// How long the receiver may be away.
         within: Duration,
@@ -89,6 +89,8 @@ pub enum Action {
 /// assert_eq!(policy.decide(MessageKind::AllocationRequest, &state, Duration::ZERO, 9), Action::Hold);
 /// assert_eq!(policy.decide(MessageKind::AllocationRequest, &state, Duration::ZERO, 10), Action::Refuse);
 /// ```
+#[doc(alias = "graceful degradation")]
+#[doc(alias = "fallback")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Degradation {
@@ -165,6 +167,7 @@ impl Degradation {
         since: Duration,
         held: usize,
     ) -> Action {
+        // Degraded is slow, not gone: to hold back would turn its trouble into an outage.
         if matches!(receiver, HealthState::Healthy | HealthState::Degraded) {
             return Action::Send;
         }
@@ -174,6 +177,8 @@ impl Degradation {
             Some(Fallback::Hold { capacity, within }) if held < capacity && since < within => {
                 Action::Hold
             }
+            // Beyond its bounds a hold becomes a refusal, not a drop: whoever sends can still do
+            // something else.
             Some(Fallback::Hold { .. } | Fallback::Refuse) => Action::Refuse,
         }
     }
@@ -188,6 +193,7 @@ impl Degradation {
     ) -> Action {
         let answers = envelope.header.response_to.is_some()
             || matches!(envelope.message, Message::AllocationResponse(_));
+        // Somebody waits for an answer, and whether it is away is for its own timeout to tell.
         if answers {
             return Action::Send;
         }

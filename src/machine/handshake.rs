@@ -131,7 +131,8 @@ impl fmt::Display for HandshakeFailure {
     }
 }
 
-/// What a [`Handshake`] wishes. `Display` is one line for logs.
+/// What a [`Handshake`] asks its host to do or to know: its effects. `Display` is one line for logs.
+#[doc(alias = "effect")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum HandshakeOutput {
@@ -202,6 +203,7 @@ struct Agreed {
 /// assert_eq!(hub.poll().unwrap().to_string(), "agreed 1.0.0 with peer worker");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "negotiation")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Handshake {
     own: ComponentId,
@@ -258,20 +260,22 @@ impl Handshake {
     }
 
     fn greet(&mut self, now: Now, random: [u8; 10]) -> Result<(), HandshakeError> {
+        // A second greeting under way would bring two answers, perhaps different ones. After a
+        // failure a new try is fine.
         if matches!(self.state, State::Greeting | State::Agreed(_)) {
             return Err(HandshakeError::Begun);
         }
-        let mut ask = OutboundRequest::new(self.supported.hello(self.own.clone()), now, random);
+        let mut request = OutboundRequest::new(self.supported.hello(self.own.clone()), now, random);
         if let Some(peer) = &self.peer {
-            ask = ask.with_peer(peer.clone());
+            request = request.with_peer(peer.clone());
         }
-        self.requester.handle(now, RequestInput::Start(Box::new(ask)))?;
+        self.requester.handle(now, RequestInput::Start(Box::new(request)))?;
         self.state = State::Greeting;
         self.follow();
         Ok(())
     }
 
-    /// Does what the requester wishes.
+    /// Carries out the outputs of the requester.
     fn follow(&mut self) {
         while let Some(output) = self.requester.poll() {
             match output {
@@ -279,6 +283,7 @@ impl Handshake {
                     self.out.push_back(HandshakeOutput::Send(envelope));
                 }
                 RequestOutput::Ended { outcome, .. } => self.ended(outcome),
+                // Neither changes what was agreed.
                 RequestOutput::Queued { .. } | RequestOutput::Ignored { .. } => {}
             }
         }
@@ -319,9 +324,12 @@ impl Handshake {
             Err(error) => return bad(error.to_string()),
         };
         let version = &agreement.version;
+        // The answer is checked against our own offer: a peer that picks what we did not offer is
+        // wrong, or not the one that was greeted.
         if !self.supported.implements(version) {
             return bad(format!("version {version} is none of {}", self.supported));
         }
+        // An answer must not talk us down below our floor: that is how a downgrade would look.
         if self.supported.floor().is_some_and(|floor| version < floor) {
             return bad(format!("version {version} is below the floor of {}", self.supported));
         }
@@ -330,6 +338,8 @@ impl Handshake {
             return bad(format!("we do not have `{foreign}`"));
         }
         match self.agreement() {
+            // Both sides compute the agreement from the two greetings. If the results differ, one
+            // side has a fault, and to go on would mean to speak two versions.
             Some(known) if *known != agreement => {
                 bad(format!("{agreement} was answered, {known} follows from the greetings"))
             }
@@ -351,6 +361,8 @@ impl Handshake {
         let known = self.agreement() == Some(&agreement);
         self.peer = Some(peer.clone());
         self.state = State::Agreed(Agreed { agreement: agreement.clone() });
+        // The answer to our greeting repeats what the peer's greeting has settled; a peer that
+        // greets anew has restarted, and the host must know.
         if anew || !known {
             self.out.push_back(HandshakeOutput::Agreed { peer, agreement, heartbeat });
         }
@@ -372,6 +384,7 @@ impl Handshake {
             if *found == self.own {
                 return Err(HandshakeError::OwnGreeting);
             }
+            // One machine a peer: an agreement with somebody else must not replace this one.
             if let Some(peer) = self.peer.as_ref().filter(|peer| *peer != found) {
                 let (found, peer) = (found.clone(), peer.clone());
                 return Err(HandshakeError::WrongPeer { found, peer });
@@ -398,6 +411,8 @@ impl Handshake {
                     .welcome(self.own.clone())
                     .with_heartbeat_interval(Span::from(self.options.heartbeat));
                 self.reply(now, header, welcome);
+                // A repeated attempt has the identifier of the first and is answered alike. Another
+                // one is a new greeting.
                 let anew = header.request_id.is_none() || header.request_id != self.greeted;
                 self.greeted.clone_from(&header.request_id);
                 self.agree(hello.component_id.clone(), agreement, None, anew);
@@ -416,6 +431,7 @@ impl Handshake {
         let id = ErrorId::generate(now.id_millis(), self.rng.id_bytes());
         let occurrence = Occurrence::new(id, WorkflowId::global(), now.timestamp());
         let mut report = error.to_report(&occurrence);
+        // The same greeting would be refused again; the peer has to change what it supports.
         report.classification.recoverable = Some(false);
         self.reply(now, header, report);
     }

@@ -1,6 +1,6 @@
 //! Protocol behaviour as state machines without I/O (specification, Communication Patterns).
 //!
-//! A machine decides, its host acts. Time and messages go in; wishes come out: send this, note
+//! A machine decides, its host acts. Time and messages go in; outputs come out: send this, note
 //! that. A machine opens no socket, reads no clock and starts no thread, so it runs under any
 //! runtime, in a test with virtual time, or in a process that lives for one message.
 //!
@@ -11,13 +11,13 @@
 //! 1. **In.** Bytes pass a [`Gate`](crate::validate::Gate) first. Machines take received
 //!    messages as [`Checked`](crate::validate::Checked), so there is no way around it. What
 //!    [`handle`](Machine::handle) refuses changes nothing.
-//! 2. **Out.** After every call, [`poll`](Machine::poll) until it says `None`, and do what it wishes.
+//! 2. **Out.** After every call, [`poll`](Machine::poll) until it says `None`, and carry out each output.
 //!    A machine keeps what is not fetched.
 //! 3. **Sleep** until [`deadline`](Machine::deadline) or input; at the deadline call
 //!    [`handle_timeout`](Machine::handle_timeout). Late is fine, early does nothing. Afterwards the
 //!    deadline is later than `now`, or there is none.
 //! 4. **Stop.** [`snapshot`](Machine::snapshot) and [`restore`](Machine::restore) carry a machine
-//!    over to another process, with timers, unfetched wishes and all. Nobody sees the difference.
+//!    over to another process, with timers, unfetched outputs and all. Nothing else shows the difference.
 //!
 //! Equal seeds, times and inputs give equal outputs. One test holds all machines to these laws.
 //!
@@ -69,7 +69,7 @@
 //! | [`Handshake`], [`handshake`] | agrees with a peer on a version |
 //! | [`Presence`], [`presence`] | shows that it is alive, and knows who else is |
 //! | [`StateSync`], [`sync`] | keeps the copies of a state in step: adopts, merges, asks for consensus |
-//! | [`Dispatcher`], [`dispatcher`] | delivers what is published to subscribers, at least once |
+//! | [`Dispatcher`], [`dispatcher`] | delivers what is published to subscribers, at least once, and again until it is acknowledged |
 //! | [`Proposer`], [`ballot`] | puts a state to the vote and commits what a quorum accepts |
 //! | [`Voter`], [`ballot`] | votes for one state of a version at a time, and learns what was decided |
 //!
@@ -166,7 +166,8 @@ impl fmt::Display for IgnoreReason {
 pub trait Machine: Serialize + DeserializeOwned {
     /// What goes in beside time.
     type Input;
-    /// What it wishes its host to do or to know.
+    /// What it asks its host to do or to know: its effects.
+    #[doc(alias = "effect")]
     type Output;
     /// Why it refuses an input.
     type Error: std::error::Error;
@@ -180,7 +181,7 @@ pub trait Machine: Serialize + DeserializeOwned {
     /// Does what is due. Afterwards [`deadline`](Self::deadline) is later than `now`, or none.
     fn handle_timeout(&mut self, now: Now);
 
-    /// The next wish. Once it says `None`, it does so until the next call of one of the above.
+    /// The next output. Once it says `None`, it does so until the next call of one of the above.
     fn poll(&mut self) -> Option<Self::Output>;
 
     /// When something is due next, if nothing comes in.

@@ -3,7 +3,7 @@
 //! A component registers, sends a heartbeat at each interval and leaves. Whoever watches it counts
 //! the heartbeats that are missing:
 //!
-//! | heard | state |
+//! | last sign of life | state |
 //! |---|---|
 //! | never, only expected | unknown |
 //! | in time | healthy, or as it says itself |
@@ -14,7 +14,7 @@
 //! The nth heartbeat is missing when n intervals and the [grace](PresenceOptions::grace) are over. Of
 //! what a component says of itself and what its silence says, the worse counts.
 //!
-//! Messages may come late, or again. What is older than what was heard changes nothing, so repeated
+//! Messages may come late, or again. What is older than what is known changes nothing, so repeated
 //! messages keep nobody alive, end nobody's registration and register nobody who has left. What is
 //! older is told by the sender's clock: the timestamps of the body, or else of the header. Only a
 //! heartbeat with a higher number counts whatever its timestamp, as a sign of life, for clocks are set
@@ -56,7 +56,7 @@ pub struct PresenceOptions {
     pub degraded: u32,
     /// How many missing heartbeats make a component unhealthy. Default 3.
     pub unhealthy: u32,
-    /// The most components that are watched, and the most that are remembered to have left. Default
+    /// How many components are watched, and how many are remembered to have left. Default
     /// 1000.
     pub max_peers: usize,
 }
@@ -93,7 +93,7 @@ impl PresenceOptions {
         self
     }
 
-    /// Sets the most components that are watched.
+    /// Sets how many components are watched.
     pub const fn with_max_peers(mut self, max_peers: usize) -> Self {
         self.max_peers = max_peers;
         self
@@ -101,6 +101,8 @@ impl PresenceOptions {
 
     /// How long a component is silent when so many heartbeats are missing.
     fn silence(&self, missing: u32) -> Option<Duration> {
+        // The grace is added once, not for each interval: it stands for the way, and the last
+        // heartbeat went it once.
         let intervals = at_least(self.heartbeat).checked_mul(missing.max(1))?;
         intervals.checked_add(self.grace)
     }
@@ -131,7 +133,7 @@ pub enum PresenceInput {
     Health(Box<HealthStatus>),
     /// Take part no more, for a reason.
     Leave(String),
-    /// Watch a component that has not been heard of.
+    /// Watch a component that has not registered.
     Expect(ComponentId),
     /// A registration, heartbeat, health report or deregistration came.
     Received(Box<Checked<Envelope>>),
@@ -172,7 +174,8 @@ leaf_errors! {
     }
 }
 
-/// What a [`Presence`] wishes. `Display` is one line for logs.
+/// What a [`Presence`] asks its host to do or to know: its effects. `Display` is one line for logs.
+#[doc(alias = "effect")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum PresenceOutput {
@@ -215,12 +218,13 @@ impl fmt::Display for PresenceOutput {
 }
 
 /// What is known of a component that is watched.
+#[doc(alias = "liveness")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PeerStatus {
     /// How it is.
     pub state: HealthState,
-    /// When it was last heard.
+    /// When its last sign of life came.
     pub last_seen: Option<Instant>,
     /// How it registered.
     pub registration: Option<Box<ComponentRegistration>>,
@@ -248,19 +252,24 @@ impl PeerStatus {
     /// Whether what it last said was sent before what has this time. It may say something as soon as it
     /// registers.
     fn is_before(&self, sent: Option<i64>) -> bool {
+        // Strictly later than the last word, for an equal time is the same message again. Equal to
+        // the registration is fine: a component may speak in the millisecond of its registration.
         sent.is_some() && self.sent < sent && self.registered <= sent
     }
 
     /// Whether its last message was sent after one of this time.
     fn is_after(&self, sent: Option<i64>) -> bool {
+        // Without a time nothing can be called late; then the message counts.
         sent.is_some() && self.sent.max(self.registered) > sent
     }
 
     /// How it is, by its silence and its own word.
     fn judge(&self, options: &PresenceOptions, now: Instant) -> HealthState {
-        let Some(heard) = self.last_seen else { return HealthState::Unknown };
-        let silence = now.since(heard);
+        let Some(last) = self.last_seen else { return HealthState::Unknown };
+        let silence = now.since(last);
         let missing = |count| options.silence(count).is_some_and(|longest| silence >= longest);
+        // The worse of both: silence outweighs a good word, and a bad word outweighs punctual
+        // heartbeats.
         if missing(options.unhealthy) || self.said == Some(HealthState::Unhealthy) {
             HealthState::Unhealthy
         } else if missing(options.degraded) || self.said == Some(HealthState::Degraded) {
@@ -272,10 +281,12 @@ impl PeerStatus {
 
     /// When its silence says more than it does now.
     fn next(&self, options: &PresenceOptions, now: Instant) -> Option<Instant> {
-        let heard = self.last_seen?;
+        let last = self.last_seen?;
         [options.degraded, options.unhealthy]
             .into_iter()
-            .filter_map(|missing| heard.after(options.silence(missing)?))
+            .filter_map(|missing| last.after(options.silence(missing)?))
+            // A threshold that has passed says nothing new, and a timer in the past would fire
+            // without end.
             .filter(|at| *at > now)
             .min()
     }
@@ -311,6 +322,10 @@ struct Joined {
 /// assert_eq!(presence.status(&hub).unwrap().state, HealthState::Unknown);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "heartbeat")]
+#[doc(alias = "liveness")]
+#[doc(alias = "failure detector")]
+#[doc(alias = "membership")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Presence {
     options: PresenceOptions,
@@ -372,6 +387,8 @@ impl Presence {
             component: component.clone(),
             sequence: 0,
             health: None,
+            // The registration is a sign of life itself, so the first heartbeat is an interval
+            // away.
             beat: now.at.after(at_least(self.options.heartbeat)),
             check: now.at.after(at_least(self.options.health_check)),
         });
@@ -384,6 +401,8 @@ impl Presence {
         if own.component != status.component_id {
             return Err(PresenceError::NotOurs(status.component_id));
         }
+        // Heartbeats repeat it: they come more often, so a watcher that missed the report learns it
+        // anyway.
         own.health = Some(status.status.clone());
         self.send(now, status.component_id.clone(), status);
         Ok(())
@@ -392,6 +411,7 @@ impl Presence {
     fn leave(&mut self, now: Now, reason: String) -> Result<(), PresenceError> {
         let Own::Joined(own) = &self.own else { return Err(PresenceError::NotJoined) };
         let component = own.component.clone();
+        // No heartbeat may follow the deregistration: watchers would refuse it.
         self.own = Own::NotJoined;
         let leaving =
             Deregistration::new(component.clone(), reason).with_timestamp(now.timestamp());
@@ -408,6 +428,8 @@ impl Presence {
             own.check = now.at.after(at_least(self.options.health_check));
         }
         if beat {
+            // Counted from now, not from when it was due: after a long sleep one heartbeat says all
+            // that the missed ones would have said.
             own.beat = now.at.after(at_least(self.options.heartbeat));
             own.sequence += 1;
             let mut heartbeat =
@@ -416,6 +438,8 @@ impl Presence {
             let component = own.component.clone();
             self.send(now, component, heartbeat);
         }
+        // After the heartbeat, because the host has to work for the report, and the sign of life
+        // does not wait for that.
         if check {
             self.out.push_back(PresenceOutput::HealthDue);
         }
@@ -436,17 +460,20 @@ impl Presence {
     }
 
     fn room(&self) -> Result<(), PresenceError> {
+        // A bound refuses who is new and drops nobody who is watched: a flood of names must not
+        // hide a component that fails.
         if self.others.len() >= self.options.max_peers.max(1) {
             return Err(PresenceError::Full(self.others.len()));
         }
         Ok(())
     }
 
-    fn received(&mut self, now: Now, envelope: &Envelope) -> Result<(), PresenceError> {
+    fn received(&mut self, now: Now, envelope: Envelope) -> Result<(), PresenceError> {
+        let Envelope { header, message } = envelope;
         let sent = |body: Option<&Timestamp>| {
-            body.or(envelope.header.timestamp.as_ref()).and_then(Timestamp::unix_millis)
+            body.or(header.timestamp.as_ref()).and_then(Timestamp::unix_millis)
         };
-        match &envelope.message {
+        match message {
             Message::ComponentRegistration(registration) => {
                 self.registered(now, registration, sent(None))
             }
@@ -454,11 +481,14 @@ impl Presence {
                 let peer = self.known(&beat.component_id)?;
                 let sequence = beat.sequence.as_ref().map(Count::get);
                 let sent = sent(beat.timestamp.as_ref());
+                // A higher number is progress whatever the time says, for clocks are set back. With
+                // neither number nor time nothing can be told late.
                 let counts_on = sequence > peer.sequence || sequence.is_none() && sent.is_none();
                 if !counts_on && !peer.is_before(sent) {
                     return Ok(());
                 }
                 peer.sequence = sequence.or(peer.sequence);
+                // It lives. But what it says of itself may be older than what is known.
                 let status = beat.status.as_ref().filter(|_| !peer.is_after(sent));
                 self.alive(now, &beat.component_id, status, sent);
                 Ok(())
@@ -474,10 +504,13 @@ impl Presence {
             Message::Deregistration(leaving) => {
                 let component = &leaving.component_id;
                 let sent = sent(leaving.timestamp.as_ref());
+                // A deregistration from before the current registration must not end that one.
                 if self.known(component)?.is_after(sent) {
                     return Ok(());
                 }
                 if let Some(sent) = sent {
+                    // Remembered, or a registration from before the leaving that arrives after it
+                    // would bring the component back.
                     self.left.put(component.clone(), sent, None, self.options.max_peers);
                 }
                 if let Some(peer) = self.others.remove(component) {
@@ -493,12 +526,14 @@ impl Presence {
     fn registered(
         &mut self,
         now: Now,
-        registration: &ComponentRegistration,
+        registration: Box<ComponentRegistration>,
         sent: Option<i64>,
     ) -> Result<(), PresenceError> {
         let component = registration.component_id.clone();
         let known = self.others.get(&component);
         let left = self.left.get(&component).copied();
+        // Of who is watched, only what is older is late. Of who has left, also the registration
+        // that it left behind.
         let late = known.is_some_and(|peer| peer.is_after(sent))
             || sent.is_some() && known.is_none() && sent < left;
         if late {
@@ -511,7 +546,7 @@ impl Presence {
         // It may have started anew: what it said before counts no more.
         let peer = PeerStatus {
             last_seen: Some(now.at),
-            registration: Some(Box::new(registration.clone())),
+            registration: Some(registration),
             state: HealthState::Healthy,
             registered: sent,
             ..PeerStatus::new()
@@ -538,6 +573,7 @@ impl Presence {
         if let Some(peer) = self.others.get_mut(component) {
             peer.last_seen = Some(now.at);
             peer.said = said.cloned().or(peer.said.take());
+            // Never back: a heartbeat that counts by its number may have an older time.
             peer.sent = sent.max(peer.sent);
             self.review(now, component.clone());
         }
@@ -558,6 +594,7 @@ impl Presence {
         from: Option<HealthState>,
         to: Option<HealthState>,
     ) {
+        // Only changes are told. Heartbeats come all the time, and most say what was known.
         if from != to {
             self.out.push_back(PresenceOutput::Changed { component, from, to });
         }
@@ -575,7 +612,7 @@ impl Machine for Presence {
             PresenceInput::Health(status) => self.health(now, *status),
             PresenceInput::Leave(reason) => self.leave(now, reason),
             PresenceInput::Expect(component) => self.expect(component),
-            PresenceInput::Received(envelope) => self.received(now, &envelope),
+            PresenceInput::Received(envelope) => self.received(now, envelope.into_inner()),
         }
     }
 

@@ -4,7 +4,7 @@
 //! attempts there is a pause, drawn from an exponential [`Backoff`]. All attempts have the same
 //! `request_id` and `correlation_id`, so the responder performs it once; each has its own
 //! `message_id` and `timestamp`, so that nobody takes it for a replay. The machine does not sign:
-//! sign what it wishes to send. Write all attempts of a request in one protocol version: 1.0.0 has no
+//! sign what it asks to send. Write all attempts of a request in one protocol version: 1.0.0 has no
 //! `source`, and a [`Responder`](super::Responder) tells requests apart by it.
 //!
 //! Three readings of what the specification leaves open:
@@ -39,7 +39,7 @@ pub struct RequestOptions {
     pub backoff: Backoff,
     /// How long a queued request waits that has no `max_wait_time`. Default 10 min.
     pub queue_wait: Duration,
-    /// The most requests that are open at a time, and the most ended ones that are remembered.
+    /// How many requests may be open at a time, and how many ended ones are remembered.
     /// Default 1000.
     pub max_open: usize,
 }
@@ -68,7 +68,7 @@ impl RequestOptions {
         self
     }
 
-    /// Sets the most requests that are open at a time.
+    /// Sets how many requests may be open at a time.
     pub const fn with_max_open(mut self, max_open: usize) -> Self {
         self.max_open = max_open;
         self
@@ -119,10 +119,14 @@ impl OutboundRequest {
         let id = known.cloned().unwrap_or_else(|| RequestId::generate(now.id_millis(), random));
         let header = &mut envelope.header;
         header.request_id = Some(id.clone());
+        // Otherwise the responder need not answer, and each request would time out.
         header.response_required = Some(true);
         header
             .correlation_id
+            // One for all attempts, so that a late answer to an earlier attempt still belongs to
+            // the request.
             .get_or_insert_with(|| CorrelationId::generate(now.id_millis(), random));
+        // A signature covers `message_id` and `timestamp`, which differ in each attempt.
         header.signature = None;
         OutboundRequest { envelope, id, peer: None, within: None }
     }
@@ -227,7 +231,8 @@ impl fmt::Display for RequestOutcome {
     }
 }
 
-/// What a [`Requester`] wishes. `Display` is one line for logs.
+/// What a [`Requester`] asks its host to do or to know: its effects. `Display` is one line for logs.
+#[doc(alias = "effect")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RequestOutput {
@@ -319,6 +324,9 @@ struct Resting {
 struct Queued {}
 
 /// Makes requests; see [the module](super) for an example.
+#[doc(alias = "retry")]
+#[doc(alias = "timeout")]
+#[doc(alias = "client")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Requester {
     own: ComponentId,
@@ -360,15 +368,22 @@ impl Requester {
 
     fn start(&mut self, now: Now, request: OutboundRequest) -> Result<(), RequesterError> {
         let OutboundRequest { mut envelope, id, peer, within } = request;
+        // A bound refuses the newest and ends none of the open ones: each of those was promised an
+        // end.
         if self.open.len() >= self.options.max_open.max(1) {
             return Err(RequesterError::Busy(self.open.len()));
         }
+        // A late answer to the earlier request of that name would end this one.
         if self.open.contains_key(&id) || self.ended.get(&id).is_some() {
             return Err(RequesterError::AskedBefore(id));
         }
+        // Answers repeat either of the two. If they differ, half of the answers belong to no
+        // request.
         if let Some(body) = own_id(&envelope.message).filter(|body| **body != id) {
             return Err(RequesterError::IdsDiffer { header: id, body: body.clone() });
         }
+        // Responders tell requests apart by source and identifier, so a request without a source
+        // shares its names with all others of that kind.
         envelope.header.source.get_or_insert_with(|| self.own.clone());
         let last = within.and_then(|within| now.at.after(at_least(within)));
         let state = State::Waiting(Waiting {});
@@ -382,6 +397,8 @@ impl Requester {
         open.state = State::Waiting(Waiting {});
         let header = &mut open.envelope.header;
         header.timestamp = Some(now.timestamp());
+        // Each attempt is a message of its own, or a replay cache on the way would drop the
+        // repetition. The caller's own identifier is kept for the first.
         if open.attempt > 1 || header.message_id.is_none() {
             let fresh = MessageId::generate(now.id_millis(), self.rng.id_bytes());
             header.message_id = Some(fresh);
@@ -398,6 +415,8 @@ impl Requester {
     /// Keeps a request open for a while, but not beyond its last moment.
     fn wait(&mut self, now: Now, id: RequestId, open: Open, duration: Duration) {
         let until = now.at.after(at_least(duration));
+        // The total deadline cuts every wait short: that of an attempt, of a pause, and of the
+        // queue.
         let until = match (until, open.last) {
             (Some(until), Some(last)) => Some(until.min(last)),
             (until, last) => until.or(last),
@@ -409,6 +428,8 @@ impl Requester {
     /// Pauses before the next attempt, or ends it if there is none.
     fn rest(&mut self, now: Now, id: RequestId, mut open: Open, error: Option<Box<Envelope>>) {
         let over = open.last.is_some_and(|last| last <= now.at);
+        // Ends with what the last attempt brought: an error report tells the caller more than a
+        // timeout.
         if over || !self.options.backoff.allows_after(open.attempt) {
             return self.end(
                 id,
@@ -416,6 +437,8 @@ impl Requester {
                 error.map_or(RequestOutcome::TimedOut, RequestOutcome::Failed),
             );
         }
+        // Also after an error report that asks for a retry: who is overloaded is not helped by
+        // haste.
         let pause = self.options.backoff.pause(open.attempt, &mut self.rng);
         open.state = State::Resting(Resting { error });
         self.wait(now, id, open, pause);
@@ -424,6 +447,8 @@ impl Requester {
     fn end(&mut self, request_id: RequestId, attempts: u32, outcome: RequestOutcome) {
         self.open.remove(&request_id);
         self.timers.set(request_id.clone(), None);
+        // Tells a repeated answer from one that came too late, which hints at a timeout that is too
+        // short.
         let answered = matches!(outcome, RequestOutcome::Answered(_) | RequestOutcome::Failed(_));
         self.ended.put(request_id.clone(), answered, None, self.options.max_open);
         self.out.push_back(RequestOutput::Ended { request_id, attempts, outcome });
@@ -435,6 +460,8 @@ impl Requester {
 
     fn answer(&mut self, now: Now, answer: Checked<Envelope>) -> Result<(), RequesterError> {
         let id = answered(&answer).ok_or(RequesterError::NoRequestId)?.clone();
+        // After its end a request is remembered for a while, so that what comes late is ignored
+        // with a reason. What was never asked is an error of the host or a forgery.
         let Some(open) = self.open.get(&id) else {
             let Some(answered) = self.ended.get(&id) else {
                 return Err(RequesterError::NotAsked(id));
@@ -444,13 +471,17 @@ impl Requester {
             return Ok(());
         };
         let (said, asked) = (&answer.header.correlation_id, &open.envelope.header.correlation_id);
+        // Only a contradiction is refused, for not every answer repeats the correlation.
         if said.is_some() && said != asked {
             return Err(RequesterError::WrongCorrelation(id));
         }
+        // A peer of 1.0.0 cannot say who it is. Then the correlation vouches for it, which only
+        // those know who saw the request.
         let anonymous = answer.header.source.is_none() && said.is_some();
         if open.peer.is_some() && open.peer != answer.header.source && !anonymous {
             return Err(RequesterError::WrongSource(id));
         }
+        // From here on nothing is refused: the request ends, or is entered again.
         let Some(mut open) = self.open.remove(&id) else { return Ok(()) };
         let attempts = open.attempt;
         match (verdict(&answer), &open.state) {
@@ -471,6 +502,9 @@ impl Requester {
                     Message::AllocationRequest(body) => body.constraints.as_ref(),
                     _ => None,
                 };
+                // The wait is the queue's from now on. The clock of the attempt would end requests
+                // that are only waiting their turn, and the retry would put them at the end of the
+                // queue.
                 let wait = asked
                     .and_then(|constraints| constraints.max_wait_time.as_ref()?.value())
                     .unwrap_or(self.options.queue_wait);
@@ -508,6 +542,7 @@ fn verdict(answer: &Envelope) -> Verdict {
         Message::ErrorReport(report) if report.classification.recoverable == Some(true) => {
             Verdict::TryAgain
         }
+        // No word on `recoverable` counts as no: a retry of what cannot succeed only adds load.
         Message::ErrorReport(_) => Verdict::Hopeless,
         Message::AllocationResponse(body) if body.status == AllocationStatus::Queued => {
             Verdict::Queued
@@ -527,6 +562,7 @@ fn answered(answer: &Envelope) -> Option<&RequestId> {
         _ => None,
     };
     let own = header.request_id.as_ref().filter(|_| !asks);
+    // The header's word first: it names what is answered, while a body may just repeat its request.
     header.response_to.as_ref().or(body).or(own)
 }
 
@@ -557,6 +593,8 @@ impl Machine for Requester {
             let attempts = open.attempt;
             match open.state.clone() {
                 State::Waiting(Waiting {}) => self.rest(now, id, open, None),
+                // Pause and total deadline can be due at the same instant. The end wins, or an
+                // attempt would go out whose answer nobody waits for.
                 State::Resting(Resting { error }) if over => {
                     self.end(
                         id,
@@ -565,6 +603,7 @@ impl Machine for Requester {
                     );
                 }
                 State::Resting(_) => self.attempt(now, id, open),
+                // No further attempt: it would only join the same queue at its end.
                 State::Queued(Queued {}) => self.end(id, attempts, RequestOutcome::TimedOut),
             }
         }

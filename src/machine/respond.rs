@@ -48,9 +48,9 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RespondOptions {
-    /// The most requests that are under way, those in a queue not counted. Default 50.
+    /// How many requests may be under way, those in a queue not counted. Default 50.
     pub concurrent: usize,
-    /// The most answers that are remembered, and the most requests that wait in a queue. Default
+    /// How many answers are remembered, and how many requests may wait in a queue. Default
     /// 1000.
     pub capacity: usize,
     /// How long an answer is remembered. Default 5 min.
@@ -70,13 +70,13 @@ impl RespondOptions {
         RespondOptions::default()
     }
 
-    /// Sets the most requests that are under way.
+    /// Sets how many requests may be under way.
     pub fn with_concurrent(mut self, requests: usize) -> Self {
         self.concurrent = requests;
         self
     }
 
-    /// Sets the most answers that are remembered.
+    /// Sets how many answers are remembered, and how many requests may wait in a queue.
     pub fn with_capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
@@ -211,7 +211,8 @@ leaf_errors! {
     }
 }
 
-/// What a [`Responder`] wishes. `Display` is one line for logs.
+/// What a [`Responder`] asks its host to do or to know: its effects. `Display` is one line for logs.
+#[doc(alias = "effect")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RespondOutput {
@@ -317,6 +318,9 @@ struct Done {
 /// assert!(said.starts_with("send req_1 error_report to coordination-hub: `workflow_id` is missing"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "idempotency")]
+#[doc(alias = "deduplication")]
+#[doc(alias = "server")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Responder {
     own: ComponentId,
@@ -359,7 +363,9 @@ impl Responder {
     }
 
     fn request(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), ResponderError> {
+        let mut envelope = envelope.into_inner();
         let header = &envelope.header;
+        // Two components that answer each other's answers would never stop.
         if let Some(answered) = &header.response_to {
             return Err(ResponderError::IsAnswer(answered.clone()));
         }
@@ -376,7 +382,14 @@ impl Responder {
             workflow: body.map_or_else(WorkflowId::global, |body| body.workflow_id.clone()),
             waits: header.response_required != Some(false),
         };
-        let content = content(&envelope);
+        // An identifier alone does not make a repetition. With other content, replaying the old
+        // answer would claim that the new request was done.
+        let max_wait = body
+            .and_then(|body| body.constraints.as_ref()?.max_wait_time.as_ref())
+            .and_then(crate::scalar::Span::value);
+        let content = content(&mut envelope);
+        // First, so that the verdict does not depend on whether the host has called
+        // `handle_timeout` yet.
         self.done.expire(now.at);
         if let Some(done) = self.done.get(&key) {
             if done.content.as_ref() == Some(&content) {
@@ -387,6 +400,7 @@ impl Responder {
             }
             return Ok(());
         }
+        // Looked up before the limit: a repetition takes no place, so it is not turned away.
         if let Some(running) = self.running.get(&key) {
             if running.content == content {
                 let answer = running.queued.clone();
@@ -397,23 +411,24 @@ impl Responder {
             return Ok(());
         }
         let under_way = self.under_way();
+        // Told as recoverable and not remembered: the next attempt may find a place.
         if under_way >= self.options.concurrent.max(1) {
             self.send_error(now, &key, &asked, &ResponderError::Busy(under_way));
             return Ok(());
         }
-        let max_wait = body
-            .and_then(|body| body.constraints.as_ref()?.max_wait_time.as_ref())
-            .and_then(crate::scalar::Span::value);
+        // A request that the host forgets must not take a place for ever.
         self.timers.set(key.clone(), now.at.after(at_least(self.options.execution_timeout)));
         let running = Running { content, asked, max_wait, queued: None };
         self.running.insert(key.clone(), running);
-        let request = Box::new(envelope.into_inner());
+        let request = Box::new(envelope);
         self.out.push_back(RespondOutput::Execute { key, request });
         Ok(())
     }
 
     /// How many requests are under way. Those in the queue do not count until there are too many.
     fn under_way(&self) -> usize {
+        // What waits in the queue does no work, so it takes none of the places for work. But it
+        // takes memory: beyond the capacity it counts.
         self.running.len() - self.queued.min(self.options.capacity)
     }
 
@@ -437,6 +452,7 @@ impl Responder {
 
     /// Answers with an error report that is not remembered.
     fn send_error(&mut self, now: Now, key: &RequestKey, asked: &Asked, problem: &ResponderError) {
+        // Who does not wait did not ask for a report either.
         if asked.waits {
             let report = self.report(now, asked, problem);
             let answer = self.reply(now, key, asked, report.into());
@@ -464,6 +480,7 @@ impl Responder {
             .with_source(self.own.clone())
             .with_request_id(key.request_id.clone())
             .with_response_to(key.request_id.clone());
+        // Also in error reports, so that the requester finds the exchange that they belong to.
         header.correlation_id.clone_from(&asked.correlation_id);
         header.causation_id.clone_from(&asked.causation_id);
         Box::new(Envelope::new(header, message))
@@ -475,11 +492,14 @@ impl Responder {
         key: RequestKey,
         message: Message,
     ) -> Result<(), ResponderError> {
+        // Late or twice: the requester has been told something else already.
         let Some(mut running) = self.take(&key) else {
             return Err(ResponderError::NotUnderWay(key));
         };
         let queued = matches!(&message, Message::AllocationResponse(body)
             if body.status == AllocationStatus::Queued);
+        // An error that says `retry` is not remembered: the retry would get the error back instead
+        // of being executed.
         let again = matches!(&message, Message::ErrorReport(report)
             if report.classification.recoverable == Some(true));
         let answer = self.reply(now, &key, &running.asked, message);
@@ -487,6 +507,8 @@ impl Responder {
         if waits {
             self.replay(&key, Some(answer.clone()));
         }
+        // The request stays open under a wait of its own, and repetitions meanwhile get `queued`
+        // again.
         if queued {
             let wait = running.max_wait.unwrap_or(self.options.queue_wait);
             self.timers.set(key.clone(), now.at.after(at_least(wait)));
@@ -520,16 +542,24 @@ impl Responder {
         let answerable =
             seen.and_then(|(text, seen)| self.answerable(text, seen.header?, rejected));
         match (kind, answerable) {
+            // A letter about a letter, and one about that, would fill the dead letters by
+            // themselves.
             (MessageKind::DeadLetter, _) => {}
+            // An error about an error comes back as an error about that one: two components would
+            // keep each other busy for ever.
             (MessageKind::ErrorReport, _) | (_, None) => self.dead_letter(now, rejected),
             (_, Some((key, asked))) => {
                 self.done.expire(now.at);
                 let known = self.done.get(&key);
                 match known {
+                    // The same rubbish again gets the same answer: no new identifier, no new entry,
+                    // so a flood of it moves nothing out of memory.
                     Some(Done { content: None, answer }) => {
                         let answer = answer.clone();
                         self.replay(&key, answer);
                     }
+                    // A valid request of this name is known. Its answer is not given out for a text
+                    // that could not be read.
                     _ if known.is_some() || self.running.contains_key(&key) => {
                         self.id_reused(now, &key, &asked);
                     }
@@ -557,20 +587,27 @@ impl Responder {
         let refused = |level| {
             findings.iter().any(|f| f.level() == level && f.severity == FindingSeverity::Error)
         };
+        // A header out of a broken text may be anybody's, and who fails the security checks learns
+        // nothing from us.
         if findings.iter().any(|finding| unreadable(finding.code)) || refused(Level::Security) {
             return None;
         }
         let source = match (header.source, &rejected.from) {
+            // An answer to a source that the transport contradicts would hit a third party.
             (Some(said), Some(known)) if said != *known => return None,
             (Some(said), _) => said,
             (None, known) => known.clone()?,
         };
+        // No list, no answer: otherwise forged sources could turn us into a sender of messages to
+        // others.
         if header.response_required != Some(true)
             || header.response_to.is_some()
             || !self.options.accepted.contains(&source)
         {
             return None;
         }
+        // The text was refused, so nothing is decoded: a pointer fetches what an answer has to
+        // name.
         let place = text.bytes().take_while(u8::is_ascii_whitespace).count();
         let body = |key| json::pointer::find(text, place, key).map(|token| token.decode(text));
         let in_body = || {
@@ -593,6 +630,7 @@ impl Responder {
     fn dead_letter(&mut self, now: Now, rejected: &Rejected) {
         let (original, encoding) = match std::str::from_utf8(&rejected.record) {
             Ok(text) => (text.to_owned(), TextEncoding::Utf8),
+            // Evidence keeps each byte, also what no text can hold.
             Err(_) => (Base64::encode_string(&rejected.record), TextEncoding::Base64),
         };
         let findings = rejected.report.findings();
@@ -633,11 +671,14 @@ const fn unreadable(code: Code) -> bool {
 }
 
 /// The digest of what is the same in all attempts of a request.
-fn content(envelope: &Envelope) -> Digest {
-    let mut header = envelope.header.clone();
-    (header.message_id, header.timestamp, header.signature) = (None, None, None);
-    let bare = Envelope::new(header, envelope.message.clone());
-    Digest::of(bare.to_string().as_bytes())
+fn content(envelope: &mut Envelope) -> Digest {
+    // What differs in each attempt of one request is set aside. All else has to be equal.
+    let header = &mut envelope.header;
+    let own = (header.message_id.take(), header.timestamp.take(), header.signature.take());
+    let digest = Digest::of(envelope.to_string().as_bytes());
+    let header = &mut envelope.header;
+    (header.message_id, header.timestamp, header.signature) = own;
+    digest
 }
 
 impl Machine for Responder {
@@ -660,6 +701,8 @@ impl Machine for Responder {
         self.done.expire(now.at);
         while let Some(key) = self.timers.due(now.at) {
             let Some(running) = self.take(&key) else { continue };
+            // The handler stops before the requester hears of it: the retry may come at once, and
+            // must not run beside the first.
             self.out.push_back(RespondOutput::Cancel(key.clone()));
             self.send_error(now, &key, &running.asked, &ResponderError::TimedOut);
         }
@@ -670,6 +713,7 @@ impl Machine for Responder {
     }
 
     fn deadline(&self) -> Option<Instant> {
+        // Forgetting is due work, too: after `handle_timeout` nothing may be left that was due.
         match (self.timers.earliest(), self.done.deadline()) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),

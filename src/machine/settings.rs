@@ -23,6 +23,8 @@ impl Setting for Duration {
     type Wire = Span;
 
     fn read(wire: &Span) -> Option<Self> {
+        // An unreadable duration counts as absent: a component starts with the usual figure rather
+        // than not at all. The reader of the configuration reports the text.
         wire.value().map(at_least)
     }
 }
@@ -31,6 +33,7 @@ impl Setting for usize {
     type Wire = Count;
 
     fn read(wire: &Count) -> Option<Self> {
+        // A limit of 0 would switch the machine off without saying so.
         Some(usize::try_from(wire.get()).unwrap_or(usize::MAX).max(1))
     }
 }
@@ -86,7 +89,7 @@ macro_rules! settings {
 
 settings! {
     coordination.heartbeat_interval: Duration = Duration::from_secs(30), "time between heartbeats, one's own and expected ones. Default 30 s.";
-    coordination.event_queue_size: usize = 1000, "the most that is kept of anything: open requests, answers, components. Default 1000.";
+    coordination.event_queue_size: usize = 1000, "the limit of everything that is kept: open requests, answers, components. Default 1000.";
     coordination.max_retry_attempts: usize = 3, "attempts in all. Default 3.";
     coordination.timeout_default: Duration = Duration::from_secs(30), "how long one attempt waits. Default 30 s.";
     performance.max_concurrent_operations: usize = 50, "requests under way at a responder. Default 50.";

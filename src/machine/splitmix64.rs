@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(one.below(100), other.below(100));
 /// assert_eq!(one.below(0), 0);
 /// ```
+#[doc(alias = "random")]
+#[doc(alias = "rng")]
+#[doc(alias = "seed")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SplitMix64(u64);
@@ -26,8 +29,11 @@ impl SplitMix64 {
 
     /// The next 64 bits.
     pub const fn next_u64(&mut self) -> u64 {
+        // An odd step: every state comes up once in 2^64 draws, whatever the seed.
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
+        // The constants of the published algorithm. Others would spread as well, but no old seed
+        // would replay.
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
@@ -35,11 +41,15 @@ impl SplitMix64 {
 
     /// A number below `bound`; 0 if that is 0.
     pub const fn below(&mut self, bound: u64) -> u64 {
+        // Multiply and shift instead of a remainder: no division, and the bias is below `bound` in
+        // 2^64, too little to matter for pauses.
         ((self.next_u64() as u128 * bound as u128) >> 64) as u64
     }
 
     /// Ten bytes for an identifier.
     pub fn id_bytes(&mut self) -> [u8; 10] {
+        // An identifier takes 80 bits. The rest of the second draw is not kept, so that one word is
+        // all the state that a snapshot carries.
         let words = [self.next_u64().to_le_bytes(), self.next_u64().to_le_bytes()];
         std::array::from_fn(|at| words[at / 8][at % 8])
     }

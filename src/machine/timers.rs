@@ -20,8 +20,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// timers.set("probe", None);
 /// assert!(timers.is_empty());
 /// ```
+#[doc(alias = "timeout")]
+#[doc(alias = "deadline")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timers<K: Ord> {
+    // By time, then by key. A tie that went by the order of setting would differ between a machine
+    // and its restored copy, and between two runs of one seed.
     order: BTreeSet<(Instant, K)>,
     at: BTreeMap<K, Instant>,
 }
@@ -34,6 +38,7 @@ impl<K: Ord + Clone> Timers<K> {
 
     /// Sets the deadline of a key, or takes it away.
     pub fn set(&mut self, key: K, at: Option<Instant>) {
+        // The old place must go, or a timer that was put off would fire at its old time, too.
         if let Some(old) = self.at.remove(&key) {
             self.order.remove(&(old, key.clone()));
         }
@@ -50,6 +55,8 @@ impl<K: Ord + Clone> Timers<K> {
 
     /// Takes the key whose deadline is the earliest, if it is not later than `now`.
     pub fn due(&mut self, now: Instant) -> Option<K> {
+        // What is due at `now` fires: afterwards the earliest is later than `now`, which the
+        // contract of machines promises.
         if self.earliest()? > now {
             return None;
         }
@@ -77,6 +84,8 @@ impl<K: Ord + Clone> Default for Timers<K> {
 
 impl<K: Ord + Serialize> Serialize for Timers<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The index by key follows from the order; stored twice, the two could contradict each
+        // other.
         serializer.collect_seq(&self.order)
     }
 }

@@ -1,4 +1,4 @@
-//! What is remembered for a while: bounded in count, and in time if wished.
+//! What is remembered for a while: bounded in count, and in time where one is given.
 
 use crate::scalar::Instant;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
     deserialize = "K: Deserialize<'de>, V: Deserialize<'de>"
 ))]
 pub(super) struct Window<K: Ord, V> {
+    // In order of entry, which is the order of expiry, too: all entries of a window live equally
+    // long.
     order: VecDeque<(Option<Instant>, K)>,
     #[serde(with = "super::pairs")]
     values: BTreeMap<K, V>,
@@ -27,10 +29,14 @@ impl<K: Ord + Clone, V> Window<K, V> {
 
     /// Remembers a value, until a moment if one is given, among at most so many others.
     pub(super) fn put(&mut self, key: K, value: V, until: Option<Instant>, capacity: usize) {
+        // A key that is put again is the youngest now; in its old place it would be forgotten too
+        // early.
         if self.values.insert(key.clone(), value).is_some() {
             self.order.retain(|(_, known)| *known != key);
         }
         self.order.push_back((until, key));
+        // A capacity of 0 would forget what was just put in, and with it the answer to the next
+        // repetition.
         while self.order.len() > capacity.max(1) {
             self.forget_first();
         }
@@ -49,6 +55,8 @@ impl<K: Ord + Clone, V> Window<K, V> {
 
     /// Forgets what has had its time.
     pub(super) fn expire(&mut self, now: Instant) {
+        // A bound of time is over at its instant, as a timer is, so that nothing is due after
+        // `expire`.
         while self.deadline().is_some_and(|until| until <= now) {
             self.forget_first();
         }

@@ -61,11 +61,11 @@
 //! # Stored before it is sent
 //!
 //! A vote that a restart forgets could be cast twice. So nothing that binds leaves a machine before
-//! the host says that it is stored: the machine wishes `Persist(n)`, the host stores a
-//! [`snapshot`](super::Machine::snapshot) taken after it fetched that wish, in place of the one
-//! before, and hands in `Persisted(n)`; only then comes the wish to send or to commit. After a
-//! restart it restores the stored snapshot and hands in `Restarted`: what was wished and perhaps not
-//! done is wished again. Ends and decisions may then be told twice.
+//! the host says that it is stored: the machine outputs `Persist(n)`, the host stores a
+//! [`snapshot`](super::Machine::snapshot) taken after it fetched that output, in place of the one
+//! before, and hands in `Persisted(n)`; only then comes the output to send or to commit. After a
+//! restart it restores the stored snapshot and hands in `Restarted`: what was asked for and perhaps not
+//! done is asked for again. Ends and decisions may then be told twice.
 //!
 //! # A half-finished ballot
 //!
@@ -82,7 +82,7 @@
 //! # A whole ballot
 //!
 //! The host's part, over a [`Store`](crate::storage::Store): one function for each machine that does
-//! what it wishes and returns what is to be sent.
+//! what its outputs say and returns what is to be sent.
 //!
 //! ```
 //! use coordination_protocol::machine::{

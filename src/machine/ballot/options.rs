@@ -13,17 +13,17 @@ pub struct BallotOptions {
     pub open: Duration,
     /// The longest that a vote binds, however late the deadline of its proposal is. Default 10 min.
     pub longest: Duration,
-    /// How long the host may take to store something or to ask the store, before it is wished
+    /// How long the host may take to store something or to ask the store, before it is asked
     /// again. Default 30 s.
     pub store: Duration,
     /// The pauses before the store is asked again. Its attempts are also how often a proposal is
     /// sent to those who have not voted, and how often a voter looks for a decision that is not
     /// there. Default 3 attempts.
     pub retry: Backoff,
-    /// The most of anything: open ballots of a proposer and voters in one, proposals that a voter
+    /// The limit of everything that is kept: open ballots of a proposer and voters in one, proposals that a voter
     /// has before it, ended ballots and decisions that are remembered. Default 1000.
     pub capacity: usize,
-    /// The most bytes of a proposed state. Default 1 MiB.
+    /// The largest proposed state, in bytes. Default 1 MiB.
     pub state_bytes: usize,
 }
 
@@ -57,13 +57,13 @@ impl BallotOptions {
         self
     }
 
-    /// Sets the most of anything.
+    /// Sets the limit of everything that is kept.
     pub const fn with_capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
     }
 
-    /// Sets the most bytes of a proposed state.
+    /// Sets the largest proposed state, in bytes.
     pub const fn with_state_bytes(mut self, bytes: usize) -> Self {
         self.state_bytes = bytes;
         self

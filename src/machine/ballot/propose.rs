@@ -88,14 +88,14 @@ pub enum ProposeInput {
     Propose(Box<NewProposal>),
     /// A vote came, or a decision.
     Received(Box<Checked<Envelope>>),
-    /// A snapshot is stored that was taken after this wish to persist was fetched.
+    /// A snapshot is stored that was taken after this output was fetched.
     Persisted(u64),
     /// What [`Commit::put`] returned.
     Put(ProposalId, Result<u64, StorageError>),
     /// What [`BallotSlot::get`] returned.
     Got(ProposalId, Result<Option<Entry>, StorageError>),
-    /// The machine was restored from a stored snapshot: wishes that were fetched may not have been
-    /// done. They are wished again.
+    /// The machine was restored from a stored snapshot: outputs that were fetched may not have been
+    /// carried out. They come again.
     Restarted,
 }
 
@@ -128,7 +128,8 @@ impl fmt::Display for BallotEnd {
     }
 }
 
-/// What a [`Proposer`](super::Proposer) wishes. `Display` is one line for logs.
+/// What a [`Proposer`](super::Proposer) asks its host to do or to know: its effects. `Display` is one line for logs.
+#[doc(alias = "effect")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ProposeOutput {

@@ -52,7 +52,7 @@ struct Settling {
     /// How it is to end, unless the store holds a decision: `None` to be committed.
     failure: Option<Failure>,
     step: Step,
-    /// The number of the wish to persist.
+    /// The number of the output to persist.
     seal: u64,
     /// How often in a row the store did not answer.
     unanswered: u32,
@@ -91,12 +91,15 @@ impl Open {
 
 /// Puts states to the vote and commits what a quorum accepts; see [the module](super) for an
 /// example.
+#[doc(alias = "consensus")]
+#[doc(alias = "quorum")]
+#[doc(alias = "vote")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Proposer {
     own: ComponentId,
     options: BallotOptions,
     rng: SplitMix64,
-    /// The number of the last wish to persist.
+    /// The number of the last output to persist.
     seals: u64,
     #[serde(with = "crate::machine::pairs")]
     open: BTreeMap<ProposalId, Open>,
@@ -134,6 +137,8 @@ impl Proposer {
 
     fn propose(&mut self, now: Now, new: NewProposal) -> Result<(), BallotError> {
         let (id, limit) = (new.proposal_id, self.options.capacity.max(1));
+        // Votes name a proposal by its identifier alone: late votes on the first would count for
+        // the second.
         if self.open.contains_key(&id) || self.ended.get(&id).is_some() {
             return Err(BallotError::ProposedBefore(id));
         }
@@ -145,6 +150,7 @@ impl Proposer {
         }
         let total = new.voters.total();
         let needed = new.quorum.needed(total);
+        // It could only expire, and would keep its voters bound until then.
         if needed > total {
             return Err(BallotError::Unreachable { needed, total });
         }
@@ -152,16 +158,20 @@ impl Proposer {
         if found > limit {
             return Err(BallotError::TooLarge { found, limit });
         }
+        // Found out now, and not when a quorum has accepted what cannot be stored.
         new.slot.key()?;
         let digest = record::digest(&new.state).map_err(BallotError::Unhashable)?;
         let open = at_least(new.open.unwrap_or(self.options.open));
         let millis = i64::try_from(open.as_millis()).unwrap_or(i64::MAX);
+        // On the wall clock, the only one that voters share with us. We go by our own clock.
         let deadline = Timestamp::from_unix_millis(now.wall.saturating_add(millis));
         let BallotSlot { workflow_id, state_version } = new.slot;
         let proposal =
             Proposal::new(id.clone(), workflow_id, state_version, self.own.clone(), digest)
                 .with_value(new.state)
                 .with_deadline(deadline);
+        // The attempts are spread over the time that the ballot is open: one that comes near its
+        // end still finds voters that can be heard.
         let interval = at_least(open / self.options.retry.attempts.max(1));
         let state = State::Collecting(Collecting { until: now.at.after(open), sent: 0, interval });
         let (voters, votes) = (new.voters, Vec::new());
@@ -182,6 +192,7 @@ impl Proposer {
     /// Sends the proposal to those who have not voted.
     fn ask(&mut self, now: Now, id: &ProposalId) {
         let Some(open) = self.open.get_mut(id) else { return };
+        // A vote is final, so whoever has voted is not asked again.
         let to = open.missing().map(|(voter, _)| voter.clone()).collect();
         let State::Collecting(collecting) = &mut open.state else { return };
         collecting.sent += 1;
@@ -201,6 +212,7 @@ impl Proposer {
         vote: &Vote,
     ) -> Result<(), BallotError> {
         let (id, voter) = (&vote.proposal_id, &vote.voter);
+        // A component votes for itself only, or one could make up a quorum.
         if let Some(source) = source.filter(|source| *source != voter) {
             let (source_id, voter) = (source.clone(), voter.clone());
             return Err(BallotError::VoteOfAnother { source_id, voter });
@@ -214,6 +226,7 @@ impl Proposer {
             if self.ended.get(id).is_none() {
                 return Err(BallotError::NotProposed(id.clone()));
             }
+            // The ballot has ended, and a vote that was on its way is nobody's fault.
             self.out.push_back(ignored(IgnoreReason::Late));
             return Ok(());
         };
@@ -224,6 +237,8 @@ impl Proposer {
         if !matches!(vote.vote, Ballot::Accept | Ballot::Reject | Ballot::Abstain) {
             return Err(BallotError::UnknownVote(vote.vote.clone()));
         }
+        // The first vote counts. If a later one could replace it, a tally that has carried could be
+        // undone.
         if let Some(first) = open.votes.iter().find(|counted| counted.voter == *voter) {
             if first.vote != vote.vote {
                 return Err(BallotError::ChangedVote {
@@ -240,14 +255,19 @@ impl Proposer {
             self.out.push_back(ignored(IgnoreReason::Late));
             return Ok(());
         };
+        // By the time, not by whether the host has called `handle_timeout`: voters are free after
+        // the deadline, so a later vote may contradict what they do by then.
         if collecting.until.is_some_and(|until| until <= now.at) {
             self.out.push_back(ignored(IgnoreReason::Late));
             return Ok(());
         }
+        // The voter set has the last word: a vote cannot make itself heavier.
         let weight = vote.weight.as_ref().map_or(1, Count::get).min(u64::from(most));
         let counted = CountedVote::new(voter.clone(), vote.vote.clone(), weight);
+        // In the order of voters, so that equal votes make equal records whichever came first.
         let at = open.votes.partition_point(|other| other.voter < counted.voter);
         open.votes.insert(at, counted);
+        // At once when the outcome is certain, either way: further votes cannot change it.
         if open.tally().carried() {
             self.settle(now, id, None);
         } else if !open.reachable() {
@@ -260,6 +280,8 @@ impl Proposer {
     /// end be announced while the write may still be on its way. What failed is announced only if
     /// the store holds nothing.
     fn settle(&mut self, now: Now, id: &ProposalId, failure: Option<Failure>) {
+        // The order differs. What is to be committed is persisted before the write, what failed is
+        // looked up in the store before it is persisted: another proposer may have committed.
         let step = if failure.is_none() { Step::Persist } else { Step::Get };
         let Some(open) = self.open.get_mut(id) else { return };
         open.state = State::Settling(Settling { failure, step, seal: 0, unanswered: 0 });
@@ -270,7 +292,7 @@ impl Proposer {
         }
     }
 
-    /// Wishes to persist under a new number.
+    /// Asks the host to persist, under a new number.
     fn seal(&mut self, now: Now, id: &ProposalId) {
         let Some(Open { state: State::Settling(settling), .. }) = self.open.get_mut(id) else {
             return;
@@ -280,16 +302,18 @@ impl Proposer {
         self.step(now, id, Step::Persist);
     }
 
-    /// Takes a step, and wishes what it waits for.
+    /// Takes a step, and asks for what it waits for.
     fn step(&mut self, now: Now, id: &ProposalId, step: Step) {
         let Some(open) = self.open.get_mut(id) else { return };
-        let (wish, slot) = (open.record(), record::slot(&open.proposal));
+        let (record, slot) = (open.record(), record::slot(&open.proposal));
         let State::Settling(settling) = &mut open.state else { return };
         settling.step = step;
+        // A host or store that says nothing is asked again: the ballot is past its deadline, so
+        // nothing else would wake it.
         let mut wait = at_least(self.options.store);
         match step {
             Step::Persist => self.out.push_back(ProposeOutput::Persist(settling.seal)),
-            Step::Put => self.out.push_back(ProposeOutput::Put(Box::new(Commit::new(wish)))),
+            Step::Put => self.out.push_back(ProposeOutput::Put(Box::new(Commit::new(record)))),
             Step::Get => self.out.push_back(ProposeOutput::Get(id.clone(), slot)),
             Step::Pause => {
                 settling.unanswered = settling.unanswered.saturating_add(1);
@@ -299,7 +323,7 @@ impl Proposer {
         self.timers.set(id.clone(), now.at.after(wait));
     }
 
-    /// Wishes again what may not have been done.
+    /// Asks again for what may not have been done.
     fn again(&mut self, now: Now, id: &ProposalId) {
         let Some(open) = self.open.get(id) else { return };
         let State::Settling(settling) = &open.state else { return self.ask(now, id) };
@@ -317,6 +341,8 @@ impl Proposer {
         }
         let waiting = |open: &Open| match &open.state {
             State::Settling(Settling { step: Step::Persist, seal, failure, .. }) => {
+                // A snapshot holds all that was noted before it, so a higher number covers the
+                // lower ones.
                 (*seal <= number).then_some(*failure)
             }
             _ => None,
@@ -349,8 +375,12 @@ impl Proposer {
                 let record = open.record();
                 self.decided(now, id, record);
             }
+            // Stale: the store was asked something else since, and that answer decides.
             Err(_) if step != Step::Put => {}
+            // Something is there. Whether it is our own write of before, only the store can tell.
             Err(StorageError::Conflict { .. }) => self.step(now, &id, Step::Get),
+            // The write may have happened. It is looked up after a pause, and never taken for
+            // failed.
             Err(_) => self.step(now, &id, Step::Pause),
         }
         Ok(())
@@ -371,15 +401,19 @@ impl Proposer {
             return Ok(());
         }
         let State::Settling(settling) = &mut open.state else { return Ok(()) };
+        // Not what is waited for, such as the answer to a hint.
         if settling.step != Step::Get {
             return Ok(());
         }
         match (result, settling.failure) {
             (Err(_), _) => self.step(now, &id, Step::Pause),
             (Ok(_), None) => {
+                // The store answers again, so the pauses begin anew.
                 settling.unanswered = 0;
                 self.step(now, &id, Step::Put);
             }
+            // Nothing is stored. That is persisted before it is told: after a restart from an older
+            // snapshot, this proposer could commit what its voters were told had failed.
             (Ok(_), Some(_)) => self.seal(now, &id),
         }
         Ok(())
@@ -399,21 +433,22 @@ impl Proposer {
                 && decision.state_version.as_ref().map(Count::get)
                     == Some(open.proposal.state_version.get())
         };
-        let wishes: Vec<_> = self
+        let outputs: Vec<_> = self
             .open
             .iter()
             .filter(|(_, open)| about(open))
             .map(|(id, open)| ProposeOutput::Get(id.clone(), record::slot(&open.proposal)))
             .collect();
-        if wishes.is_empty() {
+        if outputs.is_empty() {
             return Err(BallotError::Unrelated(decision.proposal_id.clone()));
         }
-        self.out.extend(wishes);
+        self.out.extend(outputs);
         Ok(())
     }
 
     fn close(&mut self, id: &ProposalId) -> Option<Open> {
         self.timers.set(id.clone(), None);
+        // Remembered, for votes and answers of the store are still on their way.
         self.ended.put(id.clone(), (), None, self.options.capacity);
         self.open.remove(id)
     }
@@ -423,6 +458,8 @@ impl Proposer {
         let Some(open) = self.close(&id) else { return };
         let to = open.voters.voters().map(|(voter, _)| voter.clone()).collect();
         self.send(now, to, record.decision());
+        // By the state, not by the identifier: who commits the same state for another proposal
+        // commits ours.
         let end = if record.proposal.digest == open.proposal.digest {
             BallotEnd::Committed(Box::new(record))
         } else {
@@ -440,6 +477,7 @@ impl Proposer {
             .with_workflow_id(open.proposal.workflow_id)
             .with_accepted(Count::new(tally.accepted))
             .with_rejected(Count::new(tally.rejected));
+        // Told first: its voters are bound until they hear it.
         self.send(now, to, decision);
         self.out.push_back(ProposeOutput::Ended { proposal_id: id, end: failure.end(tally) });
     }

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 /// assert_eq!(Quorum::fraction(2, 3).unwrap().needed(5), 4);
 /// assert!(Quorum::fraction(4, 3).is_none());
 /// ```
+#[doc(alias = "majority")]
+#[doc(alias = "consensus")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Quorum(Rule);
 
@@ -48,13 +50,17 @@ impl Quorum {
     /// The weight that has to accept, of so much in all. At least 1.
     pub fn needed(self, total: u64) -> u64 {
         let needed = match self.0 {
+            // More than half, not half: two halves share no voter, and could accept two states.
             Rule::MoreThanHalf => total / 2 + 1,
             Rule::AtLeast { part, of } => {
+                // In 128 bits, since the product of a weight and a part can pass 64. Rounded up:
+                // two thirds of five are four.
                 let product = u128::from(total) * u128::from(part);
                 u64::try_from(product.div_ceil(u128::from(of.max(1)))).unwrap_or(u64::MAX)
             }
             Rule::Weight(weight) => weight,
         };
+        // A need of 0 would let an empty set of voters commit.
         needed.max(1)
     }
 }
@@ -114,6 +120,7 @@ impl VoterSet {
 
     /// The weight of all.
     pub fn total(&self) -> u64 {
+        // Cannot overflow: 2^32 voters of the largest weight are below 2^64.
         self.0.values().map(|weight| u64::from(*weight)).sum()
     }
 }

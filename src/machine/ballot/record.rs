@@ -43,10 +43,11 @@ impl BallotSlot {
     /// # Errors
     /// [`StorageError`] if a workflow with many unusual characters makes the key too long.
     pub fn key(&self) -> Result<Key, StorageError> {
+        // 20 digits hold every 64-bit version, so keys sort as their numbers do.
         Key::of(["ballot", self.workflow_id.as_str(), &format!("{:020}", self.state_version)])
     }
 
-    /// Reads what was decided: what a machine wishes with `Get`.
+    /// Reads what was decided: what a machine asks for with `Get`.
     pub async fn get<S: Store>(&self, store: &S) -> Result<Option<Entry>, StorageError> {
         store.get(&self.key()?).await
     }
@@ -96,6 +97,7 @@ impl Tally {
             match vote.vote {
                 Ballot::Accept => tally.accepted = tally.accepted.saturating_add(vote.weight),
                 Ballot::Reject => tally.rejected = tally.rejected.saturating_add(vote.weight),
+                // Who abstains leaves less weight that could still accept, and that is all.
                 _ => {}
             }
         }
@@ -140,14 +142,18 @@ impl BallotRecord {
     pub fn read(slot: &BallotSlot, bytes: &[u8]) -> Result<Self, BallotError> {
         let record: BallotRecord = serde_json::from_slice(bytes)
             .map_err(|error| BallotError::Unreadable(error.to_string()))?;
+        // A record is checked as if it came from a stranger: a store can be restored from the wrong
+        // backup or be edited, and voters will be bound by what it says.
         if record.slot() != *slot {
             return Err(BallotError::OtherVersion(record.slot()));
         }
         check_digest(&record.proposal)?;
+        // A voter that is counted twice could carry a decision that no quorum made.
         let mut voters = BTreeSet::new();
         if let Some(vote) = record.votes.iter().find(|vote| !voters.insert(&vote.voter)) {
             return Err(BallotError::CountedTwice(vote.voter.clone()));
         }
+        // Nothing needed would be carried by nobody.
         if record.needed == 0 || !record.tally().carried() {
             return Err(BallotError::NotCarried(record.tally()));
         }
@@ -195,6 +201,7 @@ pub(super) fn digest(state: &Json) -> Result<Digest, JsonError> {
 
 /// The digest of a proposal, which is that of its state, if it brings that along.
 pub(super) fn check_digest(proposal: &Proposal) -> Result<&Digest, BallotError> {
+    // In a form that cannot be read, it could be compared with nothing.
     let stated = proposal.digest.as_ref().filter(|digest| digest.bytes().is_some());
     let stated = stated.ok_or(BallotError::NoDigest)?;
     match &proposal.value {

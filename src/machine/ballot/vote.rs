@@ -24,16 +24,17 @@ pub enum VoteInput {
         /// Why, for people.
         reason: Option<String>,
     },
-    /// A snapshot is stored that was taken after this wish to persist was fetched.
+    /// A snapshot is stored that was taken after this output was fetched.
     Persisted(u64),
     /// What [`BallotSlot::get`] returned.
     Got(BallotSlot, Result<Option<Entry>, StorageError>),
-    /// The machine was restored from a stored snapshot: wishes that were fetched may not have been
-    /// done. They are wished again.
+    /// The machine was restored from a stored snapshot: outputs that were fetched may not have been
+    /// carried out. They come again.
     Restarted,
 }
 
-/// What a [`Voter`](super::Voter) wishes. `Display` is one line for logs.
+/// What a [`Voter`](super::Voter) asks its host to do or to know: its effects. `Display` is one line for logs.
+#[doc(alias = "effect")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum VoteOutput {

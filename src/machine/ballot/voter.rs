@@ -12,7 +12,6 @@ use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, Digest, Instant, MessageId, Now, ProposalId, Timestamp,
 };
 use crate::storage::{Entry, StorageError};
-use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -40,7 +39,7 @@ enum State {
 struct Voted {
     vote: Ballot,
     reason: Option<String>,
-    /// The number of the wish to persist it.
+    /// The number of the output to persist it.
     seal: u64,
     stored: bool,
 }
@@ -92,13 +91,15 @@ fn agree(slot: &BallotSlot, known: &Decision, other: &Decision) -> Result<(), Ba
 }
 
 /// Votes on proposals and learns decisions; see [the module](super) for an example.
+#[doc(alias = "consensus")]
+#[doc(alias = "vote")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Voter {
     own: ComponentId,
     weight: u32,
     options: BallotOptions,
     rng: SplitMix64,
-    /// The number of the last wish to persist.
+    /// The number of the last output to persist.
     seals: u64,
     #[serde(with = "crate::machine::pairs")]
     seen: BTreeMap<ProposalId, Seen>,
@@ -165,9 +166,10 @@ impl Voter {
         &mut self,
         now: Now,
         source: Option<&ComponentId>,
-        proposal: &Proposal,
+        proposal: Box<Proposal>,
     ) -> Result<(), BallotError> {
-        let id = &proposal.proposal_id;
+        let id = &proposal.proposal_id.clone();
+        // The proposer frees its voters later on, so who it is must be beyond doubt from the start.
         let proposer = proposal.proposer.as_ref().or(source).cloned();
         if let Some(source) = source.filter(|source| Some(*source) != proposer.as_ref()) {
             let (proposal_id, source_id) = (id.clone(), source.clone());
@@ -175,25 +177,33 @@ impl Voter {
         }
         let bad =
             |error| BallotError::BadProposal { proposal_id: id.clone(), error: Box::new(error) };
-        let digest = record::check_digest(proposal).map_err(bad)?;
-        let slot = record::slot(proposal);
+        // What a vote binds to is the digest. A state that does not fit it could be anything.
+        let digest = record::check_digest(&proposal).map_err(bad)?.clone();
+        let slot = record::slot(&proposal);
+        // The vote would bind to a version that can never be looked up.
         slot.key()?;
+        // The decision instead of a vote: it ends the ballot of a proposer that does not know it
+        // yet.
         if let Some(decision) = self.decided.get(&slot) {
             let decision = decision.clone();
             self.send(now, proposer, decision);
             return Ok(());
         }
         if let Some(seen) = self.seen.get(id) {
-            if (&seen.slot, &seen.digest, &seen.proposer) != (&slot, digest, &proposer) {
+            // One identifier, two contents: a vote would count for whichever its proposer meant.
+            if (&seen.slot, &seen.digest, &seen.proposer) != (&slot, &digest, &proposer) {
                 return Err(BallotError::ChangedProposal(id.clone()));
             }
             if seen.passed(now.at) {
                 return Err(BallotError::TooLate(id.clone()));
             }
+            // The proposal comes again because the vote was lost, or is still being stored.
             self.repeat(now, id);
             return Ok(());
         }
         let deadline = proposal.deadline.as_ref().and_then(Timestamp::unix_millis);
+        // By the wall clock, which is all that both sides share. It decides only how long a vote
+        // binds, never what is committed.
         let left = match deadline {
             Some(deadline) => deadline.saturating_sub(now.wall),
             None => i64::try_from(self.options.open.as_millis()).unwrap_or(i64::MAX).max(1),
@@ -202,26 +212,33 @@ impl Voter {
         if left == 0 {
             return Err(BallotError::TooLate(id.clone()));
         }
+        // A bound refuses what is new. To drop a proposal that was accepted would free the voter
+        // for another state.
         if self.seen.len() >= self.options.capacity.max(1) {
             return Err(BallotError::Full(self.seen.len()));
         }
+        // A proposer whose clock is years ahead must not bind this voter for years.
         let bound = Duration::from_millis(left).min(at_least(self.options.longest));
+        let others = self.bound_to(&slot);
+        let consider = others.is_none().then(|| proposal.clone());
         let seen = Seen {
             slot: slot.clone(),
             digest: digest.clone(),
             proposer,
             until: now.at.after(bound),
             alive: true,
-            state: State::Considering(Box::new(proposal.clone())),
+            state: State::Considering(proposal),
         };
         self.seen.insert(id.clone(), seen);
         self.versions.entry(slot.clone()).or_default().proposals.insert(id.clone());
         self.arm(&slot);
-        match self.bound_to(&slot) {
+        match others {
             // The same state again, by whomever: that was considered.
-            Some((_, same)) if same == *digest => self.decide(id, Ballot::Accept, None),
+            Some((_, same)) if same == digest => self.decide(id, Ballot::Accept, None),
+            // Decided without the host: whatever it thinks of this state, it has accepted another
+            // one for the version.
             Some((other, _)) => self.refuse(id, &other),
-            None => self.out.push_back(VoteOutput::Consider(Box::new(proposal.clone()))),
+            None => self.out.extend(consider.map(VoteOutput::Consider)),
         }
         Ok(())
     }
@@ -245,6 +262,8 @@ impl Voter {
         let Some(seen) = self.seen.get_mut(id) else { return };
         self.seals += 1;
         let seal = self.seals;
+        // Noted, not sent. A vote that is sent and then forgotten in a restart could be cast a
+        // second time, for another state, and two quorums could meet in this voter.
         seen.state = State::Voted(Voted { vote, reason, seal, stored: false });
         self.out.push_back(VoteOutput::Persist(seal));
     }
@@ -253,6 +272,7 @@ impl Voter {
     fn repeat(&mut self, now: Now, id: &ProposalId) {
         let Some(seen) = self.seen.get(id) else { return };
         let State::Voted(voted) = &seen.state else { return };
+        // Asked for again, because the host may have lost it. Sent it is only when it is stored.
         if !voted.stored {
             self.out.push_back(VoteOutput::Persist(voted.seal));
             return;
@@ -280,10 +300,13 @@ impl Voter {
         if !matches!(vote, Ballot::Accept | Ballot::Reject | Ballot::Abstain) {
             return Err(BallotError::UnknownVote(vote));
         }
+        // It could not be counted any more, but would bind.
         if !seen.alive || seen.passed(now.at) {
             return Err(BallotError::TooLate(id.clone()));
         }
         match self.bound_to(&seen.slot) {
+            // The host may have been asked about two states before it answered on either. The first
+            // yes binds.
             Some((other, digest)) if vote == Ballot::Accept && digest != seen.digest => {
                 self.refuse(id, &other);
             }
@@ -300,6 +323,8 @@ impl Voter {
         for (id, seen) in &mut self.seen {
             if let State::Voted(voted) = &mut seen.state
                 && !voted.stored
+                // A snapshot holds all that was noted before it, so a higher number covers the
+                // lower ones.
                 && voted.seal <= number
             {
                 voted.stored = true;
@@ -338,12 +363,16 @@ impl Voter {
             BallotOutcome::Rejected | BallotOutcome::Expired => {
                 let unknown = || BallotError::NotBefore(id.clone());
                 let seen = self.seen.get_mut(id).ok_or_else(unknown)?;
+                // Only its proposer knows that it will not commit. If anybody could say so, a voter
+                // could be freed while the write is on its way.
                 if let (Some(source), Some(proposer)) = (source, &seen.proposer)
                     && source != proposer
                 {
                     let (proposal_id, source_id) = (id.clone(), source.clone());
                     return Err(BallotError::NotTheProposer { proposal_id, source_id });
                 }
+                // Free, but not forgotten: a late copy of the proposal gets the same vote until its
+                // deadline.
                 seen.alive = false;
                 Ok(())
             }
@@ -355,6 +384,7 @@ impl Voter {
     fn look(&mut self, now: Now, slot: BallotSlot) {
         if let Some(version) = self.versions.get_mut(&slot) {
             version.look = Look::Asked;
+            // The host or the store may never answer; then it is asked again.
             self.timers.set(slot.clone(), now.at.after(at_least(self.options.store)));
         }
         self.out.push_back(VoteOutput::Get(slot));
@@ -371,6 +401,8 @@ impl Voter {
     /// Waits for the next deadline of a proposal that may be committed.
     fn arm(&mut self, slot: &BallotSlot) {
         let Some(version) = self.versions.get(slot) else { return };
+        // While the store is asked, the timer is that of the answer. Deadlines are looked at after
+        // it.
         if version.look == Look::No {
             let seen = version.proposals.iter().filter_map(|id| self.seen.get(id)?.until);
             self.timers.set(slot.clone(), seen.min());
@@ -390,13 +422,18 @@ impl Voter {
             if let Some(known) = self.decided.get(&slot) {
                 return agree(&slot, known, &record.decision());
             }
+            // Checked by `read`, and believed because it comes from the store, whoever announced
+            // it.
             self.learn(slot, record);
             return Ok(());
         }
         let Some(version) = self.versions.get_mut(&slot) else { return Ok(()) };
+        // An answer to a question that is settled by now.
         if version.look != Look::Asked {
             return Ok(());
         }
+        // No answer says nothing about the decision: neither free nor bound changes until there is
+        // one.
         if result.is_err() {
             version.unanswered = version.unanswered.saturating_add(1);
             let attempt = version.unanswered;
@@ -414,6 +451,8 @@ impl Voter {
         let over = self.passed(now, slot);
         let Some(version) = self.versions.get_mut(slot) else { return };
         version.absent += 1;
+        // Past the deadline and nothing stored: free. But a write that was begun before may still
+        // arrive, so it is looked for a few times more.
         if !over.is_empty() && self.options.retry.allows_after(version.absent) {
             let attempt = version.absent;
             for id in over {
@@ -424,6 +463,8 @@ impl Voter {
             return self.pause(now, slot, attempt);
         }
         (version.absent, version.look) = (0, Look::No);
+        // Given up while others are open: it may have been committed after the last look, so there
+        // is one more at the end.
         version.unsure |= !over.is_empty();
         for id in over {
             self.forget(slot, &id);
@@ -453,6 +494,7 @@ impl Voter {
 
     fn learn(&mut self, slot: BallotSlot, record: BallotRecord) {
         let version = self.versions.remove(&slot).unwrap_or_default();
+        // Settled all at once: a version has one decision, whoever proposed it.
         for id in &version.proposals {
             self.seen.remove(id);
         }
@@ -465,6 +507,7 @@ impl Voter {
     /// said what the store holds.
     fn due(&mut self, now: Now, slot: BallotSlot) {
         let Some(version) = self.versions.get(&slot) else { return };
+        // The host did not answer in time, or the pause is over.
         if version.look != Look::No {
             return self.look(now, slot);
         }
@@ -493,6 +536,7 @@ impl Voter {
                 State::Considering(proposal) => {
                     self.out.push_back(VoteOutput::Consider(proposal.clone()));
                 }
+                // The highest number is enough: one snapshot stores all votes.
                 State::Voted(voted) if !voted.stored => seal = seal.max(voted.seal),
                 State::Voted(_) => {}
             }
@@ -503,6 +547,8 @@ impl Voter {
         let asked = |(slot, version): (&BallotSlot, &Version)| {
             (version.look == Look::Asked).then(|| slot.clone())
         };
+        // The question may have died with the process; the timers of the others are in the
+        // snapshot.
         let slots: Vec<_> = self.versions.iter().filter_map(asked).collect();
         for slot in slots {
             self.look(now, slot);
@@ -518,11 +564,11 @@ impl Machine for Voter {
     fn handle(&mut self, now: Now, input: VoteInput) -> Result<(), BallotError> {
         match input {
             VoteInput::Received(envelope) => {
-                let envelope: &Checked<Envelope> = &envelope;
-                let source = envelope.header.source.as_ref();
-                match &envelope.message {
+                let Envelope { header, message } = envelope.into_inner();
+                let source = header.source.as_ref();
+                match message {
                     Message::Proposal(proposal) => self.proposed(now, source, proposal),
-                    Message::Decision(decision) => self.announced(now, source, decision),
+                    Message::Decision(decision) => self.announced(now, source, &decision),
                     other => Err(BallotError::NotForVoters(other.kind())),
                 }
             }

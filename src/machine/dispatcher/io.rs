@@ -28,7 +28,7 @@ pub enum DispatcherInput {
     AckGap(ComponentId, Gap),
     /// A subscriber could not handle the message of a number, for a reason; it is tried again.
     Fail(ComponentId, u64, String),
-    /// A subscriber will never handle the message of a number, for a reason: it is buried at once.
+    /// A subscriber will never handle the message of a number, for a reason: it becomes a dead letter at once.
     Reject(ComponentId, u64, String),
     /// A subscriber cannot be reached. Its messages wait, and no attempt counts.
     Disconnected(ComponentId),
@@ -132,7 +132,8 @@ impl Delivered {
     }
 }
 
-/// What a [`Dispatcher`](super::Dispatcher) wishes. `Display` is one line for logs.
+/// What a [`Dispatcher`](super::Dispatcher) asks its host to do or to know: its effects. `Display` is one line for logs.
+#[doc(alias = "effect")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum DispatcherOutput {

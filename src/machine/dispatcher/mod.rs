@@ -10,7 +10,7 @@
 //! | nobody acknowledges in time, or the subscriber fails | the message goes again after a pause, drawn from a [`Backoff`](super::Backoff) |
 //! | no attempt is left | a dead letter with the evidence |
 //! | the subscriber rejects it, or its `ttl_seconds` are over | a dead letter at once |
-//! | the queue is full | the publisher is refused, and nobody gets the message; or, by [`QueueOptions::overflow`], the oldest makes room and the subscriber is told of a [`Gap`] until it has [heard](DispatcherInput::AckGap) of it |
+//! | the queue is full | the publisher is refused, and nobody gets the message; or, by [`QueueOptions::overflow`], the oldest makes room and the subscriber is told of a [`Gap`] until it [acknowledges](DispatcherInput::AckGap) that |
 //! | the same message is published again | nothing |
 //! | the subscriber is offline | its messages wait, and no attempt counts |
 //!
@@ -81,28 +81,35 @@ type Receivers = BTreeMap<ComponentId, Vec<SmolStr>>;
 /// use coordination_protocol::validate::{Gate, Validator};
 ///
 /// let mut gate = Gate::new(Validator::new(Mode::Strict));
-/// let mut delivery = Dispatcher::new(7);
+/// let mut dispatcher = Dispatcher::new(7);
 /// let now = Now::new(Instant::START, 1_736_942_400_000);
 /// let mut take = |text: &str| Box::new(gate.accept(text.as_bytes(), now.wall, None).unwrap());
 ///
 /// let subscription = take(r#"{"source":"monitor","subscription":{"subscriber":"monitor",
 ///     "patterns":["*.failed"],"filter":{"compare":{"field":"/retry_count","op":">=","value":2}}}}"#);
-/// delivery.handle(now, DispatcherInput::Subscribe(subscription))?;
-/// assert_eq!(delivery.poll().unwrap().to_string(), "subscribed monitor patterns=1");
+/// dispatcher.handle(now, DispatcherInput::Subscribe(subscription))?;
+/// assert_eq!(dispatcher.poll().unwrap().to_string(), "subscribed monitor patterns=1");
 ///
 /// for retries in [1, 2] {
 ///     let event = format!(r#"TASK_FAILED:wf_001:build:{{"task_id":"t1","agent_id":"a1","failure_reason":"x","retry_count":{retries}}}"#);
-///     delivery.handle(now, DispatcherInput::Publish(take(&event)))?;
+///     dispatcher.handle(now, DispatcherInput::Publish(take(&event)))?;
 /// }
-/// assert_eq!(delivery.poll().unwrap().to_string(), "published to 0");
-/// assert_eq!(delivery.poll().unwrap().to_string(), "published to 1");
-/// assert_eq!(delivery.poll().unwrap().to_string(), "deliver monitor: 1");
+/// assert_eq!(dispatcher.poll().unwrap().to_string(), "published to 0");
+/// assert_eq!(dispatcher.poll().unwrap().to_string(), "published to 1");
+/// assert_eq!(dispatcher.poll().unwrap().to_string(), "deliver monitor: 1");
 ///
 /// let monitor = ComponentId::new("monitor")?;
-/// delivery.handle(now, DispatcherInput::Acknowledge(monitor, vec![1]))?;
-/// assert_eq!(delivery.deadline(), None);
+/// dispatcher.handle(now, DispatcherInput::Acknowledge(monitor, vec![1]))?;
+/// assert_eq!(dispatcher.deadline(), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "delivery")]
+#[doc(alias = "redelivery")]
+#[doc(alias = "at least once")]
+#[doc(alias = "acknowledgement")]
+#[doc(alias = "dead letter")]
+#[doc(alias = "queue group")]
+#[doc(alias = "backpressure")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Dispatcher {
     options: DispatcherOptions,
@@ -149,6 +156,7 @@ impl Dispatcher {
     fn dispatch(&mut self, now: Now, name: &ComponentId) {
         let Some(queue) = self.queues.get_mut(name) else { return };
         let timeout = now.at.after(at_least(self.options.timeout));
+        // As long as full batches are ready and the window has room.
         loop {
             let count = queue.due(now);
             if count == 0 {
@@ -159,8 +167,12 @@ impl Dispatcher {
                 let Some(entry) = queue.get(number) else { continue };
                 let envelope = Arc::clone(&entry.message.envelope);
                 batch.push(Delivered::new(number, entry.attempts, envelope));
+                // A deadline for each message, not for the batch: one that is never acknowledged
+                // does not bring the others again.
                 self.timers.set((name.clone(), Due::Message(number)), timeout);
             }
+            // Told with each batch until it is acknowledged, because the batch that told of it may
+            // be lost.
             let gap = queue.gap.as_mut().map(|pending| {
                 pending.attempts = pending.attempts.saturating_add(1);
                 self.timers.set((name.clone(), Due::Gap), timeout);
@@ -178,6 +190,8 @@ impl Dispatcher {
         let Some(queue) = self.queues.get_mut(name).filter(|queue| !queue.offline) else { return };
         let Some(pending) = &mut queue.gap else { return };
         let gap = pending.gap;
+        // A subscriber that never acknowledges is not told for ever. The host learns that it may
+        // not know what it lost.
         if pending.attempts >= self.options.backoff.attempts.max(1) {
             let next = queue.next_gap();
             self.out
@@ -197,6 +211,7 @@ impl Dispatcher {
     /// Takes a message out of a queue for good.
     fn settle(&mut self, now: Now, name: &ComponentId, number: u64) -> Option<Entry> {
         let entry = self.queues.get_mut(name)?.remove(now, number)?;
+        // What waits has no deadline of its own.
         if entry.state != State::Waiting {
             self.timers.set((name.clone(), Due::Message(number)), None);
         }
@@ -207,6 +222,8 @@ impl Dispatcher {
             entry.groups.iter().filter_map(|group| Some((group, entry.message.order.as_ref()?)))
         {
             let held = (group.clone(), key.clone());
+            // The key is free for any member as soon as none of its messages is unsettled at this
+            // one.
             if let Some((holder, count)) = self.holders.get_mut(&held)
                 && holder == name
             {
@@ -220,6 +237,7 @@ impl Dispatcher {
     }
 
     fn dead_letter(&mut self, now: Now, name: &ComponentId, entry: &Entry, reason: &str) {
+        // A subscriber of dead letters that fails would make letters about letters without end.
         if matches!(entry.message.envelope.message, Message::DeadLetter(_)) {
             let (subscriber, reason) = (name.clone(), reason.to_owned());
             self.out.push_back(DispatcherOutput::Discard { subscriber, reason });
@@ -229,14 +247,17 @@ impl Dispatcher {
         self.out.push_back(DispatcherOutput::DeadLetter(letter));
     }
 
-    /// An attempt failed: the message pauses, or is buried if that was the last.
+    /// An attempt failed: the message pauses, or becomes a dead letter if that was the last.
     fn failed(&mut self, now: Now, name: &ComponentId, number: u64, reason: &str, hopeless: bool) {
         let Some(queue) = self.queues.get_mut(name) else { return };
+        // Acknowledged, failed or returned meanwhile: then this is late, and changes nothing.
         let Some(entry) = queue.get(number).filter(|entry| entry.state == State::UnderWay) else {
             return;
         };
+        // What is past its life gets no further attempt, however many are left.
         let expired = entry.expires.is_some_and(|end| end <= now.at);
         let attempts = entry.attempts;
+        // Those of the same key that went after it come back, or they would overtake it.
         let back = queue.fail(now, number);
         if expired || hopeless || !self.options.backoff.allows_after(attempts) {
             if let Some(entry) = self.settle(now, name, number) {
@@ -290,6 +311,7 @@ impl Dispatcher {
         numbers: &[u64],
     ) -> Result<(), DispatcherError> {
         for number in numbers {
+            // All are checked before one is settled, for a refused input changes nothing.
             self.given(name, *number)?;
         }
         for number in numbers {
@@ -302,6 +324,8 @@ impl Dispatcher {
     fn ack_gap(&mut self, now: Now, name: &ComponentId, gap: Gap) -> Result<(), DispatcherError> {
         let queue = self.queues.get_mut(name);
         let queue = queue.ok_or_else(|| DispatcherError::NotSubscribed(name.clone()))?;
+        // Only the gap exactly as it was told. An acknowledgement that is late, of an earlier gap,
+        // must not hide what was lost since.
         if queue.gap.is_some_and(|told| told.attempts > 0 && told.gap == gap) {
             let another = queue.next_gap();
             self.timers.set((name.clone(), Due::Gap), None);
@@ -310,7 +334,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Hands over what is due, and if so wished tells of a gap even if nothing is.
+    /// Hands over what is due, and if `gap` says so tells of a gap even if nothing is.
     fn dispatch_and_tell(&mut self, now: Now, name: &ComponentId, gap: bool) {
         let before = self.out.len();
         self.dispatch(now, name);
@@ -328,6 +352,8 @@ impl Dispatcher {
     fn given(&self, name: &ComponentId, number: u64) -> Result<(), DispatcherError> {
         let queue = self.queues.get(name);
         let queue = queue.ok_or_else(|| DispatcherError::NotSubscribed(name.clone()))?;
+        // What was never handed over cannot have been handled: to accept that would lose the
+        // message without a trace.
         let not_sent = queue.get(number).is_some_and(|entry| entry.times.is_none());
         if number == 0 || number > queue.last() || not_sent {
             return Err(DispatcherError::NotGiven { subscriber: name.clone(), number });
@@ -336,7 +362,7 @@ impl Dispatcher {
     }
 }
 
-/// Why a message is buried whose life is over.
+/// Why a message whose life is over becomes a dead letter.
 const EXPIRED: &str = "its time to live was over before it was acknowledged";
 
 impl Machine for Dispatcher {
@@ -397,6 +423,7 @@ impl Machine for Dispatcher {
     }
 
     fn deadline(&self) -> Option<Instant> {
+        // Forgetting is due work, too: after `handle_timeout` nothing may be left that was due.
         match (self.timers.earliest(), self.seen.deadline()) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),

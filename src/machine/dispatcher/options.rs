@@ -28,7 +28,7 @@ pub struct DispatcherOptions {
     pub remember: usize,
     /// How long they are. Default 5 min.
     pub remember_for: Duration,
-    /// The most subscriptions, a pattern each. Default 1000.
+    /// How many subscriptions there may be, a pattern each. Default 1000.
     pub subscriptions: usize,
 }
 
@@ -75,7 +75,7 @@ impl DispatcherOptions {
         self
     }
 
-    /// Sets the most subscriptions.
+    /// Sets how many subscriptions there may be.
     pub const fn with_subscriptions(mut self, most: usize) -> Self {
         self.subscriptions = most;
         self
@@ -99,18 +99,21 @@ impl From<&Settings> for DispatcherOptions {
 from_settings!(DispatcherOptions);
 
 /// The queue of one subscriber.
+#[doc(alias = "capacity")]
+#[doc(alias = "backpressure")]
+#[doc(alias = "prefetch")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QueueOptions {
-    /// The most messages that are not acknowledged, waiting ones and those under way. Default 1000.
+    /// How many messages may be unacknowledged, waiting ones and those under way. Default 1000.
     pub limit: usize,
     /// What happens when more come.
     pub overflow: Overflow,
-    /// The most messages that are handed over at once. Default 64.
+    /// How many messages are handed over at once. Default 64.
     pub batch: usize,
     /// How long a message may wait for others to make up a batch. Default no time.
     pub linger: Duration,
-    /// The most messages that are under way. Default 256.
+    /// How many messages may be under way. Default 256.
     pub window: usize,
 }
 
@@ -126,7 +129,7 @@ impl QueueOptions {
         }
     }
 
-    /// Sets the most messages that are not acknowledged, at least 1.
+    /// Sets how many messages may be unacknowledged, at least 1.
     pub const fn with_limit(mut self, messages: usize) -> Self {
         self.limit = messages;
         self
@@ -138,14 +141,14 @@ impl QueueOptions {
         self
     }
 
-    /// Sets the most messages of a batch, at least 1, and how long one may wait for it to fill.
+    /// Sets how many messages make a batch, at least 1, and how long one may wait for it to fill.
     pub const fn with_batch(mut self, messages: usize, linger: Duration) -> Self {
         self.batch = messages;
         self.linger = linger;
         self
     }
 
-    /// Sets the most messages that are under way, at least 1.
+    /// Sets how many messages may be under way, at least 1.
     pub const fn with_window(mut self, messages: usize) -> Self {
         self.window = messages;
         self

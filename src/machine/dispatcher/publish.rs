@@ -31,6 +31,7 @@ impl Dispatcher {
         message: Checked<Envelope>,
     ) -> Result<(), DispatcherError> {
         let header = &message.header;
+        // By source and identifier, since two publishers may choose the same one.
         let id = header.message_id.clone().map(|id| (header.source.clone(), id));
         if let Some(id) = &id
             && self.seen.get(id).is_some_and(|until| until.is_none_or(|until| until > now.at))
@@ -43,6 +44,8 @@ impl Dispatcher {
         }
         let text = OnceCell::new();
         let message = QueuedMessage::new(message, &text, self.options.order.as_ref());
+        // All or nothing. Receivers are found and room is checked before anything is noted, so a
+        // publisher that is refused may try again under the same identifier.
         let receivers = self.receivers(now, &message, &text, None)?;
         let message_id = id.as_ref().map(|(_, id)| id.clone());
         if let Some(id) = id {
@@ -68,6 +71,8 @@ impl Dispatcher {
         }
         self.has_room(name)?;
         let message = QueuedMessage::new(message, &OnceCell::new(), self.options.order.as_ref());
+        // For this subscriber alone: without groups it is not passed on. It is not looked up among
+        // what was published either, since its identifier is known there.
         self.enqueue(now, name, Arc::new(message), Vec::new());
         self.dispatch(now, name);
         Ok(())
@@ -119,6 +124,7 @@ impl Dispatcher {
         for (group, all) in groups {
             members.insert(group.clone(), self.members(group, message, &all, takeover.is_some())?);
         }
+        // A key goes to the same member each time, what has none to each in turn.
         let choice = message.order.as_deref().map_or(GroupChoice::Rotate, GroupChoice::Key);
         let chosen = self.index.table.receivers_where(&route, choice, |id, interest| {
             let may = |group| members.get(group).is_some_and(|m| m.contains(&interest.subscriber));
@@ -145,6 +151,8 @@ impl Dispatcher {
         all: &BTreeSet<&ComponentId>,
         takeover: bool,
     ) -> Result<BTreeSet<ComponentId>, DispatcherError> {
+        // Who has unsettled messages of the key gets the next one as well: at another member it
+        // could be handled before them.
         let key = message.order.as_ref().map(|key| (group.clone(), key.clone()));
         if let Some((holder, _)) = key.and_then(|key| self.holders.get(&key))
             && all.contains(holder)
@@ -164,10 +172,12 @@ impl Dispatcher {
                 Err(error) => refused = refused.and(Err(error)),
             }
         }
+        // One member with room is enough. The publisher is refused only if there is none.
         if free.is_empty() {
             refused?;
         }
         let offline = |name: &ComponentId| self.is_offline(name);
+        // A member that is offline is the last choice: there the message would wait.
         if free.iter().any(|name| !offline(name)) {
             free.retain(|name| !offline(name));
         }
@@ -210,9 +220,11 @@ impl Dispatcher {
                 Err(_) => Some(now.at),
             }
         });
+        // What arrives dead takes nobody's place.
         let dead = expires.is_some_and(|end| end <= now.at);
         let full = self.queues.get(name).filter(|queue| queue.is_full() && !dead);
         if let Some(number) = full.and_then(Queue::oldest) {
+            // Settled before it is noted as lost: it must not be owed and lost at once.
             self.settle(now, name, number);
             if let Some(queue) = self.queues.get_mut(name) {
                 queue.lose(number);
@@ -227,6 +239,7 @@ impl Dispatcher {
         {
             let held = self.holders.entry((group.clone(), key.clone()));
             let (holder, count) = held.or_insert_with(|| (name.clone(), 0));
+            // The former holder has given its messages away or left; the count is that of this one.
             if holder != name {
                 (*holder, *count) = (name.clone(), 0);
             }
@@ -237,6 +250,7 @@ impl Dispatcher {
         let number = queue.push(now, message, groups, expires);
         if expires.is_some() {
             self.timers.set((name.clone(), Due::Expiry(number)), expires);
+            // It got a number all the same, so that its dead letter is as complete as any other.
             self.expire_if_due(now, name, number);
         }
         if passes_on {

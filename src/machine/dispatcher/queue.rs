@@ -160,6 +160,8 @@ impl Queue {
         let batch = self.options.batch.max(1);
         let window = self.options.window.max(1).saturating_sub(self.under_way.len());
         let count = self.ready_messages.min(batch).min(window);
+        // A full batch goes at once. A smaller one goes when its oldest message has waited long
+        // enough, not its youngest: a steady trickle would put it off for ever.
         let ripe = self.ready_messages >= batch || self.ripe_at().is_none_or(|at| at <= now.at);
         if ripe && !self.offline { count } else { 0 }
     }
@@ -190,6 +192,7 @@ impl Queue {
             if let Some(entry) = self.entries.get_mut(&number) {
                 entry.state = State::UnderWay;
                 entry.attempts = entry.attempts.saturating_add(1);
+                // The first time stays: a dead letter says how long it was tried.
                 let first = entry.times.map_or(now.wall, |(first, _)| first);
                 entry.times = Some((first, now.wall));
             }
@@ -216,6 +219,7 @@ impl Queue {
         entry.state = State::Resting;
         self.under_way.remove(&number);
         let lane = entry.lane.clone();
+        // From its number on: what went before it is in order whatever becomes of it.
         self.return_some(now, number, |entry| entry.lane == lane)
     }
 
@@ -229,6 +233,8 @@ impl Queue {
         let numbers: Vec<u64> = self.under_way.range(from..).filter(back).copied().collect();
         for number in &numbers {
             if let Some(entry) = self.entries.get_mut(number) {
+                // It was left out or not reached, so it was not tried. Counted, a message behind a
+                // bad one would die without a fault of its own.
                 entry.attempts = entry.attempts.saturating_sub(1);
             }
             self.requeue(now, *number);
@@ -240,6 +246,7 @@ impl Queue {
     pub(super) fn requeue(&mut self, now: Now, number: u64) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         match std::mem::replace(&mut entry.state, State::Waiting) {
+            // To enter it twice would spoil the counts of its lane.
             State::Waiting => return,
             State::UnderWay => {
                 self.under_way.remove(&number);
@@ -247,6 +254,7 @@ impl Queue {
             State::Resting => {}
         }
         if let Some(lane) = self.lanes.get_mut(&entry.lane) {
+            // Before it is placed: with the last one gone the lane may go on.
             lane.busy -= 1;
         }
         self.wait(now, number);
@@ -283,6 +291,8 @@ impl Queue {
             None => Gap::new(number, number, 1),
         };
         match self.gap {
+            // A gap that was told does not grow. Else its acknowledgement could cover what the
+            // subscriber was never told.
             Some(told) if told.attempts > 0 => self.lost = Some(grown(self.lost)),
             untold => {
                 let gap = grown(untold.map(|pending| pending.gap));
@@ -337,6 +347,7 @@ impl Queue {
                 self.ready.insert((Reverse(*rank), *first, name.clone()));
                 self.ready_messages += lane.counted;
             }
+            // An empty lane goes, or each order key that was ever seen would stay in memory.
             (None, _) if idle && !going => {
                 self.lanes.remove(name);
             }
@@ -346,6 +357,7 @@ impl Queue {
 
     /// Keeps the time since when messages have been able to go.
     fn stamp(&mut self, now: Now) {
+        // Since the first of them came, so that later ones do not put off the batch.
         self.since = if self.ready_messages == 0 { None } else { self.since.or(Some(now.at)) };
     }
 }

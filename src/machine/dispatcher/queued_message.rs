@@ -40,6 +40,7 @@ impl QueuedMessage {
                 Some(SmolStr::from(FilterInput::read(text)?.value(field)?.as_ref()))
             }
         });
+        // Kept for the dead letter: what was odd about a message may be why nobody could handle it.
         let findings = findings(message.report());
         let envelope = message.into_inner();
         // A message that says nothing is as urgent as one that says `medium`.
@@ -71,6 +72,7 @@ impl QueuedMessage {
         attempts: u32,
         times: Option<(i64, i64)>,
     ) -> Box<DeadLetter> {
+        // The text as it was published, so that it can be published again.
         let original = self.envelope.to_string();
         let count = Count::new(u64::from(attempts));
         let mut letter = DeadLetter::new(reason, original, count, now.timestamp());

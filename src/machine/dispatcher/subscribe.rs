@@ -26,9 +26,12 @@ impl Dispatcher {
             return Err(DispatcherError::NotSubscription(message.kind()));
         };
         let subscriber = body.subscriber.clone();
+        // Who subscribes for another could flood it, or take the messages of its queue group.
         if let Some(source_id) = header.source.filter(|source| *source != subscriber) {
             return Err(DispatcherError::NotTheSubscriber { source_id, subscriber });
         }
+        // All patterns are read before one is entered. Keyed by their canonical text, two spellings
+        // of one pattern are one subscription.
         let mut patterns = BTreeMap::new();
         for text in &body.patterns {
             let pattern = Pattern::parse(text).map_err(|error| {
@@ -57,6 +60,7 @@ impl Dispatcher {
         let group = body.group.as_deref().map(SmolStr::new);
         let known = |text: &SmolStr| self.index.find(subscriber, &(group.clone(), text.clone()));
         let fresh = patterns.keys().filter(|text| known(text).is_none()).count();
+        // Only new ones count: to renew a subscription must work at the limit, too.
         let count = self.index.table.len() + fresh;
         let limit = self.options.subscriptions;
         if count > limit {
@@ -64,6 +68,8 @@ impl Dispatcher {
         }
         for (text, pattern) in patterns {
             let known = self.index.find(subscriber, &(group.clone(), text));
+            // Replaced in place: the queue, and what is under way, are those of the subscriber and
+            // stay.
             if let Some(interest) = known.and_then(|id| self.index.table.get_mut(id)) {
                 interest.filter.clone_from(&filter);
                 continue;
@@ -72,6 +78,8 @@ impl Dispatcher {
             let interest = Interest { subscriber, group: group.clone(), filter };
             self.index.insert(pattern, interest);
         }
+        // A queue keeps the options that it was made with. To shrink a full one would lose
+        // messages.
         let options = self.options.queues.get(subscriber).unwrap_or(&self.options.queue);
         self.queues.entry(subscriber.clone()).or_insert_with(|| Queue::new(*options));
         let patterns = self.index.count(subscriber);
@@ -104,12 +112,16 @@ impl Dispatcher {
             self.out.push_back(DispatcherOutput::Subscribed { subscriber, patterns });
             return Ok(());
         }
+        // What came through groups is for the others; what was its own ends with its last
+        // subscription.
         self.pass_on(now, subscriber, false);
         let left = self.queues.get(subscriber).map(Queue::numbers).unwrap_or_default();
         for number in &left {
             self.settle(now, subscriber, *number);
         }
         self.queues.remove(subscriber);
+        // The timers of messages went with the messages. These are the queue's own, and would find
+        // nothing.
         for due in [Due::Batch, Due::Gap, Due::PassOn] {
             self.timers.set((subscriber.clone(), due), None);
         }
@@ -126,6 +138,8 @@ impl Dispatcher {
         let queue = self.queues.get_mut(name);
         let queue = queue.ok_or_else(|| DispatcherError::NotSubscribed(name.clone()))?;
         queue.offline = true;
+        // Whether they arrived is not known. They go again, as duplicates at worst: that is what at
+        // least once means.
         let back = queue.return_all(now);
         self.returned(now, name, &back);
         // Nothing is due of it until it comes back, but the end of lives.
@@ -143,6 +157,7 @@ impl Dispatcher {
     ) -> Result<(), DispatcherError> {
         let queue = self.queues.get_mut(name);
         let queue = queue.ok_or_else(|| DispatcherError::NotSubscribed(name.clone()))?;
+        // Told twice, a subscriber must not get its gap told twice.
         if !std::mem::replace(&mut queue.offline, false) {
             return Ok(());
         }
@@ -160,6 +175,7 @@ impl Dispatcher {
         let waits = |queue: &Queue| queue.offline && queue.entries().any(shared);
         let others = self.queues.iter().filter(|(_, queue)| waits(queue)).map(|(name, _)| name);
         for other in others.cloned().collect::<Vec<_>>() {
+            // Full again: the rest is better off with the next member that comes back.
             if self.queues.get(name).is_none_or(Queue::is_full) {
                 break;
             }
@@ -171,6 +187,7 @@ impl Dispatcher {
     /// Sees to it that what waits at a member that is offline is passed on when others have room.
     pub(super) fn retry_pass_on(&mut self, now: Now, name: &ComponentId) {
         let key = (name.clone(), Due::PassOn);
+        // A try that is due sooner is kept: new messages must not put it off.
         if !self.timers.has(&key) {
             self.timers.set(key, now.at.after(at_least(self.options.timeout)));
         }
@@ -180,7 +197,7 @@ impl Dispatcher {
     ///
     /// If it is just `offline`, they must be reachable, and take the messages of one order key all or
     /// none: what they receive of the key from then on would overtake the rest. If it has left for
-    /// good, what nobody takes is buried.
+    /// good, what no other member takes becomes dead letters.
     pub(super) fn pass_on(&mut self, now: Now, name: &ComponentId, offline: bool) {
         let Some(queue) = self.queues.get(name) else { return };
         let mut bundles: Vec<Vec<u64>> = Vec::new();
@@ -205,6 +222,8 @@ impl Dispatcher {
                 continue;
             }
             for (number, takers, complete) in plan {
+                // Taken out here before it is entered there, or this member would still count as
+                // the holder of its key.
                 let Some(entry) = self.settle(now, name, number) else { continue };
                 if !complete {
                     let reason = "no other member of its queue group can take it";
@@ -232,6 +251,7 @@ impl Dispatcher {
         offline: bool,
     ) -> Vec<(u64, Vec<Receivers>, bool)> {
         let mut plan = Vec::with_capacity(bundle.len());
+        // Room that is promised in this plan is gone for the rest of it.
         let mut planned: BTreeMap<ComponentId, usize> = BTreeMap::new();
         for number in bundle {
             let Some(entry) = self.queues.get(name).and_then(|queue| queue.get(*number)) else {

@@ -34,6 +34,7 @@ pub(super) type Key = (Option<SmolStr>, SmolStr);
 #[derive(Clone, Debug)]
 pub(super) struct SubscriptionIndex {
     pub(super) table: RouteTable<Interest>,
+    // By subscriber as well, so that a cancellation looks at its own subscriptions only.
     of: BTreeMap<ComponentId, BTreeMap<Key, SubscriptionId>>,
 }
 
@@ -85,6 +86,7 @@ impl Serialize for SubscriptionIndex {
 impl<'de> Deserialize<'de> for SubscriptionIndex {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let table = RouteTable::<Interest>::deserialize(deserializer)?;
+        // Only the table is stored: a second index in the text could contradict it.
         let mut of: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for (id, pattern, interest) in table.iter() {
             let key = (interest.group.clone(), SmolStr::new(pattern.as_str()));

@@ -22,7 +22,7 @@ pub enum SyncInput {
     Changed(Box<WorkflowState>),
     /// A state came, or the notice of a checkpoint.
     Received(Box<Checked<Envelope>>),
-    /// The results of a wish to validate, by name.
+    /// The results of a validation that an output asked for, by name.
     Validated(u64, Vec<(String, CheckResult)>),
     /// All agreed on this state: what a ballot committed, or what somebody settled by hand. If ours has
     /// gone on without it, it is merged into ours, and wins where both are in conflict.
@@ -59,7 +59,7 @@ pub enum SyncError {
     /// The new state says what the old one says.
     #[error("the state says nothing new")]
     Unchanged,
-    /// There is no such wish.
+    /// No output asked for it, or it is over.
     #[error("no validation {0} is under way")]
     NotValidating(u64),
 }
@@ -110,7 +110,8 @@ impl fmt::Display for StateOrigin {
     }
 }
 
-/// What a [`StateSync`](super::StateSync) wishes. `Display` is one line for logs.
+/// What a [`StateSync`](super::StateSync) asks its host to do or to know: its effects. `Display` is one line for logs.
+#[doc(alias = "effect")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SyncOutput {

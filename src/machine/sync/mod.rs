@@ -76,7 +76,7 @@ struct Peer {
     last: Option<(u64, Option<Digest>)>,
     /// What that was to ours when it was last told.
     told: Option<String>,
-    /// How often it was asked since it was last heard.
+    /// How often it was asked since its last message.
     attempts: u32,
     fork: Option<Fork>,
 }
@@ -126,6 +126,9 @@ enum Due {
 /// assert_eq!(said, ["adopt v1: first", "exchange with worker v1"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "replication")]
+#[doc(alias = "anti-entropy")]
+#[doc(alias = "merge")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StateSync {
     own: ComponentId,
@@ -138,7 +141,7 @@ pub struct StateSync {
     peers: BTreeMap<ComponentId, Peer>,
     /// The first is being validated.
     candidates: VecDeque<Candidate>,
-    /// The number of the last wish to validate.
+    /// The number of the last output to validate.
     number: u64,
     /// How many merges there were in a row.
     merges: u32,
@@ -192,7 +195,7 @@ impl StateSync {
         self.current.as_ref().map(|version| &version.state)
     }
 
-    /// What each peer's state is to ours; `None` if it was never heard, or we have none.
+    /// What each peer's state is to ours; `None` if it has sent none, or we have none.
     pub fn peers(&self) -> impl Iterator<Item = (&ComponentId, Option<Relation>)> {
         self.peers.iter().map(|(name, peer)| (name, self.relation(peer)))
     }
@@ -211,6 +214,8 @@ impl StateSync {
         if *name == self.own {
             return Err(SyncError::Ours);
         }
+        // Joining twice is no error: both sides join each other, and a host may repeat it after a
+        // restart.
         if !self.peers.contains_key(name) {
             if self.peers.len() >= self.options.max_peers.max(1) {
                 return Err(SyncError::Full(self.peers.len()));
@@ -241,6 +246,8 @@ impl StateSync {
         self.is_ours(&state)?;
         let mut origin = StateOrigin::First;
         if let Some(current) = &self.current {
+            // Compared under the current number: a host need not know it, and a new number alone is
+            // no change.
             let mut same = state.clone();
             same.state_version = current.state.state_version.clone();
             if Version::new(same).digest.is_some_and(|digest| current.digest == Some(digest)) {
@@ -248,9 +255,12 @@ impl StateSync {
             }
             state.state_version = current.number().saturating_add(1).into();
             origin = StateOrigin::Own;
+        // 0 stands for no state at all when states without a common ancestor are merged.
         } else if state.state_version.get() == 0 {
             state.state_version = 1_u64.into();
         }
+        // Stamped here, because the time decides which side of a fork comes first, at all replicas
+        // alike.
         state.timestamp = Some(now.timestamp());
         let metadata = state.metadata.take().unwrap_or_else(StateMetadata::new);
         state.metadata = Some(metadata.with_last_update_source(self.own.as_str()));
@@ -266,7 +276,10 @@ impl StateSync {
         let checkpoint = match message {
             Message::WorkflowState(state) => {
                 self.is_ours(&state)?;
+                // After the workflow was checked: a stray message makes nobody a peer.
                 let source = self.peer(source?)?;
+                // Weighed before it is answered, so that the answer carries the result and saves
+                // another round.
                 let asked = header.request_id.filter(|_| header.response_required == Some(true));
                 self.on_state(now, Version::new(*state), Some(&source), None);
                 if let Some(request) = asked {
@@ -283,6 +296,7 @@ impl StateSync {
         }
         let source = self.peer(source?)?;
         let known = self.current.as_ref().map_or(0, Version::number);
+        // The notice carries no state. Its source has it, so that is asked.
         if checkpoint.state_version.is_some_and(|version| version.get() > known) {
             self.exchange(now, &source);
         }
@@ -297,6 +311,7 @@ impl StateSync {
         if !self.peers.contains_key(&name) && self.peers.len() >= self.options.max_peers.max(1) {
             return Err(SyncError::Full(self.peers.len()));
         }
+        // Attempts count silence in a row, and this is a word.
         self.peers.entry(name.clone()).or_default().attempts = 0;
         Ok(name)
     }
@@ -309,9 +324,12 @@ impl StateSync {
         from: Option<&ComponentId>,
     ) {
         if let Some(old) = self.current.take() {
+            // Names the old state as an ancestor before that is put away: by this others see that
+            // it may replace theirs.
             version.descend(&[&old], self.options.history);
             self.history.push(old, self.options.history);
         }
+        // A fork is one of two states, and one of them is current no more.
         self.forget_forks();
         let state = Box::new(version.state.clone());
         self.current = Some(version);
@@ -326,6 +344,7 @@ impl StateSync {
         let names: Vec<ComponentId> = self.peers.keys().cloned().collect();
         let told = self.told();
         for name in &names {
+            // Who has the state already is not told, which is how the exchange comes to an end.
             if self.agrees(name) {
                 continue;
             }
@@ -350,12 +369,16 @@ impl StateSync {
         let relation = self.peers.get(name).and_then(|peer| self.relation(peer));
         let (Some(relation), Some(peer)) = (relation, self.peers.get_mut(name)) else { return };
         let word = relation.as_str();
+        // Told once a change, by the word alone: a peer that falls further behind is behind as
+        // before.
         if peer.told.as_deref() != Some(word) {
             peer.told = Some(word.to_owned());
             self.out.push_back(SyncOutput::Related { peer: name.clone(), relation });
         }
+        // Equal copies have nothing to say until one changes. This is where versions stop growing.
         if relation == Relation::Duplicate {
             self.timers.set(Due::Peer(name.clone()), None);
+        // A pause that runs is kept. Set anew with each state that comes in, it might never end.
         } else if !self.timers.has(&Due::Peer(name.clone())) {
             let later = now.at.after(at_least(self.options.interval));
             self.timers.set(Due::Peer(name.clone()), later);
@@ -368,6 +391,8 @@ impl StateSync {
         let forks = self.peers.values().filter_map(|peer| peer.fork.as_ref());
         let unsettled = forks.map(|fork| fork.conflicts).sum();
         let peers = self.peers.values().map(|peer| self.relation(peer));
+        // Computed when it is sent: it is about the peers as they are known now, and no part of the
+        // state.
         let told = agreement(peers, unsettled);
         let metadata = state.metadata.take().unwrap_or_else(StateMetadata::new);
         state.metadata = Some(
@@ -400,6 +425,8 @@ impl StateSync {
             .with_correlation_id(CorrelationId::generate(now.id_millis(), id))
             .with_response_required(true);
         let Some(peer) = self.peers.get_mut(to) else { return };
+        // Counted when asking, not when the answer fails to come: a restart between the two does
+        // not start the count anew.
         peer.attempts = peer.attempts.saturating_add(1);
         let until = now.at.after(at_least(self.options.timeout));
         self.timers.set(Due::Peer(to.clone()), until);
@@ -458,6 +485,8 @@ impl Machine for StateSync {
                     if self.options.backoff.allows_after(peer.attempts) {
                         self.exchange(now, &name);
                     } else {
+                        // Left alone for an interval, not for good: a peer that cannot be reached
+                        // costs one round of attempts in each.
                         peer.attempts = 0;
                         let later = now.at.after(at_least(self.options.interval));
                         self.timers.set(Due::Peer(name), later);

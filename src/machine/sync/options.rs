@@ -19,7 +19,7 @@ pub struct SyncOptions {
     /// How many of its ancestors a state names, and how many of them are kept to merge with: replicas
     /// that made more versions apart find no common one. Default 32.
     pub history: usize,
-    /// The most peers, and the most states that wait for validation, at most one of each peer.
+    /// How many peers may take part, and how many states may wait for validation, one of each peer.
     /// Default 1000.
     pub max_peers: usize,
 }
@@ -54,7 +54,7 @@ impl SyncOptions {
         self
     }
 
-    /// Sets the most peers.
+    /// Sets how many peers may take part.
     pub const fn with_max_peers(mut self, max_peers: usize) -> Self {
         self.max_peers = max_peers;
         self

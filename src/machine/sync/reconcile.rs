@@ -20,14 +20,21 @@ impl StateSync {
         let plain = theirs.ancestors().is_empty();
         if let Some(peer) = from.and_then(|name| self.peers.get_mut(name)) {
             let last = (theirs.number(), theirs.digest.clone());
+            // Noted also if the state is not adopted: relations and confidence are about what peers
+            // have.
             let before = peer.last.replace(last).and_then(|(_, digest)| digest);
+            // The peer has moved on, so what was done about the old fork is void.
             if peer.fork.as_ref().is_some_and(|fork| fork.theirs != theirs.digest) {
                 peer.fork = None;
             }
             if plain {
+                // A peer that names no ancestors had its last state before this one. If that was
+                // ours, ours went into it.
                 theirs.came_from(before);
             }
         }
+        // A plain peer does not merge, so to wait for it would be to wait for ever. A decision
+        // waits for nobody.
         if plain || decided.is_some() || !self.defer_to_peer(now, &theirs, from) {
             self.reconcile(now, theirs, from, decided, false);
         }
@@ -40,6 +47,9 @@ impl StateSync {
         let relation = ours.relation(theirs.number(), theirs.digest.as_ref());
         let fork = self.fork(now, ours, theirs, 0);
         let Some(peer) = from.and_then(|name| self.peers.get_mut(name)) else { return false };
+        // One of two merges, by an order that both compute alike. If both did, with different
+        // ancestors, they could swap different results for ever. A fork that is met again was not
+        // merged by the peer, so then we do it.
         let leaves = relation == Relation::Fork
             && peer.fork.is_none()
             && self.current.as_ref().is_some_and(|ours| ours.precedence() > theirs.precedence());
@@ -78,12 +88,15 @@ impl StateSync {
             .map(|ours| (ours, ours.relation(theirs.number(), theirs.digest.as_ref())));
         let origin = match relation {
             None => origin.unwrap_or(StateOrigin::First),
+            // A higher number proves nothing: two lines may have grown apart. Only a state that
+            // ours went into may replace ours.
             Some((ours, Relation::Newer { gap })) if theirs.comes_from(ours.digest.as_ref()) => {
                 match origin {
                     None | Some(StateOrigin::Newer { .. }) => StateOrigin::Newer { gap },
                     Some(origin) => origin,
                 }
             }
+            // What was decided is what we have, so nothing is in dispute any more.
             Some((_, Relation::Duplicate)) if decided => return self.forget_forks(),
             // A decision stands, though ours has gone on without it.
             Some((ours, Relation::Older { .. }))
@@ -112,6 +125,7 @@ impl StateSync {
         decided: bool,
     ) {
         let Some(ours) = self.current.clone() else { return };
+        // The latest common ancestor: the less has changed since, the fewer conflicts.
         let common = self.history.latest(|known| theirs.comes_from(known.digest.as_ref()));
         let base = common.map(Version::bare);
         let known = base.is_some();
@@ -122,11 +136,14 @@ impl StateSync {
             nothing.timestamp = time;
             nothing
         });
+        // By the states, not by who merges, so that all replicas get the same result.
         let (first, second) = if ours.precedence() >= theirs.precedence() {
             (&ours, theirs)
         } else {
             (theirs, &ours)
         };
+        // Bare, for confidence, source and ancestors are each replica's own and would be in
+        // conflict always.
         let mut made = merge(&base, first.bare(), &second.bare(), &self.policy);
         let clean = made.conflicts.is_empty() && known;
         if !clean && decided {
@@ -139,6 +156,8 @@ impl StateSync {
         value.metadata = Some(metadata.with_last_update_source(self.own.as_str()));
         let mut merged = Version::new(value);
         merged.descend(&[first, second], self.options.history);
+        // A merge with conflicts is not adopted on our own authority. The host is asked once a fork
+        // and interval, because states are repeated and it should not be asked again each time.
         if let (false, false, Some(with)) = (clean, decided, from) {
             let fork = self.fork(now, &ours, theirs, conflicts.len().max(1));
             let Some(peer) = self.peers.get_mut(with) else { return };
@@ -177,6 +196,8 @@ impl StateSync {
         if names.is_empty() {
             return self.adopt(now, version, origin, from);
         }
+        // What waits already is not validated twice. If it has been decided meanwhile, it counts as
+        // decided.
         let same = |waiting: &&mut Candidate| {
             version.digest.is_some() && waiting.version.digest == version.digest
         };
@@ -187,6 +208,8 @@ impl StateSync {
             }
             return;
         }
+        // The one under way stays, for its results are being computed; of the others a peer's
+        // latest is enough.
         self.candidates.retain(|waiting| {
             waiting.asked || waiting.from.is_none() || waiting.from.as_ref() != from
         });
@@ -199,15 +222,18 @@ impl StateSync {
         }
         self.number += 1;
         let (number, from) = (self.number, from.cloned());
+        // In order of arrival. Each is judged against what is current when its turn is over, not
+        // when it came.
         self.candidates.push_back(Candidate { number, version, origin, from, asked: false });
         self.validate(now);
     }
 
-    /// Wishes the validation of the first candidate, once.
+    /// Asks for the validation of the first candidate, once.
     fn validate(&mut self, now: Now) {
         let Some(candidate) = self.candidates.front_mut() else {
             return self.timers.set(Due::Validation, None);
         };
+        // One at a time: what the first one changes may settle the next.
         if std::mem::replace(&mut candidate.asked, true) {
             return;
         }
@@ -227,11 +253,15 @@ impl StateSync {
         number: u64,
         results: Vec<(String, CheckResult)>,
     ) -> Result<(), SyncError> {
+        // Results of another number are late: their validation had its timeout, and counts as
+        // unknown.
         let fits = self.candidates.front().is_some_and(|first| first.number == number);
         let candidate = if fits { self.candidates.pop_front() } else { None };
         let candidate = candidate.ok_or(SyncError::NotValidating(number))?;
         let failed: Vec<String> = results
             .into_iter()
+            // Unknown is no failure: a component that cannot run a check must not block those that
+            // can.
             .filter(|(_, result)| *result == CheckResult::Failed)
             .map(|(name, _)| name)
             .collect();

@@ -26,6 +26,8 @@ impl Version {
 
     /// What an incoming version, known by its number and digest, is to this one.
     pub(super) fn relation(&self, number: u64, digest: Option<&Digest>) -> Relation {
+        // Without a digest two states are never called equal; then they are merged, which is safe
+        // if they were.
         relation_by(self.number(), number, || Some(self.digest.as_ref()? == digest?))
     }
 
@@ -43,6 +45,7 @@ impl Version {
 
     /// Says of a state that names no ancestors what it came from.
     pub(super) fn came_from(&mut self, before: Option<Digest>) {
+        // A repetition is not its own ancestor.
         let Some(before) = before.filter(|before| self.digest.as_ref() != Some(before)) else {
             return;
         };
@@ -57,6 +60,8 @@ impl Version {
         let lines: Vec<Vec<&Digest>> = from
             .iter()
             .map(|version| version.digest.iter().chain(version.ancestors()).collect())
+            // What the state names itself goes last: the lines of both sides say more about who may
+            // adopt it.
             .chain([own.iter().collect()])
             .collect();
         let longest = lines.iter().map(Vec::len).max().unwrap_or_default();
@@ -67,6 +72,7 @@ impl Version {
             if ancestors.len() >= capacity.max(1) {
                 break;
             }
+            // Twice or itself would waste places, of which there are few.
             if Some(*digest) != self.digest.as_ref() && !ancestors.contains(digest) {
                 ancestors.push((*digest).clone());
             }
@@ -102,6 +108,7 @@ pub(super) struct History(VecDeque<Version>);
 impl History {
     pub(super) fn push(&mut self, version: Version, capacity: usize) {
         self.0.push_back(version);
+        // At least one: without the state before the current one no fork could be merged.
         while self.0.len() > capacity.max(1) {
             self.0.pop_front();
         }

@@ -52,7 +52,7 @@ pub enum Reduction {
     Effects,
     /// States are told apart by digests of 64 bits, of what matters of each component.
     Digests,
-    /// A component stores its snapshot and reads the store in the same step in which it wishes to.
+    /// A component stores its snapshot and reads the store in the same step in which the machine asks for it.
     /// While it waits for either, nothing leaves it and votes change nothing, so waiting is the
     /// same as having begun later.
     Steps,

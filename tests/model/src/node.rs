@@ -1,4 +1,4 @@
-//! A component: a machine, its clock, and its host that does what it wishes.
+//! A component: a machine, its clock, and its host that carries out its outputs.
 
 use crate::state::State;
 use crate::{Effects, Flaw, Reduction, Who, World};
