@@ -106,3 +106,51 @@ impl From<&Settings> for Backoff {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Backoff, SplitMix64};
+    use std::time::Duration;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn ceilings_grow_up_to_the_cap() {
+        let backoff = Backoff::new();
+        let ceilings: Vec<u64> = (0..8).map(|n| backoff.ceiling(n).as_secs()).collect();
+        assert_eq!(ceilings, [1, 1, 2, 4, 8, 16, 30, 30]);
+        // Far beyond what the numbers hold.
+        for attempt in [33, 100, u32::MAX] {
+            assert_eq!(backoff.ceiling(attempt), seconds(30));
+        }
+        let huge = backoff.with_base(Duration::MAX).with_cap(Duration::MAX);
+        assert_eq!(huge.ceiling(u32::MAX), Duration::MAX);
+    }
+
+    /// Nothing that a host can set makes a pause of no time, or no attempt at all.
+    #[test]
+    fn zeros_count_as_the_least() {
+        let nothing = Backoff { base: Duration::ZERO, factor: 0, cap: Duration::ZERO, attempts: 0 };
+        assert_eq!(nothing.ceiling(1), Duration::from_millis(1));
+        assert_eq!(nothing.pause(1, &mut SplitMix64::new(1)), Duration::from_millis(1));
+        assert!(!nothing.allows_after(1) && nothing.allows_after(0));
+    }
+
+    #[test]
+    fn attempts_count_the_first() {
+        let backoff = Backoff::new().with_attempts(3);
+        assert_eq!([1, 2, 3, 4].map(|n| backoff.allows_after(n)), [true, true, false, false]);
+    }
+
+    /// From a millisecond up to the ceiling, both included, and evenly.
+    #[test]
+    fn pauses_take_the_whole_range() {
+        let backoff = Backoff::new().with_base(Duration::from_millis(4));
+        let mut rng = SplitMix64::new(5);
+        let mut seen = [0_u32; 5];
+        (0..4_000).for_each(|_| seen[backoff.pause(1, &mut rng).as_millis() as usize] += 1);
+        assert!(seen[0] == 0 && seen[1..].iter().all(|n| (850..1_150).contains(n)), "{seen:?}");
+    }
+}

@@ -54,3 +54,58 @@ impl SplitMix64 {
         std::array::from_fn(|at| words[at / 8][at % 8])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SplitMix64;
+
+    fn first<const N: usize>(seed: u64) -> [u64; N] {
+        let mut rng = SplitMix64::new(seed);
+        std::array::from_fn(|_| rng.next_u64())
+    }
+
+    /// The figures of the published algorithm.
+    #[test]
+    fn known_vectors() {
+        assert_eq!(
+            first(1_234_567),
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423,
+                4_593_380_528_125_082_431,
+                16_408_922_859_458_223_821,
+            ]
+        );
+        assert_eq!(
+            first(0),
+            [
+                0xE220_A839_7B1D_CDAF,
+                0x6E78_9E6A_A1B9_65F4,
+                0x06C4_5D18_8009_454F,
+                0xF88B_B8A8_724C_81EC,
+                0x1B39_896A_51A8_749B,
+            ]
+        );
+    }
+
+    #[test]
+    fn bounds() {
+        let mut rng = SplitMix64::new(3);
+        assert_eq!((rng.below(0), rng.below(1)), (0, 0));
+        let mut seen = [0_u32; 7];
+        (0..7_000).for_each(|_| seen[rng.below(7) as usize] += 1);
+        assert!(seen.iter().all(|count| (850..1_150).contains(count)), "{seen:?}");
+        // The largest bound is the draw itself, but for the last number.
+        assert_eq!(SplitMix64::new(0).below(u64::MAX), 0xE220_A839_7B1D_CDAF - 1);
+    }
+
+    /// An identifier is two draws, the second cut short.
+    #[test]
+    fn identifiers() {
+        let [one, other] = first(9);
+        let bytes = SplitMix64::new(9).id_bytes();
+        assert_eq!(bytes[..8], one.to_le_bytes());
+        assert_eq!(bytes[8..], other.to_le_bytes()[..2]);
+    }
+}

@@ -99,3 +99,61 @@ impl<'de, K: Ord + Clone + Deserialize<'de>> Deserialize<'de> for Timers<K> {
         Ok(timers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Timers;
+    use crate::json::Json;
+    use crate::scalar::Instant;
+
+    const fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    fn all_due(timers: &mut Timers<&'static str>, now: u64) -> Vec<&'static str> {
+        std::iter::from_fn(|| timers.due(at(now))).collect()
+    }
+
+    /// In whatever order they were set.
+    #[test]
+    fn ties_go_by_key() {
+        for keys in [["a", "b", "c"], ["c", "a", "b"], ["b", "c", "a"]] {
+            let mut timers = Timers::new();
+            keys.into_iter().for_each(|key| timers.set(key, Some(at(5))));
+            timers.set("z", Some(at(4)));
+            assert_eq!(all_due(&mut timers, 5), ["z", "a", "b", "c"]);
+        }
+    }
+
+    #[test]
+    fn a_deadline_that_is_put_off_does_not_fire_twice() {
+        let mut timers = Timers::new();
+        timers.set("a", Some(at(1)));
+        timers.set("a", Some(at(9)));
+        assert_eq!(all_due(&mut timers, 8), [""; 0]);
+        assert_eq!(all_due(&mut timers, 9), ["a"]);
+        assert!(timers.is_empty() && !timers.has(&"a"));
+    }
+
+    /// What is due at `now` fires at `now`, so the earliest is later afterwards.
+    #[test]
+    fn nothing_due_is_left() {
+        let mut timers = Timers::new();
+        (0..10).for_each(|key| timers.set(key, Some(at(key))));
+        while timers.due(at(4)).is_some() {}
+        assert_eq!(timers.earliest(), Some(at(5)));
+    }
+
+    /// The index by key is rebuilt, and holds one deadline a key whatever the text says.
+    #[test]
+    fn stored_and_restored() {
+        let mut timers = Timers::new();
+        timers.set("b".to_owned(), Some(at(2)));
+        timers.set("a".to_owned(), Some(at(2)));
+        let text = Json::of(&timers).unwrap();
+        assert_eq!(text.decode::<Timers<String>>().unwrap(), timers);
+        let twice = text.as_str().replace('b', "a");
+        let twice: Timers<String> = serde_json::from_str(&twice).unwrap();
+        assert_eq!((twice.order.len(), twice.at.len()), (1, 1));
+    }
+}

@@ -62,3 +62,44 @@ impl<K: Ord + Clone, V> Window<K, V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Window;
+    use crate::scalar::Instant;
+
+    const fn at(millis: u64) -> Option<Instant> {
+        Some(Instant::from_millis(millis))
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let mut window = Window::new();
+        (1..=3).for_each(|key| window.put(key, key, None, 2));
+        assert_eq!([window.get(&1), window.get(&2), window.get(&3)], [None, Some(&2), Some(&3)]);
+        // Put again, it is the youngest.
+        window.put(2, 20, None, 2);
+        window.put(4, 4, None, 2);
+        assert_eq!([window.get(&2), window.get(&3), window.get(&4)], [Some(&20), None, Some(&4)]);
+    }
+
+    #[test]
+    fn no_capacity_is_one() {
+        let mut window = Window::new();
+        window.put("a", 1, None, 0);
+        assert_eq!(window.get(&"a"), Some(&1));
+        window.put("b", 2, None, 0);
+        assert_eq!((window.get(&"a"), window.get(&"b")), (None, Some(&2)));
+    }
+
+    #[test]
+    fn time_is_over_at_its_instant() {
+        let mut window = Window::new();
+        window.put("a", 1, at(5), 9);
+        window.put("b", 2, at(6), 9);
+        window.expire(Instant::from_millis(4));
+        assert_eq!(window.deadline(), at(5));
+        window.expire(Instant::from_millis(5));
+        assert_eq!((window.get(&"a"), window.deadline()), (None, at(6)));
+    }
+}

@@ -124,3 +124,53 @@ impl VoterSet {
         self.0.values().map(|weight| u64::from(*weight)).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Quorum, VoterSet};
+    use crate::scalar::ComponentId;
+
+    /// Two majorities always share a voter; half of the weight is none.
+    #[test]
+    fn majorities_meet() {
+        for total in 0..=1_000 {
+            let needed = Quorum::MAJORITY.needed(total);
+            assert!(2 * needed > total && (total == 0 || needed <= total), "{needed} of {total}");
+            assert!(2 * (needed - 1) <= total, "{needed} of {total} is more than it takes");
+        }
+    }
+
+    /// The least weight that is at least the fraction.
+    #[test]
+    fn fractions_round_up() {
+        for (part, of) in [(1, 1), (1, 2), (2, 3), (3, 4), (1, 7), (7, 7)] {
+            let quorum = Quorum::fraction(part, of).unwrap();
+            for total in 1..=100 {
+                let needed = quorum.needed(total);
+                let enough = |weight: u64| weight * u64::from(of) >= total * u64::from(part);
+                assert!(
+                    enough(needed) && (needed == 1 || !enough(needed - 1)),
+                    "{part}/{of} of {total}"
+                );
+            }
+        }
+        assert_eq!(
+            [Quorum::fraction(0, 3), Quorum::fraction(4, 3), Quorum::fraction(0, 0)],
+            [None; 3]
+        );
+    }
+
+    #[test]
+    fn nothing_overflows_and_nothing_is_free() {
+        assert_eq!(Quorum::MAJORITY.needed(u64::MAX), u64::MAX / 2 + 1);
+        assert_eq!(Quorum::ALL.needed(u64::MAX), u64::MAX);
+        let most = Quorum::fraction(u32::MAX, u32::MAX).unwrap();
+        assert_eq!(most.needed(u64::MAX), u64::MAX);
+        for quorum in [Quorum::MAJORITY, Quorum::ALL, Quorum::weight(0)] {
+            assert_eq!(quorum.needed(0), 1);
+        }
+        let name = |text| ComponentId::new(text).unwrap();
+        let voters = VoterSet::default().with(name("a"), u32::MAX).with(name("b"), u32::MAX);
+        assert_eq!(voters.total(), 2 * u64::from(u32::MAX));
+    }
+}

@@ -361,3 +361,112 @@ impl Queue {
         self.since = if self.ready_messages == 0 { None } else { self.since.or(Some(now.at)) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Queue, QueueOptions, QueuedMessage, State};
+    use crate::scalar::{Instant, Now};
+    use crate::transport::Gap;
+    use std::sync::Arc;
+
+    const NOW: Now = Now::new(Instant::START, 1_736_942_400_000);
+
+    /// Messages of these order keys (`-` for none) and ranks, numbered from 1.
+    fn filled(messages: &[(&str, u8)]) -> Queue {
+        let mut queue = Queue::new(QueueOptions::new());
+        for (order, rank) in messages {
+            let message = serde_json::json!({
+                "envelope": { "heartbeat": { "component_id": "a" } },
+                "findings": [],
+                "order": (*order != "-").then_some(order),
+                "rank": rank,
+            });
+            let message: QueuedMessage = serde_json::from_value(message).unwrap();
+            queue.push(NOW, Arc::new(message), Vec::new(), None);
+        }
+        queue
+    }
+
+    fn take(queue: &mut Queue) -> Vec<u64> {
+        let count = queue.due(NOW);
+        queue.take(NOW, count)
+    }
+
+    fn attempts(queue: &Queue) -> Vec<u32> {
+        queue.entries().map(|entry| entry.attempts).collect()
+    }
+
+    /// A failure brings back what went after it in its lane, and none of it overtakes.
+    #[test]
+    fn a_lane_keeps_its_order_when_one_fails() {
+        let mut queue = filled(&[("w", 1), ("w", 1), ("x", 1), ("w", 1)]);
+        assert_eq!(take(&mut queue), [1, 2, 3, 4], "a lane stands where its first message puts it");
+        assert_eq!(queue.fail(NOW, 2), [4]);
+        assert_eq!(attempts(&queue), [1, 1, 1, 0], "what was not tried does not count");
+        assert_eq!(take(&mut queue), [0; 0], "the lane waits for what rests and what is under way");
+        queue.requeue(NOW, 2);
+        assert_eq!(take(&mut queue), [0; 0], "the first of the lane is under way still");
+        queue.remove(NOW, 1);
+        assert_eq!(take(&mut queue), [2, 4]);
+        assert_eq!(attempts(&queue), [2, 1, 1]);
+    }
+
+    /// Without a key, what may go again stands where its rank and age put it.
+    #[test]
+    fn requeued_messages_go_by_rank_and_age() {
+        let mut queue = filled(&[("-", 1), ("-", 2), ("-", 1)]);
+        assert_eq!(take(&mut queue), [2, 1, 3]);
+        for number in [3, 1, 2] {
+            assert_eq!(queue.fail(NOW, number), [0; 0]);
+        }
+        for number in [3, 1, 2] {
+            queue.requeue(NOW, number);
+            queue.requeue(NOW, number);
+        }
+        assert_eq!(take(&mut queue), [2, 1, 3]);
+    }
+
+    /// A lane is as urgent as its most urgent message, but goes in its own order.
+    #[test]
+    fn an_urgent_message_lifts_its_lane() {
+        let mut queue = filled(&[("-", 2), ("w", 1), ("w", 3)]);
+        assert_eq!(take(&mut queue), [2, 3, 1]);
+    }
+
+    #[test]
+    fn a_lost_link_returns_everything() {
+        let mut queue = filled(&[("w", 1), ("w", 1), ("-", 1)]);
+        assert_eq!(take(&mut queue), [1, 2, 3]);
+        assert_eq!(queue.return_all(NOW), [1, 2, 3]);
+        assert_eq!(attempts(&queue), [0, 0, 0]);
+        assert!(queue.entries().all(|entry| entry.state == State::Waiting));
+        assert_eq!(take(&mut queue), [1, 2, 3]);
+    }
+
+    /// What was told stays as it was told; what is lost later makes up the next gap.
+    #[test]
+    fn gaps_do_not_grow_once_told() {
+        let mut queue = filled(&[]);
+        queue.lose(3);
+        queue.lose(2);
+        assert_eq!(queue.gap.unwrap().gap, Gap::new(2, 3, 2));
+        queue.gap.as_mut().unwrap().attempts = 1;
+        queue.lose(7);
+        assert_eq!(queue.gap.unwrap().gap, Gap::new(2, 3, 2));
+        assert!(queue.next_gap());
+        assert_eq!(queue.gap.unwrap().gap, Gap::new(7, 7, 1));
+        assert!(!queue.next_gap());
+    }
+
+    /// Lanes that are empty are forgotten.
+    #[test]
+    fn nothing_is_left() {
+        let mut queue = filled(&[("w", 1), ("x", 2), ("-", 3)]);
+        take(&mut queue);
+        for number in [2, 1, 3] {
+            queue.remove(NOW, number);
+        }
+        assert!(queue.lanes.is_empty() && queue.ready.is_empty() && queue.under_way.is_empty());
+        assert_eq!((queue.ready_messages, queue.since), (0, None));
+    }
+}

@@ -95,3 +95,72 @@ impl<'de> Deserialize<'de> for SubscriptionIndex {
         Ok(SubscriptionIndex { table, of })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Interest, Key, SubscriptionIndex};
+    use crate::json::Json;
+    use crate::route::Pattern;
+    use crate::scalar::ComponentId;
+    use smol_str::SmolStr;
+
+    fn name(text: &str) -> ComponentId {
+        ComponentId::new(text).unwrap()
+    }
+
+    fn key(group: Option<&str>, pattern: &str) -> Key {
+        (group.map(SmolStr::new), SmolStr::new(pattern))
+    }
+
+    fn filled() -> SubscriptionIndex {
+        let mut index = SubscriptionIndex::new();
+        for (who, group, pattern) in [
+            ("a", None, "task.>"),
+            ("a", Some("g"), "task.>"),
+            ("b", Some("g"), "task.>"),
+            ("b", None, "*.failed"),
+        ] {
+            let group = group.map(SmolStr::new);
+            let interest = Interest { subscriber: name(who), group, filter: None };
+            index.insert(Pattern::parse(pattern).unwrap(), interest);
+        }
+        index
+    }
+
+    /// The group is part of what tells subscriptions apart.
+    #[test]
+    fn found_by_group_and_pattern() {
+        let mut index = filled();
+        let (plain, group) = (key(None, "task.>"), key(Some("g"), "task.>"));
+        assert_eq!((index.count(&name("a")), index.table.len()), (2, 4));
+        assert_ne!(index.find(&name("a"), &plain), index.find(&name("a"), &group));
+        assert_eq!(index.find(&name("b"), &plain), None);
+        index.remove(&name("a"), &plain);
+        assert_eq!(index.find(&name("a"), &plain), None);
+        assert!(index.find(&name("a"), &group).is_some());
+        // What is not there is removed without harm.
+        index.remove(&name("a"), &plain);
+        index.remove(&name("c"), &plain);
+        assert_eq!((index.count(&name("a")), index.table.len()), (1, 3));
+    }
+
+    /// The last subscription takes the subscriber along.
+    #[test]
+    fn nothing_is_left() {
+        let mut index = filled();
+        for who in ["a", "b"] {
+            for key in index.keys(&name(who)).cloned().collect::<Vec<_>>() {
+                index.remove(&name(who), &key);
+            }
+        }
+        assert!(index.of.is_empty());
+        assert_eq!(index.table.len(), 0);
+    }
+
+    #[test]
+    fn rebuilt_from_the_table() {
+        let index = filled();
+        let again: SubscriptionIndex = Json::of(&index).unwrap().decode().unwrap();
+        assert_eq!(again.of, index.of);
+    }
+}
