@@ -270,18 +270,23 @@ impl StateSync {
     }
 
     fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), SyncError> {
+        if let Message::WorkflowState(state) = &envelope.message {
+            self.is_ours(state)?;
+        }
+        // Taken over, not worked out again: who compared the state before has paid for it.
+        let digest = envelope.content_digest().cloned();
         let Envelope { header, message } = envelope.into_inner();
         let kind = message.kind();
         let source = header.source.ok_or(SyncError::NoSource);
         let checkpoint = match message {
             Message::WorkflowState(state) => {
-                self.is_ours(&state)?;
                 // After the workflow was checked: a stray message makes nobody a peer.
                 let source = self.peer(source?)?;
                 // Weighed before it is answered, so that the answer carries the result and saves
                 // another round.
                 let asked = header.request_id.filter(|_| header.response_required == Some(true));
-                self.on_state(now, Version::new(*state), Some(&source), None);
+                let theirs = Version::with_digest(*state, digest);
+                self.on_state(now, theirs, Some(&source), None);
                 if let Some(request) = asked {
                     self.answer(now, &source, request, header.correlation_id);
                 }

@@ -17,6 +17,11 @@ pub(super) struct Version {
 impl Version {
     pub(super) fn new(state: WorkflowState) -> Self {
         let digest = content_digest(&state);
+        Version::with_digest(state, digest)
+    }
+
+    /// A state whose digest is known.
+    pub(super) const fn with_digest(state: WorkflowState, digest: Option<Digest>) -> Self {
         Version { state, digest }
     }
 
