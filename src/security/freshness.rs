@@ -128,14 +128,16 @@ pub enum FreshnessError {
     },
 }
 
-impl FreshnessError {
-    /// The stable name of the reason.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            FreshnessError::NoTimestamp => "no-timestamp",
-            FreshnessError::FromFuture { .. } => "from-future",
-            FreshnessError::Expired { .. } => "expired",
-            FreshnessError::Stale { .. } => "stale",
-        }
+crate::error::leaf_errors! {
+    FreshnessError, Security {
+        Self::NoTimestamp => ["no-timestamp", System, Timeout, lasting,
+            "resend", "Send the message anew, with the current time."],
+        // The reader's clock comes after it by itself.
+        Self::FromFuture { .. } => ["from-future", System, Timeout, transient,
+            "resend", "Send the message anew, with the current time."],
+        Self::Expired { .. } => ["expired", System, Timeout, lasting,
+            "resend", "Send the message anew, with the current time."],
+        Self::Stale { .. } => ["stale", System, Timeout, lasting,
+            "resend", "Send the message anew, with the current time."],
     }
 }

@@ -32,7 +32,6 @@
 use crate::event::Registry;
 use crate::route::{Pattern, PatternError, RouteKey};
 use crate::scalar::{ComponentId, nearest, words};
-use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 words! {
@@ -100,13 +99,13 @@ impl Permissions {
     /// earlier one.
     ///
     /// # Errors
-    /// [`PermissionsError`] for the first text that is no pattern, or a list that is too long.
+    /// [`PermissionDenied`] for the first text that is no pattern, or a list that is too long.
     pub fn with_component<'p>(
         mut self,
         component: &ComponentId,
         publications: impl IntoIterator<Item = &'p str>,
         subscriptions: impl IntoIterator<Item = &'p str>,
-    ) -> Result<Self, PermissionsError> {
+    ) -> Result<Self, PermissionDenied> {
         let MaxPatterns(most) = self.max_patterns;
         let granted = Granted {
             publications: compile(component, PermissionList::Publications, publications, most)?,
@@ -186,7 +185,7 @@ impl Permissions {
         if let Some(key) = asked.first_outside(&self.registry, granted) {
             return Err(PermissionDenied::Subscription {
                 component: source.clone(),
-                pattern: SmolStr::new(asked.as_str()),
+                pattern: asked.as_str().to_owned(),
                 outside: key.to_string(),
                 nearest: nearest_pattern(granted, &key),
             });
@@ -194,7 +193,7 @@ impl Permissions {
         if asked.first_outside(&self.registry, []).is_none() {
             return Err(PermissionDenied::NothingSelected {
                 component: source.clone(),
-                pattern: SmolStr::new(asked.as_str()),
+                pattern: asked.as_str().to_owned(),
             });
         }
         Ok(())
@@ -215,13 +214,17 @@ fn compile<'p>(
     list: PermissionList,
     texts: impl IntoIterator<Item = &'p str>,
     most: usize,
-) -> Result<Vec<Pattern>, PermissionsError> {
+) -> Result<Vec<Pattern>, PermissionDenied> {
     let mut patterns = Vec::new();
     for text in texts {
         if patterns.len() == most {
-            return Err(PermissionsError::TooMany { component: component.clone(), list, most });
+            return Err(PermissionDenied::TooManyPatterns {
+                component: component.clone(),
+                list,
+                max_patterns: most,
+            });
         }
-        let pattern = Pattern::parse(text).map_err(|error| PermissionsError::Pattern {
+        let pattern = Pattern::parse(text).map_err(|error| PermissionDenied::BadPattern {
             component: component.clone(),
             list,
             index: patterns.len(),
@@ -234,7 +237,7 @@ fn compile<'p>(
 }
 
 /// The pattern that shares most with a key, the first of equals; none if nothing is shared.
-fn nearest_pattern(patterns: &[Pattern], key: &RouteKey<'_>) -> Option<SmolStr> {
+fn nearest_pattern(patterns: &[Pattern], key: &RouteKey<'_>) -> Option<String> {
     let mut best = None;
     let mut most = 0;
     for pattern in patterns {
@@ -243,17 +246,17 @@ fn nearest_pattern(patterns: &[Pattern], key: &RouteKey<'_>) -> Option<SmolStr> 
             (best, most) = (Some(pattern), shared);
         }
     }
-    best.map(|pattern| SmolStr::new(pattern.as_str()))
+    best.map(|pattern| pattern.as_str().to_owned())
 }
 
-/// Why a registration grants no permissions.
+/// Why a component may not do something, or why its registration grants it nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PermissionsError {
-    /// A text is no pattern.
+pub enum PermissionDenied {
+    /// A text of its registration is no pattern.
     #[error("component `{component}`, {list}, entry {index}, `{pattern}`: {error}")]
     #[non_exhaustive]
-    Pattern {
+    BadPattern {
         /// The component.
         component: ComponentId,
         /// The list.
@@ -263,25 +266,20 @@ pub enum PermissionsError {
         /// The text.
         pattern: String,
         /// What is wrong with it.
+        #[source]
         error: PatternError,
     },
-    /// A list has more patterns than allowed.
-    #[error("component `{component}`, {list}: more than {most} patterns")]
+    /// A list of its registration has more patterns than allowed.
+    #[error("component `{component}`, {list}: more than {max_patterns} patterns")]
     #[non_exhaustive]
-    TooMany {
+    TooManyPatterns {
         /// The component.
         component: ComponentId,
         /// The list.
         list: PermissionList,
         /// How many are allowed.
-        most: usize,
+        max_patterns: usize,
     },
-}
-
-/// Why a component may not do something.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PermissionDenied {
     /// The component is not registered.
     #[error("component `{component}` is not registered{}", meant(nearest.as_ref()))]
     #[non_exhaustive]
@@ -303,7 +301,7 @@ pub enum PermissionDenied {
         /// The canonical form of the key.
         key: String,
         /// The pattern that shares most with the key.
-        nearest: Option<SmolStr>,
+        nearest: Option<String>,
     },
     /// Its `event_subscriptions` do not cover the pattern.
     #[error(
@@ -316,11 +314,11 @@ pub enum PermissionDenied {
         /// The component.
         component: ComponentId,
         /// The pattern that was asked for.
-        pattern: SmolStr,
+        pattern: String,
         /// The canonical form of a key that the pattern selects and no subscription does.
         outside: String,
         /// The subscription that shares most with that key.
-        nearest: Option<SmolStr>,
+        nearest: Option<String>,
     },
     /// The pattern can select nothing and is not among its `event_subscriptions`.
     #[error(
@@ -332,26 +330,17 @@ pub enum PermissionDenied {
         /// The component.
         component: ComponentId,
         /// The pattern that was asked for.
-        pattern: SmolStr,
+        pattern: String,
     },
 }
 
 impl PermissionDenied {
-    /// The stable name of the reason.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            PermissionDenied::UnknownComponent { .. } => "unknown-component",
-            PermissionDenied::Publication { .. } => "publication-not-granted",
-            PermissionDenied::Subscription { .. } | PermissionDenied::NothingSelected { .. } => {
-                "subscription-not-granted"
-            }
-        }
-    }
-
     /// The component that was denied something.
     pub const fn component(&self) -> &ComponentId {
         match self {
-            PermissionDenied::UnknownComponent { component, .. }
+            PermissionDenied::BadPattern { component, .. }
+            | PermissionDenied::TooManyPatterns { component, .. }
+            | PermissionDenied::UnknownComponent { component, .. }
             | PermissionDenied::Publication { component, .. }
             | PermissionDenied::Subscription { component, .. }
             | PermissionDenied::NothingSelected { component, .. } => component,
@@ -359,10 +348,25 @@ impl PermissionDenied {
     }
 }
 
+crate::error::leaf_errors! {
+    PermissionDenied, Security {
+        Self::BadPattern { .. } => ["bad-pattern", System, Corruption, lasting,
+            "correct_and_resend", "Register patterns such as `resource.*.allocated`."],
+        Self::TooManyPatterns { .. } => ["too-many-patterns", System, Corruption, lasting,
+            "correct_and_resend", "Register fewer patterns, or wider ones."],
+        Self::UnknownComponent { .. } => ["unknown-component", System, Unavailable, lasting,
+            "register_permissions", "Register the publication or subscription, or send from the component that has it."],
+        Self::Publication { .. } => ["publication-not-granted", System, Unavailable, lasting,
+            "register_permissions", "Register the publication or subscription, or send from the component that has it."],
+        Self::Subscription { .. } | Self::NothingSelected { .. } => ["subscription-not-granted", System, Unavailable, lasting,
+            "register_permissions", "Register the publication or subscription, or send from the component that has it."],
+    }
+}
+
 fn meant(nearest: Option<&ComponentId>) -> String {
     nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
-fn hint(nearest: Option<&SmolStr>) -> String {
+fn hint(nearest: Option<&String>) -> String {
     nearest.map_or_else(String::new, |pattern| format!("; the nearest is `{pattern}`"))
 }

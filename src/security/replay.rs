@@ -196,15 +196,17 @@ pub enum ReplayError {
     Full,
 }
 
-impl ReplayError {
-    /// The stable name of the reason.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            ReplayError::Replayed => "replayed",
-            ReplayError::OutsideWindow => "outside-replay-window",
-            ReplayError::Forgotten => "no-longer-remembered",
-            ReplayError::Full => "replay-cache-full",
-        }
+crate::error::leaf_errors! {
+    ReplayError, Security {
+        Self::Replayed => ["replayed", System, Conflict, lasting,
+            "drop", "Drop it if it is a repetition; else send it anew under a new `message_id`."],
+        Self::OutsideWindow => ["outside-replay-window", System, Conflict, lasting,
+            "drop", "Drop it if it is a repetition; else send it anew under a new `message_id`."],
+        Self::Forgotten => ["no-longer-remembered", System, Conflict, lasting,
+            "drop", "Drop it if it is a repetition; else send it anew under a new `message_id`."],
+        // Entries leave with their windows.
+        Self::Full => ["replay-cache-full", System, Conflict, transient,
+            "drop", "Drop it if it is a repetition; else send it anew under a new `message_id`."],
     }
 }
 

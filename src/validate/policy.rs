@@ -11,7 +11,7 @@ use crate::scalar::ComponentId;
 use crate::security::freshness::{Freshness, FreshnessError};
 use crate::security::permissions::{PermissionDenied, Permissions};
 use crate::security::replay::ReplayError;
-use crate::security::signature::{self, Verifier, VerifyError};
+use crate::security::signature::{self, SignatureError, Verifier};
 use smol_str::SmolStr;
 use std::fmt;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl SecurityPolicy {
                 done.signature = true;
                 let verified = match text {
                     Some(text) => signature::verify(text, verifier.as_ref(), at, limits),
-                    None => Err(VerifyError::Unsigned),
+                    None => Err(SignatureError::Unsigned),
                 };
                 // Without a source of its own, the message has that of the transport, and speaks for
                 // nobody but the owner of the key.
@@ -226,6 +226,10 @@ fn granted(
 fn denied_code(denied: &PermissionDenied) -> Code {
     match denied {
         PermissionDenied::UnknownComponent { .. } => Code::UnknownSource,
+        // Registrations are not judged here.
+        PermissionDenied::BadPattern { .. } | PermissionDenied::TooManyPatterns { .. } => {
+            Code::BadPattern
+        }
         PermissionDenied::Publication { .. } => Code::PublicationDenied,
         PermissionDenied::Subscription { .. } | PermissionDenied::NothingSelected { .. } => {
             Code::SubscriptionDenied
@@ -233,20 +237,18 @@ fn denied_code(denied: &PermissionDenied) -> Code {
     }
 }
 
-fn code_of(error: &VerifyError) -> Code {
+fn code_of(error: &SignatureError) -> Code {
     match error {
-        VerifyError::Unsigned => Code::Unsigned,
-        VerifyError::Malformed { .. } => Code::MalformedSignature,
-        VerifyError::UnknownKey { .. } => Code::UnknownKey,
-        VerifyError::NotYetValid { .. }
-        | VerifyError::Expired { .. }
-        | VerifyError::Revoked { .. } => Code::KeyNotValid,
-        VerifyError::WrongOwner { .. } => Code::WrongKeyOwner,
-        VerifyError::BadSignature { .. } => Code::BadSignature,
-        VerifyError::NotCanonical(_)
-        | VerifyError::UnknownAlgorithm { .. }
-        | VerifyError::WrongAlgorithm { .. }
-        | VerifyError::Unavailable(_) => Code::SignatureUnchecked,
+        SignatureError::Unsigned => Code::Unsigned,
+        SignatureError::Malformed { .. } => Code::MalformedSignature,
+        SignatureError::UnknownKey { .. } => Code::UnknownKey,
+        SignatureError::NotYetValid { .. }
+        | SignatureError::Expired { .. }
+        | SignatureError::Revoked { .. } => Code::KeyNotValid,
+        SignatureError::WrongOwner { .. } => Code::WrongKeyOwner,
+        SignatureError::BadSignature { .. } => Code::BadSignature,
+        // Nothing is known of the signature, whatever kept the verifier from deciding.
+        _ => Code::SignatureUnchecked,
     }
 }
 

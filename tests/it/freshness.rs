@@ -79,7 +79,7 @@ fn freshness_tells_why() {
             "the timestamp is 7 ms further behind the clock than allowed",
         ),
     ] {
-        assert_eq!((error.reason(), error.to_string().as_str()), (reason, message));
+        assert_eq!((error.code(), error.to_string().as_str()), (reason, message));
     }
     for (error, reason, message) in [
         (
@@ -103,7 +103,7 @@ fn freshness_tells_why() {
             "too many messages are remembered to admit another one",
         ),
     ] {
-        assert_eq!((error.reason(), error.to_string().as_str()), (reason, message));
+        assert_eq!((error.code(), error.to_string().as_str()), (reason, message));
     }
 }
 
@@ -287,7 +287,7 @@ fn no_message_is_admitted_twice() {
                         }
                         other => panic!("{other}"),
                     }
-                    *refused.entry(error.reason()).or_insert(0) += 1;
+                    *refused.entry(error.code()).or_insert(0) += 1;
                 }
             }
         }

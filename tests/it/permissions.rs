@@ -4,9 +4,7 @@ use coordination_protocol::MessageKind;
 use coordination_protocol::event::{Category, Registry};
 use coordination_protocol::route::{Pattern, PatternError, RouteKey};
 use coordination_protocol::scalar::ComponentId;
-use coordination_protocol::security::permissions::{
-    PermissionDenied, PermissionList, Permissions, PermissionsError,
-};
+use coordination_protocol::security::permissions::{PermissionDenied, PermissionList, Permissions};
 
 use crate::support::{Rng, scaled};
 
@@ -182,7 +180,7 @@ fn reasons_are_stable() {
         subscribe("silent", "coordination_hub.workflow_events"),
     ];
     assert_eq!(
-        reasons.map(|denied| denied.reason()),
+        reasons.map(|denied| denied.code()),
         [
             "unknown-component",
             "publication-not-granted",
@@ -199,7 +197,7 @@ fn a_registration_with_a_fault_grants_no_permissions() {
     let error = Permissions::new().with_component(&monitor, ["task.*", "task"], []).unwrap_err();
     assert!(matches!(
         &error,
-        PermissionsError::Pattern { list: PermissionList::Publications, index: 1, error, .. }
+        PermissionDenied::BadPattern { list: PermissionList::Publications, index: 1, error, .. }
             if matches!(error, PatternError::OneToken { .. })
     ));
     assert_eq!(

@@ -6,8 +6,8 @@ use coordination_protocol::Limits;
 use coordination_protocol::json::{JsonError, canonical};
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::security::signature::{
-    InputError, KeyError, KeyRing, PublicKey, SignError, SignatureClaim, Signer, Verified,
-    Verifier, VerifyError, sign, signing_input, verify,
+    KeyRing, PublicKey, SignatureClaim, SignatureError, Signer, Verified, Verifier, sign,
+    signing_input, verify,
 };
 
 use crate::support::{Drawn, Quotes, Rng, Tree, scaled, write_object};
@@ -35,7 +35,7 @@ impl Signer for Mirror {
         "none"
     }
 
-    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignError> {
+    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignatureError> {
         Ok(input.to_vec())
     }
 }
@@ -46,11 +46,11 @@ impl Verifier for Mirror {
         claim: &SignatureClaim,
         input: &[u8],
         _: i64,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<Verified, SignatureError> {
         if claim.value() == input {
             return Ok(Verified::new(claim.key_id(), id("hub")));
         }
-        Err(VerifyError::BadSignature { key_id: claim.key_id().into() })
+        Err(SignatureError::BadSignature { key_id: claim.key_id().into() })
     }
 }
 
@@ -118,22 +118,22 @@ fn texts_without_an_input() {
         let error = signing_input(text, &LIMITS).unwrap_err();
         assert_eq!(error.to_string(), message, "{text}");
         let sign_error = sign(text, &Mirror, &LIMITS).unwrap_err();
-        assert_eq!(sign_error, SignError::Input(error.clone()), "{text}");
+        assert_eq!(sign_error, SignatureError::Unsignable(Box::new(error.clone())), "{text}");
         assert_eq!(sign_error.to_string(), format!("cannot sign: {message}"));
         if !text.contains("signature") {
             continue;
         }
         let verify_error = verify(text, &Mirror, NOW, &LIMITS).unwrap_err();
-        if let VerifyError::NotCanonical(found) = &verify_error {
-            assert_eq!(*found, error);
+        if let SignatureError::Uncheckable(found) = &verify_error {
+            assert_eq!(**found, error);
             let expected = format!("the signature cannot be checked: {message}");
             assert_eq!(
-                (verify_error.reason(), verify_error.to_string()),
+                (verify_error.code(), verify_error.to_string()),
                 ("not-canonical", expected)
             );
         } else {
             // The faulty number is in a text whose signature is no signature either.
-            assert_eq!(verify_error.reason(), "malformed-signature", "{text}");
+            assert_eq!(verify_error.code(), "malformed-signature", "{text}");
         }
     }
 }
@@ -184,7 +184,8 @@ fn a_signed_text_stays_within_the_limits() {
         let refused = verify(&signed, &Mirror, NOW, &limits).unwrap_err();
         assert!(matches!(
             refused,
-            VerifyError::NotCanonical(InputError::Canonical(JsonError::NotCanonical(_)))
+            SignatureError::Uncheckable(cause)
+                if matches!(*cause, SignatureError::Canonical(JsonError::NotCanonical(_)))
         ));
     }
 }
@@ -222,10 +223,10 @@ fn signatures_of_another_form_are_refused() {
     ] {
         let text = format!("{{\"signature\":{signature},\"a\":1}}");
         let error = verify(&text, &Mirror, NOW, &LIMITS).unwrap_err();
-        assert_eq!((error.reason(), &*error.to_string()), ("malformed-signature", message));
+        assert_eq!((error.code(), &*error.to_string()), ("malformed-signature", message));
     }
     let error = verify("{\"a\":{\"signature\":{}}}", &Mirror, NOW, &LIMITS).unwrap_err();
-    assert_eq!((error.reason(), &*error.to_string()), ("unsigned", "the message is not signed"));
+    assert_eq!((error.code(), &*error.to_string()), ("unsigned", "the message is not signed"));
 }
 
 #[test]
@@ -247,7 +248,7 @@ fn base64_has_one_spelling() {
     // The empty text is base64 of nothing, which fits nothing.
     let error = verify(&text(""), &Mirror, NOW, &LIMITS).unwrap_err();
     assert_eq!(
-        (error.reason(), &*error.to_string()),
+        (error.code(), &*error.to_string()),
         ("bad-signature", "the signature does not fit the message and key `k`")
     );
 }
@@ -276,7 +277,7 @@ fn the_key_must_belong_to_the_source() {
             continue;
         };
         let error = result.unwrap_err();
-        assert_eq!(error.reason(), "wrong-owner");
+        assert_eq!(error.code(), "wrong-owner");
         assert_eq!(
             error.to_string(),
             format!(
@@ -296,16 +297,21 @@ fn signers_and_verifiers_may_fail() {
         fn algorithm(&self) -> &'static str {
             "none"
         }
-        fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignError> {
+        fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignatureError> {
             match input {
                 b"{}" => Ok(Vec::new()),
-                _ => Err(SignError::Failed("the agent does not answer".to_owned())),
+                _ => Err(SignatureError::SignerFailed("the agent does not answer".to_owned())),
             }
         }
     }
     impl Verifier for Locked {
-        fn verify(&self, _: &SignatureClaim, _: &[u8], at: i64) -> Result<Verified, VerifyError> {
-            Err(VerifyError::Unavailable(format!("no answer at {at}")))
+        fn verify(
+            &self,
+            _: &SignatureClaim,
+            _: &[u8],
+            at: i64,
+        ) -> Result<Verified, SignatureError> {
+            Err(SignatureError::Unavailable(format!("no answer at {at}")))
         }
     }
     let error = sign(r#"{"a":1}"#, &Locked, &LIMITS).unwrap_err();
@@ -318,7 +324,7 @@ fn signers_and_verifiers_may_fail() {
     );
     let signed = sign("{}", &Mirror, &LIMITS).unwrap();
     let error = verify(&signed, &Locked, 7, &LIMITS).unwrap_err();
-    assert_eq!(error.reason(), "verifier-unavailable");
+    assert_eq!(error.code(), "verifier-unavailable");
     assert_eq!(error.to_string(), "the signature could not be checked: no answer at 7");
 }
 
@@ -382,13 +388,13 @@ fn keys_are_checked_when_they_are_made() {
         assert_eq!(error.to_string(), message);
     }
     assert!(PublicKey::new("k", "ml-dsa-44", vec![9; 1312], id("hub")).is_ok());
-    assert!(matches!(SignatureClaim::new("", "a", []), Err(KeyError::KeyId(_))));
+    assert!(matches!(SignatureClaim::new("", "a", []), Err(SignatureError::KeyId(_))));
     let zero = PublicKey::ed25519("k", [0; 32], id("hub"));
     if cfg!(feature = "signature") {
         // The point of order four: a signature under it proves nothing.
         let message = "these 32 bytes are no usable ed25519 public key";
         assert_eq!(zero.unwrap_err().to_string(), message);
-        assert_eq!(PublicKey::ed25519("k", [2; 32], id("hub")), Err(KeyError::Unusable));
+        assert_eq!(PublicKey::ed25519("k", [2; 32], id("hub")), Err(SignatureError::UnusableKey));
     } else {
         assert!(zero.is_ok());
     }

@@ -1,7 +1,7 @@
 //! The `signature` member of an envelope.
 
-use super::error::VerifyError;
-use super::key::{KeyError, check_names};
+use super::error::SignatureError;
+use super::key::check_names;
 use crate::json::{Kind, Token, members, pointer, write_text};
 use base64ct::{Base64, Encoding as _};
 use smol_str::SmolStr;
@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 ///
 /// let claim = SignatureClaim::new("hub-2026", "ed25519", vec![0; 64])?;
 /// assert!(claim.to_json().starts_with(r#"{"key_id":"hub-2026","algorithm":"ed25519","value":"AAAA"#));
-/// # Ok::<(), coordination_protocol::security::signature::KeyError>(())
+/// # Ok::<(), coordination_protocol::security::signature::SignatureError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureClaim {
@@ -32,12 +32,12 @@ impl SignatureClaim {
     /// A claim of these bytes.
     ///
     /// # Errors
-    /// [`KeyError`] if a name is no identifier.
+    /// [`SignatureError`] if a name is no identifier.
     pub fn new(
         key_id: impl AsRef<str>,
         algorithm: impl AsRef<str>,
         value: impl Into<Vec<u8>>,
-    ) -> Result<Self, KeyError> {
+    ) -> Result<Self, SignatureError> {
         let (key_id, algorithm) = check_names(key_id.as_ref(), algorithm.as_ref())?;
         Ok(SignatureClaim { key_id, algorithm, value: value.into() })
     }
@@ -72,14 +72,14 @@ impl SignatureClaim {
     }
 
     /// Reads the value of `signature` in a scanned text.
-    pub(super) fn read(text: &str, token: Token) -> Result<Self, VerifyError> {
+    pub(super) fn read(text: &str, token: Token) -> Result<Self, SignatureError> {
         let malformed = |name: Option<&str>, token: Token, problem: String| {
             let mut pointer = String::new();
             [Some(SIGNATURE), name]
                 .iter()
                 .flatten()
                 .for_each(|n| pointer::push_key(&mut pointer, n));
-            VerifyError::Malformed { pointer, at: token.start(), problem }
+            SignatureError::Malformed { pointer, at: token.start(), problem }
         };
         if token.kind() != Kind::Object {
             let problem = format!("expected an object, found {}", token.kind());
@@ -108,7 +108,7 @@ impl SignatureClaim {
         })?;
         SignatureClaim::new(key_id.decode(text), algorithm.decode(text), bytes).map_err(|error| {
             let (place, token) = match error {
-                KeyError::Algorithm(_) => (1, algorithm),
+                SignatureError::Algorithm(_) => (1, algorithm),
                 _ => (0, key_id),
             };
             malformed(Some(MEMBERS[place]), token, error.to_string())

@@ -1,7 +1,7 @@
 //! Ed25519 (RFC 8032).
 
-use super::key::{KeyError, check_names};
-use super::{ED25519, SignError, Signer};
+use super::key::check_names;
+use super::{ED25519, SignatureError, Signer};
 use base64ct::{Base64, Encoding as _};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use smol_str::SmolStr;
@@ -9,10 +9,10 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Refuses keys that are no point of the curve, and the few for which anyone can sign.
-pub(super) fn check(bytes: &[u8; 32]) -> Result<(), KeyError> {
+pub(super) fn check(bytes: &[u8; 32]) -> Result<(), SignatureError> {
     match VerifyingKey::from_bytes(bytes) {
         Ok(key) if !key.is_weak() => Ok(()),
-        _ => Err(KeyError::Unusable),
+        _ => Err(SignatureError::UnusableKey),
     }
 }
 
@@ -36,7 +36,7 @@ pub(super) fn fits(key: &[u8], input: &[u8], signature: &[u8]) -> bool {
 /// let signer = Ed25519Signer::from_seed_text("hub-2026", hex)?;
 /// assert_eq!(signer.public_key()[..4], [0xd7, 0x5a, 0x98, 0x01]);
 /// assert_eq!(format!("{signer:?}"), r#"Ed25519Signer { key_id: "hub-2026", .. }"#);
-/// # Ok::<(), coordination_protocol::security::signature::SeedError>(())
+/// # Ok::<(), coordination_protocol::security::signature::SignatureError>(())
 /// ```
 pub struct Ed25519Signer {
     key_id: SmolStr,
@@ -47,8 +47,8 @@ impl Ed25519Signer {
     /// A signer from its seed.
     ///
     /// # Errors
-    /// [`KeyError`] if the key's identifier is none.
-    pub fn from_seed(key_id: impl AsRef<str>, seed: &[u8; 32]) -> Result<Self, KeyError> {
+    /// [`SignatureError`] if the key's identifier is none.
+    pub fn from_seed(key_id: impl AsRef<str>, seed: &[u8; 32]) -> Result<Self, SignatureError> {
         let (key_id, _) = check_names(key_id.as_ref(), ED25519)?;
         Ok(Ed25519Signer { key_id, key: SigningKey::from_bytes(seed) })
     }
@@ -57,8 +57,8 @@ impl Ed25519Signer {
     /// space around it is passed over.
     ///
     /// # Errors
-    /// [`SeedError`], which never repeats the text.
-    pub fn from_seed_text(key_id: impl AsRef<str>, text: &str) -> Result<Self, SeedError> {
+    /// [`SignatureError`], which never repeats the text.
+    pub fn from_seed_text(key_id: impl AsRef<str>, text: &str) -> Result<Self, SignatureError> {
         let text = text.trim_ascii();
         let mut seed = Zeroizing::new([0; 32]);
         let read = match text.len() {
@@ -67,9 +67,9 @@ impl Ed25519Signer {
             _ => false,
         };
         if !read {
-            return Err(SeedError::Text { length: text.len() });
+            return Err(SignatureError::Seed { length: text.len() });
         }
-        Ok(Ed25519Signer::from_seed(key_id, &seed)?)
+        Ed25519Signer::from_seed(key_id, &seed)
     }
 
     /// The public key, for the readers' key rings.
@@ -101,11 +101,11 @@ impl Signer for Ed25519Signer {
         ED25519
     }
 
-    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignError> {
+    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignatureError> {
         let signature = self.key.try_sign(input);
         signature
             .map(|signature| signature.to_bytes().to_vec())
-            .map_err(|error| SignError::Failed(error.to_string()))
+            .map_err(|error| SignatureError::SignerFailed(error.to_string()))
     }
 }
 
@@ -114,22 +114,4 @@ impl fmt::Debug for Ed25519Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ed25519Signer").field("key_id", &self.key_id).finish_non_exhaustive()
     }
-}
-
-/// Why a text is no seed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SeedError {
-    /// The key's identifier is none.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The text is neither of the two forms.
-    #[error(
-        "a seed is 64 hexadecimal digits or 44 characters of base64; this is neither, \
-         in {length} characters"
-    )]
-    Text {
-        /// How many bytes the text has.
-        length: usize,
-    },
 }

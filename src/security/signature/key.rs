@@ -1,7 +1,7 @@
 //! Public keys.
 
-use super::ED25519;
-use crate::scalar::{ComponentId, ScalarError, Timestamp, id};
+use super::{ED25519, SignatureError};
+use crate::scalar::{ComponentId, Timestamp, id};
 use smol_str::SmolStr;
 
 /// A public key, the component that signs with it, and when it may be used.
@@ -36,13 +36,13 @@ impl PublicKey {
     /// An Ed25519 key (RFC 8032): 32 bytes.
     ///
     /// # Errors
-    /// [`KeyError`] if the identifier is none, or, with feature `signature`, if the bytes are no
+    /// [`SignatureError`] if the identifier is none, or, with feature `signature`, if the bytes are no
     /// usable key.
     pub fn ed25519(
         key_id: impl AsRef<str>,
         bytes: [u8; 32],
         owner: ComponentId,
-    ) -> Result<Self, KeyError> {
+    ) -> Result<Self, SignatureError> {
         PublicKey::new(key_id, ED25519, bytes, owner)
     }
 
@@ -50,18 +50,18 @@ impl PublicKey {
     /// another one is kept.
     ///
     /// # Errors
-    /// [`KeyError`]; see [`ed25519`](Self::ed25519).
+    /// [`SignatureError`]; see [`ed25519`](Self::ed25519).
     pub fn new(
         key_id: impl AsRef<str>,
         algorithm: impl AsRef<str>,
         bytes: impl Into<Vec<u8>>,
         owner: ComponentId,
-    ) -> Result<Self, KeyError> {
+    ) -> Result<Self, SignatureError> {
         let (key_id, algorithm) = check_names(key_id.as_ref(), algorithm.as_ref())?;
         let bytes = bytes.into();
         if algorithm == ED25519 {
             let bytes = <&[u8; 32]>::try_from(bytes.as_slice())
-                .map_err(|_| KeyError::Length { found: bytes.len() })?;
+                .map_err(|_| SignatureError::KeyLength { found: bytes.len() })?;
             #[cfg(feature = "signature")]
             super::ed25519::check(bytes)?;
             let _ = bytes;
@@ -141,29 +141,11 @@ impl PublicKey {
 }
 
 /// Both names as identifiers.
-pub(super) fn check_names(key_id: &str, algorithm: &str) -> Result<(SmolStr, SmolStr), KeyError> {
-    id::check(key_id).map_err(KeyError::KeyId)?;
-    id::check(algorithm).map_err(KeyError::Algorithm)?;
+pub(super) fn check_names(
+    key_id: &str,
+    algorithm: &str,
+) -> Result<(SmolStr, SmolStr), SignatureError> {
+    id::check(key_id).map_err(SignatureError::KeyId)?;
+    id::check(algorithm).map_err(SignatureError::Algorithm)?;
     Ok((SmolStr::new(key_id), SmolStr::new(algorithm)))
-}
-
-/// Why something is no key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// The key's identifier is none.
-    #[error("the key's identifier: {0}")]
-    KeyId(ScalarError),
-    /// The algorithm's name is no identifier.
-    #[error("the algorithm's name: {0}")]
-    Algorithm(ScalarError),
-    /// An Ed25519 key of another length.
-    #[error("an ed25519 public key has 32 bytes, this one has {found}")]
-    Length {
-        /// How many bytes it has.
-        found: usize,
-    },
-    /// No point of the curve, or one for which a signature proves nothing.
-    #[error("these 32 bytes are no usable ed25519 public key")]
-    Unusable,
 }

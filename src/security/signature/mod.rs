@@ -54,7 +54,7 @@
 //!
 //! let forged = signed.replace("{}", r#"{"a":1}"#);
 //! let error = signature::verify(&forged, &ring, now, &limits).unwrap_err();
-//! assert_eq!(error.reason(), "bad-signature");
+//! assert_eq!(error.code(), "bad-signature");
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "signature"))]
@@ -76,11 +76,10 @@ mod root;
 pub use claim::SignatureClaim;
 #[cfg(feature = "signature")]
 #[cfg_attr(docsrs, doc(cfg(feature = "signature")))]
-pub use ed25519::{Ed25519Signer, SeedError};
-pub use error::{InputError, SignError, VerifyError};
-pub use key::{KeyError, PublicKey};
-pub use ring::{KeyRing, KeyRingError};
-pub use ring_file::{KeyFileError, KeyFileProblem};
+pub use ed25519::Ed25519Signer;
+pub use error::{KeyFileProblem, SignatureError};
+pub use key::PublicKey;
+pub use ring::KeyRing;
 
 use crate::json::{self, Dialect, JsonError, Limits};
 use crate::scalar::ComponentId;
@@ -101,8 +100,8 @@ pub trait Signer: Send + Sync {
     /// Signs bytes.
     ///
     /// # Errors
-    /// [`SignError::Failed`] if the key cannot be used, for example because it is kept elsewhere.
-    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignError>;
+    /// [`SignatureError::SignerFailed`] if the key cannot be used, for example because it is kept elsewhere.
+    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignatureError>;
 }
 
 /// Checks signatures.
@@ -114,13 +113,13 @@ pub trait Verifier: Send + Sync {
     /// the message: whoever stole a key writes a timestamp at which the key was good.
     ///
     /// # Errors
-    /// [`VerifyError`].
+    /// [`SignatureError`].
     fn verify(
         &self,
         claim: &SignatureClaim,
         input: &[u8],
         at: i64,
-    ) -> Result<Verified, VerifyError>;
+    ) -> Result<Verified, SignatureError>;
 }
 
 /// What a good signature tells: which key made it, and whose the key is.
@@ -149,15 +148,15 @@ impl Verified {
     /// Checks that the key belongs to the component that a message names as its source.
     ///
     /// # Errors
-    /// [`VerifyError::WrongOwner`].
-    pub fn check_source(&self, source: &str) -> Result<(), VerifyError> {
+    /// [`SignatureError::WrongOwner`].
+    pub fn check_source(&self, source: &str) -> Result<(), SignatureError> {
         if source == self.owner.as_str() {
             return Ok(());
         }
-        Err(VerifyError::WrongOwner {
-            key_id: self.key_id.clone(),
+        Err(SignatureError::WrongOwner {
+            key_id: self.key_id.to_string(),
             owner: self.owner.clone(),
-            claimed: SmolStr::new(source),
+            claimed: source.to_owned(),
         })
     }
 }
@@ -172,12 +171,12 @@ impl Verified {
 /// let text = r#"{ "ttl_seconds": 60.0, "signature": {}, "event": { "signature": 1 } }"#;
 /// let input = signing_input(text, &Limits::default())?;
 /// assert_eq!(input, r#"{"event":{"signature":1},"ttl_seconds":60}"#);
-/// # Ok::<(), coordination_protocol::security::signature::InputError>(())
+/// # Ok::<(), coordination_protocol::security::signature::SignatureError>(())
 /// ```
 ///
 /// # Errors
-/// [`InputError`]; its positions are those of `text`.
-pub fn signing_input(text: &str, limits: &Limits) -> Result<String, InputError> {
+/// [`SignatureError`]; its positions are those of `text`.
+pub fn signing_input(text: &str, limits: &Limits) -> Result<String, SignatureError> {
     Root::read(text, limits)?.signing_input(limits)
 }
 
@@ -185,15 +184,16 @@ pub fn signing_input(text: &str, limits: &Limits) -> Result<String, InputError> 
 /// All other bytes stay as they are.
 ///
 /// # Errors
-/// [`SignError`]. The signed text must stay within `limits`, too, or its readers would refuse it.
-pub fn sign(text: &str, signer: &dyn Signer, limits: &Limits) -> Result<String, SignError> {
-    let root = Root::read(text, limits)?;
-    let value = signer.sign(root.signing_input(limits)?.as_bytes())?;
+/// [`SignatureError`]. The signed text must stay within `limits`, too, or its readers would refuse it.
+pub fn sign(text: &str, signer: &dyn Signer, limits: &Limits) -> Result<String, SignatureError> {
+    let root = Root::read(text, limits).map_err(SignatureError::unsignable)?;
+    let input = root.signing_input(limits).map_err(SignatureError::unsignable)?;
+    let value = signer.sign(input.as_bytes())?;
     let claim = SignatureClaim::new(signer.key_id(), signer.algorithm(), value)
-        .map_err(|error| SignError::Failed(error.to_string()))?;
+        .map_err(|error| SignatureError::SignerFailed(error.to_string()))?;
     let out = root.with_signature(&claim);
     json::check(&out, Dialect::Strict, limits)
-        .map_err(|fault| InputError::Canonical(JsonError::NotCanonical(fault)))?;
+        .map_err(|fault| SignatureError::Canonical(JsonError::NotCanonical(fault)).unsignable())?;
     Ok(out)
 }
 
@@ -204,17 +204,20 @@ pub fn sign(text: &str, signer: &dyn Signer, limits: &Limits) -> Result<String, 
 /// without either claims none; then [`Verified::owner`] is the only source it has.
 ///
 /// # Errors
-/// [`VerifyError`].
+/// [`SignatureError`].
 pub fn verify(
     text: &str,
     verifier: &dyn Verifier,
     at: i64,
     limits: &Limits,
-) -> Result<Verified, VerifyError> {
-    let root = Root::read(text, limits)?;
+) -> Result<Verified, SignatureError> {
+    let root = Root::read(text, limits).map_err(SignatureError::uncheckable)?;
+    // Told before the canonical form is worked out: without a sound claim there is nothing to check
+    // it against.
     let claim = root.claim()?;
-    let input = root.signing_input(limits)?;
+    let input = root.signing_input(limits).map_err(SignatureError::uncheckable)?;
     let proof = verifier.verify(&claim, input.as_bytes(), at)?;
+    // All that are named, or a forger could put the true one beside the false one.
     for source in root.sources() {
         proof.check_source(&source)?;
     }

@@ -1,7 +1,7 @@
 //! The key ring.
 
 use super::key::PublicKey;
-use super::{SignatureClaim, Verified, Verifier, VerifyError};
+use super::{SignatureClaim, SignatureError, Verified, Verifier};
 use crate::scalar::Timestamp;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -65,38 +65,38 @@ impl KeyRing {
     /// Adds a key.
     ///
     /// # Errors
-    /// [`KeyRingError`] if it does not go with the keys that are there, or can never be used.
-    pub fn with_key(mut self, key: PublicKey) -> Result<Self, KeyRingError> {
+    /// [`SignatureError`] if it does not go with the keys that are there, or can never be used.
+    pub fn with_key(mut self, key: PublicKey) -> Result<Self, SignatureError> {
         self.insert(key)?;
         Ok(self)
     }
 
-    pub(super) fn insert(&mut self, key: PublicKey) -> Result<(), KeyRingError> {
-        let key_id = || SmolStr::new(key.key_id());
+    pub(super) fn insert(&mut self, key: PublicKey) -> Result<(), SignatureError> {
+        let key_id = || key.key_id().to_owned();
         if self.keys.len() >= self.max_keys {
-            return Err(KeyRingError::TooMany { most: self.max_keys });
+            return Err(SignatureError::FullRing { max_keys: self.max_keys });
         }
         if self.keys.contains_key(key.key_id()) {
-            return Err(KeyRingError::Duplicate { key_id: key_id() });
+            return Err(SignatureError::DuplicateKey { key_id: key_id() });
         }
         let same = |other: &&PublicKey| {
             (other.algorithm(), other.bytes()) == (key.algorithm(), key.bytes())
                 && other.owner() != key.owner()
         };
         if let Some(other) = self.keys.values().find(same) {
-            let other = SmolStr::new(other.key_id());
-            return Err(KeyRingError::Shared { key_id: key_id(), other });
+            let other = other.key_id().to_owned();
+            return Err(SignatureError::SharedKey { key_id: key_id(), other });
         }
         let times = [key.not_before(), key.not_after(), key.revoked_at()];
         if let Some(time) = times.into_iter().flatten().find(|time| !time.is_readable()) {
-            let text = SmolStr::new(time.as_str());
-            return Err(KeyRingError::Unreadable { key_id: key_id(), text });
+            let text = time.as_str().to_owned();
+            return Err(SignatureError::KeyTime { key_id: key_id(), text });
         }
         let [from, until, _] = times.map(|time| time.and_then(Timestamp::unix_millis));
         if from.zip(until).is_some_and(|(from, until)| until < from) {
-            return Err(KeyRingError::NeverValid { key_id: key_id() });
+            return Err(SignatureError::NeverValid { key_id: key_id() });
         }
-        self.keys.insert(key_id(), key);
+        self.keys.insert(SmolStr::new(key.key_id()), key);
         Ok(())
     }
 
@@ -118,34 +118,34 @@ impl Verifier for KeyRing {
         claim: &SignatureClaim,
         input: &[u8],
         at: i64,
-    ) -> Result<Verified, VerifyError> {
-        let key_id = SmolStr::new(claim.key_id());
-        let Some(key) = self.keys.get(&key_id) else {
-            return Err(VerifyError::UnknownKey { key_id });
+    ) -> Result<Verified, SignatureError> {
+        let key_id = claim.key_id().to_owned();
+        let Some(key) = self.keys.get(&*key_id) else {
+            return Err(SignatureError::UnknownKey { key_id });
         };
         if key.algorithm() != claim.algorithm() {
-            let claimed = SmolStr::new(claim.algorithm());
-            let registered = SmolStr::new(key.algorithm());
-            return Err(VerifyError::WrongAlgorithm { key_id, claimed, registered });
+            let claimed = claim.algorithm().to_owned();
+            let registered = key.algorithm().to_owned();
+            return Err(SignatureError::WrongAlgorithm { key_id, claimed, registered });
         }
         // Every time was readable when the key was added.
         let since = |time: &Timestamp| time.unix_millis().is_none_or(|t| t <= at);
         if let Some(time) = key.revoked_at().filter(|time| since(time)) {
-            return Err(VerifyError::Revoked { key_id, revoked_at: time.clone() });
+            return Err(SignatureError::Revoked { key_id, revoked_at: time.clone() });
         }
         if let Some(time) = key.not_before().filter(|time| !since(time)) {
-            return Err(VerifyError::NotYetValid { key_id, not_before: time.clone() });
+            return Err(SignatureError::NotYetValid { key_id, not_before: time.clone() });
         }
         let past = |time: &Timestamp| time.unix_millis().is_none_or(|t| t < at);
         if let Some(time) = key.not_after().filter(|time| past(time)) {
-            return Err(VerifyError::Expired { key_id, not_after: time.clone() });
+            return Err(SignatureError::Expired { key_id, not_after: time.clone() });
         }
         match fits(key, input, claim.value()) {
             Some(true) => Ok(Verified::new(key_id, key.owner().clone())),
-            Some(false) => Err(VerifyError::BadSignature { key_id }),
+            Some(false) => Err(SignatureError::BadSignature { key_id }),
             None => {
-                let algorithm = SmolStr::new(key.algorithm());
-                Err(VerifyError::UnknownAlgorithm { key_id, algorithm })
+                let algorithm = key.algorithm().to_owned();
+                Err(SignatureError::UnknownAlgorithm { key_id, algorithm })
             }
         }
     }
@@ -162,44 +162,4 @@ fn fits(key: &PublicKey, input: &[u8], signature: &[u8]) -> Option<bool> {
 #[cfg(not(feature = "signature"))]
 fn fits(_: &PublicKey, _: &[u8], _: &[u8]) -> Option<bool> {
     None
-}
-
-/// Why a key was not added.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyRingError {
-    /// The ring is full.
-    #[error("a key ring of at most {most} keys is full")]
-    TooMany {
-        /// How many it may hold.
-        most: usize,
-    },
-    /// The ring has a key of that name.
-    #[error("key `{key_id}` is there already")]
-    Duplicate {
-        /// The key.
-        key_id: SmolStr,
-    },
-    /// Another component has the same key.
-    #[error("key `{key_id}` is the same as `{other}`, which belongs to another component")]
-    Shared {
-        /// The key.
-        key_id: SmolStr,
-        /// The key that is there.
-        other: SmolStr,
-    },
-    /// A time is a kept text that is no timestamp.
-    #[error("key `{key_id}`: `{text}` is not a timestamp")]
-    Unreadable {
-        /// The key.
-        key_id: SmolStr,
-        /// The text.
-        text: SmolStr,
-    },
-    /// The key ends before it begins.
-    #[error("key `{key_id}` ends before it begins")]
-    NeverValid {
-        /// The key.
-        key_id: SmolStr,
-    },
 }

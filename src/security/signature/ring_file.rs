@@ -1,13 +1,12 @@
 //! The file form of a key ring.
 
-use super::key::{KeyError, PublicKey};
-use super::ring::{KeyRing, KeyRingError};
+use super::error::{KeyFileProblem, SignatureError};
+use super::key::PublicKey;
+use super::ring::KeyRing;
 use crate::json::{self, Dialect, FaultKind, Kind, Limits, Token, pointer, write_text};
-use crate::scalar::{ComponentId, ScalarError, Timestamp, nearest};
+use crate::scalar::{ComponentId, Timestamp, nearest};
 use base64ct::{Base64, Encoding as _};
-use smol_str::SmolStr;
 use std::borrow::Cow;
-use std::fmt;
 
 /// The members of a key in the order in which they are written; those up to `owner` are required.
 const MEMBERS: [&str; 7] =
@@ -30,12 +29,12 @@ impl KeyRing {
     /// ```
     ///
     /// # Errors
-    /// [`KeyFileError`] for the first fault, with its position. No key of the file is added then.
-    pub fn with_json(mut self, text: &str, limits: &Limits) -> Result<Self, KeyFileError> {
-        json::check(text, Dialect::Strict, limits).map_err(|fault| KeyFileError {
+    /// [`SignatureError`] for the first fault, with its position. No key of the file is added then.
+    pub fn with_json(mut self, text: &str, limits: &Limits) -> Result<Self, SignatureError> {
+        json::check(text, Dialect::Strict, limits).map_err(|fault| SignatureError::KeyFile {
             pointer: String::new(),
             at: fault.range.start,
-            problem: KeyFileProblem::Json(fault.kind),
+            problem: Box::new(KeyFileProblem::Json(fault.kind)),
         })?;
         let start = text.len() - text.trim_start_matches([' ', '\t', '\n', '\r']).len();
         let file = File { text, start };
@@ -55,7 +54,7 @@ impl KeyRing {
         for token in json::elements(text, keys.start()) {
             let key = file.key(token)?;
             self.insert(key)
-                .map_err(|error| file.error(token.start(), KeyFileProblem::Ring(error)))?;
+                .map_err(|error| file.error(token.start(), KeyFileProblem::Key(error)))?;
         }
         Ok(self)
     }
@@ -96,11 +95,12 @@ struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    fn error(&self, at: usize, problem: KeyFileProblem) -> KeyFileError {
-        KeyFileError { pointer: pointer::locate(self.text, self.start, at), at, problem }
+    fn error(&self, at: usize, problem: KeyFileProblem) -> SignatureError {
+        let pointer = pointer::locate(self.text, self.start, at);
+        SignatureError::KeyFile { pointer, at, problem: Box::new(problem) }
     }
 
-    fn expect(&self, token: Token, kind: Kind) -> Result<Token, KeyFileError> {
+    fn expect(&self, token: Token, kind: Kind) -> Result<Token, SignatureError> {
         if token.kind() == kind {
             return Ok(token);
         }
@@ -108,7 +108,7 @@ impl<'a> File<'a> {
         Err(self.error(token.start(), problem))
     }
 
-    fn key(&self, token: Token) -> Result<PublicKey, KeyFileError> {
+    fn key(&self, token: Token) -> Result<PublicKey, SignatureError> {
         self.expect(token, Kind::Object)?;
         let mut values: [Option<Token>; MEMBERS.len()] = [None; MEMBERS.len()];
         for (key, value) in json::members(self.text, token.start()) {
@@ -133,8 +133,8 @@ impl<'a> File<'a> {
         let names = (self.decode(key_id), self.decode(algorithm));
         let mut key = PublicKey::new(names.0, names.1, bytes, owner_id).map_err(|error| {
             let place = match error {
-                KeyError::KeyId(_) => key_id,
-                KeyError::Algorithm(_) => algorithm,
+                SignatureError::KeyId(_) => key_id,
+                SignatureError::Algorithm(_) => algorithm,
                 _ => public_key,
             };
             self.error(at(place), KeyFileProblem::Key(error))
@@ -152,77 +152,4 @@ impl<'a> File<'a> {
     fn decode(&self, value: Option<Token>) -> Cow<'a, str> {
         value.map_or(Cow::Borrowed(""), |value| value.decode(self.text))
     }
-}
-
-/// Why a text is no key file: the first fault and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct KeyFileError {
-    /// The JSON pointer of the faulty value or member; empty for the root, and for broken JSON.
-    pub pointer: String,
-    /// Its first byte.
-    pub at: usize,
-    /// What is wrong.
-    pub problem: KeyFileProblem,
-}
-
-impl fmt::Display for KeyFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.pointer.is_empty() {
-            write!(f, "{} ", self.pointer)?;
-        }
-        write!(f, "at byte {}: {}", self.at, self.problem)
-    }
-}
-
-impl std::error::Error for KeyFileError {}
-
-/// What can be wrong in a key file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyFileProblem {
-    /// Broken JSON, a duplicate key, or a limit.
-    #[error("{0}")]
-    Json(FaultKind),
-    /// A value of another kind.
-    #[error("expected {expected}, found {found}")]
-    #[non_exhaustive]
-    Kind {
-        /// What belongs here.
-        expected: Kind,
-        /// What is here.
-        found: Kind,
-    },
-    /// A member that is not of the form.
-    #[error("{of} has no such member{}", meant(*nearest))]
-    #[non_exhaustive]
-    UnknownMember {
-        /// What it is a member of.
-        of: &'static str,
-        /// The member that was probably meant.
-        nearest: Option<&'static str>,
-    },
-    /// A member is missing.
-    #[error("`{0}` is missing")]
-    Missing(&'static str),
-    /// The public key is no base64.
-    #[error("not base64 in the standard alphabet with padding")]
-    Base64,
-    /// The owner is no identifier.
-    #[error("the owner: {0}")]
-    Owner(ScalarError),
-    /// A time is no timestamp.
-    #[error("{0}")]
-    Time(ScalarError),
-    /// The values make no key.
-    #[error("{0}")]
-    Key(KeyError),
-    /// The key does not go with the others, or can never be used.
-    #[error("{0}")]
-    Ring(KeyRingError),
-}
-
-fn meant(nearest: Option<&str>) -> SmolStr {
-    nearest
-        .map_or_else(SmolStr::default, |name| smol_str::format_smolstr!("; did you mean `{name}`?"))
 }

@@ -1,8 +1,8 @@
 //! The root object of an envelope, as far as signatures care.
 
 use super::claim::{SIGNATURE, SignatureClaim};
-use super::error::{InputError, VerifyError};
-use crate::json::{self, Dialect, Kind, Limits, Token, pointer};
+use super::error::SignatureError;
+use crate::json::{self, Dialect, JsonError, Kind, Limits, Token, pointer};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -24,13 +24,13 @@ pub(super) struct Root<'a> {
 }
 
 impl<'a> Root<'a> {
-    pub(super) fn read(text: &'a str, limits: &Limits) -> Result<Self, InputError> {
+    pub(super) fn read(text: &'a str, limits: &Limits) -> Result<Self, SignatureError> {
         json::check(text, Dialect::Strict, limits)
-            .map_err(|fault| InputError::Canonical(fault.into()))?;
+            .map_err(|fault| SignatureError::Canonical(JsonError::NotCanonical(fault)))?;
         let open = text.len() - text.trim_start_matches([' ', '\t', '\n', '\r']).len();
         match pointer::find(text, open, "").map(Token::kind) {
             Some(Kind::Object) => {}
-            other => return Err(InputError::NotAnObject(other.unwrap_or(Kind::Null))),
+            other => return Err(SignatureError::NotAnObject(other.unwrap_or(Kind::Null))),
         }
         let mut root = Root { text, open, signature: None, cut: 0..0, end: None };
         let mut members = json::members(text, open).peekable();
@@ -50,7 +50,7 @@ impl<'a> Root<'a> {
     }
 
     /// RFC 8785 of the object without its signature.
-    pub(super) fn signing_input(&self, limits: &Limits) -> Result<String, InputError> {
+    pub(super) fn signing_input(&self, limits: &Limits) -> Result<String, SignatureError> {
         if self.signature.is_none() {
             return Ok(json::canonical(self.text, limits)?);
         }
@@ -76,8 +76,8 @@ impl<'a> Root<'a> {
     }
 
     /// The signature that the envelope claims to have.
-    pub(super) fn claim(&self) -> Result<SignatureClaim, VerifyError> {
-        SignatureClaim::read(self.text, self.signature.ok_or(VerifyError::Unsigned)?)
+    pub(super) fn claim(&self) -> Result<SignatureClaim, SignatureError> {
+        SignatureClaim::read(self.text, self.signature.ok_or(SignatureError::Unsigned)?)
     }
 
     /// The sources that the envelope names; one that is no text as it is spelled.

@@ -5,7 +5,7 @@ use coordination_protocol::Limits;
 use coordination_protocol::json::Kind;
 use coordination_protocol::scalar::Timestamp;
 use coordination_protocol::security::signature::{
-    KeyFileProblem, KeyRing, KeyRingError, PublicKey, SignatureClaim, Verifier, VerifyError,
+    KeyFileProblem, KeyRing, PublicKey, SignatureClaim, SignatureError, Verifier,
 };
 
 use crate::support::{Rng, scaled};
@@ -20,7 +20,7 @@ fn time(millis: i64) -> Timestamp {
 }
 
 /// What a ring says of a signature that is not looked at any further than the key.
-fn judge(ring: &KeyRing, key_id: &str, algorithm: &str, at: i64) -> VerifyError {
+fn judge(ring: &KeyRing, key_id: &str, algorithm: &str, at: i64) -> SignatureError {
     let claim = SignatureClaim::new(key_id, algorithm, []).unwrap();
     let verifier: &dyn Verifier = ring;
     verifier.verify(&claim, b"{}", at).unwrap_err()
@@ -49,7 +49,7 @@ fn a_key_is_good_for_its_time() {
         ("revoked", NOW + 5, "key-revoked"),
         ("Always", NOW, "unknown-key"),
     ] {
-        assert_eq!(judge(&ring, key_id, "future", at).reason(), reason, "{key_id} {at}");
+        assert_eq!(judge(&ring, key_id, "future", at).code(), reason, "{key_id} {at}");
     }
     for (key_id, algorithm, at, message) in [
         ("nobody", "future", NOW, "the key `nobody` is not known"),
@@ -66,7 +66,7 @@ fn a_key_is_good_for_its_time() {
     ] {
         assert_eq!(judge(&ring, key_id, algorithm, at).to_string(), message);
     }
-    assert_eq!(judge(&ring, "always", "ed25519", NOW).reason(), "wrong-algorithm");
+    assert_eq!(judge(&ring, "always", "ed25519", NOW).code(), "wrong-algorithm");
     assert_eq!(ring.get("limited").unwrap().owner(), &id("hub"));
     assert_eq!(ring.get("nobody"), None);
 }
@@ -104,7 +104,7 @@ fn keys_that_do_not_go_together_are_refused() {
     let odd = key("two", 1, "hub").with_not_before(time(1)).with_not_after(time(1));
     assert_eq!(ring().with_key(odd).unwrap().keys().len(), 2);
     let full = ring().with_max_keys(1).with_key(key("two", 2, "hub")).unwrap_err();
-    assert_eq!(full, KeyRingError::TooMany { most: 1 });
+    assert_eq!(full, SignatureError::FullRing { max_keys: 1 });
     assert_eq!(full.to_string(), "a key ring of at most 1 keys is full");
 }
 
@@ -206,10 +206,12 @@ fn every_fault_of_a_file_has_its_place() {
     }
     let error = KeyRing::new().with_max_keys(1).with_json(FILE, &LIMITS).unwrap_err();
     assert_eq!(error.to_string(), "/keys/1 at byte 193: a key ring of at most 1 keys is full");
-    assert_eq!((error.pointer.as_str(), error.at), ("/keys/1", 193));
+    let SignatureError::KeyFile { pointer, at, .. } = error else { panic!("{error}") };
+    assert_eq!((pointer.as_str(), at), ("/keys/1", 193));
     let error = KeyRing::new().with_json("[]", &LIMITS).unwrap_err();
+    let SignatureError::KeyFile { problem, .. } = error else { panic!("{error}") };
     assert!(matches!(
-        error.problem,
+        *problem,
         KeyFileProblem::Kind { expected: Kind::Object, found: Kind::Array, .. }
     ));
     let short = Limits::default().with_bytes(FILE.len() - 1);

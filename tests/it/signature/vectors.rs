@@ -45,7 +45,7 @@ fn rfc_8032() {
             match ring.verify(&claim, message, NOW) {
                 Ok(proof) => proof.owner() == &id("hub"),
                 Err(error) => {
-                    assert_eq!(error.reason(), "bad-signature");
+                    assert_eq!(error.code(), "bad-signature");
                     false
                 }
             }
@@ -86,7 +86,7 @@ fn a_signature_has_one_form() {
     for signature in [signature, bytes(neutral)] {
         let claim = SignatureClaim::new("k", ED25519, signature).unwrap();
         let error = ring.verify(&claim, &bytes(&vector.message), NOW).unwrap_err();
-        assert_eq!(error.reason(), "bad-signature");
+        assert_eq!(error.code(), "bad-signature");
     }
 }
 
@@ -142,7 +142,7 @@ fn keys_rotate_without_a_gap() {
     let (by_old, by_new) = (sign(text, &old, &LIMITS).unwrap(), sign(text, &new, &LIMITS).unwrap());
     let reason = |text: &str, at| match verify(text, &ring, at, &LIMITS) {
         Ok(proof) => proof.key_id().to_owned(),
-        Err(error) => error.reason().to_owned(),
+        Err(error) => error.code().to_owned(),
     };
     for (at, first, second) in [
         (NOW - 1, "hub-2025", "key-not-yet-valid"),
@@ -154,7 +154,7 @@ fn keys_rotate_without_a_gap() {
     }
     let revoked = KeyRing::new().with_key(public(&old, "hub").with_revoked_at(time(NOW))).unwrap();
     let error = verify(&by_old, &revoked, NOW, &LIMITS).unwrap_err();
-    assert_eq!(error.reason(), "key-revoked");
+    assert_eq!(error.code(), "key-revoked");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn each_cause_has_its_reason() {
         (by_impostor, Some("bad-signature")),
     ];
     for (text, reason) in cases {
-        let found = verify(&text, &ring, NOW, &LIMITS).map_err(|error| error.reason()).err();
+        let found = verify(&text, &ring, NOW, &LIMITS).map_err(|error| error.code()).err();
         assert_eq!(found, reason, "{text}");
     }
 }
