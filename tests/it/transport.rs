@@ -172,11 +172,11 @@ fn what_was_published_is_received_or_in_a_gap() {
         let wanted = all().with_capacity(16).with_overflow(overflow);
         let mut receiver = block_on(transport.subscribe(&wanted)).unwrap();
         std::thread::spawn(move || {
-            let (mut received, mut dropped, mut last) = (0, 0, 0);
+            let (mut taken, mut dropped, mut last) = (0, 0, 0);
             loop {
                 match block_on(receiver.receive()) {
                     Ok(Received::Packets(packets)) => {
-                        received += packets.len() as u64;
+                        taken += packets.len() as u64;
                         for sequence in packets.sequences() {
                             assert!(sequence > last);
                             last = sequence;
@@ -191,7 +191,7 @@ fn what_was_published_is_received_or_in_a_gap() {
                     Ok(other) => panic!("{other:?}"),
                     Err(error) => {
                         assert_eq!(error, TransportError::Closed);
-                        return (received, dropped);
+                        return (taken, dropped);
                     }
                 }
             }

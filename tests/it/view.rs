@@ -385,11 +385,7 @@ fn every_error_has_its_sentence_reason_and_advice() {
             "damaged",
             "`allocation/a` is damaged or not of this protocol: x",
         ),
-        (
-            StorageError::Overloaded { limit: 8 }.into(),
-            "overloaded",
-            "8 operations are waiting already",
-        ),
+        (StorageError::Overloaded { limit: 8 }, "overloaded", "8 operations are waiting already"),
     ] {
         assert_eq!((error.code(), error.to_string().as_str()), (reason, sentence));
         let problem = error.problem();
@@ -712,7 +708,7 @@ fn a_consumer_sees_everything_at_least_once() {
     // One that was left behind learns it, too.
     block_on(journal.trim(to + 5)).unwrap();
     let trimmed = block_on(one.next()).unwrap_err();
-    assert_eq!(trimmed, StorageError::Trimmed { from: to, first: to + 5 }.into());
+    assert_eq!(trimmed, StorageError::Trimmed { from: to, first: to + 5 });
     assert_eq!(block_on(one.skip()).unwrap(), 5);
     assert_eq!(block_on(one.skip()).unwrap(), 0);
     assert!(block_on(one.forget()).unwrap());

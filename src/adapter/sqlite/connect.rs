@@ -238,7 +238,10 @@ mod tests {
         let page = number(&connection, "PRAGMA page_size");
         assert_eq!(number(&connection, "PRAGMA max_page_count"), (1 << 20) / page);
         assert_eq!(number(&connection, "PRAGMA application_id"), APPLICATION_ID);
-        assert_eq!(number(&connection, "PRAGMA user_version"), MIGRATIONS.len() as i64);
+        assert_eq!(
+            number(&connection, "PRAGMA user_version"),
+            i64::try_from(MIGRATIONS.len()).unwrap()
+        );
         drop(connection);
         let options = options.with_synchronous(Synchronous::Normal);
         let connection = connect(&folder.file(), &options).unwrap();

@@ -526,7 +526,7 @@ mod tests {
         let options = options();
         let connection = connect(&folder.file(), &options).unwrap();
         let label = options.label();
-        let writer = Writer { connection, label, lock_timeout: options.lock_timeout };
+        let thread = Writer { connection, label, lock_timeout: options.lock_timeout };
         let (jobs, queue) = sync_channel(writes.len());
         let answers: Vec<Answer<Range<u64>>> = writes
             .into_iter()
@@ -538,14 +538,14 @@ mod tests {
             .collect();
         drop(jobs);
         let groups = Cell::new(0);
-        writer.run(&queue, || groups.set(groups.get() + 1));
+        thread.run(&queue, || groups.set(groups.get() + 1));
         (answers.into_iter().map(block_on).collect(), groups.get())
     }
 
     #[test]
     fn what_waits_together_is_committed_together_in_order() {
         let folder = Folder::new("worker-groups");
-        let writes = (0..GROUP_WRITES + 1).map(|number| append(&number.to_string())).collect();
+        let writes = (0..=GROUP_WRITES).map(|number| append(&number.to_string())).collect();
         let (results, groups) = run(&folder, writes);
         assert_eq!(groups, 2);
         for (position, result) in (1..).zip(results) {
