@@ -32,6 +32,7 @@ use std::fmt::Write as _;
 /// assert_eq!(delta.apply(&base, &Limits::DEFAULT)?, target);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "patch")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delta(Json);
 

@@ -103,6 +103,8 @@ use crate::storage::Store;
 ///
 /// It keeps nothing in memory, so any number of processes may use one store, and a clone of it is another
 /// handle. [The module](self) has an example.
+#[doc(alias = "snapshot")]
+#[doc(alias = "backup")]
 #[derive(Clone, Debug)]
 pub struct Checkpoints<S> {
     store: S,

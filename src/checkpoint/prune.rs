@@ -24,6 +24,8 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "eviction")]
+#[doc(alias = "garbage collection")]
 pub struct Retention {
     /// The maximum number that stays; no limit unless set.
     pub keep: Option<usize>,

@@ -118,6 +118,7 @@ impl<S: Store> Checkpoints<S> {
     ///
     /// # Errors
     /// As those of [`restore`](Self::restore).
+    #[doc(alias = "revert")]
     pub async fn rollback<T: Target>(
         &self,
         request: &Rollback,
@@ -137,6 +138,7 @@ impl<S: Store> Checkpoints<S> {
     ///
     /// # Errors
     /// [`CheckpointError`]; the mark stays, so that it can be tried again.
+    #[doc(alias = "crash recovery")]
     pub async fn recover<T: Target>(
         &self,
         workflow: &WorkflowId,
@@ -261,7 +263,7 @@ impl<S: Store> Checkpoints<S> {
             let detail = match unmarked {
                 Ok(()) => error.to_string(),
                 Err(mark) => {
-                    format!("{}; and the mark of the restore remains: {mark}", error)
+                    format!("{error}; and the mark of the restore remains: {mark}")
                 }
             };
             return Err(CheckpointError::Undone { step, detail, backup });

@@ -66,7 +66,7 @@ fn counted_on(
     state.set("timestamp", Some(&Json::text(now.timestamp().as_str())));
     // Who reads the state finds out what it was taken from.
     state.set("checkpoint_id", Some(&Json::text(id.as_str())));
-    Ok(parts.with_part(PartName::WORKFLOW_STATE, state.into_json().as_str())?)
+    parts.with_part(PartName::WORKFLOW_STATE, state.into_json().as_str())
 }
 
 /// The current parts with named ones of the checkpoint: parts that are stored, or members of the
@@ -104,7 +104,7 @@ fn partial(
         }
     }
     let state = whole.cloned().unwrap_or_else(|| state.into_json());
-    Ok(parts.with_part(PartName::WORKFLOW_STATE, state.as_str())?)
+    parts.with_part(PartName::WORKFLOW_STATE, state.as_str())
 }
 
 /// The current parts with the states of some agents from the checkpoint.
@@ -162,9 +162,7 @@ fn selective(
     }
     let parts = current.clone().with_part(PartName::WORKFLOW_STATE, state.into_json().as_str())?;
     match places.get(1) {
-        Some((now, then)) => {
-            Ok(parts.with_part(PartName::AGENT_STATES, mixed(now, then).as_str())?)
-        }
+        Some((now, then)) => parts.with_part(PartName::AGENT_STATES, mixed(now, then).as_str()),
         None => Ok(parts),
     }
 }

@@ -24,6 +24,8 @@ use super::token::{Kind, Token};
 ///
 /// # Errors
 /// [`JsonError`].
+#[doc(alias = "JCS")]
+#[doc(alias = "RFC 8785")]
 pub fn canonical(text: &str, limits: &Limits) -> Result<String, JsonError> {
     check(text, Dialect::Strict, limits).map_err(JsonError::NotCanonical)?;
     let mut out = Vec::with_capacity(text.len());

@@ -2,7 +2,8 @@
 
 use super::apply_rule::{Cause, RuleValue, Settled, Side, apply_rule};
 use super::conflict::Conflict;
-use super::policy::{MergePolicy, Row};
+use super::policy::MergePolicy;
+use super::row::Row;
 use super::rule::{MergeRule, Strategy};
 use crate::json::{Json, pointer, same};
 use crate::scalar::Count;

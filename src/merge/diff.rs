@@ -63,6 +63,7 @@ impl Serialize for Difference {
 ///
 /// # Errors
 /// [`MergeError`] for the first text, called `before` or `after`, that is no JSON within the limits.
+#[doc(alias = "compare")]
 pub fn diff(before: &str, after: &str, limits: &Limits) -> Result<Vec<Difference>, MergeError> {
     let (before, after) = (read("before", before, limits)?, read("after", after, limits)?);
     let (before, after) = (Tree::of(&before), Tree::of(&after));

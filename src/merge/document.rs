@@ -64,6 +64,7 @@ impl Item for Node<'_> {
 /// [`MergeError`] for the first text that is no JSON, repeats a key, or exceeds a limit. The limits
 /// bound time and memory: both grow with the texts' lengths, members out of order cost what sorting
 /// them does.
+#[doc(alias = "three-way merge")]
 pub fn merge_json(
     base: &str,
     ours: &str,

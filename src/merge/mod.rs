@@ -60,6 +60,7 @@ mod document;
 mod error;
 mod policy;
 mod relation;
+mod row;
 mod rule;
 mod serde;
 mod table;
@@ -73,8 +74,9 @@ pub use conflict::{Conflict, ConflictChoice, Document, Merged};
 pub use diff::{Difference, diff};
 pub use document::merge_json;
 pub use error::MergeError;
-pub use policy::{MergePolicy, Row};
+pub use policy::MergePolicy;
 pub use relation::{Relation, StateAgreement, agreement, content_digest, relation, relation_by};
+pub use row::Row;
 pub use rule::{MergeRule, Strategy};
 pub use table::STATE_ROWS;
 
@@ -85,6 +87,8 @@ const WITHOUT: [&str; 2] = ["timestamp", "metadata"];
 ///
 /// By [`MergePolicy::state`], whatever its strategy, three states that are valid in strict mode give one
 /// that is. Agents come in our order, then those that only they have.
+#[doc(alias = "three-way merge")]
+#[doc(alias = "reconcile")]
 pub fn merge(
     base: &WorkflowState,
     ours: WorkflowState,

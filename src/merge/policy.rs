@@ -1,135 +1,13 @@
 //! Policies: rows, and the tree that finds the row of a place.
 
 use super::error::MergeError;
+use super::row::Row;
 use super::rule::{MergeRule, Strategy};
 use super::table::STATE_ROWS;
 use crate::json::pointer::keys;
 use crate::json::{Json, Kind, Limits};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-
-/// One row of a policy: which values, which rule.
-///
-/// ```
-/// use coordination_protocol::merge::{Row, MergeRule};
-///
-/// let row = Row::new("/agent_states/*/progress", MergeRule::Highest)?.of("current_task");
-/// assert_eq!(row.pointer(), "/agent_states/*/progress");
-/// assert!(Row::new("agent_states", MergeRule::Highest).is_err());
-/// # Ok::<(), coordination_protocol::merge::MergeError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    pointer: SmolStr,
-    rule: MergeRule,
-    of: Option<SmolStr>,
-    join: bool,
-    about: bool,
-    summary: &'static str,
-}
-
-impl Row {
-    /// A rule for the values that a pointer names. It is a JSON pointer (RFC 6901) in which `*`
-    /// stands for any key.
-    ///
-    /// # Errors
-    /// [`MergeError::Pointer`] if it does not start with `/`, except for the empty pointer, which
-    /// is the document. [`MergeError::Version`] for [`MergeRule::Version`] under `*`: a document has one
-    /// version.
-    pub fn new(pointer: &str, rule: MergeRule) -> Result<Self, MergeError> {
-        if !pointer.is_empty() && !pointer.starts_with('/') {
-            return Err(MergeError::Pointer(pointer.to_owned()));
-        }
-        if rule == MergeRule::Version && pointer.split('/').any(|key| key == "*") {
-            return Err(MergeError::Version(pointer.to_owned()));
-        }
-        let pointer = SmolStr::new(pointer);
-        Ok(Row { pointer, rule, of: None, join: rule.is_join(), about: false, summary: "" })
-    }
-
-    /// The value belongs to the sibling member of a name, as progress does to a task. Where the
-    /// sides have different siblings, the value comes from the side whose sibling is taken, with
-    /// no conflict though the other side changed it; rules are asked only where they have the same.
-    pub fn of(mut self, sibling: &str) -> Self {
-        self.of = Some(SmolStr::new(sibling));
-        // It is one only if the sibling's row is one.
-        self.join = false;
-        self
-    }
-
-    /// The value is about the document, such as its timestamp: a difference in it alone makes no
-    /// new version.
-    pub const fn about(mut self) -> Self {
-        self.about = true;
-        self
-    }
-
-    pub(super) const fn fixed(
-        pointer: &'static str,
-        rule: MergeRule,
-        of: Option<&'static str>,
-        summary: &'static str,
-    ) -> Self {
-        let of = match of {
-            Some(of) => Some(SmolStr::new_static(of)),
-            None => None,
-        };
-        let pointer = SmolStr::new_static(pointer);
-        Row { pointer, rule, of, join: false, about: false, summary }
-    }
-
-    pub(super) const fn join(mut self) -> Self {
-        self.join = true;
-        self
-    }
-
-    /// The pointer, with `*` for any key.
-    pub fn pointer(&self) -> &str {
-        &self.pointer
-    }
-
-    /// The rule.
-    pub const fn rule(&self) -> MergeRule {
-        self.rule
-    }
-
-    /// The sibling that the value belongs to.
-    pub fn sibling(&self) -> Option<&str> {
-        self.of.as_deref()
-    }
-
-    /// Whether merging by it is commutative, associative and idempotent.
-    pub const fn is_join(&self) -> bool {
-        self.join
-    }
-
-    /// Whether it is about the document.
-    pub const fn is_about(&self) -> bool {
-        self.about
-    }
-
-    /// Why; empty for rows that were made by [`new`](Self::new).
-    pub const fn summary(&self) -> &'static str {
-        self.summary
-    }
-}
-
-/// The form of policy files; [`MergePolicy::rows_from_json`] reads a list of them.
-impl Serialize for Row {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("pointer", self.pointer())?;
-        map.serialize_entry("rule", &self.rule)?;
-        if let Some(sibling) = self.sibling() {
-            map.serialize_entry("of", sibling)?;
-        }
-        if self.about {
-            map.serialize_entry("about", &true)?;
-        }
-        map.end()
-    }
-}
 
 /// How documents are merged: one table of rows, and what becomes of what they do not settle.
 ///

@@ -37,6 +37,8 @@ pub fn content_digest(state: &WorkflowState) -> Option<Digest> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[doc(alias = "fork")]
+#[doc(alias = "divergence")]
 pub enum Relation {
     /// An earlier version.
     Older {

@@ -2,7 +2,8 @@
 
 use super::Conflict;
 use super::apply_rule::Cause;
-use super::policy::{MergePolicy, Row};
+use super::policy::MergePolicy;
+use super::row::Row;
 use super::rule::{MergeRule, Strategy};
 use crate::json::{Json, Limits};
 use serde::de::Error as _;

@@ -5,7 +5,7 @@
 //! a join, and why. `about` marks what is said about the state and not by it: it makes no two
 //! states different.
 
-use super::policy::Row;
+use super::row::Row;
 use super::rule::MergeRule;
 
 macro_rules! sibling {

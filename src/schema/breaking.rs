@@ -154,10 +154,10 @@ impl<'s> Comparison<'s> {
                 key if REMARKS.contains(&key) => {}
                 _ if was == Some(is) && !refers(is) => {}
                 key if LOWER_BOUNDS.contains(&key) => {
-                    self.bound(was, is, key, at, |was, is| is <= was)
+                    self.bound(was, is, key, at, |was, is| is <= was);
                 }
                 key if UPPER_BOUNDS.contains(&key) => {
-                    self.bound(was, is, key, at, |was, is| is >= was)
+                    self.bound(was, is, key, at, |was, is| is >= was);
                 }
                 "items" | "additionalProperties" => match was {
                     Some(was) => self.schema(was, is, &place()),

@@ -33,6 +33,7 @@ use std::fmt;
 ///
 /// # Errors
 /// [`Refusal`] if no version will do.
+#[doc(alias = "handshake")]
 pub fn negotiate(
     ours: &SupportedVersions,
     theirs: &SupportedVersions,

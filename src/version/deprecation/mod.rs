@@ -107,6 +107,7 @@ impl fmt::Display for FieldPath {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[doc(alias = "sunset")]
 pub struct Notice {
     subject: DeprecatedItem,
     since: ProtocolVersion,
