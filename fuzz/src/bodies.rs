@@ -5,7 +5,7 @@
 use coordination_protocol::event::{Codec, Event, EventRef};
 use coordination_protocol::finding::{Code, FindingSeverity, Mode, Report};
 use coordination_protocol::json::{
-    self, Dialect, Fault, FaultKind, Json, Kind, Limits, Token, Visit, pointer,
+    self, Dialect, FaultKind, Json, JsonFault, Kind, Limits, Token, Visit, pointer,
 };
 use coordination_protocol::scalar as s;
 use coordination_protocol::scan::{self, FileKind, LineIndex, Place, Snippet};
@@ -268,7 +268,7 @@ fn on_the_edge(text: &str) -> bool {
             ControlFlow::Continue(())
         }
 
-        fn fault(&mut self, _: &Fault) -> ControlFlow<()> {
+        fn fault(&mut self, _: &JsonFault) -> ControlFlow<()> {
             ControlFlow::Continue(())
         }
     }
@@ -279,10 +279,10 @@ fn on_the_edge(text: &str) -> bool {
 
 /// The verdict that `serde_json` must share: duplicate keys pass and are told, numbers beyond a
 /// double do not pass.
-fn verdict(text: &str) -> Result<bool, Fault> {
+fn verdict(text: &str) -> Result<bool, JsonFault> {
     struct Lenient(bool);
     impl Visit for Lenient {
-        fn fault(&mut self, fault: &Fault) -> ControlFlow<()> {
+        fn fault(&mut self, fault: &JsonFault) -> ControlFlow<()> {
             if fault.kind == FaultKind::DuplicateKey {
                 self.0 = true;
                 return ControlFlow::Continue(());

@@ -3,7 +3,7 @@
 use super::damage::Damage;
 use super::part_name::PartName;
 use crate::error::leaf_errors;
-use crate::json::{Fault, JsonError};
+use crate::json::{JsonError, JsonFault};
 use crate::scalar::{CheckpointId, Severity, WorkflowId};
 use crate::storage::StorageError;
 
@@ -24,7 +24,7 @@ pub enum CheckpointError {
         /// The part.
         part: PartName,
         /// What is wrong with the text.
-        error: Fault,
+        error: JsonFault,
     },
     /// The text is no workflow state.
     #[error("not the state of a workflow: {detail}")]
@@ -57,7 +57,7 @@ pub enum CheckpointError {
     // Deltas.
     /// A delta is not JSON within the limits.
     #[error("not a delta: {0}")]
-    DeltaJson(Fault),
+    DeltaJson(JsonFault),
     /// An operation is not what this crate writes.
     #[error("operation {index} of the delta is no add, replace or remove of a value at a path")]
     DeltaOperation {

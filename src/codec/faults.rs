@@ -2,7 +2,7 @@
 
 use super::cause::cause;
 use crate::finding::{Code, Finding, Hint};
-use crate::json::{Fault, FaultKind, Kind, Limits, Token, pointer};
+use crate::json::{FaultKind, JsonFault, Kind, Limits, Token, pointer};
 use crate::scalar::{ScalarError, id};
 use crate::spec::{FieldType, Known, Misfit, Registry};
 use smol_str::{SmolStr, format_smolstr};
@@ -26,7 +26,7 @@ pub(crate) fn not_utf8(record: &[u8], error: std::str::Utf8Error) -> Finding {
 
 /// A fault that ended the scan.
 #[cold]
-pub(crate) fn broken(text: &str, limits: &Limits, fault: &Fault) -> Finding {
+pub(crate) fn broken(text: &str, limits: &Limits, fault: &JsonFault) -> Finding {
     let (code, expected) = match fault.kind {
         FaultKind::TooDeep => (Code::TooDeep, format_smolstr!("{}", limits.depth)),
         FaultKind::TooManyKeys => (Code::TooManyKeys, format_smolstr!("{}", limits.keys)),
@@ -43,7 +43,7 @@ pub(crate) fn broken(text: &str, limits: &Limits, fault: &Fault) -> Finding {
 }
 
 /// The code of a fault that ended the scan.
-pub(crate) fn broken_code(fault: &Fault) -> Code {
+pub(crate) fn broken_code(fault: &JsonFault) -> Code {
     match fault.kind {
         FaultKind::TooDeep => Code::TooDeep,
         FaultKind::TooManyKeys => Code::TooManyKeys,
@@ -52,7 +52,7 @@ pub(crate) fn broken_code(fault: &Fault) -> Code {
 }
 
 /// The code of a fault that a visitor may pass over; `None` for any other.
-pub(crate) fn passable(fault: &Fault) -> Option<Code> {
+pub(crate) fn passable(fault: &JsonFault) -> Option<Code> {
     match fault.kind {
         FaultKind::DuplicateKey => Some(Code::DuplicateKey),
         FaultKind::BeyondDouble => Some(Code::NumberBeyondDouble),

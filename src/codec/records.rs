@@ -3,7 +3,7 @@
 use super::line::colons;
 use super::options::Codec;
 use super::sniff::starts_event;
-use crate::json::{Brackets, Fault, FaultKind, Limits, Visit, scan, string_end};
+use crate::json::{Brackets, FaultKind, JsonFault, Limits, Visit, scan, string_end};
 use std::io::{self, BufRead};
 use std::ops::ControlFlow;
 
@@ -219,7 +219,7 @@ fn continues_from(line: &[u8]) -> Option<usize> {
 fn is_cut_short(text: &[u8]) -> bool {
     struct Lenient;
     impl Visit for Lenient {
-        fn fault(&mut self, _: &Fault) -> ControlFlow<()> {
+        fn fault(&mut self, _: &JsonFault) -> ControlFlow<()> {
             ControlFlow::Continue(())
         }
     }

@@ -324,8 +324,8 @@ super::leaf_errors! {
     }
 }
 
-impl From<json::Fault> for super::Error {
-    fn from(fault: json::Fault) -> Self {
+impl From<json::JsonFault> for super::Error {
+    fn from(fault: json::JsonFault) -> Self {
         json::JsonError::from(fault).into()
     }
 }

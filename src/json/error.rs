@@ -1,6 +1,6 @@
 //! Why a JSON text is not taken.
 
-use super::scanner::Fault;
+use super::scanner::JsonFault;
 
 /// Why a text is not JSON, or has no canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,10 +8,10 @@ use super::scanner::Fault;
 pub enum JsonError {
     /// The text is not JSON within the limits, or repeats a key.
     #[error("{0}")]
-    Fault(Fault),
+    Fault(JsonFault),
     /// The same about a text that should be made canonical.
     #[error("not canonical JSON: {0}")]
-    NotCanonical(Fault),
+    NotCanonical(JsonFault),
     /// A whole number that a double would change, or one beyond its range.
     #[error("the number {text} at byte {at} is not exactly a double; write it as a string")]
     Inexact {
@@ -22,8 +22,8 @@ pub enum JsonError {
     },
 }
 
-impl From<Fault> for JsonError {
-    fn from(fault: Fault) -> Self {
+impl From<JsonFault> for JsonError {
+    fn from(fault: JsonFault) -> Self {
         JsonError::Fault(fault)
     }
 }

@@ -4,7 +4,7 @@
 //! say *where* something is wrong. So the crate has its own scanner:
 //!
 //! * [`scan`] walks a text once, allocates nothing, and calls a [`Visit`]or with byte positions.
-//! * [`check`] is the plain verdict: `Ok(())` or the first [`Fault`].
+//! * [`check`] is the plain verdict: `Ok(())` or the first [`JsonFault`].
 //! * [`members`] and [`elements`] step through one level of a text that was scanned before.
 //! * [`Json`] owns any JSON value as it was spelled: `12` and `12.0` stay apart.
 //! * [`canonical`] writes RFC 8785, the form that digests and signatures are made over.
@@ -45,7 +45,7 @@ pub(crate) use finder::{Finder, Keyed};
 pub(crate) use members::value as value_at;
 pub use members::{Elements, Members, elements, members};
 pub use raw::{Json, write_text};
-pub use scanner::{Dialect, Fault, FaultKind, Limits, Visit, check, scan};
+pub use scanner::{Dialect, FaultKind, JsonFault, Limits, Visit, check, scan};
 pub(crate) use token::Stored;
 pub use token::{Kind, Token};
 pub(crate) use tree::{Node, Tree, form, same};

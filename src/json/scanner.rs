@@ -117,16 +117,16 @@ pub enum FaultKind {
 /// [`JsonError`](super::JsonError) is the error of who gives up because of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Fault {
+pub struct JsonFault {
     /// What is wrong.
     pub kind: FaultKind,
     /// Where, in bytes of the scanned text. Empty at the end of a text that is cut short.
     pub range: Range<usize>,
 }
 
-impl Fault {
+impl JsonFault {
     pub(crate) const fn new(kind: FaultKind, range: Range<usize>) -> Self {
-        Fault { kind, range }
+        JsonFault { kind, range }
     }
 }
 
@@ -161,7 +161,7 @@ impl fmt::Display for FaultKind {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for JsonFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at byte {}", self.kind, self.range.start)
     }
@@ -201,7 +201,7 @@ pub trait Visit {
     /// A fault that leaves the structure readable: `DuplicateKey`, `BeyondDouble` or
     /// `SingleQuoted`. `Continue` passes over it; `Break` makes it the result of the scan.
     #[inline]
-    fn fault(&mut self, fault: &Fault) -> ControlFlow<()> {
+    fn fault(&mut self, fault: &JsonFault) -> ControlFlow<()> {
         if fault.kind == FaultKind::BeyondDouble {
             ControlFlow::Continue(())
         } else {
@@ -220,7 +220,7 @@ pub trait Visit {
 /// Returns its token; what follows the value is the caller's.
 ///
 /// # Errors
-/// The first [`Fault`] that the grammar, the limits or the visitor do not let pass.
+/// The first [`JsonFault`] that the grammar, the limits or the visitor do not let pass.
 ///
 /// # Panics
 /// Never; `from` beyond the text reads as the end of the text.
@@ -229,10 +229,10 @@ pub fn scan<V: Visit>(
     from: usize,
     limits: &Limits,
     visitor: &mut V,
-) -> Result<Token, Fault> {
+) -> Result<Token, JsonFault> {
     if text.len() > limits.bytes.min(u32::MAX as usize) {
         let from = whole_characters(text.as_bytes(), limits.bytes);
-        return Err(Fault::new(FaultKind::TooLong, from..text.len()));
+        return Err(JsonFault::new(FaultKind::TooLong, from..text.len()));
     }
     // The field is public, so the cap of `with_depth` is applied where it matters.
     let limits = &limits.with_depth(limits.depth);
@@ -243,18 +243,18 @@ pub fn scan<V: Visit>(
         Ok(token) => Ok(token),
         Err(Halt) => Err(scanner
             .fault
-            .unwrap_or_else(|| Fault::new(FaultKind::Stopped, text.len()..text.len()))),
+            .unwrap_or_else(|| JsonFault::new(FaultKind::Stopped, text.len()..text.len()))),
     }
 }
 
 /// Whether `text` is exactly one JSON value of the dialect within the limits.
 ///
 /// # Errors
-/// The first [`Fault`].
-pub fn check(text: &str, dialect: Dialect, limits: &Limits) -> Result<(), Fault> {
+/// The first [`JsonFault`].
+pub fn check(text: &str, dialect: Dialect, limits: &Limits) -> Result<(), JsonFault> {
     struct Accept(Dialect);
     impl Visit for Accept {
-        fn fault(&mut self, fault: &Fault) -> ControlFlow<()> {
+        fn fault(&mut self, fault: &JsonFault) -> ControlFlow<()> {
             match fault.kind {
                 FaultKind::BeyondDouble => ControlFlow::Continue(()),
                 FaultKind::SingleQuoted if self.0 == Dialect::SingleQuoted => {
@@ -269,7 +269,7 @@ pub fn check(text: &str, dialect: Dialect, limits: &Limits) -> Result<(), Fault>
     if end == text.len() {
         Ok(())
     } else {
-        Err(Fault::new(FaultKind::TrailingText, end..text.len()))
+        Err(JsonFault::new(FaultKind::TrailingText, end..text.len()))
     }
 }
 
@@ -282,7 +282,7 @@ struct Scanner<'a, V> {
     bytes: &'a [u8],
     limits: &'a Limits,
     visitor: &'a mut V,
-    fault: Option<Fault>,
+    fault: Option<JsonFault>,
     line_break: bool,
 }
 
@@ -382,7 +382,7 @@ impl<V: Visit> Scanner<'_, V> {
     #[cold]
     #[inline(never)]
     fn fail(&mut self, kind: FaultKind, range: Range<usize>) -> Halt {
-        self.fault = Some(Fault::new(kind, range));
+        self.fault = Some(JsonFault::new(kind, range));
         Halt
     }
 
@@ -402,7 +402,7 @@ impl<V: Visit> Scanner<'_, V> {
     #[cold]
     #[inline(never)]
     fn ask(&mut self, kind: FaultKind, range: Range<usize>) -> Result<(), Halt> {
-        let fault = Fault::new(kind, range);
+        let fault = JsonFault::new(kind, range);
         match self.visitor.fault(&fault) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => {

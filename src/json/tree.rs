@@ -6,7 +6,7 @@
 use super::finder::{Finder, Keyed};
 use super::members::{elements, members, value};
 use super::raw::{Json, write_text};
-use super::scanner::{Fault, Limits, Visit, scan};
+use super::scanner::{JsonFault, Limits, Visit, scan};
 use super::token::{Kind, Token};
 use std::borrow::Cow;
 use std::hash::Hasher;
@@ -29,7 +29,7 @@ struct Entry {
 
 impl<'t> Tree<'t> {
     /// Reads a text that has nothing around its value.
-    pub(crate) fn new(text: &'t str, limits: &Limits) -> Result<Self, Fault> {
+    pub(crate) fn new(text: &'t str, limits: &Limits) -> Result<Self, JsonFault> {
         let mut builder = Builder { text, entries: Vec::new(), open: Vec::new(), key: None };
         scan(text, 0, limits, &mut builder)?;
         Ok(Tree { text, entries: builder.entries })
@@ -232,7 +232,9 @@ impl<'t> Node<'t> {
             Kind::Null => true,
             Kind::Bool => self.raw() == other.raw(),
             Kind::Text => self.text() == other.text(),
-            Kind::Number => number_form(self.raw()) == number_form(other.raw()),
+            Kind::Number => {
+                self.raw() == other.raw() || number_form(self.raw()) == number_form(other.raw())
+            }
             Kind::Array | Kind::Object if self.raw() == other.raw() => true,
             Kind::Array => {
                 let (own, others) = (self.children(), other.children());

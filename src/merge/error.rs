@@ -1,7 +1,7 @@
 //! What can go wrong with a merge.
 
 use crate::error::leaf_errors;
-use crate::json::Fault;
+use crate::json::JsonFault;
 
 /// Why a merge, a policy or a resolution is refused. Conflicts are no errors: they are part of what
 /// a merge yields.
@@ -14,7 +14,7 @@ pub enum MergeError {
         /// Which text: `base`, `ours` or `theirs`; `before` or `after` of a diff.
         side: &'static str,
         /// What is wrong with it.
-        fault: Fault,
+        fault: JsonFault,
     },
     /// A pointer of a row does not start with `/`.
     #[error("`{0}` is no JSON pointer; write it like `/agent_states/*/progress`")]
@@ -24,7 +24,7 @@ pub enum MergeError {
     Version(String),
     /// A policy file is no JSON.
     #[error("the policy is no JSON: {0}")]
-    PolicyJson(Fault),
+    PolicyJson(JsonFault),
     /// A policy file is JSON, and not a list of rows.
     #[error(
         "a policy is a list of rows like {{\"pointer\":\"/a/*\",\"rule\":\"highest\"}}; row {row}: {reason}"

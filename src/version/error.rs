@@ -5,7 +5,7 @@ use super::loss::Loss;
 use super::negotiate::Refusal;
 use crate::error::leaf_errors;
 use crate::event::ReadError;
-use crate::json::Fault;
+use crate::json::JsonFault;
 use crate::scalar::ProtocolVersion;
 use std::fmt;
 
@@ -82,7 +82,7 @@ pub enum VersionError {
     },
     /// The record starts like a JSON document and is none.
     #[error("broken JSON: {0}")]
-    Json(Fault),
+    Json(JsonFault),
     /// The record is neither a JSON object nor an event line.
     #[error("neither a JSON object nor an event line: {0}")]
     NotARecord(#[source] ReadError),

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
 
-fn check(text: &str) -> Result<(), json::Fault> {
+fn check(text: &str) -> Result<(), json::JsonFault> {
     json::check(text, Dialect::Strict, &bodies::LIMITS)
 }
 

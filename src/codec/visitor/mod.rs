@@ -17,7 +17,7 @@ use super::options::Codec;
 use super::sink::Sink;
 use super::tape::{NO_PLACE, Tape};
 use crate::finding::{Code, Finding, FindingSeverity};
-use crate::json::{Fault, Kind, Token, Visit, scan};
+use crate::json::{JsonFault, Kind, Token, Visit, scan};
 use crate::scalar::ProtocolVersion;
 use crate::spec::{
     CustomType, DATA, ENVELOPE, FLAT, FieldType, HEADERS, Known, MemberSpec, MessageKind, Misfit,
@@ -475,7 +475,7 @@ impl<S: Sink, T: Tape, const DEPTHS: usize> Visit for Visitor<'_, '_, S, T, DEPT
     }
 
     #[cold]
-    fn fault(&mut self, fault: &Fault) -> ControlFlow<()> {
+    fn fault(&mut self, fault: &JsonFault) -> ControlFlow<()> {
         let Some(code) = faults::passable(fault) else { return Break(()) };
         if code == Code::DuplicateKey && self.repeated.contains(&fault.range.start) {
             return Continue(());

@@ -7,7 +7,7 @@ use crate::codec::options::Codec;
 use crate::codec::sink::Sink;
 use crate::codec::tape::Tape;
 use crate::finding::{Code, Finding, Hint};
-use crate::json::{Fault, FaultKind, Kind, Token, pointer, skip_space};
+use crate::json::{FaultKind, JsonFault, Kind, Token, pointer, skip_space};
 use crate::scalar::id::{self, IdCharset};
 use crate::spec::{FieldType, HEADERS, Misfit, ObjectSpec, Role, Shape};
 use smol_str::SmolStr;
@@ -213,7 +213,7 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
     /// The scan has ended with a fault.
     #[cold]
     #[inline(never)]
-    pub(super) fn broken(&mut self, fault: &Fault) {
+    pub(super) fn broken(&mut self, fault: &JsonFault) {
         // Those that a visitor may pass over were told when they were met.
         if fault.kind != FaultKind::Stopped && faults::passable(fault).is_none() {
             let (text, limits) = (self.text, self.codec.limits());
