@@ -3,7 +3,7 @@
 use super::fence::opens_fence;
 use super::shape::{component, event_head, line_end};
 
-/// How much of a text is looked at.
+/// How much of a text is looked at: enough for any preface, and the same time for any file.
 const LOOKED_AT: usize = 64 * 1024;
 
 /// What a text holds.
@@ -65,7 +65,10 @@ pub fn looks_like(text: &str) -> FileKind {
         let eol = line_end(bytes, at);
         let line = text[at..eol].trim();
         if !line.is_empty() {
+            // Only what stands before anything else decides alone: deeper down a message may be quoted
+            // in prose, and a command in a message.
             let nothing_yet = commands + markup + others == 0;
+            // Nothing but Markdown has fences, unless a log of records holds a text that has some.
             if opens_fence(text, at) {
                 let stream = records > 0 && records >= hashes + markup + others;
                 return if stream { FileKind::EventLines } else { FileKind::Markdown };

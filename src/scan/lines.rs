@@ -221,6 +221,7 @@ impl Reader<'_, '_, '_> {
         let text = &*self.source.text;
         let bytes = text.as_bytes();
         let comment = bytes[at] == b'#' || bytes[at..].starts_with(b"//");
+        // Authors explain their JSON; an explanation is no broken value.
         if comment {
             return None;
         }
@@ -251,7 +252,8 @@ impl Reader<'_, '_, '_> {
         let source = self.source;
         let bytes = source.text.as_bytes();
         let run = |at: usize| bytes[at..eol].iter().take_while(|b| **b == b'`').count();
-        // Lengths of marks that have no partner on the rest of the line.
+        // Lengths of marks that have no partner on the rest of the line. Without it a line of marks
+        // would be searched to its end from each of them.
         let mut alone = [false; 3];
         let mut at = from;
         while let Some(offset) = memchr::memchr(b'`', &bytes[at.min(eol)..eol]) {
@@ -304,6 +306,7 @@ fn is_escaped(text: &str, at: usize) -> bool {
     let mut at = data;
     while matches!(bytes.get(at), Some(b'{' | b'[')) {
         at = skip_blanks(bytes, at + 1);
+        // Messages are not nested that deep before their first key.
         if at > data + 8 {
             return false;
         }
@@ -339,6 +342,7 @@ fn unquote<'a>(source: &Mapped<'a>, at: usize) -> (Mapped<'a>, usize) {
                 if matches!(bytes.get(next), None | Some(b'\n'))
                     || event_head(text, next + quote).is_some()
                 {
+                    // A forgotten quote costs one message, not the rest of the file.
                     inner.push(source, from..at);
                     return (inner.finish(), at);
                 }

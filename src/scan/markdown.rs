@@ -59,6 +59,7 @@ pub(super) fn read<'a>(
     while at < bytes.len() {
         let eol = line_end(bytes, at);
         let mut opening = opening(text, at, eol);
+        // The prose before a fence is read as one piece: a document may span its lines.
         if opening.is_some() && prose < at {
             lines::read(output, &source.slice(prose..at), Mode::Prose, context, level);
         }
@@ -104,6 +105,7 @@ impl<'t> Block<'t> {
             }
             let line = text[start..eol].trim();
             let marks = line.bytes().take_while(|b| *b == open.mark).count();
+            // A fence is closed by as many marks or more, so that it can show shorter ones.
             if marks >= open.length {
                 let info = &line[marks..];
                 if info.is_empty() {
@@ -124,6 +126,8 @@ impl<'t> Block<'t> {
             }
             let blanks = bytes[start..eol].iter().take_while(|b| matches!(b, b' ' | b'\t'));
             let indent = if open.quotes > 0 { 1 } else { open.indent };
+            // Only the indentation of the fence is taken away; what stands further in belongs to the
+            // text, and tells values that are nested from values that follow.
             block.lines.push(start + blanks.take(indent).count()..next);
             at = next;
         }
@@ -157,6 +161,7 @@ fn fence<'a>(
     let nested = level + 1 < LEVELS;
     let mode = match language {
         Language::Json => Mode::Json,
+        // Also at the last level: the shell reads what is nested deeper as plain words.
         Language::Shell => return shell::read(output, &body, &context, level + 1),
         Language::Markdown if nested => {
             // The places inside are those of its own fences.

@@ -213,6 +213,8 @@ impl<'a> Output<'a> {
         data: usize,
         context: &Context<'a, '_>,
     ) {
+        // One byte more than allowed, so that whoever checks it says that it is too long, and no more,
+        // so that a file of one huge value is not copied.
         let most = self.limits.bytes.saturating_add(1);
         let mut end = range.end.min(range.start.saturating_add(most));
         while !source.text.is_char_boundary(end) {

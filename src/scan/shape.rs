@@ -4,6 +4,8 @@ use crate::json::{Brackets, skip_space, string_end};
 use memchr::memchr;
 
 /// The longest type, workflow, phase or key that is looked for. Longer ones start nothing.
+///
+/// Without a bound a file of one long line would be searched from each of its bytes to its end.
 const MOST: usize = 256;
 
 /// Words that stand for the data in a line that shows the grammar.
@@ -164,6 +166,7 @@ pub(super) fn starts_document(text: &str, at: usize) -> bool {
         return false;
     }
     at += 1;
+    // A handful of mistakes; a file of nothing but braces must not be walked from each of them.
     for _ in 0..8 {
         at = skip_space(bytes, at);
         match bytes.get(at) {

@@ -12,6 +12,7 @@ use memchr::memchr;
 pub(super) fn is_template(text: &str, data: usize, printf: bool) -> bool {
     let bytes = text.as_bytes();
     let (head, json) = bytes.split_at(data.min(bytes.len()));
+    // The head is no JSON text, so `...` and braces mean something else there.
     if has_bare(head, printf, true) {
         return true;
     }
@@ -32,6 +33,7 @@ pub(super) fn is_template(text: &str, data: usize, printf: bool) -> bool {
         let mut end = at;
         while let Some(&byte) = json.get(end) {
             match byte {
+                // A string that its line does not close is broken, not long.
                 b'\n' => break,
                 b'\\' => end += usize::from(json.get(end + 1) != Some(&b'\n')),
                 _ if byte == quote => break,

@@ -36,6 +36,8 @@ use std::time::Duration;
 /// assert_eq!(freshness.check(Some(0), None, 60_000), Ok(()));
 /// assert_eq!(freshness.check(Some(0), None, 60_001), Err(FreshnessError::Stale { millis: 1 }));
 /// ```
+#[doc(alias = "ttl")]
+#[doc(alias = "clock skew")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Freshness {
@@ -79,6 +81,7 @@ impl Freshness {
         ttl_seconds: Option<u64>,
         now: i64,
     ) -> Result<(), FreshnessError> {
+        // In 128 bits nothing overflows, whatever a sender writes.
         let timestamp = i128::from(timestamp.ok_or(FreshnessError::NoTimestamp)?);
         let beyond = |past: i128| u64::try_from(past).ok().filter(|past| *past > 0);
         // How far the clock is past the timestamp; negative if the timestamp is ahead.
@@ -86,6 +89,7 @@ impl Freshness {
         if let Some(millis) = beyond(-age - millis(self.ahead)) {
             return Err(FreshnessError::FromFuture { millis });
         }
+        // Before the window: the sender's own word is the stricter one, and the better reason.
         let past_life = ttl_seconds.and_then(|ttl| beyond(age - i128::from(ttl) * 1_000));
         if let Some(millis) = past_life {
             return Err(FreshnessError::Expired { millis });

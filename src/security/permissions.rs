@@ -45,6 +45,9 @@ words! {
 }
 
 /// What each registered component may publish and subscribe to. See [the module](self).
+#[doc(alias = "authorization")]
+#[doc(alias = "acl")]
+#[doc(alias = "rights")]
 #[derive(Clone, Debug, Default)]
 pub struct Permissions {
     registry: Registry,
@@ -111,6 +114,7 @@ impl Permissions {
             publications: compile(component, PermissionList::Publications, publications, most)?,
             subscriptions: compile(component, PermissionList::Subscriptions, subscriptions, most)?,
         };
+        // In the place of an earlier one: what is left out of a new registration is given up.
         self.components.insert(component.clone(), granted);
         Ok(self)
     }
@@ -179,6 +183,7 @@ impl Permissions {
         asked: &Pattern,
     ) -> Result<(), PermissionDenied> {
         let granted = &self.granted(source)?.subscriptions;
+        // The same spelling is covered whatever the registry makes of it, and costs no search.
         if granted.contains(asked) {
             return Ok(());
         }
@@ -190,6 +195,8 @@ impl Permissions {
                 nearest: nearest_pattern(granted, &key),
             });
         }
+        // Nothing stands outside because nothing is selected. To allow that would let a component
+        // subscribe in advance to what a later registry makes of the pattern.
         if asked.first_outside(&self.registry, []).is_none() {
             return Err(PermissionDenied::NothingSelected {
                 component: source.clone(),
@@ -217,6 +224,7 @@ fn compile<'p>(
 ) -> Result<Vec<Pattern>, PermissionDenied> {
     let mut patterns = Vec::new();
     for text in texts {
+        // Counted before it is parsed: the list may be endless.
         if patterns.len() == most {
             return Err(PermissionDenied::TooManyPatterns {
                 component: component.clone(),

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 /// What a [`ReplayCache`] does when it is full of entries that it should still remember.
+#[doc(alias = "eviction")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReplayCapacity {
@@ -36,6 +37,8 @@ pub enum ReplayCapacity {
 ///
 /// A new cache knows nothing of what was admitted before a restart; see
 /// [`with_floor`](Self::with_floor).
+#[doc(alias = "deduplication")]
+#[doc(alias = "nonce")]
 #[derive(Clone, Debug)]
 pub struct ReplayCache {
     window: i64,

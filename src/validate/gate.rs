@@ -9,7 +9,7 @@ use crate::security::replay::ReplayCache;
 use crate::version::{Calendar, Date};
 use smol_str::SmolStr;
 
-/// Takes records in, one after another: checks each on all four levels, against what came before,
+/// The gate in front of every machine: takes records in, one after another: checks each on all four levels, against what came before,
 /// and remembers what it accepted.
 ///
 /// ```
@@ -30,6 +30,8 @@ use smol_str::SmolStr;
 /// let refused = gate.accept(text.as_bytes(), now, None).unwrap_err();
 /// assert_eq!(refused.findings()[0].code.as_str(), "replayed");
 /// ```
+#[doc(alias = "inbox")]
+#[doc(alias = "deduplication")]
 #[derive(Clone, Debug)]
 pub struct Gate {
     validator: Validator,
@@ -146,6 +148,7 @@ impl Gate {
                     }
                 }
             };
+        // As if the validator had found it: by the mode, and by what the caller set.
         let severity = self.validator.codec().severity(code);
         let range = outcome.place_of(pointer);
         let finding = Finding::new(code, range)

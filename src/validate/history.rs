@@ -121,6 +121,7 @@ impl SeenState {
 ///     history.note(&outcome.accept().unwrap());
 /// }
 /// ```
+#[doc(alias = "eviction")]
 #[derive(Clone, Debug)]
 pub struct History {
     requests: Bounded<Arc<Shared<Envelope>>>,

@@ -106,6 +106,8 @@ impl SecurityPolicy {
         limits: &Limits,
         push: &mut dyn FnMut(Finding),
     ) -> Security {
+        // What is asked and cannot be answered is a finding, never silence: a policy that is set up
+        // without a clock must not look like one that was kept.
         let mut done = Security::default();
         let mut say = |code: Code, pointer: &str, detail: String| {
             push(Finding::new(code, 0..0).with_pointer(pointer).with_detail(SmolStr::from(detail)));
@@ -144,6 +146,7 @@ impl SecurityPolicy {
                 say(Code::NoTimestamp, "/timestamp", detail.to_owned());
             }
         }
+        // Also where the signature did not hold, so that one report says all.
         if let Some(permissions) = &self.permissions {
             done.permissions = true;
             match envelope.header.source.as_ref().or(context.source) {
@@ -186,6 +189,7 @@ fn granted(
     envelope: &Envelope,
     say: &mut dyn FnMut(Code, &str, String),
 ) {
+    // A component speaks for itself only, or it could register and vote as another.
     if let Some((key, name)) = speaker(&envelope.message)
         && name != source.as_str()
     {

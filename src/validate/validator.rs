@@ -32,6 +32,9 @@ words! {
 
 /// Checks records on all four levels at once.
 ///
+/// It never changes: what depends on earlier records stands in a [`History`](super::History), and
+/// a [`Gate`](super::Gate) joins the two. So one validator can serve many threads.
+///
 /// Start from a mode or a [`Codec`]; add rules, switch codes and levels off, change severities.
 /// See [the module](super).
 #[derive(Clone, Debug)]
@@ -166,7 +169,8 @@ impl Validator {
         if let Some(event) = &record.value {
             let text = event.as_str();
             pass.error_report(text, event);
-            // The protocol's own rules ask nothing more of a line than its reader does.
+            // The protocol's own rules ask nothing more of a line than its reader does, so a
+            // line without rules and policy, the most frequent record, is not turned into an envelope.
             if !self.rules.is_empty() || self.policy.asks() {
                 let made = Shared::new(Envelope::from_line(event));
                 let place = Place { text, root: event.data_start(), body: "" };
@@ -211,6 +215,8 @@ impl Validator {
                     }
                     let place = Place { text, root, body: &body };
                     let made = Shared::new(made);
+                    // Security last: it is asked of every message, and costs the most where there
+                    // are signatures. It is asked of refused ones too, so that one report says all.
                     pass.business(&made, context, place);
                     pass.security(&made.value, Some(message.root().raw()), context, place);
                     envelope = Some(made);
@@ -218,7 +224,7 @@ impl Validator {
                 Err(error) if only_placeholders => {
                     pass.push(error.into_finding());
                 }
-                // The error that costs the value was told.
+                // The error that costs the value was told; a second one would say the same.
                 Err(_) => {}
             }
         }
@@ -263,7 +269,8 @@ fn only_placeholders(report: &Report) -> bool {
     report.findings().iter().all(|f| f.severity < FindingSeverity::Error || placeholder(f))
 }
 
-/// Whether one of two pointers leads into the value of the other. The root is in nobody's way.
+/// Whether one of two pointers leads into the value of the other. The root is in nobody's way: it
+/// is where findings stand that are about the record as a whole, and they say nothing of its values.
 fn touches(a: &str, b: &str) -> bool {
     let inside = |outer: &str, inner: &str| {
         !outer.is_empty()
@@ -322,7 +329,8 @@ impl<'v> Pass<'v> {
         }
     }
 
-    /// The data of an `ERROR_ENCOUNTERED` holds an error report.
+    /// The data of an `ERROR_ENCOUNTERED` holds an error report. The event's row says only that it
+    /// is an object, and nobody else looks into it.
     fn error_report(&mut self, text: &str, event: &EventRef<'_>) {
         if event.event_type() == Some(EventType::ErrorEncountered) {
             let data = json::pointer::find(text, event.data_start(), "/error_report");
@@ -355,7 +363,8 @@ impl<'v> Pass<'v> {
         let registry = validator.codec.registry();
         let envelope = &shared.value;
         let input = RuleInput { envelope, context: *context, registry, place, shared };
-        // A value that was refused counts as absent here; nothing is concluded from that.
+        // A value that was refused counts as absent here; nothing is concluded from that. Else one
+        // misspelled number would be told twice: as what it is, and as what it seems to leave out.
         let refused: Vec<String> = self
             .report
             .findings()

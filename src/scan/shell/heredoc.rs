@@ -25,11 +25,13 @@ impl<'a> Shell<'_, '_, 'a> {
     pub(super) fn here_documents(&mut self) {
         let Some(frame) = self.frames.last_mut() else { return };
         for (index, document) in std::mem::take(&mut frame.pending).into_iter().enumerate() {
+            // Several documents of one line follow each other, in the order of their operators.
             if index > 0 && self.bytes.get(self.at) == Some(&b'\n') {
                 self.at += 1;
             }
             let (body, after) = self.find_body(&document);
             self.at = after;
+            // The objects of a program for `jq` or `awk` are no messages.
             if !document.program {
                 self.here_document(&document, body);
             }
@@ -56,6 +58,7 @@ impl<'a> Shell<'_, '_, 'a> {
             }
             at = eol + 1;
         }
+        // Without its delimiter it reaches to the end, as it does in a shell.
         (start..end, end)
     }
 

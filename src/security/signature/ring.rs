@@ -79,6 +79,7 @@ impl KeyRing {
         if self.keys.contains_key(key.key_id()) {
             return Err(SignatureError::DuplicateKey { key_id: key_id() });
         }
+        // Each of two owners of one key could sign as the other.
         let same = |other: &&PublicKey| {
             (other.algorithm(), other.bytes()) == (key.algorithm(), key.bytes())
                 && other.owner() != key.owner()
@@ -112,7 +113,8 @@ impl KeyRing {
 }
 
 impl Verifier for KeyRing {
-    /// Looks at the key first, then at the signature.
+    /// Looks at the key first, then at the signature: who holds a revoked key can make good
+    /// signatures, and the arithmetic is the costliest part.
     fn verify(
         &self,
         claim: &SignatureClaim,
@@ -128,7 +130,8 @@ impl Verifier for KeyRing {
             let registered = key.algorithm().to_owned();
             return Err(SignatureError::WrongAlgorithm { key_id, claimed, registered });
         }
-        // Every time was readable when the key was added.
+        // Every time was readable when the key was added. Revoked goes before the other two: it is
+        // the reason that somebody should act on.
         let since = |time: &Timestamp| time.unix_millis().is_none_or(|t| t <= at);
         if let Some(time) = key.revoked_at().filter(|time| since(time)) {
             return Err(SignatureError::Revoked { key_id, revoked_at: time.clone() });
