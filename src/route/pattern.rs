@@ -3,7 +3,6 @@
 use super::escape::{self, EscapeError};
 use super::key::{RouteKey, names};
 use super::message::ROUTED;
-use super::warning::{self, PatternWarning};
 use crate::event::Registry;
 use crate::message::MessageKind;
 use crate::scalar::id;
@@ -155,24 +154,6 @@ impl Pattern {
         let registry = Registry::default();
         let routed = ROUTED.iter().filter(|(_, name)| self.can_select(&registry, name));
         routed.map(|(kind, _)| *kind).collect()
-    }
-
-    /// What is probably wrong with a pattern that no registered type or message can meet.
-    ///
-    /// ```
-    /// use coordination_protocol::event::Registry;
-    /// use coordination_protocol::route::Pattern;
-    ///
-    /// let warnings = Pattern::parse("task.*.complete")?.warnings(&Registry::default());
-    /// assert_eq!(warnings[0].code(), "unknown-word");
-    /// assert_eq!(
-    ///     warnings[0].to_string(),
-    ///     "no registered type has the word `complete`; did you mean `completed`?",
-    /// );
-    /// # Ok::<(), coordination_protocol::route::PatternError>(())
-    /// ```
-    pub fn warnings(&self, registry: &Registry) -> Vec<PatternWarning> {
-        warning::of(self, registry).into_iter().collect()
     }
 
     pub(super) fn selector(&self) -> &Selector {

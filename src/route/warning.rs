@@ -130,8 +130,28 @@ impl PatternWarning {
     }
 }
 
+impl Pattern {
+    /// What is probably wrong with a pattern that no registered type or message can meet.
+    ///
+    /// ```
+    /// use coordination_protocol::event::Registry;
+    /// use coordination_protocol::route::Pattern;
+    ///
+    /// let warnings = Pattern::parse("task.*.complete")?.warnings(&Registry::default());
+    /// assert_eq!(warnings[0].code(), "unknown-word");
+    /// assert_eq!(
+    ///     warnings[0].to_string(),
+    ///     "no registered type has the word `complete`; did you mean `completed`?",
+    /// );
+    /// # Ok::<(), coordination_protocol::route::PatternError>(())
+    /// ```
+    pub fn warnings(&self, registry: &Registry) -> Vec<PatternWarning> {
+        of(self, registry).into_iter().collect()
+    }
+}
+
 /// The warning of a pattern under a registry.
-pub(super) fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
+fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
     // A warning is only for patterns that select nothing registered: one that selects too much
     // cannot be told from one that means it.
     if names(registry).any(|name| pattern.can_select(registry, name))

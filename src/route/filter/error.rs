@@ -1,7 +1,6 @@
 //! Why something is no filter.
 
-use super::Filter;
-use super::field::Field;
+use super::{Filter, is_plain};
 use crate::scalar::ScalarError;
 use smol_str::SmolStr;
 use std::fmt;
@@ -210,7 +209,7 @@ impl From<ScalarError> for FilterFault {
 fn meant(nearest: Option<&str>, name: &str) -> String {
     match nearest {
         Some(nearest) => format!("did you mean `{nearest}`?"),
-        None if Field::is_plain(name) => {
+        None if is_plain(name) => {
             format!("data is named by a JSON pointer such as `/{name}`")
         }
         None => "data is named by a JSON pointer such as `/task_id`".to_owned(),

@@ -124,11 +124,6 @@ impl Field {
             named => NAMED.iter().find(|(_, target)| target == named).map_or("", |(name, _)| name),
         }
     }
-
-    /// Whether a text can stand in a pointer of the text form as it is.
-    pub(super) fn is_plain(text: &str) -> bool {
-        text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.~/".contains(&b))
-    }
 }
 
 /// One part of a pointer, decoded; `None` if a `~` escapes nothing.

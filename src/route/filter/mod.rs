@@ -260,6 +260,11 @@ impl Node {
     }
 }
 
+/// Whether a text can stand in a pointer of the text form as it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.~/".contains(&b))
+}
+
 impl fmt::Display for Filter {
     /// The text form, which reads back as the same filter.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use super::error::{FilterError, FilterFault, Location};
 use super::field::Field;
 use super::test::{self, Comparison, Literal, Test};
-use super::{Filter, Node};
+use super::{Filter, Node, is_plain};
 use crate::json::{Dialect, Json, Limits, check};
 use crate::scalar::{Priority, Quantity, Severity, Span};
 use smol_str::SmolStr;
@@ -494,7 +494,7 @@ fn write_scale(
 
 fn write_field(f: &mut fmt::Formatter<'_>, field: &Field) -> fmt::Result {
     let text = field.as_str();
-    if Field::is_plain(text) { f.write_str(text) } else { write!(f, "{}", Json::text(text)) }
+    if is_plain(text) { f.write_str(text) } else { write!(f, "{}", Json::text(text)) }
 }
 
 fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
