@@ -55,7 +55,9 @@
 //! | [`scalar`] | identifiers, numbers, durations, times and vocabularies that cannot hold a bad value |
 //! | [`json`] | the scanner, raw values, pointers, RFC 8785 |
 //! | [`finding`] | findings, reports, and the table of codes |
-//! | [`event`] | the registry, the codec, the three forms of an event, record streams |
+//! | [`spec`] | the protocol as tables: event types, documents, fields, how much each is required |
+//! | [`codec`] | the one reader: options, records and streams of them, `ReadError`, `BuildError` |
+//! | [`event`] | the three forms of an event, its builder |
 //! | [`error`] | the crate's one error, and its report to other components |
 //! | [`message`] | documents, control messages, the envelope |
 //! | [`merge`] | versions of a state compared, and merged by policy; any JSON document too |

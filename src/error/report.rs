@@ -6,12 +6,9 @@
 
 use super::{Error, ErrorKind, Leaf};
 use crate::codec::{BuildError, ReadError};
-use crate::event;
 use crate::finding::{Code, FindingSeverity, Level, Report};
 use crate::json;
-use crate::message::{
-    Classification, ErrorContext, ErrorDetails, ErrorReport, RecoverySuggestion, UnknownKind,
-};
+use crate::message::{Classification, ErrorContext, ErrorDetails, ErrorReport, RecoverySuggestion};
 use crate::scalar::{
     self, ErrorCategory, ErrorId, ErrorScope, ErrorType, Severity, Timestamp, WorkflowId,
 };
@@ -275,11 +272,6 @@ super::leaf_errors! {
         Self::ProtocolVersion { .. } => ["protocol-version", System, Corruption, lasting, "correct_and_resend", "Write a protocol version such as `1.1.0`."],
         Self::Word(_) => ["word", System, Corruption, lasting, "correct_and_resend", "Use one of the known words."],
     }
-}
-
-super::reports! {
-    event::UnknownEventType, System, Corruption, "correct_and_resend", "Use a registered event type, or register your own.";
-    UnknownKind, System, Corruption, "correct_and_resend", "Use a body key of the protocol.";
 }
 
 impl IntoReport for ReadError {

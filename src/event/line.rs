@@ -1,7 +1,6 @@
 //! Checked lines, borrowed and owned.
 
 use super::payload::{DataFields, ExtraFields};
-use super::value::Event;
 use crate::codec::{LineShape, ReadError, STRICT};
 use crate::json::{Json, JsonError, Limits, Members, Token, canonical, members, write_text};
 use crate::scalar::Digest;
@@ -86,7 +85,7 @@ impl<'a> EventRef<'a> {
             .map(|(_, value)| value.raw(self.text))
     }
 
-    /// The required data of a registered type with their values; the value is `None` where
+    /// The required fields of a registered type with their values; the value is `None` where
     /// interop mode let a missing one pass. Empty for an unregistered type.
     ///
     /// Nothing is walked again: the positions were noted when the line was checked.
@@ -142,33 +141,7 @@ impl<'a> EventRef<'a> {
         extra
     }
 
-    /// The event with typed, owned data.
-    ///
-    /// # Errors
-    /// A required field is missing or a placeholder, which only interop mode lets pass.
-    pub fn decode(&self) -> Result<Event, ReadError> {
-        Event::read(self)
-    }
-
-    /// The event with typed, owned data, or [`Data::Partial`](super::Data::Partial) where typed data
-    /// cannot be made of what interop mode let pass.
-    ///
-    /// ```
-    /// use coordination_protocol::event::{Codec, Data};
-    /// use coordination_protocol::Mode;
-    ///
-    /// let line = r#"TASK_TIMEOUT:wf_001:build:{"task_id":"t1"}"#;
-    /// let event = Codec::new(Mode::Interop).parse(line)?;
-    /// assert!(event.decode().is_err());
-    /// assert!(matches!(event.to_event().data, Data::Partial(_)));
-    /// assert_eq!(event.to_event().to_string(), line);
-    /// # Ok::<(), coordination_protocol::ReadError>(())
-    /// ```
-    pub fn to_event(&self) -> Event {
-        Event::keep(self)
-    }
-
-    /// Appends the canonical line: the header, the required data that is there in the registry's
+    /// Appends the canonical line: the header, the required fields that are there in the registry's
     /// order, then the rest as given, no white space, JSON strings. Unlike
     /// [`decode`](Self::decode) it needs no field to be there.
     pub fn write_canonical(&self, out: &mut Vec<u8>) {

@@ -31,7 +31,7 @@
 //! severities. `parse` stops at the first error; `check` finds everything at once. [`Records`]
 //! cuts a stream into records and survives broken ones.
 //!
-//! Writing is always strict and canonical: the header, the required data in the registry's order,
+//! Writing is always strict and canonical: the header, the required fields in the registry's order,
 //! then the extra data as given, no white space, numbers and texts as spelled.
 
 mod builder;
@@ -46,7 +46,7 @@ pub use crate::codec::{
 };
 pub use crate::spec::{
     Category, CustomCategory, CustomField, CustomType, EventSpec, EventType, FieldType, REGISTRY,
-    Registry, UnknownEventType,
+    Registry,
 };
 pub use builder::EventBuilder;
 pub use field::{JsonObject, PhaseId, TextList};

@@ -1,6 +1,6 @@
 //! The data of each event type, typed.
 //!
-//! Every type of the registry has a struct here with its required data as fields, in the
+//! Every type of the registry has a struct here with its required fields, in the
 //! registry's order, and [`ExtraFields`] for whatever else a message carries. `new` takes the required
 //! data, so a payload without it cannot be built.
 
@@ -262,7 +262,7 @@ macro_rules! payloads {
                 #[doc = concat!("`", $name, "`")]
                 $variant($variant),
             )+
-            /// A registered type whose required data is not all there.
+            /// A registered type whose required fields are not all there.
             Partial(PartialData),
             /// A type that the protocol does not register.
             Untyped(UntypedData),

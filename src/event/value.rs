@@ -140,6 +140,34 @@ impl Event {
     }
 }
 
+impl EventRef<'_> {
+    /// The event with typed, owned data.
+    ///
+    /// # Errors
+    /// A required field is missing or a placeholder, which only interop mode lets pass.
+    pub fn decode(&self) -> Result<Event, ReadError> {
+        Event::read(self)
+    }
+
+    /// The event with typed, owned data, or [`Data::Partial`](super::Data::Partial) where typed data
+    /// cannot be made of what interop mode let pass.
+    ///
+    /// ```
+    /// use coordination_protocol::event::{Codec, Data};
+    /// use coordination_protocol::Mode;
+    ///
+    /// let line = r#"TASK_TIMEOUT:wf_001:build:{"task_id":"t1"}"#;
+    /// let event = Codec::new(Mode::Interop).parse(line)?;
+    /// assert!(event.decode().is_err());
+    /// assert!(matches!(event.to_event().data, Data::Partial(_)));
+    /// assert_eq!(event.to_event().to_string(), line);
+    /// # Ok::<(), coordination_protocol::ReadError>(())
+    /// ```
+    pub fn to_event(&self) -> Event {
+        Event::keep(self)
+    }
+}
+
 /// The data of a line whose type is not registered.
 fn untyped(event: &EventRef<'_>) -> Data {
     UntypedData::from_valid(event.type_name(), event.all_fields()).into()

@@ -173,13 +173,13 @@ macro_rules! documents {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                super::serde::write(self, serializer)
+                super::raw::write(self, serializer)
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                super::serde::read(deserializer)
+                super::raw::read(deserializer)
             }
         }
     )+

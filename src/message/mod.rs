@@ -32,13 +32,12 @@ mod codec;
 mod document;
 mod envelope;
 mod line;
+mod raw;
 mod serde;
 mod value;
 
-pub(crate) use crate::spec::{ENVELOPE, FLAT, Role, object_table};
-pub use crate::spec::{
-    MemberSpec, MessageKind, OBJECTS, ObjectSpec, Requirement, Shape, UnknownKind,
-};
+pub(crate) use crate::spec::{ENVELOPE, FLAT, object_table};
+pub use crate::spec::{MemberSpec, MessageKind, OBJECTS, ObjectSpec, Requirement, Shape};
 pub use body::{EventBody, Message};
 pub use codec::{MessageRef, Part, Peek, peek};
 pub use document::*;

@@ -2,7 +2,8 @@
 
 use super::leaf;
 use crate::event::{Category, EventType, FieldType, Registry};
-use crate::message::{MemberSpec, MessageKind, ObjectSpec, Requirement, Role, Shape};
+use crate::message::{MemberSpec, MessageKind, ObjectSpec, Requirement, Shape};
+use crate::spec::Role;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 

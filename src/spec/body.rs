@@ -4,7 +4,7 @@ use super::field::FieldType;
 use super::object::{MemberSpec, ObjectSpec, Requirement, Role, Shape, V1_0_0, V1_1_0, joined};
 use super::object_table::body_table;
 use super::objects;
-use crate::scalar::ProtocolVersion;
+use crate::scalar::{ProtocolVersion, Refusal, ScalarError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +19,7 @@ macro_rules! bodies {
         /// let kind: MessageKind = "error_report".parse()?;
         /// assert_eq!(kind, MessageKind::ErrorReport);
         /// assert!(!kind.is_extension());
-        /// # Ok::<(), coordination_protocol::message::UnknownKind>(())
+        /// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
@@ -72,6 +72,8 @@ macro_rules! bodies {
             }
         }
 
+        const KEYS: &[&str] = &[$($key,)+ "event"];
+
         const BODIES: &[MemberSpec] = &[$(MemberSpec {
             name: $key,
             summary: "",
@@ -120,16 +122,12 @@ impl<'de> Deserialize<'de> for MessageKind {
     }
 }
 
-/// A name that is no body key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of message")]
-pub struct UnknownKind(String);
-
 impl FromStr for MessageKind {
-    type Err = UnknownKind;
+    type Err = ScalarError;
 
-    fn from_str(name: &str) -> Result<Self, UnknownKind> {
-        MessageKind::lookup(name).ok_or_else(|| UnknownKind(name.to_owned()))
+    fn from_str(name: &str) -> Result<Self, ScalarError> {
+        MessageKind::lookup(name)
+            .ok_or_else(|| ScalarError::bad_word(name, KEYS, Refusal::Is("no kind of message")))
     }
 }
 

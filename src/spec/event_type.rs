@@ -1,7 +1,7 @@
 //! Event types and categories.
 
 use super::event_table::event_table;
-use crate::scalar::{ScalarError, id};
+use crate::scalar::{Refusal, ScalarError, id};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 use std::fmt;
@@ -18,7 +18,7 @@ macro_rules! kinds {
         /// let kind: EventType = "TASK_TIMEOUT".parse()?;
         /// assert_eq!(kind, EventType::TaskTimeout);
         /// assert_eq!(kind.category(), Category::Task);
-        /// # Ok::<(), coordination_protocol::event::UnknownEventType>(())
+        /// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
@@ -44,6 +44,8 @@ macro_rules! kinds {
             }
         }
 
+        const TYPES: &[&str] = &[$($name),+];
+
         /// All names, one a line: what an unknown name is compared with.
         pub(crate) const NAMES: &str = concat!($($name, "\n"),+);
     };
@@ -56,16 +58,13 @@ impl fmt::Display for EventType {
     }
 }
 
-/// A name that the registry does not have.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a registered event type")]
-pub struct UnknownEventType(String);
-
 impl FromStr for EventType {
-    type Err = UnknownEventType;
+    type Err = ScalarError;
 
-    fn from_str(name: &str) -> Result<Self, UnknownEventType> {
-        EventType::lookup(name).ok_or_else(|| UnknownEventType(name.to_owned()))
+    fn from_str(name: &str) -> Result<Self, ScalarError> {
+        EventType::lookup(name).ok_or_else(|| {
+            ScalarError::bad_word(name, TYPES, Refusal::Is("not a registered event type"))
+        })
     }
 }
 

@@ -20,12 +20,12 @@ pub(crate) mod placeholder;
 mod registry;
 mod shape;
 
+pub use body::MessageKind;
 pub(crate) use body::{
     DATA, ENVELOPE, EVENT, EVENT_TYPE, FLAT, HEADERS, MESSAGE, PHASE, WORKFLOW, is_taken,
 };
-pub use body::{MessageKind, UnknownKind};
 pub(crate) use event_table::event_table;
-pub use event_type::{Category, CustomCategory, EventType, UnknownEventType};
+pub use event_type::{Category, CustomCategory, EventType};
 pub use field::FieldType;
 pub(crate) use field::{Misfit, vocabulary_table};
 pub(crate) use object::Role;

@@ -11,6 +11,7 @@ mod corpus;
 #[path = "../../common/harness.rs"]
 mod harness;
 
+use coordination_protocol::Envelope;
 use coordination_protocol::event::{Codec, Event, EventBuf, EventRef, EventHeader};
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Kind;
@@ -18,6 +19,8 @@ use corpus::{ERRORS, Random, Sample};
 use harness::{Row, SHORT, row, table};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+
+static STRICT: Codec = Codec::new(Mode::Strict);
 
 const LINES: usize = 10_000;
 
@@ -38,6 +41,9 @@ fn main() {
     };
     run("Split the header", header(&lines));
     run("Read a line", read(&lines));
+    let envelopes: Vec<String> =
+        lines.iter().map(|line| Envelope::from_line(&EventRef::parse(line).unwrap()).to_string()).collect();
+    run("Read an event in an envelope, typed", enveloped(&lines, &envelopes));
     write(&samples, &run);
     refuse(&samples, &lines, &run);
 }
@@ -66,6 +72,15 @@ fn read(lines: &[String]) -> Vec<Row<'_>> {
             EventRef::parse(line).ok()?.decode().ok()
         })
         .at_most(1.5),
+    ]
+}
+
+/// The same events, as lines and as the bodies of envelopes without header keys.
+fn enveloped<'a>(lines: &'a [String], envelopes: &'a [String]) -> Vec<Row<'a>> {
+    vec![
+        row("`line.parse::<Event>()`", lines, |line| line.parse::<Event>()),
+        row("`text.parse::<Envelope>()`", envelopes, |text| text.parse::<Envelope>()).at_most(1.4),
+        row("`Codec::verify_message`", envelopes, |text| STRICT.verify_message(text)),
     ]
 }
 
