@@ -119,7 +119,9 @@ mod tests {
     fn ties_go_by_key() {
         for keys in [["a", "b", "c"], ["c", "a", "b"], ["b", "c", "a"]] {
             let mut timers = Timers::new();
-            keys.into_iter().for_each(|key| timers.set(key, Some(at(5))));
+            for key in keys {
+                timers.set(key, Some(at(5)));
+            }
             timers.set("z", Some(at(4)));
             assert_eq!(all_due(&mut timers, 5), ["z", "a", "b", "c"]);
         }

@@ -68,8 +68,8 @@ mod tests {
     use super::Window;
     use crate::scalar::Instant;
 
-    const fn at(millis: u64) -> Option<Instant> {
-        Some(Instant::from_millis(millis))
+    const fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
     }
 
     #[test]
@@ -95,11 +95,11 @@ mod tests {
     #[test]
     fn time_is_over_at_its_instant() {
         let mut window = Window::new();
-        window.put("a", 1, at(5), 9);
-        window.put("b", 2, at(6), 9);
-        window.expire(Instant::from_millis(4));
-        assert_eq!(window.deadline(), at(5));
-        window.expire(Instant::from_millis(5));
-        assert_eq!((window.get(&"a"), window.deadline()), (None, at(6)));
+        window.put("a", 1, Some(at(5)), 9);
+        window.put("b", 2, Some(at(6)), 9);
+        window.expire(at(4));
+        assert_eq!(window.deadline(), Some(at(5)));
+        window.expire(at(5));
+        assert_eq!((window.get(&"a"), window.deadline()), (None, Some(at(6))));
     }
 }

@@ -135,8 +135,8 @@ impl Proposer {
         self.open.iter().map(|(id, open)| (id, open.tally()))
     }
 
-    fn propose(&mut self, now: Now, new: NewProposal) -> Result<(), BallotError> {
-        let (id, limit) = (new.proposal_id, self.options.capacity.max(1));
+    fn propose(&mut self, now: Now, offered: NewProposal) -> Result<(), BallotError> {
+        let (id, limit) = (offered.proposal_id, self.options.capacity.max(1));
         // Votes name a proposal by its identifier alone: late votes on the first would count for
         // the second.
         if self.open.contains_key(&id) || self.ended.get(&id).is_some() {
@@ -145,37 +145,37 @@ impl Proposer {
         if self.open.len() >= limit {
             return Err(BallotError::Busy(self.open.len()));
         }
-        if new.voters.len() > limit {
-            return Err(BallotError::TooManyVoters { found: new.voters.len(), limit });
+        if offered.voters.len() > limit {
+            return Err(BallotError::TooManyVoters { found: offered.voters.len(), limit });
         }
-        let total = new.voters.total();
-        let needed = new.quorum.needed(total);
+        let total = offered.voters.total();
+        let needed = offered.quorum.needed(total);
         // It could only expire, and would keep its voters bound until then.
         if needed > total {
             return Err(BallotError::Unreachable { needed, total });
         }
-        let (found, limit) = (new.state.as_str().len(), self.options.state_bytes);
+        let (found, limit) = (offered.state.as_str().len(), self.options.state_bytes);
         if found > limit {
             return Err(BallotError::TooLarge { found, limit });
         }
         // Found out now, and not when a quorum has accepted what cannot be stored.
-        new.slot.key()?;
-        let digest = record::digest(&new.state).map_err(BallotError::Unhashable)?;
-        let open = at_least(new.open.unwrap_or(self.options.open));
+        offered.slot.key()?;
+        let digest = record::digest(&offered.state).map_err(BallotError::Unhashable)?;
+        let open = at_least(offered.open.unwrap_or(self.options.open));
         let millis = i64::try_from(open.as_millis()).unwrap_or(i64::MAX);
         // On the wall clock, the only one that voters share with us. We go by our own clock.
         let deadline = Timestamp::from_unix_millis(now.wall.saturating_add(millis));
-        let BallotSlot { workflow_id, state_version } = new.slot;
+        let BallotSlot { workflow_id, state_version } = offered.slot;
         let proposal =
             Proposal::new(id.clone(), workflow_id, state_version, self.own.clone(), digest)
-                .with_value(new.state)
+                .with_value(offered.state)
                 .with_deadline(deadline);
         // The attempts are spread over the time that the ballot is open: one that comes near its
         // end still finds voters that can be heard.
         let interval = at_least(open / self.options.retry.attempts.max(1));
         let state = State::Collecting(Collecting { until: now.at.after(open), sent: 0, interval });
-        let (voters, votes) = (new.voters, Vec::new());
-        self.open.insert(id.clone(), Open { proposal, voters, needed, votes, state });
+        let voters = offered.voters;
+        self.open.insert(id.clone(), Open { proposal, voters, needed, votes: Vec::new(), state });
         self.ask(now, &id);
         Ok(())
     }
