@@ -114,7 +114,7 @@ pub fn report(codec: &Codec, data: &[u8], report: &Report) {
             assert!(whole, "inside a character: {finding:?}");
         }
         assert!(finding.severity == codec.severity(finding.code), "{finding:?}");
-        assert!(finding.actual.len() <= 64, "{finding:?}");
+        assert!(finding.actual().len() <= 64, "{finding:?}");
         assert!(finding.pointer.is_empty() || finding.pointer.starts_with('/'), "{finding:?}");
         let _ = (finding.to_string(), finding.hint());
     }

@@ -127,7 +127,7 @@ fn unwrap<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Option<Range<usiz
             .with_expected("a JSON object")
             .with_actual(rest)
             .with_detail(detail)
-            .with_hint(hint)
+            .hinted(hint)
     });
     None
 }
@@ -164,9 +164,7 @@ fn no_body<S: Sink, T: Tape>(
             Some(known) => Hint::Nearly { known: SmolStr::new(known) },
             None => Hint::None,
         };
-        Finding::new(Code::NoBody, root.start()..root.start() + 1)
-            .with_detail(detail)
-            .with_hint(hint)
+        Finding::new(Code::NoBody, root.start()..root.start() + 1).with_detail(detail).hinted(hint)
     });
     if flow.is_break() { None } else { Some(()) }
 }

@@ -39,7 +39,7 @@ pub(crate) fn broken(text: &str, limits: &Limits, fault: &JsonFault) -> Finding 
         .with_expected(expected)
         .with_actual(text.get(range).unwrap_or_default())
         .with_detail(SmolStr::new_static(fault.kind.words()))
-        .with_hint(hint)
+        .hinted(hint)
 }
 
 /// The code of a fault that ended the scan.
@@ -89,7 +89,7 @@ pub(crate) fn trailing(text: &str, at: usize) -> Finding {
     } else {
         Hint::None
     };
-    Finding::new(Code::TrailingText, at..text.len()).with_actual(rest).with_hint(hint)
+    Finding::new(Code::TrailingText, at..text.len()).with_actual(rest).hinted(hint)
 }
 
 /// The code of a value that does not fit its field.
@@ -132,7 +132,7 @@ pub(crate) fn misfit(
             finding
                 .with_expected(SmolStr::from(words.join(", ")))
                 .with_actual(&value.decode(text))
-                .with_hint(Hint::NearestTo { known: SmolStr::from(words.join("\n")) })
+                .hinted(Hint::NearestTo { known: SmolStr::from(words.join("\n")) })
         }
         Misfit::Range | Misfit::Unreadable | Misfit::Placeholder => {
             finding.with_expected(field_type.noun()).with_actual(&value.decode(text))
@@ -179,9 +179,9 @@ pub(crate) fn unknown_type(
             registry.version(),
             kind.spec().since
         )),
-        _ if name.starts_with(['"', '\'']) => finding.with_hint(Hint::Say(
+        _ if name.starts_with(['"', '\'']) => finding.hinted(Hint::Say(
             "a shell quote was opened and not closed; quotes around a record come in pairs",
         )),
-        _ => finding.with_hint(Hint::NearestTo { known: registry.names().clone() }),
+        _ => finding.hinted(Hint::NearestTo { known: registry.names().clone() }),
     }
 }

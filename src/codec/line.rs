@@ -232,7 +232,7 @@ fn object_follows<S: Sink>(
         } else {
             Hint::None
         };
-        Finding::new(Code::DataNotObject, at..text.len()).with_actual(&found).with_hint(hint)
+        Finding::new(Code::DataNotObject, at..text.len()).with_actual(&found).hinted(hint)
     });
     false
 }
@@ -313,7 +313,7 @@ fn not_an_event(body: &str, start: usize, found: usize) -> Finding {
         .with_expected("EVENT_TYPE:workflow:phase:data")
         .with_actual(rest)
         .with_detail(detail)
-        .with_hint(hint)
+        .hinted(hint)
 }
 
 #[inline]

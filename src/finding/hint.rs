@@ -6,8 +6,7 @@ use std::fmt;
 
 /// Advice that goes with a finding. It is worked out when it is shown.
 #[derive(Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Hint {
+pub(crate) enum Hint {
     /// Nothing to advise.
     #[default]
     None,

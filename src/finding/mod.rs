@@ -26,7 +26,7 @@ mod report;
 mod table;
 
 pub use code::{Code, CustomCode, Example};
-pub use hint::Hint;
+pub(crate) use hint::Hint;
 pub use report::{Finding, Report};
 
 use crate::scalar::words;

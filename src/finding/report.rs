@@ -26,9 +26,9 @@ pub struct Finding {
     /// would stand; empty at the end of a record that is cut short.
     pub range: Range<usize>,
     /// What the protocol asks for here; empty if the code says it all.
-    pub expected: SmolStr,
+    pub(crate) expected: SmolStr,
     /// What stands there, shortened; empty if nothing does.
-    pub actual: SmolStr,
+    pub(crate) actual: SmolStr,
     /// The part of the sentence that neither of the two holds.
     pub(crate) detail: SmolStr,
     pub(crate) hint: Hint,
@@ -62,8 +62,8 @@ impl Finding {
     }
 
     /// Sets what the protocol asks for.
-    pub fn with_expected(mut self, expected: impl Into<SmolStr>) -> Self {
-        self.expected = expected.into();
+    pub fn with_expected(mut self, expected: impl AsRef<str>) -> Self {
+        self.expected = SmolStr::new(expected);
         self
     }
 
@@ -80,15 +80,31 @@ impl Finding {
     }
 
     /// Sets what the sentence of the code says beside the two.
-    pub fn with_detail(mut self, detail: impl Into<SmolStr>) -> Self {
-        self.detail = detail.into();
+    pub fn with_detail(mut self, detail: impl AsRef<str>) -> Self {
+        self.detail = SmolStr::new(detail);
         self
     }
 
-    /// Sets the hint.
-    pub fn with_hint(mut self, hint: Hint) -> Self {
+    /// Sets the advice.
+    pub fn with_hint(mut self, advice: &'static str) -> Self {
+        self.hint = Hint::Say(advice);
+        self
+    }
+
+    /// Sets advice that is worked out when it is shown.
+    pub(crate) fn hinted(mut self, hint: Hint) -> Self {
         self.hint = hint;
         self
+    }
+
+    /// What the protocol asks for here; empty if the code says it all.
+    pub fn expected(&self) -> &str {
+        &self.expected
+    }
+
+    /// What stands there, shortened; empty if nothing does.
+    pub fn actual(&self) -> &str {
+        &self.actual
     }
 
     /// The level of validation.

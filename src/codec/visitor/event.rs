@@ -211,7 +211,7 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
                 Finding::new(Code::MissingData, end..end + 1)
                     .with_pointer(pointer)
                     .with_expected(field.name.clone())
-                    .with_hint(Hint::Among { present: present.clone() })
+                    .hinted(Hint::Among { present: present.clone() })
             })?;
         }
         Continue(())

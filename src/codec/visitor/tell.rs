@@ -48,7 +48,7 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
                 Finding::new(code, end..end + 1)
                     .with_pointer(pointer)
                     .with_expected(member.name)
-                    .with_hint(Hint::Among { present: present.clone() })
+                    .hinted(Hint::Among { present: present.clone() })
             })?;
         }
         Continue(())
@@ -194,7 +194,7 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
             }
             Finding::new(Code::UnknownField, key.range())
                 .with_actual(name)
-                .with_hint(Hint::NearestTo { known: SmolStr::from(known) })
+                .hinted(Hint::NearestTo { known: SmolStr::from(known) })
         })
     }
 

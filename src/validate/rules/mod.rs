@@ -18,7 +18,6 @@ use crate::finding::{Code, Finding};
 use crate::json::{Kind, Token, pointer};
 use crate::message::Envelope;
 use crate::scalar::Digest;
-use smol_str::SmolStr;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -114,7 +113,7 @@ impl FindingSink<'_> {
         &mut self,
         code: Code,
         path: impl Into<String>,
-        expected: impl Into<SmolStr>,
+        expected: impl AsRef<str>,
         actual: &str,
     ) {
         self.push(code, path, |finding| finding.with_expected(expected).with_actual(actual));

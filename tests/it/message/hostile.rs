@@ -179,7 +179,7 @@ fn a_hundred_megabytes_are_refused_by_their_length() {
         assert_eq!((error.finding().code, error.finding().range.start), (Code::TooLong, 65_536));
         let record = codec.check_message_bytes(text.as_bytes());
         assert_eq!(record.report.findings().len(), 1);
-        assert!(record.report.findings()[0].actual.len() <= 64);
+        assert!(record.report.findings()[0].actual().len() <= 64);
     }
 }
 
