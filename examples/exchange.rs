@@ -1,4 +1,4 @@
-//! A requester and a responder talk over a transport: nobody answers, so the circuit opens; the
+//! A requester and a responder talk over a transport: no answer comes, so the circuit opens; the
 //! other side starts; a probe closes the circuit.
 //!
 //! Run it with `cargo run --example exchange`. Time is virtual: it steps by seconds and ends at once.
@@ -38,7 +38,7 @@ impl<'t> Station<'t> {
 
     /// What came in: checked messages, for machines take no others, and what was refused.
     fn receive(&mut self, now: Now) -> Vec<Result<Checked<Envelope>, Rejected>> {
-        // Nobody sleeps in virtual time, so the future is asked once whether something is there.
+        // Virtual time needs no sleep, so the future is asked once whether something is there.
         let received = pin!(self.queue.receive()).poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Ok(Received::Packets(packets))) = received else { return Vec::new() };
         let mut check = |packet: &Packet| {

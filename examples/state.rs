@@ -18,7 +18,7 @@ use std::error::Error;
 
 type Failed = Box<dyn Error>;
 
-/// The time in seconds from the start. It is virtual, so nobody waits.
+/// The time in seconds from the start. It is virtual, so nothing waits.
 fn now(second: u64) -> Now {
     let wall = 1_736_942_400_000 + i64::try_from(second).unwrap_or_default() * 1_000;
     Now::new(Instant::from_millis(second * 1_000), wall)

@@ -68,7 +68,7 @@ macro_rules! code_table {
 
         UnknownEventType "unknown-event-type" Content, strict Error, interop Warning;
             says "the event type `{actual}` is not registered{detail}";
-            because "The registry lists the event types of the protocol version in use; `coord registry` prints them. An unknown type is kept and routed, but nobody can check its data. Use the registered name, or register your own type with its required data.";
+            because "The registry lists the event types of the protocol version in use; `coord registry` prints them. An unknown type is kept and routed, but its data cannot be checked. Use the registered name, or register your own type with its required data.";
             good GOOD;
             bad Example::new(r#"TASK_TIMED_OUT:wf_001:build:{"task_id":"task_7"}"#);
 
@@ -254,7 +254,7 @@ macro_rules! code_table {
 
         GrantExceedsRequest "grant-exceeds-request" Business, strict Error, interop Warning;
             says "{actual} is granted, {expected} was requested";
-            because "A grant stays within its request: what nobody asked for is lost to everybody else. A longer duration needs `extend_duration`.";
+            because "A grant stays within its request: what was not asked for is lost to all others. A longer duration needs `extend_duration`.";
             good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]}}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#]);
             bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":6,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]}}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5,"memory_gb":12,"duration_hours":2.5,"exclusive_files":["a.nix","b.nix"]},"fallback_options":{"reduce_agents":true,"queue_if_unavailable":false}}}"#]);
 
@@ -344,7 +344,7 @@ macro_rules! code_table {
 
         RequestWithoutId "request-without-id" Business, strict Error, interop Warning;
             says "an answer is required, and `{expected}` is missing";
-            because "A request that wants an answer carries `request_id` and `correlation_id`; the answer repeats them. Without them nobody can tell which answer belongs to it.";
+            because "A request that wants an answer carries `request_id` and `correlation_id`; the answer repeats them. Without them it cannot be told which answer belongs to it.";
             good Example::new(r#"{"request_id":"req_1","correlation_id":"corr_1","response_required":true,"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
             bad Example::new(r#"{"correlation_id":"corr_1","response_required":true,"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
 
@@ -368,7 +368,7 @@ macro_rules! code_table {
 
         EmptyRange "empty-range" Business, strict Error, interop Error;
             says "no version lies between {actual} and {expected}";
-            because "A component that speaks no version can agree with nobody. `min` must not be above `max`, and some version must reach the floor.";
+            because "A component that speaks no version can agree with no other. `min` must not be above `max`, and some version must reach the floor.";
             good Example::new(r#"{"hello":{"component_id":"hub","versions":[{"min":"1.0.0","max":"1.1.0"}]}}"#);
             bad Example::new(r#"{"hello":{"component_id":"hub","versions":[{"min":"1.1.0","max":"1.0.0"}]}}"#);
 
@@ -452,7 +452,7 @@ macro_rules! code_table {
 
         NoTimestamp "no-timestamp" Security, strict Error, interop Error;
             says "{detail}";
-            because "Without a timestamp in the header nobody can tell how old the message is.";
+            because "Without a timestamp in the header the age of the message is not known.";
             good GOOD_DOCUMENT;
             bad Example::new(r#"{"source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a clock value of 2025-01-15T12:00:01Z");
 
@@ -488,7 +488,7 @@ macro_rules! code_table {
 
         NoMessageId "no-message-id" Security, strict Error, interop Error;
             says "{detail}";
-            because "Without `message_id` nobody can tell a new message from a repeated one.";
+            because "Without `message_id` a new message cannot be told from a repeated one.";
             good GOOD_DOCUMENT;
             bad Example::new(r#"{"source":"hub","timestamp":"2025-01-15T12:00:00Z","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a replay cache");
 

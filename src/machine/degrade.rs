@@ -8,7 +8,7 @@
 //! | away | who gets | default |
 //! |---|---|---|
 //! | the hub | events, state, checkpoints, errors, registrations, subscriptions | held for 10 min, then refused |
-//! | the hub | proposals, rollbacks | refused: nobody decides alone |
+//! | the hub | proposals, rollbacks | refused: no component decides alone |
 //! | the resource manager | requests for resources | refused at once, so that the requester falls back |
 //! | the resource manager | releases | held for 10 min, then refused |
 //! | the status component | health, heartbeats | dropped: the next one says more |
@@ -37,7 +37,7 @@ words! {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Fallback {
-    /// It waits, at most so many at a time and so long since the receiver went away; then it is
+    /// It waits, up to a capacity and for a time after the receiver went away; then it is
     /// refused.
     Hold {
         /// How many messages may wait.
@@ -45,7 +45,7 @@ pub enum Fallback {
         /// How long the receiver may be away.
         within: Duration,
     },
-    /// It is given up, and nobody is told: a later one says more.
+    /// It is given up without a notice: a later one says more.
     Drop,
     /// Whoever wanted to send it is told at once, and does without.
     Refuse,
@@ -157,7 +157,7 @@ impl Degradation {
     }
 
     /// What to do with a message of a kind, if its receiver is in this state and has been for so
-    /// long, and so many messages are held for it.
+    /// long, and this number of messages is held for it.
     ///
     /// `unhealthy` and `unknown` are away. A degraded component still works, so it gets everything.
     pub fn decide(

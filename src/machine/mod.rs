@@ -32,7 +32,7 @@
 //! let mut requester = Requester::new(ComponentId::new("coordination-hub")?, 7);
 //! let now = |seconds: u64| Now::new(Instant::from_millis(seconds * 1_000), 1_736_942_400_000);
 //!
-//! // Ask. The request is sent; nobody answers; it is sent again after a pause.
+//! // Ask. The request is sent; no answer comes; it is sent again after a pause.
 //! let request = AllocationRequest::new(
 //!     RequestId::new("req_1")?, WorkflowId::new("wf_001")?, "coordination-hub",
 //!     now(0).timestamp(),

@@ -15,13 +15,13 @@
 //! what a component says of itself and what its silence says, the worse counts.
 //!
 //! Messages may come late, or again. What is older than what is known changes nothing, so repeated
-//! messages keep nobody alive, end nobody's registration and register nobody who has left. What is
+//! messages keep no peer alive, end no registration and register no peer that has left. What is
 //! older is told by the sender's clock: the timestamps of the body, or else of the header. Only a
 //! heartbeat with a higher number counts whatever its timestamp, as a sign of life, for clocks are set
 //! back; what it says of the component counts if it is not older. A component that starts to count anew
 //! registers first.
 //!
-//! A registration is sent once, and nobody acknowledges it. If it is lost, what follows is refused with
+//! A registration is sent once, without an acknowledgement. If it is lost, what follows is refused with
 //! [`NotRegistered`](PresenceError::NotRegistered). A host that knows the component then
 //! [expects](PresenceInput::Expect) it, so that the next heartbeat counts, and may ask for the
 //! registration.
@@ -99,7 +99,7 @@ impl PresenceOptions {
         self
     }
 
-    /// How long a component is silent when so many heartbeats are missing.
+    /// How long a component is silent when a number of heartbeats is missing.
     fn silence(&self, missing: u32) -> Option<Duration> {
         // The grace is added once, not for each interval: it stands for the way, and the last
         // heartbeat went it once.
@@ -340,7 +340,7 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Nobody takes part yet. The seed decides on identifiers: give each start of a component a
+    /// No component takes part yet. The seed decides on identifiers: give each start of a component a
     /// random one.
     pub fn new(seed: u64) -> Self {
         Presence {
@@ -460,7 +460,7 @@ impl Presence {
     }
 
     fn room(&self) -> Result<(), PresenceError> {
-        // A bound refuses who is new and drops nobody who is watched: a flood of names must not
+        // A bound refuses a new peer and drops none that is watched: a flood of names must not
         // hide a component that fails.
         if self.others.len() >= self.options.max_peers.max(1) {
             return Err(PresenceError::Full(self.others.len()));

@@ -3,7 +3,7 @@
 //! A request ends exactly once for its caller: answered, failed, timed out or cancelled. Between two
 //! attempts there is a pause, drawn from an exponential [`Backoff`]. All attempts have the same
 //! `request_id` and `correlation_id`, so the responder performs it once; each has its own
-//! `message_id` and `timestamp`, so that nobody takes it for a replay. The machine does not sign:
+//! `message_id` and `timestamp`, so that it is not taken for a replay. The machine does not sign:
 //! sign what it asks to send. Write all attempts of a request in one protocol version: 1.0.0 has no
 //! `source`, and a [`Responder`](super::Responder) tells requests apart by it.
 //!
@@ -158,7 +158,7 @@ pub enum RequestInput {
     Start(Box<OutboundRequest>),
     /// Something came that answers a request.
     Answer(Box<Checked<Envelope>>),
-    /// Nobody wants the answer any more. Nothing is sent: the protocol has no such message.
+    /// The answer is not wanted any more. Nothing is sent: the protocol has no such message.
     Cancel(RequestId),
 }
 
@@ -183,7 +183,7 @@ pub enum RequesterError {
     /// The message does not say what it answers.
     #[error("the message answers no request: it has neither `response_to` nor `request_id`")]
     NoRequestId,
-    /// Nobody asked, or it is so long ago that it is forgotten.
+    /// It was not asked here, or it is so long ago that it is forgotten.
     #[error("`{0}` was not asked")]
     NotAsked(RequestId),
     /// The answer belongs to another exchange.
@@ -242,7 +242,7 @@ pub enum RequestOutput {
         request_id: RequestId,
         /// Which attempt it is, from 1.
         attempt: u32,
-        /// Whom to ask; `None` if the request names nobody.
+        /// Whom to ask; `None` if the request names no component.
         to: Option<ComponentId>,
         /// What to send.
         envelope: Box<Envelope>,
@@ -263,7 +263,7 @@ pub enum RequestOutput {
         /// How it ended.
         outcome: RequestOutcome,
     },
-    /// An answer came that nobody waits for.
+    /// An answer came that no request waits for.
     Ignored {
         /// The request that it answers.
         request_id: RequestId,
@@ -594,7 +594,7 @@ impl Machine for Requester {
             match open.state.clone() {
                 State::Waiting(Waiting {}) => self.rest(now, id, open, None),
                 // Pause and total deadline can be due at the same instant. The end wins, or an
-                // attempt would go out whose answer nobody waits for.
+                // attempt would go out whose answer no request waits for.
                 State::Resting(Resting { error }) if over => {
                     self.end(
                         id,

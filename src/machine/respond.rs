@@ -11,15 +11,15 @@
 //! | the same again, answered | the same answer |
 //! | the same identifier with other content | an error report: conflict |
 //! | a request too many | an error report: try again |
-//! | a request that nobody answers in time | an error report: try again |
+//! | a request without an answer in time | an error report: try again |
 //! | an invalid message that is readable, has a `request_id`, wants an answer and comes from an accepted source | one error report with at least one suggestion |
 //! | any other invalid message | a dead letter, no answer |
 //! | an invalid error report | a dead letter, never an error about an error |
 //! | an invalid dead letter | nothing, never a letter about a letter |
 //!
-//! So messages from nobody in particular cause no reply, however many there are. An answer that is a
+//! So messages without a known sender cause no reply, however many there are. An answer that is a
 //! `recoverable` error report is not remembered: the next attempt is performed anew. Requests are told
-//! apart by source and `request_id`, so nobody gets at the answers of another. All requests without a
+//! apart by source and `request_id`, so no component gets at the answers of another. All requests without a
 //! `source`, as protocol 1.0.0 writes them, count as one requester's.
 
 use super::request::own_id;
@@ -60,7 +60,7 @@ pub struct RespondOptions {
     pub execution_timeout: Duration,
     /// How long a queued request may wait that has no `max_wait_time`. Default 10 min.
     pub queue_wait: Duration,
-    /// The components whose invalid requests are answered. Default nobody.
+    /// The components whose invalid requests are answered. Default none.
     pub accepted: BTreeSet<ComponentId>,
 }
 
@@ -195,7 +195,7 @@ pub enum ResponderError {
     /// Told to the requester only: too many requests are under way.
     #[error("{0} requests are under way, which is the limit")]
     Busy(usize),
-    /// Told to the requester only: nobody answered in time.
+    /// Told to the requester only: no answer was given in time.
     #[error("the request was not answered in time")]
     TimedOut,
 }

@@ -27,7 +27,7 @@ impl<K: Ord + Clone, V> Window<K, V> {
         self.values.get(key)
     }
 
-    /// Remembers a value, until a moment if one is given, among at most so many others.
+    /// Remembers a value, until a moment if one is given, among a limited number of others.
     pub(super) fn put(&mut self, key: K, value: V, until: Option<Instant>, capacity: usize) {
         // A key that is put again is the youngest now; in its old place it would be forgotten too
         // early.

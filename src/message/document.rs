@@ -108,7 +108,7 @@ macro_rules! documents {
                 #[allow(non_camel_case_types, clippy::enum_variant_names)]
                 enum Place { $($($essential,)+)? $($($required,)+)? $($($recommended,)+)? $($($optional,)+)? }
 
-                // The entries of the members; entry 0 is the root and nobody's member. What is read
+                // The entries of the members; entry 0 is the root and no member of any. What is read
                 // goes into its field at once.
                 let mut entries = [0; $name::SPEC.members.len()];
                 let mut extra = ExtraFields::default();

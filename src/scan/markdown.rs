@@ -20,7 +20,7 @@ enum Language {
     Other,
 }
 
-/// The language that an info string names. Tags that are nobody's language are read as lines.
+/// The language that an info string names. Tags that name no known language are read as lines.
 fn language(info: &str) -> Language {
     const TABLE: &[(Language, &str)] = &[
         (Language::Json, "json jsonl ndjson"),

@@ -1,7 +1,7 @@
 //! Finding event lines and JSON documents in what command authors write.
 //!
 //! A command is defined in a Markdown file: prose, fenced examples, shell functions that publish
-//! events. Nobody runs a checker over the messages in it, because they are hidden in here-documents
+//! events. No checker runs over the messages in it, because they are hidden in here-documents
 //! and quoted arguments. [`scan`] finds them, takes the shell's quoting away, and tells for each
 //! byte where it stands in the file. It judges nothing: what it yields goes to the same checks as
 //! any other message.

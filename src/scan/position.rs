@@ -1,6 +1,6 @@
 //! Lines and columns of a file.
 
-/// Characters are counted once per so many bytes, so that a position costs the same on any line.
+/// Characters are counted once per block of bytes, so that a position costs the same on any line.
 const STEP: usize = 4096;
 
 /// A line and a column, as editors count them.

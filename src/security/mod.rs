@@ -3,7 +3,7 @@
 //! | module | asks |
 //! |---|---|
 //! | [`permissions`] | may this component publish and subscribe to this? |
-//! | [`signature`] | did it write the message, and has nobody changed it? |
+//! | [`signature`] | did it write the message, and is it unchanged? |
 //! | [`freshness`] | is the message recent? |
 //! | [`replay`] | was it accepted before? |
 //!

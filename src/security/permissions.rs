@@ -75,7 +75,7 @@ impl Permissions {
     /// [`may_subscribe`](Self::may_subscribe) grows with the cube of their number at worst.
     pub const DEFAULT_MAX_PATTERNS: usize = 64;
 
-    /// Nobody is registered, so everything is denied. Types are those of protocol 1.1.0.
+    /// No component is registered, so everything is denied. Types are those of protocol 1.1.0.
     pub fn new() -> Self {
         Permissions::default()
     }

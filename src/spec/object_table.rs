@@ -70,7 +70,7 @@ macro_rules! object_table {
                 memory_gb with_memory_gb: Amount, "Memory in GB of 10^9 bytes.";
                 cpu_cores with_cpu_cores: Amount, "Processor cores.";
                 duration_hours with_duration_hours: Amount, "For how many hours.";
-                exclusive_files with_exclusive_files: Vec<String>, "Files that nobody else may touch meanwhile.";
+                exclusive_files with_exclusive_files: Vec<String>, "Files that no other holder may touch meanwhile.";
                 tool_instances with_tool_instances: Map<Amount>, "Instances by tool. An open list of tools.";
             }
         }
@@ -117,7 +117,7 @@ macro_rules! object_table {
                 memory_gb with_memory_gb: Amount, "Memory in GB of 10^9 bytes.";
                 cpu_cores with_cpu_cores: Amount, "Processor cores.";
                 duration_hours with_duration_hours: Amount, "For how many hours.";
-                exclusive_files with_exclusive_files: Vec<String>, "Files that nobody else may touch meanwhile.";
+                exclusive_files with_exclusive_files: Vec<String>, "Files that no other holder may touch meanwhile.";
                 tool_instances with_tool_instances: Map<Amount>, "Instances by tool.";
             }
         }
@@ -453,7 +453,7 @@ macro_rules! object_table {
                 heartbeat_interval with_heartbeat_interval: Span, "How often a heartbeat is expected.";
             }
         }
-        "The wish to give back an allocation. Extension."
+        "A request to give back an allocation. Extension."
         Release {
             essential {
                 allocation_id: AllocationId, "The allocation.";
@@ -494,7 +494,7 @@ macro_rules! object_table {
                 request_id with_request_id: RequestId, "The other request that wants it.";
             }
         }
-        "The wish to take a workflow back to a checkpoint. Extension."
+        "A request to take a workflow back to a checkpoint. Extension."
         Rollback {
             essential {
                 workflow_id: WorkflowId, "The workflow.";
@@ -524,7 +524,7 @@ macro_rules! object_table {
                 status with_status: HealthState, "How it is.";
             }
         }
-        "The wish to receive events, or to receive them no more. Extension."
+        "A request to receive events, or to receive them no more. Extension."
         Subscription {
             essential {
                 subscriber: ComponentId, "Who wants them.";
@@ -596,7 +596,7 @@ macro_rules! object_table {
                 rejected with_rejected: Count, "Votes against it.";
             }
         }
-        "The wish of a component to take part no more. Extension."
+        "The notice of a component that it takes part no more. Extension."
         Deregistration {
             essential {
                 component_id: ComponentId, "The component.";

@@ -145,7 +145,7 @@ impl History {
         History::with_capacity(Self::CAPACITY)
     }
 
-    /// Remembers at most so many requests, workflows and components each.
+    /// Remembers at most this number of requests, workflows and components each.
     pub fn with_capacity(most: usize) -> Self {
         History {
             requests: Bounded::new(most),

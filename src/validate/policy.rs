@@ -120,7 +120,7 @@ impl SecurityPolicy {
                     None => Err(SignatureError::Unsigned),
                 };
                 // Without a source of its own, the message has that of the transport, and speaks for
-                // nobody but the owner of the key.
+                // no component but the owner of the key.
                 let source = context.source.filter(|_| envelope.header.source.is_none());
                 let named = source.map(ComponentId::as_str);
                 let verified = verified.and_then(|proof| {

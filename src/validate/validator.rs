@@ -90,7 +90,7 @@ impl Validator {
         &self.policy
     }
 
-    /// A record without a sound reading stays refused, whatever is switched off: nobody may get a
+    /// A record without a sound reading stays refused, whatever is switched off: no caller may get a
     /// value of it.
     fn wants(&self, finding: &Finding) -> bool {
         let asked = self.has_level(finding.level()) && !self.silenced.contains(&finding.code);
@@ -269,7 +269,7 @@ fn only_placeholders(report: &Report) -> bool {
     report.findings().iter().all(|f| f.severity < FindingSeverity::Error || placeholder(f))
 }
 
-/// Whether one of two pointers leads into the value of the other. The root is in nobody's way: it
+/// Whether one of two pointers leads into the value of the other. The root is in no pointer's way: it
 /// is where findings stand that are about the record as a whole, and they say nothing of its values.
 fn touches(a: &str, b: &str) -> bool {
     let inside = |outer: &str, inner: &str| {
@@ -330,7 +330,7 @@ impl<'v> Pass<'v> {
     }
 
     /// The data of an `ERROR_ENCOUNTERED` holds an error report. The event's row says only that it
-    /// is an object, and nobody else looks into it.
+    /// is an object, and nothing else looks into it.
     fn error_report(&mut self, text: &str, event: &EventRef<'_>) {
         if event.event_type() == Some(EventType::ErrorEncountered) {
             let data = json::pointer::find(text, event.data_start(), "/error_report");

@@ -196,7 +196,7 @@ fn bytes_that_are_not_utf8_are_found_in_every_shape() {
             "{text}"
         );
     }
-    // What is not UTF-8 outside the messages is nobody's business, and moves nothing.
+    // What is not UTF-8 outside the messages is no one's business, and moves nothing.
     let prose = [b"# Caf\xe9 \xe9\n\n```json\n".as_slice(), BEAT.as_bytes(), b"\n```\n"].concat();
     let output = run(&["check", "--mode", "strict", "--format", "json"], &prose);
     let row: Value = serde_json::from_slice(&output.stdout).unwrap();

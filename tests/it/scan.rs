@@ -144,7 +144,7 @@ fn a_message_is_found_as_it_was_meant() {
     for number in 0..scaled(300) {
         let mut drawn = Drawn::new(number);
         if drawn.workflow.contains(['{', '"']) || drawn.phase.contains(['}', '"']) {
-            // Such identifiers are legal and nobody looks for them in prose.
+            // Such identifiers are legal and no one looks for them in prose.
             (drawn.workflow, drawn.phase) = ("wf_001".to_owned(), "build".to_owned());
             drawn.extras.clear();
             for (key, value) in &mut drawn.required {

@@ -349,7 +349,7 @@ fn a_stopped_writer_is_named() {
     let names = [process.child.id(), std::process::id()].map(|id| format!("test (pid {id})"));
     assert!(names.contains(writer), "{writer}");
     assert!(error.is_transient() && block_on(file.bounds()).is_ok());
-    // Nobody who is stopped for good stands in the way for good.
+    // No one who is stopped for good stands in the way for good.
     process.kill();
     block_on(file.append(&["x"])).unwrap();
     assert_eq!(block_on(file.check()).unwrap().problems, [""; 0]);

@@ -473,7 +473,7 @@ fn damaged_values_name_their_key() {
         "state/wf",
         "it is no key of a dead letter",
     );
-    // What is not under a view's key is nobody's business.
+    // What is not under a view's key is no one's business.
     put(&["states", "wf"], b"\xff");
     put(&["mine"], b"\xff");
     assert_eq!(block_on(states.list(None, 9)).unwrap().len(), 1);

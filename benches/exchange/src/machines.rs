@@ -62,7 +62,7 @@ fn deliver(mut machine: Dispatcher, messages: &[Box<Checked<Envelope>>]) -> usiz
     count
 }
 
-/// Published and acknowledged, one by one, at nobody's expense but the machine's.
+/// Published and acknowledged, one by one, at no one's expense but the machine's.
 pub fn delivery(subscribers: usize) -> Vec<Row<'static>> {
     let queues = {
         let messages = messages();

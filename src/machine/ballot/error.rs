@@ -51,7 +51,7 @@ pub enum BallotError {
     /// The message is neither a vote nor a decision.
     #[error("`{0}` is neither a vote nor a decision")]
     NotForProposers(MessageKind),
-    /// Nobody proposed it here, or it is so long ago that it is forgotten.
+    /// It was not proposed here, or it is so long ago that it is forgotten.
     #[error("`{0}` was not proposed here")]
     NotProposed(ProposalId),
     /// Another component sent the vote.

@@ -26,7 +26,7 @@
 //! * **A component never approves of two states of a version at a time**: by the voter. An accepting
 //!   vote binds it until the version is decided, until the proposer says that its ballot failed, or
 //!   until the deadline has passed and the store holds no decision. Then it is free for another
-//!   proposal, so a split vote blocks nobody for long: propose again under a new identifier, after a
+//!   proposal, so a split vote blocks no proposer for long: propose again under a new identifier, after a
 //!   random pause.
 //! * **What a proposer says of an end is final.** Only the proposer commits its proposal. Before it
 //!   says that a ballot failed, it has asked the store, and has persisted that it will not commit.
@@ -35,7 +35,7 @@
 //!
 //! It is not Raft and not Paxos: there is no leader, no log, no term, and no replication. Votes are
 //! approval; a single store that does compare-and-set is the arbiter, and when the store is away,
-//! nothing is decided. Voters trust it, and nobody is protected against components that lie.
+//! nothing is decided. Voters trust it, and there is no protection against components that lie.
 //! Versions are independent: whether version 16 may be proposed before 15 is decided is for the
 //! voters to judge.
 //!

@@ -226,7 +226,7 @@ impl Proposer {
             if self.ended.get(id).is_none() {
                 return Err(BallotError::NotProposed(id.clone()));
             }
-            // The ballot has ended, and a vote that was on its way is nobody's fault.
+            // The ballot has ended, and a vote that was on its way is no fault of its sender.
             self.out.push_back(ignored(IgnoreReason::Late));
             return Ok(());
         };

@@ -113,7 +113,7 @@ impl VoterSet {
         self.0.len()
     }
 
-    /// Whether nobody may vote.
+    /// Whether there is no voter.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -153,7 +153,7 @@ impl BallotRecord {
         if let Some(vote) = record.votes.iter().find(|vote| !voters.insert(&vote.voter)) {
             return Err(BallotError::CountedTwice(vote.voter.clone()));
         }
-        // Nothing needed would be carried by nobody.
+        // A quorum of nothing would be reached without a vote.
         if record.needed == 0 || !record.tally().carried() {
             return Err(BallotError::NotCarried(record.tally()));
         }

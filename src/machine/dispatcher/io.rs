@@ -43,7 +43,7 @@ pub enum DispatcherError {
     /// The message is about something else.
     #[error("`{0}` is no subscription")]
     NotSubscription(MessageKind),
-    /// Nobody subscribes for another.
+    /// A component subscribes for itself only.
     #[error("`{source_id}` cannot subscribe for `{subscriber}`")]
     NotTheSubscriber {
         /// Who sent the subscription.
@@ -73,7 +73,7 @@ pub enum DispatcherError {
         /// How many may be.
         limit: usize,
     },
-    /// A queue that must not lose anything is full. Nobody gets the message.
+    /// A queue that must not lose anything is full. No subscriber gets the message.
     #[error("the queue of `{subscriber}` is full; it holds {limit} messages")]
     Busy {
         /// Whose queue it is.

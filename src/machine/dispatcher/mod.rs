@@ -7,10 +7,10 @@
 //!
 //! | what happens | what follows |
 //! |---|---|
-//! | nobody acknowledges in time, or the subscriber fails | the message goes again after a pause, drawn from a [`Backoff`](super::Backoff) |
+//! | no acknowledgement comes in time, or the subscriber fails | the message goes again after a pause, drawn from a [`Backoff`](super::Backoff) |
 //! | no attempt is left | a dead letter with the evidence |
 //! | the subscriber rejects it, or its `ttl_seconds` are over | a dead letter at once |
-//! | the queue is full | the publisher is refused, and nobody gets the message; or, by [`QueueOptions::overflow`], the oldest makes room and the subscriber is told of a [`Gap`] until it [acknowledges](DispatcherInput::AckGap) that |
+//! | the queue is full | the publisher is refused, and no subscriber gets the message; or, by [`QueueOptions::overflow`], the oldest makes room and the subscriber is told of a [`Gap`] until it [acknowledges](DispatcherInput::AckGap) that |
 //! | the same message is published again | nothing |
 //! | the subscriber is offline | its messages wait, and no attempt counts |
 //!
@@ -27,7 +27,7 @@
 //!
 //! Of a **queue group** one member receives each message. As long as it wants them and has unsettled
 //! ones of an order key, the others of that key go to it, too. If it is offline, others with room for them
-//! all take over the messages of a key, in their order. What nobody has room for waits for its member
+//! all take over the messages of a key, in their order. What no member has room for waits for its member
 //! to come back, and the others are asked again after each timeout.
 
 mod io;
@@ -127,7 +127,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Nobody subscribes yet. The seed decides on pauses: give each start a random one.
+    /// There is no subscription yet. The seed decides on pauses: give each start a random one.
     pub fn new(seed: u64) -> Self {
         Dispatcher {
             options: DispatcherOptions::default(),

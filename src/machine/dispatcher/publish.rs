@@ -220,7 +220,7 @@ impl Dispatcher {
                 Err(_) => Some(now.at),
             }
         });
-        // What arrives dead takes nobody's place.
+        // What arrives expired takes no place in a queue.
         let dead = expires.is_some_and(|end| end <= now.at);
         let full = self.queues.get(name).filter(|queue| queue.is_full() && !dead);
         if let Some(number) = full.and_then(Queue::oldest) {

@@ -178,7 +178,7 @@ impl Queue {
         self.ripe_at().filter(|at| waits && *at > now.at)
     }
 
-    /// Takes the next so many messages: they are under way now.
+    /// Takes up to a number of messages: they are under way now.
     pub(super) fn take(&mut self, now: Now, count: usize) -> Vec<u64> {
         let mut taken = Vec::with_capacity(count);
         let mut touched: BTreeMap<SmolStr, usize> = BTreeMap::new();

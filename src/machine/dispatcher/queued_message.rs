@@ -40,7 +40,7 @@ impl QueuedMessage {
                 Some(SmolStr::from(FilterInput::read(text)?.value(field)?.as_ref()))
             }
         });
-        // Kept for the dead letter: what was odd about a message may be why nobody could handle it.
+        // Kept for the dead letter: what was odd about a message may be why no subscriber could handle it.
         let findings = findings(message.report());
         let envelope = message.into_inner();
         // A message that says nothing is as urgent as one that says `medium`.

@@ -44,7 +44,7 @@ pub enum SyncError {
         /// The one that is kept in step.
         expected: WorkflowId,
     },
-    /// The message does not say who sent it, so nobody can be kept in step.
+    /// The message does not say who sent it, so there is no peer to keep in step.
     #[error("the state does not say where it comes from: it has no `source`")]
     NoSource,
     /// The message is one's own.

@@ -13,12 +13,12 @@
 //! | one that cannot be merged, or whose common ancestor is not known | the host is asked for consensus: a [ballot](super::Proposer), or a person |
 //! | the notice of a checkpoint of a later version | an exchange with its source |
 //!
-//! So that nobody takes a state for newer that lacks one's own changes, states name the digests of
+//! So that a state that lacks one's own changes is not taken for newer, states name the digests of
 //! their [`ancestors`](crate::message::StateMetadata::ancestors) (extension). Of a component that does
 //! not name them, what it last had counts instead.
 //!
 //! Before a state of a peer becomes the current one, what its `validation_required` names is run by
-//! the host; if one has failed, the state is not adopted. What nobody can run is `unknown` and does not
+//! the host; if one has failed, the state is not adopted. A validation that the host cannot run is `unknown` and does not
 //! hinder it.
 //!
 //! Each state that is sent says how far all agree:
@@ -47,7 +47,7 @@
 //! that two do not swap results for ever, one of two replicas merges: the one with the lower version,
 //! of equal ones that with the earlier timestamp. The other waits for what comes of it, and merges only
 //! when it meets the same fork again. Who merges several times in a row pauses before it sends, longer
-//! each time. When nobody changes anything, versions stop growing.
+//! each time. When nothing changes, versions stop growing.
 
 mod io;
 mod options;
@@ -280,7 +280,7 @@ impl StateSync {
         let source = header.source.ok_or(SyncError::NoSource);
         let checkpoint = match message {
             Message::WorkflowState(state) => {
-                // After the workflow was checked: a stray message makes nobody a peer.
+                // After the workflow was checked: a stray message adds no peer.
                 let source = self.peer(source?)?;
                 // Weighed before it is answered, so that the answer carries the result and saves
                 // another round.
@@ -478,7 +478,7 @@ impl Machine for StateSync {
     fn handle_timeout(&mut self, now: Now) {
         while let Some(due) = self.timers.due(now.at) {
             match due {
-                // What nobody could tell is unknown.
+                // What could not be told is unknown.
                 Due::Validation => {
                     if let Some(number) = self.candidates.front().map(|first| first.number) {
                         let _ = self.validated(now, number, Vec::new());

@@ -34,7 +34,7 @@ impl StateSync {
             }
         }
         // A plain peer does not merge, so to wait for it would be to wait for ever. A decision
-        // waits for nobody.
+        // waits for no answer.
         if plain || decided.is_some() || !self.defer_to_peer(now, &theirs, from) {
             self.reconcile(now, theirs, from, decided, false);
         }

@@ -109,8 +109,8 @@ impl Field {
         Field(Target::Workflow)
     }
 
-    /// A datum of a key that needs no escape.
-    pub(super) fn datum(key: &'static str) -> Self {
+    /// A data field whose key needs no escape.
+    pub(super) fn data_field(key: &'static str) -> Self {
         let part = Part { key: SmolStr::new_static(key), index: None };
         let text = smol_str::format_smolstr!("/{key}");
         Field(Target::Data(Pointer { text, parts: Box::new([part]) }))

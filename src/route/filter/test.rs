@@ -98,7 +98,7 @@ pub(super) enum Test {
 
 /// Where a severity is looked for unless it is said.
 pub(super) fn severity() -> Field {
-    Field::datum("severity")
+    Field::data_field("severity")
 }
 
 /// Where a priority is looked for unless it is said.

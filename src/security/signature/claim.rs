@@ -6,7 +6,7 @@ use crate::json::{Kind, Token, members, pointer, write_text};
 use base64ct::{Base64, Encoding as _};
 use smol_str::SmolStr;
 
-/// A signature that nobody has checked: its bytes, and the key it claims to be made with.
+/// A signature that is not checked yet: its bytes, and the key it claims to be made with.
 ///
 /// ```
 /// use coordination_protocol::security::signature::SignatureClaim;

@@ -1,4 +1,4 @@
-//! Signatures: who wrote a message, and that nobody changed it.
+//! Signatures: who wrote a message, and that it is unchanged.
 //!
 //! An envelope carries its signature beside its other members:
 //!

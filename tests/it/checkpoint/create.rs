@@ -357,7 +357,7 @@ fn what_is_no_part_is_refused() {
             format!("`{bad}` is no name for a part; use letters, digits, `_`, `-` or `.`")
         );
     }
-    // A message is as good as its body, and its white space is nobody's.
+    // A message is as good as its body, and its white space is no one's.
     let message = format!(r#" {{ "source": "hub", "workflow_state": {} }} "#, state(1));
     assert_eq!(parts(&message).state_text().as_str(), state(1));
     let typed = Parts::new(good().state()).unwrap();

@@ -109,7 +109,7 @@ fn what_was_left_behind_goes() {
     let checkpoints = Checkpoints::new(MemoryStore::new());
     let store = checkpoints.store();
     create(&checkpoints, &state(1), &new(1));
-    // A part of nobody, and a writer that died with its entry pending.
+    // A part of no one, and a writer that died with its entry pending.
     put(store, &key(&["checkpoint-parts", "wf_001", "ckpt_8", "workflow_state"]), "x");
     let dead = Faulty::new(store.clone(), super::stores::Fault::Dead, 2);
     block_on(Checkpoints::new(dead).create(&parts(&state(2)), &new(2))).unwrap_err();

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 pub(super) enum Fault {
     /// One operation is not done, and says so.
     Refused,
-    /// One operation is done, but nobody hears of it.
+    /// One operation is done, but no one hears of it.
     Silent,
     /// From this operation on nothing is done: the process is dead.
     Dead,

@@ -188,14 +188,14 @@ fn who_does_not_wait_is_not_answered() {
     assert!(outputs(&mut machine).is_empty());
 }
 
-/// What was sent by nobody in particular, or cannot be read, causes no reply, however often.
+/// What was sent by no one in particular, or cannot be read, causes no reply, however often.
 #[test]
 fn hostile_messages_cause_no_reply() {
     let options = RespondOptions::new().with_accepted(name("hub"));
     let mut machine = Responder::new(name("rm"), 1).with_options(options);
     let mut gate = Gate::new(Validator::new(Mode::Strict));
     let mut rng = Rng::new(11);
-    let (mut buried, mut answered) = (0, 0);
+    let (mut dead_lettered, mut answered) = (0, 0);
     for round in 0..scaled(4_000) {
         // The identifier of the accepted source is the one thing that hostile texts do not have.
         let text = request(&format!("req_{round}"), 3, "").to_string().replace("hub", "h4x0r");
@@ -207,7 +207,7 @@ fn hostile_messages_cause_no_reply() {
         while let Some(output) = machine.poll() {
             match output {
                 RespondOutput::DeadLetter(letter) => {
-                    buried += 1;
+                    dead_lettered += 1;
                     let text = Envelope::from(*letter).to_string();
                     assert!(gate.accept(text.as_bytes(), now(0).wall, None).is_ok(), "{text}");
                 }
@@ -218,7 +218,7 @@ fn hostile_messages_cause_no_reply() {
             }
         }
     }
-    assert!(buried > 1_000, "{buried}");
+    assert!(dead_lettered > 1_000, "{dead_lettered}");
 }
 
 /// The source that the transport knows counts if the message names none, and must not differ.

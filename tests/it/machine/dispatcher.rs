@@ -332,7 +332,7 @@ struct Handled {
     /// Which number is which message.
     numbers: BTreeMap<u64, usize>,
     acknowledged: BTreeSet<usize>,
-    buried: BTreeSet<usize>,
+    dead_lettered: BTreeSet<usize>,
     lost: u64,
 }
 
@@ -427,7 +427,7 @@ impl Run {
                 let original = checked(&letter.original);
                 let which = number_of(&original);
                 let who = letter.subscriber.unwrap().as_str().to_owned();
-                self.handled.entry(who).or_default().buried.insert(which);
+                self.handled.entry(who).or_default().dead_lettered.insert(which);
             }
             DispatcherOutput::Subscribed { .. }
             | DispatcherOutput::Published { .. }
@@ -555,16 +555,16 @@ fn audit(handled: &BTreeMap<String, Handled>, accepted: &BTreeSet<usize>) -> Res
     for which in accepted {
         let ended = |who: &str| {
             let log = of(who);
-            log.acknowledged.contains(which) || log.buried.contains(which)
+            log.acknowledged.contains(which) || log.dead_lettered.contains(which)
         };
         if !ended("all") {
-            return Err(format!("nobody knows what became of msg_{which} for all"));
+            return Err(format!("it is not known what became of msg_{which} for all"));
         }
         if !ended("one") && !ended("two") {
-            return Err(format!("nobody knows what became of msg_{which} for the group"));
+            return Err(format!("it is not known what became of msg_{which} for the group"));
         }
         if !ended("slow") && of("slow").lost == 0 {
-            return Err(format!("nobody knows what became of msg_{which} for slow"));
+            return Err(format!("it is not known what became of msg_{which} for slow"));
         }
     }
     Ok(())
@@ -586,9 +586,9 @@ fn the_ledger_finds_what_is_wrong() {
         let error = found(flaw).unwrap_or_default();
         assert!(error.contains(text), "{error}");
     };
-    starts(Flaw::NoLetters, "nobody knows what became of");
+    starts(Flaw::NoLetters, "it is not known what became of");
     starts(Flaw::Backwards, "handled wf_");
-    starts(Flaw::NoTimeouts, "nobody knows what became of");
+    starts(Flaw::NoTimeouts, "it is not known what became of");
     starts(Flaw::NoGaps, "a gap was not heard of");
 }
 
@@ -612,7 +612,7 @@ fn a_group_shares_and_takes_over() {
     let share: Vec<_> = machine.subscribers().map(|(who, count)| (who.as_str(), count)).collect();
     assert_eq!(share, [("one", 0), ("three", 30)]);
     outputs(&mut machine);
-    // Nobody is left to take over.
+    // No one is left to take over.
     machine.handle(now(0), DispatcherInput::Disconnected(name("three"))).unwrap();
     machine.handle(now(0), DispatcherInput::Reconnected(name("three"))).unwrap();
     let batches = std::iter::from_fn(|| machine.poll());

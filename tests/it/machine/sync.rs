@@ -346,7 +346,7 @@ enum Bug {
     None,
     /// Every newer state is taken as if it came from the receiver's own.
     BlindTrust,
-    /// Nobody is asked again.
+    /// No one is asked again.
     NoTimeouts,
 }
 
@@ -676,7 +676,7 @@ impl Lockstep {
     }
 }
 
-/// When nobody changes anything, all get the same state and versions stop growing, also with rules that
+/// When no one changes anything, all get the same state and versions stop growing, also with rules that
 /// are no joins and with ancestors that some never saw.
 #[test]
 fn versions_stop_growing() {

@@ -419,7 +419,7 @@ fn n_faults_are_n_findings() {
             }
             let planted = plant(rng, &mut root, &at, &site).unwrap_or_default();
             if !planted.is_empty() {
-                // An object as such stands in nobody's way.
+                // An object as such stands in no one's way.
                 used.extend(if object {
                     planted.iter().map(|p| p.1.clone()).collect()
                 } else {

@@ -10,7 +10,7 @@ use coordination_protocol::security::signature::{
 
 use crate::support::{Rng, scaled};
 
-/// A key of an algorithm that nobody implements; rings keep it like any other.
+/// A key of an algorithm that no one implements; rings keep it like any other.
 fn key(key_id: &str, byte: u8, owner: &str) -> PublicKey {
     PublicKey::new(key_id, "future", [byte; 4], id(owner)).unwrap()
 }

@@ -1,4 +1,4 @@
-//! A minor version breaks nobody: the schemas of each version against those before it, and edits
+//! A minor version breaks no one: the schemas of each version against those before it, and edits
 //! that would break.
 
 use coordination_protocol::ProtocolVersion;

@@ -51,7 +51,7 @@ fn is_end(world: &World, state: &State) -> bool {
     actions.into_iter().all(|action| world.next_state(state, action).is_none())
 }
 
-/// In the end nobody waits: each ballot has ended, unless its proposer forgot it in a crash.
+/// In the end no one waits: each ballot has ended, unless its proposer forgot it in a crash.
 fn all_end(world: &World, state: &State) -> bool {
     state.proposers.iter().all(|node| node.machine.open().next().is_none()) || !is_end(world, state)
 }

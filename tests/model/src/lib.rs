@@ -57,7 +57,7 @@ pub enum Reduction {
     /// same as having begun later.
     Steps,
     /// What has no effect any more is dropped: messages to a proposer whose ballot has ended, and
-    /// stored snapshots, once no crash is left. Nobody crashes who would lose nothing.
+    /// stored snapshots, once no crash is left. No one crashes who would lose nothing.
     Dropping,
 }
 

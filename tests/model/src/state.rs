@@ -136,7 +136,7 @@ pub enum Action {
     Work(Who, usize),
     /// A write happens, and its proposer is told.
     Write(usize),
-    /// A write happens, and nobody is told.
+    /// A write happens, and no one is told.
     WriteUnseen(usize),
     /// The proposer is told that the store is not available, whatever happened to its write.
     WriteUnanswered(usize),

@@ -22,7 +22,7 @@ const WATCHING: &str = "hub";
 /// Three components show that they are alive, a fourth watches them. They crash, hang, leave, come back
 /// and fall ill.
 ///
-/// * Nobody is called degraded or unhealthy who was heard a heartbeat and its grace ago, unless it says
+/// * No one is called degraded or unhealthy who was heard a heartbeat and its grace ago, unless it says
 ///   so itself.
 /// * Who is not heard for three heartbeats and the grace is unhealthy from that moment on.
 /// * In the end, who is alive is what it says of itself, and who has left or hangs is not healthy.

@@ -348,7 +348,7 @@ fn no_schedule_breaks_a_promise() {
             }
             *ends.entry(end.to_string().split(' ').next().unwrap().to_owned()).or_insert(0) += 1;
         }
-        // Nobody is left waiting, and who voted for it and was told or looked in time knows it.
+        // No one is left waiting, and who voted for it and was told or looked in time knows it.
         assert!(world.proposers.iter().all(|node| node.machine.open().next().is_none()));
         for node in &world.voters {
             assert!(node.machine.proposals().next().is_none(), "seed {seed}");

@@ -25,7 +25,7 @@ enum MessageFate {
     /// Its number, if that can be told.
     Open(Option<u64>),
     Handled,
-    Buried,
+    DeadLettered,
 }
 
 /// Messages that were handed over and not settled since: when, and of which workflow.
@@ -168,7 +168,7 @@ impl Ledger {
         let key = (receiver(name), id.clone());
         match self.fates.get_mut(&key) {
             None => return wrong(WANTED, format!("{id} is a dead letter for {name}")),
-            Some(fate @ MessageFate::Open(_)) => *fate = MessageFate::Buried,
+            Some(fate @ MessageFate::Open(_)) => *fate = MessageFate::DeadLettered,
             Some(_) => {}
         }
         self.dead_letters.insert(key);
@@ -185,7 +185,7 @@ impl Ledger {
         self.letters.remove(at);
         let key = (receiver(name), id);
         let number = self.number(key.0);
-        if let Some(fate @ MessageFate::Buried) = self.fates.get_mut(&key) {
+        if let Some(fate @ MessageFate::DeadLettered) = self.fates.get_mut(&key) {
             *fate = MessageFate::Open(number);
         }
         self.replayed.insert(key);
