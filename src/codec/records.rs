@@ -253,13 +253,13 @@ impl Unfinished {
         while let Some(&byte) = text.get(at) {
             self.brackets.take(byte);
             at = match byte {
-                b'"' | b'\'' => match string_end(text, at) {
-                    Some((end, _)) => end,
-                    None => {
+                b'"' | b'\'' => {
+                    let Some((end, _)) = string_end(text, at) else {
                         self.in_string = true;
                         return;
-                    }
-                },
+                    };
+                    end
+                }
                 _ => at + 1,
             };
         }

@@ -50,13 +50,12 @@ pub(crate) fn peel(text: &str) -> Surroundings {
     let line = &text[quoted.clone()];
     let pair = |quote| line.len() >= 2 && line.starts_with(quote) && line.ends_with(quote);
     let quote = ['"', '\''].into_iter().find(|quote| pair(*quote));
-    let (inner_lead, record) = match quote {
-        None => (from..from, quoted.clone()),
-        Some(_) => {
-            let inside = &text[from + 1..to - 1];
-            let first = to - 1 - inside.trim_start_matches(BLANK).len();
-            (from + 1..first, first..to - 1)
-        }
+    let (inner_lead, record) = if quote.is_some() {
+        let inside = &text[from + 1..to - 1];
+        let first = to - 1 - inside.trim_start_matches(BLANK).len();
+        (from + 1..first, first..to - 1)
+    } else {
+        (from..from, quoted.clone())
     };
     Surroundings {
         mark,

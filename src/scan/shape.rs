@@ -367,7 +367,7 @@ mod tests {
             (r#"TASK_FAILED:${wf:-x}:$(date +%H:%M):{"a":1}"#, r#"{"a":1}"#),
             (r#"TASK_FAILED:{{ns:wf}}:<a:b>:{"a":1}"#, r#"{"a":1}"#),
             (r#"${KIND}_FAILED:wf:build:{"a":1}"#, r#"{"a":1}"#),
-            (r#"phase.completed:wf:1:{'a':1}"#, "{'a':1}"),
+            ("phase.completed:wf:1:{'a':1}", "{'a':1}"),
         ] {
             assert_eq!(object(text), Some((true, data)), "{text}");
         }
@@ -380,7 +380,7 @@ mod tests {
             "12:30:00:{}",
             "http://host:80/a:{}",
             "note: a: b: {}",
-            r#"phase:wf:1:{a}"#,
+            "phase:wf:1:{a}",
             "READ:the:manual: first",
             r#"TASK FAILED:wf:build:{"a":1}"#,
             "TASK_FAILED:wf:build",

@@ -221,7 +221,7 @@ mod tests {
             "requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":3}}}"#;
         let (checked, _) = accept(&mut gate, request);
         let Message::AllocationRequest(body) = &checked.message else { unreachable!() };
-        assert!(ptr::eq(gate.history().request("req_1").expect("it came"), &**body));
+        assert!(ptr::eq(gate.history().request("req_1").expect("it came"), body.as_ref()));
 
         let beat = r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
         let (checked, digests) = accept(&mut gate, beat);
