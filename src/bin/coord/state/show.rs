@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
             Ok(ExitStatus::Found)
         }
         Err(Stop::Failed(failed)) => Err(failed),
-        Ok(status) => Ok(status),
+        Ok(ended) => Ok(ended),
     }
 }
 
