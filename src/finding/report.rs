@@ -175,7 +175,7 @@ fn some(text: &SmolStr) -> Option<&str> {
 /// let refused: Report = Validator::new(Mode::Strict).check(line, &Context::new()).accept().unwrap_err();
 /// assert_eq!(
 ///     refused.to_string(),
-///     "expected a string, found a number (`wrong-kind` at /task_id, byte 36), and 1 more finding",
+///     "expected an identifier, found number 7 (`wrong-kind` at /task_id, byte 37), and 1 more finding",
 /// );
 /// ```
 ///
