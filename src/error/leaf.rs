@@ -131,20 +131,3 @@ macro_rules! leaf_row {
     };
 }
 pub(crate) use leaf_row;
-
-/// Errors that are classified as a whole: type, category, error type, strategy, what to do.
-macro_rules! reports {
-    ($($error:ty, $category:ident, $error_type:ident, $strategy:literal, $advice:literal;)+) => { $(
-        impl $crate::error::IntoReport for $error {
-            fn problem(&self) -> $crate::error::Problem {
-                $crate::error::Problem::new(
-                    $crate::scalar::ErrorCategory::$category,
-                    $crate::scalar::ErrorType::$error_type,
-                    self.to_string(),
-                )
-                .with_suggestion($strategy, $advice)
-            }
-        }
-    )+ };
-}
-pub(crate) use reports;

@@ -47,7 +47,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use cause::Cause;
-pub(crate) use leaf::{Leaf, leaf_errors, leaf_row, reports};
+pub(crate) use leaf::{Leaf, leaf_errors, leaf_row};
 pub use report::{IntoReport, Occurrence, Problem};
 
 /// Any error of the crate.

@@ -388,6 +388,11 @@ impl<S: Sink, T: Tape, const DEPTHS: usize> Visit for Visitor<'_, '_, S, T, DEPT
             }
             _ => (Container::Other, Expect::Ignore),
         };
+        if let (Container::Other, Expect::Ignore) = (container, expect) {
+            // Nothing else is looked at inside of what is not known, and most that opens is not.
+            (inside.container, inside.expect) = (container, expect);
+            return;
+        }
         *inside = Frame { container, expect, open: at as u32, ..IDLE };
     }
 
@@ -429,6 +434,11 @@ impl<S: Sink, T: Tape, const DEPTHS: usize> Visit for Visitor<'_, '_, S, T, DEPT
                 }
                 self.met(depth, key, spec, place, member)
             }
+            // Extra fields are common in the data of events, and no other name stands for one.
+            None if spec.role == Role::Data && !key.is_escaped() => {
+                let name = key.inner(self.text);
+                self.beyond(depth, key, name, !spec.members.is_empty())
+            }
             _ => self.other(depth, key, spec),
         }
     }
@@ -442,6 +452,10 @@ impl<S: Sink, T: Tape, const DEPTHS: usize> Visit for Visitor<'_, '_, S, T, DEPT
     fn value(&mut self, depth: usize, value: Token) -> ControlFlow<()> {
         let Some(frame) = self.frames.get_mut(depth) else { return Continue(()) };
         let mut entry = frame.entry;
+        // Most values of most records are not known, and nothing keeps them.
+        if let (Expect::Ignore, Container::Other) = (frame.expect, frame.container) {
+            return Continue(());
+        }
         if T::KEEPS {
             if entry != NO_ENTRY {
                 self.tape.close(entry, value);
