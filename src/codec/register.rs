@@ -3,7 +3,6 @@
 use super::error::BuildError;
 use crate::scalar::id;
 use crate::spec::{Category, CustomField, CustomType, FieldType, Registry};
-use smol_str::SmolStr;
 
 impl Registry {
     /// Adds a type of your own with its required fields.
@@ -37,12 +36,12 @@ impl Registry {
                 let (name, key) = (name.to_owned(), key.to_owned());
                 return Err(BuildError::RepeatedKey { name, key });
             }
-            fields.push(CustomField { name: SmolStr::new(key), field_type });
+            fields.push(CustomField { name: key.to_owned(), field_type });
         }
         if fields.len() > Self::MAX_REQUIRED {
             return Err(BuildError::TooManyKeys { name: name.to_owned(), count: fields.len() });
         }
-        self.insert(CustomType { name: SmolStr::new(name), category, required: fields });
+        self.insert(CustomType { name: name.to_owned(), category, required: fields });
         Ok(self)
     }
 }

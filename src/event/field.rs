@@ -193,7 +193,30 @@ pub enum PhaseId {
     /// The number of the phase.
     Number(Quantity),
     /// The name of the phase.
-    Name(SmolStr),
+    Name(PhaseName),
+}
+
+/// The name in a [`PhaseId`]: any text. Short ones take no allocation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PhaseName(SmolStr);
+
+impl PhaseName {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: AsRef<str>> From<T> for PhaseName {
+    fn from(name: T) -> Self {
+        PhaseName(SmolStr::new(name))
+    }
+}
+
+impl fmt::Display for PhaseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
 }
 
 impl From<u32> for PhaseId {
@@ -204,7 +227,7 @@ impl From<u32> for PhaseId {
 
 impl From<&str> for PhaseId {
     fn from(name: &str) -> Self {
-        PhaseId::Name(SmolStr::new(name))
+        PhaseId::Name(name.into())
     }
 }
 
@@ -212,7 +235,7 @@ impl fmt::Display for PhaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PhaseId::Number(number) => number.fmt(f),
-            PhaseId::Name(name) => f.write_str(name),
+            PhaseId::Name(name) => f.write_str(name.as_str()),
         }
     }
 }
@@ -221,7 +244,7 @@ impl Field for PhaseId {
     fn read(text: &str, token: Token) -> Option<Self> {
         match token.kind() {
             Kind::Number => Quantity::parse(token.raw(text)).ok().map(PhaseId::Number),
-            Kind::Text => Some(PhaseId::Name(SmolStr::from(token.decode(text)))),
+            Kind::Text => Some(PhaseId::Name(token.decode(text).into())),
             _ => None,
         }
     }
@@ -229,7 +252,7 @@ impl Field for PhaseId {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             PhaseId::Number(number) => number.write(out),
-            PhaseId::Name(name) => write_text(out, name),
+            PhaseId::Name(name) => write_text(out, name.as_str()),
         }
     }
 }

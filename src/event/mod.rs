@@ -49,7 +49,7 @@ pub use crate::spec::{
     Registry,
 };
 pub use builder::EventBuilder;
-pub use field::{JsonObject, PhaseId, TextList};
+pub use field::{JsonObject, PhaseId, PhaseName, TextList};
 pub use line::{EventBuf, EventRef};
 pub use payload::*;
 pub use value::Event;

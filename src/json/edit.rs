@@ -108,6 +108,8 @@ pub(crate) struct ObjectEdit {
     members: Vec<(String, String)>,
 }
 
+// A library without any feature only puts objects together.
+#[cfg_attr(not(feature = "checkpoint"), allow(dead_code))]
 impl ObjectEdit {
     /// The members of a value, in order; none for other kinds than objects.
     pub(crate) fn of(value: &Json) -> Self {

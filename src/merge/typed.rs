@@ -118,7 +118,7 @@ impl Part for PhaseId {
     fn with_rule_value<R>(&self, see: impl FnOnce(&RuleValue<'_>) -> R) -> R {
         match self {
             PhaseId::Number(number) => see(&RuleValue::Number(number.as_str())),
-            PhaseId::Name(name) => see(&text(name)),
+            PhaseId::Name(name) => see(&text(name.as_str())),
         }
     }
 
@@ -128,7 +128,7 @@ impl Part for PhaseId {
 
     fn from_json(json: &Json) -> Option<Self> {
         Some(match json.to_text() {
-            Some(name) => PhaseId::Name(SmolStr::from(name)),
+            Some(name) => PhaseId::Name(name.into()),
             None => PhaseId::Number(json.decode().ok()?),
         })
     }

@@ -129,7 +129,7 @@ impl EventType {
 #[non_exhaustive]
 pub struct CustomType {
     /// The name on the wire.
-    pub name: SmolStr,
+    pub name: String,
     /// The category.
     pub category: Category,
     /// Its required fields.
@@ -141,7 +141,7 @@ pub struct CustomType {
 #[non_exhaustive]
 pub struct CustomField {
     /// The key.
-    pub name: SmolStr,
+    pub name: String,
     /// The type of its value.
     pub field_type: FieldType,
 }
@@ -200,7 +200,7 @@ impl Registry {
     /// Adds a type whose name is free and whose fields are sound.
     pub(crate) fn insert(&mut self, custom: CustomType) {
         self.names = SmolStr::from(format!("{}{}\n", self.names, custom.name));
-        self.custom.insert(custom.name.clone(), custom);
+        self.custom.insert(SmolStr::new(&custom.name), custom);
     }
 
     /// Whether the protocol has a name in some version, or the caller registered it.

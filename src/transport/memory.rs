@@ -82,7 +82,12 @@ impl Queue {
 
     fn of_subscription(wanted: &Subscription) -> Self {
         let name = SmolStr::new(wanted.pattern.as_str());
-        Queue::new(name, wanted.group.clone(), wanted.capacity, wanted.overflow)
+        Queue::new(
+            name,
+            wanted.group.as_deref().map(SmolStr::new),
+            wanted.capacity,
+            wanted.overflow,
+        )
     }
 
     fn new(name: SmolStr, group: Option<SmolStr>, limit: usize, overflow: Overflow) -> Self {

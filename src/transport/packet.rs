@@ -98,7 +98,7 @@ pub struct Subscription {
     /// Which packets.
     pub pattern: Pattern,
     /// The queue group: each packet goes to one of its receivers that select it.
-    pub group: Option<SmolStr>,
+    pub group: Option<Box<str>>,
     /// The maximum number of packets that wait to be received, at least 1. 1,000 unless set.
     pub capacity: usize,
     /// What happens when more come.
@@ -115,7 +115,7 @@ impl Subscription {
 
     /// Makes the receiver a member of a queue group.
     pub fn with_group(mut self, group: &str) -> Self {
-        self.group = Some(SmolStr::new(group));
+        self.group = Some(group.into());
         self
     }
 

@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 #[non_exhaustive]
 pub enum Literal {
     /// A text, by its meaning.
-    Text(SmolStr),
+    Text(Box<str>),
     /// A number, by its value: `3` is `3.0`.
     Number(Quantity),
     /// `true` or `false`.

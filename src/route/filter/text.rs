@@ -329,7 +329,7 @@ impl<'a> Parser<'a> {
     fn value(&mut self) -> Result<(usize, Literal), FilterError> {
         let (at, lexeme) = self.peek();
         let value = match lexeme {
-            Lexeme::Quoted(quoted) => Literal::Text(unquoted(quoted, at)?),
+            Lexeme::Quoted(quoted) => Literal::Text(unquoted(quoted, at)?.as_str().into()),
             Lexeme::Run("true") => Literal::Bool(true),
             Lexeme::Run("false") => Literal::Bool(false),
             Lexeme::Run("null") => Literal::Null,
