@@ -53,7 +53,7 @@ fn registry_is_the_specifications_tables_then_the_extensions() {
     let ours: Vec<String> = REGISTRY
         .iter()
         .map(|spec| {
-            let keys: Vec<&str> = spec.required().iter().map(|field| &*field.name).collect();
+            let keys: Vec<&str> = spec.required().iter().map(|field| field.name).collect();
             format!("{} {} {}", spec.event_type, spec.category, keys.join(" "))
         })
         .collect();

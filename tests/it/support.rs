@@ -354,7 +354,7 @@ impl Drawn {
             .required()
             .iter()
             .map(|field| {
-                let value = match &*field.name {
+                let value = match field.name {
                     "workflow_id" => Tree::text(workflow),
                     _ => fitting(rng, field.field_type().unwrap()),
                 };

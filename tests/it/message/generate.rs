@@ -135,7 +135,7 @@ impl Draw<'_> {
             .required()
             .iter()
             .map(|field| {
-                let value = match &*field.name {
+                let value = match field.name {
                     "workflow_id" => Tree::text(workflow),
                     _ => self.leaf(field.field_type().unwrap()),
                 };
