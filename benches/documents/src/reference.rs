@@ -49,7 +49,9 @@ fn object(spec: &ObjectSpec) -> Value {
     let required: Vec<&str> = spec
         .members
         .iter()
-        .filter(|member| matches!(member.requirement, Requirement::Essential | Requirement::Required))
+        .filter(|member| {
+            matches!(member.requirement, Requirement::Essential | Requirement::Required)
+        })
         .map(|member| member.name)
         .collect();
     json!({ "type": "object", "properties": properties, "required": required })

@@ -12,7 +12,7 @@ mod corpus;
 mod harness;
 
 use coordination_protocol::Envelope;
-use coordination_protocol::event::{Codec, Event, EventBuf, EventRef, EventHeader};
+use coordination_protocol::event::{Codec, Event, EventBuf, EventHeader, EventRef};
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Kind;
 use corpus::{ERRORS, Random, Sample};
@@ -41,8 +41,10 @@ fn main() {
     };
     run("Split the header", header(&lines));
     run("Read a line", read(&lines));
-    let envelopes: Vec<String> =
-        lines.iter().map(|line| Envelope::from_line(&EventRef::parse(line).unwrap()).to_string()).collect();
+    let envelopes: Vec<String> = lines
+        .iter()
+        .map(|line| Envelope::from_line(&EventRef::parse(line).unwrap()).to_string())
+        .collect();
     run("Read an event in an envelope, typed", enveloped(&lines, &envelopes));
     write(&samples, &run);
     refuse(&samples, &lines, &run);

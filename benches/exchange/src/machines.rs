@@ -2,8 +2,8 @@
 
 use crate::harness::{Row, pass_row};
 use coordination_protocol::machine::{
-    OutboundRequest, Dispatcher, DispatcherInput, DispatcherOutput, Machine, RequestInput, RequestOutput, Requester,
-    RespondInput, RespondOutput, Responder,
+    Dispatcher, DispatcherInput, DispatcherOutput, Machine, OutboundRequest, RequestInput,
+    RequestOutput, Requester, RespondInput, RespondOutput, Responder,
 };
 use coordination_protocol::message::{AllocationRequest, AllocationResponse, Message, Resources};
 use coordination_protocol::scalar::{
@@ -55,7 +55,9 @@ fn deliver(mut machine: Dispatcher, messages: &[Box<Checked<Envelope>>]) -> usiz
             if let DispatcherOutput::Deliver { to, batch, .. } = output {
                 count += batch.len();
                 let numbers = batch.iter().map(|item| item.number).collect();
-                machine.handle(NOW, DispatcherInput::Acknowledge(to, numbers)).expect("it is known");
+                machine
+                    .handle(NOW, DispatcherInput::Acknowledge(to, numbers))
+                    .expect("it is known");
             }
         }
     }

@@ -141,8 +141,10 @@ fn hot() -> Vec<Row<'static>> {
     let mut received = Vec::with_capacity(1 << 16);
     vec![
         row("one lookup in a `HashMap`", keys, |key| answers.get(key).map_or(0, Vec::len)),
-        row("`RouteTable::receivers`", keys, move |key| hot.receivers(key, GroupChoice::Rotate).len())
-            .at_most(1.5),
+        row("`RouteTable::receivers`", keys, move |key| {
+            hot.receivers(key, GroupChoice::Rotate).len()
+        })
+        .at_most(1.5),
         row("one lookup in a `HashMap`, and a copy", keys, move |key| {
             copied.clear();
             copied.extend_from_slice(answers.get(key).map_or(&[], Vec::as_slice));
