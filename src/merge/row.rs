@@ -111,7 +111,7 @@ impl Row {
     }
 }
 
-/// The form of policy files; [`MergePolicy::rows_from_json`] reads a list of them.
+/// The form of policy files; [`MergePolicy::rows_from_json`](super::MergePolicy::rows_from_json) reads a list of them.
 impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;

@@ -2,7 +2,7 @@
 //!
 //! A signature stays good for ever, so whoever records a signed message can send it again. Two
 //! checks together end that. [`Freshness`] refuses a message whose timestamp is not close to the
-//! reader's clock, and [`ReplayCache`] remembers the identifiers of those that are.
+//! reader's clock, and [`ReplayCache`](super::replay::ReplayCache) remembers the identifiers of those that are.
 //!
 //! ```
 //! use coordination_protocol::scalar::ComponentId;

@@ -61,7 +61,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! A good signature says nothing about when it was made: see [`fresh`](super::fresh) for replays,
+//! A good signature says nothing about when it was made: see [`replay`](super::replay) for replays,
 //! and [`permissions`](super::permissions) for what the signer may do.
 
 mod claim;

@@ -82,7 +82,7 @@ impl States<()> {
     /// [`message`](super::message) and [`replace`](super::replace).
     ///
     /// # Errors
-    /// [`StorageError::Storage`] if the identifier is too long for a key.
+    /// [`StorageError::Key`] if the identifier is too long for a key.
     pub fn key(workflow: &WorkflowId) -> Result<Key, StorageError> {
         latest(workflow.as_str())
     }
