@@ -85,7 +85,7 @@
 //! | `sqlite` | no | store and journal in one `SQLite` file (`rusqlite`, `SQLite` built in) |
 //! | `conformance` | no | behavioural cases for transports, stores and journals |
 //! | `sim` | no | simulation of machines: virtual time, network faults, crashes; seeds that replay |
-//! | `cli` | no | the `coord` program, with all of the above but `conformance` |
+//! | `cli` | no | the `coord` program, with all of the above but `conformance` and `sim` |
 //!
 //! The library alone builds with `--no-default-features`.
 //!

@@ -1,4 +1,4 @@
-//! Runs the scenarios from the command line: looks for a seed that breaks a invariant, replays a plan.
+//! Runs the scenarios from the command line: looks for a seed that breaks an invariant, replays a plan.
 //!
 //! Exit status: 0 if all invariants hold, 1 if one is violated, 2 for usage and I/O errors.
 
@@ -14,18 +14,18 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Runs the crate's machines in a simulated world, and looks for a seed that breaks a invariant.
+/// Runs the crate's machines in a simulated world, and looks for a seed that breaks an invariant.
 #[derive(Parser)]
 #[command(after_help = "\
 Examples:
   simulate                                   which scenarios are there?
-  simulate --scenario request --seeds 10000  look for a seed that breaks a invariant
+  simulate --scenario request --seeds 10000  look for a seed that breaks an invariant
   simulate --scenario request --seed 7 --transcript
   simulate --scenario upgrade --seeds 1000 --lost 300 --crashes 8
   simulate --plan failed.plan --transcript   replay a plan that was printed
 
 Rates are per thousand messages. Each seed draws its own figures up to the given ones; the defaults
-are the scenario's. The first seed that breaks a invariant is shrunk, and its plan printed.
+are the scenario's. The first seed that breaks an invariant is shrunk, and its plan printed.
 
 Exit status: 0 if all invariants hold, 1 if one is violated, 2 if the scenario or the plan cannot be read.")]
 struct Args {
@@ -273,7 +273,7 @@ fn replay(args: &Args, scenario: &dyn Scenario, plan: &Plan) -> Holds {
     show(args.format, scenario.name(), &outcome.stats, failed.as_ref())
 }
 
-/// Runs many seeds on all processors. Of the seeds that break a invariant, the lowest is reported.
+/// Runs many seeds on all processors. Of the seeds that break an invariant, the lowest is reported.
 fn explore(
     args: &Args,
     scenario: &dyn Scenario,

@@ -25,7 +25,7 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Breaks a invariant: a component starts again with a wall clock that was set back, its registration is
+/// Breaks an invariant: a component starts again with a wall clock that was set back, its registration is
 /// lost, and so its heartbeats count as old.
 const BROKEN: &str = "\
 scenario presence
