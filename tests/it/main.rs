@@ -15,6 +15,8 @@ mod checkpoint;
 #[cfg(feature = "cli")]
 mod coord;
 #[cfg(feature = "cli")]
+mod coord_check_files;
+#[cfg(feature = "cli")]
 mod coord_checkpoint;
 #[cfg(feature = "cli")]
 mod coord_documents;

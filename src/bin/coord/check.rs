@@ -13,6 +13,7 @@ use coordination_protocol::validate::{Security as Checks, Validator};
 use coordination_protocol::version::Date;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -32,7 +33,7 @@ Exit status: 0 if no record is invalid, 1 if one is, 2 for usage and I/O errors.
 pub(crate) struct Args {
     /// Files to check; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
-    paths: Vec<String>,
+    paths: Vec<PathBuf>,
 
     #[command(flatten)]
     reading: Reading,
@@ -139,9 +140,9 @@ pub(crate) fn run(args: &Args) -> CmdResult {
             security.freshness |= done.freshness;
             security.replay |= done.replay;
             match args.format {
-                Format::Sarif => sarif.record(&mut out, source, &item, args.verbose)?,
+                Format::Sarif => sarif.record(&mut out, source.name(), &item, args.verbose)?,
                 Format::Human if verdict == Verdict::Valid && !args.verbose => {}
-                format => out.row(&Row::new(source, &item, format, args.verbose))?,
+                format => out.row(&Row::new(source.name(), &item, format, args.verbose))?,
             }
             Ok(())
         });

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use coordination_protocol::finding::Verdict;
 use coordination_protocol::validate::Validator;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -25,7 +26,7 @@ Exit status: 0 if all records were converted, 1 if some were not, 2 for usage an
 pub(crate) struct Args {
     /// Files to convert; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
-    paths: Vec<String>,
+    paths: Vec<PathBuf>,
 
     /// What to write.
     #[arg(long, value_enum)]
@@ -54,6 +55,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let mut failed = false;
     for path in paths(&args.paths) {
         checker.path(path, &mut |source, item| {
+            let source = source.name();
             if item.outcome.report.verdict() > Verdict::Valid {
                 out.draw(&show::record(source, &item, false))?;
             }

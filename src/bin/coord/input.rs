@@ -2,14 +2,49 @@
 
 use crate::output::{Failure, cannot_read};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// One place that records come from.
+/// Where records come from: a path as it was given, and what messages call it.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    path: PathBuf,
+    name: String,
+}
+
+impl Source {
+    /// A path; `-` is standard input.
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = name(&path);
+        Source { path, name }
+    }
+
+    pub(crate) fn is_stdin(&self) -> bool {
+        is_stdin(&self.path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path as messages show it, or `<stdin>`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// One place that records come from, opened.
 pub(crate) struct Input {
-    /// The name for messages: the path as given, or `<stdin>`.
-    pub(crate) name: String,
+    pub(crate) source: Source,
     pub(crate) reader: Box<dyn BufRead>,
 }
 
@@ -17,24 +52,54 @@ pub(crate) struct Input {
 const LONG: u64 = 32 << 20;
 const BUFFER: usize = 256 << 10;
 
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 /// What messages call a path.
-pub(crate) fn name(path: &str) -> &str {
-    if path == "-" { "<stdin>" } else { path }
+pub(crate) fn name(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    if is_stdin(path) { "<stdin>".to_owned() } else { printable(path) }
+}
+
+/// A path as text that a terminal or a log can show: a byte that is not UTF-8 is written `\xNN`, a
+/// control or bidirectional character `\u{N}`.
+fn printable(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let hidden = matches!(
+                character,
+                '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                    | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            );
+            if character.is_control() || hidden {
+                text.extend(character.escape_unicode());
+            } else {
+                text.push(character);
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
 }
 
 /// Opens a path; `-` is standard input.
-pub(crate) fn open(path: &str) -> Result<Input, Failure> {
-    if path == "-" {
+pub(crate) fn open(path: impl AsRef<Path>) -> Result<Input, Failure> {
+    let source = Source::new(path.as_ref());
+    if source.is_stdin() {
         let reader = Box::new(BufReader::with_capacity(BUFFER, io::stdin()));
-        return Ok(Input { name: name(path).to_owned(), reader });
+        return Ok(Input { source, reader });
     }
-    let failed = |error: io::Error| cannot_read(path, error);
-    let file = File::open(Path::new(path)).map_err(failed)?;
+    let failed = |error: io::Error| cannot_read(&source, error);
+    let file = File::open(source.path()).map_err(failed)?;
     let meta = file.metadata().map_err(failed)?;
     if meta.is_dir() {
-        return Err(cannot_read(path, "it is a directory"));
+        return Err(cannot_read(&source, "it is a directory"));
     }
-    Ok(Input { name: path.to_owned(), reader: reader(file, 0, meta.len()) })
+    Ok(Input { source, reader: reader(file, 0, meta.len()) })
 }
 
 /// Reads a file that stands at byte `from` of `length`, with a bar if that takes long enough.
@@ -52,25 +117,25 @@ pub(crate) fn reader(file: File, from: u64, length: u64) -> Box<dyn BufRead> {
 
 /// Reads a whole text. One that is longer than `max` bytes is cut behind the byte that shows it, so that
 /// the reader of the text reports the limit and memory stays bounded.
-pub(crate) fn text(path: &str, max: usize) -> Result<String, Failure> {
-    let input = open(path)?;
+pub(crate) fn text(path: impl AsRef<Path>, max: usize) -> Result<String, Failure> {
+    let Input { source, reader } = open(path)?;
     let mut bytes = Vec::new();
     let limit = (max as u64).saturating_add(1);
-    input
-        .reader
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| cannot_read(&input.name, error))?;
+    reader.take(limit).read_to_end(&mut bytes).map_err(|error| cannot_read(&source, error))?;
     if bytes.len() > max {
         // The cut may be in the middle of a character.
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }
-    String::from_utf8(bytes).map_err(|error| cannot_read(&input.name, error))
+    String::from_utf8(bytes).map_err(|error| cannot_read(&source, error))
 }
 
 /// All inputs of a verb: the paths, or standard input if there are none.
-pub(crate) fn paths(given: &[String]) -> Vec<&str> {
-    if given.is_empty() { vec!["-"] } else { given.iter().map(String::as_str).collect() }
+pub(crate) fn paths(given: &[PathBuf]) -> Vec<&Path> {
+    if given.is_empty() {
+        vec![Path::new("-")]
+    } else {
+        given.iter().map(PathBuf::as_path).collect()
+    }
 }
 
 /// A file that moves a bar.

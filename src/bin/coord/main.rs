@@ -36,7 +36,6 @@ mod store_args;
 mod verify;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use limits::Reading;
 use output::{CmdResult, ExitStatus, Failure, complain, exit_status};
 use std::process::ExitCode;
 

@@ -93,7 +93,7 @@ fn permissions(path: &str, reading: &Reading) -> Result<Permissions, Failure> {
     let checker = Checker::new(&validator, reading, As::Auto);
     let mut permissions = Permissions::new().with_registry(validator.codec().registry().clone());
     let mut seen = 0;
-    checker.path(path, &mut |source, item| {
+    checker.path(path.as_ref(), &mut |source, item| {
         let line = item.position(0).0;
         let at = |problem: String| failure(format_args!("{source}:{line}: {problem}"));
         let accepted = match item.outcome.accept() {

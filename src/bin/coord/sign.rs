@@ -10,6 +10,7 @@ use coordination_protocol::security::signature::{Ed25519Signer, sign};
 use coordination_protocol::validate::Validator;
 use coordination_protocol::{Json, Limits};
 use std::io::Write as _;
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -24,7 +25,7 @@ Exit status: 0 if all were signed, 1 if some were not, 2 for usage and I/O error
 pub(crate) struct Args {
     /// Messages to sign; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
-    paths: Vec<String>,
+    paths: Vec<PathBuf>,
 
     /// The name of the key.
     #[arg(long, value_name = "KEY")]
@@ -49,6 +50,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let mut failed = false;
     for path in paths(&args.paths) {
         checker.path(path, &mut |source, item| {
+            let source = source.name();
             if item.outcome.report.verdict() > Verdict::Valid {
                 out.draw(&show::record(source, &item, false))?;
             }

@@ -7,6 +7,7 @@ use crate::security::{key_ring, moment};
 use crate::show;
 use crate::source::{As, Checker};
 use coordination_protocol::validate::{SecurityPolicy, Validator};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -18,7 +19,7 @@ Exit status: 0 if every message is signed by its source with a valid key, 1 if o
 pub(crate) struct Args {
     /// Messages to verify; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
-    paths: Vec<String>,
+    paths: Vec<PathBuf>,
 
     /// The public keys.
     #[arg(long, value_name = "FILE")]
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
                 good += 1;
             } else {
                 bad += 1;
-                out.draw(&show::record(source, &item, false))?;
+                out.draw(&show::record(source.name(), &item, false))?;
             }
             Ok(())
         })?;

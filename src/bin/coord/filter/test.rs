@@ -11,6 +11,7 @@ use coordination_protocol::scalar::Timestamp;
 use coordination_protocol::validate::Validator;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -34,7 +35,7 @@ pub(super) struct Args {
 
     /// Files with the records; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
-    paths: Vec<String>,
+    paths: Vec<PathBuf>,
 
     /// What the input is taken for.
     #[arg(long = "as", value_enum, default_value_t = As::Auto)]
@@ -102,6 +103,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
     let (mut hit, mut unreadable) = (false, false);
     for path in paths(&args.paths) {
         checker.path(path, &mut |source, item| {
+            let source = source.name();
             let outcome = &item.outcome;
             let line = item.position(0).0;
             let event = outcome.event.as_ref().map(FilterInput::from);

@@ -199,10 +199,12 @@ pub(crate) fn run(args: &Args) -> CmdResult {
 /// From the input to standard output, or nowhere.
 fn stream(args: &Args, path: &str) -> CmdResult {
     let input = open(path)?;
-    let mut job = Job::new(args, &input.name);
+    let mut job = Job::new(args, input.source.name());
     let mut out = Printer::new(Format::Records);
     let mut records = job.codec.records(input.reader);
-    while let Some(raw) = records.next_record().map_err(|error| cannot_read(&input.name, error))? {
+    while let Some(raw) =
+        records.next_record().map_err(|error| cannot_read(&input.source, error))?
+    {
         if let Fate::Text(value) = job.one(raw.bytes, raw.line)?
             && !args.dry_run
         {

@@ -133,7 +133,7 @@ fn is_sound(path: &str, text: &str, mode: Mode) -> io::Result<bool> {
     let accepted = outcome.is_accepted();
     if outcome.report.verdict() != Verdict::Valid {
         let item = Item::whole(outcome, text.as_bytes());
-        write!(anstream::stderr(), "{}", show::record(input::name(path), &item, false))?;
+        write!(anstream::stderr(), "{}", show::record(&input::name(path), &item, false))?;
     }
     Ok(accepted)
 }

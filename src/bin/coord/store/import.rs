@@ -114,7 +114,7 @@ impl Lines {
         let limit = self.limit as u64 + 1;
         let mut part = self.input.reader.by_ref().take(limit);
         if let Err(error) = part.read_until(b'\n', &mut self.line) {
-            return Err(Stop::Failed(cannot_read(&self.input.name, error)));
+            return Err(Stop::Failed(cannot_read(&self.input.source, error)));
         }
         if self.line.is_empty() {
             return Ok(None);
@@ -129,7 +129,7 @@ impl Lines {
     }
 
     fn wrong(&self, what: &str) -> Stop {
-        Stop::Found(format!("{}:{}: {what}", self.input.name, self.chain.lines + 1))
+        Stop::Found(format!("{}:{}: {what}", self.input.source, self.chain.lines + 1))
     }
 
     fn read(&mut self) -> Result<Option<StoreItem>, Stop> {
@@ -145,7 +145,7 @@ impl Lines {
                 }
                 Ok(None)
             }
-            Err(what) => Err(Stop::Found(format!("{}:{number}: {what}", self.input.name))),
+            Err(what) => Err(Stop::Found(format!("{}:{number}: {what}", self.input.source))),
         }
     }
 }

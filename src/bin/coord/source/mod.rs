@@ -1,28 +1,37 @@
 //! Where records come from: streams, arrays, and files that hold messages among other things.
 
-use crate::input::{Input, open};
-use crate::{Failure, Reading};
+mod head;
+mod item;
+
+pub(crate) use item::{Item, line_breaks};
+
+use crate::input::{Input, Source, open};
+use crate::limits::Reading;
+use crate::output::{Failure, cannot_read};
 use clap::ValueEnum;
 use coordination_protocol::event::{Codec, RecordShape};
 use coordination_protocol::json::{self, Dialect, Limits};
 use coordination_protocol::scalar::ComponentId;
-use coordination_protocol::scan::{FileKind, LineIndex, Position, Snippet, looks_like, scan_as};
+use coordination_protocol::scan::{FileKind, LineIndex, looks_like, scan_as};
 use coordination_protocol::security::freshness::Freshness;
 use coordination_protocol::security::replay::ReplayCache;
 use coordination_protocol::validate::{Context, Gate, History, ValidationOutcome, Validator};
 use coordination_protocol::version::{Calendar, Date};
-use std::borrow::Cow;
+use head::{look, readable, same_length, start_of};
+use item::Place;
 use std::cell::{RefCell, RefMut};
 use std::io::{BufRead, Read};
 use std::ops::Range;
+use std::path::Path;
 
 /// What the input is taken for.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum As {
     /// Told by its content.
     Auto,
-    /// Records: event lines, JSON messages, arrays of messages.
-    Records,
+    /// Nothing but messages: event lines, JSON objects, arrays of objects.
+    #[value(alias = "records")]
+    Messages,
     /// Markdown with messages in it.
     Markdown,
     /// A shell script with messages in it.
@@ -31,98 +40,6 @@ pub(crate) enum As {
 
 /// The most bytes of a file that has to be read whole: Markdown, shell, an array.
 const WHOLE: u64 = 256 << 20;
-/// How much of an input is looked at to tell what it is.
-const LOOKED_AT: usize = 64 << 10;
-
-/// One checked record and its place.
-pub(crate) struct Item<'a> {
-    pub(crate) outcome: ValidationOutcome<'a>,
-    /// The bytes that were checked.
-    pub(crate) bytes: &'a [u8],
-    place: Place<'a>,
-}
-
-enum Place<'a> {
-    /// Stands in a record of a stream, which starts at this line, from this byte on.
-    Record(u64, &'a [u8], usize),
-    /// Stands in a file from this byte on.
-    Slice(&'a LineIndex<'a>, &'a [u8], usize),
-    /// Was found in a file.
-    Snippet(&'a LineIndex<'a>, &'a [u8], &'a Snippet<'a>),
-}
-
-impl<'a> Item<'a> {
-    /// A record that is all of its source.
-    pub(crate) fn whole(outcome: ValidationOutcome<'a>, bytes: &'a [u8]) -> Self {
-        Item { outcome, bytes, place: Place::Record(1, bytes, 0) }
-    }
-}
-
-impl Item<'_> {
-    /// Line and column of a byte of the record, from 1.
-    pub(crate) fn position(&self, offset: usize) -> (u64, u64) {
-        let plain = |position: Position| (position.line as u64, position.column as u64);
-        match &self.place {
-            Place::Record(line, record, base) => {
-                let before = &record[..(base + offset).min(record.len())];
-                let start = last_break(before).map_or(0, |at| at + 1);
-                let lines = line_breaks(before);
-                (line + lines as u64, characters(&before[start..]) as u64 + 1)
-            }
-            Place::Slice(index, _, base) => plain(index.position(base + offset)),
-            Place::Snippet(index, _, snippet) => plain(index.position(snippet.origin(offset))),
-        }
-    }
-
-    /// The text to draw, the number of its first line, and where in it the ranges are.
-    pub(crate) fn drawing(&self) -> (&[u8], u64, impl Fn(&Range<usize>) -> Range<usize>) {
-        let (text, first, base) = match &self.place {
-            Place::Record(line, record, _) => (*record, *line, 0),
-            Place::Slice(index, file, base) => {
-                let end = base + self.bytes.len();
-                let (text, start) = whole_lines(file, *base..end);
-                (text, index.position(start).line as u64, start)
-            }
-            Place::Snippet(index, file, snippet) => {
-                let (text, start) = whole_lines(file, snippet.range());
-                (text, index.position(start).line as u64, start)
-            }
-        };
-        let place = &self.place;
-        (text, first, move |range: &Range<usize>| match place {
-            Place::Record(_, _, offset) | Place::Slice(_, _, offset) => {
-                offset + range.start - base..offset + range.end - base
-            }
-            Place::Snippet(_, _, snippet) => {
-                let start = snippet.origin(range.start);
-                let end = snippet.origin(range.end).max(start);
-                start - base..end - base
-            }
-        })
-    }
-}
-
-/// How many lines end in these bytes.
-pub(crate) fn line_breaks(bytes: &[u8]) -> usize {
-    bytes.split(|byte| *byte == b'\n').count() - 1
-}
-
-/// How many characters these bytes are; what is not UTF-8 counts as readers show it.
-fn characters(bytes: &[u8]) -> usize {
-    let chunks = bytes.utf8_chunks();
-    chunks.map(|c| c.valid().chars().count() + usize::from(!c.invalid().is_empty())).sum()
-}
-
-fn last_break(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().rposition(|byte| *byte == b'\n')
-}
-
-/// The whole lines that hold a range, and where they start.
-fn whole_lines(bytes: &[u8], range: Range<usize>) -> (&[u8], usize) {
-    let start = last_break(&bytes[..range.start]).map_or(0, |at| at + 1);
-    let rest = bytes[range.end..].iter().position(|byte| *byte == b'\n');
-    (&bytes[start..rest.map_or(bytes.len(), |at| range.end + at)], start)
-}
 
 /// Checks every record of an input and hands it on.
 pub(crate) struct Checker<'c> {
@@ -148,18 +65,18 @@ impl<'c> Checker<'c> {
     }
 }
 
-type Take<'t> = dyn FnMut(&str, Item<'_>) -> Result<(), Failure> + 't;
+type Take<'t> = dyn FnMut(&Source, Item<'_>) -> Result<(), Failure> + 't;
 
 impl Checker<'_> {
     /// Reads a path, or standard input for `-`.
-    pub(crate) fn path(&self, path: &str, take: &mut Take<'_>) -> Result<(), Failure> {
-        let Input { name, mut reader } = open(path)?;
-        let failed = |error: std::io::Error| Failure(format!("cannot read {name}: {error}"));
+    pub(crate) fn path(&self, path: &Path, take: &mut Take<'_>) -> Result<(), Failure> {
+        let Input { source, mut reader } = open(path)?;
+        let failed = |error: std::io::Error| cannot_read(&source, error);
         let mut head = Vec::new();
         let kind = match self.given {
             As::Markdown => Some(FileKind::Markdown),
             As::Shell => Some(FileKind::Shell),
-            As::Records => None,
+            As::Messages => None,
             As::Auto => {
                 look(self.codec(), &mut reader, &mut head).map_err(failed)?;
                 let kind = looks_like(&same_length(&head));
@@ -174,17 +91,17 @@ impl Checker<'_> {
         let text = readable(&head);
         let array = RecordShape::of(text.as_bytes()) == RecordShape::Array;
         if kind.is_none() && !array {
-            return self.stream(&name, reader, take);
+            return self.stream(&source, reader, take);
         }
         let mut bytes = Vec::new();
         (&mut reader).take(WHOLE + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > WHOLE {
-            return Err(Failure(format!("cannot read {name}: more than {WHOLE} bytes")));
+            return Err(cannot_read(&source, format_args!("more than {WHOLE} bytes")));
         }
         let text = same_length(&bytes);
         match kind {
-            Some(kind) => self.file(&name, &bytes, &text, kind, take),
-            None => self.array(&name, &bytes, &text, take),
+            Some(kind) => self.file(&source, &bytes, &text, kind, take),
+            None => self.array(&source, &bytes, &text, take),
         }
     }
 
@@ -213,18 +130,20 @@ impl Checker<'_> {
         self.validator.codec()
     }
 
-    fn stream(&self, name: &str, reader: impl BufRead, take: &mut Take<'_>) -> Result<(), Failure> {
+    fn stream(
+        &self,
+        source: &Source,
+        reader: impl BufRead,
+        take: &mut Take<'_>,
+    ) -> Result<(), Failure> {
         let mut records = self.codec().records(reader);
         let mut gate = self.gate();
-        while let Some(raw) = records
-            .next_record()
-            .map_err(|error| Failure(format!("cannot read {name}: {error}")))?
-        {
+        while let Some(raw) = records.next_record().map_err(|error| cannot_read(source, error))? {
             let mut one = |gate: &mut Gate, range: Range<usize>| {
                 let (start, bytes) = (range.start, &raw.bytes[range]);
                 let outcome = self.inspect(gate, bytes);
                 take(
-                    name,
+                    source,
                     Item { outcome, bytes, place: Place::Record(raw.line, raw.bytes, start) },
                 )
             };
@@ -244,7 +163,7 @@ impl Checker<'_> {
     /// The messages in a file; `text` is what of its bytes is UTF-8.
     fn file(
         &self,
-        name: &str,
+        source: &Source,
         file: &[u8],
         text: &str,
         kind: FileKind,
@@ -270,7 +189,7 @@ impl Checker<'_> {
                 let bytes = snippet.text.as_bytes();
                 Item { outcome, bytes, place: Place::Snippet(&index, file, &snippet) }
             };
-            take(name, item)?;
+            take(source, item)?;
         }
         Ok(())
     }
@@ -290,14 +209,14 @@ impl Checker<'_> {
     /// The messages of an array, each a record; `text` is what of its bytes is UTF-8.
     fn array(
         &self,
-        name: &str,
+        source: &Source,
         file: &[u8],
         text: &str,
         take: &mut Take<'_>,
     ) -> Result<(), Failure> {
         if !self.is_array(text) {
             // More than one value, or broken: the stream reader still finds the records in it.
-            return self.stream(name, file, take);
+            return self.stream(source, file, take);
         }
         let index = LineIndex::new(text);
         let mut gate = self.gate();
@@ -305,61 +224,8 @@ impl Checker<'_> {
             let bytes = &file[element.range()];
             let outcome = self.inspect(&mut gate, bytes);
             let place = Place::Slice(&index, file, element.start());
-            take(name, Item { outcome, bytes, place })?;
+            take(source, Item { outcome, bytes, place })?;
         }
         Ok(())
-    }
-}
-
-/// Where a text starts, behind a byte order mark and white space.
-fn start_of(text: &str) -> usize {
-    text.len() - text.trim_start_matches('\u{feff}').trim_start().len()
-}
-
-/// Reads ahead until it is clear what the input is. A stream of records is clear from its first
-/// line, so one that grows slowly is not held up.
-fn look(codec: &Codec, reader: &mut impl BufRead, head: &mut Vec<u8>) -> std::io::Result<()> {
-    while head.len() < LOOKED_AT {
-        let chunk = match reader.fill_buf() {
-            Ok(chunk) => chunk,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if chunk.is_empty() {
-            break;
-        }
-        let used = chunk.len();
-        head.extend_from_slice(chunk);
-        reader.consume(used);
-        let text = readable(head);
-        let text = &text[start_of(text)..];
-        let record = RecordShape::of(text.as_bytes()).is_json()
-            || text.split_once('\n').is_some_and(|(line, _)| codec.event_name(line).is_some());
-        if record {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// The bytes as text, with a `?` for each that is not UTF-8: every other byte stays where it is, and
-/// what holds such a byte is refused later.
-fn same_length(bytes: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Cow::Borrowed(text);
-    }
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| '?'));
-    }
-    Cow::Owned(text)
-}
-
-/// As much of the bytes as is UTF-8.
-fn readable(bytes: &[u8]) -> &str {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
     }
 }
