@@ -1,7 +1,8 @@
-//! What kind of file a text is, told by its content.
+//! What kind of file a text is, told by its name or by its content.
 
 use super::fence::opens_fence;
 use super::shape::{component, event_head, line_end};
+use std::path::Path;
 
 /// How much of a text is looked at: enough for any preface, and the same time for any file.
 const LOOKED_AT: usize = 64 * 1024;
@@ -18,6 +19,53 @@ pub enum FileKind {
     Markdown,
     /// A shell script.
     Shell,
+    /// Lines of a program's log, some with a message behind their time, level and the like.
+    Log,
+    /// YAML, whose `run:` blocks are scripts.
+    Yaml,
+}
+
+/// Extensions of file names, and what they say.
+const EXTENSIONS: &[(FileKind, &[&str])] = &[
+    (FileKind::Markdown, &["md", "mdx", "markdown"]),
+    (FileKind::Shell, &["sh", "bash", "zsh", "ksh"]),
+    (FileKind::Json, &["json", "jsonl", "ndjson"]),
+    (FileKind::Log, &["log", "txt"]),
+    (FileKind::Yaml, &["yml", "yaml"]),
+];
+
+impl FileKind {
+    /// The kind that a file's extension names, in upper or lower case; `None` if it names none.
+    ///
+    /// It decides before the content does: a note is Markdown whatever its first line looks like. Only
+    /// `.log` and `.txt` leave something open, since events are written into both: a stream of records
+    /// is one whatever it is called, which [`looks_like`] tells.
+    ///
+    /// ```
+    /// use coordination_protocol::scan::FileKind;
+    /// use std::path::Path;
+    ///
+    /// assert_eq!(FileKind::from_path(Path::new("commands/deploy.md")), Some(FileKind::Markdown));
+    /// assert_eq!(FileKind::from_path(Path::new("ci.YML")), Some(FileKind::Yaml));
+    /// assert_eq!(FileKind::from_path(Path::new("Makefile")), None);
+    /// ```
+    pub fn from_path(path: &Path) -> Option<FileKind> {
+        let extension = path.extension()?.to_str()?;
+        let named = |names: &&[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(extension));
+        EXTENSIONS.iter().find(|(_, names)| named(names)).map(|(kind, _)| *kind)
+    }
+
+    /// The word for lists and messages, such as `event lines` or `Markdown`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FileKind::EventLines => "event lines",
+            FileKind::Json => "JSON",
+            FileKind::Markdown => "Markdown",
+            FileKind::Shell => "a shell script",
+            FileKind::Log => "a log",
+            FileKind::Yaml => "YAML",
+        }
+    }
 }
 
 /// What a line says about its file.

@@ -96,6 +96,12 @@ pub enum Place<'a> {
     },
     /// In inline code of Markdown.
     InlineCode,
+    /// In words of a command, one a part: `publish "TASK_FAILED" "$wf" build '{...}'`. The text is
+    /// the event line that the command makes of them; a colon between two parts stands where the
+    /// first of them ends.
+    Words,
+    /// On a line of a log, behind its time, level and the like.
+    LogLine,
 }
 
 /// The command whose argument a snippet is: `/resource-manager allocate '{...}'`.
@@ -149,6 +155,24 @@ impl Snippet<'_> {
 #[derive(Clone, Debug)]
 pub struct Snippets<'a> {
     found: std::vec::IntoIter<Snippet<'a>>,
+    passed_over: PassedOver,
+}
+
+impl Snippets<'_> {
+    /// What was seen and is no message of this protocol.
+    pub fn passed_over(&self) -> PassedOver {
+        self.passed_over
+    }
+}
+
+/// What a file holds beside its messages, counted: it is not ours, so nothing is found in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct PassedOver {
+    /// Objects without evidence of a message.
+    pub objects: usize,
+    /// Lines of a log without a message.
+    pub lines: usize,
 }
 
 impl<'a> Iterator for Snippets<'a> {
@@ -184,23 +208,26 @@ pub fn scan<'a>(text: &'a str, limits: &Limits) -> Snippets<'a> {
 /// assert_eq!(found.text, r#"TASK_STARTED:wf_001:build:{"task_id":"t1"}"#);
 /// ```
 pub fn scan_as<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Snippets<'a> {
-    let mut output = Output { limits: *limits, found: Vec::new() };
+    let mut output =
+        Output { limits: *limits, found: Vec::new(), passed_over: PassedOver::default() };
     let file = Mapped::file(text);
     let context = Context::new(Place::Line);
     match kind {
         FileKind::Markdown => markdown::read(&mut output, &file, &context, 0),
         FileKind::Shell => shell::read(&mut output, &file, &context, 0),
-        FileKind::EventLines | FileKind::Json => {
+        FileKind::EventLines | FileKind::Json | FileKind::Log => {
             lines::read(&mut output, &file, Mode::Text, &context, 0);
         }
+        FileKind::Yaml => {}
     }
-    Snippets { found: output.found.into_iter() }
+    Snippets { found: output.found.into_iter(), passed_over: output.passed_over }
 }
 
 /// What the readers fill.
 struct Output<'a> {
     limits: Limits,
     found: Vec<Snippet<'a>>,
+    passed_over: PassedOver,
 }
 
 impl<'a> Output<'a> {

@@ -72,7 +72,7 @@ impl<'a> Shell<'_, '_, 'a> {
         match kind {
             FileKind::Shell => super::read(self.output, &text, &context, level),
             FileKind::Markdown => markdown::read(self.output, &text, &context, level),
-            FileKind::EventLines | FileKind::Json => {
+            _ => {
                 context.expansions = &expansions;
                 lines::read(self.output, &text, Mode::Container, &context, level);
             }
