@@ -24,7 +24,6 @@ mod output;
 mod registry;
 mod replace_file;
 mod route;
-mod sarif;
 mod schema;
 mod security;
 mod show;

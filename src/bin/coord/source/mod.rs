@@ -65,11 +65,34 @@ impl<'c> Checker<'c> {
     }
 }
 
+/// What receives the records of inputs, and whatever else there is to tell of them.
+pub(crate) trait Sink {
+    /// Takes a record of an input.
+    fn record(&mut self, source: &Source, item: Item<'_>) -> Result<(), Failure>;
+
+    /// Takes the text of a file that holds messages among other things, before its records.
+    fn text(&mut self, _source: &Source, _text: &str, _kind: FileKind) {}
+}
+
+/// A function that takes records.
 type Take<'t> = dyn FnMut(&Source, Item<'_>) -> Result<(), Failure> + 't;
 
+struct Records<'t>(&'t mut Take<'t>);
+
+impl Sink for Records<'_> {
+    fn record(&mut self, source: &Source, item: Item<'_>) -> Result<(), Failure> {
+        (self.0)(source, item)
+    }
+}
+
 impl Checker<'_> {
+    /// Reads the records of a path, or of standard input for `-`.
+    pub(crate) fn path<'t>(&self, path: &Path, take: &'t mut Take<'t>) -> Result<(), Failure> {
+        self.read(path, &mut Records(take))
+    }
+
     /// Reads a path, or standard input for `-`.
-    pub(crate) fn path(&self, path: &Path, take: &mut Take<'_>) -> Result<(), Failure> {
+    pub(crate) fn read(&self, path: &Path, sink: &mut dyn Sink) -> Result<(), Failure> {
         let Input { source, mut reader } = open(path)?;
         let failed = |error: std::io::Error| cannot_read(&source, error);
         let mut head = Vec::new();
@@ -91,7 +114,7 @@ impl Checker<'_> {
         let text = readable(&head);
         let array = RecordShape::of(text.as_bytes()) == RecordShape::Array;
         if kind.is_none() && !array {
-            return self.stream(&source, reader, take);
+            return self.stream(&source, reader, sink);
         }
         let mut bytes = Vec::new();
         (&mut reader).take(WHOLE + 1).read_to_end(&mut bytes).map_err(failed)?;
@@ -100,8 +123,8 @@ impl Checker<'_> {
         }
         let text = same_length(&bytes);
         match kind {
-            Some(kind) => self.file(&source, &bytes, &text, kind, take),
-            None => self.array(&source, &bytes, &text, take),
+            Some(kind) => self.file(&source, &bytes, &text, kind, sink),
+            None => self.array(&source, &bytes, &text, sink),
         }
     }
 
@@ -134,7 +157,7 @@ impl Checker<'_> {
         &self,
         source: &Source,
         reader: impl BufRead,
-        take: &mut Take<'_>,
+        sink: &mut dyn Sink,
     ) -> Result<(), Failure> {
         let mut records = self.codec().records(reader);
         let mut gate = self.gate();
@@ -142,7 +165,7 @@ impl Checker<'_> {
             let mut one = |gate: &mut Gate, range: Range<usize>| {
                 let (start, bytes) = (range.start, &raw.bytes[range]);
                 let outcome = self.inspect(gate, bytes);
-                take(
+                sink.record(
                     source,
                     Item { outcome, bytes, place: Place::Record(raw.line, raw.bytes, start) },
                 )
@@ -167,7 +190,7 @@ impl Checker<'_> {
         file: &[u8],
         text: &str,
         kind: FileKind,
-        take: &mut Take<'_>,
+        sink: &mut dyn Sink,
     ) -> Result<(), Failure> {
         let index = LineIndex::new(text);
         // What a file shows are examples, not a history.
@@ -177,6 +200,7 @@ impl Checker<'_> {
         context.calendar = self.calendar.as_ref().and_then(|(calendar, on)| {
             Some((calendar, on.or_else(|| Date::from_unix_millis(self.now?))?))
         });
+        sink.text(source, text, kind);
         for snippet in scan_as(text, kind, self.codec().limits()) {
             let range = snippet.range();
             let bytes = &file[range.clone()];
@@ -189,7 +213,7 @@ impl Checker<'_> {
                 let bytes = snippet.text.as_bytes();
                 Item { outcome, bytes, place: Place::Snippet(&index, file, &snippet) }
             };
-            take(source, item)?;
+            sink.record(source, item)?;
         }
         Ok(())
     }
@@ -212,11 +236,11 @@ impl Checker<'_> {
         source: &Source,
         file: &[u8],
         text: &str,
-        take: &mut Take<'_>,
+        sink: &mut dyn Sink,
     ) -> Result<(), Failure> {
         if !self.is_array(text) {
             // More than one value, or broken: the stream reader still finds the records in it.
-            return self.stream(source, file, take);
+            return self.stream(source, file, sink);
         }
         let index = LineIndex::new(text);
         let mut gate = self.gate();
@@ -224,7 +248,7 @@ impl Checker<'_> {
             let bytes = &file[element.range()];
             let outcome = self.inspect(&mut gate, bytes);
             let place = Place::Slice(&index, file, element.start());
-            take(source, Item { outcome, bytes, place })?;
+            sink.record(source, Item { outcome, bytes, place })?;
         }
         Ok(())
     }

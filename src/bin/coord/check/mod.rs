@@ -1,0 +1,91 @@
+//! `coord check`
+
+mod output;
+mod render;
+mod row;
+mod sarif;
+mod tally;
+
+use crate::deprecations::{self, day};
+use crate::input::paths;
+use crate::limits::Reading;
+use crate::output::{CmdResult, Format};
+use crate::security::Security;
+use crate::source::{As, Checker};
+use coordination_protocol::validate::Validator;
+use coordination_protocol::version::Date;
+use output::Output;
+use render::Style;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  coord check events.log
+  coord check --mode strict --format json - < messages.json
+  coord check commands/*.md scripts/publish.sh
+  coord check --permissions registrations.json --keys keys.json --fresh inbox.jsonl
+  coord check --calendar notices.json --on 2025-06-01 events.log
+  my-command | coord check
+
+A record is an event line, a JSON message (on one line or many), or an element of an array of
+messages. In Markdown and shell files, the messages in fenced blocks, here-documents and quoted
+arguments are checked where they stand. What an input holds is told by its content.
+
+Exit status: 0 if no record is invalid, 1 if one is, 2 for usage and I/O errors.")]
+pub(crate) struct Args {
+    /// Files to check; `-` or none reads standard input.
+    #[arg(value_name = "PATH|-")]
+    paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    reading: Reading,
+
+    #[command(flatten)]
+    security: Security,
+
+    /// Find uses of what a calendar announces to end; `coord deprecations --help` shows its form.
+    #[arg(long, value_name = "FILE")]
+    calendar: Option<String>,
+
+    /// The day to judge them by, in UTC; that of `--at` if left out.
+    #[arg(long, value_parser = day, value_name = "YYYY-MM-DD", requires = "calendar")]
+    on: Option<Date>,
+
+    /// What the input is taken for.
+    #[arg(long = "as", value_enum, default_value_t = As::Auto)]
+    given: As,
+
+    /// How to print.
+    #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
+    format: Format,
+
+    /// Show notes too, and valid records with nothing else.
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+const FORMATS: &[(Format, &str)] = &[
+    (Format::Human, "Diagnostics that point into the source, and a summary"),
+    (Format::Json, "One JSON object per record and nothing else"),
+    (Format::Sarif, "One SARIF 2.1.0 log, which code hosts show in place"),
+];
+
+pub(crate) fn run(args: &Args) -> CmdResult {
+    let policy = args.security.policy(&args.reading)?;
+    let validator = Validator::from(args.reading.codec()).with_policy(policy);
+    let mut checker = Checker::new(&validator, &args.reading, args.given);
+    checker.now = Some(args.security.now()?);
+    checker.from = args.security.source()?;
+    checker.replay = args.security.freshness();
+    if let Some(path) = &args.calendar {
+        checker.calendar = Some((deprecations::read(path)?, args.on));
+    }
+    let style = Style { format: args.format, verbose: args.verbose };
+    let mut out = Output::open(style, &args.reading)?;
+    for path in paths(&args.paths) {
+        let tally = render::input(&checker, path, style, &mut out)?;
+        out.count(tally)?;
+    }
+    out.finish()
+}

@@ -1,0 +1,79 @@
+//! What a check prints as a whole: what comes before, between and behind that of its inputs.
+
+use super::render::Style;
+use super::sarif::Log;
+use super::tally::Tally;
+use crate::limits::Reading;
+use crate::output::{CmdResult, ExitStatus, Format, Printer};
+use std::io::{self, Write};
+
+/// The output of a check. What was rendered of inputs is written to it in order.
+pub(crate) struct Output<'a> {
+    style: Style,
+    reading: &'a Reading,
+    out: Printer,
+    log: Log,
+    total: Tally,
+}
+
+impl<'a> Output<'a> {
+    pub(crate) fn open(style: Style, reading: &'a Reading) -> io::Result<Self> {
+        let mut out = Printer::styled(style.format);
+        let mut log = Log::default();
+        if style.format == Format::Sarif {
+            log.open(&mut out)?;
+        }
+        Ok(Output { style, reading, out, log, total: Tally::default() })
+    }
+
+    /// Counts an input whose rendering was written, and tells what could not be read.
+    pub(crate) fn count(&mut self, tally: Tally) -> io::Result<()> {
+        // The other inputs are still checked; the exit status will tell.
+        for unread in &tally.unread {
+            self.out.complain(&unread.problem)?;
+        }
+        self.total += tally;
+        Ok(())
+    }
+
+    /// Writes what comes last.
+    pub(crate) fn finish(mut self) -> CmdResult {
+        let total = &self.total;
+        match self.style.format {
+            Format::Sarif => self.log.close(&mut self.out, total)?,
+            Format::Human => {
+                let records = total.records();
+                self.out.note(format_args!(
+                    "{records} record{}: {} valid, {} deviating, {} invalid ({} mode, protocol {}, security {})",
+                    if records == 1 { "" } else { "s" },
+                    total.valid,
+                    total.deviating,
+                    total.invalid,
+                    self.reading.mode,
+                    self.reading.protocol,
+                    total.security,
+                ))?;
+            }
+            _ => {}
+        }
+        self.out.finish(if total.unread.is_empty() {
+            ExitStatus::found(total.invalid > 0)
+        } else {
+            ExitStatus::Failed
+        })
+    }
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.style.format == Format::Sarif {
+            self.log.add(&mut self.out, bytes)?;
+            return Ok(bytes.len());
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

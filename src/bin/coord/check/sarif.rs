@@ -1,0 +1,278 @@
+//! SARIF 2.1.0, written as it goes: the rules first, then the results, then how it went.
+
+use super::tally::Tally;
+use crate::input::Source;
+use crate::source::Item;
+use coordination_protocol::finding::{Code, Finding, FindingSeverity, Level, Mode};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Code hosts refuse a run with more results.
+const RESULTS_OF_A_RUN: usize = 25_000;
+/// Code hosts refuse a log with more runs.
+const RUNS: usize = 20;
+/// What results' paths are relative to: the folder in which the program runs.
+const BASE: &str = "%SRCROOT%";
+
+/// A SARIF log under way. Results come in as lines, each one JSON object.
+#[derive(Default)]
+pub(crate) struct Log {
+    /// Results of the current run.
+    results: usize,
+    /// Runs that are complete.
+    closed: usize,
+    /// Results for which the log has no room.
+    left_out: u64,
+    /// The beginning of a line.
+    pending: Vec<u8>,
+}
+
+impl Log {
+    pub(crate) fn open(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let schema = "https://json.schemastore.org/sarif-2.1.0.json";
+        write!(out, r#"{{"$schema":"{schema}","version":"2.1.0","runs":["#)?;
+        self.open_run(out)
+    }
+
+    fn open_run(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.results = 0;
+        let rules: Vec<Value> = Code::ALL.iter().map(|code| rule(*code)).collect();
+        let driver = json!({
+            "name": "coord",
+            "version": env!("CARGO_PKG_VERSION"),
+            "semanticVersion": env!("CARGO_PKG_VERSION"),
+            "rules": rules,
+        });
+        let mut base = json!({ "description": { "text": "The folder in which coord was run." } });
+        if let Ok(folder) = std::env::current_dir() {
+            let path = folder.as_os_str().as_encoded_bytes();
+            base["uri"] = format!("{}/", uri(path)).into();
+        }
+        write!(out, r#"{{"tool":{{"driver":{driver}}},"columnKind":"unicodeCodePoints","#)?;
+        // A host takes several runs of one tool for one analysis each if they have names of their own.
+        // The first has none, so that the host's own settings name it.
+        if self.closed > 0 {
+            let id = format!("coord/part-{}/", self.closed + 1);
+            write!(out, r#""automationDetails":{{"id":"{id}"}},"#)?;
+        }
+        write!(out, r#""originalUriBaseIds":{},"results":["#, json!({ BASE: base }))
+    }
+
+    fn close_run(&mut self, out: &mut impl Write, notifications: &[Value]) -> io::Result<()> {
+        self.closed += 1;
+        let invocation = json!([{
+            "executionSuccessful": notifications.iter().all(|told| told["level"] != "error"),
+            "toolExecutionNotifications": notifications,
+        }]);
+        write!(out, r#"],"invocations":{invocation}}}"#)
+    }
+
+    /// Adds results: lines, of which the last may still go on.
+    pub(crate) fn add(&mut self, out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            let line = std::mem::take(&mut self.pending);
+            self.result(out, &[&line, &bytes[..end]])?;
+            bytes = &bytes[end + 1..];
+        }
+        self.pending.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn result(&mut self, out: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
+        if self.results == RESULTS_OF_A_RUN {
+            if self.closed + 1 == RUNS {
+                self.left_out += 1;
+                return Ok(());
+            }
+            self.close_run(out, &[])?;
+            out.write_all(b",")?;
+            self.open_run(out)?;
+        }
+        out.write_all(if self.results == 0 { b"\n" } else { b",\n" })?;
+        self.results += 1;
+        parts.iter().try_for_each(|part| out.write_all(part))
+    }
+
+    pub(crate) fn close(&mut self, out: &mut impl Write, total: &Tally) -> io::Result<()> {
+        let mut told: Vec<Value> = total
+            .unread
+            .iter()
+            .map(|unread| {
+                json!({
+                    "level": "error",
+                    "message": { "text": unread.problem },
+                    "locations": [{
+                        "physicalLocation": { "artifactLocation": artifact(&unread.source) },
+                    }],
+                })
+            })
+            .collect();
+        if self.left_out > 0 {
+            let most = RUNS * RESULTS_OF_A_RUN;
+            let left_out = self.left_out;
+            let text = format!("{left_out} results are left out: a log holds at most {most}");
+            told.push(json!({ "level": "warning", "message": { "text": text } }));
+        }
+        self.close_run(out, &told)?;
+        writeln!(out, "]}}")
+    }
+}
+
+/// Writes the results of a record, a line each.
+pub(crate) fn results(
+    out: &mut dyn Write,
+    source: &Source,
+    item: &Item<'_>,
+    verbose: bool,
+) -> io::Result<()> {
+    for finding in item.outcome.report.findings() {
+        if finding.severity == FindingSeverity::Note && !verbose {
+            continue;
+        }
+        serde_json::to_writer(&mut *out, &result(source, item, finding))?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+fn level(severity: FindingSeverity) -> &'static str {
+    match severity {
+        FindingSeverity::Error => "error",
+        FindingSeverity::Warning => "warning",
+        _ => "note",
+    }
+}
+
+/// The name of a rule, by which hosts list it: `MissingData` for `missing-data`.
+fn name(code: Code) -> String {
+    let word = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_ascii_uppercase() + rest
+    };
+    code.as_str().split('-').map(word).collect()
+}
+
+/// The first sentence of a text.
+fn first_sentence(text: &str) -> &str {
+    text.split_once(". ").map_or(text, |(first, _)| &text[..=first.len()])
+}
+
+fn rule(code: Code) -> Value {
+    let why = code.explanation();
+    let command = format!("coord explain {code}");
+    let mut properties = json!({ "tags": ["coordination-protocol", code.level().as_str()] });
+    if code.level() == Level::Security {
+        // A host ranks what has a score among its security alerts: these two are high and medium.
+        let error = code.severity(Mode::Interop) == FindingSeverity::Error;
+        properties["security-severity"] = if error { "7.5" } else { "5.0" }.into();
+        properties["tags"] = json!(["coordination-protocol", "security"]);
+    }
+    json!({
+        "id": code.as_str(),
+        "name": name(code),
+        "shortDescription": { "text": first_sentence(why) },
+        "fullDescription": { "text": why },
+        "help": {
+            "text": format!("{why} `{command}` shows an example."),
+            "markdown": format!("{why}\n\n`{command}` shows an example."),
+        },
+        "defaultConfiguration": { "level": level(code.severity(Mode::Interop)) },
+        "properties": properties,
+    })
+}
+
+fn result(source: &Source, item: &Item<'_>, finding: &Finding) -> Value {
+    let (line, column) = item.position(finding.range.start);
+    let (end_line, end_column) = item.position(finding.range.end);
+    let text = match finding.hint() {
+        Some(hint) => format!("{finding}; {hint}"),
+        None => finding.to_string(),
+    };
+    json!({
+        "ruleId": finding.code.as_str(),
+        "ruleIndex": Code::ALL.iter().position(|code| *code == finding.code),
+        "level": level(finding.severity),
+        "message": { "text": text },
+        "locations": [{
+            "physicalLocation": {
+                "artifactLocation": artifact(source),
+                "region": {
+                    "startLine": line,
+                    "startColumn": column,
+                    "endLine": end_line,
+                    "endColumn": end_column,
+                },
+            },
+            "logicalLocations": [{ "fullyQualifiedName": finding.pointer }],
+        }],
+    })
+}
+
+/// Where a file is: a relative path is one below the folder in which the program runs.
+fn artifact(source: &Source) -> Value {
+    let path = if source.is_stdin() { Path::new(source.name()) } else { source.path() };
+    let uri = uri(path.as_os_str().as_encoded_bytes());
+    if path.is_absolute() {
+        json!({ "uri": uri })
+    } else {
+        json!({ "uri": uri, "uriBaseId": BASE })
+    }
+}
+
+/// A path as a URI, or as a reference to one if it is relative.
+fn uri(path: &[u8]) -> String {
+    let mut uri = String::with_capacity(path.len());
+    if path.starts_with(b"/") {
+        uri.push_str("file://");
+    }
+    for byte in path {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => {
+                uri.push(char::from(*byte));
+            }
+            other => {
+                let _ = write!(uri, "%{other:02X}");
+            }
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_uri_reference() {
+        assert_eq!(uri(b"docs/a-b_1.~md"), "docs/a-b_1.~md");
+        assert_eq!(uri("a b/ü%?#:.md".as_bytes()), "a%20b/%C3%BC%25%3F%23%3A.md");
+        assert_eq!(uri(b"odd\xff\n.log"), "odd%FF%0A.log");
+        assert_eq!(uri(b"/a b"), "file:///a%20b");
+    }
+
+    #[test]
+    fn a_run_holds_no_more_results_than_hosts_take() {
+        let mut log = Log::default();
+        let mut out = Vec::new();
+        log.open(&mut out).unwrap();
+        let most = RESULTS_OF_A_RUN * RUNS;
+        let lines = b"{}\n".repeat(most + 3);
+        // Lines need not come whole.
+        for part in lines.chunks(65_537) {
+            log.add(&mut out, part).unwrap();
+        }
+        log.close(&mut out, &Tally::default()).unwrap();
+        let log: Value = serde_json::from_slice(&out).unwrap();
+        let runs = log["runs"].as_array().unwrap();
+        assert_eq!(runs.len(), RUNS);
+        for run in runs {
+            assert_eq!(run["results"].as_array().unwrap().len(), RESULTS_OF_A_RUN);
+        }
+        let id = |run: &Value| run["automationDetails"]["id"].as_str().map(str::to_owned);
+        assert_eq!((id(&runs[0]), id(&runs[19])), (None, Some("coord/part-20/".to_owned())));
+        let told = &runs[19]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+        assert_eq!(told, "3 results are left out: a log holds at most 500000");
+    }
+}

@@ -1,0 +1,86 @@
+//! What was counted in a check: of one input, or of many together.
+
+use crate::input::Source;
+use coordination_protocol::finding::{Code, FindingSeverity, Verdict};
+use coordination_protocol::validate::{Security, ValidationOutcome};
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+/// The counts of a check. Those of several inputs add up, in whatever order they were read.
+#[derive(Default)]
+pub(crate) struct Tally {
+    /// Inputs that were read to their ends.
+    pub(crate) files: u64,
+    pub(crate) valid: u64,
+    pub(crate) deviating: u64,
+    pub(crate) invalid: u64,
+    /// Findings by code, and by severity in the order of [`FindingSeverity`].
+    pub(crate) codes: BTreeMap<Code, [u64; 3]>,
+    /// Findings that the limit of a record left out.
+    pub(crate) omitted: u64,
+    /// What of the security level was checked in any record.
+    pub(crate) security: Security,
+    /// What could not be read.
+    pub(crate) unread: Vec<Unread>,
+}
+
+/// An input that could not be read, wholly or from some place on.
+pub(crate) struct Unread {
+    pub(crate) source: Source,
+    /// The whole sentence, which names it.
+    pub(crate) problem: String,
+}
+
+impl Tally {
+    /// Counts a record.
+    pub(crate) fn record(&mut self, outcome: &ValidationOutcome<'_>) {
+        let report = &outcome.report;
+        match report.verdict() {
+            Verdict::Valid => self.valid += 1,
+            Verdict::Deviating => self.deviating += 1,
+            _ => self.invalid += 1,
+        }
+        for finding in report.findings() {
+            self.codes.entry(finding.code).or_default()[index(finding.severity)] += 1;
+        }
+        self.omitted += report.omitted() as u64;
+        add_security(&mut self.security, outcome.security);
+    }
+
+    pub(crate) fn records(&self) -> u64 {
+        self.valid + self.deviating + self.invalid
+    }
+}
+
+const fn index(severity: FindingSeverity) -> usize {
+    match severity {
+        FindingSeverity::Error => 2,
+        FindingSeverity::Warning => 1,
+        _ => 0,
+    }
+}
+
+fn add_security(all: &mut Security, one: Security) {
+    all.permissions |= one.permissions;
+    all.signature |= one.signature;
+    all.freshness |= one.freshness;
+    all.replay |= one.replay;
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.files += other.files;
+        self.valid += other.valid;
+        self.deviating += other.deviating;
+        self.invalid += other.invalid;
+        for (code, counts) in other.codes {
+            let all = self.codes.entry(code).or_default();
+            for (sum, count) in all.iter_mut().zip(counts) {
+                *sum += count;
+            }
+        }
+        self.omitted += other.omitted;
+        add_security(&mut self.security, other.security);
+        self.unread.extend(other.unread);
+    }
+}
