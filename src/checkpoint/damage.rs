@@ -1,8 +1,8 @@
 //! What is wrong with a stored checkpoint: data, which a listing and an error carry.
 
 use super::part_name::PartName;
-use crate::scalar::CheckpointId;
-use std::fmt;
+use crate::scalar::{CheckpointId, Escaping};
+use std::fmt::{self, Write as _};
 
 /// What is wrong with a stored checkpoint.
 ///
@@ -44,6 +44,7 @@ impl Damage {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         match &self.part {
             Some(part) => write!(f, "`{part}`")?,
             None => f.write_str("the entry")?,

@@ -4,7 +4,7 @@ use super::damage::Damage;
 use super::part_name::PartName;
 use crate::error::leaf_errors;
 use crate::json::{JsonError, JsonFault};
-use crate::scalar::{CheckpointId, Severity, WorkflowId};
+use crate::scalar::{CheckpointId, Severity, WorkflowId, printable};
 use crate::storage::StorageError;
 
 /// Why a checkpoint was not made, loaded, restored or rolled back to.
@@ -16,10 +16,10 @@ use crate::storage::StorageError;
 pub enum CheckpointError {
     // Parts.
     /// A part needs an identifier of recommended characters.
-    #[error("`{0}` is no name for a part; use letters, digits, `_`, `-` or `.`")]
+    #[error("`{}` is no name for a part; use letters, digits, `_`, `-` or `.`", printable(.0))]
     PartName(String),
     /// The text of a part is not JSON within the limits.
-    #[error("`{part}` is not usable: {error}")]
+    #[error("`{part}` is not usable: {error}", part = printable(.part), error = printable(.error))]
     Json {
         /// The part.
         part: PartName,
@@ -27,25 +27,25 @@ pub enum CheckpointError {
         error: JsonFault,
     },
     /// The text is no workflow state.
-    #[error("not the state of a workflow: {detail}")]
+    #[error("not the state of a workflow: {detail}", detail = printable(.detail))]
     State {
         /// What is wrong.
         detail: String,
     },
     /// The protocol's own parts are objects.
-    #[error("`{part}` must be an object")]
+    #[error("`{part}` must be an object", part = printable(.part))]
     NotAnObject {
         /// The part.
         part: PartName,
     },
     /// A list of files has something that is no digest.
-    #[error("the file `{path}` has no digest; write `sha256:` and 64 hexadecimal digits")]
+    #[error("the file `{path}` has no digest; write `sha256:` and 64 hexadecimal digits", path = printable(.path))]
     File {
         /// Its path.
         path: String,
     },
     /// The part has no RFC 8785 form, so it cannot be digested.
-    #[error("`{part}` cannot be digested: {error}")]
+    #[error("`{part}` cannot be digested: {error}", part = printable(.part), error = printable(.error))]
     Digest {
         /// The part.
         part: PartName,
@@ -56,7 +56,7 @@ pub enum CheckpointError {
 
     // Deltas.
     /// A delta is not JSON within the limits.
-    #[error("not a delta: {0}")]
+    #[error("not a delta: {}", printable(.0))]
     DeltaJson(JsonFault),
     /// An operation is not what this crate writes.
     #[error("operation {index} of the delta is no add, replace or remove of a value at a path")]
@@ -65,7 +65,7 @@ pub enum CheckpointError {
         index: usize,
     },
     /// A delta does not fit to what it is applied to.
-    #[error("the delta does not fit: {detail}")]
+    #[error("the delta does not fit: {detail}", detail = printable(.detail))]
     DeltaMisfit {
         /// What the library says.
         detail: String,
@@ -79,7 +79,7 @@ pub enum CheckpointError {
 
     // Places.
     /// An identifier would climb out of the folder when it is used as a path.
-    #[error("`{id}` cannot name a place: it would leave the root")]
+    #[error("`{id}` cannot name a place: it would leave the root", id = printable(.id))]
     Escapes {
         /// The identifier.
         id: String,
@@ -87,25 +87,25 @@ pub enum CheckpointError {
 
     // Creating and loading.
     /// A checkpoint type or trigger that the protocol does not have.
-    #[error("`{word}` is not a word that a checkpoint may be written with")]
+    #[error("`{word}` is not a word that a checkpoint may be written with", word = printable(.word))]
     Word {
         /// The word.
         word: String,
     },
     /// The state failed `state_integrity`, and the checkpoint is no emergency.
-    #[error("the state is not sound: {detail}")]
+    #[error("the state is not sound: {detail}", detail = printable(.detail))]
     Unsound {
         /// The first thing that is wrong with it.
         detail: String,
     },
     /// There is a checkpoint of this identifier.
-    #[error("{0} exists already")]
+    #[error("{} exists already", printable(.0))]
     Exists(CheckpointId),
     /// It took so long that it counted as left behind, and was swept.
-    #[error("{0} was swept while it was being made; make it anew")]
+    #[error("{} was swept while it was being made; make it anew", printable(.0))]
     Swept(CheckpointId),
     /// There is none, or it is not complete.
-    #[error("{workflow} has no checkpoint {checkpoint}")]
+    #[error("{workflow} has no checkpoint {checkpoint}", workflow = printable(.workflow), checkpoint = printable(.checkpoint))]
     NotFound {
         /// The workflow.
         workflow: WorkflowId,
@@ -122,7 +122,7 @@ pub enum CheckpointError {
 
     // Rolling back. Nothing was touched.
     /// The request has no mode that the protocol knows.
-    #[error("a rollback is full, partial or selective, not `{0}`")]
+    #[error("a rollback is full, partial or selective, not `{}`", printable(.0))]
     RollbackMode(String),
     /// A partial rollback names no part, or a selective one neither agent nor task.
     #[error("a {mode} rollback must name {what}")]
@@ -133,16 +133,16 @@ pub enum CheckpointError {
         what: &'static str,
     },
     /// No part and no member of the state has this name.
-    #[error("neither state has a part `{0}`")]
+    #[error("neither state has a part `{}`", printable(.0))]
     UnknownPart(String),
     /// The part is not one that can be put back.
-    #[error("`{0}` cannot be rolled back")]
+    #[error("`{}` cannot be rolled back", printable(.0))]
     FixedPart(String),
     /// No agent has this name.
-    #[error("neither state has an agent `{0}`")]
+    #[error("neither state has an agent `{}`", printable(.0))]
     UnknownAgent(String),
     /// No agent works on this task.
-    #[error("no agent works on the task `{0}` in either state")]
+    #[error("no agent works on the task `{}` in either state", printable(.0))]
     UnknownTask(String),
     /// There is no state that part of the checkpoint could be put into.
     #[error("there is no current state; only a full rollback can make one")]
@@ -150,7 +150,7 @@ pub enum CheckpointError {
 
     // Restoring.
     /// The target of a restore did not do what it was asked for.
-    #[error("{detail}")]
+    #[error("{detail}", detail = printable(.detail))]
     Target {
         /// What is in the way.
         detail: String,
@@ -158,10 +158,10 @@ pub enum CheckpointError {
         unchanged: bool,
     },
     /// The current state could not be read. Nothing was touched.
-    #[error("the current state cannot be read, nothing was touched: {0}")]
+    #[error("the current state cannot be read, nothing was touched: {}", printable(.0))]
     Read(#[source] Box<CheckpointError>),
     /// The target holds another workflow. Nothing was touched.
-    #[error("the target holds {found}, not {expected}")]
+    #[error("the target holds {found}, not {expected}", found = printable(.found), expected = printable(.expected))]
     OtherWorkflow {
         /// The workflow that the target holds.
         found: WorkflowId,
@@ -169,10 +169,10 @@ pub enum CheckpointError {
         expected: WorkflowId,
     },
     /// The current state could not be backed up. Nothing was touched.
-    #[error("the current state cannot be backed up, nothing was touched: {0}")]
+    #[error("the current state cannot be backed up, nothing was touched: {}", printable(.0))]
     Backup(#[source] Box<CheckpointError>),
     /// Another restore of the workflow is under way, or died half-way. Nothing was touched.
-    #[error("a restore of {workflow} is under way since {since}; if it died, `recover` undoes it")]
+    #[error("a restore of {workflow} is under way since {since}; if it died, `recover` undoes it", workflow = printable(.workflow), since = printable(.since))]
     UnderWay {
         /// The workflow.
         workflow: WorkflowId,
@@ -180,7 +180,7 @@ pub enum CheckpointError {
         since: String,
     },
     /// It failed half-way, and all that was done is undone.
-    #[error("the state is as it was: {step} failed: {detail}")]
+    #[error("the state is as it was: {step} failed: {detail}", step = printable(.step), detail = printable(.detail))]
     Undone {
         /// What failed.
         step: String,
@@ -190,11 +190,9 @@ pub enum CheckpointError {
         backup: Option<CheckpointId>,
     },
     /// It failed half-way, and not everything could be undone: the state is a mixture.
-    #[error(
-        "THE STATE IS A MIXTURE: {step} failed ({detail}), and undoing failed for {}; the state before is {}",
-        failed.iter().map(|(part, why)| format!("`{part}` ({why})")).collect::<Vec<_>>().join(", "),
-        backup.as_ref().map_or("that there was none".to_owned(), |id| format!("in {id}")),
-    )]
+    #[error("THE STATE IS A MIXTURE: {step} failed ({detail}), and undoing failed for {}; the state before is {}",
+        failed.iter().map(|(part, why)| format!("`{}` ({})", printable(part), printable(why))).collect::<Vec<_>>().join(", "),
+        backup.as_ref().map_or("that there was none".to_owned(), |id| format!("in {}", printable(id))), step = printable(.step), detail = printable(.detail))]
     Mixture {
         /// What failed first.
         step: String,
@@ -206,7 +204,7 @@ pub enum CheckpointError {
         backup: Option<CheckpointId>,
     },
     /// The state was put back; only the mark of the restore could not be removed.
-    #[error("the state was put back, but its mark remains: {0}")]
+    #[error("the state was put back, but its mark remains: {}", printable(.0))]
     Mark(#[source] StorageError),
 }
 

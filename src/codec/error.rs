@@ -2,9 +2,9 @@
 
 use crate::finding::{Code, Finding};
 use crate::json::Kind;
-use crate::scalar::ScalarError;
+use crate::scalar::{Escaping, ScalarError, printable};
 use crate::spec::{EventType, MessageKind, Registry};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The error that a line or a message was refused for, or has no typed form for.
 ///
@@ -48,6 +48,7 @@ impl ReadError {
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         let finding = &self.0;
         write!(f, "{finding} (`{}` at ", finding.code)?;
         if !finding.pointer.is_empty() {
@@ -68,7 +69,7 @@ impl std::error::Error for ReadError {}
 #[non_exhaustive]
 pub enum BuildError {
     /// A part of the header holds what would end it.
-    #[error("the {part} `{text}` would split the line; identifiers hold no colon or line break")]
+    #[error("the {part} `{text}` would split the line; identifiers hold no colon or line break", text = printable(.text))]
     Splits {
         /// `event type`, `workflow` or `phase`.
         part: &'static str,
@@ -79,7 +80,7 @@ pub enum BuildError {
     #[error(transparent)]
     Refused(#[from] ReadError),
     /// The key is there already, as an extra field or as a required one.
-    #[error("the data already has the key `{0}`")]
+    #[error("the data already has the key `{}`", printable(.0))]
     Repeated(String),
     /// A JSON value that should be an object is none.
     #[error("expected an object, found {found}")]
@@ -88,7 +89,7 @@ pub enum BuildError {
         found: Kind,
     },
     /// The name of an event type is no identifier.
-    #[error("event type `{name}`: {error}")]
+    #[error("event type `{name}`: {error}", name = printable(.name))]
     Name {
         /// The name.
         name: String,
@@ -100,15 +101,13 @@ pub enum BuildError {
     Registered(EventType),
     /// The name starts with a blank or a byte order mark, which readers take off a line, or with a
     /// bracket, which they take for a JSON text.
-    #[error(
-        "`{0}` starts with a blank, a byte order mark or a bracket, and would not be read back"
-    )]
+    #[error("`{}` starts with a blank, a byte order mark or a bracket, and would not be read back", printable(.0))]
     Start(String),
     /// The protocol has the name, in some version, or it was registered before.
-    #[error("event type `{0}` is already registered")]
+    #[error("event type `{}` is already registered", printable(.0))]
     Taken(String),
     /// More required fields than a reader tracks.
-    #[error("event type `{name}` requires {count} keys; at most {max} are supported", max = Registry::MAX_REQUIRED)]
+    #[error("event type `{name}` requires {count} keys; at most {max} are supported", max = Registry::MAX_REQUIRED, name = printable(.name))]
     TooManyKeys {
         /// The name.
         name: String,
@@ -116,7 +115,7 @@ pub enum BuildError {
         count: usize,
     },
     /// A field is required twice.
-    #[error("event type `{name}` requires `{key}` twice")]
+    #[error("event type `{name}` requires `{key}` twice", name = printable(.name), key = printable(.key))]
     RepeatedKey {
         /// The name.
         name: String,

@@ -41,13 +41,14 @@ impl Codec {
     /// one, but that does not make the record readable.
     #[cold]
     fn unreadable<'c>(&'c self, again: impl Fn(&mut Collect<'c>) -> bool) -> ReadError {
-        let mut sink = Collect::new(self);
+        let mut sink = Collect::within(self, usize::MAX);
         again(&mut sink);
         ReadError::new(sink.into_last().unwrap_or_else(|| Finding::new(Code::NotAMessage, 0..0)))
     }
 
-    /// The text of a record, or the report that refuses bytes that are too many, or none.
-    pub(crate) fn text<'a>(&self, record: &'a [u8]) -> Result<&'a str, Report> {
+    /// The text of a record, or the report that refuses bytes that are too many, or none. It keeps at
+    /// most `most` findings.
+    pub(crate) fn text<'a>(&self, record: &'a [u8], most: usize) -> Result<&'a str, Report> {
         let finding = if record.len() > self.limits().bytes {
             faults::too_long(self.limits(), record)
         } else {
@@ -56,7 +57,7 @@ impl Codec {
                 Err(error) => faults::not_utf8(record, error),
             }
         };
-        let mut sink = Collect::new(self);
+        let mut sink = Collect::within(self, most);
         sink.add(finding);
         Err(sink.into_report())
     }
@@ -64,7 +65,7 @@ impl Codec {
     /// Why a record that is no text is refused.
     #[cold]
     pub(crate) fn no_text(&self, record: &[u8]) -> ReadError {
-        let report = self.text(record).err().unwrap_or_default();
+        let report = self.text(record, 1).err().unwrap_or_default();
         let first = report.findings().first().cloned();
         ReadError::new(first.unwrap_or_else(|| Finding::new(Code::NotUtf8, 0..0)))
     }

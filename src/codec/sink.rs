@@ -47,16 +47,18 @@ impl Sink for FailFast<'_> {
 pub(crate) struct Collect<'c> {
     codec: &'c Codec,
     report: Report,
+    most: usize,
 }
 
 impl<'c> Collect<'c> {
-    pub(crate) fn new(codec: &'c Codec) -> Self {
-        Collect { codec, report: Report::new() }
+    /// Keeps at most `most` findings, whatever the reader's limit.
+    pub(crate) fn within(codec: &'c Codec, most: usize) -> Self {
+        Collect { codec, report: Report::new(), most }
     }
 
     pub(crate) fn add(&mut self, finding: Finding) {
         let severity = self.codec.severity(finding.code);
-        self.report.push(finding.with_severity(severity), self.codec.limits().findings);
+        self.report.push(finding.with_severity(severity), self.most);
     }
 
     /// The finding that came last.
@@ -75,10 +77,10 @@ impl Sink for Collect<'_> {
 
     fn push(&mut self, code: Code, make: impl FnOnce() -> Finding) -> ControlFlow<()> {
         let severity = self.codec.severity(code);
-        if self.report.wants(severity, self.codec.limits().findings) {
+        if self.report.wants(severity, self.most) {
             self.add(make());
         } else {
-            self.report.omit(severity);
+            self.report.omit(code, severity, 1);
         }
         Continue(())
     }

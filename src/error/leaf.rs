@@ -1,7 +1,7 @@
 //! What every leaf answers, written as rows.
 
 use super::{IntoReport, Problem};
-use crate::scalar::{ErrorCategory, ErrorType};
+use crate::scalar::{ErrorCategory, ErrorType, printable};
 
 /// An error of one operation, as [`Error`](super::Error) keeps it.
 pub(crate) trait Leaf: std::error::Error + IntoReport + Send + Sync + 'static {
@@ -15,7 +15,7 @@ pub(crate) trait Leaf: std::error::Error + IntoReport + Send + Sync + 'static {
 
 /// A sentence with a code: what has no type of its own.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
+#[error("{message}", message = printable(.message))]
 pub(super) struct Plain {
     pub(super) code: &'static str,
     pub(super) message: String,

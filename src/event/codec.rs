@@ -32,7 +32,11 @@ impl Codec {
 
     /// Reads a line and finds everything that is wrong with it.
     pub fn check<'a>(&self, line: &'a str) -> ReadRecord<'a, EventRef<'a>> {
-        let mut sink = Collect::new(self);
+        self.check_within(line, self.limits().findings)
+    }
+
+    fn check_within<'a>(&self, line: &'a str, most: usize) -> ReadRecord<'a, EventRef<'a>> {
+        let mut sink = Collect::within(self, most);
         let shape = examine_line(self, line, &mut sink);
         let report = sink.into_report();
         let event = shape.map(|shape| EventRef { text: line, shape });
@@ -43,8 +47,17 @@ impl Codec {
 
     /// Like [`check`](Self::check), from bytes.
     pub fn check_bytes<'a>(&self, line: &'a [u8]) -> ReadRecord<'a, EventRef<'a>> {
-        match self.text(line) {
-            Ok(text) => self.check(text),
+        self.check_bytes_within(line, self.limits().findings)
+    }
+
+    /// Like [`check_bytes`](Self::check_bytes); the report keeps at most `most` findings.
+    pub(crate) fn check_bytes_within<'a>(
+        &self,
+        line: &'a [u8],
+        most: usize,
+    ) -> ReadRecord<'a, EventRef<'a>> {
+        match self.text(line, most) {
+            Ok(text) => self.check_within(text, most),
             Err(report) => ReadRecord { value: None, draft: None, name: None, report },
         }
     }

@@ -116,10 +116,17 @@ impl Event {
         event_type: Option<EventType>,
     ) -> Result<Self, Untyped> {
         let part = |place: usize| object.member((from + place) as u16);
-        let text = |place: usize| part(place).map(|node| node.value().decode(node.text()));
-        let name = text(EVENT_TYPE).ok_or(Untyped("event_type"))?;
-        let workflow = text(WORKFLOW).ok_or(Untyped("workflow_id"))?;
-        let phase = text(PHASE);
+        // A placeholder such as `${A:-b}` may hold what no identifier does; it has no value.
+        let sound = |place: usize, key: &'static str| {
+            let text = part(place).map(|node| node.value().decode(node.text()));
+            match text {
+                Some(text) if id::check(&text).is_err() => Err(Untyped(key)),
+                text => Ok(text),
+            }
+        };
+        let name = sound(EVENT_TYPE, "event_type")?.ok_or(Untyped("event_type"))?;
+        let workflow = sound(WORKFLOW, "workflow_id")?.ok_or(Untyped("workflow_id"))?;
+        let phase = sound(PHASE, "phase")?;
         let data = part(DATA).ok_or(Untyped("data"))?;
         let all = || -> Vec<(SmolStr, Json)> {
             data.children().map(|field| (field.key(), field.json())).collect()

@@ -1,6 +1,6 @@
 //! Hints: what the writer probably meant.
 
-use crate::scalar::nearest;
+use crate::scalar::{nearest, printable};
 use smol_str::SmolStr;
 use std::fmt;
 
@@ -74,7 +74,7 @@ impl Hint {
             Hint::Nearly { known } => Some(format!("did you mean `{known}`?")),
             Hint::Among { present } => {
                 let name = likely(expected, present)?;
-                Some(format!("`{name}` is present; did you mean `{expected}`?"))
+                Some(format!("`{}` is present; did you mean `{expected}`?", printable(name)))
             }
         }
     }

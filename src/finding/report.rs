@@ -3,10 +3,12 @@
 use super::code::Code;
 use super::hint::Hint;
 use super::{FindingSeverity, Level, Verdict};
+use crate::scalar::Escaping;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
-use std::fmt;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 /// One deviation of a record.
@@ -120,6 +122,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         let mut rest = self.code.sentence();
         while let Some(at) = rest.find('{') {
             f.write_str(&rest[..at])?;
@@ -179,38 +182,66 @@ fn some(text: &SmolStr) -> Option<&str> {
 /// );
 /// ```
 ///
-/// It keeps at most [`Limits::findings`](crate::json::Limits::findings) and counts the rest, so a
-/// hostile record cannot make it grow. The verdict always counts all of them.
+/// It keeps at most [`Limits::findings`](crate::json::Limits::findings) and counts the rest by code, so
+/// a hostile record cannot make it grow. Whatever is kept, [`worst`](Self::worst),
+/// [`verdict`](Self::verdict), [`has`](Self::has) and [`counts`](Self::counts) speak of all findings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     findings: Vec<Finding>,
     omitted: usize,
+    /// What was left out, by code and severity: as many rows as there are codes, at most.
     #[serde(skip)]
-    worst: Option<FindingSeverity>,
+    left_out: Vec<(Code, FindingSeverity, usize)>,
 }
 
 impl Report {
     /// An empty report.
     pub const fn new() -> Self {
-        Report { findings: Vec::new(), omitted: 0, worst: None }
+        Report { findings: Vec::new(), omitted: 0, left_out: Vec::new() }
     }
 
     /// Adds a finding. If there are `most` already, it takes the place of one that weighs less;
     /// what finds no place is counted. So notes never crowd out an error.
     pub fn push(&mut self, finding: Finding, most: usize) {
-        self.worst = self.worst.max(Some(finding.severity));
         if self.findings.len() < most {
             self.findings.push(finding);
             return;
         }
-        self.omitted += 1;
         let lightest = self.findings.iter().map(|held| held.severity).min();
         if lightest.is_some_and(|held| held < finding.severity)
             && let Some(place) =
                 self.findings.iter().rposition(|held| Some(held.severity) == lightest)
         {
-            self.findings.remove(place);
+            let held = self.findings.remove(place);
+            self.omit(held.code, held.severity, 1);
             self.findings.push(finding);
+        } else {
+            self.omit(finding.code, finding.severity, 1);
+        }
+    }
+
+    /// Adds what another report holds; `make` adapts what it kept.
+    pub(crate) fn absorb(
+        &mut self,
+        other: Report,
+        most: usize,
+        mut make: impl FnMut(Finding) -> Finding,
+    ) {
+        for finding in other.findings {
+            self.push(make(finding), most);
+        }
+        for (code, severity, count) in other.left_out {
+            self.omit(code, severity, count);
+        }
+    }
+
+    /// Keeps at most `most` findings, the gravest; the others are counted.
+    pub(crate) fn truncate(&mut self, most: usize) {
+        if self.findings.len() <= most {
+            return;
+        }
+        for finding in std::mem::take(&mut self.findings) {
+            self.push(finding, most);
         }
     }
 
@@ -220,9 +251,13 @@ impl Report {
     }
 
     /// Counts a finding that is not worth building, as the report is full.
-    pub(crate) fn omit(&mut self, severity: FindingSeverity) {
-        self.worst = self.worst.max(Some(severity));
-        self.omitted += 1;
+    pub(crate) fn omit(&mut self, code: Code, severity: FindingSeverity, count: usize) {
+        self.omitted += count;
+        let row = self.left_out.iter_mut().find(|row| (row.0, row.1) == (code, severity));
+        match row {
+            Some(row) => row.2 += count,
+            None => self.left_out.push((code, severity, count)),
+        }
     }
 
     /// The findings.
@@ -242,17 +277,48 @@ impl Report {
 
     /// The severity of the gravest finding.
     pub fn worst(&self) -> Option<FindingSeverity> {
-        self.worst
+        let kept = self.findings.iter().map(|finding| finding.severity);
+        kept.chain(self.left_out.iter().map(|row| row.1)).max()
+    }
+
+    /// How many findings there are of each code and severity, those that were left out included; in
+    /// the order of the codes.
+    ///
+    /// ```
+    /// use coordination_protocol::finding::{Code, FindingSeverity};
+    /// use coordination_protocol::{Codec, Limits, Mode};
+    ///
+    /// let codec = Codec::new(Mode::Interop).with_limits(Limits::DEFAULT.with_findings(0));
+    /// let report = codec.check("TASK_FAILED:wf_001:build:{}").report;
+    /// assert!(report.findings().is_empty());
+    /// let counts: Vec<_> = report.counts().into_iter().collect();
+    /// assert_eq!(counts, [((Code::MissingData, FindingSeverity::Warning), 4)]);
+    /// ```
+    pub fn counts(&self) -> BTreeMap<(Code, FindingSeverity), usize> {
+        let mut counts = BTreeMap::new();
+        for finding in &self.findings {
+            *counts.entry((finding.code, finding.severity)).or_default() += 1;
+        }
+        for (code, severity, count) in &self.left_out {
+            *counts.entry((*code, *severity)).or_default() += count;
+        }
+        counts
+    }
+
+    /// Whether a code that this holds for is among the findings, left out or not.
+    pub(crate) fn any(&self, mut holds: impl FnMut(Code, FindingSeverity) -> bool) -> bool {
+        self.findings.iter().any(|finding| holds(finding.code, finding.severity))
+            || self.left_out.iter().any(|row| holds(row.0, row.1))
     }
 
     /// What the findings amount to.
     pub fn verdict(&self) -> Verdict {
-        Verdict::of(self.worst)
+        Verdict::of(self.worst())
     }
 
-    /// Whether a finding of this code is in the report.
+    /// Whether there is a finding of this code, left out or not.
     pub fn has(&self, code: Code) -> bool {
-        self.findings.iter().any(|finding| finding.code == code)
+        self.any(|found, _| found == code)
     }
 
     /// The gravest finding; of several, the one that stands first.
@@ -266,17 +332,16 @@ impl Report {
         self.findings
     }
 
-    /// Drops the findings that are not wanted, and judges anew by those that stay.
-    ///
-    /// What was left out by the limit cannot be asked. It weighed no more than what was kept, so it
-    /// counts as a note, unless nothing was kept at all.
-    pub(crate) fn retain(&mut self, wanted: impl FnMut(&Finding) -> bool) {
-        if self.findings.is_empty() {
-            return;
-        }
+    /// Drops the findings that are not wanted. Of what was left out only the code is known, so
+    /// `wanted_code` is asked.
+    pub(crate) fn retain(
+        &mut self,
+        wanted: impl FnMut(&Finding) -> bool,
+        mut wanted_code: impl FnMut(Code) -> bool,
+    ) {
         self.findings.retain(wanted);
-        let omitted = (self.omitted > 0).then_some(FindingSeverity::Note);
-        self.worst = self.findings.iter().map(|held| held.severity).max().max(omitted);
+        self.left_out.retain(|row| wanted_code(row.0));
+        self.omitted = self.left_out.iter().map(|row| row.2).sum();
     }
 
     /// Puts the findings into their one order: by position, then by code.
@@ -289,6 +354,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         let Some(gravest) = self.gravest() else {
             return match self.omitted {
                 0 => f.write_str("nothing was found"),
@@ -338,7 +404,7 @@ mod tests {
              finding"
         );
         report.push(error(30), 8);
-        report.omit(FindingSeverity::Note);
+        report.omit(Code::UnknownField, FindingSeverity::Note, 1);
         assert_eq!(
             report.to_string(),
             "the key `x` is already in its object (`duplicate-key` at /a/x, byte 20), and 3 more \
@@ -354,18 +420,29 @@ mod tests {
     #[test]
     fn what_is_dropped_no_longer_counts() {
         let mut report = Report::new();
-        report.push(finding(Code::DuplicateKey, 1, FindingSeverity::Error), 2);
-        report.push(finding(Code::TrailingText, 2, FindingSeverity::Warning), 2);
-        report.retain(|finding| finding.severity < FindingSeverity::Error);
-        assert_eq!(report.worst(), Some(FindingSeverity::Warning));
-        // One more than fits: it may have been anything up to a warning.
-        report.push(finding(Code::TrailingText, 3, FindingSeverity::Warning), 1);
-        report.retain(|_| false);
-        assert_eq!((report.worst(), report.omitted()), (Some(FindingSeverity::Note), 1));
-        // Without room for any, the weight of what was left out is all that is known.
-        let mut none = Report::new();
-        none.push(finding(Code::DuplicateKey, 1, FindingSeverity::Error), 0);
-        none.retain(|_| false);
-        assert_eq!(none.worst(), Some(FindingSeverity::Error));
+        report.push(finding(Code::DuplicateKey, 1, FindingSeverity::Error), 1);
+        report.push(finding(Code::TrailingText, 2, FindingSeverity::Warning), 1);
+        report.push(finding(Code::UnknownField, 2, FindingSeverity::Note), 1);
+        report.retain(|_| false, |code| code == Code::TrailingText);
+        assert_eq!((report.worst(), report.omitted()), (Some(FindingSeverity::Warning), 1));
+        report.retain(|_| true, |_| false);
+        assert_eq!((report.worst(), report.is_empty()), (None, true));
+    }
+
+    #[test]
+    fn what_gives_way_is_counted_as_what_it_was() {
+        let mut report = Report::new();
+        report.push(finding(Code::UnknownField, 1, FindingSeverity::Note), 1);
+        report.push(finding(Code::DuplicateKey, 2, FindingSeverity::Error), 1);
+        assert_eq!(report.findings()[0].code, Code::DuplicateKey);
+        let counts = report.counts();
+        assert_eq!(counts[&(Code::UnknownField, FindingSeverity::Note)], 1);
+        assert_eq!((counts.len(), report.omitted(), report.has(Code::UnknownField)), (2, 1, true));
+        let mut other = Report::new();
+        other.absorb(report.clone(), 0, |finding| finding);
+        assert_eq!((other.counts(), other.omitted()), (counts, 2));
+        report.push(finding(Code::TrailingText, 9, FindingSeverity::Warning), 8);
+        report.truncate(1);
+        assert_eq!((report.findings()[0].code, report.omitted()), (Code::DuplicateKey, 2));
     }
 }

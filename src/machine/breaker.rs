@@ -11,7 +11,7 @@
 use super::settings::{at_least, from_settings};
 use super::{Machine, Settings};
 use crate::error::leaf_errors;
-use crate::scalar::{Instant, Now, RequestId};
+use crate::scalar::{Instant, Now, RequestId, printable};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
@@ -88,7 +88,7 @@ pub enum BreakerError {
         until: Instant,
     },
     /// Another call probes whether the component works again.
-    #[error("the circuit is half-open and `{probe}` is under way")]
+    #[error("the circuit is half-open and `{probe}` is under way", probe = printable(.probe))]
     Probing {
         /// That call.
         probe: RequestId,

@@ -13,7 +13,9 @@ use super::{
 };
 use crate::error::{IntoReport, Occurrence, leaf_errors};
 use crate::message::{Envelope, EnvelopeHeader, Hello, Message, MessageKind, Welcome};
-use crate::scalar::{ComponentId, ErrorId, Instant, MessageId, Now, RequestId, Span, WorkflowId};
+use crate::scalar::{
+    ComponentId, ErrorId, Instant, MessageId, Now, RequestId, Span, WorkflowId, printable,
+};
 use crate::validate::Checked;
 use crate::version::{Agreement, SupportedVersions, VersionError, negotiate};
 use serde::{Deserialize, Serialize};
@@ -84,7 +86,7 @@ pub enum HandshakeError {
     #[error("the greeting is our own")]
     OwnGreeting,
     /// It comes from another component than the peer.
-    #[error("the greeting comes from `{found}`, the peer is `{peer}`")]
+    #[error("the greeting comes from `{found}`, the peer is `{peer}`", found = printable(.found), peer = printable(.peer))]
     WrongPeer {
         /// Who it comes from.
         found: ComponentId,

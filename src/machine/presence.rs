@@ -34,7 +34,9 @@ use crate::message::{
     ComponentRegistration, Deregistration, Envelope, EnvelopeHeader, HealthStatus, Heartbeat,
     Message, MessageKind,
 };
-use crate::scalar::{ComponentId, Count, HealthState, Instant, MessageId, Now, Timestamp};
+use crate::scalar::{
+    ComponentId, Count, HealthState, Instant, MessageId, Now, Timestamp, printable,
+};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -147,13 +149,13 @@ pub enum PresenceError {
     #[error("`{0}` says nothing about presence")]
     NotPresence(MessageKind),
     /// The component is neither registered nor expected.
-    #[error("`{0}` is neither registered nor expected")]
+    #[error("`{}` is neither registered nor expected", printable(.0))]
     NotRegistered(ComponentId),
     /// As many components are watched as may be.
     #[error("{0} components are watched, which is the limit")]
     Full(usize),
     /// It is about another component than the one that takes part.
-    #[error("`{0}` is not the component that takes part")]
+    #[error("`{}` is not the component that takes part", printable(.0))]
     NotOurs(ComponentId),
     /// The component does not take part yet.
     #[error("the component has not joined")]

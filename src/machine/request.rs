@@ -21,7 +21,7 @@ use super::{Backoff, IgnoreReason, Machine, Settings, SplitMix64, Timers};
 use crate::error::leaf_errors;
 use crate::message::{Envelope, Message};
 use crate::scalar::{
-    AllocationStatus, ComponentId, CorrelationId, Instant, MessageId, Now, RequestId,
+    AllocationStatus, ComponentId, CorrelationId, Instant, MessageId, Now, RequestId, printable,
 };
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
@@ -170,10 +170,10 @@ pub enum RequesterError {
     #[error("{0} requests are open, which is the limit")]
     Busy(usize),
     /// The identifier is in use, or was a short while ago.
-    #[error("`{0}` was asked before; each request needs an identifier of its own")]
+    #[error("`{}` was asked before; each request needs an identifier of its own", printable(.0))]
     AskedBefore(RequestId),
     /// Header and body have different identifiers.
-    #[error("the header says `{header}` and the body `{body}`")]
+    #[error("the header says `{header}` and the body `{body}`", header = printable(.header), body = printable(.body))]
     IdsDiffer {
         /// The identifier of the header.
         header: RequestId,
@@ -184,13 +184,13 @@ pub enum RequesterError {
     #[error("the message answers no request: it has neither `response_to` nor `request_id`")]
     NoRequestId,
     /// It was not asked here, or it is so long ago that it is forgotten.
-    #[error("`{0}` was not asked")]
+    #[error("`{}` was not asked", printable(.0))]
     NotAsked(RequestId),
     /// The answer belongs to another exchange.
-    #[error("the answer to `{0}` has another correlation_id than the request")]
+    #[error("the answer to `{}` has another correlation_id than the request", printable(.0))]
     WrongCorrelation(RequestId),
     /// The answer comes from somebody who was not asked.
-    #[error("the answer to `{0}` comes from another component than the one that was asked")]
+    #[error("the answer to `{}` comes from another component than the one that was asked", printable(.0))]
     WrongSource(RequestId),
 }
 

@@ -35,7 +35,7 @@ use crate::message::{
 };
 use crate::scalar::{
     AllocationStatus, ComponentId, CorrelationId, Count, Digest, ErrorId, Instant, MessageId, Now,
-    RequestId, TextEncoding, WorkflowId,
+    RequestId, TextEncoding, WorkflowId, printable,
 };
 use crate::validate::Checked;
 use base64ct::{Base64, Encoding as _};
@@ -184,13 +184,13 @@ pub enum ResponderError {
     #[error("the message has no `request_id`, so it cannot be answered")]
     NoRequestId,
     /// The message answers a request.
-    #[error("the message is an answer to `{0}`, not a request")]
+    #[error("the message is an answer to `{}`, not a request", printable(.0))]
     IsAnswer(RequestId),
     /// The request has its answer, ran out of time, or never came.
-    #[error("`{0}` is not under way")]
+    #[error("`{}` is not under way", printable(.0))]
     NotUnderWay(RequestKey),
     /// Told to the requester only: its identifier stands for another request.
-    #[error("`{0}` was used for another request")]
+    #[error("`{}` was used for another request", printable(.0))]
     IdReused(RequestId),
     /// Told to the requester only: too many requests are under way.
     #[error("{0} requests are under way, which is the limit")]

@@ -2,11 +2,12 @@
 #![allow(unreachable_pub, reason = "the table of leaves writes public methods")]
 
 use crate::error::leaf_errors;
+use crate::scalar::printable;
 use std::fmt;
 
 /// A machine cannot be stored, or a text is no machine. Callers see the crate's error.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("no snapshot of this machine: {0}")]
+#[error("no snapshot of this machine: {}", printable(.0))]
 pub(super) struct SnapshotError(String);
 
 impl SnapshotError {

@@ -5,8 +5,9 @@ use super::error::MergeError;
 use super::rule::MergeRule;
 use crate::json::{Json, with_value_at};
 use crate::message::WorkflowState;
+use crate::scalar::Escaping;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A value that both sides changed and no rule settled. A side without a value has removed it, or
 /// never had it.
@@ -43,6 +44,7 @@ pub(super) fn show(value: Option<&Json>) -> String {
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         let pointer = if self.pointer.is_empty() { "the document" } else { &self.pointer };
         write!(
             f,

@@ -4,8 +4,9 @@ use super::conflict::show;
 use super::document::read;
 use super::error::MergeError;
 use crate::json::{Finder, Json, Kind, Limits, Node, Tree, pointer};
+use crate::scalar::Escaping;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// One value that differs. It prints as one line, and through serde as one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         let pointer = if self.pointer.is_empty() { "the document" } else { &self.pointer };
         match (&self.before, &self.after) {
             (None, after) => write!(f, "+ {pointer}: {}", show(after.as_ref())),

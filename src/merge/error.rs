@@ -2,6 +2,7 @@
 
 use crate::error::leaf_errors;
 use crate::json::JsonFault;
+use crate::scalar::printable;
 
 /// Why a merge, a policy or a resolution is refused. Conflicts are no errors: they are part of what
 /// a merge yields.
@@ -17,18 +18,16 @@ pub enum MergeError {
         fault: JsonFault,
     },
     /// A pointer of a row does not start with `/`.
-    #[error("`{0}` is no JSON pointer; write it like `/agent_states/*/progress`")]
+    #[error("`{}` is no JSON pointer; write it like `/agent_states/*/progress`", printable(.0))]
     Pointer(String),
     /// A row asks for a version that a document would have many of.
-    #[error("`{0}` cannot have the rule `version`: a document has one version")]
+    #[error("`{}` cannot have the rule `version`: a document has one version", printable(.0))]
     Version(String),
     /// A policy file is no JSON.
-    #[error("the policy is no JSON: {0}")]
+    #[error("the policy is no JSON: {}", printable(.0))]
     PolicyJson(JsonFault),
     /// A policy file is JSON, and not a list of rows.
-    #[error(
-        "a policy is a list of rows like {{\"pointer\":\"/a/*\",\"rule\":\"highest\"}}; row {row}: {reason}"
-    )]
+    #[error("a policy is a list of rows like {{\"pointer\":\"/a/*\",\"rule\":\"highest\"}}; row {row}: {reason}", reason = printable(.reason))]
     PolicyRow {
         /// The row, the first is 1; 0 if there is no list.
         row: usize,
@@ -36,10 +35,10 @@ pub enum MergeError {
         reason: String,
     },
     /// There is no such conflict, or it is resolved already.
-    #[error("there is no conflict at `{0}`")]
+    #[error("there is no conflict at `{}`", printable(.0))]
     NoConflict(String),
     /// The document cannot hold the value that a conflict should be resolved with.
-    #[error("the document cannot hold that at `{pointer}`: {reason}")]
+    #[error("the document cannot hold that at `{pointer}`: {reason}", pointer = printable(.pointer), reason = printable(.reason))]
     Unfit {
         /// Where.
         pointer: String,

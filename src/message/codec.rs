@@ -7,7 +7,7 @@ use crate::codec::{
     Codec, Collect, Entry, Examined, Form, NO_PLACE, NoTape, Node, ReadError, ReadRecord, STRICT,
     Tape, Untyped, examine_message, examine_object, form_of, peel,
 };
-use crate::finding::{Code, Finding, FindingSeverity};
+use crate::finding::{Code, FindingSeverity, Report};
 use crate::json::{Kind, Token, members, skip_space};
 use crate::spec::{ENVELOPE, HEADERS, MessageKind, ObjectSpec, Shape};
 use std::fmt;
@@ -68,7 +68,15 @@ impl Codec {
     /// ]);
     /// ```
     pub fn check_message<'a>(&self, text: &'a str) -> ReadRecord<'a, MessageRef<'a>> {
-        let mut sink = Collect::new(self);
+        self.check_message_within(text, self.limits().findings)
+    }
+
+    fn check_message_within<'a>(
+        &self,
+        text: &'a str,
+        most: usize,
+    ) -> ReadRecord<'a, MessageRef<'a>> {
+        let mut sink = Collect::within(self, most);
         let examined = examine_message(self, text, &mut sink, tape_for(text));
         let report = sink.into_report();
         let kind = match &examined {
@@ -84,8 +92,17 @@ impl Codec {
 
     /// Like [`check_message`](Self::check_message), from bytes.
     pub fn check_message_bytes<'a>(&self, bytes: &'a [u8]) -> ReadRecord<'a, MessageRef<'a>> {
-        match self.text(bytes) {
-            Ok(text) => self.check_message(text),
+        self.check_message_bytes_within(bytes, self.limits().findings)
+    }
+
+    /// Like [`check_message_bytes`](Self::check_message_bytes); the report keeps at most `most` findings.
+    pub(crate) fn check_message_bytes_within<'a>(
+        &self,
+        bytes: &'a [u8],
+        most: usize,
+    ) -> ReadRecord<'a, MessageRef<'a>> {
+        match self.text(bytes, most) {
+            Ok(text) => self.check_message_within(text, most),
             Err(report) => ReadRecord { value: None, draft: None, name: None, report },
         }
     }
@@ -97,18 +114,22 @@ impl Codec {
         object: Token,
         spec: &'static ObjectSpec,
         pointer: &str,
-    ) -> Vec<Finding> {
-        let mut sink = Collect::new(self);
+        most: usize,
+    ) -> Report {
+        let mut sink = Collect::within(self, most);
         examine_object(self, &text[..object.end()], object.start(), spec, &mut sink, NoTape);
-        let report = sink.into_report();
+        let mut report = sink.into_report();
         // Broken or repeated things were told when the whole was read.
         let told = |code| {
             matches!(code, Code::DuplicateKey | Code::NumberBeyondDouble | Code::SingleQuotes)
         };
-        let findings = report.findings().iter().filter(|finding| !told(finding.code));
-        findings
-            .map(|finding| finding.clone().with_pointer(format!("{pointer}{}", finding.pointer)))
-            .collect()
+        report.retain(|finding| !told(finding.code), |code| !told(code));
+        let mut placed = Report::new();
+        placed.absorb(report, most, |finding| {
+            let pointer = format!("{pointer}{}", finding.pointer);
+            finding.with_pointer(pointer)
+        });
+        placed
     }
 }
 

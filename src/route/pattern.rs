@@ -5,7 +5,7 @@ use super::key::{RouteKey, names};
 use super::message::ROUTED;
 use crate::event::Registry;
 use crate::message::MessageKind;
-use crate::scalar::id;
+use crate::scalar::{id, printable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 use std::fmt;
@@ -292,7 +292,7 @@ pub enum PatternError {
         at: usize,
     },
     /// One token that is not `>`.
-    #[error("`{token}` is a single token; write scope.word, TYPE.>, or `>` for everything")]
+    #[error("`{token}` is a single token; write scope.word, TYPE.>, or `>` for everything", token = printable(.token))]
     OneToken {
         /// The token.
         token: String,

@@ -3,9 +3,9 @@
 use super::key::{RouteKey, names};
 use super::pattern::{Pattern, Selector};
 use crate::event::{EventType, Registry};
-use crate::scalar::{ProtocolVersion, id, nearest};
+use crate::scalar::{Escaping, ProtocolVersion, id, nearest};
 use smol_str::SmolStr;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Why a pattern can select nothing that is registered. It still compiles, and may still select
 /// events of unregistered types.
@@ -84,6 +84,7 @@ pub enum PatternWarning {
 
 impl fmt::Display for PatternWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         match self {
             PatternWarning::ComponentStream { component, stream } => write!(
                 f,

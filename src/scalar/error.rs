@@ -1,9 +1,9 @@
 //! Why a text or a number is no value: one error for all scalars.
 
-use core::fmt;
-
 use super::nearest::nearest;
+use super::printable::{Escaping, printable};
 use super::text::{Fault, excerpt};
+use std::fmt::{self, Write as _};
 
 /// Why a text or a number is no value of a scalar type.
 ///
@@ -42,25 +42,25 @@ pub enum ScalarError {
         at: usize,
     },
     /// Not a number in the grammar of JSON (RFC 8259, section 6).
-    #[error("`{text}` is not a JSON number; write it like `12` or `94.2`")]
+    #[error("`{text}` is not a JSON number; write it like `12` or `94.2`", text = printable(.text))]
     NotANumber {
         /// The refused text; a long one is cut and ends in `…`.
         text: Box<str>,
     },
     /// A count with a fraction.
-    #[error("`{text}` is not a count; write a whole number like `12`")]
+    #[error("`{text}` is not a count; write a whole number like `12`", text = printable(.text))]
     NotWhole {
         /// The refused number; a long one is cut and ends in `…`.
         text: Box<str>,
     },
     /// A number that is too small or too large.
-    #[error("{} is out of range: it must be from {} to {}", .0.text, .0.min, .0.max)]
+    #[error("{} is out of range: it must be from {} to {}", printable(&.0.text), .0.min, .0.max)]
     OutOfRange(Box<OutOfRange>),
     /// A text-shaped scalar, such as a time or a size, in another form.
     #[error("{0}")]
     Text(Box<BadText>),
     /// A protocol version in another form.
-    #[error("`{text}` is not a protocol version; write MAJOR.MINOR.PATCH like `1.1.0`")]
+    #[error("`{text}` is not a protocol version; write MAJOR.MINOR.PATCH like `1.1.0`", text = printable(.text))]
     ProtocolVersion {
         /// The refused text; a long one is cut and ends in `…`.
         text: Box<str>,
@@ -129,6 +129,7 @@ impl BadWord {
 
 impl fmt::Display for BadText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         let BadText { text, expected, at, reason, example } = self;
         write!(f, "`{text}` is not {expected}: {reason} (byte {at}); write it like `{example}`")
     }
@@ -136,6 +137,7 @@ impl fmt::Display for BadText {
 
 impl fmt::Display for BadWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         let (word, known) = (&self.word, self.known.join(", "));
         match (self.refusal, self.nearest()) {
             (Refusal::NotA(what), Some(nearest)) => {

@@ -51,6 +51,7 @@ mod error;
 pub mod id;
 mod nearest;
 pub mod number;
+mod printable;
 pub mod size;
 mod text;
 pub mod time;
@@ -67,6 +68,8 @@ pub use id::{
 };
 pub use nearest::nearest;
 pub use number::{Amount, Count, Percent, Quantity, Ratio};
+pub(crate) use printable::Escaping;
+pub use printable::{Printable, printable};
 pub use size::ByteSize;
 pub use time::{Instant, Now, Span, Timestamp, Window};
 pub use version::{ComponentVersion, ProtocolVersion};

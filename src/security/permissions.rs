@@ -31,7 +31,7 @@
 
 use crate::event::Registry;
 use crate::route::{Pattern, PatternError, RouteKey};
-use crate::scalar::{ComponentId, nearest, words};
+use crate::scalar::{ComponentId, nearest, printable, words};
 use std::collections::BTreeMap;
 
 words! {
@@ -262,7 +262,7 @@ fn nearest_pattern(patterns: &[Pattern], key: &RouteKey<'_>) -> Option<String> {
 #[non_exhaustive]
 pub enum PermissionDenied {
     /// A text of its registration is no pattern.
-    #[error("component `{component}`, {list}, entry {index}, `{pattern}`: {error}")]
+    #[error("component `{component}`, {list}, entry {index}, `{pattern}`: {error}", component = printable(.component), pattern = printable(.pattern))]
     #[non_exhaustive]
     BadPattern {
         /// The component.
@@ -278,7 +278,7 @@ pub enum PermissionDenied {
         error: PatternError,
     },
     /// A list of its registration has more patterns than allowed.
-    #[error("component `{component}`, {list}: more than {max_patterns} patterns")]
+    #[error("component `{component}`, {list}: more than {max_patterns} patterns", component = printable(.component))]
     #[non_exhaustive]
     TooManyPatterns {
         /// The component.
@@ -289,7 +289,7 @@ pub enum PermissionDenied {
         max_patterns: usize,
     },
     /// The component is not registered.
-    #[error("component `{component}` is not registered{}", meant(nearest.as_ref()))]
+    #[error("component `{component}` is not registered{}", meant(nearest.as_ref()), component = printable(.component))]
     #[non_exhaustive]
     UnknownComponent {
         /// The component.
@@ -298,10 +298,8 @@ pub enum PermissionDenied {
         nearest: Option<ComponentId>,
     },
     /// None of its `event_publications` selects the key.
-    #[error(
-        "`{component}` may not publish {key}: no pattern of its event_publications covers it{}",
-        hint(nearest.as_ref())
-    )]
+    #[error("`{component}` may not publish {key}: no pattern of its event_publications covers it{}",
+        hint(nearest.as_ref()), component = printable(.component), key = printable(.key))]
     #[non_exhaustive]
     Publication {
         /// The component.
@@ -312,11 +310,9 @@ pub enum PermissionDenied {
         nearest: Option<String>,
     },
     /// Its `event_subscriptions` do not cover the pattern.
-    #[error(
-        "`{component}` may not subscribe to `{pattern}`: its event_subscriptions do not cover \
+    #[error("`{component}` may not subscribe to `{pattern}`: its event_subscriptions do not cover \
          all of it, such as {outside}{}",
-        hint(nearest.as_ref())
-    )]
+        hint(nearest.as_ref()), component = printable(.component), pattern = printable(.pattern), outside = printable(.outside))]
     #[non_exhaustive]
     Subscription {
         /// The component.
@@ -329,10 +325,8 @@ pub enum PermissionDenied {
         nearest: Option<String>,
     },
     /// The pattern can select nothing and is not among its `event_subscriptions`.
-    #[error(
-        "`{component}` may not subscribe to `{pattern}`: it selects nothing, and is not among \
-         its event_subscriptions"
-    )]
+    #[error("`{component}` may not subscribe to `{pattern}`: it selects nothing, and is not among \
+         its event_subscriptions", component = printable(.component), pattern = printable(.pattern))]
     #[non_exhaustive]
     NothingSelected {
         /// The component.
@@ -372,9 +366,9 @@ crate::error::leaf_errors! {
 }
 
 fn meant(nearest: Option<&ComponentId>) -> String {
-    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{}`?", printable(name)))
 }
 
 fn hint(nearest: Option<&String>) -> String {
-    nearest.map_or_else(String::new, |pattern| format!("; the nearest is `{pattern}`"))
+    nearest.map_or_else(String::new, |pattern| format!("; the nearest is `{}`", printable(pattern)))
 }

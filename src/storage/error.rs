@@ -4,7 +4,7 @@ use super::key::Key;
 use super::store::Expect;
 use crate::error::Cause;
 use crate::message::MessageKind;
-use crate::scalar::{ErrorScope, Severity};
+use crate::scalar::{ErrorScope, Severity, printable};
 use std::fmt;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub enum StorageError {
     /// The key is not as the writer expected: another one was faster.
     #[doc(alias = "compare-and-set")]
     #[doc(alias = "optimistic concurrency")]
-    #[error("`{key}` has {}, expected {expected}", revision(*found))]
+    #[error("`{key}` has {}, expected {expected}", revision(*found), key = printable(.key))]
     Conflict {
         /// The key.
         key: Key,
@@ -47,7 +47,7 @@ pub enum StorageError {
         found: Option<u64>,
     },
     /// The cursor is not where the reader expected: another one moved it.
-    #[error("cursor `{name}` is {}, expected {}", position_of(*found), position_of(*expected))]
+    #[error("cursor `{name}` is {}, expected {}", position_of(*found), position_of(*expected), name = printable(.name))]
     CursorMoved {
         /// The cursor.
         name: Key,
@@ -90,7 +90,7 @@ pub enum StorageError {
     #[doc(alias = "timeout")]
     #[error(
         "the store was locked for {} ms; {}", waited.as_millis(),
-        writer.as_ref().map_or_else(|| "who wrote last is not known".to_owned(), |writer| format!("`{writer}` wrote last"))
+        writer.as_ref().map_or_else(|| "who wrote last is not known".to_owned(), |writer| format!("`{}` wrote last", printable(writer)))
     )]
     Busy {
         /// How long the operation waited.
@@ -106,7 +106,7 @@ pub enum StorageError {
         limit: usize,
     },
     /// There is no room left, on the disk or within a quota.
-    #[error("the store is full: {detail}")]
+    #[error("the store is full: {detail}", detail = printable(.detail))]
     Full {
         /// What ran out.
         detail: String,
@@ -114,7 +114,7 @@ pub enum StorageError {
         source: Option<Cause>,
     },
     /// The stored bytes are not what was written.
-    #[error("the store is damaged: {detail}")]
+    #[error("the store is damaged: {detail}", detail = printable(.detail))]
     Corrupt {
         /// Where, as far as it is known.
         detail: String,
@@ -122,7 +122,7 @@ pub enum StorageError {
         source: Option<Cause>,
     },
     /// The file is no store of this crate, or one of a later version of it.
-    #[error("this is not a store that can be used: {detail}")]
+    #[error("this is not a store that can be used: {detail}", detail = printable(.detail))]
     Unsupported {
         /// What it is instead.
         detail: String,
@@ -130,7 +130,7 @@ pub enum StorageError {
         source: Option<Cause>,
     },
     /// The store cannot be reached. Whether the operation was done is not known.
-    #[error("the store is not available: {detail}")]
+    #[error("the store is not available: {detail}", detail = printable(.detail))]
     Unavailable {
         /// What is in the way.
         detail: String,
@@ -138,7 +138,7 @@ pub enum StorageError {
         source: Option<Cause>,
     },
     /// What the caller gave is not what the view keeps.
-    #[error("not a readable {kind}: {reason}")]
+    #[error("not a readable {kind}: {reason}", reason = printable(.reason))]
     Refused {
         /// What it should be.
         kind: MessageKind,
@@ -146,7 +146,7 @@ pub enum StorageError {
         reason: String,
     },
     /// What stands in the store is not what the view wrote there.
-    #[error("`{key}` is damaged or not of this protocol: {reason}")]
+    #[error("`{key}` is damaged or not of this protocol: {reason}", key = printable(.key), reason = printable(.reason))]
     Damaged {
         /// The key.
         key: Key,
@@ -155,7 +155,7 @@ pub enum StorageError {
     },
     /// The state is not at the version that the writer expected: another one was faster.
     #[doc(alias = "optimistic concurrency")]
-    #[error("`{key}` {}, expected {}", at(*found), version(*expected))]
+    #[error("`{key}` {}, expected {}", at(*found), version(*expected), key = printable(.key))]
     VersionConflict {
         /// The key of the state.
         key: Key,
@@ -165,7 +165,7 @@ pub enum StorageError {
         found: Option<u64>,
     },
     /// A new state has to have a higher version than the one that it replaces.
-    #[error("`{key}` is at version {stored}; version {given} is not higher")]
+    #[error("`{key}` is at version {stored}; version {given} is not higher", key = printable(.key))]
     NotNewer {
         /// The key of the state.
         key: Key,
@@ -175,7 +175,7 @@ pub enum StorageError {
         given: u64,
     },
     /// Other writers were faster each time.
-    #[error("`{key}` was changed by others {attempts} times in a row")]
+    #[error("`{key}` was changed by others {attempts} times in a row", key = printable(.key))]
     Contended {
         /// The key.
         key: Key,
@@ -183,13 +183,13 @@ pub enum StorageError {
         attempts: u32,
     },
     /// There is something else under this identifier.
-    #[error("`{key}` is there already, with other content")]
+    #[error("`{key}` is there already, with other content", key = printable(.key))]
     Exists {
         /// The key.
         key: Key,
     },
     /// An answer that grants nothing.
-    #[error("this answer grants nothing: {reason}")]
+    #[error("this answer grants nothing: {reason}", reason = printable(.reason))]
     NotAGrant {
         /// Why not.
         reason: String,
@@ -198,7 +198,7 @@ pub enum StorageError {
     #[error("a dead letter about a dead letter is not kept")]
     LetterAboutLetter,
     /// One of the events is none; nothing was appended.
-    #[error("event {index} of the batch: {reason}")]
+    #[error("event {index} of the batch: {reason}", reason = printable(.reason))]
     Event {
         /// Its place in the batch, from 0.
         index: usize,

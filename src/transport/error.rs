@@ -1,6 +1,7 @@
 //! What can go wrong.
 
 use crate::error::Cause;
+use crate::scalar::printable;
 use std::fmt;
 
 /// Why packets were not moved.
@@ -21,7 +22,7 @@ use std::fmt;
 pub enum TransportError {
     /// A queue that must not lose anything has no room. No receiver got the batch.
     #[doc(alias = "backpressure")]
-    #[error("the queue of `{queue}` is full; it holds {limit} packets")]
+    #[error("the queue of `{queue}` is full; it holds {limit} packets", queue = printable(.queue))]
     Busy {
         /// The pattern or the address.
         queue: String,
@@ -41,13 +42,13 @@ pub enum TransportError {
         limit: usize,
     },
     /// No receiver listens at the address.
-    #[error("no receiver listens at `{address}`")]
+    #[error("no receiver listens at `{address}`", address = printable(.address))]
     NoListener {
         /// The address.
         address: String,
     },
     /// Another receiver listens at the address.
-    #[error("`{address}` has a listener already")]
+    #[error("`{address}` has a listener already", address = printable(.address))]
     AddressTaken {
         /// The address.
         address: String,
@@ -56,7 +57,7 @@ pub enum TransportError {
     #[error("the transport is closed")]
     Closed,
     /// The other side cannot be reached. Whether packets arrived is not known.
-    #[error("the transport is not available: {detail}")]
+    #[error("the transport is not available: {detail}", detail = printable(.detail))]
     Unavailable {
         /// What is in the way.
         detail: String,

@@ -5,7 +5,7 @@ use super::rules::{FindingSink, Place, RULES, RuleInput, ValidationRule};
 use super::{Checked, Context, Security, SecurityPolicy};
 use crate::event::{Codec, EventRef, EventType, RecordShape};
 use crate::finding::{Code, Finding, FindingSeverity, Level, Mode, Report};
-use crate::json::{self, Kind};
+use crate::json::{self, Kind, Limits};
 use crate::message::{Envelope, ErrorReport, Message, MessageKind, MessageRef};
 use crate::scalar::words;
 use crate::scan::{self, Snippet};
@@ -92,9 +92,9 @@ impl Validator {
 
     /// A record without a sound reading stays refused, whatever is switched off: no caller may get a
     /// value of it.
-    fn wants(&self, finding: &Finding) -> bool {
-        let asked = self.has_level(finding.level()) && !self.silenced.contains(&finding.code);
-        asked || finding.code.is_fatal()
+    fn wants(&self, code: Code) -> bool {
+        let asked = self.has_level(code.level()) && !self.silenced.contains(&code);
+        asked || code.is_fatal()
     }
 
     pub(super) fn has_level(&self, level: Level) -> bool {
@@ -134,13 +134,14 @@ impl Validator {
         snippet: &'a Snippet<'_>,
         context: &Context<'_>,
     ) -> ValidationOutcome<'a> {
-        let mut outcome = self.check(&snippet.text, context);
         if !snippet.template {
-            return outcome;
+            return self.check(&snippet.text, context);
         }
+        // All findings are asked whether a gap explains them, however few are to be kept.
+        let mut outcome = self.check_within(snippet.text.as_bytes(), context, usize::MAX);
         outcome.kind = RecordKind::Template;
         // Without a sound reading nothing can be told apart from a gap.
-        let unsound = outcome.report.findings().iter().any(|finding| finding.code.is_fatal());
+        let unsound = outcome.report.any(|code, _| code.is_fatal());
         let expands = match snippet.place {
             scan::Place::HereDoc { expands, .. } => expands,
             scan::Place::Argument { quote } => quote != Some('\''),
@@ -149,22 +150,42 @@ impl Validator {
         let filled_in = |finding: &Finding| {
             expands && finding.code == Code::Placeholder && finding.actual.contains('$')
         };
-        outcome.report.retain(|finding| !unsound && !filled_in(finding));
+        outcome.report.retain(|finding| !unsound && !filled_in(finding), |_| !unsound);
+        outcome.report.truncate(self.codec.limits().findings);
         outcome
     }
 
     /// Like [`check`](Self::check), from bytes.
     pub fn check_bytes<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
+        let limit = self.codec.limits().findings;
+        // What is found depends on what was found before, so a few findings are kept while the check
+        // is under way, even if the report is to keep none.
+        let mut outcome = self.check_within(bytes, context, limit.max(Limits::DEFAULT.findings));
+        outcome.report.truncate(limit);
+        outcome
+    }
+
+    fn check_within<'a>(
+        &self,
+        bytes: &'a [u8],
+        context: &Context<'_>,
+        most: usize,
+    ) -> ValidationOutcome<'a> {
         if RecordShape::of(bytes).is_json() {
-            self.message(bytes, context)
+            self.message(bytes, context, most)
         } else {
-            self.line(bytes, context)
+            self.line(bytes, context, most)
         }
     }
 
-    fn line<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
-        let record = self.codec.check_bytes(bytes);
-        let mut pass = Pass::new(self, record.report);
+    fn line<'a>(
+        &self,
+        bytes: &'a [u8],
+        context: &Context<'_>,
+        most: usize,
+    ) -> ValidationOutcome<'a> {
+        let record = self.codec.check_bytes_within(bytes, most);
+        let mut pass = Pass::new(self, record.report, most);
         let mut envelope = None;
         if let Some(event) = &record.value {
             let text = event.as_str();
@@ -189,11 +210,16 @@ impl Validator {
         }
     }
 
-    fn message<'a>(&self, bytes: &'a [u8], context: &Context<'_>) -> ValidationOutcome<'a> {
-        let record = self.codec.check_message_bytes(bytes);
+    fn message<'a>(
+        &self,
+        bytes: &'a [u8],
+        context: &Context<'_>,
+        most: usize,
+    ) -> ValidationOutcome<'a> {
+        let record = self.codec.check_message_bytes_within(bytes, most);
         let record_kind = record.kind();
         let only_placeholders = only_placeholders(&record.report);
-        let mut pass = Pass::new(self, record.report);
+        let mut pass = Pass::new(self, record.report, most);
         let mut envelope = None;
         let mut with_header = false;
         if let Some(message) = record.value.as_ref().or(record.draft.as_ref()) {
@@ -265,8 +291,7 @@ impl From<Codec> for Validator {
 
 /// Whether nothing worse than a placeholder keeps the message from being decoded.
 fn only_placeholders(report: &Report) -> bool {
-    let placeholder = |finding: &Finding| finding.code == Code::Placeholder;
-    report.findings().iter().all(|f| f.severity < FindingSeverity::Error || placeholder(f))
+    !report.any(|code, severity| severity == FindingSeverity::Error && code != Code::Placeholder)
 }
 
 /// Whether one of two pointers leads into the value of the other. The root is in no pointer's way: it
@@ -287,16 +312,18 @@ struct Pass<'v> {
     report: Report,
     sorted: bool,
     security: Security,
+    most: usize,
 }
 
 impl<'v> Pass<'v> {
     /// Goes on with what the reader found, without what is not asked for.
-    fn new(validator: &'v Validator, mut report: Report) -> Self {
+    fn new(validator: &'v Validator, mut report: Report, most: usize) -> Self {
         if !validator.silenced.is_empty() || validator.levels.len() < Level::ALL.len() {
-            report.retain(|finding| validator.wants(finding));
+            let wanted = |code| validator.wants(code);
+            report.retain(|finding| wanted(finding.code), wanted);
         }
         // The reader leaves its findings in order.
-        Pass { validator, report, sorted: true, security: Security::default() }
+        Pass { validator, report, sorted: true, security: Security::default(), most }
     }
 
     fn push(&mut self, finding: Finding) {
@@ -305,10 +332,21 @@ impl<'v> Pass<'v> {
     }
 
     fn keep(&mut self, finding: Finding) {
-        if self.validator.wants(&finding) {
+        if self.validator.wants(finding.code) {
             self.sorted = false;
-            self.report.push(finding, self.validator.codec.limits().findings);
+            self.report.push(finding, self.most);
         }
+    }
+
+    /// Takes what was found in a part of the record.
+    fn absorb(&mut self, mut part: Report, mut make: impl FnMut(Finding) -> Finding) {
+        let validator = self.validator;
+        part.retain(|finding| validator.wants(finding.code), |code| validator.wants(code));
+        self.sorted &= part.is_empty();
+        self.report.absorb(part, self.most, |finding| {
+            let severity = validator.codec.severity(finding.code);
+            make(finding).with_severity(severity)
+        });
     }
 
     /// What a record uses of what is announced to end. `text` stands in it from `start` on; without
@@ -323,10 +361,11 @@ impl<'v> Pass<'v> {
         let Some((calendar, on)) = context.calendar else { return };
         let Some(text) = text.or_else(|| std::str::from_utf8(bytes).ok()) else { return };
         let codec = &self.validator.codec;
-        for mut finding in calendar.check_within(text, on, codec.limits()).into_findings() {
+        let limits = codec.limits().with_findings(self.most);
+        self.absorb(calendar.check_within(text, on, &limits), |mut finding| {
             finding.range = finding.range.start + start..finding.range.end + start;
-            self.push(finding);
-        }
+            finding
+        });
     }
 
     /// The data of an `ERROR_ENCOUNTERED` holds an error report. The event's row says only that it
@@ -350,9 +389,8 @@ impl<'v> Pass<'v> {
         let Some(part) = part.filter(|part| part.kind() == Kind::Object) else { return };
         let pointer = format!("{base}/error_report");
         let codec = &self.validator.codec;
-        for finding in codec.check_part(text, part, ErrorReport::SPEC, &pointer) {
-            self.push(finding);
-        }
+        let found = codec.check_part(text, part, ErrorReport::SPEC, &pointer, self.most);
+        self.absorb(found, |finding| finding);
     }
 
     fn business(&mut self, shared: &Shared<Envelope>, context: &Context<'_>, place: Place<'_>) {

@@ -6,8 +6,8 @@ use super::negotiate::Refusal;
 use crate::error::leaf_errors;
 use crate::event::ReadError;
 use crate::json::JsonFault;
-use crate::scalar::ProtocolVersion;
-use std::fmt;
+use crate::scalar::{Escaping, ProtocolVersion, printable};
+use std::fmt::{self, Write as _};
 
 /// Why an operation on versions was not done.
 ///
@@ -42,7 +42,7 @@ pub enum VersionError {
     #[error("{0}")]
     Refused(Box<Refusal>),
     /// A `hello` or `welcome` says nothing that can be used.
-    #[error("{reason} at {pointer}")]
+    #[error("{reason} at {pointer}", reason = printable(.reason), pointer = printable(.pointer))]
     Greeting {
         /// The JSON pointer into the body.
         pointer: String,
@@ -50,7 +50,7 @@ pub enum VersionError {
         reason: String,
     },
     /// A text is no path of a field.
-    #[error("`{0}` is no field; write it like `error_report/context/agent`")]
+    #[error("`{}` is no field; write it like `error_report/context/agent`", printable(.0))]
     FieldPath(String),
     /// A notice would run less than 90 days.
     #[error("from {announced} to {sunset} are {days} days; a notice runs at least {NOTICE_DAYS}")]
@@ -63,7 +63,7 @@ pub enum VersionError {
         days: i64,
     },
     /// The sunset would come earlier than was announced.
-    #[error("the sunset of {subject} was announced for {was}; it cannot come earlier, on {new}")]
+    #[error("the sunset of {subject} was announced for {was}; it cannot come earlier, on {new}", subject = printable(.subject))]
     EarlierSunset {
         /// What ends.
         subject: String,
@@ -93,7 +93,7 @@ pub enum VersionError {
         losses: Vec<Loss>,
     },
     /// A step of the host refused the record.
-    #[error("the step from {from} to {to} failed: {reason}")]
+    #[error("the step from {from} to {to} failed: {reason}", reason = printable(.reason))]
     Step {
         /// Where the step starts.
         from: ProtocolVersion,
@@ -124,6 +124,7 @@ pub struct BadForm {
 
 impl fmt::Display for BadForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         match self.pointer.as_str() {
             "" => write!(f, "{} (byte {})", self.reason, self.at),
             pointer => write!(f, "{} at {pointer} (byte {})", self.reason, self.at),

@@ -1,7 +1,8 @@
 //! What a migration costs: what is lost, and what is said in another way.
 
+use crate::scalar::Escaping;
 use serde::Serialize;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Something that the target version has no place for.
 ///
@@ -39,6 +40,7 @@ impl Loss {
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         if !self.pointer.is_empty() {
             write!(f, "{}: ", self.pointer)?;
         }
@@ -65,6 +67,7 @@ impl Rewrite {
 
 impl fmt::Display for Rewrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         if !self.pointer.is_empty() {
             write!(f, "{}: ", self.pointer)?;
         }

@@ -42,6 +42,7 @@ mod machine;
 mod merge;
 mod message;
 mod permissions;
+mod printable;
 mod registry;
 mod report;
 mod route;

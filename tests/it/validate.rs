@@ -4,12 +4,13 @@ use crate::fuzz_corpus::bodies;
 use coordination_protocol::event::{Category, Registry};
 use coordination_protocol::finding::{Code, Example, Level};
 use coordination_protocol::scalar::ComponentId;
+use coordination_protocol::scan::scan;
 use coordination_protocol::security::permissions::Permissions;
 use coordination_protocol::validate::{
     Context, History, SecurityPolicy, ValidationOutcome, Validator,
 };
 use coordination_protocol::version::Calendar;
-use coordination_protocol::{Codec, Mode, Report, Verdict};
+use coordination_protocol::{Codec, Limits, Mode, Report, Verdict};
 use std::fmt::Write as _;
 
 /// What is found in the example of a code: by the calendar of deprecations, or by the validator.
@@ -139,4 +140,65 @@ fn a_request_repeats_the_priority_of_its_header() {
         let expected = [(Code::HeaderMismatch, "/allocation_request/priority")];
         assert_eq!(told, if mismatch { &expected[..] } else { &[] }, "{text}");
     }
+}
+
+/// What is shown is limited; what it amounts to is not.
+#[test]
+fn the_limit_of_findings_changes_nothing_but_what_is_kept() {
+    let report =
+        r#"ERROR_ENCOUNTERED:wf_1:p:{"error_report":{"error_id":7,"severity":"bad","x":1}}"#;
+    let envelope = r#"{"event":{"event_type":"ERROR_ENCOUNTERED","workflow_id":"wf_1","phase":"p","data":{"error_report":{"error_id":7}}}}"#;
+    let ending = r#"TASK_FAILED:wf_001:build:{"task_id":"t","agent_id":"a","failure_reason":"x","retry_count":2,"retries":2,"attempts":2}"#;
+    let own = [report, envelope, ending].map(|text| text.as_bytes().to_vec());
+    let records = unconditional().map(|code| code.bad().record()).chain(own);
+    let calendar = Calendar::from_json(CALENDAR).unwrap();
+    let context = Context::new().with_calendar(&calendar, "2025-06-01".parse().unwrap());
+    for record in records {
+        for mode in [Mode::Strict, Mode::Interop] {
+            let judge = |most: usize, silenced: Option<Code>| {
+                let codec = Codec::new(mode).with_limits(Limits::default().with_findings(most));
+                let validator = Validator::from(codec);
+                let validator = match silenced {
+                    Some(code) => validator.without_code(code),
+                    None => validator,
+                };
+                validator.check_bytes(&record, &context).report
+            };
+            let all = judge(usize::MAX, None);
+            let first = all.findings().first().map(|finding| finding.code);
+            for silenced in [None, first] {
+                let all = judge(usize::MAX, silenced);
+                for most in [0, 1, 2, 64] {
+                    let some = judge(most, silenced);
+                    let what = format!("{most} {}", String::from_utf8_lossy(&record));
+                    assert_eq!(some.verdict(), all.verdict(), "{what}");
+                    assert_eq!(some.worst(), all.worst(), "{what}");
+                    if all.findings().len() <= 64 {
+                        assert_eq!(some.counts(), all.counts(), "{what}");
+                    }
+                    let kept = some.findings().len();
+                    assert_eq!(kept, all.findings().len().min(most));
+                    assert_eq!(some.omitted(), all.findings().len() - kept);
+                    assert!(some.findings().iter().all(|finding| all.findings().contains(finding)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_template_is_judged_by_all_of_its_findings() {
+    let script = r#"publish "TASK_TIMEOUT:$wf:build:{\"task_id\":\"$task\",\"agent_id\":7}""#;
+    let snippet = scan(script, &Limits::default()).next().unwrap();
+    for most in [0, 1, 64] {
+        let codec = Codec::new(Mode::Strict).with_limits(Limits::default().with_findings(most));
+        let report = Validator::from(codec).check_snippet(&snippet, &Context::new()).report;
+        assert_eq!(report.counts().len(), 2, "{report:?}");
+        assert_eq!(report.verdict(), Verdict::Invalid);
+    }
+    let script = script.replace("7}", "7,,}");
+    let broken = scan(&script, &Limits::default()).next().unwrap();
+    let codec = Codec::new(Mode::Strict).with_limits(Limits::default().with_findings(0));
+    let report = Validator::from(codec).check_snippet(&broken, &Context::new()).report;
+    assert!(report.is_empty(), "{report:?}");
 }

@@ -4,7 +4,7 @@ use super::record::{BallotSlot, Tally};
 use crate::error::leaf_errors;
 use crate::json::JsonError;
 use crate::message::MessageKind;
-use crate::scalar::{Ballot, BallotOutcome, ComponentId, ProposalId};
+use crate::scalar::{Ballot, BallotOutcome, ComponentId, ProposalId, printable};
 use crate::storage::StorageError;
 
 /// Why a [`Proposer`](super::Proposer) or a [`Voter`](super::Voter) refuses an input, or what is
@@ -16,7 +16,7 @@ pub enum BallotError {
     #[error("{0} ballots are open, which is the limit")]
     Busy(usize),
     /// The identifier is in use, or was a short while ago.
-    #[error("`{0}` was proposed before; each proposal needs an identifier of its own")]
+    #[error("`{}` was proposed before; each proposal needs an identifier of its own", printable(.0))]
     ProposedBefore(ProposalId),
     /// There are too many voters.
     #[error("the proposal has {found} voters, at most {limit} are allowed")]
@@ -43,19 +43,19 @@ pub enum BallotError {
         limit: usize,
     },
     /// The state to be proposed has no digest.
-    #[error("the proposed state has no digest: {0}")]
+    #[error("the proposed state has no digest: {}", printable(.0))]
     Unhashable(JsonError),
     /// The decision could not be stored under any key.
-    #[error("the decision would have no key: {0}")]
+    #[error("the decision would have no key: {}", printable(.0))]
     NoKey(#[from] StorageError),
     /// The message is neither a vote nor a decision.
     #[error("`{0}` is neither a vote nor a decision")]
     NotForProposers(MessageKind),
     /// It was not proposed here, or it is so long ago that it is forgotten.
-    #[error("`{0}` was not proposed here")]
+    #[error("`{}` was not proposed here", printable(.0))]
     NotProposed(ProposalId),
     /// Another component sent the vote.
-    #[error("`{source_id}` sent a vote of `{voter}`")]
+    #[error("`{source_id}` sent a vote of `{voter}`", source_id = printable(.source_id), voter = printable(.voter))]
     VoteOfAnother {
         /// Who sent it.
         source_id: ComponentId,
@@ -63,7 +63,7 @@ pub enum BallotError {
         voter: ComponentId,
     },
     /// The component is not among the voters.
-    #[error("`{voter}` may not vote on `{proposal_id}`")]
+    #[error("`{voter}` may not vote on `{proposal_id}`", voter = printable(.voter), proposal_id = printable(.proposal_id))]
     NotAVoter {
         /// The proposal.
         proposal_id: ProposalId,
@@ -71,7 +71,7 @@ pub enum BallotError {
         voter: ComponentId,
     },
     /// The first vote counts.
-    #[error("`{voter}` voted {first} on `{proposal_id}` before, now {now}; the first vote counts")]
+    #[error("`{voter}` voted {first} on `{proposal_id}` before, now {now}; the first vote counts", voter = printable(.voter), first = printable(.first), proposal_id = printable(.proposal_id), now = printable(.now))]
     ChangedVote {
         /// The proposal.
         proposal_id: ProposalId,
@@ -83,22 +83,22 @@ pub enum BallotError {
         now: Ballot,
     },
     /// The vote is a word that the protocol does not know.
-    #[error("`{0}` is no vote; expected `accept`, `reject` or `abstain`")]
+    #[error("`{}` is no vote; expected `accept`, `reject` or `abstain`", printable(.0))]
     UnknownVote(Ballot),
     /// No open ballot is about the version of this decision.
-    #[error("no open ballot is about the decision on `{0}`")]
+    #[error("no open ballot is about the decision on `{}`", printable(.0))]
     Unrelated(ProposalId),
     /// No output asked for it.
     #[error("nothing was to be stored as {0}")]
     NothingToPersist(u64),
     /// No output asked for it.
-    #[error("`{0}` was not to be committed")]
+    #[error("`{}` was not to be committed", printable(.0))]
     NothingToCommit(ProposalId),
     /// The message is neither a proposal nor a decision.
     #[error("`{0}` is neither a proposal nor a decision")]
     NotForVoters(MessageKind),
     /// Another component sent it.
-    #[error("`{source_id}` speaks for the proposer of `{proposal_id}`")]
+    #[error("`{source_id}` speaks for the proposer of `{proposal_id}`", source_id = printable(.source_id), proposal_id = printable(.proposal_id))]
     NotTheProposer {
         /// The proposal.
         proposal_id: ProposalId,
@@ -109,13 +109,13 @@ pub enum BallotError {
     #[error("{0} proposals are before this voter, which is the limit")]
     Full(usize),
     /// The deadline has passed.
-    #[error("the ballot on `{0}` is over")]
+    #[error("the ballot on `{}` is over", printable(.0))]
     TooLate(ProposalId),
     /// The identifier stands for another proposal.
-    #[error("`{0}` was proposed with other content before")]
+    #[error("`{}` was proposed with other content before", printable(.0))]
     ChangedProposal(ProposalId),
     /// The proposal contradicts itself.
-    #[error("`{proposal_id}` cannot be voted on: {error}")]
+    #[error("`{proposal_id}` cannot be voted on: {error}", proposal_id = printable(.proposal_id), error = printable(.error))]
     BadProposal {
         /// The proposal.
         proposal_id: ProposalId,
@@ -123,19 +123,19 @@ pub enum BallotError {
         error: Box<BallotError>,
     },
     /// The proposal is not before the voter: it never came, or it is settled.
-    #[error("`{0}` is not before this voter")]
+    #[error("`{}` is not before this voter", printable(.0))]
     NotBefore(ProposalId),
     /// There is a vote, and a vote is final.
-    #[error("the vote on `{0}` is cast")]
+    #[error("the vote on `{}` is cast", printable(.0))]
     VotedBefore(ProposalId),
     /// The outcome is a word that the protocol does not know.
-    #[error("`{0}` is no outcome; expected `committed`, `rejected` or `expired`")]
+    #[error("`{}` is no outcome; expected `committed`, `rejected` or `expired`", printable(.0))]
     UnknownOutcome(BallotOutcome),
     /// The decision does not say what it decides.
-    #[error("the decision on `{0}` names no workflow or no version")]
+    #[error("the decision on `{}` names no workflow or no version", printable(.0))]
     Incomplete(ProposalId),
     /// A version has two decisions: the store lost the first one, or somebody lies.
-    #[error("{slot} is decided by `{known}`, but another state by `{other}`")]
+    #[error("{slot} is decided by `{known}`, but another state by `{other}`", slot = printable(.slot), known = printable(.known), other = printable(.other))]
     TwoDecisions {
         /// The version.
         slot: BallotSlot,
@@ -145,7 +145,7 @@ pub enum BallotError {
         other: ProposalId,
     },
     /// What the store holds is no decision. The version stays undecided until it is mended.
-    #[error("the store holds no decision of {slot}: {error}")]
+    #[error("the store holds no decision of {slot}: {error}", slot = printable(.slot), error = printable(.error))]
     BadRecord {
         /// The version.
         slot: BallotSlot,
@@ -153,10 +153,10 @@ pub enum BallotError {
         error: Box<BallotError>,
     },
     /// What is stored is no decision at all.
-    #[error("this is no decision: {0}")]
+    #[error("this is no decision: {}", printable(.0))]
     Unreadable(String),
     /// It decides another version.
-    #[error("this is the decision of {0}")]
+    #[error("this is the decision of {}", printable(.0))]
     OtherVersion(BallotSlot),
     /// There is no digest that can be read.
     #[error("the proposal has no digest that can be read")]
@@ -168,10 +168,10 @@ pub enum BallotError {
     #[error("the digest is not that of the proposed state")]
     DigestDiffers,
     /// A voter's vote is counted more than once.
-    #[error("the vote of `{0}` is counted twice")]
+    #[error("the vote of `{}` is counted twice", printable(.0))]
     CountedTwice(ComponentId),
     /// Too few accepted it.
-    #[error("too few accepted this decision: {0}")]
+    #[error("too few accepted this decision: {}", printable(.0))]
     NotCarried(Tally),
 }
 

@@ -3,7 +3,7 @@
 use crate::error::leaf_errors;
 use crate::message::{DeadLetter, Envelope, MessageKind};
 use crate::route::{FilterError, PatternError};
-use crate::scalar::{ComponentId, MessageId};
+use crate::scalar::{ComponentId, MessageId, printable};
 use crate::transport::Gap;
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ pub enum DispatcherError {
     #[error("`{0}` is no subscription")]
     NotSubscription(MessageKind),
     /// A component subscribes for itself only.
-    #[error("`{source_id}` cannot subscribe for `{subscriber}`")]
+    #[error("`{source_id}` cannot subscribe for `{subscriber}`", source_id = printable(.source_id), subscriber = printable(.subscriber))]
     NotTheSubscriber {
         /// Who sent the subscription.
         source_id: ComponentId,
@@ -52,10 +52,10 @@ pub enum DispatcherError {
         subscriber: ComponentId,
     },
     /// A subscription without a pattern selects nothing.
-    #[error("the subscription of `{0}` has no pattern")]
+    #[error("the subscription of `{}` has no pattern", printable(.0))]
     NoPattern(ComponentId),
     /// One of its patterns is none.
-    #[error("`{pattern}` is no pattern: {error}")]
+    #[error("`{pattern}` is no pattern: {error}", pattern = printable(.pattern))]
     Pattern {
         /// The text.
         pattern: String,
@@ -74,7 +74,7 @@ pub enum DispatcherError {
         limit: usize,
     },
     /// A queue that must not lose anything is full. No subscriber gets the message.
-    #[error("the queue of `{subscriber}` is full; it holds {limit} messages")]
+    #[error("the queue of `{subscriber}` is full; it holds {limit} messages", subscriber = printable(.subscriber))]
     Busy {
         /// Whose queue it is.
         subscriber: ComponentId,
@@ -85,10 +85,10 @@ pub enum DispatcherError {
     #[error("`{0}` has no routing key")]
     NoRoute(MessageKind),
     /// The component has no subscription.
-    #[error("`{0}` has no subscription")]
+    #[error("`{}` has no subscription", printable(.0))]
     NotSubscribed(ComponentId),
     /// There is no message of that number yet.
-    #[error("`{subscriber}` was not given number {number}")]
+    #[error("`{subscriber}` was not given number {number}", subscriber = printable(.subscriber))]
     NotGiven {
         /// Who speaks of it.
         subscriber: ComponentId,

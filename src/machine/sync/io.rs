@@ -3,7 +3,7 @@
 use crate::error::leaf_errors;
 use crate::merge::{Conflict, Relation};
 use crate::message::{Envelope, MessageKind, WorkflowState};
-use crate::scalar::{CheckResult, ComponentId, WorkflowId};
+use crate::scalar::{CheckResult, ComponentId, WorkflowId, printable};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -37,7 +37,7 @@ pub enum SyncError {
     #[error("`{0}` says nothing about the state of a workflow")]
     NotState(MessageKind),
     /// The state is that of another workflow.
-    #[error("the state is that of `{found}`, not of `{expected}`")]
+    #[error("the state is that of `{found}`, not of `{expected}`", found = printable(.found), expected = printable(.expected))]
     OtherWorkflow {
         /// The workflow of the state.
         found: WorkflowId,
@@ -54,7 +54,7 @@ pub enum SyncError {
     #[error("{0} components take part, which is the limit")]
     Full(usize),
     /// The component does not take part.
-    #[error("`{0}` does not take part")]
+    #[error("`{}` does not take part", printable(.0))]
     NotAPeer(ComponentId),
     /// The new state says what the old one says.
     #[error("the state says nothing new")]

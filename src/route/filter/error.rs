@@ -1,9 +1,9 @@
 //! Why something is no filter.
 
 use super::{Filter, is_plain};
-use crate::scalar::ScalarError;
+use crate::scalar::{Escaping, ScalarError};
 use smol_str::SmolStr;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Why something is no filter, and where.
 ///
@@ -73,6 +73,7 @@ impl From<FilterFault> for FilterError {
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         write!(f, "{}", self.fault)?;
         match &self.place {
             Location::None => Ok(()),
@@ -158,6 +159,7 @@ pub enum FilterFault {
 
 impl fmt::Display for FilterFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         match self {
             FilterFault::TooLong { bytes } => {
                 write!(f, "a filter has at most {} bytes, this one has {bytes}", Filter::MAX_BYTES)
@@ -195,7 +197,7 @@ impl fmt::Display for FilterFault {
                 write!(f, "`{key}` is no key here; known keys: {known}")
             }
             FilterFault::MissingKey { key } => write!(f, "`{key}` is missing"),
-            FilterFault::Scalar(error) => error.fmt(f),
+            FilterFault::Scalar(error) => write!(f, "{error}"),
         }
     }
 }

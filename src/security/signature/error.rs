@@ -1,8 +1,8 @@
 //! Why a text is not signed, a signature not accepted, or a key not taken.
 
 use crate::json::{FaultKind, JsonError, Kind};
-use crate::scalar::{ComponentId, ScalarError, Timestamp};
-use std::fmt;
+use crate::scalar::{ComponentId, Escaping, ScalarError, Timestamp, printable};
+use std::fmt::{self, Write as _};
 
 /// Why a text is not signed, a signature not accepted, or a key not taken.
 ///
@@ -22,7 +22,7 @@ pub enum SignatureError {
     #[error("cannot sign: {0}")]
     Unsignable(#[source] Box<SignatureError>),
     /// The signer failed, for the reason it gives.
-    #[error("the signer failed: {0}")]
+    #[error("the signer failed: {}", printable(.0))]
     SignerFailed(String),
     /// The text has no canonical form that could have been signed.
     #[error("the signature cannot be checked: {0}")]
@@ -31,7 +31,7 @@ pub enum SignatureError {
     #[error("the message is not signed")]
     Unsigned,
     /// The `signature` is not of the wire form.
-    #[error("{pointer} at byte {at}: {problem}")]
+    #[error("{pointer} at byte {at}: {problem}", pointer = printable(.pointer))]
     Malformed {
         /// The JSON pointer of the faulty value.
         pointer: String,
@@ -41,13 +41,13 @@ pub enum SignatureError {
         problem: String,
     },
     /// No key has this identifier.
-    #[error("the key `{key_id}` is not known")]
+    #[error("the key `{key_id}` is not known", key_id = printable(.key_id))]
     UnknownKey {
         /// The key that is claimed.
         key_id: String,
     },
     /// The algorithm of the key is not implemented here.
-    #[error("the algorithm `{algorithm}` of key `{key_id}` is not known")]
+    #[error("the algorithm `{algorithm}` of key `{key_id}` is not known", algorithm = printable(.algorithm), key_id = printable(.key_id))]
     UnknownAlgorithm {
         /// The key.
         key_id: String,
@@ -55,7 +55,7 @@ pub enum SignatureError {
         algorithm: String,
     },
     /// The signature claims another algorithm than that of the key.
-    #[error("key `{key_id}` is for {registered}, and the signature claims {claimed}")]
+    #[error("key `{key_id}` is for {registered}, and the signature claims {claimed}", key_id = printable(.key_id), registered = printable(.registered), claimed = printable(.claimed))]
     WrongAlgorithm {
         /// The key.
         key_id: String,
@@ -65,7 +65,7 @@ pub enum SignatureError {
         registered: String,
     },
     /// The key is not yet in use.
-    #[error("key `{key_id}` is not valid before {not_before}")]
+    #[error("key `{key_id}` is not valid before {not_before}", key_id = printable(.key_id), not_before = printable(.not_before))]
     NotYetValid {
         /// The key.
         key_id: String,
@@ -73,7 +73,7 @@ pub enum SignatureError {
         not_before: Timestamp,
     },
     /// The key is no longer in use.
-    #[error("key `{key_id}` is not valid after {not_after}")]
+    #[error("key `{key_id}` is not valid after {not_after}", key_id = printable(.key_id), not_after = printable(.not_after))]
     Expired {
         /// The key.
         key_id: String,
@@ -81,7 +81,7 @@ pub enum SignatureError {
         not_after: Timestamp,
     },
     /// The key was revoked.
-    #[error("key `{key_id}` is revoked since {revoked_at}")]
+    #[error("key `{key_id}` is revoked since {revoked_at}", key_id = printable(.key_id), revoked_at = printable(.revoked_at))]
     Revoked {
         /// The key.
         key_id: String,
@@ -89,7 +89,7 @@ pub enum SignatureError {
         revoked_at: Timestamp,
     },
     /// The key belongs to another component than the source of the message.
-    #[error("key `{key_id}` belongs to `{owner}`, and the message claims to come from `{claimed}`")]
+    #[error("key `{key_id}` belongs to `{owner}`, and the message claims to come from `{claimed}`", key_id = printable(.key_id), owner = printable(.owner), claimed = printable(.claimed))]
     WrongOwner {
         /// The key.
         key_id: String,
@@ -99,14 +99,14 @@ pub enum SignatureError {
         claimed: String,
     },
     /// The signature was not made over this message with this key.
-    #[error("the signature does not fit the message and key `{key_id}`")]
+    #[error("the signature does not fit the message and key `{key_id}`", key_id = printable(.key_id))]
     BadSignature {
         /// The key.
         key_id: String,
     },
     /// The verifier could not decide, for the reason it gives. [`KeyRing`](super::KeyRing) always
     /// can.
-    #[error("the signature could not be checked: {0}")]
+    #[error("the signature could not be checked: {}", printable(.0))]
     Unavailable(String),
     /// The key's identifier is none.
     #[error("the key's identifier: {0}")]
@@ -139,13 +139,13 @@ pub enum SignatureError {
         max_keys: usize,
     },
     /// The ring has a key of that name.
-    #[error("key `{key_id}` is there already")]
+    #[error("key `{key_id}` is there already", key_id = printable(.key_id))]
     DuplicateKey {
         /// The key.
         key_id: String,
     },
     /// Another component has the same key.
-    #[error("key `{key_id}` is the same as `{other}`, which belongs to another component")]
+    #[error("key `{key_id}` is the same as `{other}`, which belongs to another component", key_id = printable(.key_id), other = printable(.other))]
     SharedKey {
         /// The key.
         key_id: String,
@@ -153,7 +153,7 @@ pub enum SignatureError {
         other: String,
     },
     /// A time of a key is a kept text that is no timestamp.
-    #[error("key `{key_id}`: `{text}` is not a timestamp")]
+    #[error("key `{key_id}`: `{text}` is not a timestamp", key_id = printable(.key_id), text = printable(.text))]
     KeyTime {
         /// The key.
         key_id: String,
@@ -161,7 +161,7 @@ pub enum SignatureError {
         text: String,
     },
     /// The key ends before it begins.
-    #[error("key `{key_id}` ends before it begins")]
+    #[error("key `{key_id}` ends before it begins", key_id = printable(.key_id))]
     NeverValid {
         /// The key.
         key_id: String,
@@ -180,7 +180,7 @@ pub enum SignatureError {
 }
 
 fn pointed(pointer: &str) -> String {
-    if pointer.is_empty() { String::new() } else { format!("{pointer} ") }
+    if pointer.is_empty() { String::new() } else { format!("{} ", printable(pointer)) }
 }
 
 impl SignatureError {
@@ -229,8 +229,9 @@ pub enum KeyFileProblem {
 
 impl fmt::Display for KeyFileProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Escaping::sentence(f);
         match self {
-            KeyFileProblem::Json(kind) => kind.fmt(f),
+            KeyFileProblem::Json(kind) => write!(f, "{kind}"),
             KeyFileProblem::Kind { expected, found } => {
                 write!(f, "expected {expected}, found {found}")
             }
@@ -243,8 +244,8 @@ impl fmt::Display for KeyFileProblem {
                 f.write_str("not base64 in the standard alphabet with padding")
             }
             KeyFileProblem::Owner(error) => write!(f, "the owner: {error}"),
-            KeyFileProblem::Time(error) => error.fmt(f),
-            KeyFileProblem::Key(error) => error.fmt(f),
+            KeyFileProblem::Time(error) => write!(f, "{error}"),
+            KeyFileProblem::Key(error) => write!(f, "{error}"),
         }
     }
 }

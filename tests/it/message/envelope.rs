@@ -6,6 +6,7 @@ use coordination_protocol::finding::{Code, Verdict};
 use coordination_protocol::message::{
     Envelope, EnvelopeHeader, Message, MessageKind, MessageRef, peek,
 };
+use coordination_protocol::validate::{Context, Validator};
 use coordination_protocol::{Codec, Mode, ProtocolVersion};
 
 const ALIVE: &str =
@@ -692,4 +693,21 @@ fn an_allocation_one_level_too_high_is_kept() {
         told(&text.replace("allocation_response", "allocation_request"))[0],
         "unknown-field /allocation_request/response_id"
     );
+}
+
+#[test]
+fn a_placeholder_that_no_identifier_can_be_spelled_like_has_no_value() {
+    for (key, event) in [
+        (
+            "workflow_id",
+            r#"{"event_type":"TASK_FAILED","workflow_id":"${A:-b}","phase":"p","data":{}}"#,
+        ),
+        ("phase", r#"{"event_type":"TASK_FAILED","workflow_id":"w","phase":"a|\u0007","data":{}}"#),
+    ] {
+        let text = format!(r#"{{"event":{event}}}"#);
+        let outcome = Validator::new(Mode::Interop).check(&text, &Context::new());
+        assert!(outcome.report.has(Code::NoValue), "{:?}", outcome.report);
+        assert!(outcome.report.findings().iter().any(|finding| finding.expected() == key));
+        assert!(outcome.accept().is_err());
+    }
 }
