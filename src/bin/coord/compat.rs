@@ -1,8 +1,8 @@
 //! `coord compat`
 
-use crate::output::{CmdResult, ExitStatus, Format, Print, Printer};
+use crate::output::{CmdResult, ExitStatus, Format, Lines, Print, Printer};
 use coordination_protocol::version::Matrix;
-use std::io::{self, Write};
+use std::io;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -29,8 +29,8 @@ const FORMATS: &[(Format, &str)] = &[
 ];
 
 impl Print for Matrix {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(self.to_markdown().as_bytes())
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
+        self.to_markdown().lines().try_for_each(|line| out.line(line))
     }
 }
 

@@ -1,9 +1,9 @@
 //! `coord completions`
 
 use crate::Cli;
-use crate::output::{CmdResult, ExitStatus};
+use crate::output::{CmdResult, ExitStatus, Format, Printer};
 use clap::CommandFactory as _;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -19,6 +19,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> CmdResult {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "coord", &mut script);
-    io::stdout().write_all(&script)?;
-    Ok(ExitStatus::Fine)
+    let mut out = Printer::new(Format::Records);
+    out.write_all(&script)?;
+    out.finish(ExitStatus::Fine)
 }

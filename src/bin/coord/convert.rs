@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
                 out.draw(&show::record(source, &item, false))?;
             }
             failed |= !write(&mut out, args.to, source, &item)?;
-            Ok(())
+            Ok(out.settle()?)
         })?;
     }
     out.finish(ExitStatus::found(failed))

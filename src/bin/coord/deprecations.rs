@@ -1,10 +1,12 @@
 //! `coord deprecations`
 
-use crate::output::{CmdResult, ExitStatus, Failure, Format, Print, Printer, cannot_read, failure};
+use crate::output::{
+    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, cannot_read, failure,
+};
 use coordination_protocol::finding::FindingSeverity;
 use coordination_protocol::version::{Calendar, Date, Notice};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -59,11 +61,11 @@ struct Row<'a> {
 struct Rows<'a>(Vec<Row<'a>>);
 
 impl Print for Rows<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         if self.0.is_empty() {
-            return writeln!(out, "no deprecations");
+            return out.line("no deprecations");
         }
-        self.0.iter().try_for_each(|row| writeln!(out, "{}", line(row)))
+        self.0.iter().try_for_each(|row| out.line(line(row)))
     }
 }
 

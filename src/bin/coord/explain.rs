@@ -1,12 +1,11 @@
 //! `coord explain`
 
-use crate::output::{CmdResult, ExitStatus, failure};
+use crate::output::{CmdResult, ExitStatus, failure, say};
 use crate::registry;
 use coordination_protocol::event::{EventType, Registry};
 use coordination_protocol::finding::{Code, Example, Mode};
 use coordination_protocol::scalar::nearest;
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -31,7 +30,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
             _ => return Err(failure(unknown(name))),
         },
     };
-    anstream::stdout().write_all(text.as_bytes())?;
+    text.lines().try_for_each(say)?;
     Ok(ExitStatus::Fine)
 }
 

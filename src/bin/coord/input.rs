@@ -1,6 +1,6 @@
 //! Files and standard input, with a progress bar for long files where standard error is a terminal.
 
-use crate::output::{Failure, cannot_read};
+use crate::output::{Failure, cannot_read, printable};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
 use std::fs::File;
@@ -59,26 +59,15 @@ fn is_stdin(path: &Path) -> bool {
 /// What messages call a path.
 pub(crate) fn name(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();
-    if is_stdin(path) { "<stdin>".to_owned() } else { printable(path) }
+    if is_stdin(path) { "<stdin>".to_owned() } else { shown(path) }
 }
 
 /// A path as text that a terminal or a log can show: a byte that is not UTF-8 is written `\xNN`, a
-/// control or bidirectional character `\u{N}`.
-fn printable(path: &Path) -> String {
+/// character that is not printable `\u{N}`.
+fn shown(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-        for character in chunk.valid().chars() {
-            let hidden = matches!(
-                character,
-                '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                    | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            );
-            if character.is_control() || hidden {
-                text.extend(character.escape_unicode());
-            } else {
-                text.push(character);
-            }
-        }
+        let _ = write!(text, "{}", printable(chunk.valid()));
         for byte in chunk.invalid() {
             let _ = write!(text, "\\x{byte:02x}");
         }

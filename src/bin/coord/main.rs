@@ -34,8 +34,8 @@ mod store;
 mod store_args;
 mod verify;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use output::{CmdResult, ExitStatus, Failure, complain, exit_status};
+use clap::{Parser, Subcommand};
+use output::{CmdResult, Color, ExitStatus, complain, exit_status};
 use std::process::ExitCode;
 
 /// Checks and converts messages of the coordination protocol.
@@ -114,26 +114,14 @@ enum Verb {
     Completions(completions::Args),
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.color {
-        Color::Auto => {}
-        Color::Always => anstream::ColorChoice::Always.write_global(),
-        Color::Never => anstream::ColorChoice::Never.write_global(),
-    }
-    let status = run(cli.verb).unwrap_or_else(|Failure(message)| {
-        // Where standard error is closed, the exit status still tells.
-        let _ = complain(message);
+    cli.color.set();
+    let status = run(cli.verb).unwrap_or_else(|failed| {
+        if failed.is_closed_pipe() {
+            return ExitStatus::Fine;
+        }
+        complain(failed);
         ExitStatus::Failed
     });
     status.into()

@@ -1,12 +1,12 @@
 //! `coord negotiate`
 
 use crate::output::{
-    CmdResult, ExitStatus, Failure, Format, Print, Printer, cannot_read, failure, pointing,
+    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, cannot_read, failure, pointing,
 };
 use coordination_protocol::version::{SupportedVersions, negotiate};
 use serde::Serialize;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -46,10 +46,10 @@ enum Answer<A, R> {
 }
 
 impl<A: Serialize + Display, R: Serialize + Display> Print for Answer<A, R> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         match self {
-            Answer::Agreement(agreement) => writeln!(out, "{agreement}"),
-            Answer::Refusal(refusal) => writeln!(out, "{refusal}"),
+            Answer::Agreement(agreement) => out.line(agreement),
+            Answer::Refusal(refusal) => out.line(refusal),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! `coord registry`
 
 use crate::limits::protocol;
-use crate::output::{CmdResult, ExitStatus, Format, Print, Printer, failure};
+use crate::output::{CmdResult, ExitStatus, Format, Lines, Print, Printer, failure};
 use coordination_protocol::event::{EventSpec, EventType, FieldType, REGISTRY, Registry};
 use coordination_protocol::message::MemberSpec;
 use coordination_protocol::scalar::{ProtocolVersion, nearest};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -73,47 +73,47 @@ pub(crate) fn field_type(field: &MemberSpec) -> &'static str {
 struct Specs<'a>(Vec<&'a EventSpec>);
 
 impl Print for Specs<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         let mut category = None;
         for spec in &self.0 {
             if category != Some(&spec.category) {
                 category = Some(&spec.category);
-                writeln!(out, "{}", spec.category)?;
+                out.line(&spec.category)?;
             }
             let required: Vec<String> =
                 spec.required().iter().map(|f| format!("{}: {}", f.name, field_type(f))).collect();
             let name = spec.event_type.as_str();
-            writeln!(out, "  {name:<24} {}  {}", spec.since, required.join(", "))?;
+            out.line(format_args!("  {name:<24} {}  {}", spec.since, required.join(", ")))?;
         }
         Ok(())
     }
 
-    fn markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn markdown(&self, out: &mut Lines<'_>) -> io::Result<()> {
         let mut category = None;
         for spec in &self.0 {
             if category != Some(&spec.category) {
-                let gap = if category.is_some() { "\n" } else { "" };
+                if category.is_some() {
+                    out.line("")?;
+                }
                 category = Some(&spec.category);
-                writeln!(
-                    out,
-                    "{gap}## {}\n\n| Type | Tells | Required data | Routing | Since |\n|---|---|---|---|---|",
-                    spec.category
-                )?;
+                out.line(format_args!("## {}", spec.category))?;
+                out.line("")?;
+                out.line("| Type | Tells | Required data | Routing | Since |")?;
+                out.line("|---|---|---|---|---|")?;
             }
             let required: Vec<String> = spec
                 .required()
                 .iter()
                 .map(|f| format!("`{}` ({})", f.name, field_type(f)))
                 .collect();
-            writeln!(
-                out,
+            out.line(format_args!(
                 "| `{}` | {} | {} | `{}` | {} |",
                 spec.event_type,
                 spec.summary,
                 required.join(", "),
                 spec.routing(),
                 spec.since
-            )?;
+            ))?;
         }
         Ok(())
     }

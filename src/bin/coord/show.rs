@@ -1,5 +1,6 @@
 //! Diagnostics that point into a record, drawn as rustc draws them.
 
+use crate::output::{is_printable, printable};
 use crate::source::{Item, line_breaks};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use coordination_protocol::finding::{Finding, FindingSeverity, Verdict};
@@ -25,6 +26,7 @@ pub(crate) fn record(source: &str, item: &Item<'_>, verbose: bool) -> String {
         RecordKind::Template => "template",
         _ => "record",
     });
+    let (source, what) = (&*printable(source).to_string(), &*printable(what).to_string());
     let mut out = String::new();
     if findings.is_empty() {
         let _ = writeln!(out, "{verdict}: {what} at {source}:{}", item.position(0).0);
@@ -77,7 +79,9 @@ impl Frame<'_> {
         };
         let labels: Vec<String> = findings
             .iter()
-            .map(|(finding, _)| format!("{}[{}]: {finding}", finding.severity, finding.code))
+            .map(|(finding, _)| {
+                format!("{}[{}]: {}", finding.severity, finding.code, printable(finding))
+            })
             .collect();
         let mut snippet = Snippet::source(view.text.as_str()).line_start(line).path(path.as_str());
         for ((finding, range), label) in findings.iter().zip(&labels) {
@@ -92,7 +96,9 @@ impl Frame<'_> {
         let mut group: Group<'_> = level.primary_title(title.as_str()).element(snippet);
         let hints: Vec<String> = findings
             .iter()
-            .filter_map(|(finding, _)| Some(format!("{}: {}", finding.code, finding.hint()?)))
+            .filter_map(|(finding, _)| {
+                Some(format!("{}: {}", finding.code, printable(finding.hint()?)))
+            })
             .collect();
         for hint in &hints {
             group = group.element(Level::HELP.message(hint.as_str()));
@@ -127,7 +133,7 @@ impl View {
                     // The line ends of the file are not what is shown.
                     '\r' if characters.peek() == Some(&'\n') => {}
                     // Control characters would move the terminal's cursor.
-                    c if c.is_control() => view.text.push('\u{fffd}'),
+                    c if !is_printable(c) => view.text.push('\u{fffd}'),
                     c => view.text.push(c),
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::input::paths;
 use crate::limits::Reading;
-use crate::output::{CmdResult, ExitStatus, Format, Printer, cannot_read, failure};
+use crate::output::{CmdResult, ExitStatus, Printer, cannot_read, failure};
 use crate::show;
 use crate::source::{As, Checker, Item};
 use coordination_protocol::finding::Verdict;
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         .map_err(|error| failure(format_args!("{}: {error}", args.seed)))?;
     let validator = Validator::from(args.reading.codec());
     let checker = Checker::new(&validator, &args.reading, As::Auto);
-    let mut out = Printer::new(Format::Records);
+    let mut out = Printer::unchanged();
     let mut failed = false;
     for path in paths(&args.paths) {
         checker.path(path, &mut |source, item| {
@@ -55,7 +55,10 @@ pub(crate) fn run(args: &Args) -> CmdResult {
                 out.draw(&show::record(source, &item, false))?;
             }
             match signed(&item, &signer, validator.codec().limits()) {
-                Ok(text) => writeln!(out, "{text}")?,
+                Ok(text) => {
+                    writeln!(out, "{text}")?;
+                    out.settle()?;
+                }
                 Err(problem) => {
                     failed = true;
                     let line = item.position(0).0;

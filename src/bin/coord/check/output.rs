@@ -18,7 +18,7 @@ pub(crate) struct Output<'a> {
 
 impl<'a> Output<'a> {
     pub(crate) fn open(style: Style, reading: &'a Reading) -> io::Result<Self> {
-        let mut out = Printer::styled(style.format);
+        let mut out = Printer::new(style.format);
         let mut log = Log::default();
         if style.format == Format::Sarif {
             log.open(&mut out)?;

@@ -8,7 +8,7 @@ use super::row::Row;
 use super::sarif;
 use super::tally::{Tally, Unread};
 use crate::input::Source;
-use crate::output::{Failure, Format};
+use crate::output::{Failure, Format, failure};
 use crate::show;
 use crate::source::{Checker, Item, Sink};
 use coordination_protocol::finding::Verdict;
@@ -40,7 +40,8 @@ pub(crate) fn input(
     let mut tally = renderer.tally;
     match result {
         Ok(()) => tally.files += 1,
-        Err(Failure(problem)) => {
+        Err(failed) => {
+            let problem = failed.to_string();
             let source = Source::new(path);
             tally.unread.push(Unread { source, problem });
         }
@@ -61,7 +62,7 @@ impl Sink for Renderer<'_> {
         self.tally.record(&item.outcome);
         self.write(source, &item).map_err(|error| {
             self.broken = Some(error);
-            Failure(String::new())
+            failure("")
         })
     }
 }

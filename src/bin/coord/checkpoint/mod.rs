@@ -140,7 +140,7 @@ fn random() -> Result<[u8; 10], Failure> {
 /// Damage is a finding; everything else ends the program.
 fn found(error: &CheckpointError) -> CmdResult {
     if matches!(error, CheckpointError::Damaged(_)) {
-        complain(error)?;
+        complain(error);
         return Ok(ExitStatus::Found);
     }
     Err(failure(error))

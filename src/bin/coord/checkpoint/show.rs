@@ -1,6 +1,6 @@
 //! What the verbs print.
 
-use crate::output::Print;
+use crate::output::{Lines, Print};
 use coordination_protocol::checkpoint::{
     CheckpointForm, CheckpointSummary, Created, Damage, PartName, Pruned, Restored,
 };
@@ -8,7 +8,7 @@ use coordination_protocol::message::{CheckpointSync, Envelope, ValidationResults
 use coordination_protocol::scalar::{CheckResult, CheckpointId, Count, Ratio, WorkflowId};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io;
 
 /// Identity, cause, version and size on one line.
 fn line(sync: &CheckpointSync, form: &CheckpointForm) -> String {
@@ -26,8 +26,8 @@ fn line(sync: &CheckpointSync, form: &CheckpointForm) -> String {
     out
 }
 
-/// The validations that failed, and those that were asked for and are not known.
-fn validations(results: &ValidationResults) -> String {
+/// The validations that failed, and those that were asked for and are not known, a line each.
+fn validations(results: &ValidationResults) -> Vec<String> {
     let own = [
         ("state_integrity", &results.integrity_check),
         ("dependency_consistency", &results.dependency_validation),
@@ -36,13 +36,8 @@ fn validations(results: &ValidationResults) -> String {
     let failed = own.into_iter().filter(|(_, result)| **result == Some(CheckResult::Failed));
     let failed = failed.map(|(name, _)| (name, CheckResult::Failed.to_string()));
     let more = results.extra().iter().filter_map(|(name, result)| Some((name, result.to_text()?)));
-    let mut out = String::new();
-    for (name, result) in
-        failed.chain(more.filter(|(_, result)| result != CheckResult::Passed.as_str()))
-    {
-        let _ = writeln!(out, "  {name}: {result}");
-    }
-    out
+    let more = more.filter(|(_, result)| result != CheckResult::Passed.as_str());
+    failed.chain(more).map(|(name, result)| format!("  {name}: {result}")).collect()
 }
 
 /// A checkpoint that was made; its JSON form is the message that announces it.
@@ -51,25 +46,25 @@ fn validations(results: &ValidationResults) -> String {
 pub(super) struct CreatedRow {
     message: Envelope,
     #[serde(skip)]
-    text: String,
+    lines: Vec<String>,
 }
 
 impl CreatedRow {
     pub(super) fn new(made: Created) -> Self {
-        let mut text = format!("{}\n", line(&made.sync, &made.form));
+        let mut lines = vec![line(&made.sync, &made.form)];
         if let Some(why) = made.why_full {
-            let _ = writeln!(text, "  in full: {why}");
+            lines.push(format!("  in full: {why}"));
         }
         if let Some(results) = &made.sync.validation_results {
-            text.push_str(&validations(results));
+            lines.extend(validations(results));
         }
-        CreatedRow { message: Envelope::from(made.sync), text }
+        CreatedRow { message: Envelope::from(made.sync), lines }
     }
 }
 
 impl Print for CreatedRow {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(self.text.as_bytes())
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
+        self.lines.iter().try_for_each(|line| out.line(line))
     }
 }
 
@@ -93,8 +88,8 @@ impl<'a> SummaryRow<'a> {
 }
 
 impl Print for SummaryRow<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}", line(self.checkpoint_sync, self.form))
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
+        out.line(line(self.checkpoint_sync, self.form))
     }
 }
 
@@ -120,8 +115,8 @@ impl<'a> DamageRow<'a> {
 }
 
 impl Print for DamageRow<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "damaged: {}", self.damage)
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
+        out.line(format_args!("damaged: {}", self.damage))
     }
 }
 
@@ -149,18 +144,12 @@ impl<'a> PrunedRow<'a> {
 }
 
 impl Print for PrunedRow<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         let PrunedRow { workflow_id, removed, needed, swept, orphans } = self;
         let (removing, needed, swept) = (removed.len(), needed.len(), swept.len());
-        write!(
-            out,
-            "{workflow_id}: {removing} removed, {needed} kept for others, {swept} incomplete swept"
-        )?;
-        if *orphans > 0 {
-            write!(out, ", {orphans} orphans")?;
-        }
-        writeln!(out)?;
-        removed.iter().try_for_each(|id| writeln!(out, "  removed {id}"))
+        let orphans = if *orphans > 0 { format!(", {orphans} orphans") } else { String::new() };
+        out.line(format_args!("{workflow_id}: {removing} removed, {needed} kept for others, {swept} incomplete swept{orphans}"))?;
+        removed.iter().try_for_each(|id| out.line(format_args!("  removed {id}")))
     }
 }
 
@@ -201,21 +190,24 @@ impl<'a> RestoredRow<'a> {
 }
 
 impl Print for RestoredRow<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         let RestoredRow { workflow_id, checkpoint_id, state_version: version, .. } = self;
         if self.written.is_empty() {
-            writeln!(out, "{workflow_id} is as in {checkpoint_id} already, version {version}")?;
+            out.line(format_args!(
+                "{workflow_id} is as in {checkpoint_id} already, version {version}"
+            ))?;
         } else {
             let before = match self.backup {
                 Some(sync) => format!("the state before is in {}", sync.checkpoint_id),
                 None => "there was no state before".to_owned(),
             };
-            writeln!(
-                out,
+            out.line(format_args!(
                 "{workflow_id} was taken back to {checkpoint_id}, version {version}; {before}"
-            )?;
+            ))?;
         }
-        out.write_all(validations(self.validation_results).as_bytes())?;
-        self.files.iter().try_for_each(|file| writeln!(out, "  {}: {}", file.change, file.path))
+        validations(self.validation_results).iter().try_for_each(|line| out.line(line))?;
+        self.files
+            .iter()
+            .try_for_each(|file| out.line(format_args!("  {}: {}", file.change, file.path)))
     }
 }

@@ -3,7 +3,9 @@
 use crate::clock;
 use crate::input::paths;
 use crate::limits::Reading;
-use crate::output::{CmdResult, ExitStatus, Failure, Format, Print, Printer, failure, pointing};
+use crate::output::{
+    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, failure, pointing,
+};
 use crate::source::{As, Checker};
 use coordination_protocol::json::Json;
 use coordination_protocol::route::{Filter, FilterInput};
@@ -84,9 +86,9 @@ struct Row<'a> {
 }
 
 impl Print for Row<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         let word = if self.accepted { "match" } else { "no match" };
-        writeln!(out, "{word:<8} {}", self.record)
+        out.line(format_args!("{word:<8} {}", self.record))
     }
 
     fn record(&self, out: &mut dyn Write) -> io::Result<()> {

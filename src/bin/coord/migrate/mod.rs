@@ -7,7 +7,7 @@ mod tally;
 
 use crate::input::open;
 use crate::limits::{parse, protocol};
-use crate::output::{CmdResult, ExitStatus, Format, Printer, cannot_read, complain};
+use crate::output::{CmdResult, ExitStatus, Format, Printer, cannot_read, complain, say, tell};
 use crate::store_args::StoreArgs;
 use coordination_protocol::event::Codec;
 use coordination_protocol::finding::Mode;
@@ -146,7 +146,7 @@ impl<'a> Job<'a> {
             Err(message) => {
                 self.tally.refused += 1;
                 if self.tally.refused <= TOLD {
-                    complain(format_args!("{}:{line}: {message}", self.name))?;
+                    complain(format_args!("{}:{line}: {message}", self.name));
                 }
                 return Ok(Fate::Refused);
             }
@@ -155,12 +155,11 @@ impl<'a> Job<'a> {
             self.tally.lose(loss, line);
         }
         if self.args.verbose {
-            let mut errors = anstream::stderr();
             for loss in &migrated.losses {
-                writeln!(errors, "{}:{line}: {loss}", self.name)?;
+                tell(format_args!("{}:{line}: {loss}", self.name));
             }
             for change in &migrated.changes {
-                writeln!(errors, "{}:{line}: {change}", self.name)?;
+                tell(format_args!("{}:{line}: {change}", self.name));
             }
         }
         let Some(value) = migrated.value else {
@@ -176,12 +175,14 @@ impl<'a> Job<'a> {
     }
 
     /// Tells how it went; refused records beyond those told one by one are counted.
-    fn report(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn report(&self) -> Vec<String> {
         if let Some(more) = self.tally.refused.checked_sub(TOLD + 1) {
             let more = more + 1;
-            complain(format_args!("{}: {more} more were not migrated", self.name))?;
+            complain(format_args!("{}: {more} more were not migrated", self.name));
         }
-        write!(out, "{}: {}", self.name, self.tally)
+        let mut lines = self.tally.lines();
+        lines[0].insert_str(0, &format!("{}: ", self.name));
+        lines
     }
 }
 
@@ -210,13 +211,14 @@ fn stream(args: &Args, path: &str) -> CmdResult {
         {
             out.write_all(value.as_bytes())?;
             out.write_all(b"\n")?;
+            out.settle()?;
         }
     }
     out.flush()?;
     if args.dry_run {
-        job.report(&mut anstream::stdout())?;
+        job.report().iter().try_for_each(say)?;
     } else {
-        job.report(&mut anstream::stderr())?;
+        job.report().iter().for_each(tell);
     }
     Ok(job.status())
 }

@@ -7,7 +7,7 @@ use super::journal::{Beside, Fingerprint, Journal};
 use super::tally::Tally;
 use super::{Fate, Job};
 use crate::input;
-use crate::output::{CmdResult, complain, failure};
+use crate::output::{CmdResult, complain, failure, say};
 use crate::replace_file;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -51,10 +51,9 @@ pub(super) fn run(job: &mut Job<'_>, name: &str) -> CmdResult {
     if finished {
         beside.clear().map_err(failed)?;
     }
-    let mut out = anstream::stdout();
-    job.report(&mut out)?;
+    job.report().iter().try_for_each(say)?;
     if job.tally.refused > 0 {
-        writeln!(out, "{name} was left as it is")?;
+        say(format_args!("{name} was left as it is"))?;
     }
     Ok(job.status())
 }
@@ -104,7 +103,7 @@ fn taken_up(job: &mut Job<'_>, beside: &Beside, print: &Fingerprint) -> io::Resu
         return Ok(Start::From(Box::new(fresh)));
     }
     job.tally = std::mem::take(&mut known.tally);
-    complain(format_args!("going on at byte {} of {}", known.offset, job.name))?;
+    complain(format_args!("going on at byte {} of {}", known.offset, job.name));
     Ok(Start::From(Box::new(known)))
 }
 

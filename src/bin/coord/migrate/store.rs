@@ -2,12 +2,12 @@
 
 use super::tally::KINDS;
 use super::{Args, TOLD, migrator};
-use crate::output::{CmdResult, ExitStatus, Failure, complain};
+use crate::output::{CmdResult, ExitStatus, Failure, complain, say, tell};
 use coordination_protocol::adapter::sqlite::{ItemChange, StoreItem};
 use coordination_protocol::storage::{StorageError, view};
 use coordination_protocol::version::Migrator;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 
 /// What came of it, by kind of item.
 #[derive(Default)]
@@ -128,7 +128,7 @@ impl Job<'_> {
     fn refuse(&mut self, place: &str, why: &str, event: bool) -> Result<ItemChange, Stop> {
         self.tally(event).refused += 1;
         if self.refused() <= TOLD {
-            complain(format_args!("{place}: {why}"))?;
+            complain(format_args!("{place}: {why}"));
         }
         Ok(ItemChange::Keep)
     }
@@ -152,12 +152,11 @@ impl Job<'_> {
             self.losses.entry(kind).or_insert_with(|| (0, place.to_owned())).0 += 1;
         }
         if self.args.verbose {
-            let mut errors = anstream::stderr();
             for loss in &migrated.losses {
-                writeln!(errors, "{place}: {loss}")?;
+                tell(format_args!("{place}: {loss}"));
             }
             for change in &migrated.changes {
-                writeln!(errors, "{place}: {change}")?;
+                tell(format_args!("{place}: {change}"));
             }
         }
         match migrated.value {
@@ -179,29 +178,27 @@ impl Job<'_> {
     fn report(&self, name: &str) -> io::Result<()> {
         let refused = self.refused();
         if let Some(more) = refused.checked_sub(TOLD).filter(|more| *more > 0) {
-            complain(format_args!("{more} more were not migrated"))?;
+            complain(format_args!("{more} more were not migrated"));
         }
-        let mut out = anstream::stdout();
         for (what, Tally { seen, changed, dropped, refused }) in
             [("messages", &self.values), ("records", &self.events)]
         {
-            writeln!(
-                out,
+            say(format_args!(
                 "{name}: {seen} {what}: {changed} changed, {dropped} dropped, {refused} not migrated"
-            )?;
+            ))?;
         }
         if self.others > 0 {
-            writeln!(out, "{name}: {} other values stay as they are", self.others)?;
+            say(format_args!("{name}: {} other values stay as they are", self.others))?;
         }
         for (kind, (times, place)) in &self.losses {
             match times {
-                1 => writeln!(out, "  once, in {place}: {kind}")?,
-                _ => writeln!(out, "  {times} times, first in {place}: {kind}")?,
+                1 => say(format_args!("  once, in {place}: {kind}"))?,
+                _ => say(format_args!("  {times} times, first in {place}: {kind}"))?,
             }
         }
         match (refused > 0, self.args.dry_run) {
-            (_, true) => writeln!(out, "dry run: nothing was changed"),
-            (true, false) => writeln!(out, "{name} was left as it is"),
+            (_, true) => say(format_args!("dry run: nothing was changed")),
+            (true, false) => say(format_args!("{name} was left as it is")),
             (false, false) => Ok(()),
         }
     }

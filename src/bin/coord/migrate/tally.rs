@@ -3,7 +3,6 @@
 use coordination_protocol::version::Loss;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// The maximum number of kinds of loss that are counted apart: input decides on the kinds, so without a
 /// bound it could fill the memory.
@@ -31,22 +30,18 @@ impl Tally {
     pub(super) fn differs(&self) -> bool {
         self.changed + self.dropped > 0
     }
-}
 
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// For people: the counts, and a line for each kind of loss.
+    pub(super) fn lines(&self) -> Vec<String> {
         let Tally { records, changed, dropped, refused, losses } = self;
         let plural = if *records == 1 { "" } else { "s" };
-        writeln!(
-            f,
+        let counts = format!(
             "{records} record{plural}: {changed} changed, {dropped} dropped, {refused} not migrated"
-        )?;
-        for (kind, (times, line)) in losses {
-            match times {
-                1 => writeln!(f, "  once, in line {line}: {kind}")?,
-                _ => writeln!(f, "  {times} times, first in line {line}: {kind}")?,
-            }
-        }
-        Ok(())
+        );
+        let lost = losses.iter().map(|(kind, (times, line))| match times {
+            1 => format!("  once, in line {line}: {kind}"),
+            _ => format!("  {times} times, first in line {line}: {kind}"),
+        });
+        std::iter::once(counts).chain(lost).collect()
     }
 }

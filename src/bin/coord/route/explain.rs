@@ -1,11 +1,11 @@
 //! `coord route explain`
 
 use super::compile;
-use crate::output::{CmdResult, ExitStatus, Format, Print, Printer};
+use crate::output::{CmdResult, ExitStatus, Format, Lines, Print, Printer};
 use coordination_protocol::MessageKind;
 use coordination_protocol::event::Registry;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -34,15 +34,15 @@ struct Warning {
 }
 
 impl Print for Explanation<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         for name in self.types {
-            writeln!(out, "{name}")?;
+            out.line(name)?;
         }
         for name in self.messages {
-            writeln!(out, "the {name} message")?;
+            out.line(format_args!("the {name} message"))?;
         }
         for warning in self.warnings {
-            writeln!(out, "warning[{}]: {}", warning.code, warning.message)?;
+            out.line(format_args!("warning[{}]: {}", warning.code, warning.message))?;
         }
         Ok(())
     }

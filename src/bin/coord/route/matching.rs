@@ -2,11 +2,11 @@
 
 use super::compile;
 use crate::input::open;
-use crate::output::{CmdResult, ExitStatus, Failure, Format, Print, Printer, failure};
+use crate::output::{CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, failure};
 use coordination_protocol::event::Registry;
 use coordination_protocol::route::RouteKey;
 use serde::Serialize;
-use std::io::{self, BufRead as _, Write};
+use std::io::{self, BufRead as _};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -31,9 +31,9 @@ struct Match<'a> {
 }
 
 impl Print for Match<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         let word = if self.matches { "match" } else { "no match" };
-        writeln!(out, "{word:<8} {}", self.key)
+        out.line(format_args!("{word:<8} {}", self.key))
     }
 }
 

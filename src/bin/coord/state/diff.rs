@@ -3,10 +3,10 @@
 use super::FORMATS;
 use super::documents::{self, of_side};
 use crate::limits::DocumentLimits;
-use crate::output::{CmdResult, ExitStatus, Format, Print, Printer};
+use crate::output::{CmdResult, ExitStatus, Format, Lines, Print, Printer};
 use coordination_protocol::merge::{Difference, Relation, diff, relation};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -44,11 +44,12 @@ struct Differences<'a> {
 }
 
 impl Print for Differences<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         for change in self.changes {
-            writeln!(out, "{change}")?;
+            out.line(change)?;
         }
-        self.related.map_or(Ok(()), |relation| writeln!(out, "the second state is {relation}"))
+        self.related
+            .map_or(Ok(()), |relation| out.line(format_args!("the second state is {relation}")))
     }
 }
 

@@ -5,7 +5,7 @@ use super::documents::{self, in_file, of_side};
 use crate::input;
 use crate::limits::{DocumentLimits, parse};
 use crate::output::{
-    CmdResult, ExitStatus, Failure, Format, Print, Printer, cannot_write, complain, failure,
+    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, cannot_write, complain, failure,
 };
 use coordination_protocol::json::Json;
 use coordination_protocol::merge::{Conflict, MergePolicy, Strategy, merge, merge_json};
@@ -72,7 +72,11 @@ struct Merged<'a> {
 }
 
 impl Print for Merged<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, _: &mut Lines<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn record(&self, out: &mut dyn Write) -> io::Result<()> {
         self.value.map_or(Ok(()), |value| writeln!(out, "{value}"))
     }
 }
@@ -82,7 +86,9 @@ pub(super) fn run(args: &Args) -> CmdResult {
     if let Some(path) = &args.output {
         std::fs::write(path, format!("{value}\n")).map_err(|error| cannot_write(path, error))?;
     }
-    let mut out = Printer::new(args.format);
+    // The document goes on to another program: it is a record, also for people.
+    let format = if args.format == Format::Human { Format::Records } else { args.format };
+    let mut out = Printer::new(format);
     out.row(&Merged { conflicts: &conflicts, value: args.output.is_none().then_some(&value) })?;
     if args.format == Format::Human {
         // The document may go on to another program; the conflicts are for the person who runs this.
@@ -110,7 +116,7 @@ fn combine(args: &Args) -> Result<(Json, Vec<Conflict>), Failure> {
         return Ok((merged.value, merged.conflicts));
     };
     if [&base.0, &ours.0, &theirs.0].iter().any(|header| **header != EnvelopeHeader::new()) {
-        complain("the headers of the messages are left out")?;
+        complain("the headers of the messages are left out");
     }
     let mut merged = merge(&base.1, ours.1, &theirs.1, &policy);
     for conflict in &mut merged.conflicts {

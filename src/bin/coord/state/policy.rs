@@ -1,10 +1,10 @@
 //! `coord state policy`
 
 use super::FORMATS;
-use crate::output::{CmdResult, ExitStatus, Format, Print, Printer};
+use crate::output::{CmdResult, ExitStatus, Format, Lines, Print, Printer};
 use coordination_protocol::merge::{MergeRule, Row, STATE_ROWS};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -25,22 +25,20 @@ pub(super) struct Args {
 struct Rows<'a>(&'a [Row]);
 
 impl Print for Rows<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         for row in self.0 {
             let rule = match row.sibling() {
                 Some(sibling) => format!("{} of {sibling}", row.rule()),
                 None => row.rule().to_string(),
             };
             let join = if row.is_join() { "join" } else { "" };
-            writeln!(out, "{:<40} {rule:<24} {join:<5} {}", row.pointer(), row.summary())?;
+            out.line(format_args!("{:<40} {rule:<24} {join:<5} {}", row.pointer(), row.summary()))?;
         }
-        writeln!(
-            out,
-            "\nRules; by those that are joins replicas converge, in whatever order they meet:"
-        )?;
+        out.line("")?;
+        out.line("Rules; by those that are joins replicas converge, in whatever order they meet:")?;
         for rule in MergeRule::ALL {
             let join = if rule.is_join() { "join" } else { "" };
-            writeln!(out, "{rule:<12} {join:<5} {}", rule.summary())?;
+            out.line(format_args!("{rule:<12} {join:<5} {}", rule.summary()))?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use super::is_failure;
 use crate::limits::parse;
-use crate::output::{CmdResult, ExitStatus, Format, Print, Printer, complain, failure};
+use crate::output::{
+    CmdResult, ExitStatus, Format, Lines, Print, Printer, complain, draw, failure,
+};
 use crate::source::Item;
 use crate::store_args::StoreArgs;
 use crate::{input, show};
@@ -14,7 +16,7 @@ use coordination_protocol::storage::view::{LIMITS, States, StoredState, replace}
 use coordination_protocol::storage::{Expect, StorageError, Store, block_on};
 use coordination_protocol::validate::{Context, Validator};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -66,10 +68,10 @@ struct Row<'a> {
 }
 
 impl Print for Row<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         let Row { workflow_id, state_version, replaced, .. } = self;
         let instead = replaced.map_or_else(String::new, |old| format!(" in the place of {old}"));
-        writeln!(out, "{workflow_id}  version {state_version}{instead}")
+        out.line(format_args!("{workflow_id}  version {state_version}{instead}"))
     }
 }
 
@@ -78,7 +80,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
     let text = input::text(path, LIMITS.bytes)?;
     // A store keeps the message, not the line break behind it.
     let text = text.trim_end();
-    if !is_sound(path, text, args.mode)? {
+    if !is_sound(path, text, args.mode) {
         return Ok(ExitStatus::Found);
     }
     // What replaces a state needs a store that has one.
@@ -98,7 +100,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
         Ok(stored) => print(args, &stored),
         Err(error) if is_failure(&error) => Err(failure(error)),
         Err(error) => {
-            complain(format_args!("{error}{}", advice(&error)))?;
+            complain(format_args!("{error}{}", advice(&error)));
             Ok(ExitStatus::Found)
         }
     }
@@ -127,15 +129,15 @@ fn over_damage(
 }
 
 /// Draws what is wrong with a state as `coord check` does, and tells whether it can be kept.
-fn is_sound(path: &str, text: &str, mode: Mode) -> io::Result<bool> {
+fn is_sound(path: &str, text: &str, mode: Mode) -> bool {
     let validator = Validator::from(Codec::new(mode).with_limits(LIMITS));
     let outcome = validator.check(text, &Context::new());
     let accepted = outcome.is_accepted();
     if outcome.report.verdict() != Verdict::Valid {
         let item = Item::whole(outcome, text.as_bytes());
-        write!(anstream::stderr(), "{}", show::record(&input::name(path), &item, false))?;
+        draw(&show::record(&input::name(path), &item, false));
     }
-    Ok(accepted)
+    accepted
 }
 
 /// What to do about a refusal.

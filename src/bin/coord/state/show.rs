@@ -1,7 +1,9 @@
 //! `coord state show`
 
 use super::is_failure;
-use crate::output::{CmdResult, ExitStatus, Failure, Format, Print, Printer, complain, failure};
+use crate::output::{
+    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, complain, failure,
+};
 use crate::store_args::StoreArgs;
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::message::WorkflowState;
@@ -64,18 +66,21 @@ impl<'a> Row<'a> {
 }
 
 impl Print for Row<'_> {
-    fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         let Row { stored, workflow_state: state, versions, digest } = self;
         let (workflow, version) = (state.workflow_id.as_str(), stored.version());
-        write!(out, "{workflow}  version {version}{}", phase(state))?;
+        let head = format!("{workflow}  version {version}{}", phase(state));
         let Some(versions) = versions else {
             return match &state.timestamp {
-                Some(timestamp) => writeln!(out, "  {timestamp}"),
-                None => writeln!(out),
+                Some(timestamp) => out.line(format_args!("{head}  {timestamp}")),
+                None => out.line(head),
             };
         };
         let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
-        writeln!(out, "\nkept    {}\ndigest  {digest}\n{}", versions.join(" "), stored.text)
+        out.line(head)?;
+        out.line(format_args!("kept    {}", versions.join(" ")))?;
+        out.line(format_args!("digest  {digest}"))?;
+        out.json(&stored.text)
     }
 
     fn record(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -93,7 +98,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
     match shown {
         Err(Stop::View(error)) if is_failure(&error) => Err(failure(error)),
         Err(Stop::View(error)) => {
-            complain(error)?;
+            complain(error);
             Ok(ExitStatus::Found)
         }
         Err(Stop::Failed(failed)) => Err(failed),
@@ -164,7 +169,7 @@ fn one(args: &Args, states: &States<Sqlite>, workflow: &WorkflowId) -> Result<Ex
             || "state".to_owned(),
             |version| format!("version {version} of the state"),
         );
-        complain(format_args!("there is no {what} of `{workflow}`"))?;
+        complain(format_args!("there is no {what} of `{workflow}`"));
         return Ok(ExitStatus::Found);
     };
     let mut out = Printer::new(args.format);

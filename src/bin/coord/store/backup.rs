@@ -1,10 +1,9 @@
 //! `coord store backup`
 
 use super::progress::spinner;
-use crate::output::{CmdResult, ExitStatus, cannot_write, failure};
+use crate::output::{CmdResult, ExitStatus, cannot_write, failure, say};
 use crate::store_args::StoreArgs;
 use coordination_protocol::storage::block_on;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -39,6 +38,6 @@ pub(super) fn run(args: &Args) -> CmdResult {
     waiting.finish_and_clear();
     let bytes = std::fs::metadata(&args.to).map_err(failure)?.len();
     let to = args.to.display();
-    writeln!(io::stdout(), "{to}: {bytes} bytes, a copy of {}", args.place.file().display())?;
+    say(format_args!("{to}: {bytes} bytes, a copy of {}", args.place.file().display()))?;
     Ok(ExitStatus::Fine)
 }

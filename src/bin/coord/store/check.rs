@@ -1,10 +1,9 @@
 //! `coord store check`
 
 use super::progress::spinner;
-use crate::output::{CmdResult, ExitStatus, complain};
+use crate::output::{CmdResult, ExitStatus, complain, say};
 use crate::store_args::StoreArgs;
 use coordination_protocol::storage::block_on;
-use std::io::{self, Write};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -23,21 +22,19 @@ pub(super) fn run(args: &Args) -> CmdResult {
     let waiting = spinner(file.path(), "looking at everything");
     let report = block_on(file.check())?;
     waiting.finish_and_clear();
-    let mut out = io::stdout().lock();
     for problem in &report.problems {
         let problem = problem.strip_prefix("the store is damaged: ").unwrap_or(problem);
-        writeln!(out, "damaged: {problem}")?;
+        say(format_args!("damaged: {problem}"))?;
     }
     let (entries, records) = (report.entries, report.records);
-    writeln!(
-        out,
+    say(format_args!(
         "{}: {entries} values and {records} records are sound",
         args.place.file().display()
-    )?;
+    ))?;
     if !report.problems.is_empty() {
         complain(
             "go back to a backup, or look with `coord checkpoint verify` for states that are sound",
-        )?;
+        );
     }
     Ok(ExitStatus::found(!report.problems.is_empty()))
 }

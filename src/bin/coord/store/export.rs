@@ -2,12 +2,12 @@
 
 use super::line::Chain;
 use super::progress::bar;
-use crate::output::{CmdResult, ExitStatus, Failure, cannot_write};
+use crate::output::{CmdResult, ExitStatus, Format, Printer, cannot_write, failure, say};
 use crate::store_args::StoreArgs;
 use coordination_protocol::adapter::sqlite::StoreItem;
 use indicatif::ProgressBar;
 use std::fs::OpenOptions;
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
     let file = args.place.open_existing("store export")?;
     let to = args.to.as_deref().filter(|to| *to != "-");
     let out: Box<dyn Write> = match to {
-        None => Box::new(io::stdout()),
+        None => Box::new(Printer::new(Format::Records)),
         Some(to) => {
             let new = OpenOptions::new().write(true).create_new(true).open(to);
             Box::new(new.map_err(|error| cannot_write(to, error))?)
@@ -46,15 +46,15 @@ pub(super) fn run(args: &Args) -> CmdResult {
         if let StoreItem::Contents(contents) = &item {
             progress = bar(contents.items());
         }
-        out.write_all(chain.item(item).map_err(Failure)?.as_bytes())?;
+        out.write_all(chain.item(item).map_err(failure)?.as_bytes())?;
         progress.inc(1);
-        Ok::<(), Failure>(())
+        Ok::<(), crate::output::Failure>(())
     })?;
-    out.write_all(chain.end().map_err(Failure)?.as_bytes())?;
+    out.write_all(chain.end().map_err(failure)?.as_bytes())?;
     out.flush()?;
     progress.finish_and_clear();
     if let Some(to) = to {
-        writeln!(io::stdout(), "{to}: {} lines", chain.lines)?;
+        say(format_args!("{to}: {} lines", chain.lines))?;
     }
     Ok(ExitStatus::Fine)
 }

@@ -2,11 +2,11 @@
 
 use super::line::{Chain, Read};
 use crate::input;
-use crate::output::{CmdResult, ExitStatus, Failure, cannot_read, complain};
+use crate::output::{CmdResult, ExitStatus, Failure, cannot_read, complain, say};
 use crate::store_args::StoreArgs;
 use coordination_protocol::adapter::sqlite::{LoadMode, LoadSummary, StoreItem};
 use coordination_protocol::storage::StorageError;
-use std::io::{self, BufRead, Read as _, Write};
+use std::io::{BufRead, Read as _};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
     let file = args.place.open("store import")?;
     match file.load(how, lines) {
         Ok(done) => {
-            writeln!(io::stdout(), "{}: {}", args.place.file().display(), sentence(&done))?;
+            say(format_args!("{}: {}", args.place.file().display(), sentence(&done)))?;
             Ok(ExitStatus::Fine)
         }
         Err(stop) => stopped(stop),
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
 fn stopped(stop: Stop) -> CmdResult {
     match stop {
         Stop::Found(message) => {
-            complain(format_args!("{message}; nothing was taken in"))?;
+            complain(format_args!("{message}; nothing was taken in"));
             Ok(ExitStatus::Found)
         }
         Stop::Failed(failure) => Err(failure),

@@ -1,88 +1,25 @@
 //! How verbs print and how they end: one set of formats, one way to print rows, one error, one table
 //! of exit statuses.
+//!
+//! Nothing else writes to standard output or standard error. What is for people goes through
+//! [`Lines`], where no value can act on a terminal or begin a line; records go out unchanged, and as
+//! harmless JSON on a terminal.
+
+mod failure;
+mod streams;
+mod text;
+
+pub(crate) use failure::{
+    CmdResult, ExitStatus, Failure, cannot_read, cannot_write, exit_status, failure, pointing,
+};
+pub(crate) use streams::{Color, Lines, complain, draw, say, tell};
+pub(crate) use text::{is_printable, printable};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 use std::fmt::Display;
-use std::io::{self, BufWriter, Write};
-use std::process::ExitCode;
-
-/// How the program ends. Only these three, so that a script can tell "no" from "it did not work".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum ExitStatus {
-    /// All is fine.
-    Fine = 0,
-    /// The verb did its work, and found what it looks for.
-    Found = 1,
-    /// A usage or I/O error, which was reported when it was met.
-    Failed = 2,
-}
-
-/// The table of [`ExitStatus`] as every `--help` begins to tell it.
-macro_rules! exit_status {
-    () => {
-        "Exit status: 0 fine, 1 something was found, 2 usage or I/O error"
-    };
-}
-pub(crate) use exit_status;
-
-impl ExitStatus {
-    /// `Found` if something was.
-    pub(crate) const fn found(found: bool) -> Self {
-        if found { ExitStatus::Found } else { ExitStatus::Fine }
-    }
-}
-
-impl From<ExitStatus> for ExitCode {
-    fn from(status: ExitStatus) -> Self {
-        ExitCode::from(status as u8)
-    }
-}
-
-/// How a verb ends.
-pub(crate) type CmdResult = Result<ExitStatus, Failure>;
-
-/// An error that ends the program with [`ExitStatus::Failed`].
-#[derive(Debug)]
-pub(crate) struct Failure(pub(crate) String);
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        // The reader has closed the pipe, as `head` does: it has what it wanted. Unix programs die of
-        // SIGPIPE here, but Rust ignores that signal.
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            std::process::exit(0);
-        }
-        Failure(error.to_string())
-    }
-}
-
-/// An error as the failure of the program.
-pub(crate) fn failure(error: impl Display) -> Failure {
-    Failure(error.to_string())
-}
-
-/// The failure of a file that cannot be read.
-pub(crate) fn cannot_read(name: impl Display, error: impl Display) -> Failure {
-    Failure(format!("cannot read {name}: {error}"))
-}
-
-/// The failure of a file that cannot be written.
-pub(crate) fn cannot_write(name: impl Display, error: impl Display) -> Failure {
-    Failure(format!("cannot write {name}: {error}"))
-}
-
-/// A message with a mark below one of its characters: `at` is a byte of `text`.
-pub(crate) fn pointing(error: impl Display, text: &str, at: usize) -> Failure {
-    let column = text.get(..at).map_or(0, |head| head.chars().count());
-    Failure(format!("{error}\n  {text}\n  {}^", " ".repeat(column)))
-}
-
-/// Reports a problem on standard error, with the name of the program.
-pub(crate) fn complain(problem: impl Display) -> io::Result<()> {
-    writeln!(anstream::stderr(), "coord: {problem}")
-}
+use std::io::{self, Write};
+use streams::Stdout;
 
 /// How a verb prints. Each verb states which of these it takes, and what each means there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,49 +65,59 @@ impl Format {
 
 /// Something that a verb prints. Its JSON form is its `Serialize`.
 pub(crate) trait Print: Serialize {
-    /// Writes it for people, in whole lines.
-    fn human(&self, out: &mut dyn Write) -> io::Result<()>;
+    /// Writes it for people.
+    fn human(&self, out: &mut Lines<'_>) -> io::Result<()>;
 
     /// Writes it as Markdown.
-    fn markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn markdown(&self, out: &mut Lines<'_>) -> io::Result<()> {
         self.human(out)
     }
 
-    /// Writes the record that it is about, as it is.
-    fn record(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.human(out)
+    /// Writes the record that it is about, as it is. What is no record is not written.
+    fn record(&self, _: &mut dyn Write) -> io::Result<()> {
+        Ok(())
     }
 }
 
 /// Standard output in one format.
+///
+/// What is written to it as to any [`Write`] are records in that format. They go out unchanged, but on
+/// a terminal, where each character that would act on it becomes the `\u` escape of the same JSON value;
+/// in JSON of our own it does everywhere. For people, it is text that was laid out over several lines,
+/// every value in it made [`printable`].
 pub(crate) struct Printer {
     format: Format,
-    out: Box<dyn Write>,
+    out: Stdout,
 }
 
 impl Printer {
-    /// Rows are collected before they are written: there may be millions.
+    /// Each row comes as soon as it is complete, unless standard output is a file: somebody may be
+    /// waiting for it.
     pub(crate) fn new(format: Format) -> Self {
-        Printer { format, out: Box::new(BufWriter::with_capacity(64 << 10, io::stdout())) }
+        let out = match format {
+            Format::Human | Format::Markdown => Stdout::people(),
+            Format::Json | Format::Sarif => Stdout::json(),
+            Format::Records => Stdout::records(),
+        };
+        Printer { format, out }
     }
 
-    /// The same, but what people read has colours where the terminal shows them, and comes at once.
-    pub(crate) fn styled(format: Format) -> Self {
-        match format {
-            Format::Human => Printer { format, out: Box::new(anstream::stdout()) },
-            _ => Printer::new(format),
-        }
+    /// For records whose bytes are the product: on a terminal, too, they stay as they are.
+    pub(crate) fn unchanged() -> Self {
+        Printer { format: Format::Records, out: Stdout::unchanged() }
     }
 
     /// Writes a row: lines for people, or an object on one line.
     pub(crate) fn row(&mut self, row: &impl Print) -> io::Result<()> {
         match self.format {
             Format::Json => {
-                serde_json::to_writer(&mut self.out, row)?;
-                self.out.write_all(b"\n")
+                let mut line = serde_json::to_vec(row)?;
+                line.push(b'\n');
+                self.out.write_all(&line)?;
             }
-            _ => self.text(row),
+            _ => self.text(row)?,
         }
+        self.settle()
     }
 
     /// Writes all there is: text for people, or one JSON document over several lines.
@@ -178,24 +125,30 @@ impl Printer {
         match self.format {
             Format::Json => {
                 serde_json::to_writer_pretty(&mut self.out, document)?;
-                self.out.write_all(b"\n")
+                self.out.write_all(b"\n")?;
             }
-            _ => self.text(document),
+            _ => self.text(document)?,
         }
+        self.settle()
     }
 
     fn text(&mut self, row: &impl Print) -> io::Result<()> {
         match self.format {
-            Format::Markdown => row.markdown(&mut self.out),
+            Format::Markdown => row.markdown(&mut self.out.lines()),
             Format::Records => row.record(&mut self.out),
-            _ => row.human(&mut self.out),
+            _ => row.human(&mut self.out.lines()),
         }
+    }
+
+    /// What was written as data is a whole record: whoever waits for it gets it now.
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        self.out.settle()
     }
 
     /// Writes a line that only people read, such as a total.
     pub(crate) fn note(&mut self, line: impl Display) -> io::Result<()> {
         match self.format {
-            Format::Human => writeln!(self.out, "{line}"),
+            Format::Human => self.out.lines().line(line),
             _ => Ok(()),
         }
     }
@@ -204,18 +157,21 @@ impl Printer {
     /// are read as one text.
     pub(crate) fn complain(&mut self, problem: impl Display) -> io::Result<()> {
         self.out.flush()?;
-        complain(problem)
+        complain(problem);
+        Ok(())
     }
 
     /// Draws diagnostics on standard error, behind all that was printed before.
     pub(crate) fn draw(&mut self, diagnostics: &str) -> io::Result<()> {
         self.out.flush()?;
-        anstream::stderr().write_all(diagnostics.as_bytes())
+        draw(diagnostics);
+        Ok(())
     }
 
     /// Writes what is left, and ends the verb. Without it an output that cannot be written would be
     /// lost in silence.
     pub(crate) fn finish(mut self, status: ExitStatus) -> CmdResult {
+        self.out.settle()?;
         self.out.flush()?;
         Ok(status)
     }
@@ -244,8 +200,8 @@ mod tests {
     }
 
     impl Print for Row {
-        fn human(&self, out: &mut dyn Write) -> io::Result<()> {
-            writeln!(out, "name {}", self.name)
+        fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
+            out.line(format_args!("name {}", self.name))
         }
 
         fn record(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -269,7 +225,8 @@ mod tests {
 
     fn printed(format: Format, print: impl Fn(&mut Printer) -> io::Result<()>) -> String {
         let shared = Shared::default();
-        let mut printer = Printer { format, out: Box::new(shared.clone()) };
+        let mut printer = Printer::new(format);
+        printer.out = Stdout::of(Box::new(shared.clone()), printer.out);
         print(&mut printer).unwrap();
         let bytes = shared.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -277,11 +234,13 @@ mod tests {
 
     #[test]
     fn a_row_is_one_line_of_json_whatever_it_holds() {
-        let row = Row { name: "a\n\"\u{1b}[31m", record: "R" };
+        let row = Row { name: "a\n\"\u{1b}[31m\u{202e}", record: "R" };
         let rows = |printer: &mut Printer| printer.row(&row).and_then(|()| printer.row(&row));
-        let line = "{\"name\":\"a\\n\\\"\\u001b[31m\"}\n";
+        let line = "{\"name\":\"a\\n\\\"\\u001b[31m\\u202e\"}\n";
         assert_eq!(printed(Format::Json, rows), line.repeat(2));
         assert_eq!(printed(Format::Records, rows), "R\nR\n");
+        let shown = "name a\\u{a}\"\\u{1b}[31m\\u{202e}\n";
+        assert_eq!(printed(Format::Human, rows), shown.repeat(2));
         // What says nothing of a format is printed as for people.
         assert_eq!(printed(Format::Markdown, rows), printed(Format::Human, rows));
     }
@@ -295,24 +254,5 @@ mod tests {
         };
         assert_eq!(printed(Format::Json, all), "{\n  \"name\": \"a\"\n}\n");
         assert_eq!(printed(Format::Human, all), "name a\n1 row\n");
-    }
-
-    #[test]
-    fn a_mark_stands_below_the_character_and_not_the_byte() {
-        let Failure(text) = pointing("bad", "é*x", "é*".len());
-        assert_eq!(text, "bad\n  é*x\n    ^");
-        // A place that is no boundary of a character marks the start.
-        assert_eq!(pointing("bad", "é", 1).0, "bad\n  é\n  ^");
-    }
-
-    #[test]
-    fn the_table_of_exit_statuses_is_the_help() {
-        for (status, word) in [
-            (ExitStatus::Fine, "0 fine"),
-            (ExitStatus::Found, "1 something was found"),
-            (ExitStatus::Failed, "2 usage or I/O error"),
-        ] {
-            assert!(exit_status!().contains(word) && word.starts_with(&(status as u8).to_string()));
-        }
     }
 }
