@@ -390,7 +390,7 @@ fn filter_test_tells_what_a_filter_accepts() {
     let expected = format!("match    {}\nno match {}\nmatch    {}\n", lines[0], lines[1], lines[2]);
     assert_eq!(out(&output), expected);
 
-    let now = ["--now", "2025-01-15T12:00:00Z", "--format", "records"];
+    let now = ["--at", "2025-01-15T12:00:00Z", "--format", "records"];
     let young = test(&[&["age <= 1m"], &now[..]].concat());
     assert_eq!((young.status.code(), out(&young)), (Some(0), format!("{}\n", lines[2])));
     let old = test(&[&["age <= 59s"], &now[..]].concat());
@@ -428,7 +428,7 @@ fn filter_test_says_what_is_wrong() {
         err(&bad),
         "coord: the filter is no JSON: the text ends inside a value at byte 1\n  {\n"
     );
-    let bad = run(&["filter", "test", "all()", "--now", "today"], b"");
+    let bad = run(&["filter", "test", "all()", "--at", "today"], b"");
     assert_eq!(bad.status.code(), Some(2));
     let input = format!("no event\n{GOOD}");
     let odd = run(&["filter", "test", "kind = event"], input.as_bytes());

@@ -114,7 +114,7 @@ fn deprecations_depend_on_the_day() {
         ("2025-05-31", 0, "warning: ends on 2025-06-01, in 1 day; use `retry_count`"),
         ("2025-06-01", 1, "error: gone since 2025-06-01; use `retry_count`"),
     ] {
-        let shown = run(&["deprecations", "--calendar", calendar, "--on", on], "");
+        let shown = run(&["deprecations", "--calendar", calendar, "--at", on], "");
         assert_eq!(
             (shown.status.code(), out(&shown)),
             (Some(code), format!("{head}{rest}\n")),
@@ -124,7 +124,7 @@ fn deprecations_depend_on_the_day() {
     // Without a day it is today, which is long after.
     assert_eq!(run(&["deprecations", "--calendar", calendar], "").status.code(), Some(1));
     let json = run(
-        &["deprecations", "--calendar", calendar, "--on", "2025-01-15", "--format", "json"],
+        &["deprecations", "--calendar", calendar, "--at", "2025-01-15", "--format", "json"],
         "",
     );
     let rows: Value = serde_json::from_slice(&json.stdout).unwrap();
@@ -143,10 +143,10 @@ fn deprecations_depend_on_the_day() {
         &script,
     ] {
         for (day, code, found) in [
-            (["--on", "2025-01-14"], 0, None),
-            (["--on", "2025-05-31"], 0, Some("deprecated")),
+            (["--at", "2025-01-14"], 0, None),
+            (["--at", "2025-05-31"], 0, Some("deprecated")),
             (["--at", "2025-05-31T23:59:59Z"], 0, Some("deprecated")),
-            (["--on", "2025-06-01"], 1, Some("sunset-passed")),
+            (["--at", "2025-06-01"], 1, Some("sunset-passed")),
             (["--at", "2025-06-01T00:00:00Z"], 1, Some("sunset-passed")),
         ] {
             let args = [&["check", "--format", "json", "--calendar", calendar][..], &day].concat();
@@ -158,7 +158,10 @@ fn deprecations_depend_on_the_day() {
             assert_eq!(told, found, "{day:?} {input}: {text}");
         }
     }
-    assert_eq!(run(&["check", "--on", "2025-01-14"], line).status.code(), Some(2));
+    // One moment has one name in all verbs.
+    for other in ["--on", "--now"] {
+        assert_eq!(run(&["check", other, "2025-01-14"], line).status.code(), Some(2));
+    }
 
     let short = fs::read_to_string(calendar).unwrap().replace("2025-06-01", "2025-02-01");
     let short = write(&folder, "short.json", &short);
@@ -169,7 +172,7 @@ fn deprecations_depend_on_the_day() {
         "{}",
         err(&refused)
     );
-    assert_eq!(run(&["deprecations", "--on", "2025-02-30"], "").status.code(), Some(2));
+    assert_eq!(run(&["deprecations", "--at", "2025-02-30"], "").status.code(), Some(2));
 }
 
 const UP: &[&str] = &["migrate", "--from", "1.0.0", "--to", "1.1.0"];

@@ -1,10 +1,11 @@
 //! `coord deprecations`
 
+use crate::clock::At;
 use crate::output::{
     CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, cannot_read, failure,
 };
 use coordination_protocol::finding::FindingSeverity;
-use coordination_protocol::version::{Calendar, Date, Notice};
+use coordination_protocol::version::{Calendar, Notice};
 use serde::Serialize;
 use std::io;
 
@@ -12,7 +13,7 @@ use std::io;
 #[command(after_help = "\
 Examples:
   coord deprecations
-  coord deprecations --calendar notices.json --on 2025-06-01
+  coord deprecations --calendar notices.json --at 2025-06-01
 
 A calendar is {\"notices\":[{\"subject\":{\"event_type\":\"...\"},\"since\":\"1.1.0\",
 \"announced\":\"2025-01-15\",\"sunset\":\"2025-06-01\",\"replacement\":\"...\"}]}; a subject is also
@@ -20,9 +21,8 @@ A calendar is {\"notices\":[{\"subject\":{\"event_type\":\"...\"},\"since\":\"1.
 
 Exit status: 0 if nothing has ended, 1 if something has, 2 for a bad calendar or date.")]
 pub(crate) struct Args {
-    /// The day to look from, in UTC; today if left out.
-    #[arg(long, value_parser = day, value_name = "YYYY-MM-DD")]
-    on: Option<Date>,
+    #[command(flatten)]
+    at: At,
 
     /// A calendar of your own instead of the protocol's.
     #[arg(long, value_name = "FILE")]
@@ -35,12 +35,6 @@ pub(crate) struct Args {
 
 const FORMATS: &[(Format, &str)] =
     &[(Format::Human, "A line a notice"), (Format::Json, "A JSON array")];
-
-pub(crate) fn day(text: &str) -> Result<Date, String> {
-    text.parse().map_err(|error: coordination_protocol::version::VersionError| {
-        error.reason().unwrap_or_default().to_owned()
-    })
-}
 
 pub(crate) fn read(path: &str) -> Result<Calendar, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))?;
@@ -74,10 +68,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         None => Calendar::current(),
         Some(path) => read(path)?,
     };
-    let on = match args.on {
-        Some(day) => day,
-        None => today()?,
-    };
+    let on = args.at.day()?;
     let row = |notice| Row {
         notice,
         severity: Notice::severity_on(notice, on),
@@ -102,9 +93,4 @@ fn line(row: &Row<'_>) -> String {
     };
     let instead = notice.replacement().map_or(String::new(), |name| format!("; use `{name}`"));
     format!("{}, deprecated since {}: {state}{instead}", notice.subject(), notice.since())
-}
-
-fn today() -> Result<Date, Failure> {
-    Date::from_unix_millis(crate::clock::now().wall)
-        .ok_or_else(|| failure("the clock shows no usable day; give one with --on"))
 }

@@ -1,6 +1,6 @@
 //! `coord keygen`
 
-use crate::output::{CmdResult, ExitStatus, cannot_write, failure, say};
+use crate::output::{CmdResult, ExitStatus, Format, Printer, cannot_write, failure};
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::security::signature::{Ed25519Signer, KeyRing, PublicKey};
 use std::fs::OpenOptions;
@@ -52,6 +52,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         write!(file, "{byte:02x}").map_err(cannot)?;
     }
     writeln!(file).map_err(cannot)?;
-    say(ring.to_json())?;
-    Ok(ExitStatus::Fine)
+    let mut out = Printer::new(Format::Records);
+    writeln!(out, "{}", ring.to_json())?;
+    out.finish(ExitStatus::Fine)
 }

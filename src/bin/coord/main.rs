@@ -35,7 +35,7 @@ mod store_args;
 mod verify;
 
 use clap::{Parser, Subcommand};
-use output::{CmdResult, Color, ExitStatus, complain, exit_status};
+use output::{CmdResult, Color, ExitStatus, exit_status, report};
 use std::process::ExitCode;
 
 /// Checks and converts messages of the coordination protocol.
@@ -121,7 +121,7 @@ fn main() -> ExitCode {
         if failed.is_closed_pipe() {
             return ExitStatus::Fine;
         }
-        complain(failed);
+        report(&failed);
         ExitStatus::Failed
     });
     status.into()

@@ -1,11 +1,12 @@
 //! What `coord` is told of the sources of messages: registrations, keys, the time.
 
+use crate::clock::At;
 use crate::limits::Reading;
 use crate::output::{Failure, cannot_read, failure};
 use crate::source::{As, Checker};
 use coordination_protocol::json::Limits;
 use coordination_protocol::message::Message;
-use coordination_protocol::scalar::{ComponentId, Timestamp};
+use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::security::freshness::Freshness;
 use coordination_protocol::security::permissions::Permissions;
 use coordination_protocol::security::signature::KeyRing;
@@ -34,9 +35,8 @@ pub(crate) struct Security {
     #[arg(long, value_name = "COMPONENT")]
     source: Option<String>,
 
-    /// The time at which keys must be valid and messages recent: RFC 3339, or `now`.
-    #[arg(long, default_value = "now", value_name = "TIME")]
-    at: String,
+    #[command(flatten)]
+    pub(crate) at: At,
 }
 
 impl Security {
@@ -65,19 +65,6 @@ impl Security {
         };
         self.source.as_ref().map(parse).transpose()
     }
-
-    pub(crate) fn now(&self) -> Result<i64, Failure> {
-        moment(&self.at)
-    }
-}
-
-/// A moment in milliseconds since 1970-01-01T00:00:00Z; `now` is the clock's.
-pub(crate) fn moment(text: &str) -> Result<i64, Failure> {
-    if text == "now" {
-        return Ok(crate::clock::now().wall);
-    }
-    let time = Timestamp::new(text).map_err(|error| failure(format_args!("--at: {error}")))?;
-    time.unix_millis().ok_or_else(|| failure(format_args!("--at: `{text}` is out of range")))
 }
 
 pub(crate) fn key_ring(path: &str) -> Result<KeyRing, Failure> {

@@ -1,9 +1,10 @@
 //! `coord verify`
 
+use crate::clock::At;
 use crate::input::paths;
 use crate::limits::Reading;
 use crate::output::{CmdResult, ExitStatus, Format, Printer};
-use crate::security::{key_ring, moment};
+use crate::security::key_ring;
 use crate::show;
 use crate::source::{As, Checker};
 use coordination_protocol::validate::{SecurityPolicy, Validator};
@@ -25,9 +26,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     keys: String,
 
-    /// The time at which keys must be valid: RFC 3339, or `now`.
-    #[arg(long, default_value = "now", value_name = "TIME")]
-    at: String,
+    #[command(flatten)]
+    at: At,
 
     #[command(flatten)]
     reading: Reading,
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let policy = SecurityPolicy::new().with_verifier(key_ring(&args.keys)?);
     let validator = Validator::from(args.reading.codec()).with_policy(policy);
     let mut checker = Checker::new(&validator, &args.reading, As::Auto);
-    checker.now = Some(moment(&args.at)?);
+    checker.now = Some(args.at.millis());
     let mut out = Printer::new(Format::Human);
     let (mut good, mut bad) = (0_u64, 0_u64);
     for path in paths(&args.paths) {

@@ -6,14 +6,13 @@ mod row;
 mod sarif;
 mod tally;
 
-use crate::deprecations::{self, day};
+use crate::deprecations;
 use crate::input::paths;
 use crate::limits::Reading;
 use crate::output::{CmdResult, Format};
 use crate::security::Security;
 use crate::source::{As, Checker};
 use coordination_protocol::validate::Validator;
-use coordination_protocol::version::Date;
 use output::Output;
 use render::Style;
 use std::path::PathBuf;
@@ -25,7 +24,7 @@ Examples:
   coord check --mode strict --format json - < messages.json
   coord check commands/*.md scripts/publish.sh
   coord check --permissions registrations.json --keys keys.json --fresh inbox.jsonl
-  coord check --calendar notices.json --on 2025-06-01 events.log
+  coord check --calendar notices.json --at 2025-06-01 events.log
   my-command | coord check
 
 A record is an event line, a JSON message (on one line or many), or an element of an array of
@@ -47,10 +46,6 @@ pub(crate) struct Args {
     /// Find uses of what a calendar announces to end; `coord deprecations --help` shows its form.
     #[arg(long, value_name = "FILE")]
     calendar: Option<String>,
-
-    /// The day to judge them by, in UTC; that of `--at` if left out.
-    #[arg(long, value_parser = day, value_name = "YYYY-MM-DD", requires = "calendar")]
-    on: Option<Date>,
 
     /// What the input is taken for.
     #[arg(long = "as", value_enum, default_value_t = As::Auto)]
@@ -75,11 +70,12 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let policy = args.security.policy(&args.reading)?;
     let validator = Validator::from(args.reading.codec()).with_policy(policy);
     let mut checker = Checker::new(&validator, &args.reading, args.given);
-    checker.now = Some(args.security.now()?);
+    checker.now = Some(args.security.at.millis());
     checker.from = args.security.source()?;
     checker.replay = args.security.freshness();
     if let Some(path) = &args.calendar {
-        checker.calendar = Some((deprecations::read(path)?, args.on));
+        let day = args.security.at.day()?;
+        checker.calendar = Some((deprecations::read(path)?, Some(day)));
     }
     let style = Style { format: args.format, verbose: args.verbose };
     let mut out = Output::open(style, &args.reading)?;

@@ -1,15 +1,14 @@
 //! `coord filter test`
 
-use crate::clock;
+use crate::clock::At;
 use crate::input::paths;
 use crate::limits::Reading;
 use crate::output::{
-    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, failure, pointing,
+    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, pointing, showing,
 };
 use crate::source::{As, Checker};
 use coordination_protocol::json::Json;
 use coordination_protocol::route::{Filter, FilterInput};
-use coordination_protocol::scalar::Timestamp;
 use coordination_protocol::validate::Validator;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -20,7 +19,7 @@ use std::path::PathBuf;
 Examples:
   coord filter test 'workflow prefix wf_ and /retry_count >= 3' events.log
   coord filter test 'severity(/classification/severity) >= high' errors.jsonl
-  coord filter test 'priority >= high and age <= 5m' --now 2025-01-15T12:00:00Z < messages.jsonl
+  coord filter test 'priority >= high and age <= 5m' --at 2025-01-15T12:00:00Z < messages.jsonl
   coord filter test '{\"not\":{\"exact\":{\"field\":\"kind\",\"value\":\"event\"}}}' all.jsonl
 
 A test compares a field with a value: FIELD = VALUE, FIELD < NUMBER (also <=, >, >=),
@@ -43,9 +42,8 @@ pub(super) struct Args {
     #[arg(long = "as", value_enum, default_value_t = As::Auto)]
     given: As,
 
-    /// The time that ages are measured from; the clock's unless given.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    now: Option<i64>,
+    #[command(flatten)]
+    at: At,
 
     /// How to print.
     #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
@@ -61,18 +59,12 @@ const FORMATS: &[(Format, &str)] = &[
     (Format::Json, "JSON: an object a record"),
 ];
 
-fn moment(text: &str) -> Result<i64, String> {
-    let time = Timestamp::new(text).map_err(|error| error.to_string())?;
-    time.unix_millis().ok_or_else(|| format!("`{text}` is no time"))
-}
-
 fn compile(text: &str) -> Result<Filter, Failure> {
     if text.trim_start().starts_with('{') {
         let json: Json = text
             .parse()
-            .map_err(|error| failure(format_args!("the filter is no JSON: {error}\n  {text}")))?;
-        return Filter::from_json(&json)
-            .map_err(|error| failure(format_args!("{error}\n  {text}")));
+            .map_err(|error| showing(format_args!("the filter is no JSON: {error}"), text))?;
+        return Filter::from_json(&json).map_err(|error| showing(error, text));
     }
     Filter::parse(text).map_err(|error| pointing(&error, text, error.at().unwrap_or_default()))
 }
@@ -98,7 +90,6 @@ impl Print for Row<'_> {
 
 pub(super) fn run(args: &Args) -> CmdResult {
     let filter = compile(&args.filter)?;
-    let now = args.now.unwrap_or_else(|| clock::now().wall);
     let validator = Validator::from(args.reading.codec());
     let checker = Checker::new(&validator, &args.reading, args.given);
     let mut out = Printer::new(args.format);
@@ -117,7 +108,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
                 ))?;
                 return Ok(());
             };
-            let accepted = filter.accepts(&subject, now);
+            let accepted = filter.accepts(&subject, args.at.millis());
             hit |= accepted;
             let record = String::from_utf8_lossy(item.bytes);
             out.row(&Row { source, line, accepted, record: record.trim() })?;

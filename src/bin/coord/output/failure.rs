@@ -42,7 +42,8 @@ impl From<ExitStatus> for ExitCode {
 pub(crate) type CmdResult = Result<ExitStatus, Failure>;
 
 /// An error that ends the verb with [`ExitStatus::Failed`]. Its text is made printable when it is
-/// made, so it has no other line breaks than those of [`pointing`].
+/// made, so it has no other line breaks than those of
+/// [`showing`] and [`pointing`].
 #[derive(Debug)]
 pub(crate) struct Failure(Kind);
 
@@ -94,6 +95,11 @@ pub(crate) fn cannot_read(name: impl Display, error: impl Display) -> Failure {
 /// The failure of a file that cannot be written.
 pub(crate) fn cannot_write(name: impl Display, error: impl Display) -> Failure {
     failure(format_args!("cannot write {name}: {error}"))
+}
+
+/// A message, and below it the text that it is about.
+pub(crate) fn showing(error: impl Display, text: &str) -> Failure {
+    Failure(Kind::Told(format!("{}\n  {}", printable(error), printable(text))))
 }
 
 /// A message with a mark below one of its characters: `at` is a byte of `text`.

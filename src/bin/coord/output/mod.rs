@@ -11,8 +11,9 @@ mod text;
 
 pub(crate) use failure::{
     CmdResult, ExitStatus, Failure, cannot_read, cannot_write, exit_status, failure, pointing,
+    showing,
 };
-pub(crate) use streams::{Color, Lines, complain, draw, say, tell};
+pub(crate) use streams::{Color, Lines, complain, draw, report, say, tell};
 pub(crate) use text::{is_printable, printable};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};

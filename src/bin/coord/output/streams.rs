@@ -3,6 +3,7 @@
 //! Where lines are for people, each is made [`printable`](super::text::printable). Colours are written
 //! only where they are wanted and shown.
 
+use super::failure::Failure;
 use super::text::{Json, drawn, printable};
 use clap::ValueEnum;
 use std::fmt::Display;
@@ -209,6 +210,11 @@ fn errors(write: impl FnOnce(&mut Lines<'_>) -> io::Result<()>) {
 /// Reports a problem on standard error, with the name of the program.
 pub(crate) fn complain(problem: impl Display) {
     errors(|out| out.line(format_args!("coord: {problem}")));
+}
+
+/// Reports a failure on standard error, with what it shows below it.
+pub(crate) fn report(failed: &Failure) {
+    errors(|out| out.drawn(&format!("coord: {failed}\n")));
 }
 
 /// Tells something on standard error.
