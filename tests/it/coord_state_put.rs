@@ -67,8 +67,8 @@ fn what_is_refused_is_drawn_and_makes_no_store() {
     let (code, text, drawn) =
         put(&folder, &[], &state(1, r#","current_phase":{"phase_id":1,"progress":140}"#));
     assert_eq!((code, text.as_str()), (1, ""));
-    assert!(drawn.contains("error: invalid workflow_state\n --> <stdin>:1:"), "{drawn}");
-    assert!(drawn.contains("error[out-of-range]: 140 is not a percentage"), "{drawn}");
+    assert!(drawn.starts_with("<stdin>:1:"), "{drawn}");
+    assert!(drawn.contains(": error[out-of-range]: 140 is not a percentage"), "{drawn}");
     let bytes = folder.write("bytes", b"{\"\xff\":1}");
     let (code, _, told) = put(&folder, &[&bytes], "");
     assert_eq!(code, 2);

@@ -15,8 +15,9 @@ mod checkpoint;
 #[cfg(feature = "cli")]
 mod coord;
 #[cfg(feature = "cli")]
-mod coord_check_files;
+mod coord_check;
 #[cfg(feature = "cli")]
+mod coord_check_files;
 mod coord_checkpoint;
 #[cfg(feature = "cli")]
 mod coord_documents;

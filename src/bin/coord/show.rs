@@ -2,9 +2,11 @@
 
 use crate::output::{is_printable, printable};
 use crate::source::{Item, line_breaks};
+use annotate_snippets::renderer::{AnsiColor, Style};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use coordination_protocol::finding::{Finding, FindingSeverity, Verdict};
 use coordination_protocol::validate::RecordKind;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -13,28 +15,39 @@ const WINDOW: usize = 120;
 /// Up to this many bytes a record is drawn whole.
 const WHOLE: usize = 2_000;
 
-/// The diagnostic of one record: one frame, every finding pointing into it.
+/// The diagnostics of one record: a title for each finding, and one frame that they point into.
 pub(crate) fn record(source: &str, item: &Item<'_>, verbose: bool) -> String {
     let report = &item.outcome.report;
-    let findings: Vec<&Finding> = report
-        .findings()
-        .iter()
-        .filter(|finding| verbose || finding.severity > FindingSeverity::Note)
-        .collect();
-    let verdict = report.verdict();
-    let what = item.outcome.type_name.as_deref().unwrap_or(match item.outcome.kind {
-        RecordKind::Template => "template",
-        _ => "record",
-    });
-    let (source, what) = (&*printable(source).to_string(), &*printable(what).to_string());
+    let shown = |finding: &&Finding| verbose || finding.severity > FindingSeverity::Note;
+    let findings: Vec<&Finding> = report.findings().iter().filter(shown).collect();
+    selected(source, item, &findings, report.verdict())
+}
+
+/// The same with the findings and the verdict that the caller chooses.
+pub(crate) fn selected(
+    source: &str,
+    item: &Item<'_>,
+    findings: &[&Finding],
+    verdict: Verdict,
+) -> String {
+    let source = &*printable(source).to_string();
     let mut out = String::new();
     if findings.is_empty() {
-        let _ = writeln!(out, "{verdict}: {what} at {source}:{}", item.position(0).0);
+        let what = item.outcome.type_name.as_deref().unwrap_or(match item.outcome.kind {
+            RecordKind::Template => "template",
+            _ => "record",
+        });
+        let what = printable(what);
+        let (line, column) = item.position(0);
+        let _ = writeln!(out, "{verdict}: {what} at {source}:{line}:{column}");
     }
     let (text, first, map) = item.drawing();
-    let placed: Vec<(&Finding, Range<usize>)> =
-        findings.iter().map(|finding| (*finding, map(&finding.range))).collect();
-    let frame = Frame { source, text, first, verdict, what };
+    let mut placed = Vec::with_capacity(findings.len());
+    for finding in findings {
+        let (line, column) = item.position(finding.range.start);
+        placed.push(Placed { finding, range: map(&finding.range), line, column });
+    }
+    let frame = Frame { source, text, first };
     if text.len() > WHOLE {
         for finding in &placed {
             frame.draw(&mut out, std::slice::from_ref(finding));
@@ -42,10 +55,21 @@ pub(crate) fn record(source: &str, item: &Item<'_>, verbose: bool) -> String {
     } else if !placed.is_empty() {
         frame.draw(&mut out, &placed);
     }
-    if report.omitted() > 0 {
-        let _ = writeln!(out, "... and {} more findings\n", report.omitted());
+    let omitted = item.outcome.report.omitted();
+    if omitted > 0 {
+        let plural = if omitted == 1 { "" } else { "s" };
+        let _ =
+            writeln!(out, "... and {omitted} more finding{plural}; --max-findings shows more\n");
     }
     out
+}
+
+/// A finding, and where it is in what is drawn and in its source.
+struct Placed<'a> {
+    finding: &'a Finding,
+    range: Range<usize>,
+    line: u64,
+    column: u64,
 }
 
 /// What is drawn of a record.
@@ -54,57 +78,72 @@ struct Frame<'a> {
     text: &'a [u8],
     /// The number of its first line.
     first: u64,
-    verdict: Verdict,
-    what: &'a str,
 }
 
 impl Frame<'_> {
-    fn draw(&self, out: &mut String, findings: &[(&Finding, Range<usize>)]) {
-        let middle = findings.first().map_or(0, |(_, range)| range.start);
+    fn draw(&self, out: &mut String, findings: &[Placed<'_>]) {
+        let middle = findings.first().map_or(0, |placed| placed.range.start);
         let long = self.text.len() > WHOLE;
         let wanted =
             if long { middle.saturating_sub(WINDOW)..middle + WINDOW } else { 0..self.text.len() };
         let view = View::of(self.text, wanted.clone());
-        let level = match self.verdict {
-            Verdict::Invalid => Level::ERROR,
-            Verdict::Deviating => Level::WARNING,
-            _ => Level::NOTE,
-        };
         let before = &self.text[..wanted.start.min(self.text.len())];
         let line = self.first as usize + line_breaks(before);
-        let path = if long {
-            format!("{} (byte {middle} of the record)", self.source)
-        } else {
-            self.source.to_owned()
-        };
-        let labels: Vec<String> = findings
-            .iter()
-            .map(|(finding, _)| {
-                format!("{}[{}]: {}", finding.severity, finding.code, printable(finding))
-            })
-            .collect();
-        let mut snippet = Snippet::source(view.text.as_str()).line_start(line).path(path.as_str());
-        for ((finding, range), label) in findings.iter().zip(&labels) {
-            let kind = if finding.severity == FindingSeverity::Error {
+        let mut snippet = Snippet::source(view.text.as_str()).line_start(line);
+        let mut worst = FindingSeverity::Note;
+        let mut marked = BTreeSet::new();
+        for Placed { finding, range, line, column } in findings {
+            let severity = finding.severity;
+            let style = style(severity);
+            // An editor or a terminal opens what begins with a path, a line and a column.
+            let _ = writeln!(
+                out,
+                "{BOLD}{}:{line}:{column}{BOLD:#}: {style}{severity}[{code}]{style:#}{BOLD}: {sentence}{BOLD:#}",
+                self.source,
+                code = finding.code,
+                sentence = printable(finding),
+            );
+            worst = worst.max(severity);
+            let kind = if severity == FindingSeverity::Error {
                 AnnotationKind::Primary
             } else {
                 AnnotationKind::Context
             };
-            snippet = snippet.annotation(kind.span(view.map(range)).label(label.as_str()));
+            let label = finding.code.as_str();
+            let span = view.map(range);
+            // What is said twice of one place is a title each, and one mark.
+            if marked.insert((span.start, span.end, label)) {
+                snippet = snippet.annotation(kind.span(span).label(label));
+            }
         }
-        let title = format!("{} {}", self.verdict, self.what);
-        let mut group: Group<'_> = level.primary_title(title.as_str()).element(snippet);
+        let level = match worst {
+            FindingSeverity::Error => Level::ERROR,
+            FindingSeverity::Warning => Level::WARNING,
+            _ => Level::NOTE,
+        };
+        let mut group = Group::with_level(level).element(snippet);
         let hints: Vec<String> = findings
             .iter()
-            .filter_map(|(finding, _)| {
-                Some(format!("{}: {}", finding.code, printable(finding.hint()?)))
-            })
+            .filter_map(|placed| Some((placed.finding.code, placed.finding.hint()?)))
+            .map(|(code, hint)| format!("{code}: {}", printable(hint)))
             .collect();
         for hint in &hints {
             group = group.element(Level::HELP.message(hint.as_str()));
         }
         let _ = writeln!(out, "{}\n", Renderer::styled().render(&[group]));
     }
+}
+
+const BOLD: Style = Style::new().bold();
+
+/// The colour of a severity, as in the frames.
+fn style(severity: FindingSeverity) -> Style {
+    let colour = match severity {
+        FindingSeverity::Error => AnsiColor::BrightRed,
+        FindingSeverity::Warning => AnsiColor::Yellow,
+        _ => AnsiColor::BrightGreen,
+    };
+    colour.on_default().bold()
 }
 
 /// The part of a record that is drawn, as text that a terminal can show.

@@ -1,9 +1,12 @@
 //! `coord check`
 
+mod annotation;
+mod judge;
 mod output;
 mod render;
 mod row;
 mod sarif;
+mod summary;
 mod tally;
 
 use crate::deprecations;
@@ -58,10 +61,17 @@ pub(crate) struct Args {
     /// Show notes too, and valid records with nothing else.
     #[arg(long, short)]
     verbose: bool,
+
+    /// Print nothing but what could not be read; the exit status tells.
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
 }
 
 const FORMATS: &[(Format, &str)] = &[
     (Format::Human, "Diagnostics that point into the source, and a summary"),
+    (Format::Line, "A line a finding: file:line:column: severity[code] text"),
+    (Format::Github, "Workflow commands, which GitHub shows beside the lines, and a summary"),
+    (Format::Summary, "The findings by code, and a summary"),
     (Format::Json, "One JSON object per record and nothing else"),
     (Format::Sarif, "One SARIF 2.1.0 log, which code hosts show in place"),
 ];
@@ -77,7 +87,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         let day = args.security.at.day()?;
         checker.calendar = Some((deprecations::read(path)?, Some(day)));
     }
-    let style = Style { format: args.format, verbose: args.verbose };
+    let style = Style { format: args.format, verbose: args.verbose, quiet: args.quiet };
     let mut out = Output::open(style, &args.reading)?;
     for path in paths(&args.paths) {
         let tally = render::input(&checker, path, style, &mut out)?;

@@ -2,6 +2,7 @@
 
 use super::render::Style;
 use super::sarif::Log;
+use super::summary::{self, Count};
 use super::tally::Tally;
 use crate::limits::Reading;
 use crate::output::{CmdResult, ExitStatus, Format, Printer};
@@ -20,7 +21,7 @@ impl<'a> Output<'a> {
     pub(crate) fn open(style: Style, reading: &'a Reading) -> io::Result<Self> {
         let mut out = Printer::new(style.format);
         let mut log = Log::default();
-        if style.format == Format::Sarif {
+        if style.format == Format::Sarif && !style.quiet {
             log.open(&mut out)?;
         }
         Ok(Output { style, reading, out, log, total: Tally::default() })
@@ -40,27 +41,43 @@ impl<'a> Output<'a> {
     pub(crate) fn finish(mut self) -> CmdResult {
         let total = &self.total;
         match self.style.format {
+            _ if self.style.quiet => {}
             Format::Sarif => self.log.close(&mut self.out, total)?,
-            Format::Human => {
-                let records = total.records();
-                self.out.note(format_args!(
-                    "{records} record{}: {} valid, {} deviating, {} invalid ({} mode, protocol {}, security {})",
-                    if records == 1 { "" } else { "s" },
-                    total.valid,
-                    total.deviating,
-                    total.invalid,
-                    self.reading.mode,
-                    self.reading.protocol,
-                    total.security,
-                ))?;
+            Format::Summary => {
+                for line in summary::by_code(total) {
+                    writeln!(self.out, "{line}")?;
+                }
+                self.summary()?;
             }
+            Format::Human | Format::Github => self.summary()?,
             _ => {}
         }
+        let total = &self.total;
         self.out.finish(if total.unread.is_empty() {
             ExitStatus::found(total.invalid > 0)
         } else {
             ExitStatus::Failed
         })
+    }
+
+    fn summary(&mut self) -> io::Result<()> {
+        let total = &self.total;
+        let records = Count(total.records(), "record");
+        let files = match total.files {
+            0 | 1 => String::new(),
+            files => format!(" in {files} files"),
+        };
+        writeln!(
+            self.out,
+            "{records}{files}: {} valid, {} deviating, {} invalid ({} mode, protocol {}, security {})",
+            total.valid,
+            total.deviating,
+            total.invalid,
+            self.reading.mode,
+            self.reading.protocol,
+            total.security,
+        )?;
+        summary::details(total).iter().try_for_each(|line| writeln!(self.out, "{line}"))
     }
 }
 

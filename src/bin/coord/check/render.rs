@@ -4,6 +4,8 @@
 //! many threads, each into a buffer, and the buffers handed to [`Output`](super::output::Output) in
 //! the order in which they are to be read.
 
+use super::annotation;
+use super::judge::Judged;
 use super::row::Row;
 use super::sarif;
 use super::tally::{Tally, Unread};
@@ -21,6 +23,8 @@ pub(crate) struct Style {
     pub(crate) format: Format,
     /// Whether notes are shown, and valid records with nothing else.
     pub(crate) verbose: bool,
+    /// Whether nothing is shown at all.
+    pub(crate) quiet: bool,
 }
 
 /// Checks a path, or standard input for `-`, and writes what there is to say of its records.
@@ -59,8 +63,9 @@ struct Renderer<'o> {
 
 impl Sink for Renderer<'_> {
     fn record(&mut self, source: &Source, item: Item<'_>) -> Result<(), Failure> {
-        self.tally.record(&item.outcome);
-        self.write(source, &item).map_err(|error| {
+        let judged = Judged::new(source, &item, |_| None);
+        self.tally.record(&judged);
+        self.write(&judged).map_err(|error| {
             self.broken = Some(error);
             failure("")
         })
@@ -68,16 +73,31 @@ impl Sink for Renderer<'_> {
 }
 
 impl Renderer<'_> {
-    fn write(&mut self, source: &Source, item: &Item<'_>) -> io::Result<()> {
-        let Style { format, verbose } = self.style;
+    fn write(&mut self, judged: &Judged<'_>) -> io::Result<()> {
+        let Style { format, verbose, quiet } = self.style;
+        if quiet {
+            return Ok(());
+        }
+        let out = &mut *self.out;
         match format {
-            Format::Sarif => sarif::results(&mut *self.out, source, item, verbose),
+            Format::Sarif => sarif::results(out, judged, verbose),
             Format::Json => {
-                serde_json::to_writer(&mut *self.out, &Row::new(source.name(), item))?;
-                self.out.write_all(b"\n")
+                serde_json::to_writer(&mut *out, &Row::new(judged))?;
+                out.write_all(b"\n")
             }
-            _ if item.outcome.report.verdict() == Verdict::Valid && !verbose => Ok(()),
-            _ => self.out.write_all(show::record(source.name(), item, verbose).as_bytes()),
+            Format::Line => {
+                judged.shown(verbose).try_for_each(|found| annotation::line(out, judged, found))
+            }
+            Format::Github => {
+                judged.shown(verbose).try_for_each(|found| annotation::github(out, judged, found))
+            }
+            Format::Human if judged.verdict > Verdict::Valid || verbose => {
+                let shown: Vec<_> = judged.shown(verbose).collect();
+                let drawn =
+                    show::selected(judged.source.name(), judged.item, &shown, judged.verdict);
+                out.write_all(drawn.as_bytes())
+            }
+            _ => Ok(()),
         }
     }
 }

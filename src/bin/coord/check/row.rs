@@ -1,32 +1,50 @@
-//! A checked record as `--format json` prints it.
+//! A checked record as `--format json` prints it: an object on a line.
 
-use crate::source::Item;
+use super::judge::{Excuse, Judged};
 use coordination_protocol::finding::{Finding, Verdict};
 use serde::Serialize;
 
 /// A checked record.
 #[derive(Serialize)]
 pub(crate) struct Row<'a> {
+    /// The path as it was given, or `<stdin>`.
     source: &'a str,
+    /// Where the record starts, from 1.
     line: u64,
     column: u64,
     kind: &'static str,
+    /// The event type, or the body key.
     #[serde(rename = "type")]
     type_name: Option<&'a str>,
     verdict: Verdict,
+    /// What of the security level was checked.
     security: String,
-    findings: Vec<Sited<'a>>,
+    findings: Vec<PlacedFinding<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suppressed: Vec<SuppressedFinding<'a>>,
     #[serde(skip_serializing_if = "is_zero")]
     omitted: usize,
 }
 
 /// A finding and its place in the source.
 #[derive(Serialize)]
-struct Sited<'a> {
+struct PlacedFinding<'a> {
     #[serde(flatten)]
     finding: &'a Finding,
     line: u64,
     column: u64,
+    end_line: u64,
+    end_column: u64,
+}
+
+/// A finding that is not reported.
+#[derive(Serialize)]
+struct SuppressedFinding<'a> {
+    #[serde(flatten)]
+    finding: PlacedFinding<'a>,
+    /// `comment` or `baseline`.
+    by: &'static str,
+    reason: Option<&'a str>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -35,22 +53,32 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl<'a> Row<'a> {
-    pub(crate) fn new(source: &'a str, item: &'a Item<'_>) -> Self {
+    pub(crate) fn new(judged: &'a Judged<'a>) -> Self {
+        let item = judged.item;
         let outcome = &item.outcome;
         let (line, column) = item.position(0);
-        let sited = |finding: &'a Finding| {
+        let placed = |finding: &'a Finding| {
             let (line, column) = item.position(finding.range.start);
-            Sited { finding, line, column }
+            let (end_line, end_column) = item.position(finding.range.end);
+            PlacedFinding { finding, line, column, end_line, end_column }
+        };
+        let suppressed = |(finding, why): &'a (&'a Finding, Excuse)| {
+            let (by, reason) = match why {
+                Excuse::Comment(reason) => ("comment", reason.as_deref()),
+                Excuse::Baseline => ("baseline", None),
+            };
+            SuppressedFinding { finding: placed(finding), by, reason }
         };
         Row {
-            source,
+            source: judged.source.name(),
             line,
             column,
             kind: outcome.kind.as_str(),
             type_name: outcome.type_name.as_deref(),
-            verdict: outcome.report.verdict(),
+            verdict: judged.verdict,
             security: outcome.security.to_string(),
-            findings: outcome.report.findings().iter().map(sited).collect(),
+            findings: judged.reported.iter().map(|finding| placed(finding)).collect(),
+            suppressed: judged.excused.iter().map(suppressed).collect(),
             omitted: outcome.report.omitted(),
         }
     }

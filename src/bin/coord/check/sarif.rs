@@ -1,8 +1,9 @@
 //! SARIF 2.1.0, written as it goes: the rules first, then the results, then how it went.
 
+use super::annotation::sentence;
+use super::judge::{Excuse, Judged};
 use super::tally::Tally;
 use crate::input::Source;
-use crate::source::Item;
 use coordination_protocol::finding::{Code, Finding, FindingSeverity, Level, Mode};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -121,17 +122,10 @@ impl Log {
 }
 
 /// Writes the results of a record, a line each.
-pub(crate) fn results(
-    out: &mut dyn Write,
-    source: &Source,
-    item: &Item<'_>,
-    verbose: bool,
-) -> io::Result<()> {
-    for finding in item.outcome.report.findings() {
-        if finding.severity == FindingSeverity::Note && !verbose {
-            continue;
-        }
-        serde_json::to_writer(&mut *out, &result(source, item, finding))?;
+pub(crate) fn results(out: &mut dyn Write, judged: &Judged<'_>, verbose: bool) -> io::Result<()> {
+    let excused = judged.excused.iter().map(|(finding, why)| (*finding, Some(why)));
+    for (finding, why) in judged.shown(verbose).map(|finding| (finding, None)).chain(excused) {
+        serde_json::to_writer(&mut *out, &result(judged, finding, why))?;
         out.write_all(b"\n")?;
     }
     Ok(())
@@ -183,21 +177,18 @@ fn rule(code: Code) -> Value {
     })
 }
 
-fn result(source: &Source, item: &Item<'_>, finding: &Finding) -> Value {
+fn result(judged: &Judged<'_>, finding: &Finding, why: Option<&Excuse>) -> Value {
+    let item = judged.item;
     let (line, column) = item.position(finding.range.start);
     let (end_line, end_column) = item.position(finding.range.end);
-    let text = match finding.hint() {
-        Some(hint) => format!("{finding}; {hint}"),
-        None => finding.to_string(),
-    };
-    json!({
+    let mut result = json!({
         "ruleId": finding.code.as_str(),
         "ruleIndex": Code::ALL.iter().position(|code| *code == finding.code),
         "level": level(finding.severity),
-        "message": { "text": text },
+        "message": { "text": sentence(finding) },
         "locations": [{
             "physicalLocation": {
-                "artifactLocation": artifact(source),
+                "artifactLocation": artifact(judged.source),
                 "region": {
                     "startLine": line,
                     "startColumn": column,
@@ -207,7 +198,19 @@ fn result(source: &Source, item: &Item<'_>, finding: &Finding) -> Value {
             },
             "logicalLocations": [{ "fullyQualifiedName": finding.pointer }],
         }],
-    })
+    });
+    match why {
+        None => {}
+        Some(Excuse::Baseline) => result["suppressions"] = json!([{ "kind": "external" }]),
+        Some(Excuse::Comment(reason)) => {
+            let mut suppression = json!({ "kind": "inSource" });
+            if let Some(reason) = reason {
+                suppression["justification"] = reason.as_str().into();
+            }
+            result["suppressions"] = json!([suppression]);
+        }
+    }
+    result
 }
 
 /// Where a file is: a relative path is one below the folder in which the program runs.

@@ -1,8 +1,9 @@
 //! What was counted in a check: of one input, or of many together.
 
+use super::judge::{Excuse, Judged};
 use crate::input::Source;
 use coordination_protocol::finding::{Code, FindingSeverity, Verdict};
-use coordination_protocol::validate::{Security, ValidationOutcome};
+use coordination_protocol::validate::Security;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
@@ -14,10 +15,14 @@ pub(crate) struct Tally {
     pub(crate) valid: u64,
     pub(crate) deviating: u64,
     pub(crate) invalid: u64,
-    /// Findings by code, and by severity in the order of [`FindingSeverity`].
+    /// Reported findings by code, and by severity: notes, warnings, errors.
     pub(crate) codes: BTreeMap<Code, [u64; 3]>,
     /// Findings that the limit of a record left out.
     pub(crate) omitted: u64,
+    /// Findings that comments in the files suppress.
+    pub(crate) suppressed: u64,
+    /// Findings that the baseline holds.
+    pub(crate) known: u64,
     /// What of the security level was checked in any record.
     pub(crate) security: Security,
     /// What could not be read.
@@ -33,18 +38,31 @@ pub(crate) struct Unread {
 
 impl Tally {
     /// Counts a record.
-    pub(crate) fn record(&mut self, outcome: &ValidationOutcome<'_>) {
-        let report = &outcome.report;
-        match report.verdict() {
+    pub(crate) fn record(&mut self, judged: &Judged<'_>) {
+        match judged.verdict {
             Verdict::Valid => self.valid += 1,
             Verdict::Deviating => self.deviating += 1,
             _ => self.invalid += 1,
         }
-        for finding in report.findings() {
+        for finding in &judged.reported {
             self.codes.entry(finding.code).or_default()[index(finding.severity)] += 1;
         }
-        self.omitted += report.omitted() as u64;
+        for (_, why) in &judged.excused {
+            match why {
+                Excuse::Comment(_) => self.suppressed += 1,
+                Excuse::Baseline => self.known += 1,
+            }
+        }
+        let outcome = &judged.item.outcome;
+        self.omitted += outcome.report.omitted() as u64;
         add_security(&mut self.security, outcome.security);
+    }
+
+    /// Reported findings by severity: notes, warnings, errors.
+    pub(crate) fn findings(&self) -> [u64; 3] {
+        self.codes.values().fold([0; 3], |sum, counts| {
+            [sum[0] + counts[0], sum[1] + counts[1], sum[2] + counts[2]]
+        })
     }
 
     pub(crate) fn records(&self) -> u64 {
@@ -80,6 +98,8 @@ impl AddAssign for Tally {
             }
         }
         self.omitted += other.omitted;
+        self.suppressed += other.suppressed;
+        self.known += other.known;
         add_security(&mut self.security, other.security);
         self.unread.extend(other.unread);
     }

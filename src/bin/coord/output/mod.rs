@@ -27,6 +27,12 @@ use streams::Stdout;
 pub(crate) enum Format {
     /// For people.
     Human,
+    /// A line a finding, for editors and `grep`.
+    Line,
+    /// Workflow commands, which GitHub shows in place.
+    Github,
+    /// Counts only.
+    Summary,
     /// JSON: an object a row, or one document.
     Json,
     /// A Markdown table.
@@ -38,12 +44,23 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    const ALL: [Format; 5] =
-        [Format::Human, Format::Json, Format::Markdown, Format::Records, Format::Sarif];
+    const ALL: [Format; 8] = [
+        Format::Human,
+        Format::Line,
+        Format::Github,
+        Format::Summary,
+        Format::Json,
+        Format::Markdown,
+        Format::Records,
+        Format::Sarif,
+    ];
 
     const fn word(self) -> &'static str {
         match self {
             Format::Human => "human",
+            Format::Line => "line",
+            Format::Github => "github",
+            Format::Summary => "summary",
             Format::Json => "json",
             Format::Markdown => "markdown",
             Format::Records => "records",
@@ -96,7 +113,9 @@ impl Printer {
     /// waiting for it.
     pub(crate) fn new(format: Format) -> Self {
         let out = match format {
-            Format::Human | Format::Markdown => Stdout::people(),
+            Format::Human | Format::Line | Format::Github | Format::Summary | Format::Markdown => {
+                Stdout::people()
+            }
             Format::Json | Format::Sarif => Stdout::json(),
             Format::Records => Stdout::records(),
         };
