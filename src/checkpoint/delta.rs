@@ -225,10 +225,9 @@ struct Order<'a> {
 impl<'a> Order<'a> {
     fn note(&mut self, path: &str, value: &'a str) {
         if self.set.insert(path.to_owned(), value).is_none()
-            && let Some((parent, key)) = path.rsplit_once('/')
+            && let Some((parent, last)) = pointer::split_last(path)
         {
-            let key = pointer::unescape(key);
-            self.added.entry(parent.to_owned()).or_default().push(key);
+            self.added.entry(parent.to_owned()).or_default().push(last.key().to_owned());
         }
     }
 

@@ -70,25 +70,25 @@ impl<'a> Edits<'a> {
 }
 
 /// The document with another value at a pointer, or without one there; `None` if the objects on
-/// the way are not there, or the document itself is to be removed.
+/// the way are not there, the document itself is to be removed, or it is no pointer.
 pub(crate) fn with_value_at(json: &Json, pointer: &str, new: Option<&Json>) -> Option<Json> {
     let text = json.as_str();
-    let mut keys: Vec<String> = pointer::keys(pointer).collect();
-    let Some(last) = keys.pop() else {
+    let mut parts = pointer::parts(pointer)?;
+    let Some(last) = parts.pop() else {
         return new.cloned();
     };
     let mut object = value(text.as_bytes(), 0)?;
-    for key in keys {
-        object = member(text, object, &key)?;
+    for part in parts {
+        object = member(text, object, part.key())?;
     }
     if object.kind() != Kind::Object {
         return None;
     }
     let mut edits = Edits::new(text);
-    match (member(text, object, &last), new) {
+    match (member(text, object, last.key()), new) {
         (Some(old), Some(new)) => edits.replace(old.range(), new.as_str()),
         (Some(old), None) => edits.remove(object.start(), |value| value.start() == old.start()),
-        (None, Some(new)) => edits.append(object, &last, new.as_str()),
+        (None, Some(new)) => edits.append(object, last.key(), new.as_str()),
         (None, None) => return Some(json.clone()),
     }
     Some(Json::from_valid(&edits.finish()))
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn there_is_no_place_below_what_is_no_object() {
-        for pointer in ["/e/0", "/a/x", "/none/x"] {
+        for pointer in ["/e/0", "/a/x", "/none/x", "a", "/~", "/a~2", "/~/a"] {
             assert_eq!(at(r#"{"a":1,"e":[5]}"#, pointer, Some("1")), None, "{pointer}");
         }
         assert_eq!(at("[1]", "/0", Some("1")), None);

@@ -2,7 +2,8 @@
 
 use super::bytes::skip_space;
 use super::members::{elements, members, value};
-use super::token::{Kind, Token};
+use super::token::Token;
+use smol_str::SmolStr;
 use std::fmt::Write as _;
 
 /// The pointer of the innermost value or key that holds byte `offset`, seen from the value that
@@ -112,37 +113,112 @@ pub fn push_key(pointer: &mut String, key: &str) {
     }
 }
 
-/// The keys of a pointer, `~` and `/` back in them.
-pub(crate) fn keys(pointer: &str) -> impl Iterator<Item = String> {
-    pointer.split('/').skip(1).map(unescape)
+/// One reference token of a pointer: the key of a member, and the index of an element if it is one.
+///
+/// Whatever reads a pointer reads it by this, so that all agree on what is one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Part {
+    key: SmolStr,
+    index: Option<usize>,
 }
 
-/// One reference token as the key that it means. `~1` goes first: `~01` is `~1`, not `/`.
-pub(crate) fn unescape(part: &str) -> String {
-    part.replace("~1", "/").replace("~0", "~")
+impl Part {
+    /// Reads what stands between two slashes; `None` if a `~` escapes nothing.
+    pub(crate) fn parse(raw: &str) -> Option<Self> {
+        let mut pieces = raw.split('~');
+        let mut key = SmolStr::new(pieces.next()?);
+        if key.len() < raw.len() {
+            let mut whole = String::from(key);
+            for piece in pieces {
+                whole.push(match piece.as_bytes().first()? {
+                    b'0' => '~',
+                    b'1' => '/',
+                    _ => return None,
+                });
+                whole.push_str(&piece[1..]);
+            }
+            key = whole.into();
+        }
+        Some(Part { index: index(raw), key })
+    }
+
+    /// A key as it is meant, without escapes.
+    pub(crate) const fn of_member(key: &'static str) -> Self {
+        Part { key: SmolStr::new_static(key), index: None }
+    }
+
+    /// The key, `~` and `/` in it as they are meant.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The index, if it is one.
+    #[cfg(feature = "schema")]
+    pub(crate) const fn index(&self) -> Option<usize> {
+        self.index
+    }
+
+    /// The member or element that it names of the value that starts at a byte. The value itself
+    /// is not walked, so that what stands behind the child costs nothing.
+    pub(crate) fn child(&self, text: &str, start: usize) -> Option<Token> {
+        match text.as_bytes().get(start)? {
+            b'{' => {
+                let named = |(key, _): &(Token, Token)| key.means(text, &self.key);
+                members(text, start).find(named).map(|(_, value)| value)
+            }
+            b'[' => elements(text, start).nth(self.index?),
+            _ => None,
+        }
+    }
+}
+
+/// RFC 6901 has one spelling for an index: digits without a leading zero. `-`, the place behind the
+/// last element, names no value.
+fn index(raw: &str) -> Option<usize> {
+    let digits = raw.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = digits && (raw.len() == 1 || !raw.starts_with('0'));
+    // An empty text is no number; one that overflows is beyond every array.
+    raw.parse().ok().filter(|_| plain)
+}
+
+/// The parts of a pointer; `None` if it is not one.
+pub(crate) fn parts(pointer: &str) -> Option<Vec<Part>> {
+    if pointer.is_empty() {
+        return Some(Vec::new());
+    }
+    pointer.strip_prefix('/')?.split('/').map(Part::parse).collect()
+}
+
+/// The pointer around the last part, and that part; `None` for the root and for what is no pointer.
+pub(crate) fn split_last(pointer: &str) -> Option<(&str, Part)> {
+    let (around, last) = pointer.rsplit_once('/')?;
+    parts(around)?;
+    Some((around, Part::parse(last)?))
+}
+
+/// The key or index that a pointer ends with, as it is meant; empty for the root.
+pub(crate) fn last(pointer: &str) -> SmolStr {
+    split_last(pointer).map_or_else(SmolStr::default, |(_, part)| part.key)
 }
 
 /// The value that `pointer` names inside the value that starts at byte `root`; `None` if there is
-/// none or the pointer is not one.
+/// none or the pointer is not one: it is empty or starts with `/`, and each `~` in it is followed by
+/// `0` or `1`.
+///
+/// ```
+/// use coordination_protocol::json::pointer::find;
+///
+/// let text = r#"{"a~2b":1,"":{"x/y":[5]}}"#;
+/// assert_eq!(find(text, 0, "//x~1y/0").unwrap().raw(text), "5");
+/// assert!(find(text, 0, "/a~2b").is_none());
+/// assert_eq!(find(text, 0, "/a~02b").unwrap().raw(text), "1");
+/// ```
 pub fn find(text: &str, root: usize, pointer: &str) -> Option<Token> {
-    let mut token = value(text.as_bytes(), root)?;
+    let token = value(text.as_bytes(), root)?;
     if pointer.is_empty() {
         return Some(token);
     }
-    for part in pointer.strip_prefix('/')?.split('/') {
-        token = match token.kind() {
-            Kind::Object => {
-                let name = unescape(part);
-                members(text, token.start()).find(|(key, _)| key.means(text, &name))?.1
-            }
-            Kind::Array => {
-                if part.starts_with('+') || part.len() > 1 && part.starts_with('0') {
-                    return None;
-                }
-                elements(text, token.start()).nth(part.parse().ok()?)?
-            }
-            _ => return None,
-        };
-    }
-    Some(token)
+    // Part by part, so that a short pointer allocates nothing.
+    let mut raw = pointer.strip_prefix('/')?.split('/');
+    raw.try_fold(token, |token, raw| Part::parse(raw)?.child(text, token.start()))
 }

@@ -17,7 +17,8 @@ pub enum MergeError {
         /// What is wrong with it.
         fault: JsonFault,
     },
-    /// A pointer of a row does not start with `/`.
+    /// What should name a value is no JSON pointer: it does not start with `/`, or a `~` in it escapes
+    /// nothing.
     #[error("`{}` is no JSON pointer; write it like `/agent_states/*/progress`", printable(.0))]
     Pointer(String),
     /// A row asks for a version that a document would have many of.

@@ -4,7 +4,7 @@ use super::error::MergeError;
 use super::row::Row;
 use super::rule::{MergeRule, Strategy};
 use super::table::STATE_ROWS;
-use crate::json::pointer::keys;
+use crate::json::pointer::parts;
 use crate::json::{Json, Kind, Limits};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -95,13 +95,14 @@ impl MergePolicy {
         if !sums && !versions && row.of.is_none() {
             return;
         }
-        let keys: Vec<String> = keys(&row.pointer).collect();
+        // A row has a pointer that was read before.
+        let parts = parts(&row.pointer).unwrap_or_default();
         let mut at = 0;
-        for (depth, key) in keys.iter().enumerate() {
+        for (depth, part) in parts.iter().enumerate() {
             let node = &mut self.nodes[at];
             node.counts |= sums || versions;
             node.asks |= versions;
-            if depth + 1 == keys.len()
+            if depth + 1 == parts.len()
                 && let Some(of) = &row.of
             {
                 node.asks = true;
@@ -109,7 +110,7 @@ impl MergePolicy {
                     node.siblings.push(of.clone());
                 }
             }
-            at = self.child(at, key);
+            at = self.child(at, part.key());
         }
         self.nodes[at].counts |= sums || versions;
     }
@@ -131,7 +132,7 @@ impl MergePolicy {
     /// # Errors
     /// [`MergeError::Pointer`].
     pub fn with_clock(mut self, pointer: &str) -> Result<Self, MergeError> {
-        if !pointer.starts_with('/') {
+        if pointer.is_empty() || parts(pointer).is_none() {
             return Err(MergeError::Pointer(pointer.to_owned()));
         }
         self.clock = SmolStr::new(pointer);
@@ -175,8 +176,8 @@ impl MergePolicy {
 
     fn node_of(&mut self, pointer: &str) -> usize {
         let mut at = 0;
-        for key in keys(pointer) {
-            at = self.child(at, &key);
+        for part in parts(pointer).unwrap_or_default() {
+            at = self.child(at, part.key());
         }
         at
     }

@@ -2,6 +2,7 @@
 
 use super::error::MergeError;
 use super::rule::MergeRule;
+use crate::json::pointer::parts;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use smol_str::SmolStr;
 
@@ -30,14 +31,11 @@ impl Row {
     /// stands for any key.
     ///
     /// # Errors
-    /// [`MergeError::Pointer`] if it does not start with `/`, except for the empty pointer, which
-    /// is the document. [`MergeError::Version`] for [`MergeRule::Version`] under `*`: a document has one
+    /// [`MergeError::Pointer`] for what is no pointer; the empty one is the document. [`MergeError::Version`] for [`MergeRule::Version`] under `*`: a document has one
     /// version.
     pub fn new(pointer: &str, rule: MergeRule) -> Result<Self, MergeError> {
-        if !pointer.is_empty() && !pointer.starts_with('/') {
-            return Err(MergeError::Pointer(pointer.to_owned()));
-        }
-        if rule == MergeRule::Version && pointer.split('/').any(|key| key == "*") {
+        let parts = parts(pointer).ok_or_else(|| MergeError::Pointer(pointer.to_owned()))?;
+        if rule == MergeRule::Version && parts.iter().any(|part| part.key() == "*") {
             return Err(MergeError::Version(pointer.to_owned()));
         }
         let pointer = SmolStr::new(pointer);

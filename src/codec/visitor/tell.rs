@@ -75,10 +75,9 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
             match *shape {
                 Shape::Leaf(leaf) => {
                     let name = match misfit {
-                        Misfit::Identifier => pointer.rsplit('/').next().unwrap_or_default(),
-                        _ => "",
+                        Misfit::Identifier => crate::json::pointer::last(&pointer),
+                        _ => SmolStr::default(),
                     };
-                    let name = name.to_owned();
                     faults::misfit(text, leaf, &name, pointer, value, misfit)
                 }
                 _ => Finding::new(Code::WrongKind, value.range())
@@ -113,10 +112,10 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
         let (text, frames) = (self.text, &self.frames);
         self.sink.push(Code::UnusualIdentifier, || {
             let pointer = pointer_of(text, frames, depth);
-            let key = pointer.rsplit('/').next().unwrap_or_default().to_owned();
+            let key = crate::json::pointer::last(&pointer);
             Finding::new(Code::UnusualIdentifier, value.range())
                 .with_pointer(pointer)
-                .with_detail(SmolStr::from(key))
+                .with_detail(key)
                 .with_actual(&name)
         })
     }

@@ -2,6 +2,7 @@
 
 use super::Filter;
 use super::error::{FilterError, FilterFault};
+use crate::json::pointer::Part;
 use crate::message::EnvelopeHeader;
 use crate::scalar::nearest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -54,13 +55,6 @@ pub(super) struct Pointer {
     pub(super) parts: Box<[Part]>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Part {
-    pub(super) key: SmolStr,
-    /// The element that it names in an array.
-    pub(super) index: Option<usize>,
-}
-
 const NAMED: [(&str, Target); 4] = [
     ("kind", Target::Kind),
     ("type", Target::Type),
@@ -89,7 +83,7 @@ impl Field {
         }
         // A pointer starts with a slash and no header field does, so the two need no mark.
         if let Some(parts) = text.strip_prefix('/') {
-            let parts: Option<Box<[Part]>> = parts.split('/').map(part).collect();
+            let parts: Option<Box<[Part]>> = parts.split('/').map(Part::parse).collect();
             let parts = parts.ok_or_else(|| FilterFault::Pointer { pointer: text.into() })?;
             return Ok(Field(Target::Data(Pointer { text: text.into(), parts })));
         }
@@ -111,9 +105,8 @@ impl Field {
 
     /// A data field whose key needs no escape.
     pub(super) fn data_field(key: &'static str) -> Self {
-        let part = Part { key: SmolStr::new_static(key), index: None };
         let text = smol_str::format_smolstr!("/{key}");
-        Field(Target::Data(Pointer { text, parts: Box::new([part]) }))
+        Field(Target::Data(Pointer { text, parts: Box::new([Part::of_member(key)]) }))
     }
 
     /// The name or the pointer.
@@ -124,24 +117,6 @@ impl Field {
             named => NAMED.iter().find(|(_, target)| target == named).map_or("", |(name, _)| name),
         }
     }
-}
-
-/// One part of a pointer, decoded; `None` if a `~` escapes nothing.
-fn part(raw: &str) -> Option<Part> {
-    let mut pieces = raw.split('~');
-    let mut key = String::from(pieces.next().unwrap_or_default());
-    for piece in pieces {
-        key.push(match piece.as_bytes().first()? {
-            b'0' => '~',
-            b'1' => '/',
-            _ => return None,
-        });
-        key.push_str(&piece[1..]);
-    }
-    // `01` and `+1` parse as numbers, but RFC 6901 has one spelling for an index.
-    let digits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
-    let index = key.parse().ok().filter(|_| digits && (key.len() == 1 || !key.starts_with('0')));
-    Some(Part { key: key.into(), index })
 }
 
 impl fmt::Display for Field {

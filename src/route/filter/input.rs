@@ -1,8 +1,9 @@
 //! What is filtered.
 
-use super::field::{Field, Part, Target};
+use super::field::{Field, Target};
 use crate::event::{EventHeader, EventRef};
-use crate::json::{Kind, Token, elements, members};
+use crate::json::pointer::Part;
+use crate::json::{Kind, Token, members};
 use crate::message::{ENVELOPE, FLAT, MessageKind, MessageRef, ObjectSpec};
 use crate::scalar::id;
 use std::borrow::Cow;
@@ -152,7 +153,7 @@ impl<'a> FilterInput<'a> {
             (Source::Event(event), Target::Data(pointer)) => {
                 let (first, rest) = pointer.parts.split_first()?;
                 // The positions of required data were noted when the line was checked.
-                let noted = event.fields().find(|(spec, _)| spec.name == first.key.as_str());
+                let noted = event.fields().find(|(spec, _)| spec.name == first.key());
                 let text = event.as_str();
                 // A pointer into a required field starts where the check has found it, and skips
                 // all data before.
@@ -238,34 +239,14 @@ fn member(text: &str, open: usize, spec: Option<&ObjectSpec>, name: &str) -> Opt
 /// What the parts of a pointer name below the value that starts at a byte.
 fn walk<'a>(text: &'a str, start: usize, parts: &[Part]) -> Option<Found<'a>> {
     let (first, rest) = parts.split_first()?;
-    let token = match text.as_bytes().get(start)? {
-        // Data may be an object or an array; a text or a number has nothing below it.
-        b'{' => in_object(text, start, first)?,
-        b'[' => in_array(text, start, first)?,
-        _ => return None,
-    };
-    descend(text, token, rest)
+    descend(text, first.child(text, start)?, rest)
 }
 
 /// What the parts of a pointer name below a value.
-fn descend<'a>(text: &'a str, mut token: Token, parts: &[Part]) -> Option<Found<'a>> {
-    for part in parts {
-        token = match token.kind() {
-            Kind::Object => in_object(text, token.start(), part)?,
-            Kind::Array => in_array(text, token.start(), part)?,
-            _ => return None,
-        };
-    }
+fn descend<'a>(text: &'a str, token: Token, parts: &[Part]) -> Option<Found<'a>> {
+    let mut parts = parts.iter();
+    let token = parts.try_fold(token, |token, part| part.child(text, token.start()))?;
     Some(Found::Json(text, token))
-}
-
-fn in_object(text: &str, open: usize, part: &Part) -> Option<Token> {
-    members(text, open).find(|(key, _)| key.means(text, &part.key)).map(|(_, value)| value)
-}
-
-fn in_array(text: &str, open: usize, part: &Part) -> Option<Token> {
-    // Only a part that is a number without leading zeros names an element, by RFC 6901.
-    elements(text, open).nth(part.index?)
 }
 
 impl<'a> From<&'a EventRef<'a>> for FilterInput<'a> {

@@ -10,6 +10,7 @@ mod uses;
 use super::date::{Date, NOTICE_DAYS};
 use super::error::VersionError;
 use crate::finding::FindingSeverity;
+use crate::json::pointer;
 use crate::scalar::ProtocolVersion;
 use serde::Serialize;
 use smol_str::SmolStr;
@@ -57,10 +58,13 @@ impl FieldPath {
     /// Reads a path.
     ///
     /// # Errors
-    /// [`VersionError::FieldPath`] if there is no owner or no field.
+    /// [`VersionError::FieldPath`] if there is no owner, or what follows it is no JSON pointer to a
+    /// field.
     pub fn new(path: &str) -> Result<Self, VersionError> {
-        match path.split_once('/') {
-            Some((owner, _)) if !owner.is_empty() => Ok(FieldPath(SmolStr::new(path))),
+        match path.find('/') {
+            Some(owner) if owner > 0 && pointer::parts(&path[owner..]).is_some() => {
+                Ok(FieldPath(SmolStr::new(path)))
+            }
             _ => Err(VersionError::FieldPath(path.to_owned())),
         }
     }

@@ -128,14 +128,13 @@ impl<'r> Parts<'r> {
             Some((name, .., data, base)) if name == path.owner() => (*data, (*base).to_owned()),
             _ => (self.record.get(path.owner())?.start(), format!("/{}", path.owner())),
         };
-        let (around, last) = path.pointer().rsplit_once('/')?;
+        let (around, last) = pointer::split_last(path.pointer())?;
         let object = pointer::find(text, root, around)?;
         if object.kind() != Kind::Object {
             return None;
         }
-        let last = crate::json::pointer::unescape(last);
         let (key, value) =
-            json::members(text, object.start()).find(|(key, _)| key.means(text, &last))?;
+            json::members(text, object.start()).find(|(key, _)| key.means(text, last.key()))?;
         Some((key, value, format!("{base}{}", path.pointer())))
     }
 }
