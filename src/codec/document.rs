@@ -9,7 +9,7 @@ use super::surroundings::{BLANK, peel};
 use super::tape::Tape;
 use super::visitor::{MessageVisitor, Root, scanned};
 use crate::finding::{Code, Finding, Hint};
-use crate::json::{Dialect, Json, Limits, Token, canonical, check, members};
+use crate::json::{Dialect, Json, Limits, Token, check, members, same};
 use crate::scalar::nearest;
 use crate::spec::{
     DATA, EVENT_TYPE, EventType, MESSAGE, MessageKind, ObjectSpec, PHASE, WORKFLOW, objects,
@@ -191,13 +191,8 @@ fn message_text<S: Sink, T: Tape>(
                 .with_bytes(usize::MAX)
                 .with_depth(Limits::MAX_DEPTH)
                 .with_keys(usize::MAX);
-            // What has no canonical form is compared as it is spelled.
-            let meaning = |raw: &str| {
-                let json = Json::from_valid(raw);
-                canonical(json.as_str(), &limits).unwrap_or_else(|_| json.to_string())
-            };
             check(said, Dialect::SingleQuoted, &limits).is_err()
-                || meaning(said) != meaning(token.raw(text))
+                || !same(&Json::from_valid(said), &Json::from_valid(token.raw(text)))
         })
     };
     let part = if differs(EVENT_TYPE, header.type_name) {

@@ -1,5 +1,6 @@
 //! RFC 8785, the JSON Canonicalization Scheme.
 
+use super::decimal::Decimal;
 use super::error::JsonError;
 use super::members::{elements, members, value};
 use super::raw::write_text;
@@ -10,9 +11,12 @@ use super::token::{Kind, Token};
 /// strings spelled in the one prescribed way. Digests and signatures are made over it; event lines
 /// are not written in it.
 ///
-/// Fractions round to the nearest double, as the RFC prescribes. A whole number that would change
-/// (beyond 2^53, unless it is spelled as the RFC spells its double) and a number beyond the range of
-/// a double are refused: two different values would get one digest.
+/// Fractions round to the nearest double, as the RFC prescribes: they are measured. Whole numbers
+/// are counted, so none may change. One whose value, whatever its spelling, is not that of the
+/// spelling which the RFC prints for its double is refused, and so is a number beyond all doubles.
+/// All whole numbers up to 2^53 are taken; above, `1E30` and `9223372036854776000` are, and
+/// `9223372036854775808` is not, though a double holds 2^63: the RFC prints it as
+/// `9223372036854776000`, and two numbers would share one digest.
 ///
 /// ```
 /// use coordination_protocol::json::{Limits, canonical};
@@ -79,15 +83,15 @@ fn write_number(text: &str, token: Token, out: &mut Vec<u8>) -> Result<(), JsonE
     if !double.is_finite() {
         return Err(inexact());
     }
-    // Only a plainly written whole number claims every digit; a double's shortest form has at
-    // most 17, so one with no more than 15 is exact without looking.
-    let whole = spelled.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     let mut buffer = ryu_js::Buffer::new();
     let shortest = buffer.format_finite(double);
-    // The RFC's own spelling stays legal: a canonical text is its own canonical form.
-    if whole && spelled.len() > 15 && spelled != shortest {
-        let exact = spelled.parse::<i128>().is_ok_and(|n| n == double as i128);
-        if !exact {
+    // Doubles hold all whole numbers of 15 digits, and the RFC spells each with its own.
+    let short = spelled.len() <= 15 && spelled.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    if !short && spelled != shortest {
+        let value = Decimal::of(spelled);
+        // An exponent that is not counted made the double infinite, or zero of a fraction.
+        let whole = value.as_ref().is_some_and(Decimal::is_whole);
+        if whole && value != Decimal::of(shortest) {
             return Err(inexact());
         }
     }
@@ -118,7 +122,7 @@ mod tests {
             ("0.0000001", "1e-7"),
             // Fractions round, as the RFC says: they are measured, not counted.
             ("0.10000000000000000001", "0.1"),
-            ("9007199254740993.0", "9007199254740992"),
+            ("9007199254740993.5", "9007199254740994"),
             ("5e-324", "5e-324"),
             ("1e-400", "0"),
         ] {
@@ -128,14 +132,36 @@ mod tests {
 
     #[test]
     fn a_whole_number_that_would_change_is_refused() {
-        // 2^53 and its neighbours.
-        assert_eq!(number("9007199254740992").as_deref(), Some("9007199254740992"));
-        for text in ["9007199254740993", "-9007199254740993", "18446744073709551615", "1e309"] {
+        for (text, expected) in [
+            // 2^53
+            ("9007199254740992", "9007199254740992"),
+            ("9007199254740992.0", "9007199254740992"),
+            ("900719925474099200e-2", "9007199254740992"),
+            ("1E30", "1e+30"),
+            ("1000000000000000000000000000000", "1e+30"),
+            ("9223372036854776000", "9223372036854776000"),
+            ("9223372036854776e3", "9223372036854776000"),
+            ("-92233720368547760.00e2", "-9223372036854776000"),
+        ] {
+            assert_eq!(number(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "9007199254740993",
+            "-9007199254740993",
+            "9007199254740993.0",
+            "90071992547409930e-1",
+            "9223372036854775300e0",
+            // 2^63, 2^64 - 1, 2^127 - 1, 2^127, 2^128
+            "9223372036854775808",
+            "18446744073709551615",
+            "170141183460469231731687303715884105727",
+            "170141183460469231731687303715884105728",
+            "340282366920938463463374607431768211456",
+            "1e309",
+            "1e99999999999999999999",
+        ] {
             assert_eq!(number(text), None, "{text}");
         }
-        // 2^63 is a double; the RFC spells it with a digit that is not its own, which stays legal.
-        assert_eq!(number("9223372036854775808").as_deref(), Some("9223372036854776000"));
-        assert_eq!(number("9223372036854776000").as_deref(), Some("9223372036854776000"));
     }
 
     #[test]

@@ -12,8 +12,8 @@ pub enum JsonError {
     /// The same about a text that should be made canonical.
     #[error("not canonical JSON: {0}")]
     NotCanonical(JsonFault),
-    /// A whole number that a double would change, or one beyond its range.
-    #[error("the number {text} at byte {at} is not exactly a double; write it as a string")]
+    /// A whole number that its RFC 8785 spelling would change, or a number beyond all doubles.
+    #[error("the number {text} at byte {at} has no exact canonical form; write it as a string")]
     Inexact {
         /// The number as spelled.
         text: String,

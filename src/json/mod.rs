@@ -26,6 +26,7 @@
 mod brackets;
 mod bytes;
 mod canonical;
+mod decimal;
 mod edit;
 mod error;
 mod finder;

@@ -5,8 +5,11 @@ use crate::support::{Drawn, Quotes, Rng, any_value, mutate, scaled, write_object
 use coordination_protocol::json::{
     self, Dialect, FaultKind, Json, JsonError, Limits, canonical, elements, members, pointer,
 };
+use coordination_protocol::merge::{MergePolicy, MergeRule, Row};
+use coordination_protocol::route::Field;
+use coordination_protocol::version::FieldPath;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 fn check(text: &str) -> Result<(), json::JsonFault> {
@@ -308,12 +311,75 @@ fn pointers_read_as_rfc_6901_has_them() {
         "/nope",
         "foo",
         "/foo/0/0",
-        "/m~n",
         "/foo/18446744073709551616",
     ] {
         let found = pointer::find(text, 0, path).map(|token| token.raw(text));
         let found = found.map(|raw| serde_json::from_str::<serde_json::Value>(raw).unwrap());
         assert_eq!(found.as_ref(), value.pointer(path), "{path}");
+    }
+}
+
+/// `~0` and `~1` are the only escapes, and an index has one spelling. Whatever takes a pointer says so.
+#[test]
+fn what_is_no_pointer_names_nothing_anywhere() {
+    let text = r#"{"a~2b":1,"a~":2,"~":3,"a":[10,[20]],"b":"x","":{"":4}}"#;
+    let named = |path| pointer::find(text, 0, path).map(|token| token.raw(text));
+    for (path, value) in
+        [("/a~02b", "1"), ("/a~0", "2"), ("/~0", "3"), ("/a/1/0", "20"), ("//", "4"), ("", text)]
+    {
+        assert_eq!(named(path), Some(value), "{path}");
+    }
+    for path in ["/a~2b", "/a~", "/~", "/~~0", "/a~ 0", "/a/~0", "a", "a/0", "~0", "/é~é"] {
+        assert_eq!(named(path), None, "{path}");
+    }
+    for index in [
+        "00",
+        "01",
+        "-",
+        "-0",
+        "-1",
+        "+1",
+        "+0",
+        " 1",
+        "1 ",
+        "1.0",
+        "1e0",
+        "0x1",
+        "",
+        "١",
+        "4294967296",
+        "18446744073709551615",
+        "18446744073709551616",
+        "99999999999999999999999999",
+    ] {
+        assert!(pointer::find(text, 0, &format!("/a/{index}")).is_none(), "{index}");
+        // As a key it is one like any other.
+        let text = format!("{{\"{index}\":7}}");
+        let found = pointer::find(&text, 0, &format!("/{index}")).map(|token| token.raw(&text));
+        assert_eq!(found, Some("7"), "{index}");
+    }
+    for bad in ["/a~2b", "/a~", "/~", "/x/~~/y"] {
+        assert!(Field::parse(bad).is_err(), "{bad}");
+        assert!(Row::new(bad, MergeRule::Highest).is_err(), "{bad}");
+        assert!(MergePolicy::default().with_clock(bad).is_err(), "{bad}");
+        assert!(FieldPath::new(&format!("TASK_FAILED{bad}")).is_err(), "{bad}");
+    }
+}
+
+/// Whatever keys a document has, the pointer of each place leads back to it.
+#[test]
+fn every_place_is_found_by_its_own_pointer() {
+    for case in 0..scaled(300) {
+        let rng = &mut Rng::new(case as u64 + 11);
+        let mut key = || -> String {
+            (0..rng.below(4)).map(|_| rng.pick(&["~", "/", "0", "1", "a", "2"])).collect()
+        };
+        let (one, two, three) = (key(), key(), key());
+        let text = serde_json::json!({ one: [{ two: { three: "here" } }, 2] }).to_string();
+        let at = text.find("here").unwrap();
+        let path = pointer::locate(&text, 0, at);
+        let found = pointer::find(&text, 0, &path).unwrap();
+        assert_eq!(found.raw(&text), "\"here\"", "{text} {path}");
     }
 }
 
@@ -443,6 +509,75 @@ fn canonical_form_refuses_what_a_double_would_change() {
         let error = canonical(text, &Limits::default()).expect_err(text);
         assert!(matches!(error, JsonError::NotCanonical(_)), "{error}");
     }
+}
+
+/// A whole number: its digits without zeros at either end, and the zeros behind them.
+type Whole = (bool, String, usize);
+
+/// One spelling of many.
+fn spelled(rng: &mut Rng, (negative, digits, zeros): &Whole) -> String {
+    let sign = if *negative { "-" } else { "" };
+    let (zeros, len) = (*zeros, digits.len());
+    match rng.below(4) {
+        0 => format!("{sign}{digits}{}", "0".repeat(zeros)),
+        1 => format!("{sign}{digits}{}.{}", "0".repeat(zeros), "0".repeat(1 + rng.below(3))),
+        2 => {
+            let more = rng.below(4);
+            format!("{sign}{digits}{}e{}", "0".repeat(more), zeros as i64 - more as i64)
+        }
+        _ if len > 1 => {
+            format!("{sign}{}.{}E+{}", &digits[..1], &digits[1..], zeros + len - 1)
+        }
+        _ => format!("{sign}{digits}e+{zeros}"),
+    }
+}
+
+/// The whole number that the RFC's spelling of a double says, by the standard library's shortest
+/// digits.
+fn of_double(double: f64) -> Whole {
+    let text = format!("{:e}", double.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap();
+    let digits = mantissa.replace('.', "");
+    let exponent: i64 = exponent.parse().unwrap();
+    (double < 0.0, digits.clone(), (exponent + 1 - digits.len() as i64).try_into().unwrap())
+}
+
+/// A canonical text is its own canonical form, equal whole numbers have one, and two never share it.
+#[test]
+fn whole_numbers_have_a_canonical_form_of_their_own() {
+    let (mut taken, mut refused, mut forms) = (0, 0, HashMap::new());
+    for case in 0..scaled(20_000) {
+        let rng = &mut Rng::new(case as u64 + 5);
+        // What is near a double, near a power of two, and anything.
+        let double = f64::from_bits((rng.next() % (60 << 52)).wrapping_add((1075 - 5) << 52));
+        let plain = match case % 4 {
+            0 => format!("{}", double.trunc()),
+            1 => of_double(double.trunc()).1 + &"0".repeat(of_double(double.trunc()).2),
+            2 => ((2_u128 << rng.below(126)) + rng.below(5) as u128 - rng.below(3) as u128)
+                .to_string(),
+            _ => (rng.next() >> rng.below(60)).to_string(),
+        };
+        let digits = plain.trim_end_matches('0');
+        if digits.is_empty() {
+            continue;
+        }
+        let number: Whole = (rng.one_in(3), digits.to_owned(), plain.len() - digits.len());
+        let (one, other) = (spelled(rng, &number), spelled(rng, &number));
+        let (form, same) =
+            (canonical(&one, &Limits::DEFAULT).ok(), canonical(&other, &Limits::DEFAULT).ok());
+        assert_eq!(form, same, "{one} {other}");
+        let exact = of_double(one.parse().unwrap()) == number;
+        assert_eq!(form.is_some(), exact, "{one} {number:?}");
+        let Some(form) = form else {
+            refused += 1;
+            continue;
+        };
+        taken += 1;
+        assert_eq!(canon(&form), form);
+        let known = forms.entry(form.clone()).or_insert_with(|| number.clone());
+        assert_eq!(*known, number, "{form}");
+    }
+    assert!(taken > scaled(5_000) && refused > scaled(2_000), "{taken} {refused}");
 }
 
 #[test]

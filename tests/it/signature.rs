@@ -107,11 +107,11 @@ fn texts_without_an_input() {
         // Positions are those of the whole text.
         (
             r#"{"signature":{"ä":1},"a":9007199254740993}"#,
-            "the number 9007199254740993 at byte 26 is not exactly a double; write it as a string",
+            "the number 9007199254740993 at byte 26 has no exact canonical form; write it as a string",
         ),
         (
             r#"{"a":1e400}"#,
-            "the number 1e400 at byte 5 is not exactly a double; write it as a string",
+            "the number 1e400 at byte 5 has no exact canonical form; write it as a string",
         ),
         ("{'a':1}", "not canonical JSON: string in single quotes at byte 1"),
     ] {
@@ -326,6 +326,41 @@ fn signers_and_verifiers_may_fail() {
     let error = verify(&signed, &Locked, 7, &LIMITS).unwrap_err();
     assert_eq!(error.code(), "verifier-unavailable");
     assert_eq!(error.to_string(), "the signature could not be checked: no answer at 7");
+}
+
+/// A whole number is signed only if no other has its canonical form.
+#[test]
+fn no_whole_number_can_take_the_place_of_another() {
+    let message = |number: &str| {
+        format!(
+            r#"{{"heartbeat":{{"component_id":"a","sequence":{number},"timestamp":"2025-01-15T12:00:00Z"}}}}"#
+        )
+    };
+    for number in
+        ["9223372036854775808", "9223372036854775300e0", "170141183460469231731687303715884105727"]
+    {
+        let error = sign(&message(number), &Mirror, &LIMITS).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "cannot sign: the number {number} at byte 44 has no exact canonical form; write it as a string"
+            )
+        );
+    }
+    let signed = sign(&message("9223372036854776000"), &Mirror, &LIMITS).unwrap();
+    for (number, same) in [
+        ("9223372036854776000", true),
+        ("9223372036854776e3", true),
+        ("9223372036854776000.0", true),
+        ("9223372036854775808", false),
+        ("9223372036854775300e0", false),
+        ("9223372036854775999", false),
+        ("9223372036854778000", false),
+    ] {
+        let changed =
+            signed.replace("\"sequence\":9223372036854776000", &format!("\"sequence\":{number}"));
+        assert_eq!(verify(&changed, &Mirror, NOW, &LIMITS).is_ok(), same, "{number}");
+    }
 }
 
 /// Envelopes of all shapes: signing keeps every byte, checks again, and takes nothing else.

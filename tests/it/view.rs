@@ -341,7 +341,7 @@ fn refusals_say_what_is_there() {
         .replace("\"note\"", "\"n\":9007199254740993,\"note\"");
     assert_eq!(
         put(&large, Some(2)).to_string(),
-        "not a readable workflow_state: it holds a number that is not exactly a double, so it has no \
+        "not a readable workflow_state: it holds a number without an exact canonical form, so it has no \
          digest"
     );
     let contended = Faulty { contended: true, ..Faulty::new(&store, 1_000) };

@@ -336,6 +336,6 @@ fn older(workflow: &str, version: u64) -> Result<Key, StorageError> {
 pub(super) fn digest(state: &WorkflowState) -> Result<Digest, StorageError> {
     content_digest(state).ok_or_else(|| StorageError::Refused {
         kind: MessageKind::WorkflowState,
-        reason: "it holds a number that is not exactly a double, so it has no digest".to_owned(),
+        reason: "it holds a number without an exact canonical form, so it has no digest".to_owned(),
     })
 }

@@ -6,7 +6,7 @@ use coordination_protocol::error::IntoReport;
 use coordination_protocol::message::Rollback;
 use coordination_protocol::scalar::RollbackMode;
 
-const THEN: &str = r#"{"workflow_id":"wf_001","state_version":10,"timestamp":"2025-01-15T12:00:00Z","current_phase":{"phase_id":1},"agent_states":{"a1":{"status":"active","current_task":"t1","progress":10.0},"a2":{"status":"idle"},"a3":{"status":"active","current_task":"t3"}},"resource_usage":{"memory_current":1.50},"x":18446744073709551616}"#;
+const THEN: &str = r#"{"workflow_id":"wf_001","state_version":10,"timestamp":"2025-01-15T12:00:00Z","current_phase":{"phase_id":1},"agent_states":{"a1":{"status":"active","current_task":"t1","progress":10.0},"a2":{"status":"idle"},"a3":{"status":"active","current_task":"t3"}},"resource_usage":{"memory_current":1.50},"x":18446744073709552000}"#;
 const NOW: &str = r#"{"workflow_id":"wf_001","state_version":20,"timestamp":"2025-01-15T13:00:00Z","current_phase":{"phase_id":2},"agent_states":{"a1":{"status":"failed","progress":20},"a2":{"status":"active","current_task":"t2"},"a4":{"status":"idle"}},"resource_usage":{"memory_current":9},"y":[1.0]}"#;
 
 fn request(mode: &str) -> Rollback {
@@ -120,7 +120,7 @@ fn partial_takes_what_is_named() {
         ),
         // What the checkpoint does not have goes.
         (&["y"], marked(NOW, 21, &[(r#","y":[1.0]"#, "")])),
-        (&["x"], marked(NOW, 21, &[(r#""y":[1.0]"#, r#""y":[1.0],"x":18446744073709551616"#)])),
+        (&["x"], marked(NOW, 21, &[(r#""y":[1.0]"#, r#""y":[1.0],"x":18446744073709552000"#)])),
         (&["workflow_state"], marked(THEN, 21, &[])),
         (&["current_phase", "workflow_state"], marked(THEN, 21, &[])),
     ] {

@@ -48,7 +48,7 @@ fn proposer() {
     );
     assert_eq!(
         refused(of("9007199254740993", voters(), slot(1))),
-        "the proposed state has no digest: the number 9007199254740993 at byte 0 is not exactly a double; write it as a string"
+        "the proposed state has no digest: the number 9007199254740993 at byte 0 has no exact canonical form; write it as a string"
     );
     assert_eq!(
         refused(of("1", voters(), BallotSlot::new(long(), 1))),
@@ -120,7 +120,7 @@ fn voter() {
     let inexact = body.replace(r#"{"is":"x"}"#, "9007199254740993");
     assert_eq!(
         refused(received(&format!(r#"{{"proposal":{inexact}}}"#))),
-        "`prop_1` cannot be voted on: the number 9007199254740993 at byte 0 is not exactly a double; write it as a string"
+        "`prop_1` cannot be voted on: the number 9007199254740993 at byte 0 has no exact canonical form; write it as a string"
     );
     let mut none = proposed("prop_1", "p1", 16, "x", 30_000).into_inner().to_string();
     let at = none.find(r#","digest""#).unwrap();
