@@ -7,6 +7,7 @@
 use super::field::{Field, JsonObject, PhaseId, TextList};
 use crate::codec::{BuildError, NO_PLACE, Node, Slots};
 use crate::json::{Json, Token, write_text};
+use crate::scalar::Count as StateVersion;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
 use crate::spec::{EventType, event_table};

@@ -8,6 +8,7 @@ use super::value::{Element, Map, Object, Value, read_member, write_member};
 use crate::codec::{BuildError, NO_PLACE, Node, Untyped};
 use crate::event::{ExtraFields, PhaseId};
 use crate::json::Json;
+use crate::scalar::Count as StateVersion;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
 use crate::spec::objects::{self, wire};

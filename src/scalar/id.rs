@@ -16,6 +16,10 @@ use super::text::{self, scalar_schema, shows_text};
 /// The reserved word for what concerns the whole system instead of one workflow or phase.
 pub const GLOBAL: &str = "global";
 
+/// What no identifier holds, as a pattern: a colon, or a control character.
+#[cfg(feature = "schema")]
+const NOT_IN_ID: &str = r"[:\x00-\x1F\x7F-\x9F]";
+
 /// The maximum length of an identifier, in characters.
 pub const MAX_CHARS: usize = 128;
 
@@ -208,7 +212,7 @@ macro_rules! ids {
             "type": "string",
             "minLength": 1,
             "maxLength": MAX_CHARS,
-            "pattern": r"^[^:\u0000-\u001F\u007F-\u009F]+$",
+            "not": { "pattern": NOT_IN_ID },
         });
     )+};
 

@@ -71,6 +71,8 @@ pub use number::{Amount, Count, Percent, Quantity, Ratio};
 pub(crate) use printable::Escaping;
 pub use printable::{Printable, printable};
 pub use size::ByteSize;
+#[cfg(feature = "schema")]
+pub(crate) use text::LINE_BREAK_AT_END;
 pub use time::{Instant, Now, Span, Timestamp, Window};
 pub use version::{ComponentVersion, ProtocolVersion};
 pub use word::{

@@ -141,6 +141,11 @@ macro_rules! scalar_schema {
 }
 pub(super) use scalar_schema;
 
+/// What a text must not match that a pattern with `$` is to describe: in some languages `$` also
+/// matches in front of a line break at the end.
+#[cfg(feature = "schema")]
+pub(crate) const LINE_BREAK_AT_END: &str = r"\n$";
+
 /// Defines one text-shaped scalar.
 ///
 /// `parse` takes a `&str` and returns the value or a [`Fault`], without allocating.
@@ -232,7 +237,10 @@ macro_rules! text_scalar {
         }
 
         $crate::scalar::text::scalar_schema!($name, concat!($($doc, "\n"),+), {
-            "type": "string", "examples": [$example], $($schema)*
+            "type": "string",
+            "examples": [$example],
+            "not": { "pattern": $crate::scalar::text::LINE_BREAK_AT_END },
+            $($schema)*
         });
 
     };

@@ -122,6 +122,7 @@ macro_rules! number {
 scalar_schema!(ProtocolVersion, "A version of the protocol, MAJOR.MINOR.PATCH.", {
     "type": "string",
     "pattern": concat!("^", number!(), r"\.", number!(), r"\.", number!(), "$"),
+    "not": { "pattern": text::LINE_BREAK_AT_END },
     "examples": ["1.1.0"],
 });
 

@@ -1,10 +1,12 @@
 //! The schemas of values without fields of their own.
 
 use crate::event::{FieldType, PhaseId};
+use crate::scalar::LINE_BREAK_AT_END;
 #[allow(clippy::wildcard_imports, reason = "most scalars are values")]
 use crate::scalar::*;
-use crate::spec::placeholder::{PLACEHOLDER, WHOLE_PLACEHOLDER};
+use crate::spec::placeholder::{PLACEHOLDER_BEGINS, PLACEHOLDER_ENDS, WHOLE_PLACEHOLDER};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 use std::borrow::Cow;
 
 /// The schema of a type, by reference where it has a name.
@@ -30,6 +32,7 @@ pub(super) fn schema(leaf: FieldType, generator: &mut SchemaGenerator) -> Schema
         FieldType::Number => generator.subschema_for::<Quantity>(),
         FieldType::Amount => generator.subschema_for::<Amount>(),
         FieldType::Count => generator.subschema_for::<Count>(),
+        FieldType::StateVersion => generator.subschema_for::<StateVersion>(),
         FieldType::Percent => generator.subschema_for::<Percent>(),
         FieldType::Ratio => generator.subschema_for::<Ratio>(),
         // Closed lists; a type that is neither fits nothing, so that it is noticed.
@@ -63,6 +66,8 @@ struct WholePlaceholder;
 struct AnyValue;
 /// A text that is more than a placeholder.
 struct Text;
+/// The version of a state.
+struct StateVersion;
 /// What every identifier is, and no placeholder.
 struct Identifier;
 
@@ -70,12 +75,16 @@ leaves! {
     Placeholder, "Placeholder", |_generator| json_schema!({
         "description": "Stands for a value: `$var`, `{{x}}`, `<x>`, `a|b`, `req_<uuid>`, `wf_${id}`.",
         "type": "string",
-        "pattern": PLACEHOLDER,
+        "anyOf": [
+            { "pattern": PLACEHOLDER_BEGINS },
+            { "pattern": PLACEHOLDER_ENDS, "not": { "pattern": LINE_BREAK_AT_END } },
+        ],
     });
     WholePlaceholder, "WholePlaceholder", |_generator| json_schema!({
         "description": "A text that is nothing but `$var`, `${var}`, `$(var)`, `<x>`, `{{x}}` or `a|b|c`.",
         "type": "string",
         "pattern": WHOLE_PLACEHOLDER,
+        "not": { "pattern": LINE_BREAK_AT_END },
     });
     AnyValue, "AnyValue", |generator| json_schema!({
         "description": "Any value but a text that is nothing but a placeholder.",
@@ -90,12 +99,22 @@ leaves! {
         let mut schema = WorkflowId::json_schema(generator);
         let said = "An identifier: no colon, no control character, no placeholder.";
         schema.insert("description".to_owned(), said.into());
-        schema.insert("not".to_owned(), generator.subschema_for::<Placeholder>().to_value());
+        let characters = schema.remove("not");
+        let refused = json!({ "anyOf": [characters, generator.subschema_for::<Placeholder>()] });
+        schema.insert("not".to_owned(), refused);
         schema
     };
+    StateVersion, "StateVersion", |_generator| json_schema!({
+        "description": "The version of a state, a whole number that every double holds exactly.",
+        "type": "integer",
+        "minimum": 0,
+        "maximum": FieldType::LAST_STATE_VERSION,
+    });
     PhaseId, "PhaseId", |generator| json_schema!({
         "description": "A phase: its number or its name.",
-        "type": ["number", "string"],
-        "not": generator.subschema_for::<Placeholder>(),
+        "anyOf": [
+            { "type": "number" },
+            { "type": "string", "not": generator.subschema_for::<Placeholder>() },
+        ],
     });
 }

@@ -21,14 +21,24 @@
 //! | an event type, such as `TASK_FAILED` | the data of its events |
 //!
 //! A schema says what [`Mode::Strict`](crate::finding::Mode::Strict) finds on the levels schema
-//! and content: what has an error there does not fit, and what has none fits. Formats must be
-//! asserted for that. Unknown fields fit. Four things are beyond a schema:
+//! and content: what has an error there does not fit, and what has none fits. Unknown fields fit.
+//! Some things are beyond a schema, or beyond one that all validators read alike:
 //!
-//! * keys that an object has twice, which other readers of JSON do not see;
-//! * numbers with more digits than a double holds, which the reader compares exactly;
-//! * amounts in durations, sizes and versions with so many digits that they may exceed 2^64, because
-//!   a pattern counts digits and cannot compare; the schema refuses them;
-//! * the reader's limits on bytes, depth and keys.
+//! | what | the reader | the schema |
+//! |---|---|---|
+//! | a key that an object has twice | refuses it | other readers of JSON see one of the two |
+//! | numbers with more digits than a double holds | compares them exactly | compares what the validator's language reads |
+//! | a number beyond all doubles | refuses it | does not compile, fits or does not fit, by language |
+//! | amounts in durations, sizes and versions near 2^64 | compares them | refuses as many digits as may exceed it |
+//! | a window that ends when it starts | refuses it | fits: a pattern cannot refer back |
+//! | a leap second with an offset other than `Z` or 0 | refuses it unless it is 23:59:60 in UTC | refuses it |
+//! | rules across fields, messages and time (level business) | has them | has none |
+//! | limits on bytes, depth and keys | has them | has none |
+//!
+//! Validators of JSON Schema differ, so the schemas keep to what all of them read alike, in strict
+//! modes, too: no `format`, no list of types, no reference out of the schema, `required` beside the
+//! `properties` that it names, and patterns without look-around, back-references, classes that depend
+//! on the language (`\d`, `\w`, `\p`) or escapes that do (`\u`).
 //!
 //! The documents and [`Envelope`](crate::Envelope) implement [`JsonSchema`](schemars::JsonSchema),
 //! so that a schema of yours can hold them.
@@ -36,9 +46,11 @@
 mod breaking;
 mod embed;
 mod leaf;
+mod print;
 mod writer;
 
-pub use breaking::{Break, BreakKind, breaking};
+pub use breaking::{Break, BreakKind, MAX_STEPS, breaking, breaking_within};
+pub use print::to_text;
 
 use crate::event::{EventType, Registry};
 use crate::message::{ENVELOPE, MessageKind};

@@ -95,7 +95,8 @@ impl<'r, 'g> Writer<'r, 'g> {
     fn one_body(&self, spec: &'static ObjectSpec, schema: &mut Schema) {
         let bodies: Vec<Value> = known(spec, self.registry)
             .filter(|member| MessageKind::lookup(member.name).is_some())
-            .map(|member| json!({ "required": [member.name] }))
+            // Named again in the branch: strict validators refuse to require what is not there.
+            .map(|member| json!({ "properties": { member.name: true }, "required": [member.name] }))
             .collect();
         schema.insert("oneOf".to_owned(), bodies.into());
     }
@@ -127,10 +128,14 @@ impl<'r, 'g> Writer<'r, 'g> {
 
     /// The data of an event type; `None` if the registry does not know it.
     pub(super) fn payload(&mut self, name: &str) -> Option<Schema> {
+        let kind = EventType::lookup(name);
         let mut properties = Map::new();
         let mut names = Vec::new();
         for (key, field_type) in self.registry.required(name)? {
-            let value = leaf::schema(field_type, self.generator);
+            let value = match kind.and_then(|kind| kind.spec().embedded(key)) {
+                Some(document) => self.refer(document),
+                None => leaf::schema(field_type, self.generator),
+            };
             properties.insert(key.to_owned(), value.to_value());
             names.push(key);
         }
@@ -140,7 +145,7 @@ impl<'r, 'g> Writer<'r, 'g> {
             "required": names,
             "properties": properties,
         });
-        if let Some(kind) = EventType::lookup(name) {
+        if let Some(kind) = kind {
             schema.insert("description".to_owned(), kind.spec().summary.into());
         }
         Some(schema)

@@ -89,7 +89,7 @@ macro_rules! event_table {
         "A recovery failed. Extension."
         RecoveryFailed "RECOVERY_FAILED" Recovery "failed" V1_1_0 { recovery_id: RecoveryId, failure_reason: String, retry_count: Count }
         "A checkpoint was created. Extension."
-        CheckpointCreated "CHECKPOINT_CREATED" Recovery "checkpoint_created" V1_1_0 { checkpoint_id: CheckpointId, checkpoint_type: CheckpointType, state_version: Count }
+        CheckpointCreated "CHECKPOINT_CREATED" Recovery "checkpoint_created" V1_1_0 { checkpoint_id: CheckpointId, checkpoint_type: CheckpointType, state_version: StateVersion }
     } };
 }
 

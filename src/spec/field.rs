@@ -156,6 +156,9 @@ vocabulary_table! { field_types {
     Amount "amount" "a number from 0"
     /// A whole number, not negative.
     Count "count" "a whole number from 0 to 18446744073709551615"
+    /// The version of a state. All programs count so far without skipping one, those whose numbers
+    /// are doubles among them, and each version has a digest of its own.
+    StateVersion "state_version" "a version from 0 to 9007199254740991"
     /// A number from 0 to 100.
     Percent "percent" "a percentage from 0 to 100"
     /// A number from 0 to 1.
@@ -175,6 +178,9 @@ impl Serialize for FieldType {
 }
 
 impl FieldType {
+    /// The last version of a state, 2^53 - 1.
+    pub const LAST_STATE_VERSION: u64 = (1 << 53) - 1;
+
     /// Whether the value `token` of `text` fits, without allocating unless a string is escaped.
     #[inline]
     pub(crate) fn fits(self, text: &str, token: Token) -> Result<(), Misfit> {
@@ -189,6 +195,9 @@ impl FieldType {
             FieldType::Amount => number_fits(text, token, Amount::is_valid),
             FieldType::Ratio => number_fits(text, token, Ratio::is_valid),
             FieldType::Count => number_fits(text, token, Count::is_valid),
+            FieldType::StateVersion => number_fits(text, token, |raw| {
+                Count::parse(raw).is_ok_and(|version| version.get() <= Self::LAST_STATE_VERSION)
+            }),
             FieldType::Percent => number_fits(text, token, Percent::is_valid),
             FieldType::Span => text_fits(text, token, |text| fit(Span::is_valid(text), Unreadable)),
             FieldType::Timestamp => {

@@ -151,7 +151,7 @@ macro_rules! object_table {
         WorkflowState {
             essential {
                 workflow_id: WorkflowId, "The workflow.";
-                state_version: Count, "The version of the state; each change counts it up.";
+                state_version: StateVersion, "The version of the state; each change counts it up.";
             }
             required {
                 timestamp: Timestamp, "When it was taken.";
@@ -217,7 +217,7 @@ macro_rules! object_table {
                 timestamp: Timestamp, "When it was made.";
             }
             recommended {
-                state_version since V1_1_0: Count, "The version of the state it holds. Extension.";
+                state_version since V1_1_0: StateVersion, "The version of the state it holds. Extension.";
             }
             optional {
                 message_type with_message_type: CheckpointMessage, "Always `checkpoint_update`; checked if present, the body key decides.";
@@ -559,7 +559,7 @@ macro_rules! object_table {
             essential {
                 proposal_id: ProposalId, "The proposal.";
                 workflow_id: WorkflowId, "The workflow.";
-                state_version: Count, "The version that the state would have.";
+                state_version: StateVersion, "The version that the state would have.";
             }
             required {
                 proposer: ComponentId, "Who proposes.";
@@ -590,7 +590,7 @@ macro_rules! object_table {
             }
             optional {
                 workflow_id with_workflow_id: WorkflowId, "The workflow.";
-                state_version with_state_version: Count, "The version that was committed.";
+                state_version with_state_version: StateVersion, "The version that was committed.";
                 digest with_digest: Digest, "The digest of the state that was committed.";
                 accepted with_accepted: Count, "Votes for it.";
                 rejected with_rejected: Count, "Votes against it.";

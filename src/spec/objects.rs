@@ -2,7 +2,7 @@
 
 use super::object::{MemberSpec, ObjectSpec, Requirement, Shape, V1_0_0, V1_1_0};
 use super::object_table::object_table;
-use super::shape::{Element, HasShape, Map, PhaseId};
+use super::shape::{Element, HasShape, Map, PhaseId, StateVersion};
 use crate::json::Json;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;

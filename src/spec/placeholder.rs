@@ -66,18 +66,19 @@ macro_rules! name {
     };
 }
 
-/// What no alternative holds, in a pattern: `|` and white space as Unicode has it.
+/// What no alternative holds, in a pattern: `|` and white space as Unicode has it. Beyond Latin-1 the
+/// characters themselves, because engines spell their escapes in different ways.
 #[cfg(feature = "schema")]
 macro_rules! not_in_alternatives {
     () => {
         concat!(
-            r"|\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A",
-            r"\u2028\u2029\u202F\u205F\u3000"
+            r"|\x09-\x0D\x20\x85\xA0",
+            "\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}"
         )
     };
 }
 
-/// [`is_whole_placeholder`] as a pattern (ECMA-262).
+/// [`is_whole_placeholder`] as a pattern. No placeholder ends with a line break.
 #[cfg(feature = "schema")]
 pub(crate) const WHOLE_PLACEHOLDER: &str = concat!(
     r"^(\$(\{[^<>(){}]+\}|\([^<>(){}]+\)|",
@@ -91,12 +92,15 @@ pub(crate) const WHOLE_PLACEHOLDER: &str = concat!(
     r"){2,})$",
 );
 
-/// [`is_placeholder`] as a pattern (ECMA-262).
+/// [`is_placeholder`] as two patterns, of which a text matches one: here, of what tells it by how it
+/// begins, whatever follows: `$var`, `{{x}}`, `wf_${id}`.
 #[cfg(feature = "schema")]
-pub(crate) const PLACEHOLDER: &str = concat!(
-    // `$var`, `{{x}}`, `<x>`
-    r"^\$[_a-zA-Z({]|^\{\{|^<[\s\S]*>$",
-    // `a|b`
+pub(crate) const PLACEHOLDER_BEGINS: &str = r"^\$[_a-zA-Z({]|^\{\{|^[^$|][\s\S]*\$\{";
+
+/// Of what a placeholder is to its end: `<x>`, `a|b`, `req_<uuid>`. None ends with a line break.
+#[cfg(feature = "schema")]
+pub(crate) const PLACEHOLDER_ENDS: &str = concat!(
+    r"^<[\s\S]*>$",
     r"|^[^$",
     not_in_alternatives!(),
     "][^",
@@ -104,6 +108,5 @@ pub(crate) const PLACEHOLDER: &str = concat!(
     r"]*(\|[^",
     not_in_alternatives!(),
     "]+)+$",
-    // `req_<uuid>`, `wf_${id}`
-    r"|^[^$|<][^<]*<[0-9A-Za-z_-]*>$|^[^$|][\s\S]*\$\{",
+    r"|^[^$|<][^<]*<[0-9A-Za-z_-]*>$",
 );

@@ -4,7 +4,8 @@ use super::event_table::event_table;
 use super::event_type::{Category, EventType, NAMES};
 use super::field::FieldType;
 use super::object::{MemberSpec, ObjectSpec, Requirement, Role, V1_0_0, V1_1_0};
-use super::shape::{HasShape, JsonObject, PhaseId, TextList};
+use super::objects;
+use super::shape::{HasShape, JsonObject, PhaseId, StateVersion, TextList};
 use crate::json::Json;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
@@ -65,6 +66,13 @@ impl EventSpec {
     /// The required fields of its data.
     pub const fn required(&self) -> &'static [MemberSpec] {
         self.data.members
+    }
+
+    /// The specification of a whole document that a field of the data holds. The reader asks for an
+    /// object there; the validator and the schema ask for the document.
+    pub(crate) fn embedded(&self, field: &str) -> Option<&'static ObjectSpec> {
+        let report = self.event_type == EventType::ErrorEncountered && field == "error_report";
+        report.then_some(objects::ErrorReport::SPEC)
     }
 
     /// The routing pattern that selects the type in every workflow.

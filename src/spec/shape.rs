@@ -21,6 +21,8 @@ pub(crate) trait HasShape {
 pub(crate) struct JsonObject;
 /// The number of a phase, or its name.
 pub(crate) struct PhaseId;
+/// The version of a state; its values are [`Count`]s.
+pub(crate) struct StateVersion;
 /// Values by a key of the writer's choice.
 pub(crate) struct Map<T>(PhantomData<T>);
 /// A list of strings.
@@ -66,6 +68,7 @@ leaves! {
     Number: Quantity;
     Amount: Amount;
     Count: Count;
+    StateVersion: StateVersion;
     Percent: Percent;
     Ratio: Ratio;
 }

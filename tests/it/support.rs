@@ -318,6 +318,7 @@ pub(crate) fn fitting(rng: &mut Rng, field: FieldType) -> Tree {
         FieldType::Amount => {
             Tree::plain(rng.pick(&["0", "2.50", "4.0", "1e2", "12", "9007199254740993", "0.1000"]))
         }
+        FieldType::StateVersion => Tree::plain(rng.pick(&["0", "15", "16.0", "9007199254740991"])),
         FieldType::Ratio => Tree::plain(rng.pick(&["0", "1", "0.90", "1.0", "9e-1", "1e-9"])),
         FieldType::Window => Tree::text(rng.pick(&["12:30-13:00", "22:00-06:15"])),
         FieldType::ByteSize => Tree::text(rng.pick(&["2.5GB", "512MB", "0B"])),

@@ -99,7 +99,7 @@ WorkflowState
     optional message_type state_message
     essential workflow_id id
     required timestamp timestamp
-    essential state_version count
+    essential state_version state_version
     optional checkpoint_id id
     optional current_phase CurrentPhase
     optional agent_states map of AgentState
@@ -137,7 +137,7 @@ CheckpointSync
     essential checkpoint_id id
     required timestamp timestamp
     essential checkpoint_type checkpoint_type
-    recommended state_version count
+    recommended state_version state_version
     optional trigger checkpoint_trigger
     optional state_snapshot StateSnapshot
     optional validation_results ValidationResults
@@ -340,7 +340,7 @@ DeadLetter
 Proposal
     essential proposal_id id
     essential workflow_id id
-    essential state_version count
+    essential state_version state_version
     required proposer id
     required digest digest
     optional value json
@@ -357,7 +357,7 @@ Decision
     essential proposal_id id
     essential outcome ballot_outcome
     optional workflow_id id
-    optional state_version count
+    optional state_version state_version
     optional digest digest
     optional accepted count
     optional rejected count
@@ -590,7 +590,12 @@ fn ranges_are_those_of_the_specification() {
         ("workflow_state", "resource_usage/memory_current", &["8.7", "1000"], &["-1"]),
         ("workflow_state", "resource_usage/storage_used", &["2.1", "500"], &["-0.001"]),
         ("workflow_state", "metadata/synchronization_confidence", &["0.97", "1"], &["97", "1.01"]),
-        ("workflow_state", "state_version", &["0", "15", "15.0"], &["1.5", "-1"]),
+        (
+            "workflow_state",
+            "state_version",
+            &["0", "15", "15.0", "9007199254740991", "9007199254740991.0"],
+            &["1.5", "-1", "9007199254740992", "1e16", "18446744073709551615"],
+        ),
         ("checkpoint_sync", "storage_metadata/compression_ratio", &["0.67", "0", "1"], &["67"]),
         ("checkpoint_sync", "storage_metadata/size_bytes", &["15432"], &["0.5"]),
         ("error_report", "recovery_suggestions/0/success_probability", &["0.9"], &["90"]),

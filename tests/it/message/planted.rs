@@ -154,6 +154,7 @@ fn misfit(rng: &mut Rng, leaf: FieldType) -> (Tree, Code) {
         FieldType::Amount => out(rng, &["-1", "-0.001", "-1e2"]),
         FieldType::Count => out(rng, &["-1", "1.5", "18446744073709551616", "1e-1", "1e20"]),
         FieldType::Percent => out(rng, &["-1", "100.01", "1e3"]),
+        FieldType::StateVersion => out(rng, &["-1", "1.5", "9007199254740992", "1e16"]),
         FieldType::Ratio => out(rng, &["-0.1", "1.0000001", "97"]),
         FieldType::Text => match rng.below(2) {
             0 => placeholder(rng),

@@ -101,6 +101,9 @@ pub(crate) fn leaf(rng: &mut Rng, leaf: FieldType) -> Tree {
         FieldType::Amount => Tree::plain(rng.pick(&["0", "-0.0", "2.50", "1e3"])),
         FieldType::Count => Tree::plain(rng.pick(&["0", "4.0", "1e3", "18446744073709551615"])),
         FieldType::Percent => Tree::plain(rng.pick(&["0", "67.5", "1e2", "100.00"])),
+        FieldType::StateVersion => {
+            Tree::plain(rng.pick(&["0", "15", "16.0", "9007199254740991"]))
+        }
         FieldType::Ratio => Tree::plain(rng.pick(&["0", "0.97", "1", "1.0"])),
         other => panic!("no value for {other}; add one"),
     }
