@@ -115,10 +115,12 @@ fn usage_and_input_errors_exit_with_2() {
         err(&missing),
         "coord: cannot read no/such/file: No such file or directory (os error 2)\n"
     );
-    let folder = run(&["check", "src", "-"], GOOD.as_bytes());
+    let folder = run(&["convert", "--to", "json", "src"], b"");
     assert_eq!(folder.status.code(), Some(2));
     assert_eq!(err(&folder), "coord: cannot read src: it is a directory\n");
-    assert!(out(&folder).starts_with("1 record: 1 valid"), "the other inputs are still checked");
+    let others = run(&["check", "no/such/file", "-"], GOOD.as_bytes());
+    assert_eq!(others.status.code(), Some(2));
+    assert!(out(&others).starts_with("1 record: 1 valid"), "the other inputs are still checked");
     let unknown = run(&["registry", "TASK_FAILD"], b"");
     assert_eq!(unknown.status.code(), Some(2));
     assert_eq!(
@@ -138,7 +140,8 @@ fn empty_input_is_fine() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         out(&output),
-        "0 records: 0 valid, 0 deviating, 0 invalid (interop mode, protocol 1.1.0, security not checked)\n"
+        "0 records: 0 valid, 0 deviating, 0 invalid (interop mode, protocol 1.1.0, security not checked)\n\
+         \x20 no record was found in 1 input (messages: 1)\n"
     );
     assert_eq!(out(&run(&["check", "--format", "json"], b"\n\n")), "");
 }

@@ -3,7 +3,7 @@
 use crate::output::{Failure, cannot_read, printable};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,8 @@ impl std::fmt::Display for Source {
 pub(crate) struct Input {
     pub(crate) source: Source,
     pub(crate) reader: Box<dyn BufRead>,
+    /// Whether more may come while it is read, as from a pipe.
+    pub(crate) live: bool,
 }
 
 /// From this size on, reading takes seconds, and a bar tells that the program is at work.
@@ -80,15 +82,41 @@ pub(crate) fn open(path: impl AsRef<Path>) -> Result<Input, Failure> {
     let source = Source::new(path.as_ref());
     if source.is_stdin() {
         let reader = Box::new(BufReader::with_capacity(BUFFER, io::stdin()));
-        return Ok(Input { source, reader });
+        return Ok(Input { source, reader, live: !stdin_is_file() });
     }
-    let failed = |error: io::Error| cannot_read(&source, error);
+    let (file, meta) = open_file(&source)?;
+    Ok(Input { source, reader: reader(file, 0, meta.len()), live: !meta.is_file() })
+}
+
+/// Opens one of many files, without a bar.
+pub(crate) fn open_quietly(path: &Path) -> Result<Input, Failure> {
+    let source = Source::new(path);
+    let (file, meta) = open_file(&source)?;
+    let size = usize::try_from(meta.len()).unwrap_or(BUFFER).clamp(1, BUFFER);
+    let reader = Box::new(BufReader::with_capacity(size, file));
+    Ok(Input { source, reader, live: !meta.is_file() })
+}
+
+fn open_file(source: &Source) -> Result<(File, Metadata), Failure> {
+    let failed = |error: io::Error| cannot_read(source, error);
     let file = File::open(source.path()).map_err(failed)?;
     let meta = file.metadata().map_err(failed)?;
     if meta.is_dir() {
-        return Err(cannot_read(&source, "it is a directory"));
+        return Err(cannot_read(source, "it is a directory"));
     }
-    Ok(Input { source, reader: reader(file, 0, meta.len()) })
+    Ok((file, meta))
+}
+
+/// Whether standard input is a file, which has its end in advance.
+fn stdin_is_file() -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        let file = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+        file.and_then(|file| file.metadata()).is_ok_and(|meta| meta.is_file())
+    }
+    #[cfg(not(unix))]
+    false
 }
 
 /// Reads a file that stands at byte `from` of `length`, with a bar if that takes long enough.
@@ -107,7 +135,7 @@ pub(crate) fn reader(file: File, from: u64, length: u64) -> Box<dyn BufRead> {
 /// Reads a whole text. One that is longer than `max` bytes is cut behind the byte that shows it, so that
 /// the reader of the text reports the limit and memory stays bounded.
 pub(crate) fn text(path: impl AsRef<Path>, max: usize) -> Result<String, Failure> {
-    let Input { source, reader } = open(path)?;
+    let Input { source, reader, .. } = open(path)?;
     let mut bytes = Vec::new();
     let limit = (max as u64).saturating_add(1);
     reader.take(limit).read_to_end(&mut bytes).map_err(|error| cannot_read(&source, error))?;

@@ -23,6 +23,11 @@ pub(crate) struct Reading {
     #[arg(long, default_value_t = Limits::DEFAULT.bytes, value_name = "N", help_heading = "Limits")]
     max_bytes: usize,
 
+    /// The maximum number of bytes of a file that is read whole: one that holds messages among other
+    /// things, or an array. Streams of records have no limit.
+    #[arg(long, default_value_t = 256 << 20, value_name = "N", help_heading = "Limits")]
+    pub(crate) max_file_bytes: u64,
+
     /// The deepest nesting, at most 512.
     #[arg(long, default_value_t = Limits::DEFAULT.depth, value_name = "N", help_heading = "Limits")]
     pub(crate) max_depth: usize,

@@ -12,9 +12,9 @@ mod tally;
 use crate::deprecations;
 use crate::input::paths;
 use crate::limits::Reading;
-use crate::output::{CmdResult, Format};
+use crate::output::{CmdResult, Failure, Format};
 use crate::security::Security;
-use crate::source::{As, Checker};
+use crate::source::{As, Checker, WalkArgs, in_order};
 use coordination_protocol::validate::Validator;
 use output::Output;
 use render::Style;
@@ -26,19 +26,29 @@ Examples:
   coord check events.log
   coord check --mode strict --format json - < messages.json
   coord check commands/*.md scripts/publish.sh
+  coord check . --glob '!vendor/**' --require-records
   coord check --permissions registrations.json --keys keys.json --fresh inbox.jsonl
   coord check --calendar notices.json --at 2025-06-01 events.log
   my-command | coord check
 
 A record is an event line, a JSON message (on one line or many), or an element of an array of
-messages. In Markdown and shell files, the messages in fenced blocks, here-documents and quoted
-arguments are checked where they stand. What an input holds is told by its content.
+messages. In Markdown, shell and YAML files, the messages in fenced blocks, here-documents and quoted
+arguments are checked where they stand; in logs, those behind a time, a level and the like. What a
+file is, its extension tells, else its content; -v names it.
 
-Exit status: 0 if no record is invalid, 1 if one is, 2 for usage and I/O errors.")]
+A folder is walked with the ignore rules of its repository: files with the extensions md, mdx, sh,
+bash, zsh, json, jsonl, log, txt, yml and yaml, and shell scripts without one. Symbolic links, binary
+files and .git are passed over. What is met there is a message only if it looks like one.
+
+Exit status: 0 if no record is invalid, 1 if one is, or if --require-records finds none, 2 for usage
+and I/O errors.")]
 pub(crate) struct Args {
-    /// Files to check; `-` or none reads standard input.
+    /// Files to check, and folders to walk; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
     paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    walk: WalkArgs,
 
     #[command(flatten)]
     reading: Reading,
@@ -58,13 +68,17 @@ pub(crate) struct Args {
     #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
     format: Format,
 
-    /// Show notes too, and valid records with nothing else.
+    /// Show notes too, valid records with nothing else, and what each input was taken for.
     #[arg(long, short)]
     verbose: bool,
 
     /// Print nothing but what could not be read; the exit status tells.
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
+
+    /// End with 1 if there is no record at all.
+    #[arg(long)]
+    require_records: bool,
 }
 
 const FORMATS: &[(Format, &str)] = &[
@@ -90,8 +104,18 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let style = Style { format: args.format, verbose: args.verbose, quiet: args.quiet };
     let mut out = Output::open(style, &args.reading)?;
     for path in paths(&args.paths) {
-        let tally = render::input(&checker, path, style, &mut out)?;
-        out.count(tally)?;
+        if path.is_dir() {
+            in_order(
+                args.walk.threads(),
+                args.walk.walk(path)?,
+                |entry, sheet| render::entry(&checker, entry, style, sheet),
+                &mut out,
+                |out, tally| Ok::<_, Failure>(out.count(tally?)?),
+            )?;
+        } else {
+            let tally = render::input(&checker, path, style, &mut out)?;
+            out.count(tally)?;
+        }
     }
-    out.finish()
+    out.finish(args.require_records)
 }

@@ -28,7 +28,11 @@ impl<'a> Output<'a> {
     }
 
     /// Counts an input whose rendering was written, and tells what could not be read.
-    pub(crate) fn count(&mut self, tally: Tally) -> io::Result<()> {
+    pub(crate) fn count(&mut self, mut tally: Tally) -> io::Result<()> {
+        let told = std::mem::take(&mut tally.told);
+        if self.style.verbose {
+            told.iter().try_for_each(|told| self.out.complain(told))?;
+        }
         // The other inputs are still checked; the exit status will tell.
         for unread in &tally.unread {
             self.out.complain(&unread.problem)?;
@@ -38,8 +42,9 @@ impl<'a> Output<'a> {
     }
 
     /// Writes what comes last.
-    pub(crate) fn finish(mut self) -> CmdResult {
+    pub(crate) fn finish(mut self, require_records: bool) -> CmdResult {
         let total = &self.total;
+        let none = total.records() == 0;
         match self.style.format {
             _ if self.style.quiet => {}
             Format::Sarif => self.log.close(&mut self.out, total)?,
@@ -50,11 +55,15 @@ impl<'a> Output<'a> {
                 self.summary()?;
             }
             Format::Human | Format::Github => self.summary()?,
+            _ if none => {
+                let problem = format!("no record was found in {}", total.read);
+                self.out.complain(problem)?;
+            }
             _ => {}
         }
         let total = &self.total;
         self.out.finish(if total.unread.is_empty() {
-            ExitStatus::found(total.invalid > 0)
+            ExitStatus::found(total.invalid > 0 || none && require_records)
         } else {
             ExitStatus::Failed
         })
@@ -63,7 +72,7 @@ impl<'a> Output<'a> {
     fn summary(&mut self) -> io::Result<()> {
         let total = &self.total;
         let records = Count(total.records(), "record");
-        let files = match total.files {
+        let files = match total.read.texts() {
             0 | 1 => String::new(),
             files => format!(" in {files} files"),
         };
@@ -77,7 +86,13 @@ impl<'a> Output<'a> {
             self.reading.protocol,
             total.security,
         )?;
-        summary::details(total).iter().try_for_each(|line| writeln!(self.out, "{line}"))
+        summary::details(total).iter().try_for_each(|line| writeln!(self.out, "{line}"))?;
+        if total.records() == 0 {
+            writeln!(self.out, "  no record was found in {}", total.read)?;
+        } else if self.style.verbose || total.read.is_partial() {
+            writeln!(self.out, "  read: {}", total.read)?;
+        }
+        Ok(())
     }
 }
 
@@ -90,7 +105,8 @@ impl Write for Output<'_> {
         self.out.write(bytes)
     }
 
+    /// A record is complete.
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        self.out.settle()
     }
 }

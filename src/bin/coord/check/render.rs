@@ -8,11 +8,12 @@ use super::annotation;
 use super::judge::Judged;
 use super::row::Row;
 use super::sarif;
+use super::summary::Count;
 use super::tally::{Tally, Unread};
 use crate::input::Source;
 use crate::output::{Failure, Format, failure};
 use crate::show;
-use crate::source::{Checker, Item, Sink};
+use crate::source::{Checker, Entry, Item, ReadSummary, Seen, Sink};
 use coordination_protocol::finding::Verdict;
 use std::io::{self, Write};
 use std::path::Path;
@@ -36,19 +37,51 @@ pub(crate) fn input(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<Tally> {
+    rendered(path, style, out, |renderer| checker.read(path, renderer))
+}
+
+/// The same for what is met on a walk.
+pub(crate) fn entry(
+    checker: &Checker<'_>,
+    entry: Entry,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<Tally> {
+    match entry {
+        Entry::File(path, named) => {
+            rendered(&path, style, out, |renderer| checker.read_met(&path, named, renderer))
+        }
+        Entry::Skipped(source, what) => Ok(Tally {
+            read: ReadSummary::special(),
+            told: vec![format!("{source}: skipped: it is {what}")],
+            ..Tally::default()
+        }),
+        Entry::Unreadable(source, problem) => {
+            Ok(Tally { unread: vec![Unread { source, problem }], ..Tally::default() })
+        }
+    }
+}
+
+fn rendered<'o>(
+    path: &Path,
+    style: Style,
+    out: &'o mut dyn Write,
+    read: impl FnOnce(&mut Renderer<'o>) -> Result<Seen, Failure>,
+) -> io::Result<Tally> {
     let mut renderer = Renderer { style, out, tally: Tally::default(), broken: None };
-    let result = checker.read(path, &mut renderer);
+    let result = read(&mut renderer);
     if let Some(error) = renderer.broken {
         return Err(error);
     }
     let mut tally = renderer.tally;
+    let source = Source::new(path);
     match result {
-        Ok(()) => tally.files += 1,
-        Err(failed) => {
-            let problem = failed.to_string();
-            let source = Source::new(path);
-            tally.unread.push(Unread { source, problem });
+        Ok(seen) => {
+            let records = Count(tally.records(), "record");
+            tally.told.push(format!("{source}: {records}; {seen}"));
+            tally.read += ReadSummary::of(seen);
         }
+        Err(failed) => tally.unread.push(Unread { source, problem: failed.to_string() }),
     }
     Ok(tally)
 }
@@ -80,24 +113,30 @@ impl Renderer<'_> {
         }
         let out = &mut *self.out;
         match format {
-            Format::Sarif => sarif::results(out, judged, verbose),
+            Format::Sarif => sarif::results(out, judged, verbose)?,
             Format::Json => {
-                serde_json::to_writer(&mut *out, &Row::new(judged))?;
-                out.write_all(b"\n")
+                // In one piece, so that the output has whole lines wherever the program is stopped.
+                let mut line = serde_json::to_vec(&Row::new(judged))?;
+                line.push(b'\n');
+                out.write_all(&line)?;
             }
             Format::Line => {
-                judged.shown(verbose).try_for_each(|found| annotation::line(out, judged, found))
+                judged.shown(verbose).try_for_each(|found| annotation::line(out, judged, found))?;
             }
             Format::Github => {
-                judged.shown(verbose).try_for_each(|found| annotation::github(out, judged, found))
+                judged
+                    .shown(verbose)
+                    .try_for_each(|found| annotation::github(out, judged, found))?;
             }
             Format::Human if judged.verdict > Verdict::Valid || verbose => {
                 let shown: Vec<_> = judged.shown(verbose).collect();
                 let drawn =
                     show::selected(judged.source.name(), judged.item, &shown, judged.verdict);
-                out.write_all(drawn.as_bytes())
+                out.write_all(drawn.as_bytes())?;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        // Somebody may wait for each record; whoever writes it knows.
+        self.out.flush()
     }
 }

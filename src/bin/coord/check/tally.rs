@@ -2,6 +2,7 @@
 
 use super::judge::{Excuse, Judged};
 use crate::input::Source;
+use crate::source::ReadSummary;
 use coordination_protocol::finding::{Code, FindingSeverity, Verdict};
 use coordination_protocol::validate::Security;
 use std::collections::BTreeMap;
@@ -10,8 +11,10 @@ use std::ops::AddAssign;
 /// The counts of a check. Those of several inputs add up, in whatever order they were read.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// Inputs that were read to their ends.
-    pub(crate) files: u64,
+    /// What was read, and what was passed over.
+    pub(crate) read: ReadSummary,
+    /// What each input was taken for, to be told if asked for.
+    pub(crate) told: Vec<String>,
     pub(crate) valid: u64,
     pub(crate) deviating: u64,
     pub(crate) invalid: u64,
@@ -87,7 +90,7 @@ fn add_security(all: &mut Security, one: Security) {
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Tally) {
-        self.files += other.files;
+        self.read += other.read;
         self.valid += other.valid;
         self.deviating += other.deviating;
         self.invalid += other.invalid;

@@ -1,45 +1,149 @@
-//! What the first bytes of an input tell.
+//! What the first bytes of an input tell: its encoding, whether it is text at all, and what kind.
 
+use super::summary::Kind;
 use coordination_protocol::event::{Codec, RecordShape};
+use coordination_protocol::scan::{FileKind, looks_like};
 use std::borrow::Cow;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 
 /// How much of an input is looked at to tell what it is.
 const LOOKED_AT: usize = 64 << 10;
+/// A null byte in so many first bytes tells that a file is binary; `git` looks as far.
+const BINARY_AT: usize = 8_000;
 
-/// Where a text starts, behind a byte order mark and white space.
-pub(super) fn start_of(text: &str) -> usize {
-    text.len() - text.trim_start_matches('\u{feff}').trim_start().len()
-}
-
-/// Reads ahead until it is clear what the input is. A stream of records is clear from its first
-/// line, so one that grows slowly is not held up.
+/// Reads ahead until it is clear what the input is, at most [`LOOKED_AT`] bytes.
+///
+/// A `live` input, such as a pipe, is clear from its first line if that is a record or a line of a log,
+/// so one that grows slowly is not held up. Where the input has its ends in advance does not change
+/// what it is taken for.
 pub(super) fn look(
     codec: &Codec,
     reader: &mut impl BufRead,
+    live: bool,
     head: &mut Vec<u8>,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
+    // What was judged already, and at which line end to judge again: at each doubling, so that the time
+    // stays linear.
+    let (mut judged, mut lines, mut next) = (0, 0_usize, 1_usize);
     while head.len() < LOOKED_AT {
-        let chunk = match reader.fill_buf() {
-            Ok(chunk) => chunk,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if chunk.is_empty() {
+        if !fill(reader, head)? {
             break;
         }
-        let used = chunk.len();
-        head.extend_from_slice(chunk);
-        reader.consume(used);
-        let text = readable(head);
-        let text = &text[start_of(text)..];
-        let record = RecordShape::of(text.as_bytes()).is_json()
-            || text.split_once('\n').is_some_and(|(line, _)| codec.event_name(line).is_some());
-        if record {
+        while live && let Some(end) = head[judged..].iter().position(|byte| *byte == b'\n') {
+            judged += end + 1;
+            lines += 1;
+            if lines == next {
+                next *= 2;
+                if is_clear(codec, &same_length(&head[..judged])) {
+                    return Ok(());
+                }
+            }
+        }
+        if live && starts_object(head) {
             break;
         }
     }
     Ok(())
+}
+
+/// Reads as much as tells the encoding and what stands first.
+pub(super) fn some(reader: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<()> {
+    while head.len() < LOOKED_AT && (head.len() < 4 || head.trim_ascii_start().is_empty()) {
+        if !fill(reader, head)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Reads what there is at once; whether there was anything.
+fn fill(reader: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<bool> {
+    let chunk = loop {
+        match reader.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => break result?,
+        }
+    };
+    let used = chunk.len();
+    head.extend_from_slice(chunk);
+    reader.consume(used);
+    Ok(used > 0)
+}
+
+/// Whether an object starts here, which a record alone does.
+fn starts_object(head: &[u8]) -> bool {
+    let text = readable(head);
+    let inside = text[start_of(text)..].strip_prefix('{');
+    inside.is_some_and(|inside| inside.trim_start().starts_with(['"', '\'']))
+}
+
+/// Whether lines tell already that records or a log go on behind them.
+fn is_clear(codec: &Codec, text: &str) -> bool {
+    matches!(kind(codec, text), Some(Kind::Messages | Kind::File(FileKind::Log)))
+}
+
+/// What a text is by its content, if its first line tells; else by the look of all of it.
+fn kind(codec: &Codec, text: &str) -> Option<Kind> {
+    match looks_like(text) {
+        FileKind::EventLines | FileKind::Json => {
+            let json = RecordShape::of(text[start_of(text)..].as_bytes()).is_json();
+            (json || starts_with_event(codec, text.as_bytes())).then_some(Kind::Messages)
+        }
+        kind => Some(Kind::File(kind)),
+    }
+}
+
+/// What an input is taken for by the look of its head.
+pub(super) fn by_content(codec: &Codec, head: &[u8]) -> Kind {
+    // Lines that are nothing else are taken for records, so that it is told what is wrong with them.
+    kind(codec, &same_length(head)).unwrap_or(Kind::Messages)
+}
+
+/// Whether the first line names an event.
+pub(super) fn starts_with_event(codec: &Codec, head: &[u8]) -> bool {
+    let text = same_length(head);
+    let first = text[start_of(&text)..].lines().next().unwrap_or_default();
+    codec.event_name(first).is_some()
+}
+
+/// The encoding of a text that is not UTF-8, by its byte order mark, and the name that `iconv` has for
+/// it.
+pub(super) fn foreign_encoding(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    const MARKS: &[(&[u8], &str, &str)] = &[
+        (b"\xff\xfe\0\0", "UTF-32, little endian", "UTF-32"),
+        (b"\0\0\xfe\xff", "UTF-32, big endian", "UTF-32"),
+        (b"\xff\xfe", "UTF-16, little endian", "UTF-16"),
+        (b"\xfe\xff", "UTF-16, big endian", "UTF-16"),
+    ];
+    let found = MARKS.iter().find(|(mark, ..)| head.starts_with(mark));
+    found.map(|(_, name, iconv)| (*name, *iconv))
+}
+
+/// Whether an input is no text. What starts as a record is one, so that no byte behind it can hide it
+/// from being checked.
+pub(super) fn is_binary(codec: &Codec, head: &[u8]) -> bool {
+    let head = &head[..head.len().min(BINARY_AT)];
+    if !head.contains(&0) && !is_noise(head) {
+        return false;
+    }
+    !starts_object(head) && !starts_with_event(codec, head)
+}
+
+/// Whether more than a quarter of the bytes can stand in no text of any encoding that extends ASCII, or
+/// are no UTF-8.
+fn is_noise(head: &[u8]) -> bool {
+    let mut odd = 0;
+    for chunk in head.utf8_chunks() {
+        let control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127);
+        odd += chunk.valid().bytes().filter(|byte| control(byte)).count();
+        odd += chunk.invalid().len();
+    }
+    odd > head.len() / 4
+}
+
+/// Where a text starts, behind a byte order mark and white space.
+pub(super) fn start_of(text: &str) -> usize {
+    text.len() - text.trim_start_matches('\u{feff}').trim_start().len()
 }
 
 /// The bytes as text, with a `?` for each that is not UTF-8: every other byte stays where it is, and

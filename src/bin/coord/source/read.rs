@@ -1,0 +1,253 @@
+//! Reading an input by what it is taken for.
+
+use super::head::{self, by_content, foreign_encoding, is_binary, readable, same_length, start_of};
+use super::item::Place;
+use super::summary::{By, Kind, Seen, Taken};
+use super::{As, Checker, Item, Sink};
+use crate::input::{Input, Source, open, open_quietly};
+use crate::output::{Failure, cannot_read};
+use coordination_protocol::event::RecordShape;
+use coordination_protocol::json::{self, Dialect, Limits};
+use coordination_protocol::scan::{FileKind, LineIndex, PassedOver, scan_as};
+use coordination_protocol::validate::{Context, Gate};
+use coordination_protocol::version::Date;
+use std::io::{BufRead, Read};
+use std::ops::Range;
+use std::path::Path;
+
+/// How an input came to be read, which decides how much of it has to be a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    /// It was named, or is standard input.
+    Named,
+    /// It was met on a walk. Its messages are those for which there is evidence.
+    Met,
+}
+
+impl Checker<'_> {
+    /// Reads a path, or standard input for `-`.
+    pub(crate) fn read(&self, path: &Path, sink: &mut dyn Sink) -> Result<Seen, Failure> {
+        let input = open(path)?;
+        let named = FileKind::from_path(path).filter(|_| !input.source.is_stdin());
+        self.input(input, Came::Named, named, sink)
+    }
+
+    /// Reads a file that was met on a walk.
+    pub(crate) fn read_met(
+        &self,
+        path: &Path,
+        named: Option<FileKind>,
+        sink: &mut dyn Sink,
+    ) -> Result<Seen, Failure> {
+        self.input(open_quietly(path)?, Came::Met, named, sink)
+    }
+
+    fn input(
+        &self,
+        input: Input,
+        came: Came,
+        named: Option<FileKind>,
+        sink: &mut dyn Sink,
+    ) -> Result<Seen, Failure> {
+        let Input { source, mut reader, live } = input;
+        let failed = |error: std::io::Error| cannot_read(&source, error);
+        let mut head = Vec::new();
+        // Its first bytes tell the encoding and whether a record starts there; whether it takes more to
+        // tell the kind, depends.
+        let told = self.told(came, named);
+        match told {
+            None => head::look(self.codec(), &mut reader, live, &mut head).map_err(failed)?,
+            Some(_) => head::some(&mut reader, &mut head).map_err(failed)?,
+        }
+        if let Some((encoding, iconv)) = foreign_encoding(&head) {
+            return Err(cannot_read(
+                &source,
+                format_args!(
+                    "it is {encoding}, not UTF-8; convert it with `iconv -f {iconv} -t UTF-8`"
+                ),
+            ));
+        }
+        if self.given == As::Auto && is_binary(self.codec(), &head) {
+            return Ok(Seen::Binary);
+        }
+        let taken = told.unwrap_or_else(|| self.look_of(came, named, &head));
+        let text = readable(&head);
+        let array = RecordShape::of(text.as_bytes()) == RecordShape::Array;
+        let mut reader = head.as_slice().chain(reader);
+        if taken.kind == Kind::Messages && !array {
+            self.messages(came, &mut |gate| self.stream(&source, &mut reader, gate, sink))?;
+            return Ok(Seen::Text(taken, PassedOver::default()));
+        }
+        let most = self.reading.max_file_bytes;
+        let mut bytes = Vec::new();
+        (&mut reader).take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > most {
+            return Err(cannot_read(
+                &source,
+                format_args!("it has more than {most} bytes, the limit that --max-file-bytes sets"),
+            ));
+        }
+        let text = same_length(&bytes);
+        let passed = match taken.kind {
+            Kind::File(kind) => self.file(&source, &bytes, &text, kind, sink)?,
+            Kind::Messages => {
+                self.messages(came, &mut |gate| self.array(&source, &bytes, &text, gate, sink))?;
+                PassedOver::default()
+            }
+        };
+        Ok(Seen::Text(taken, passed))
+    }
+
+    /// What an input is taken for without a look at it.
+    fn told(&self, came: Came, named: Option<FileKind>) -> Option<Taken> {
+        let by_option = |kind| Some(Taken { kind, by: By::Option });
+        match self.given {
+            As::Auto => {}
+            As::Messages => return by_option(Kind::Messages),
+            As::Log => return by_option(Kind::File(FileKind::Log)),
+            As::Markdown => return by_option(Kind::File(FileKind::Markdown)),
+            As::Shell => return by_option(Kind::File(FileKind::Shell)),
+            As::Json => return by_option(Kind::File(FileKind::Json)),
+            As::Yaml => return by_option(Kind::File(FileKind::Yaml)),
+        }
+        let kind = match named? {
+            // Events are written into logs and texts of every kind: the content has to tell.
+            FileKind::Log => return None,
+            FileKind::Json if came == Came::Named => Kind::Messages,
+            kind => Kind::File(kind),
+        };
+        Some(Taken { kind, by: By::Name })
+    }
+
+    /// What an input is taken for by its content.
+    fn look_of(&self, came: Came, named: Option<FileKind>, head: &[u8]) -> Taken {
+        let seen = by_content(self.codec(), head);
+        let records = head::starts_with_event(self.codec(), head);
+        match (seen, named) {
+            // A log by its name may be a stream of event lines, each of which is a record then.
+            (Kind::Messages, Some(FileKind::Log)) if records && came == Came::Named => {
+                Taken { kind: Kind::Messages, by: By::Content }
+            }
+            (_, Some(kind)) => Taken { kind: Kind::File(kind), by: By::Name },
+            (Kind::Messages, None) if came == Came::Met => {
+                Taken { kind: Kind::File(FileKind::EventLines), by: By::Content }
+            }
+            (kind, None) => Taken { kind, by: By::Content },
+        }
+    }
+
+    /// Reads messages through a gate.
+    fn messages(
+        &self,
+        came: Came,
+        read: &mut dyn FnMut(&mut Gate) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match came {
+            Came::Named => read(&mut self.gate()),
+            // Files of a walk are read at once, so none comes before another.
+            Came::Met => read(&mut self.new_gate()),
+        }
+    }
+
+    fn stream(
+        &self,
+        source: &Source,
+        reader: impl BufRead,
+        gate: &mut Gate,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Failure> {
+        let mut records = self.codec().records(reader);
+        while let Some(raw) = records.next_record().map_err(|error| cannot_read(source, error))? {
+            let mut one = |gate: &mut Gate, range: Range<usize>| {
+                let (start, bytes) = (range.start, &raw.bytes[range]);
+                let outcome = self.inspect(gate, bytes);
+                sink.record(
+                    source,
+                    Item { outcome, bytes, place: Place::Record(raw.line, raw.bytes, start) },
+                )
+            };
+            // The messages of an array are records. One that is broken is refused as a whole.
+            let text = std::str::from_utf8(raw.bytes).unwrap_or_default();
+            if self.is_array(text) {
+                for element in json::elements(text, start_of(text)) {
+                    one(gate, element.range())?;
+                }
+            } else {
+                one(gate, 0..raw.bytes.len())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The messages in a file; `text` is what of its bytes is UTF-8.
+    fn file(
+        &self,
+        source: &Source,
+        file: &[u8],
+        text: &str,
+        kind: FileKind,
+        sink: &mut dyn Sink,
+    ) -> Result<PassedOver, Failure> {
+        let index = LineIndex::new(text);
+        // What a file shows are examples, not a history.
+        let mut context = Context::new();
+        context.now = self.now;
+        context.source = self.from.as_ref();
+        context.calendar = self.calendar.as_ref().and_then(|(calendar, on)| {
+            Some((calendar, on.or_else(|| Date::from_unix_millis(self.now?))?))
+        });
+        sink.text(source, text, kind);
+        let snippets = scan_as(text, kind, self.codec().limits());
+        let passed = snippets.passed_over();
+        for snippet in snippets {
+            let range = snippet.range();
+            let bytes = &file[range.clone()];
+            let item = if std::str::from_utf8(bytes).is_err() {
+                // What is to be filled in or unquoted does not matter any more.
+                let outcome = self.validator.check_bytes(bytes, &context);
+                Item { outcome, bytes, place: Place::Slice(&index, file, range.start) }
+            } else {
+                let outcome = self.validator.check_snippet(&snippet, &context);
+                let bytes = snippet.text.as_bytes();
+                Item { outcome, bytes, place: Place::Snippet(&index, file, &snippet) }
+            };
+            sink.record(source, item)?;
+        }
+        Ok(passed)
+    }
+
+    /// Whether a text is one array that is sound enough to tell its elements apart.
+    fn is_array(&self, text: &str) -> bool {
+        let text = &text[start_of(text)..];
+        let limits = Limits::DEFAULT
+            .with_bytes(usize::MAX)
+            .with_depth(self.reading.max_depth.saturating_add(1))
+            .with_keys(usize::MAX);
+        let fault = || json::check(text, Dialect::SingleQuoted, &limits).err();
+        text.starts_with('[')
+            && fault().is_none_or(|fault| matches!(fault.kind, json::FaultKind::DuplicateKey))
+    }
+
+    /// The messages of an array, each a record; `text` is what of its bytes is UTF-8.
+    fn array(
+        &self,
+        source: &Source,
+        file: &[u8],
+        text: &str,
+        gate: &mut Gate,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Failure> {
+        if !self.is_array(text) {
+            // More than one value, or broken: the stream reader still finds the records in it.
+            return self.stream(source, file, gate, sink);
+        }
+        let index = LineIndex::new(text);
+        for element in json::elements(text, start_of(text)) {
+            let bytes = &file[element.range()];
+            let outcome = self.inspect(gate, bytes);
+            let place = Place::Slice(&index, file, element.start());
+            sink.record(source, Item { outcome, bytes, place })?;
+        }
+        Ok(())
+    }
+}
