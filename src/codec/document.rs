@@ -4,12 +4,13 @@ use super::faults;
 use super::form::Form;
 use super::line::EventHeader;
 use super::options::Codec;
+use super::records::is_closers;
 use super::sink::Sink;
 use super::surroundings::{BLANK, peel};
 use super::tape::Tape;
 use super::visitor::{MessageVisitor, Root, scanned};
 use crate::finding::{Code, Finding, Hint};
-use crate::json::{Dialect, Json, Limits, Token, check, members, same};
+use crate::json::{Dialect, Json, Limits, Token, check, closing, members, same, skip_space};
 use crate::scalar::nearest;
 use crate::spec::{
     DATA, EVENT_TYPE, EventType, MESSAGE, MessageKind, ObjectSpec, PHASE, WORKFLOW, objects,
@@ -112,8 +113,18 @@ fn unwrap<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Option<Range<usiz
     if text.as_bytes().get(range.start) == Some(&b'{') {
         return Some(range);
     }
+    let rest = &text[range.clone()];
+    if rest.starts_with('[')
+        && let Some(end) = closing(rest.as_bytes(), 0)
+        && end < rest.len()
+        && is_closers(rest[end..].as_bytes())
+    {
+        // The elements of a sound array are messages; this one is unsound behind its end.
+        let at = skip_space(text.as_bytes(), range.start + end);
+        let _ = sink.push(Code::TrailingText, || faults::trailing(text, at));
+        return None;
+    }
     let _ = sink.push(Code::NotAMessage, || {
-        let rest = &text[range.clone()];
         let (detail, hint) = if rest.is_empty() {
             ("it is empty", Hint::None)
         } else if rest.starts_with('[') {

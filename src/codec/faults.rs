@@ -13,6 +13,16 @@ pub(crate) fn too_long(limits: &Limits, record: &[u8]) -> Finding {
     let from = crate::json::whole_characters(record, limits.bytes);
     Finding::new(Code::TooLong, from..record.len())
         .with_expected(format_smolstr!("{}", limits.bytes))
+        .hinted(raise(Code::TooLong))
+}
+
+/// How a limit is raised; both sides must agree on it.
+fn raise(code: Code) -> Hint {
+    Hint::Say(match code {
+        Code::TooDeep => "`--max-depth`, in code `Limits::with_depth`, raises the limit, up to 512",
+        Code::TooManyKeys => "`--max-keys`, in code `Limits::with_keys`, raises the limit",
+        _ => "`--max-bytes`, in code `Limits::with_bytes`, raises the limit",
+    })
 }
 
 /// A byte that is not UTF-8.
@@ -34,7 +44,7 @@ pub(crate) fn broken(text: &str, limits: &Limits, fault: &JsonFault) -> Finding 
         _ => (Code::BrokenJson, SmolStr::default()),
     };
     let range = fault.range.clone();
-    let hint = if code == Code::BrokenJson { cause(text, range.start) } else { Hint::None };
+    let hint = if code == Code::BrokenJson { cause(text, range.start) } else { raise(code) };
     Finding::new(code, range.clone())
         .with_expected(expected)
         .with_actual(text.get(range).unwrap_or_default())

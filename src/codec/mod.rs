@@ -13,7 +13,7 @@
 //! | `sink` | what becomes of a finding: it ends the reading, or is collected |
 //! | `tape` | what becomes of the values: a verdict keeps none, a line notes its required fields in place, a message notes everything that the protocol knows |
 //! | `faults`, `cause` | findings, and what their author probably did |
-//! | `records` | [`Records`]: streams cut into records |
+//! | `records`, `line_walk` | [`Records`]: streams cut into records |
 //!
 //! The borrowed and the typed forms are made further up: [`event`](crate::event) and
 //! [`message`](crate::message) give [`Codec`] the methods that return them.
@@ -25,6 +25,7 @@ mod faults;
 mod form;
 mod frame;
 mod line;
+mod line_walk;
 mod options;
 mod read;
 mod records;

@@ -8,7 +8,7 @@ macro_rules! code_table {
     ($expand:ident) => { $expand! {
         TooLong "too-long" Schema, strict Error, interop Error;
             says "the record is longer than {expected} bytes";
-            because "A record has a byte limit, 65,536 unless set otherwise, so that a reader's memory is bounded. Nothing past the limit is looked at. Put large results into a file and send its name, or raise the limit on both sides.";
+            because "A record has a byte limit, 65,536 unless set otherwise, so that a reader's memory is bounded. It is read to its end, and nothing past the limit is looked at; the next record is checked as ever. Put large results into a file and send its name, or raise the limit on both sides.";
             good GOOD;
             bad Example::long(r#"TASK_COMPLETED:wf_001:build:{"results":""#, "x", 70_000, r#""}"#);
 

@@ -34,11 +34,6 @@ impl Brackets {
         false
     }
 
-    /// Whether a bracket is open.
-    pub(crate) fn is_open(&self) -> bool {
-        self.depth > 0
-    }
-
     /// The last byte that is no white space; NUL before the first.
     pub(crate) fn last(&self) -> u8 {
         self.last
@@ -107,9 +102,9 @@ mod tests {
     #[test]
     fn a_bracket_too_many_closes_nothing() {
         let mut brackets = Brackets::default();
-        assert!(!brackets.take(b'}') && !brackets.is_open());
-        assert!(!brackets.take(b'[') && brackets.is_open());
+        assert!(!brackets.take(b'}'));
+        assert!(!brackets.take(b'['));
         assert!(!brackets.take(b' ') && brackets.last() == b'[');
-        assert!(brackets.take(b'}') && !brackets.is_open());
+        assert!(brackets.take(b'}'));
     }
 }

@@ -37,7 +37,7 @@ mod scanner;
 mod token;
 mod tree;
 
-pub(crate) use brackets::{Brackets, string_end};
+pub(crate) use brackets::{Brackets, closing, string_end};
 pub(crate) use bytes::{skip_space, whole_characters};
 pub use canonical::canonical;
 pub(crate) use edit::{Edits, ObjectEdit, quoted, with_value_at};

@@ -44,6 +44,7 @@ mod merge;
 mod message;
 mod permissions;
 mod printable;
+mod records;
 mod registry;
 mod report;
 mod route;
