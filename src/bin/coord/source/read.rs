@@ -6,7 +6,7 @@ use super::summary::{By, Kind, Seen, Taken};
 use super::{As, Checker, Item, Sink};
 use crate::input::{Input, Source, open, open_quietly};
 use crate::output::{Failure, cannot_read};
-use coordination_protocol::event::RecordShape;
+use coordination_protocol::event::{RecordShape, Records};
 use coordination_protocol::json::{self, Dialect, Limits};
 use coordination_protocol::scan::{FileKind, LineIndex, PassedOver, scan_as};
 use coordination_protocol::validate::{Context, Gate};
@@ -75,7 +75,12 @@ impl Checker<'_> {
         let array = RecordShape::of(text.as_bytes()) == RecordShape::Array;
         let mut reader = head.as_slice().chain(reader);
         if taken.kind == Kind::Messages && !array {
-            self.messages(came, &mut |gate| self.stream(&source, &mut reader, gate, sink))?;
+            self.messages(came, &mut |gate| {
+                let records = self.codec().records(&mut reader);
+                // What is there must not wait for more, which may never come.
+                let records = if live { records.live() } else { records };
+                self.stream(&source, records, gate, sink)
+            })?;
             return Ok(Seen::Text(taken, PassedOver::default()));
         }
         let most = self.reading.max_file_bytes;
@@ -152,11 +157,10 @@ impl Checker<'_> {
     fn stream(
         &self,
         source: &Source,
-        reader: impl BufRead,
+        mut records: Records<impl BufRead>,
         gate: &mut Gate,
         sink: &mut dyn Sink,
     ) -> Result<(), Failure> {
-        let mut records = self.codec().records(reader);
         while let Some(raw) = records.next_record().map_err(|error| cannot_read(source, error))? {
             let mut one = |gate: &mut Gate, range: Range<usize>| {
                 let (start, bytes) = (range.start, &raw.bytes[range]);
@@ -239,7 +243,7 @@ impl Checker<'_> {
     ) -> Result<(), Failure> {
         if !self.is_array(text) {
             // More than one value, or broken: the stream reader still finds the records in it.
-            return self.stream(source, file, gate, sink);
+            return self.stream(source, self.codec().records(file), gate, sink);
         }
         let index = LineIndex::new(text);
         for element in json::elements(text, start_of(text)) {
