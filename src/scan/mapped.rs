@@ -108,6 +108,16 @@ impl<'a> Builder<'a> {
         self.len
     }
 
+    /// The text so far.
+    pub(super) fn text(&self) -> &str {
+        match self.parts[..] {
+            [only @ Part { verbatim: true, .. }] => {
+                self.file.get(only.origin..only.origin + self.len).unwrap_or_default()
+            }
+            _ => &self.text,
+        }
+    }
+
     /// Appends a range of another text.
     pub(super) fn push(&mut self, from: &Mapped<'a>, range: Range<usize>) {
         let mut at = range.start;

@@ -61,7 +61,7 @@ impl Shell<'_, '_, '_> {
         }
         let mut context = Context::new(self.place);
         match &frame.simple.name {
-            None if self.at_top() && frame.parens == 0 => {
+            None if self.at_top() && frame.nest.is_empty() => {
                 let starts = match byte {
                     b'{' | b'[' => starts_document(self.text, at),
                     b'"' => event_head(self.text, at + 1).is_some_and(|head| head.object),

@@ -6,6 +6,7 @@
 mod command;
 mod heredoc;
 mod quotes;
+mod recover;
 mod word;
 
 use super::lines::Context;
@@ -13,11 +14,15 @@ use super::mapped::Mapped;
 use super::shape::line_end;
 use super::{Output, Place};
 use command::Simple;
-use heredoc::HereDoc;
+use heredoc::{Delimiters, HereDoc};
+use std::collections::HashSet;
 use word::Word;
 
 /// Command substitutions deeper than this are read as plain text, whatever the limits say.
 const DEEPEST: usize = 32;
+/// How many times the length of a script may be read again behind what turned out not to be closed.
+/// Whatever stands in a script, the time for it grows with its length.
+const REWORK: usize = 8;
 
 /// Reads a script.
 pub(super) fn read<'a>(
@@ -59,8 +64,37 @@ enum Closer {
     /// `$(`, `<(` and `>(`.
     Paren,
     Backquote,
-    /// `((` and `$((`, where `<<` is a shift.
+    /// `((` and `$((`.
     Arithmetic,
+    /// `$[`, arithmetic as well.
+    Bracket,
+    /// `${`.
+    Brace,
+}
+
+/// What is open inside a frame, besides quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nest {
+    /// A subshell, or the parentheses of a function.
+    Paren,
+    /// The words of an array.
+    Array,
+    /// Alternatives of a pattern: `@(a|b)`. They are part of their word.
+    Glob,
+    Case(Case),
+}
+
+/// How far a `case` command has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    /// Before its word.
+    Subject,
+    /// Before `in`.
+    In,
+    /// Before the parenthesis that ends the patterns.
+    Pattern,
+    /// Among the commands of a pattern.
+    Body,
 }
 
 /// What the next word is.
@@ -77,16 +111,17 @@ enum Next {
     },
 }
 
-/// One level of command substitution.
+/// The script, or something in it that the shell evaluates by itself: one level of substitution.
 struct Frame<'a> {
     closer: Closer,
     opened: usize,
-    /// Open parentheses of subshells, functions and arithmetic.
+    /// How many snippets were found before it.
+    mark: usize,
+    /// Open parentheses of arithmetic, of subshells and arrays.
     parens: usize,
-    /// Open `case` commands, whose patterns end with a lone parenthesis.
-    cases: usize,
-    /// Inside double quotes.
-    quoted: bool,
+    nest: Vec<Nest>,
+    /// Where the open double quotes open, and how many snippets were found before them.
+    quote: Option<(usize, usize)>,
     word: Option<Word<'a>>,
     next: Next,
     simple: Simple<'a>,
@@ -94,13 +129,18 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    fn new(closer: Closer, opened: usize, parens: usize) -> Self {
+    fn new(closer: Closer, opened: usize, mark: usize) -> Self {
         Frame {
             closer,
             opened,
-            parens,
-            cases: 0,
-            quoted: false,
+            mark,
+            parens: match closer {
+                Closer::Arithmetic => 2,
+                Closer::Bracket => 1,
+                _ => 0,
+            },
+            nest: Vec::new(),
+            quote: None,
             word: None,
             next: Next::Word,
             simple: Simple::default(),
@@ -121,6 +161,12 @@ struct Shell<'o, 's, 'a> {
     frames: Vec<Frame<'a>>,
     /// Up to here there is no `}`.
     no_brace: usize,
+    /// Where two parentheses open that are no arithmetic.
+    subshells: HashSet<usize>,
+    /// Bytes that may be read once more.
+    rework: usize,
+    /// The lines that can end a here-document, made when the first one asks.
+    delimiters: Option<Delimiters<'s>>,
 }
 
 impl<'o, 's, 'a> Shell<'o, 's, 'a> {
@@ -133,26 +179,42 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
         extent: Extent,
     ) -> Self {
         let text = &*source.text;
-        let frames = vec![Frame::new(Closer::Nothing, at, 0)];
-        let bytes = text.as_bytes();
-        Shell { output, source, text, bytes, at, place, level, extent, frames, no_brace: 0 }
+        Shell {
+            frames: vec![Frame::new(Closer::Nothing, at, output.found.len())],
+            output,
+            source,
+            text,
+            bytes: text.as_bytes(),
+            at,
+            place,
+            level,
+            extent,
+            no_brace: 0,
+            subshells: HashSet::new(),
+            rework: text.len().saturating_mul(REWORK),
+            delimiters: None,
+        }
     }
 
     fn run(&mut self) {
         if self.text.starts_with('\u{feff}') && self.at == 0 {
             self.at = '\u{feff}'.len_utf8();
         }
-        while let Some(&byte) = self.bytes.get(self.at)
-            && let Some(frame) = self.frames.last()
-        {
-            let goes_on = if frame.closer == Closer::Arithmetic {
-                self.arithmetic()
-            } else if frame.quoted {
-                self.in_double_quotes(byte)
-            } else {
-                self.plain(byte)
-            };
-            if !goes_on {
+        loop {
+            while let Some(&byte) = self.bytes.get(self.at)
+                && let Some(frame) = self.frames.last()
+            {
+                let goes_on = match frame.closer {
+                    _ if frame.quote.is_some() => self.in_double_quotes(byte),
+                    Closer::Arithmetic | Closer::Bracket => self.in_arithmetic(byte),
+                    Closer::Brace => self.in_braces(byte),
+                    Closer::Nothing | Closer::Paren | Closer::Backquote => self.plain(byte),
+                };
+                if !goes_on {
+                    break;
+                }
+            }
+            if !matches!(self.extent, Extent::Script { .. }) || !self.recover() {
                 break;
             }
         }
@@ -171,21 +233,31 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
         self.frames.len() == 1
     }
 
-    /// Reads `((...))` up to its last parenthesis.
-    fn arithmetic(&mut self) -> bool {
-        let Some(offset) = memchr::memchr2(b'(', b')', &self.bytes[self.at..]) else {
-            self.at = self.bytes.len();
-            return false;
-        };
-        self.at += offset + 1;
-        let opens = self.bytes[self.at - 1] == b'(';
+    fn nest(&self) -> Option<Nest> {
+        self.frames.last()?.nest.last().copied()
+    }
+
+    fn push_nest(&mut self, nest: Nest) {
         if let Some(frame) = self.frames.last_mut() {
-            frame.parens = if opens { frame.parens + 1 } else { frame.parens - 1 };
-            if frame.parens == 0 {
-                self.close_frame();
-            }
+            frame.nest.push(nest);
+            frame.parens += usize::from(matches!(nest, Nest::Paren | Nest::Array));
         }
-        true
+    }
+
+    fn pop_nest(&mut self) {
+        if let Some(frame) = self.frames.last_mut()
+            && let Some(Nest::Paren | Nest::Array) = frame.nest.pop()
+        {
+            frame.parens -= 1;
+        }
+    }
+
+    /// The `case` command that is read, if it is the innermost thing that is open.
+    fn case(&mut self) -> Option<&mut Case> {
+        match self.frames.last_mut()?.nest.last_mut()? {
+            Nest::Case(case) => Some(case),
+            _ => None,
+        }
     }
 
     /// One step outside quotes.
@@ -195,38 +267,40 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
             return true;
         }
         match byte {
+            b'\'' => return self.single_quotes(),
+            b'"' => self.open_double_quotes(),
+            b'$' => self.dollar(false),
+            b'`' => self.backquote(),
+            b'\\' => self.continuation_or_char(),
+            b'\n' => return self.line_break(),
+            b'(' => self.open_paren(),
+            b')' => return self.close_paren(),
+            _ if self.nest() == Some(Nest::Glob) => {
+                self.take_run(b"\n()'\"$`\\");
+            }
             b' ' | b'\t' => self.separate(1),
             b'\r' if self.peek(1) == Some(b'\n') => self.separate(1),
-            b'\n' => return self.line_break(),
+            b'&' if self.peek(1) == Some(b'>') => {
+                self.finish_word();
+                self.at += 1;
+                self.redirection(b'>');
+            }
             b';' | b'&' | b'|' => {
                 if matches!(self.extent, Extent::Command { .. }) && self.at_top() {
                     return false;
                 }
                 self.finish_word();
                 self.end_command();
+                if byte == b';' && matches!(self.peek(1), Some(b';' | b'&')) {
+                    self.at += 1;
+                    if let Some(case @ Case::Body) = self.case() {
+                        *case = Case::Pattern;
+                    }
+                }
                 self.at += 1;
             }
-            b'(' => self.open_paren(),
-            b')' => return self.close_paren(),
             b'<' | b'>' => self.redirection(byte),
-            b'#' if !in_word => self.at = line_end(self.bytes, self.at),
-            b'\'' => return self.single_quotes(),
-            b'"' => {
-                self.open_quote(b'"');
-                self.at += 1;
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.quoted = true;
-                }
-            }
-            b'$' => self.dollar(false),
-            b'`' => self.backquote(),
-            b'\\' => {
-                let word = in_word;
-                self.continuation_or_char();
-                if word && let Some(word) = self.word() {
-                    word.quoted = true;
-                }
-            }
+            b'#' if !in_word => self.comment(),
             _ => self.take_run(b" \t\r\n;&|()<>'\"$`\\"),
         }
         true
@@ -238,7 +312,19 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
         self.at += length;
     }
 
+    /// Up to the end of the line, or of the backquotes around it.
+    fn comment(&mut self) {
+        let eol = line_end(self.bytes, self.at);
+        let quoted = self.frames.iter().any(|frame| frame.closer == Closer::Backquote);
+        let end = if quoted { memchr::memchr(b'`', &self.bytes[self.at..eol]) } else { None };
+        self.at = end.map_or(eol, |offset| self.at + offset);
+    }
+
     fn line_break(&mut self) -> bool {
+        // Alternatives that are not closed on their line were none.
+        while self.nest() == Some(Nest::Glob) {
+            self.pop_nest();
+        }
         self.finish_word();
         if matches!(self.extent, Extent::Command { .. }) && self.at_top() {
             return false;
@@ -250,39 +336,95 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
     }
 
     fn open_paren(&mut self) {
+        let before = self.at.checked_sub(1).and_then(|at| self.bytes.get(at)).copied();
+        let word = self.word().map(|word| word.start);
+        if let (Some(start), Some(before)) = (word, before) {
+            // `!(` alone is taken for a subshell that is negated.
+            let negated = before == b'!' && start + 1 == self.at;
+            if self.nest() == Some(Nest::Glob) || b"?*+@!".contains(&before) && !negated {
+                self.take(self.at..self.at + 1);
+                self.at += 1;
+                return self.push_nest(Nest::Glob);
+            }
+            if before == b'=' {
+                self.finish_word();
+                self.at += 1;
+                return self.push_nest(Nest::Array);
+            }
+        }
         self.finish_word();
-        let command = self.simple().is_none_or(|simple| simple.name.is_none());
-        if command && self.peek(1) == Some(b'(') && self.may_nest() {
-            self.frames.push(Frame::new(Closer::Arithmetic, self.at, 2));
+        if let Some(Case::Pattern) = self.case() {
+            self.at += 1;
+            return;
+        }
+        let loops = |name: &str| name == "for";
+        let command = self.simple().is_none_or(|simple| simple.name.as_deref().is_none_or(loops));
+        if command
+            && self.peek(1) == Some(b'(')
+            && self.may_nest()
+            && !self.subshells.contains(&self.at)
+        {
+            let frame = Frame::new(Closer::Arithmetic, self.at, self.output.found.len());
+            self.frames.push(frame);
             self.at += 2;
             return;
         }
         self.end_command();
         self.at += 1;
-        if let Some(frame) = self.frames.last_mut() {
-            frame.parens += 1;
-        }
+        self.push_nest(Nest::Paren);
     }
 
     fn close_paren(&mut self) -> bool {
+        if self.nest() == Some(Nest::Glob) {
+            self.take(self.at..self.at + 1);
+            self.at += 1;
+            self.pop_nest();
+            return true;
+        }
         if matches!(self.extent, Extent::Command { .. }) && self.at_top() {
             return false;
         }
         self.finish_word();
         self.end_command();
         self.at += 1;
-        if let Some(frame) = self.frames.last_mut() {
-            if frame.parens > 0 {
-                frame.parens -= 1;
-            } else if frame.cases == 0 && frame.closer == Closer::Paren {
-                self.close_frame();
+        match self.nest() {
+            Some(Nest::Paren | Nest::Array) => self.pop_nest(),
+            // Without its `esac`, the command ends with the parentheses around it.
+            Some(Nest::Case(Case::Body)) => {
+                let closes = self.frames.last_mut().is_some_and(|frame| {
+                    let around = frame.parens > 0 || frame.closer == Closer::Paren;
+                    while around && matches!(frame.nest.last(), Some(Nest::Case(_))) {
+                        frame.nest.pop();
+                    }
+                    around
+                });
+                if closes {
+                    self.at -= 1;
+                    return self.close_paren();
+                }
+            }
+            Some(Nest::Case(_)) => {
+                if let Some(case) = self.case() {
+                    *case = Case::Body;
+                }
+            }
+            Some(Nest::Glob) => {}
+            None => {
+                if self.frames.last().is_some_and(|frame| frame.closer == Closer::Paren) {
+                    self.close_frame();
+                }
             }
         }
         true
     }
 
     fn redirection(&mut self, byte: u8) {
-        self.finish_word();
+        let number = self.word().is_some_and(|word| word.is_number());
+        match self.frames.last_mut() {
+            // The number of the file, as in `2>&1`, is no argument.
+            Some(frame) if number => frame.word = None,
+            _ => self.finish_word(),
+        }
         let rest = &self.bytes[self.at..];
         let (length, next) = if rest.starts_with(b"<<<") {
             (3, Next::HereString)
@@ -291,12 +433,13 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
         } else if rest.starts_with(b"<<") {
             (2, Next::Delimiter { tabs: false })
         } else if rest.get(1) == Some(&b'(') && self.may_nest() {
+            self.ensure_word();
+            self.frames.push(Frame::new(Closer::Paren, self.at, self.output.found.len()));
             self.at += 2;
-            self.frames.push(Frame::new(Closer::Paren, self.at - 2, 0));
             return;
         } else {
             let double = rest.get(1).is_some_and(|b| *b == byte || *b == b'&' || *b == b'|');
-            (1 + usize::from(double), Next::Target)
+            (1 + usize::from(double || rest.starts_with(b"<>")), Next::Target)
         };
         self.at += length;
         if let Some(frame) = self.frames.last_mut() {

@@ -7,7 +7,7 @@ use super::super::mapped::Builder;
 use super::super::shape::event_head;
 use super::command::{interprets, is_reserved, reads_programs, runs_scripts};
 use super::heredoc::HereDoc;
-use super::{Next, Shell};
+use super::{Case, Nest, Next, Shell};
 use memchr::memchr2;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -21,7 +21,7 @@ const PREFIX: usize = 64;
 /// A word that is being read.
 pub(super) struct Word<'a> {
     builder: Builder<'a>,
-    start: usize,
+    pub(super) start: usize,
     /// The first quote, and where in the text it opens.
     quote: Option<(u8, usize)>,
     /// Whether anything is quoted, be it by a backslash.
@@ -30,6 +30,14 @@ pub(super) struct Word<'a> {
     expansions: Vec<usize>,
     /// How many snippets were found before the word.
     mark: usize,
+}
+
+impl Word<'_> {
+    /// Whether it is nothing but unquoted digits, as before `>`.
+    pub(super) fn is_number(&self) -> bool {
+        let text = self.builder.text();
+        !self.quoted && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+    }
 }
 
 impl<'a> Shell<'_, '_, 'a> {
@@ -90,17 +98,21 @@ impl<'a> Shell<'_, '_, 'a> {
 
     /// `$'...'`, whose escapes are those of C.
     pub(super) fn ansi_quotes(&mut self) {
+        let Some(close) = ansi_close(self.bytes, self.at + 2) else {
+            // Nothing closes it: read as a dollar sign, and as a quote that is not closed.
+            self.take(self.at..self.at + 1);
+            self.at += 1;
+            return;
+        };
         self.open_quote(b'\'');
         let source = self.source;
         let mut at = self.at + 2;
-        while let Some(offset) = memchr2(b'\'', b'\\', &self.bytes[at..]) {
+        self.at = close + 1;
+        let bytes = &self.bytes[..close];
+        while let Some(offset) = memchr::memchr(b'\\', &bytes[at..]) {
             self.take(at..at + offset);
             at += offset;
-            if self.bytes[at] == b'\'' {
-                self.at = at + 1;
-                return;
-            }
-            let (character, length) = c_escape(&self.bytes[at..]);
+            let (character, length) = c_escape(&bytes[at..]);
             match character {
                 Some(character) => {
                     if let Some(word) = self.word() {
@@ -111,17 +123,17 @@ impl<'a> Shell<'_, '_, 'a> {
             }
             at += length;
         }
-        self.take(at..self.bytes.len());
-        self.at = self.bytes.len();
+        self.take(at..close);
     }
 
     /// Ends the word: it is a delimiter, a name, or an argument that may hold messages.
     pub(super) fn finish_word(&mut self) {
         let Some(frame) = self.frames.last_mut() else { return };
         let Some(word) = frame.word.take() else { return };
-        frame.quoted = false;
+        frame.quote = None;
         let next = std::mem::replace(&mut frame.next, Next::Word);
         let name = frame.simple.name.clone();
+        let nest = frame.nest.last().copied();
         match next {
             Next::Target => {}
             Next::Delimiter { tabs } => {
@@ -139,26 +151,59 @@ impl<'a> Shell<'_, '_, 'a> {
                     self.content(word, false);
                 }
             }
-            Next::Word => match name {
-                None => self.first_word(word),
-                Some(name) => self.argument(word, &name),
-            },
+            Next::Word => {
+                let word = match nest {
+                    Some(nest) => self.nested_word(word, nest),
+                    None => Some(word),
+                };
+                match (word, name) {
+                    (Some(word), None) => self.first_word(word),
+                    (Some(word), Some(name)) => self.argument(word, &name),
+                    (None, _) => {}
+                }
+            }
         }
+    }
+
+    /// A word of a `case` command before its first pattern ends, or of an array. They name no command.
+    fn nested_word(&mut self, word: Word<'a>, nest: Nest) -> Option<Word<'a>> {
+        let bare = |name: &str| !word.quoted && word.builder.text() == name;
+        let next = match nest {
+            Nest::Array => {
+                self.content(word, false);
+                return None;
+            }
+            Nest::Case(Case::Subject) => {
+                self.content(word, false);
+                Case::In
+            }
+            Nest::Case(Case::In) if bare("in") => Case::Pattern,
+            Nest::Case(Case::Pattern) if bare("esac") => {
+                self.pop_nest();
+                return None;
+            }
+            Nest::Case(Case::In | Case::Pattern) => return None,
+            _ => return Some(word),
+        };
+        if let Some(case) = self.case() {
+            *case = next;
+        }
+        None
     }
 
     /// A word where a command is expected.
     fn first_word(&mut self, word: Word<'a>) {
         let bare = !word.quoted;
         let text = self.content(word, false);
-        let Some(frame) = self.frames.last_mut() else { return };
         match &*text {
-            "case" if bare => frame.cases += 1,
-            "esac" if bare => frame.cases = frame.cases.saturating_sub(1),
-            word if bare && is_reserved(word) || is_assignment(word) => return,
-            _ => {}
-        }
-        if text != "esac" {
-            frame.simple.name = Some(short(text));
+            "case" if bare => self.push_nest(Nest::Case(Case::Subject)),
+            "esac" if bare && self.case().is_some() => self.pop_nest(),
+            word if bare && is_reserved(word) || is_assignment(word) => {}
+            _ => {
+                if let Some(simple) = self.simple() {
+                    simple.name = Some(short(text));
+                }
+            }
         }
     }
 
@@ -231,32 +276,79 @@ fn is_assignment(word: &str) -> bool {
     })
 }
 
+/// The quote that ends the escapes of C that start at `at`.
+fn ansi_close(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += memchr2(b'\'', b'\\', bytes.get(at..)?)?;
+        if bytes[at] == b'\'' {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
 /// The escape at the start of `bytes`: its character, if it is another than the one behind the
 /// backslash, and its length.
 fn c_escape(bytes: &[u8]) -> (Option<char>, usize) {
-    let digits = |from: usize, most: usize, radix: u32| {
-        let digits = bytes.iter().skip(from).take(most);
-        let digits = digits.map_while(|b| char::from(*b).to_digit(radix));
-        digits.fold((0, from), |(value, at), digit| (value * radix + digit, at + 1))
-    };
-    let coded = |(code, end): (u32, usize), from: usize| match char::from_u32(code) {
+    let coded = |code: u32, from: usize, end: usize| match char::from_u32(code) {
         Some(character) if end > from => (Some(character), end),
-        _ => (None, 2.max(end)),
+        _ => (None, 2.max(end).min(bytes.len())),
     };
-    match bytes.get(1) {
-        Some(b'n') => (Some('\n'), 2),
-        Some(b't') => (Some('\t'), 2),
-        Some(b'r') => (Some('\r'), 2),
-        Some(&same @ (b'\'' | b'"' | b'\\' | b'?')) => (Some(char::from(same)), 2),
-        Some(b'x') => coded(digits(2, 2, 16), 2),
-        Some(b'u') => coded(digits(2, 4, 16), 2),
-        Some(b'U') => coded(digits(2, 8, 16), 2),
-        Some(b'0'..=b'7') => coded(digits(1, 3, 8), 1),
-        Some(b'a') => (Some('\u{7}'), 2),
-        Some(b'b') => (Some('\u{8}'), 2),
-        Some(b'e' | b'E') => (Some('\u{1b}'), 2),
-        Some(b'f') => (Some('\u{c}'), 2),
-        Some(b'v') => (Some('\u{b}'), 2),
-        _ => (None, 1),
+    let (code, from, end) = match bytes.get(1) {
+        Some(b'n') => return (Some('\n'), 2),
+        Some(b't') => return (Some('\t'), 2),
+        Some(b'r') => return (Some('\r'), 2),
+        Some(&same @ (b'\'' | b'"' | b'\\' | b'?')) => return (Some(char::from(same)), 2),
+        Some(b'a') => return (Some('\u{7}'), 2),
+        Some(b'b') => return (Some('\u{8}'), 2),
+        Some(b'e' | b'E') => return (Some('\u{1b}'), 2),
+        Some(b'f') => return (Some('\u{c}'), 2),
+        Some(b'v') => return (Some('\u{b}'), 2),
+        Some(b'c') => {
+            let Some(&byte) = bytes.get(2) else { return (None, 2) };
+            return (Some(char::from(byte & 0x1F)), if byte.is_ascii() { 3 } else { 2 });
+        }
+        Some(b'u') => numbered(bytes, 2, 4, 16),
+        Some(b'U') => numbered(bytes, 2, 8, 16),
+        _ => match coded_byte(bytes) {
+            Some((byte, length)) if byte >= 0x80 => return coded_character(bytes, length),
+            Some((byte, length)) => return (Some(char::from(byte)), length),
+            None => return (None, bytes.len().min(if bytes.get(1) == Some(&b'x') { 2 } else { 1 })),
+        },
+    };
+    coded(code, from, end)
+}
+
+/// The number in at most `most` digits from `from`, where it starts, and where it ends.
+fn numbered(bytes: &[u8], from: usize, most: usize, radix: u32) -> (u32, usize, usize) {
+    let digits = bytes.iter().skip(from).take(most);
+    let digits = digits.map_while(|b| char::from(*b).to_digit(radix));
+    let (value, end) =
+        digits.fold((0, from), |(value, at), digit| (value * radix + digit, at + 1));
+    (value, from, end)
+}
+
+/// The byte that `\xHH` or `\ooo` at the start of `bytes` stands for, and its length.
+fn coded_byte(bytes: &[u8]) -> Option<(u8, usize)> {
+    let (value, from, end) = match bytes {
+        [b'\\', b'x', ..] => numbered(bytes, 2, 2, 16),
+        [b'\\', b'0'..=b'7', ..] => numbered(bytes, 1, 3, 8),
+        _ => return None,
+    };
+    (end > from).then_some(((value & 0xFF) as u8, end))
+}
+
+/// The character whose UTF-8 bytes are coded one by one, and the length of what codes it.
+fn coded_character(bytes: &[u8], first: usize) -> (Option<char>, usize) {
+    let (mut held, mut at) = (Vec::new(), 0);
+    while held.len() < 4
+        && let Some((byte, length)) = coded_byte(&bytes[at..])
+    {
+        held.push(byte);
+        at += length;
+        if let Ok(text) = std::str::from_utf8(&held) {
+            return (text.chars().next(), at);
+        }
     }
+    (Some(char::REPLACEMENT_CHARACTER), first)
 }
