@@ -1,50 +1,16 @@
 //! Markdown: prose and fenced blocks.
+//!
+//! Prose is searched wherever it stands: in paragraphs, lists, quotations, tables, indented code,
+//! comments and the front matter alike, since whoever reads a command reads all of it. Only where
+//! fences open and close depends on the blocks around them.
 
-use super::fence::{Opening, opening};
+use super::blocks::{Blocks, Line};
+use super::fence::{Language, language};
 use super::lines::{self, Context, Mode};
-use super::mapped::Mapped;
-use super::shape::{line_end, skip_blanks};
-use super::{FileKind, LEVELS, Output, Place, looks_like, shell};
-
-/// How the lines of a fenced block are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Language {
-    Json,
-    Shell,
-    Markdown,
-    /// Lines of any kind.
-    Text,
-    /// Not tagged: told by content.
-    Untagged,
-    /// Another language; its objects are no messages.
-    Other,
-}
-
-/// The language that an info string names. Tags that name no known language are read as lines.
-fn language(info: &str) -> Language {
-    const TABLE: &[(Language, &str)] = &[
-        (Language::Json, "json jsonl ndjson"),
-        (Language::Shell, "bash sh shell zsh console ksh dash shell-session terminal"),
-        (Language::Markdown, "markdown md mdx"),
-        (
-            Language::Other,
-            "asm awk bat c c++ clojure cmake cpp cs csharp css dart diff dockerfile dot elixir erl \
-             erlang ex fish fsharp go golang gradle graphql groovy haskell hcl hs html java \
-             javascript jinja jq js json5 jsonc jsx julia kotlin kt latex less lua make makefile \
-             mermaid nix objc ocaml patch perl php plantuml powershell ps1 proto protobuf py python \
-             python3 r rb rs ruby rust sass scala scss solidity sql svelte svg swift terraform tex \
-             ts tsx typescript vim vue xml zig",
-        ),
-    ];
-    let word = info.trim_start_matches(['{', '.', ' ']);
-    let end = word.find([' ', ',', '}', '\t', ':']).unwrap_or(word.len());
-    let word = &word[..end];
-    if word.is_empty() {
-        return Language::Untagged;
-    }
-    let named = |names: &str| names.split(' ').any(|name| name.eq_ignore_ascii_case(word));
-    TABLE.iter().find(|(_, names)| named(names)).map_or(Language::Text, |(language, _)| *language)
-}
+use super::mapped::{Builder, Mapped};
+use super::shape::line_end;
+use super::{FileKind, LEVELS, Output, Place, looks_like, shell, yaml};
+use std::ops::Range;
 
 /// Reads Markdown.
 pub(super) fn read<'a>(
@@ -53,125 +19,141 @@ pub(super) fn read<'a>(
     context: &Context<'a, '_>,
     level: usize,
 ) {
+    let mut reader = Reader { output, source, context, level };
     let text = &*source.text;
     let bytes = text.as_bytes();
-    let (mut prose, mut at) = (0, 0);
+    let mut blocks = Blocks::new();
+    let mut at = front_matter(text);
+    let mut prose = Prose { from: 0, to: at, rows: Vec::new() };
+    let mut fence: Option<(Range<usize>, Builder<'a>)> = None;
     while at < bytes.len() {
         let eol = line_end(bytes, at);
-        let mut opening = opening(text, at, eol);
-        // The prose before a fence is read as one piece: a document may span its lines.
-        if opening.is_some() && prose < at {
-            lines::read(output, &source.slice(prose..at), Mode::Prose, context, level);
-        }
-        at = (eol + 1).min(bytes.len());
-        while let Some(open) = opening {
-            let block = Block::read(text, at, &open);
-            fence(output, source, &open, &block, context, level);
-            (at, prose) = (block.after, block.after);
-            opening = block.next;
-        }
-    }
-    if prose < bytes.len() {
-        lines::read(output, &source.slice(prose..bytes.len()), Mode::Prose, context, level);
-    }
-}
-
-/// The lines of a fenced block.
-struct Block<'t> {
-    /// Each line without the indentation of the fence, as ranges of the text.
-    lines: Vec<std::ops::Range<usize>>,
-    after: usize,
-    /// The fence that follows at once, where one was opened before this one was closed.
-    next: Option<Opening<'t>>,
-}
-
-impl<'t> Block<'t> {
-    fn read(text: &'t str, from: usize, open: &Opening<'_>) -> Self {
-        let bytes = text.as_bytes();
-        let mut block = Block { lines: Vec::new(), after: bytes.len(), next: None };
-        let mut at = from;
-        while at < bytes.len() {
-            let eol = line_end(bytes, at);
-            let next = (eol + 1).min(bytes.len());
-            let mut start = at;
-            for _ in 0..open.quotes {
-                let mark = skip_blanks(bytes, start);
-                if bytes.get(mark) != Some(&b'>') {
-                    // A quotation ends with its marks, and the fence in it as well.
-                    block.after = at;
-                    return block;
+        let next = (eol + 1).min(bytes.len());
+        // A byte order mark is no text of the first line.
+        let mark = if at == 0 && text.starts_with('\u{feff}') { 3 } else { 0 };
+        let line = blocks.line(text, at + mark, eol);
+        if let Line::Content { start, columns } = line {
+            if let Some((_, body)) = &mut fence {
+                for _ in 0..columns {
+                    body.push_char(source, start - 1..start, ' ');
                 }
-                start = mark + 1;
+                body.push(source, start.min(next)..next);
             }
-            let line = text[start..eol].trim();
-            let marks = line.bytes().take_while(|b| *b == open.mark).count();
-            // A fence is closed by as many marks or more, so that it can show shorter ones.
-            if marks >= open.length {
-                let info = &line[marks..];
-                if info.is_empty() {
-                    block.after = next;
-                    return block;
-                }
-                // Fences do not nest with marks of the same length. Where they seem to, the one
-                // before was not closed, or was closed by the wrong line.
-                let tag = info
-                    .split(' ')
-                    .next()
-                    .is_some_and(|tag| tag.bytes().all(|b| b.is_ascii_alphanumeric()));
-                if marks == open.length && tag {
-                    block.after = next;
-                    block.next = opening(text, start, eol);
-                    return block;
-                }
-            }
-            let blanks = bytes[start..eol].iter().take_while(|b| matches!(b, b' ' | b'\t'));
-            let indent = if open.quotes > 0 { 1 } else { open.indent };
-            // Only the indentation of the fence is taken away; what stands further in belongs to the
-            // text, and tells values that are nested from values that follow.
-            block.lines.push(start + blanks.take(indent).count()..next);
             at = next;
+            continue;
         }
-        block
+        if let Some((info, body)) = fence.take() {
+            reader.fence(info, body.finish());
+            prose = Prose { from: at, to: at, rows: Vec::new() };
+        }
+        match line {
+            Line::Opens { info } => {
+                // The prose before a fence is read as one piece: a document may span its lines.
+                reader.prose(&prose);
+                fence = Some((info, source.builder(next)));
+            }
+            Line::Closes => prose = Prose { from: next, to: next, rows: Vec::new() },
+            Line::Row { head } => {
+                prose.rows.extend(head);
+                prose.rows.push(at..eol);
+            }
+            Line::Text | Line::Content { .. } => {}
+        }
+        prose.to = next;
+        at = next;
+    }
+    match fence {
+        Some((info, body)) => reader.fence(info, body.finish()),
+        None => reader.prose(&prose),
     }
 }
 
-fn fence<'a>(
-    output: &mut Output<'a>,
-    source: &Mapped<'a>,
-    open: &Opening<'_>,
-    block: &Block<'_>,
-    context: &Context<'a, '_>,
+/// Lines that belong to no fence.
+struct Prose {
+    from: usize,
+    to: usize,
+    /// Rows of tables, in order.
+    rows: Vec<Range<usize>>,
+}
+
+struct Reader<'r, 'a, 'c> {
+    output: &'r mut Output<'a>,
+    source: &'r Mapped<'a>,
+    context: &'r Context<'a, 'c>,
     level: usize,
-) {
-    let language = language(open.info);
-    if language == Language::Other {
-        return;
-    }
-    let Some(first) = block.lines.first() else { return };
-    let mut body = source.builder(first.start);
-    for line in &block.lines {
-        body.push(source, line.clone());
-    }
-    let body = body.finish();
-    let info = source.source(open.info_at..open.info_at + open.info.len());
-    let mut context = context.clone();
-    if context.place == Place::Line {
-        context.place = Place::Fence { info };
-    }
-    let nested = level + 1 < LEVELS;
-    let mode = match language {
-        Language::Json => Mode::Json,
-        // Also at the last level: the shell reads what is nested deeper as plain words.
-        Language::Shell => return shell::read(output, &body, &context, level + 1),
-        Language::Markdown if nested => {
-            // The places inside are those of its own fences.
-            context.place = Place::Line;
-            return read(output, &body, &context, level + 1);
+}
+
+impl<'a> Reader<'_, 'a, '_> {
+    fn prose(&mut self, prose: &Prose) {
+        if prose.from == prose.to {
+            return;
         }
-        Language::Untagged if nested && looks_like(&body.text) == FileKind::Shell => {
-            return shell::read(output, &body, &context, level + 1);
+        let piece = self.without_bars(prose);
+        lines::read(self.output, &piece, Mode::Prose, self.context, self.level);
+    }
+
+    /// The prose as its reader gets it: in a row of a table, `\|` is a bar, even in code.
+    fn without_bars(&self, prose: &Prose) -> Mapped<'a> {
+        let (source, mut from) = (self.source, prose.from);
+        let mut piece = source.builder(from);
+        for row in &prose.rows {
+            for bar in memchr::memmem::find_iter(&source.text.as_bytes()[row.clone()], b"\\|") {
+                let bar = row.start + bar;
+                piece.push(source, from..bar);
+                piece.push_char(source, bar..bar + 2, '|');
+                from = bar + 2;
+            }
         }
-        _ => Mode::Text,
-    };
-    lines::read(output, &body, mode, &context, level + 1);
+        piece.push(source, from..prose.to);
+        piece.finish()
+    }
+
+    fn fence(&mut self, info: Range<usize>, body: Mapped<'a>) {
+        let language = language(&self.source.text[info.clone()]);
+        if language == Language::Other || body.text.is_empty() {
+            return;
+        }
+        let mut context = self.context.clone();
+        if context.place == Place::Line {
+            context.place = Place::Fence { info: self.source.source(info) };
+        }
+        let level = self.level + 1;
+        let nested = level < LEVELS;
+        let mode = match language {
+            Language::Json => Mode::Json,
+            // Also at the last level: the shell reads what is nested deeper as plain words.
+            Language::Shell => return shell::read(self.output, &body, &context, level),
+            Language::Yaml => return yaml::read(self.output, &body, &context, level, true),
+            Language::Markdown if nested => {
+                // The places inside are those of its own fences.
+                context.place = Place::Line;
+                return read(self.output, &body, &context, level);
+            }
+            Language::Untagged if nested && looks_like(&body.text) == FileKind::Shell => {
+                return shell::read(self.output, &body, &context, level);
+            }
+            _ => Mode::Text,
+        };
+        lines::read(self.output, &body, mode, &context, level);
+    }
+}
+
+/// Where the front matter ends: the lines between two lines of three dashes at the start of a file.
+/// A fence in it is a text of YAML.
+fn front_matter(text: &str) -> usize {
+    let mut at = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let dashes = matches!(line.trim_start_matches('\u{feff}').trim_end(), "---");
+        let ends = dashes || line.trim_end() == "...";
+        at += line.len();
+        match index {
+            0 if !dashes => return 0,
+            0 => {}
+            // An empty line behind the first dashes: those draw a line.
+            1 if line.trim().is_empty() => return 0,
+            _ if ends => return at,
+            _ => {}
+        }
+    }
+    0
 }

@@ -38,7 +38,9 @@
 //! one in the middle of a sentence without marking it as code is not searched, and neither are
 //! fences in a programming language and programs of `jq`, `awk` and the like.
 
+mod blocks;
 mod fence;
+mod html;
 mod kind;
 mod lines;
 mod mapped;
@@ -47,6 +49,7 @@ mod position;
 mod shape;
 mod shell;
 mod template;
+mod yaml;
 
 pub use kind::{FileKind, looks_like};
 pub use position::{LineIndex, Position};
@@ -218,7 +221,7 @@ pub fn scan_as<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Snippets<'
         FileKind::EventLines | FileKind::Json | FileKind::Log => {
             lines::read(&mut output, &file, Mode::Text, &context, 0);
         }
-        FileKind::Yaml => {}
+        FileKind::Yaml => yaml::read(&mut output, &file, &context, 0, false),
     }
     Snippets { found: output.found.into_iter(), passed_over: output.passed_over }
 }
@@ -230,7 +233,24 @@ struct Output<'a> {
     passed_over: PassedOver,
 }
 
+/// How much an output held at some time.
+#[derive(Clone, Copy)]
+struct Mark {
+    found: usize,
+    passed_over: PassedOver,
+}
+
 impl<'a> Output<'a> {
+    fn mark(&self) -> Mark {
+        Mark { found: self.found.len(), passed_over: self.passed_over }
+    }
+
+    /// Forgets what was added since: it is read again, in another way.
+    fn back_to(&mut self, mark: Mark) {
+        self.found.truncate(mark.found);
+        self.passed_over = mark.passed_over;
+    }
+
     /// Adds the message in a range of a text. `data` is where its JSON text starts.
     fn add(
         &mut self,

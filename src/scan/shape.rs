@@ -72,6 +72,8 @@ fn part(bytes: &[u8], from: usize, word: bool) -> Option<&[u8]> {
         at += match room.get(at)? {
             b':' => break,
             b'$' => match room.get(at + 1) {
+                // An expression of a workflow file.
+                Some(b'{') if room.get(at + 2) == Some(&b'{') => closing(room, at, b"}}")?,
                 Some(b'{') => closing(room, at, b"}")?,
                 Some(b'(') => closing(room, at, b")")?,
                 _ => 1,

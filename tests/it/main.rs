@@ -51,6 +51,7 @@ mod route;
 mod route_table;
 mod scalar;
 mod scan;
+mod scan_lexers;
 #[cfg(feature = "schema")]
 mod schema;
 mod security;

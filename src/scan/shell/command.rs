@@ -39,10 +39,15 @@ pub(super) fn reads_programs(name: &str) -> bool {
     PROGRAMS.contains(&name.rsplit('/').next().unwrap_or(name))
 }
 
+/// Whether a command is a shell of the kind that is read here.
+pub(in super::super) fn is_shell(name: &str) -> bool {
+    const SHELLS: &[&str] = &["bash", "dash", "ksh", "sh", "zsh"];
+    SHELLS.contains(&name.rsplit('/').next().unwrap_or(name))
+}
+
 /// Whether a command reads its words as scripts.
 pub(super) fn runs_scripts(name: &str) -> bool {
-    const SHELLS: &[&str] = &["bash", "dash", "eval", "ksh", "sh", "ssh", "trap", "zsh"];
-    SHELLS.contains(&name.rsplit('/').next().unwrap_or(name))
+    is_shell(name) || ["eval", "ssh", "trap"].contains(&name.rsplit('/').next().unwrap_or(name))
 }
 
 /// Whether a command reads a program from its input.

@@ -140,7 +140,8 @@ impl<'a> Shell<'_, '_, 'a> {
                 if rest.iter().all(|b| CLOSERS.contains(b)) {
                     let indent = line.len() - line.trim_ascii_start().len();
                     let brackets = line.trim_ascii().len() > delimiter.trim_ascii().len();
-                    let end = if brackets { at + indent + delimiter.trim_ascii().len() } else { eol };
+                    let end =
+                        if brackets { at + indent + delimiter.trim_ascii().len() } else { eol };
                     return Some((start..at, end));
                 }
             }

@@ -3,7 +3,7 @@
 //! It knows what is needed to tell arguments and here-documents apart and to resolve their quoting.
 //! It expands nothing. Its state is a stack of its own, so nesting costs memory and no call stack.
 
-mod command;
+pub(super) mod command;
 mod heredoc;
 mod quotes;
 mod recover;
@@ -12,7 +12,7 @@ mod word;
 use super::lines::Context;
 use super::mapped::Mapped;
 use super::shape::line_end;
-use super::{Output, Place};
+use super::{Mark, Output, Place};
 use command::Simple;
 use heredoc::{Delimiters, HereDoc};
 use std::collections::HashSet;
@@ -115,13 +115,13 @@ enum Next {
 struct Frame<'a> {
     closer: Closer,
     opened: usize,
-    /// How many snippets were found before it.
-    mark: usize,
+    /// What was found before it.
+    mark: Mark,
     /// Open parentheses of arithmetic, of subshells and arrays.
     parens: usize,
     nest: Vec<Nest>,
-    /// Where the open double quotes open, and how many snippets were found before them.
-    quote: Option<(usize, usize)>,
+    /// Where the open double quotes open, and what was found before them.
+    quote: Option<(usize, Mark)>,
     word: Option<Word<'a>>,
     next: Next,
     simple: Simple<'a>,
@@ -129,7 +129,7 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    fn new(closer: Closer, opened: usize, mark: usize) -> Self {
+    fn new(closer: Closer, opened: usize, mark: Mark) -> Self {
         Frame {
             closer,
             opened,
@@ -163,6 +163,9 @@ struct Shell<'o, 's, 'a> {
     no_brace: usize,
     /// Where two parentheses open that are no arithmetic.
     subshells: HashSet<usize>,
+    /// The first quote that goes over lines and is closed in the middle of a word, and what
+    /// was found before it: where another quote is not closed, this one was not meant to be.
+    suspect: Option<(usize, Mark)>,
     /// Bytes that may be read once more.
     rework: usize,
     /// The lines that can end a here-document, made when the first one asks.
@@ -180,7 +183,7 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
     ) -> Self {
         let text = &*source.text;
         Shell {
-            frames: vec![Frame::new(Closer::Nothing, at, output.found.len())],
+            frames: vec![Frame::new(Closer::Nothing, at, output.mark())],
             output,
             source,
             text,
@@ -191,6 +194,7 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
             extent,
             no_brace: 0,
             subshells: HashSet::new(),
+            suspect: None,
             rework: text.len().saturating_mul(REWORK),
             delimiters: None,
         }
@@ -364,7 +368,7 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
             && self.may_nest()
             && !self.subshells.contains(&self.at)
         {
-            let frame = Frame::new(Closer::Arithmetic, self.at, self.output.found.len());
+            let frame = Frame::new(Closer::Arithmetic, self.at, self.output.mark());
             self.frames.push(frame);
             self.at += 2;
             return;
@@ -434,7 +438,7 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
             (2, Next::Delimiter { tabs: false })
         } else if rest.get(1) == Some(&b'(') && self.may_nest() {
             self.ensure_word();
-            self.frames.push(Frame::new(Closer::Paren, self.at, self.output.found.len()));
+            self.frames.push(Frame::new(Closer::Paren, self.at, self.output.mark()));
             self.at += 2;
             return;
         } else {

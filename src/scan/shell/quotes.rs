@@ -13,8 +13,10 @@ impl Shell<'_, '_, '_> {
         match byte {
             b'"' => {
                 self.at += 1;
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.quote = None;
+                if let Some(frame) = self.frames.last_mut()
+                    && let Some((open, mark)) = frame.quote.take()
+                {
+                    self.suspect(open, mark);
                 }
             }
             b'\\' => match self.peek(1) {
@@ -90,14 +92,14 @@ impl Shell<'_, '_, '_> {
     /// nested deeper than frames are.
     fn no_arithmetic(&mut self) {
         let Some(frame) = self.frames.pop() else { return };
-        self.output.found.truncate(frame.mark);
+        self.output.back_to(frame.mark);
         self.subshells.insert(frame.opened);
         self.at = frame.opened;
     }
 
     pub(super) fn open_double_quotes(&mut self) {
         self.open_quote(b'"');
-        let quote = Some((self.at, self.output.found.len()));
+        let quote = Some((self.at, self.output.mark()));
         self.at += 1;
         if let Some(frame) = self.frames.last_mut() {
             frame.quote = quote;
@@ -152,6 +154,7 @@ impl Shell<'_, '_, '_> {
                 self.open_quote(b'\'');
                 self.take(at + 1..close);
                 self.at = close + 1;
+                self.suspect(at, self.output.mark());
                 true
             }
             None => self.unclosed_quote(at),
@@ -223,7 +226,7 @@ impl Shell<'_, '_, '_> {
 
     fn open_frame(&mut self, closer: Closer, length: usize) {
         self.ensure_word();
-        self.frames.push(Frame::new(closer, self.at, self.output.found.len()));
+        self.frames.push(Frame::new(closer, self.at, self.output.mark()));
         self.at += length;
     }
 
@@ -246,7 +249,8 @@ impl Shell<'_, '_, '_> {
         let opening = match (inside, frame.closer) {
             ([b'`', ..], _) => 1,
             (_, Closer::Brace) => {
-                let name = inside[2..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_');
+                let name =
+                    inside[2..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_');
                 2 + name.count().min(SHOWN)
             }
             _ => 2,

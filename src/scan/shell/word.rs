@@ -233,8 +233,13 @@ impl<'a> Shell<'_, '_, 'a> {
             return whole.text;
         }
         let starts = whole.text.starts_with(['{', '[']) || event_head(&whole.text, 0).is_some();
-        let from = match word.quote {
-            Some((_, at)) if !starts && at <= PREFIX => at,
+        // `name=` and `--option=` stand before their value, whatever of it is quoted.
+        let value = memchr::memchr(b'=', &whole.text.as_bytes()[..whole.text.len().min(PREFIX)]);
+        let value = value.map(|at| at + 1).filter(|at| event_head(&whole.text, *at).is_some());
+        let from = match (value, word.quote) {
+            _ if starts => 0,
+            (Some(at), _) => at,
+            (None, Some((_, at))) if at <= PREFIX => at,
             _ => 0,
         };
         let place = match self.place {
@@ -313,7 +318,9 @@ fn c_escape(bytes: &[u8]) -> (Option<char>, usize) {
         _ => match coded_byte(bytes) {
             Some((byte, length)) if byte >= 0x80 => return coded_character(bytes, length),
             Some((byte, length)) => return (Some(char::from(byte)), length),
-            None => return (None, bytes.len().min(if bytes.get(1) == Some(&b'x') { 2 } else { 1 })),
+            None => {
+                return (None, bytes.len().min(if bytes.get(1) == Some(&b'x') { 2 } else { 1 }));
+            }
         },
     };
     coded(code, from, end)
@@ -323,8 +330,7 @@ fn c_escape(bytes: &[u8]) -> (Option<char>, usize) {
 fn numbered(bytes: &[u8], from: usize, most: usize, radix: u32) -> (u32, usize, usize) {
     let digits = bytes.iter().skip(from).take(most);
     let digits = digits.map_while(|b| char::from(*b).to_digit(radix));
-    let (value, end) =
-        digits.fold((0, from), |(value, at), digit| (value * radix + digit, at + 1));
+    let (value, end) = digits.fold((0, from), |(value, at), digit| (value * radix + digit, at + 1));
     (value, from, end)
 }
 
