@@ -128,6 +128,7 @@ DEFAULT = [
     ("tests of the core alone", cargo("test", "--no-default-features", "--test", "it")),
     ("simulated worlds, and every run of small ballots", cargo("test", "-p", "ballot-model", "-p", "scenarios", manifest="tests")),
     ("schemas against another validator", cargo("test", "-p", "schema-oracle", manifest="tests")),
+    ("lexers against bash and a CommonMark parser", cargo("test", "-p", "lexer-oracle", manifest="tests")),
 ]
 RELEASE = [
     *DEFAULT,
