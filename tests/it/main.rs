@@ -24,6 +24,7 @@ mod coord_documents;
 #[cfg(all(feature = "cli", unix))]
 mod coord_help;
 #[cfg(feature = "cli")]
+mod coord_settings;
 mod coord_state;
 #[cfg(feature = "cli")]
 mod coord_state_put;

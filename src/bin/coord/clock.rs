@@ -13,7 +13,7 @@ pub(crate) fn now() -> Now {
 }
 
 /// The moment by which a verb judges: the one name for it in all verbs.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct At {
     /// The moment to judge by: a day (its start in UTC), an RFC 3339 timestamp, or `now`.
     #[arg(long, default_value = "now", value_name = "TIME", value_parser = moment)]

@@ -1,15 +1,17 @@
 //! How input is read and how large it may be: the options that several verbs share.
 
+use crate::config::OwnType;
 use coordination_protocol::event::{Codec, Registry};
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Limits;
 use coordination_protocol::scalar::ProtocolVersion;
 use coordination_protocol::version::VERSIONS;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
 /// How records are read, and how large each may be.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Reading {
     /// Read as writers must write, or as readers must accept.
     #[arg(long, value_parser = parse::<Mode>, default_value = "interop", value_name = "strict|interop")]
@@ -21,7 +23,7 @@ pub(crate) struct Reading {
 
     /// The maximum number of bytes of one record.
     #[arg(long, default_value_t = Limits::DEFAULT.bytes, value_name = "N", help_heading = "Limits")]
-    max_bytes: usize,
+    pub(crate) max_bytes: usize,
 
     /// The maximum number of bytes of a file that is read whole: one that holds messages among other
     /// things, or an array. Streams of records have no limit.
@@ -34,11 +36,15 @@ pub(crate) struct Reading {
 
     /// The maximum number of keys of one object.
     #[arg(long, default_value_t = Limits::DEFAULT.keys, value_name = "N", help_heading = "Limits")]
-    max_keys: usize,
+    pub(crate) max_keys: usize,
 
     /// The maximum number of findings of one record; the rest are counted.
     #[arg(long, default_value_t = Limits::DEFAULT.findings, value_name = "N", help_heading = "Limits")]
-    max_findings: usize,
+    pub(crate) max_findings: usize,
+
+    /// Event types of one's own, by name.
+    #[arg(skip)]
+    pub(crate) types: BTreeMap<String, OwnType>,
 }
 
 impl Reading {
@@ -48,9 +54,12 @@ impl Reading {
             .with_depth(self.max_depth)
             .with_keys(self.max_keys)
             .with_findings(self.max_findings);
-        Codec::new(self.mode)
-            .with_registry(Registry::new(self.protocol.clone()))
-            .with_limits(limits)
+        let mut registry = Registry::new(self.protocol.clone());
+        for (name, own) in &self.types {
+            // Each was registered alone when it was read, and no name is there twice.
+            registry = own.register(name, registry.clone()).unwrap_or(registry);
+        }
+        Codec::new(self.mode).with_registry(registry).with_limits(limits)
     }
 }
 

@@ -11,6 +11,7 @@ mod checkpoint;
 mod clock;
 mod compat;
 mod completions;
+mod config;
 mod convert;
 mod deprecations;
 mod explain;
@@ -55,6 +56,7 @@ const EXAMPLES: &str = concat!(
 Examples:
   coord check events.log                 what is wrong with these lines?
   coord check --mode strict -            check standard input as a writer must write it
+  coord config                           which settings are in force here?
   coord registry TASK_FAILED             what data must this event carry?
   coord check commands/*.md              check the messages in these files
   coord explain missing-data             what does this finding mean?
@@ -78,6 +80,8 @@ Examples:
 enum Verb {
     /// Check events and messages, and say precisely what is wrong with each.
     Check(check::Args),
+    /// Show the settings of a check, and where each comes from.
+    Config(config::Args),
     /// List the event types with their required data.
     Registry(registry::Args),
     /// Explain a finding code or an event type.
@@ -130,6 +134,7 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> CmdResult {
     match verb {
         Verb::Check(args) => check::run(&args),
+        Verb::Config(args) => config::run(&args),
         Verb::Registry(args) => registry::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Convert(args) => convert::run(&args),

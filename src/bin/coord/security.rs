@@ -11,17 +11,18 @@ use coordination_protocol::security::freshness::Freshness;
 use coordination_protocol::security::permissions::Permissions;
 use coordination_protocol::security::signature::KeyRing;
 use coordination_protocol::validate::{SecurityPolicy, Validator};
+use std::path::{Path, PathBuf};
 
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Security")]
 pub(crate) struct Security {
     /// Registrations of components: each may publish and subscribe only what its own covers.
     #[arg(long, alias = "rights", value_name = "FILE")]
-    permissions: Option<String>,
+    pub(crate) permissions: Option<PathBuf>,
 
     /// Public keys: each message must be signed by its source.
     #[arg(long, value_name = "FILE")]
-    keys: Option<String>,
+    pub(crate) keys: Option<PathBuf>,
 
     /// Refuse messages that are old, expired, or seen before.
     #[arg(long)]
@@ -67,20 +68,21 @@ impl Security {
     }
 }
 
-pub(crate) fn key_ring(path: &str) -> Result<KeyRing, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))?;
+pub(crate) fn key_ring(path: &Path) -> Result<KeyRing, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| cannot_read(crate::input::name(path), error))?;
     KeyRing::new()
         .with_json(&text, &Limits::DEFAULT.with_bytes(16 << 20))
-        .map_err(|error| failure(format_args!("{path}: {error}")))
+        .map_err(|error| failure(format_args!("{}: {error}", crate::input::name(path))))
 }
 
 /// The permissions of all registrations in a file of any shape that `check` reads.
-fn permissions(path: &str, reading: &Reading) -> Result<Permissions, Failure> {
+fn permissions(path: &Path, reading: &Reading) -> Result<Permissions, Failure> {
     let validator = Validator::from(reading.codec());
     let checker = Checker::new(&validator, reading, As::Auto);
     let mut permissions = Permissions::new().with_registry(validator.codec().registry().clone());
     let mut seen = 0;
-    checker.path(path.as_ref(), &mut |source, item| {
+    checker.path(path, &mut |source, item| {
         let line = item.position(0).0;
         let at = |problem: String| failure(format_args!("{source}:{line}: {problem}"));
         let accepted = match item.outcome.accept() {
@@ -110,7 +112,10 @@ fn permissions(path: &str, reading: &Reading) -> Result<Permissions, Failure> {
         Ok(())
     })?;
     if seen == 0 {
-        return Err(failure(format_args!("{path}: there are no registrations in it")));
+        return Err(failure(format_args!(
+            "{}: there are no registrations in it",
+            crate::input::name(path)
+        )));
     }
     Ok(permissions)
 }

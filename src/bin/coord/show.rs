@@ -1,7 +1,7 @@
 //! Diagnostics that point into a record, drawn as rustc draws them.
 
 use crate::output::{is_printable, printable};
-use crate::source::{Item, line_breaks};
+use crate::source::{Item, line_breaks, whole_lines};
 use annotate_snippets::renderer::{AnsiColor, Style};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use coordination_protocol::finding::{Finding, FindingSeverity, Verdict};
@@ -20,7 +20,7 @@ pub(crate) fn record(source: &str, item: &Item<'_>, verbose: bool) -> String {
     let report = &item.outcome.report;
     let shown = |finding: &&Finding| verbose || finding.severity > FindingSeverity::Note;
     let findings: Vec<&Finding> = report.findings().iter().filter(shown).collect();
-    selected(source, item, &findings, report.verdict())
+    selected(source, item, &findings, report.verdict(), report.omitted())
 }
 
 /// The same with the findings and the verdict that the caller chooses.
@@ -29,6 +29,7 @@ pub(crate) fn selected(
     item: &Item<'_>,
     findings: &[&Finding],
     verdict: Verdict,
+    omitted: usize,
 ) -> String {
     let source = &*printable(source).to_string();
     let mut out = String::new();
@@ -55,13 +56,34 @@ pub(crate) fn selected(
     } else if !placed.is_empty() {
         frame.draw(&mut out, &placed);
     }
-    let omitted = item.outcome.report.omitted();
     if omitted > 0 {
         let plural = if omitted == 1 { "" } else { "s" };
         let _ =
             writeln!(out, "... and {omitted} more finding{plural}; --max-findings shows more\n");
     }
     out
+}
+
+/// The line and the column of a byte of a text, from 1; columns are characters.
+pub(crate) fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    (1 + before.matches('\n').count(), 1 + before[start..].chars().count())
+}
+
+/// The line of a text at which a range starts, with a mark below the range.
+pub(crate) fn excerpt(text: &str, range: Range<usize>) -> String {
+    let bytes = text.as_bytes();
+    let start = range.start.min(bytes.len());
+    let (whole, first) = whole_lines(bytes, start..start);
+    let at = start - first;
+    let view = View::of(whole, at.saturating_sub(WINDOW)..at + WINDOW);
+    let mark = view.map(&(at..range.end.max(start) - first));
+    let mark = AnnotationKind::Primary.span(mark);
+    let line = place(text, start).0;
+    let snippet = Snippet::source(view.text.as_str()).line_start(line).annotation(mark);
+    let group = Group::with_level(Level::ERROR).element(snippet);
+    format!("{}\n", Renderer::styled().render(&[group]))
 }
 
 /// A finding, and where it is in what is drawn and in its source.
@@ -94,15 +116,7 @@ impl Frame<'_> {
         let mut marked = BTreeSet::new();
         for Placed { finding, range, line, column } in findings {
             let severity = finding.severity;
-            let style = style(severity);
-            // An editor or a terminal opens what begins with a path, a line and a column.
-            let _ = writeln!(
-                out,
-                "{BOLD}{}:{line}:{column}{BOLD:#}: {style}{severity}[{code}]{style:#}{BOLD}: {sentence}{BOLD:#}",
-                self.source,
-                code = finding.code,
-                sentence = printable(finding),
-            );
+            title(out, self.source, (*line, *column), finding);
             worst = worst.max(severity);
             let kind = if severity == FindingSeverity::Error {
                 AnnotationKind::Primary
@@ -132,6 +146,28 @@ impl Frame<'_> {
         }
         let _ = writeln!(out, "{}\n", Renderer::styled().render(&[group]));
     }
+}
+
+/// The line that a finding begins with. An editor or a terminal opens what begins with a path, a line
+/// and a column.
+fn title(out: &mut String, source: &str, (line, column): (u64, u64), finding: &Finding) {
+    let Finding { severity, code, .. } = finding;
+    let style = style(*severity);
+    let sentence = printable(finding);
+    let _ = writeln!(
+        out,
+        "{BOLD}{source}:{line}:{column}{BOLD:#}: {style}{severity}[{code}]{style:#}{BOLD}: {sentence}{BOLD:#}",
+    );
+}
+
+/// The diagnostic of something in a text that is no record; its range is in bytes of the text.
+pub(crate) fn in_text(source: &str, text: &str, finding: &Finding) -> String {
+    let mut out = String::new();
+    let (line, column) = place(text, finding.range.start);
+    title(&mut out, &printable(source).to_string(), (line as u64, column as u64), finding);
+    out.push_str(&excerpt(text, finding.range.clone()));
+    out.push('\n');
+    out
 }
 
 const BOLD: Style = Style::new().bold();

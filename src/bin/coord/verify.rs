@@ -24,7 +24,7 @@ pub(crate) struct Args {
 
     /// The public keys.
     #[arg(long, value_name = "FILE")]
-    keys: String,
+    keys: PathBuf,
 
     #[command(flatten)]
     at: At,

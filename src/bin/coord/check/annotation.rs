@@ -1,6 +1,7 @@
 //! Findings as one line each: for editors and `grep`, and as commands of a CI host.
 
-use super::judge::Judged;
+use super::judge::Found;
+use crate::input::Source;
 use crate::output::printable;
 use coordination_protocol::finding::{Finding, FindingSeverity};
 use std::fmt::{self, Display, Write as _};
@@ -15,26 +16,23 @@ pub(crate) fn sentence(finding: &Finding) -> String {
 }
 
 /// Writes a finding as `path:line:column: severity[code] sentence`.
-pub(crate) fn line(out: &mut dyn Write, judged: &Judged<'_>, finding: &Finding) -> io::Result<()> {
-    let (line, column) = judged.item.position(finding.range.start);
-    let (source, severity, code) = (judged.source, finding.severity, finding.code);
-    writeln!(out, "{source}:{line}:{column}: {severity}[{code}] {}", sentence(finding))
+pub(crate) fn line(out: &mut dyn Write, source: &Source, found: &Found<'_>) -> io::Result<()> {
+    let (line, column) = found.start;
+    let Finding { severity, code, .. } = found.finding;
+    writeln!(out, "{source}:{line}:{column}: {severity}[{code}] {}", sentence(found.finding))
 }
 
 /// Writes a finding as a workflow command of GitHub, which shows it beside the line.
-pub(crate) fn github(
-    out: &mut dyn Write,
-    judged: &Judged<'_>,
-    finding: &Finding,
-) -> io::Result<()> {
+pub(crate) fn github(out: &mut dyn Write, source: &Source, found: &Found<'_>) -> io::Result<()> {
+    let finding = found.finding;
     let command = match finding.severity {
         FindingSeverity::Error => "error",
         FindingSeverity::Warning => "warning",
         _ => "notice",
     };
-    let (line, column) = judged.item.position(finding.range.start);
-    let (end_line, end_column) = judged.item.position(finding.range.end);
-    let file = Property(judged.source);
+    let (line, column) = found.start;
+    let (end_line, end_column) = found.end;
+    let file = Property(source);
     write!(out, "::{command} file={file},line={line},col={column},endLine={end_line}")?;
     // The host takes columns of one line only.
     if end_line == line {

@@ -1,24 +1,31 @@
 //! `coord check`
 
 mod annotation;
+mod baseline;
+mod codes;
 mod judge;
 mod output;
 mod render;
 mod row;
+mod run;
 mod sarif;
 mod summary;
+mod suppress;
 mod tally;
 
+pub(crate) use codes::PROGRAM_CODES;
+
+use crate::config::{Options, Sources};
 use crate::deprecations;
 use crate::input::paths;
-use crate::limits::Reading;
 use crate::output::{CmdResult, Failure, Format};
-use crate::security::Security;
-use crate::source::{As, Checker, WalkArgs, in_order};
-use coordination_protocol::validate::Validator;
+use crate::source::{As, WalkArgs, in_order};
+use baseline::Baseline;
 use output::Output;
 use render::Style;
+use run::Run;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -51,10 +58,15 @@ pub(crate) struct Args {
     walk: WalkArgs,
 
     #[command(flatten)]
-    reading: Reading,
+    options: Options,
 
-    #[command(flatten)]
-    security: Security,
+    /// Do not report what this file knows; it is counted.
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    baseline: Option<PathBuf>,
+
+    /// Write what is found, but for notes, into a file for `--baseline`, and report none of it.
+    #[arg(long, value_name = "FILE", help_heading = "Settings", conflicts_with = "baseline")]
+    write_baseline: Option<PathBuf>,
 
     /// Find uses of what a calendar announces to end; `coord deprecations --help` shows its form.
     #[arg(long, value_name = "FILE")]
@@ -91,31 +103,53 @@ const FORMATS: &[(Format, &str)] = &[
 ];
 
 pub(crate) fn run(args: &Args) -> CmdResult {
-    let policy = args.security.policy(&args.reading)?;
-    let validator = Validator::from(args.reading.codec()).with_policy(policy);
-    let mut checker = Checker::new(&validator, &args.reading, args.given);
-    checker.now = Some(args.security.at.millis());
-    checker.from = args.security.source()?;
-    checker.replay = args.security.freshness();
-    if let Some(path) = &args.calendar {
-        let day = args.security.at.day()?;
-        checker.calendar = Some((deprecations::read(path)?, Some(day)));
-    }
+    let security = &args.options.security;
+    let calendar = match &args.calendar {
+        Some(path) => Some((deprecations::read(path)?, Some(security.at.day()?))),
+        None => None,
+    };
     let style = Style { format: args.format, verbose: args.verbose, quiet: args.quiet };
-    let mut out = Output::open(style, &args.reading)?;
+    let sources = Sources::new(&args.options);
+    let run = Run {
+        sources: &sources,
+        style,
+        given: args.given,
+        now: security.at.millis(),
+        from: security.source()?,
+        replay: security.freshness(),
+        calendar,
+        baseline: args.baseline.as_deref().map(Baseline::read).transpose()?,
+        collects: args.write_baseline.is_some(),
+        checkers: Mutex::default(),
+    };
+    let mut out = Output::open(style, &args.options.reading)?;
     for path in paths(&args.paths) {
         if path.is_dir() {
             in_order(
                 args.walk.threads(),
                 args.walk.walk(path)?,
-                |entry, sheet| render::entry(&checker, entry, style, sheet),
+                |entry, sheet| render::entry(&run, entry, sheet),
                 &mut out,
                 |out, tally| Ok::<_, Failure>(out.count(tally?)?),
             )?;
         } else {
-            let tally = render::input(&checker, path, style, &mut out)?;
+            let tally = render::input(&run, path, &mut out)?;
             out.count(tally)?;
         }
+    }
+    if let Some(baseline) = &run.baseline {
+        let root = sources.root();
+        let total = out.total();
+        // What was not read may still be there; what does not exist is gone.
+        total.gone += baseline
+            .paths()
+            .filter(|(path, _)| !total.known_paths.contains(*path))
+            .filter(|(path, _)| baseline::is_gone(&root, path))
+            .map(|(_, count)| count)
+            .sum::<u64>();
+    }
+    if let Some(path) = &args.write_baseline {
+        baseline::write(path, &out.total().collected)?;
     }
     out.finish(args.require_records)
 }

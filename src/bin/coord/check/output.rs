@@ -6,6 +6,7 @@ use super::summary::{self, Count};
 use super::tally::Tally;
 use crate::limits::Reading;
 use crate::output::{CmdResult, ExitStatus, Format, Printer};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// The output of a check. What was rendered of inputs is written to it in order.
@@ -15,6 +16,8 @@ pub(crate) struct Output<'a> {
     out: Printer,
     log: Log,
     total: Tally,
+    /// Files of settings that were complained of: one is read for many inputs.
+    complained: BTreeSet<String>,
 }
 
 impl<'a> Output<'a> {
@@ -24,7 +27,14 @@ impl<'a> Output<'a> {
         if style.format == Format::Sarif && !style.quiet {
             log.open(&mut out)?;
         }
-        Ok(Output { style, reading, out, log, total: Tally::default() })
+        Ok(Output {
+            style,
+            reading,
+            out,
+            log,
+            total: Tally::default(),
+            complained: BTreeSet::new(),
+        })
     }
 
     /// Counts an input whose rendering was written, and tells what could not be read.
@@ -35,10 +45,20 @@ impl<'a> Output<'a> {
         }
         // The other inputs are still checked; the exit status will tell.
         for unread in &tally.unread {
-            self.out.complain(&unread.problem)?;
+            if unread.drawn.is_empty() {
+                self.out.complain(&unread.problem)?;
+            } else if self.complained.insert(unread.problem.clone()) {
+                self.out.complain(&unread.problem)?;
+                self.out.draw(&unread.drawn)?;
+            }
         }
         self.total += tally;
         Ok(())
+    }
+
+    /// What was counted so far.
+    pub(crate) fn total(&mut self) -> &mut Tally {
+        &mut self.total
     }
 
     /// Writes what comes last.
@@ -55,15 +75,17 @@ impl<'a> Output<'a> {
                 self.summary()?;
             }
             Format::Human | Format::Github => self.summary()?,
-            _ if none => {
-                let problem = format!("no record was found in {}", total.read);
-                self.out.complain(problem)?;
+            _ => {
+                // These formats have no place for it, and it must not go unseen.
+                let told = total.settings.iter().cloned();
+                let none = none.then(|| format!("no record was found in {}", total.read));
+                let told: Vec<String> = told.chain(none).collect();
+                told.iter().try_for_each(|told| self.out.complain(told))?;
             }
-            _ => {}
         }
         let total = &self.total;
         self.out.finish(if total.unread.is_empty() {
-            ExitStatus::found(total.invalid > 0 || none && require_records)
+            ExitStatus::found(total.failed || none && require_records)
         } else {
             ExitStatus::Failed
         })
@@ -76,15 +98,16 @@ impl<'a> Output<'a> {
             0 | 1 => String::new(),
             files => format!(" in {files} files"),
         };
+        let modes: Vec<&str> = total.modes.iter().map(String::as_str).collect();
+        let modes = if modes.is_empty() {
+            format!("{} mode, protocol {}", self.reading.mode, self.reading.protocol)
+        } else {
+            modes.join(" and ")
+        };
         writeln!(
             self.out,
-            "{records}{files}: {} valid, {} deviating, {} invalid ({} mode, protocol {}, security {})",
-            total.valid,
-            total.deviating,
-            total.invalid,
-            self.reading.mode,
-            self.reading.protocol,
-            total.security,
+            "{records}{files}: {} valid, {} deviating, {} invalid ({modes}, security {})",
+            total.valid, total.deviating, total.invalid, total.security,
         )?;
         summary::details(total).iter().try_for_each(|line| writeln!(self.out, "{line}"))?;
         if total.records() == 0 {

@@ -1,7 +1,9 @@
 //! A checked record as `--format json` prints it: an object on a line.
 
-use super::judge::{Excuse, Judged};
+use super::judge::{Excuse, Found, Judged};
+use crate::input::Source;
 use coordination_protocol::finding::{Finding, Verdict};
+use coordination_protocol::validate::Security;
 use serde::Serialize;
 
 /// A checked record.
@@ -35,6 +37,8 @@ struct PlacedFinding<'a> {
     column: u64,
     end_line: u64,
     end_column: u64,
+    /// Of path, code, pointer and record; lines may move.
+    fingerprint: &'a str,
 }
 
 /// A finding that is not reported.
@@ -52,22 +56,30 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
+impl<'a> PlacedFinding<'a> {
+    fn new(found: &'a Found<'a>) -> Self {
+        PlacedFinding {
+            finding: found.finding,
+            line: found.start.0,
+            column: found.start.1,
+            end_line: found.end.0,
+            end_column: found.end.1,
+            fingerprint: &found.fingerprint,
+        }
+    }
+}
+
 impl<'a> Row<'a> {
     pub(crate) fn new(judged: &'a Judged<'a>) -> Self {
         let item = judged.item;
         let outcome = &item.outcome;
         let (line, column) = item.position(0);
-        let placed = |finding: &'a Finding| {
-            let (line, column) = item.position(finding.range.start);
-            let (end_line, end_column) = item.position(finding.range.end);
-            PlacedFinding { finding, line, column, end_line, end_column }
-        };
-        let suppressed = |(finding, why): &'a (&'a Finding, Excuse)| {
+        let suppressed = |(found, why): &'a (Found<'a>, Excuse)| {
             let (by, reason) = match why {
                 Excuse::Comment(reason) => ("comment", reason.as_deref()),
                 Excuse::Baseline => ("baseline", None),
             };
-            SuppressedFinding { finding: placed(finding), by, reason }
+            SuppressedFinding { finding: PlacedFinding::new(found), by, reason }
         };
         Row {
             source: judged.source.name(),
@@ -75,11 +87,27 @@ impl<'a> Row<'a> {
             column,
             kind: outcome.kind.as_str(),
             type_name: outcome.type_name.as_deref(),
-            verdict: judged.verdict,
+            verdict: judged.verdict(),
             security: outcome.security.to_string(),
-            findings: judged.reported.iter().map(|finding| placed(finding)).collect(),
+            findings: judged.reported.iter().map(PlacedFinding::new).collect(),
             suppressed: judged.excused.iter().map(suppressed).collect(),
-            omitted: outcome.report.omitted(),
+            omitted: judged.omitted,
+        }
+    }
+
+    /// What is wrong with a comment, which is no record.
+    pub(crate) fn of_comment(source: &'a Source, found: &'a Found<'a>) -> Self {
+        Row {
+            source: source.name(),
+            line: found.start.0,
+            column: found.start.1,
+            kind: "comment",
+            type_name: None,
+            verdict: Verdict::of(Some(found.finding.severity)),
+            security: Security::default().to_string(),
+            findings: vec![PlacedFinding::new(found)],
+            suppressed: Vec::new(),
+            omitted: 0,
         }
     }
 }

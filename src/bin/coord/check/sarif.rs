@@ -1,10 +1,11 @@
 //! SARIF 2.1.0, written as it goes: the rules first, then the results, then how it went.
 
 use super::annotation::sentence;
-use super::judge::{Excuse, Judged};
+use super::codes::PROGRAM_CODES;
+use super::judge::{Excuse, Found, Judged};
 use super::tally::Tally;
 use crate::input::Source;
-use coordination_protocol::finding::{Code, Finding, FindingSeverity, Level, Mode};
+use coordination_protocol::finding::{Code, FindingSeverity, Level, Mode};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -16,6 +17,8 @@ const RESULTS_OF_A_RUN: usize = 25_000;
 const RUNS: usize = 20;
 /// What results' paths are relative to: the folder in which the program runs.
 const BASE: &str = "%SRCROOT%";
+/// The name of the fingerprint, and the version of how it is made.
+const FINGERPRINT: &str = "coordFinding/v1";
 
 /// A SARIF log under way. Results come in as lines, each one JSON object.
 #[derive(Default)]
@@ -39,7 +42,7 @@ impl Log {
 
     fn open_run(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.results = 0;
-        let rules: Vec<Value> = Code::ALL.iter().map(|code| rule(*code)).collect();
+        let rules: Vec<Value> = rules().map(rule).collect();
         let driver = json!({
             "name": "coord",
             "version": env!("CARGO_PKG_VERSION"),
@@ -61,11 +64,17 @@ impl Log {
         write!(out, r#""originalUriBaseIds":{},"results":["#, json!({ BASE: base }))
     }
 
-    fn close_run(&mut self, out: &mut impl Write, notifications: &[Value]) -> io::Result<()> {
+    fn close_run(
+        &mut self,
+        out: &mut impl Write,
+        notifications: &[Value],
+        notices: &[Value],
+    ) -> io::Result<()> {
         self.closed += 1;
         let invocation = json!([{
             "executionSuccessful": notifications.iter().all(|told| told["level"] != "error"),
             "toolExecutionNotifications": notifications,
+            "toolConfigurationNotifications": notices,
         }]);
         write!(out, r#"],"invocations":{invocation}}}"#)
     }
@@ -87,7 +96,7 @@ impl Log {
                 self.left_out += 1;
                 return Ok(());
             }
-            self.close_run(out, &[])?;
+            self.close_run(out, &[], &[])?;
             out.write_all(b",")?;
             self.open_run(out)?;
         }
@@ -97,6 +106,7 @@ impl Log {
     }
 
     pub(crate) fn close(&mut self, out: &mut impl Write, total: &Tally) -> io::Result<()> {
+        let mut notices: Vec<Value> = Vec::new();
         let mut told: Vec<Value> = total
             .unread
             .iter()
@@ -110,25 +120,43 @@ impl Log {
                 })
             })
             .collect();
+        // What a repository says of its own check is told where the check is read.
+        for told in &total.settings {
+            notices.push(json!({ "level": "note", "message": { "text": told } }));
+        }
         if self.left_out > 0 {
             let most = RUNS * RESULTS_OF_A_RUN;
             let left_out = self.left_out;
             let text = format!("{left_out} results are left out: a log holds at most {most}");
             told.push(json!({ "level": "warning", "message": { "text": text } }));
         }
-        self.close_run(out, &told)?;
+        self.close_run(out, &told, &notices)?;
         writeln!(out, "]}}")
     }
 }
 
 /// Writes the results of a record, a line each.
 pub(crate) fn results(out: &mut dyn Write, judged: &Judged<'_>, verbose: bool) -> io::Result<()> {
-    let excused = judged.excused.iter().map(|(finding, why)| (*finding, Some(why)));
-    for (finding, why) in judged.shown(verbose).map(|finding| (finding, None)).chain(excused) {
-        serde_json::to_writer(&mut *out, &result(judged, finding, why))?;
-        out.write_all(b"\n")?;
-    }
-    Ok(())
+    let reported = judged.shown(verbose).map(|found| (found, None));
+    let excused = judged.excused.iter().map(|(found, why)| (found, Some(why)));
+    reported.chain(excused).try_for_each(|(found, why)| result(out, judged.source, found, why))
+}
+
+/// Writes a result as a line.
+pub(crate) fn result(
+    out: &mut dyn Write,
+    source: &Source,
+    found: &Found<'_>,
+    why: Option<&Excuse>,
+) -> io::Result<()> {
+    let mut line = serde_json::to_vec(&value(source, found, why))?;
+    line.push(b'\n');
+    out.write_all(&line)
+}
+
+/// All codes, in the order of the rules.
+fn rules() -> impl Iterator<Item = Code> {
+    Code::ALL.iter().chain(PROGRAM_CODES).copied()
 }
 
 fn level(severity: FindingSeverity) -> &'static str {
@@ -137,6 +165,25 @@ fn level(severity: FindingSeverity) -> &'static str {
         FindingSeverity::Warning => "warning",
         _ => "note",
     }
+}
+
+/// Where a path is as a URI; a relative one is a reference.
+pub(crate) fn uri(path: &[u8]) -> String {
+    let mut uri = String::with_capacity(path.len());
+    if path.starts_with(b"/") {
+        uri.push_str("file://");
+    }
+    for byte in path {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => {
+                uri.push(char::from(*byte));
+            }
+            other => {
+                let _ = write!(uri, "%{other:02X}");
+            }
+        }
+    }
+    uri
 }
 
 /// The name of a rule, by which hosts list it: `MissingData` for `missing-data`.
@@ -177,27 +224,27 @@ fn rule(code: Code) -> Value {
     })
 }
 
-fn result(judged: &Judged<'_>, finding: &Finding, why: Option<&Excuse>) -> Value {
-    let item = judged.item;
-    let (line, column) = item.position(finding.range.start);
-    let (end_line, end_column) = item.position(finding.range.end);
+fn value(source: &Source, found: &Found<'_>, why: Option<&Excuse>) -> Value {
+    let finding = found.finding;
     let mut result = json!({
         "ruleId": finding.code.as_str(),
-        "ruleIndex": Code::ALL.iter().position(|code| *code == finding.code),
+        "ruleIndex": rules().position(|code| code == finding.code),
         "level": level(finding.severity),
         "message": { "text": sentence(finding) },
         "locations": [{
             "physicalLocation": {
-                "artifactLocation": artifact(judged.source),
+                "artifactLocation": artifact(source),
                 "region": {
-                    "startLine": line,
-                    "startColumn": column,
-                    "endLine": end_line,
-                    "endColumn": end_column,
+                    "startLine": found.start.0,
+                    "startColumn": found.start.1,
+                    "endLine": found.end.0,
+                    "endColumn": found.end.1,
                 },
             },
             "logicalLocations": [{ "fullyQualifiedName": finding.pointer }],
         }],
+        // A host that knows lines by their text makes its own fingerprint beside this one.
+        "partialFingerprints": { FINGERPRINT: found.fingerprint },
     });
     match why {
         None => {}
@@ -222,25 +269,6 @@ fn artifact(source: &Source) -> Value {
     } else {
         json!({ "uri": uri, "uriBaseId": BASE })
     }
-}
-
-/// A path as a URI, or as a reference to one if it is relative.
-fn uri(path: &[u8]) -> String {
-    let mut uri = String::with_capacity(path.len());
-    if path.starts_with(b"/") {
-        uri.push_str("file://");
-    }
-    for byte in path {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => {
-                uri.push(char::from(*byte));
-            }
-            other => {
-                let _ = write!(uri, "%{other:02X}");
-            }
-        }
-    }
-    uri
 }
 
 #[cfg(test)]

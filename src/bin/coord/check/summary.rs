@@ -17,21 +17,45 @@ impl Display for Count {
 /// The lines below the counts of records: only what there is.
 pub(crate) fn details(total: &Tally) -> Vec<String> {
     let mut lines = Vec::new();
-    let [notes, warnings, errors] = total.findings();
-    let mut line = |title: &str, counts: &[Count]| {
-        let counts: Vec<String> =
-            counts.iter().filter(|count| count.0 > 0).map(Count::to_string).collect();
-        if !counts.is_empty() {
-            lines.push(format!("  {title}: {}", counts.join(", ")));
+    let mut line = |title: &str, parts: &[String]| {
+        if !parts.is_empty() {
+            lines.push(format!("  {title}: {}", parts.join(", ")));
         }
     };
-    let omitted = Count(total.omitted, "beyond the limit of a record");
-    let counts = [Count(errors, "error"), Count(warnings, "warning"), Count(notes, "note")];
-    line("findings", &counts);
-    if omitted.0 > 0 {
-        lines.push(format!("  not shown: {} {}", omitted.0, omitted.1));
+    let some = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
+    line("findings", &severities(total.findings()));
+    line(
+        "not reported",
+        &[
+            some(total.suppressed, "by comments in the files"),
+            some(total.known, "by the baseline"),
+            some(total.omitted, "by --max-findings"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<String>>(),
+    );
+    if total.gone > 0 {
+        let gone = Count(total.gone, "finding");
+        line("baseline", &[format!("{gone} of it no longer there; write it anew")]);
+    }
+    if total.excluded > 0 {
+        line("left out by patterns", &[Count(total.excluded, "file").to_string()]);
+    }
+    if total.ageless > 0 {
+        let lines_of = Count(total.ageless, "event line");
+        let why = "no header, so neither age nor replay is judged";
+        line("freshness", &[format!("{lines_of}: {why}")]);
+    }
+    for told in &total.settings {
+        lines.push(format!("  {told}"));
     }
     lines
+}
+
+fn severities([notes, warnings, errors]: [u64; 3]) -> Vec<String> {
+    let counts = [Count(errors, "error"), Count(warnings, "warning"), Count(notes, "note")];
+    counts.iter().filter(|count| count.0 > 0).map(Count::to_string).collect()
 }
 
 /// The findings by code, the most frequent first.
@@ -41,11 +65,7 @@ pub(crate) fn by_code(total: &Tally) -> Vec<String> {
     codes.sort_by_key(|(code, count)| (std::cmp::Reverse(*count), code.as_str()));
     let width = codes.iter().map(|(code, _)| code.as_str().len()).max().unwrap_or_default();
     let line = |(code, count): (&Code, u64)| {
-        let [notes, warnings, errors] = total.codes[code];
-        let parts = [Count(errors, "error"), Count(warnings, "warning"), Count(notes, "note")];
-        let parts: Vec<String> =
-            parts.iter().filter(|part| part.0 > 0).map(Count::to_string).collect();
-        format!("{count:>8}  {code:width$}  {}", parts.join(", "))
+        format!("{count:>8}  {code:width$}  {}", severities(total.codes[code]).join(", "))
     };
     codes.into_iter().map(line).collect()
 }

@@ -1,11 +1,12 @@
 //! What was counted in a check: of one input, or of many together.
 
+use super::baseline::Counts;
 use super::judge::{Excuse, Judged};
 use crate::input::Source;
 use crate::source::ReadSummary;
-use coordination_protocol::finding::{Code, FindingSeverity, Verdict};
+use coordination_protocol::finding::{Code, Finding, FindingSeverity, Verdict};
 use coordination_protocol::validate::Security;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
 /// The counts of a check. Those of several inputs add up, in whatever order they were read.
@@ -26,6 +27,24 @@ pub(crate) struct Tally {
     pub(crate) suppressed: u64,
     /// Findings that the baseline holds.
     pub(crate) known: u64,
+    /// What is known and not there any more.
+    pub(crate) gone: u64,
+    /// Paths that the baseline knows and that were read.
+    pub(crate) known_paths: BTreeSet<String>,
+    /// What a baseline of these inputs would hold.
+    pub(crate) collected: Counts,
+    /// Files that patterns leave out.
+    pub(crate) excluded: u64,
+    /// The gravest reported finding.
+    pub(crate) worst: Option<FindingSeverity>,
+    /// Whether a finding is as grave as the settings ask for.
+    pub(crate) failed: bool,
+    /// In which modes, and by which versions of the protocol, records were read.
+    pub(crate) modes: BTreeSet<String>,
+    /// What of files of settings must not go unseen.
+    pub(crate) settings: BTreeSet<String>,
+    /// Event lines whose freshness was asked for; they have no header that could tell it.
+    pub(crate) ageless: u64,
     /// What of the security level was checked in any record.
     pub(crate) security: Security,
     /// What could not be read.
@@ -37,18 +56,20 @@ pub(crate) struct Unread {
     pub(crate) source: Source,
     /// The whole sentence, which names it.
     pub(crate) problem: String,
+    /// What is wrong with a file of settings, drawn; else empty.
+    pub(crate) drawn: String,
 }
 
 impl Tally {
     /// Counts a record.
     pub(crate) fn record(&mut self, judged: &Judged<'_>) {
-        match judged.verdict {
+        match judged.verdict() {
             Verdict::Valid => self.valid += 1,
             Verdict::Deviating => self.deviating += 1,
             _ => self.invalid += 1,
         }
-        for finding in &judged.reported {
-            self.codes.entry(finding.code).or_default()[index(finding.severity)] += 1;
+        for found in &judged.reported {
+            self.finding(found.finding);
         }
         for (_, why) in &judged.excused {
             match why {
@@ -57,8 +78,15 @@ impl Tally {
             }
         }
         let outcome = &judged.item.outcome;
-        self.omitted += outcome.report.omitted() as u64;
+        self.omitted += judged.omitted as u64;
+        self.worst = self.worst.max(judged.worst);
         add_security(&mut self.security, outcome.security);
+    }
+
+    /// Counts a reported finding.
+    pub(crate) fn finding(&mut self, finding: &Finding) {
+        self.codes.entry(finding.code).or_default()[index(finding.severity)] += 1;
+        self.worst = self.worst.max(Some(finding.severity));
     }
 
     /// Reported findings by severity: notes, warnings, errors.
@@ -103,6 +131,17 @@ impl AddAssign for Tally {
         self.omitted += other.omitted;
         self.suppressed += other.suppressed;
         self.known += other.known;
+        self.gone += other.gone;
+        self.known_paths.extend(other.known_paths);
+        for (entry, count) in other.collected {
+            *self.collected.entry(entry).or_default() += count;
+        }
+        self.excluded += other.excluded;
+        self.worst = self.worst.max(other.worst);
+        self.failed |= other.failed;
+        self.modes.extend(other.modes);
+        self.settings.extend(other.settings);
+        self.ageless += other.ageless;
         add_security(&mut self.security, other.security);
         self.unread.extend(other.unread);
     }

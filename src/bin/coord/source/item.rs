@@ -88,7 +88,7 @@ fn last_break(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The whole lines that hold a range, and where they start.
-fn whole_lines(bytes: &[u8], range: Range<usize>) -> (&[u8], usize) {
+pub(crate) fn whole_lines(bytes: &[u8], range: Range<usize>) -> (&[u8], usize) {
     let start = last_break(&bytes[..range.start]).map_or(0, |at| at + 1);
     let rest = bytes[range.end..].iter().position(|byte| *byte == b'\n');
     (&bytes[start..rest.map_or(bytes.len(), |at| range.end + at)], start)

@@ -7,7 +7,7 @@ mod read;
 mod summary;
 mod walk;
 
-pub(crate) use item::{Item, line_breaks};
+pub(crate) use item::{Item, line_breaks, whole_lines};
 pub(crate) use ordered::in_order;
 pub(crate) use summary::{ReadSummary, Seen};
 pub(crate) use walk::{Entry, WalkArgs};
