@@ -1,8 +1,9 @@
 //! Taking a record apart without changing it.
 
 use super::error::VersionError;
+use crate::codec::peel;
 use crate::event::EventHeader;
-use crate::json::{self, Dialect, Kind, Limits, Token};
+use crate::json::{self, Dialect, FaultKind, JsonFault, Kind, Limits, Token};
 use crate::message::MessageKind;
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ pub(super) struct Record<'a> {
 
 #[derive(Clone, Debug)]
 pub(super) enum Shape<'a> {
-    /// An event line, and where its type stands. The data is not looked at.
+    /// An event line, and where its type stands. Its data are an object, as readers accept it.
     Line(EventHeader<'a>, Range<usize>),
     /// A JSON object that the scanner accepted; its members in order.
     Document(Vec<Member<'a>>),
@@ -55,7 +56,11 @@ impl<'a> Record<'a> {
                 .collect();
             return Ok(Record { text, start, shape: Shape::Document(members) });
         }
-        let header = EventHeader::parse(core).map_err(VersionError::NotARecord)?;
+        // Quotes of a shell around a line stay, too.
+        let line = peel(text).record;
+        let header = EventHeader::parse(&text[line.clone()]).map_err(VersionError::NotARecord)?;
+        let start = line.start;
+        check_data(header.data, line.end - header.data.len(), limits)?;
         let place = start..start + header.type_name.len();
         Ok(Record { text, start, shape: Shape::Line(header, place) })
     }
@@ -92,4 +97,20 @@ impl<'a> Record<'a> {
     pub(super) fn meaning(&self, value: Token) -> Option<std::borrow::Cow<'a, str>> {
         (value.kind() == Kind::Text).then(|| value.decode(self.text))
     }
+}
+
+/// Whether the data of a line can be read: a broken line has no version that it could be moved to. `at`
+/// is where the data stand in the record.
+fn check_data(data: &str, at: usize, limits: &Limits) -> Result<(), VersionError> {
+    let blank = data.len() - data.trim_ascii_start().len();
+    let checked = json::check(data, Dialect::SingleQuoted, limits);
+    let fault = match checked {
+        Ok(()) if data[blank..].starts_with('{') => return Ok(()),
+        Ok(()) => {
+            JsonFault::new(FaultKind::Unexpected { expected: "an object" }, blank..data.len())
+        }
+        Err(fault) => fault,
+    };
+    let range = fault.range.start + at..fault.range.end + at;
+    Err(VersionError::Json(JsonFault { range, ..fault }))
 }

@@ -31,7 +31,12 @@ pub(super) fn run(job: &mut Job<'_>, name: &str) -> CmdResult {
         Start::Replaced => true,
         Start::Complete => swap(&beside, &path).map(|()| true).map_err(failed)?,
         Start::From(journal) => {
-            let journal = migrate(job, &file, &path, &beside, journal).map_err(failed)?;
+            let migrated = migrate(job, &file, &path, &beside, journal);
+            if migrated.is_err() {
+                // A full disk does not stay full because of us. A killed run leaves what it has.
+                let _ = beside.clear();
+            }
+            let journal = migrated.map_err(failed)?;
             if job.tally.refused > 0 || !job.tally.differs() {
                 beside.clear().map_err(failed)?;
                 false
