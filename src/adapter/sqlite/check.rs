@@ -1,5 +1,6 @@
 //! Looking at everything, and copying it.
 
+use super::connect::literal;
 use super::error::from_sqlite;
 use super::operations;
 use crate::storage::StorageError;
@@ -111,7 +112,7 @@ pub(super) fn backup(connection: &Connection, to: &Path) -> Result<(), StorageEr
     };
     let mut part = to.as_os_str().to_owned();
     part.push(format!(".{}.part", std::process::id()));
-    let part = Path::new(&part);
+    let part = &literal(Path::new(&part));
     let Some(text) = part.to_str() else {
         return Err(unavailable(&"the path is not UTF-8"));
     };

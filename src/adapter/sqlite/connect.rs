@@ -6,7 +6,7 @@ use super::error::{at, from_sqlite, is_busy};
 use super::{SqliteOptions, Synchronous, operations};
 use crate::storage::StorageError;
 use rusqlite::{Connection, OpenFlags};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Marks our files: `coor` in ASCII.
@@ -111,13 +111,19 @@ pub(super) fn begin(connection: &Connection, timeout: Duration) -> Result<(), St
     })
 }
 
+/// A path that `SQLite` takes for the name of a file, whatever it looks like: a relative one could be
+/// read as a URI (`file:...?mode=ro`) or mean no file at all (`:memory:`, an empty name).
+pub(super) fn literal(path: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
+}
+
 fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, Failed> {
     // No mutex inside `SQLite`: each connection belongs to one thread here.
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if options.create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = Connection::open_with_flags(literal(path), flags)?;
     // Waiting is ours, so that its length is known.
     connection.busy_timeout(Duration::ZERO)?;
     // One moment for all questions: another process may be making the file.

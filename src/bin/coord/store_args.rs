@@ -9,7 +9,13 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 pub(crate) struct StoreArgs {
     /// The folder that holds the project's data, `coord.sqlite` among it.
-    #[arg(long, value_name = "DIR", default_value = ".claude/data", env = "COORD_ROOT")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".claude/data",
+        env = "COORD_ROOT",
+        hide_env_values = true
+    )]
     root: PathBuf,
 }
 
