@@ -72,6 +72,12 @@ macro_rules! leaf_errors {
             pub fn is_transient(&self) -> bool {
                 match self { $($pattern => $crate::error::leaf_row!(transient $row),)+ }
             }
+
+            /// The codes of this type, one list a row; those of an error that it passes on stand
+            /// there.
+            #[allow(dead_code, reason = "a leaf that stays inside of the crate lists them for nobody")]
+            pub const CODES: &'static [&'static [$crate::error::ErrorCode]] =
+                &[$($crate::error::leaf_row!(row $kind $row)),+];
         }
 
         impl $crate::error::IntoReport for $error {
@@ -111,6 +117,21 @@ macro_rules! leaf_row {
     (transient [$code:literal, $category:ident, $type:ident, transient, $($rest:tt)*]) => { true };
     (transient [$code:literal, $category:ident, $type:ident, lasting, $($rest:tt)*]) => { false };
     (transient ($leaf:expr)) => { ($leaf).is_transient() };
+    (row $kind:ident [
+        $code:literal, $category:ident, $type:ident, $passes:ident, $strategy:literal, $advice:literal
+        $($rest:tt)*
+    ]) => {
+        &[$crate::error::ErrorCode {
+            kind: $crate::error::ErrorKind::$kind,
+            code: $code,
+            is_transient: $crate::error::leaf_row!(passes $passes),
+            strategy: $strategy,
+            advice: $advice,
+        }]
+    };
+    (row $kind:ident ($leaf:expr)) => { &[] };
+    (passes transient) => { true };
+    (passes lasting) => { false };
     (problem $message:ident [
         $code:literal, $category:ident, $type:ident, $passes:ident, $strategy:literal, $advice:literal
         $(, $setter:ident ( $($argument:expr)? ))* $(,)?

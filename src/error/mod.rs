@@ -94,6 +94,30 @@ words! {
     }
 }
 
+/// One code of an error type, as lists and pages of help tell it: `StorageError::CODES` has those of
+/// [`StorageError`](crate::storage::StorageError), and so for every leaf.
+///
+/// ```
+/// use coordination_protocol::storage::StorageError;
+///
+/// let busy = StorageError::CODES.iter().copied().flatten().find(|row| row.code == "busy").unwrap();
+/// assert!(busy.is_transient);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorCode {
+    /// The part of the crate.
+    pub kind: ErrorKind,
+    /// The word for programs, as [`Error::code`] tells it.
+    pub code: &'static str,
+    /// Whether the same operation may succeed later although nothing was corrected.
+    pub is_transient: bool,
+    /// What to do, as a word: the strategy of an `error_report`.
+    pub strategy: &'static str,
+    /// What to do, in a sentence.
+    pub advice: &'static str,
+}
+
 impl Error {
     /// An error without a leaf: a code for programs, and a sentence for people.
     ///

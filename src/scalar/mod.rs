@@ -69,7 +69,7 @@ pub use id::{
 pub use nearest::nearest;
 pub use number::{Amount, Count, Percent, Quantity, Ratio};
 pub(crate) use printable::Escaping;
-pub use printable::{Printable, printable};
+pub use printable::{Printable, is_printable, printable};
 pub use size::ByteSize;
 #[cfg(feature = "schema")]
 pub(crate) use text::LINE_BREAK_AT_END;

@@ -89,8 +89,15 @@ impl Write for Escaping<'_, '_> {
 }
 
 /// Whether a character can be shown as itself: it is visible, or an ordinary blank, and moves
-/// nothing around it.
-pub(crate) const fn is_printable(character: char) -> bool {
+/// nothing around it. [`printable`] escapes all others.
+///
+/// ```
+/// use coordination_protocol::scalar::is_printable;
+///
+/// assert!(is_printable('é') && is_printable(' '));
+/// assert!(!is_printable('\n') && !is_printable('\u{202e}'));
+/// ```
+pub const fn is_printable(character: char) -> bool {
     !matches!(
         character,
         // Control characters: of ASCII, DEL, and the C1 set, which terminals obey as well.

@@ -21,6 +21,24 @@ pub enum Requirement {
 }
 
 impl Requirement {
+    /// All of them, the strictest first.
+    pub const ALL: &'static [Requirement] = &[
+        Requirement::Essential,
+        Requirement::Required,
+        Requirement::Recommended,
+        Requirement::Optional,
+    ];
+
+    /// What it means, in a sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Requirement::Essential => "Its absence is always an error.",
+            Requirement::Required => "Writers give it; readers in interop mode do without.",
+            Requirement::Recommended => "Writers give it; its absence is a warning in both modes.",
+            Requirement::Optional => "It may be left out.",
+        }
+    }
+
     /// The word for lists: `essential`, `required`, `recommended` or `optional`.
     pub const fn as_str(self) -> &'static str {
         match self {
