@@ -1,9 +1,8 @@
 //! `coord deprecations`
 
 use crate::clock::At;
-use crate::output::{
-    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, cannot_read, failure,
-};
+use crate::input;
+use crate::output::{CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, failure};
 use coordination_protocol::finding::FindingSeverity;
 use coordination_protocol::version::{Calendar, Notice};
 use serde::Serialize;
@@ -24,7 +23,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     at: At,
 
-    /// A calendar of your own instead of the protocol's.
+    /// A calendar of your own instead of the protocol's; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     calendar: Option<String>,
 
@@ -36,9 +35,13 @@ pub(crate) struct Args {
 const FORMATS: &[(Format, &str)] =
     &[(Format::Human, "A line a notice"), (Format::Json, "A JSON array")];
 
+/// No calendar is near this many bytes.
+const MOST: usize = 16 << 20;
+
 pub(crate) fn read(path: &str) -> Result<Calendar, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))?;
-    Calendar::from_json(&text).map_err(|error| failure(format_args!("{path}: {error}")))
+    let text = input::text(path, MOST)?;
+    Calendar::from_json(&text)
+        .map_err(|error| failure(format_args!("{}: {error}", input::name(path))))
 }
 
 #[derive(Serialize)]

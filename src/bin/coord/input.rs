@@ -54,7 +54,8 @@ pub(crate) struct Input {
 const LONG: u64 = 32 << 20;
 const BUFFER: usize = 256 << 10;
 
-fn is_stdin(path: &Path) -> bool {
+/// Whether a path means standard input.
+pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 

@@ -1,7 +1,8 @@
 //! `coord negotiate`
 
+use crate::input;
 use crate::output::{
-    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, cannot_read, failure, pointing,
+    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, failure, pointing,
 };
 use coordination_protocol::version::{SupportedVersions, negotiate};
 use serde::Serialize;
@@ -17,7 +18,8 @@ Examples:
 
 A side is `current` (this program), the text form
   RANGES[,reads=RANGES][,floor=VERSION][,capabilities=NAME+NAME]
-with ranges like 1.0.0..=1.1.0 joined by `+`, or its JSON form (a `hello` body), given or in @FILE.
+with ranges like 1.0.0..=1.1.0 joined by `+`, or its JSON form (a `hello` body), given or in @FILE (@- is standard
+input).
 
 Exit status: 0 if the sides agree, 1 if they do not, 2 if a side cannot be read.")]
 pub(crate) struct Args {
@@ -65,12 +67,15 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     out.finish(ExitStatus::found(matches!(answer, Answer::Refusal(_))))
 }
 
+/// No `hello` is near this many bytes.
+const MOST: usize = 1 << 20;
+
 fn side(text: &str) -> Result<SupportedVersions, Failure> {
     if text == "current" {
         return Ok(SupportedVersions::current());
     }
     let text = match text.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))?,
+        Some(path) => input::text(path, MOST)?,
         None => text.to_owned(),
     };
     let result = if text.trim_start().starts_with('{') {

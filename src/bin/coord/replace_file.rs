@@ -15,29 +15,78 @@
 //! What fails before the rename leaves the file as it was, and nothing beside it.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Replaces a file, or makes it, with what `write` writes. A link is replaced, not what it leads to.
+/// Replaces a file, or makes it, with what `write` writes. It keeps the permissions of the old one. A
+/// link is replaced, not what it leads to. What is no regular file, such as a terminal or a pipe, is
+/// written to.
 pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
-    replace_by(path, &beside(path), write)
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(meta) if !meta.is_file() => write(&mut OpenOptions::new().write(true).open(path)?),
+        Ok(meta) => replace_by(path, &beside(path), |file| {
+            file.set_permissions(meta.permissions())?;
+            write(file)
+        }),
+        Err(_) => replace_by(path, &beside(path), write),
+    }
 }
 
-/// The same with a name of the caller's for the file beside it, so that what a killed process left
-/// there can be found.
+/// Who may read a new file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Whoever the system lets.
+    Usual,
+    /// Its owner only, from the moment it is made.
+    Owner,
+}
+
+/// Makes a file that must not be there. It is there as a whole or not at all, and one that is there is
+/// never overwritten, not even by two that make it at the same time.
+pub(crate) fn create(
+    path: &Path,
+    readers: Readers,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let beside = beside(path);
+    let made = written(&beside, readers, write).and_then(|()| place(&beside, path));
+    // Behind a link, this is the other name of the file.
+    let _ = fs::remove_file(&beside);
+    made?;
+    sync_folder(path)
+}
+
+/// Gives a complete file its name, unless something has it.
+fn place(beside: &Path, path: &Path) -> io::Result<()> {
+    // A link, unlike a rename, replaces nothing.
+    match fs::hard_link(beside, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            // Some file systems have no links.
+            if fs::symlink_metadata(path).is_ok() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            fs::rename(beside, path)
+        }
+        linked => linked,
+    }
+}
+
+/// The same as [`replace`] with a name of the caller's for the file beside it, so that what a killed
+/// process left there can be found.
 pub(crate) fn replace_by(
     path: &Path,
     beside: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let written = File::create(beside).and_then(|mut file| {
-        write(&mut file)?;
-        file.sync_all()
-    });
+    let written = written(beside, Readers::Usual, write);
     let replaced = written.and_then(|()| fs::rename(beside, path));
     if replaced.is_err() {
         // Best effort: the error that matters is the first one.
@@ -45,6 +94,28 @@ pub(crate) fn replace_by(
     }
     replaced?;
     sync_folder(path)
+}
+
+/// Writes a new file and brings it to the disk. What a killed process left under its name goes first,
+/// and is not written into: it could be a link.
+fn written(
+    path: &Path,
+    readers: Readers,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if readers == Readers::Owner {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    let mut file = options.open(path)?;
+    write(&mut file)?;
+    file.sync_all()
 }
 
 /// Puts a file that is complete and synced in the place of another.
@@ -78,7 +149,7 @@ fn sync_folder(_: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{beside, put_in_place, replace};
+    use super::{Readers, beside, create, put_in_place, replace};
     use std::fs;
     use std::io::{self, Write};
     use std::path::PathBuf;
@@ -146,6 +217,41 @@ mod tests {
         replace(&path, |file| file.write_all(b"new")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(folder.names(), ["state.json"]);
+    }
+
+    #[test]
+    fn a_new_file_is_whole_or_not_there_and_replaces_nothing() {
+        let folder = Folder::new("create");
+        let path = folder.0.join("seed");
+        let failed = create(&path, Readers::Owner, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "the disk is full");
+        assert_eq!(folder.names(), Vec::<String>::new());
+        create(&path, Readers::Owner, |file| file.write_all(b"secret")).unwrap();
+        assert_eq!(folder.names(), ["seed"]);
+        let again = create(&path, Readers::Usual, |file| file.write_all(b"other"));
+        assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "secret");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{PermissionsExt as _, symlink};
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            // Replaced, it is as secret as before.
+            replace(&path, |file| file.write_all(b"new")).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            // A link that leads nowhere is something that is there.
+            symlink("nowhere", folder.0.join("link")).unwrap();
+            assert!(create(&folder.0.join("link"), Readers::Usual, |_| Ok(())).is_err());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_written_to_and_stays() {
+        replace("/dev/null".as_ref(), |file| file.write_all(b"gone")).unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What `coord` is told of the sources of messages: registrations, keys, the time.
 
 use crate::clock::At;
+use crate::input;
 use crate::limits::Reading;
-use crate::output::{Failure, cannot_read, failure};
+use crate::output::{Failure, failure};
 use crate::source::{As, Checker};
 use coordination_protocol::json::Limits;
 use coordination_protocol::message::Message;
@@ -69,11 +70,11 @@ impl Security {
 }
 
 pub(crate) fn key_ring(path: &Path) -> Result<KeyRing, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| cannot_read(crate::input::name(path), error))?;
+    const MOST: usize = 16 << 20;
+    let text = input::text(path, MOST)?;
     KeyRing::new()
-        .with_json(&text, &Limits::DEFAULT.with_bytes(16 << 20))
-        .map_err(|error| failure(format_args!("{}: {error}", crate::input::name(path))))
+        .with_json(&text, &Limits::DEFAULT.with_bytes(MOST))
+        .map_err(|error| failure(format_args!("{}: {error}", input::name(path))))
 }
 
 /// The permissions of all registrations in a file of any shape that `check` reads.

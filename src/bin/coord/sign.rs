@@ -1,16 +1,18 @@
 //! `coord sign`
 
-use crate::input::paths;
+use crate::input::{self, paths};
 use crate::limits::Reading;
-use crate::output::{CmdResult, ExitStatus, Printer, cannot_read, failure};
+use crate::output::{CmdResult, ExitStatus, Failure, Printer, cannot_read, failure};
 use crate::show;
 use crate::source::{As, Checker, Item};
 use coordination_protocol::finding::Verdict;
 use coordination_protocol::security::signature::{Ed25519Signer, sign};
 use coordination_protocol::validate::Validator;
 use coordination_protocol::{Json, Limits};
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, Read, Write as _};
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -18,7 +20,8 @@ Examples:
   coord sign --id hub-2026 --seed hub.seed message.json
   coord convert --to json events.log | coord sign --id hub-2026 --seed hub.seed
 
-One signed message a line. Nothing is written for a record that is invalid, or is an event line,
+One signed message a line, its bytes as they were signed: on a terminal, too, no mark in them is
+escaped, and a message with control characters is not shown there. Nothing is written for a record that is invalid, or is an event line,
 which has no room for a signature.
 
 Exit status: 0 if all were signed, 1 if some were not, 2 for usage and I/O errors.")]
@@ -31,19 +34,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY")]
     id: String,
 
-    /// The file with the secret seed: 32 bytes in hexadecimal digits or Base64.
-    #[arg(long, value_name = "FILE")]
-    seed: String,
+    /// The file with the secret seed: 32 bytes in hexadecimal digits or Base64. `-` is standard input,
+    /// if messages come from files.
+    #[arg(long, value_name = "FILE|-")]
+    seed: PathBuf,
 
     #[command(flatten)]
     reading: Reading,
 }
 
 pub(crate) fn run(args: &Args) -> CmdResult {
-    let text =
-        std::fs::read_to_string(&args.seed).map_err(|error| cannot_read(&args.seed, error))?;
-    let signer = Ed25519Signer::from_seed_text(&args.id, text.trim())
-        .map_err(|error| failure(format_args!("{}: {error}", args.seed)))?;
+    let signer = signer(args)?;
     let validator = Validator::from(args.reading.codec());
     let checker = Checker::new(&validator, &args.reading, As::Auto);
     let mut out = Printer::unchanged();
@@ -55,6 +56,14 @@ pub(crate) fn run(args: &Args) -> CmdResult {
                 out.draw(&show::record(source, &item, false))?;
             }
             match signed(&item, &signer, validator.codec().limits()) {
+                Ok(text) if out.is_terminal() && text.contains(char::is_control) => {
+                    failed = true;
+                    out.complain(format_args!(
+                        "{source}:{}: it has control characters, which a terminal would obey; \
+                         send the output to a file",
+                        item.position(0).0
+                    ))?;
+                }
                 Ok(text) => {
                     writeln!(out, "{text}")?;
                     out.settle()?;
@@ -69,6 +78,46 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         })?;
     }
     out.finish(ExitStatus::found(failed))
+}
+
+/// Reads the seed into one buffer that is wiped and never moved.
+fn signer(args: &Args) -> Result<Ed25519Signer, Failure> {
+    // Nobody spells a seed in so many bytes.
+    const MOST: usize = 1024;
+    if input::is_stdin(&args.seed) && paths(&args.paths).into_iter().any(input::is_stdin) {
+        return Err(failure(
+            "--seed -: standard input has the messages; name a file for one of both",
+        ));
+    }
+    let name = input::name(&args.seed);
+    let mut file = match input::is_stdin(&args.seed) {
+        true => unbuffered_stdin(),
+        false => File::open(&args.seed),
+    }
+    .map_err(|error| cannot_read(&name, error))?;
+    let mut text = Zeroizing::new([0; MOST]);
+    let mut length = 0;
+    while length < MOST {
+        match file.read(&mut text[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot_read(&name, error)),
+        }
+    }
+    // What is no text is none of the two spellings, which the error says.
+    let text = std::str::from_utf8(&text[..length]).unwrap_or_default();
+    Ed25519Signer::from_seed_text(&args.id, text)
+        .map_err(|error| failure(format_args!("{name}: {error}")))
+}
+
+/// Standard input without the buffer of the standard library, in which a secret would stay.
+fn unbuffered_stdin() -> io::Result<File> {
+    #[cfg(unix)]
+    let owned = std::os::fd::AsFd::as_fd(&io::stdin()).try_clone_to_owned();
+    #[cfg(windows)]
+    let owned = std::os::windows::io::AsHandle::as_handle(&io::stdin()).try_clone_to_owned();
+    owned.map(File::from)
 }
 
 /// The signed form of a message, on one line, its values as spelled.

@@ -1,5 +1,6 @@
 //! Digests of files.
 
+use crate::input;
 use crate::output::{Failure, cannot_read, failure};
 use coordination_protocol::scalar::Digest;
 use sha2::Digest as _;
@@ -22,6 +23,10 @@ pub(super) fn digests(
     let mut found = BTreeMap::new();
     let mut folders = Vec::new();
     for path in paths {
+        if input::is_stdin(path) {
+            let why = "what is digested needs a name (`./-` is a file of that name)";
+            return Err(failure(format_args!("--files -: {why}")));
+        }
         visit(path, root.as_deref(), &mut folders, &mut found)?;
     }
     while let Some(folder) = folders.pop() {

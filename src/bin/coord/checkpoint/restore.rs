@@ -2,6 +2,7 @@
 
 use super::{Common, files, found, random, show, state_key, workflow_of};
 use crate::clock::now;
+use crate::input;
 use crate::output::{CmdResult, ExitStatus, Failure, Printer, failure};
 use crate::replace_file;
 use coordination_protocol::adapter::sqlite::Sqlite;
@@ -144,6 +145,10 @@ fn target(
     let options = goal.common.options();
     let files = files::digests(&goal.files, goal.common.place.root())?;
     if let Some(path) = &goal.output {
+        if input::is_stdin(path) {
+            let why = "the state there is read before it is replaced; name a file";
+            return Err(failure(format_args!("--output -: {why}")));
+        }
         return Ok(Goals::File(FileTarget { path: path.clone(), files, options }));
     }
     let store = checkpoints.store().clone();

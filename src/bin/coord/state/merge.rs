@@ -6,13 +6,16 @@ use crate::input;
 use crate::limits::{DocumentLimits, parse};
 use crate::output::{
     CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, cannot_write, complain, failure,
+    tell,
 };
+use crate::replace_file::{self, Readers};
 use coordination_protocol::json::Json;
 use coordination_protocol::merge::{Conflict, MergePolicy, Strategy, merge, merge_json};
 use coordination_protocol::message::{Envelope, EnvelopeHeader};
 use serde::Serialize;
-use std::fmt::Write as _;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -49,9 +52,14 @@ pub(super) struct Args {
     #[arg(long, default_value = "/timestamp", value_name = "POINTER")]
     clock: String,
 
-    /// Write the merged document here and not to standard output.
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<String>,
+    /// Write the merged document here and not to standard output, which `-` is; the file must not be
+    /// there.
+    #[arg(short, long, value_name = "FILE|-")]
+    output: Option<PathBuf>,
+
+    /// Replace the file if it is there.
+    #[arg(long, requires = "output")]
+    force: bool,
 
     /// How to print: the document, with conflicts on standard error; or one object with both.
     #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
@@ -83,18 +91,36 @@ impl Print for Merged<'_> {
 
 pub(super) fn run(args: &Args) -> CmdResult {
     let (value, conflicts) = combine(args)?;
-    if let Some(path) = &args.output {
-        std::fs::write(path, format!("{value}\n")).map_err(|error| cannot_write(path, error))?;
+    let output = args.output.as_deref().filter(|path| !input::is_stdin(path));
+    if let Some(path) = output {
+        write(path, args.force, &value).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                cannot_write(path.display(), "it is there already; --force replaces it")
+            }
+            _ => cannot_write(path.display(), error),
+        })?;
     }
     // The document goes on to another program: it is a record, also for people.
     let format = if args.format == Format::Human { Format::Records } else { args.format };
     let mut out = Printer::new(format);
-    out.row(&Merged { conflicts: &conflicts, value: args.output.is_none().then_some(&value) })?;
+    out.row(&Merged { conflicts: &conflicts, value: output.is_none().then_some(&value) })?;
     if args.format == Format::Human {
         // The document may go on to another program; the conflicts are for the person who runs this.
-        out.draw(&listing(&conflicts))?;
+        out.flush()?;
+        listing(&conflicts).iter().for_each(tell);
     }
     out.finish(ExitStatus::found(!conflicts.is_empty()))
+}
+
+/// Writes the document. One that is there is replaced only if that is wanted, and at once.
+fn write(path: &Path, force: bool, value: &Json) -> io::Result<()> {
+    let line = |file: &mut File| writeln!(file, "{value}");
+    // A terminal or a pipe has no content that could be lost.
+    let is_device = fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
+    if force || is_device {
+        return replace_file::replace(path, line);
+    }
+    replace_file::create(path, Readers::Usual, line)
 }
 
 /// Reads and merges the documents.
@@ -125,24 +151,24 @@ fn combine(args: &Args) -> Result<(Json, Vec<Conflict>), Failure> {
     Ok((Json::of(&Envelope::from(merged.value)).map_err(failure)?, merged.conflicts))
 }
 
-/// The conflicts for people.
-fn listing(conflicts: &[Conflict]) -> String {
-    let mut out = String::new();
+/// The conflicts for people, line by line.
+fn listing(conflicts: &[Conflict]) -> Vec<String> {
+    let mut lines = Vec::new();
     for conflict in conflicts {
         let pointer = if conflict.pointer.is_empty() { "the document" } else { &conflict.pointer };
-        let _ = writeln!(out, "conflict at {pointer}");
+        lines.push(format!("conflict at {pointer}"));
         let sides =
             [("base", &conflict.base), ("ours", &conflict.ours), ("theirs", &conflict.theirs)];
         for (side, value) in sides {
             let value = value.as_ref().map_or("nothing", Json::as_str);
-            let _ = writeln!(out, "  {side:<6} {value}");
+            lines.push(format!("  {side:<6} {value}"));
         }
-        let _ = writeln!(out, "  rule   {}: {}", conflict.rule, conflict.cause.words());
+        lines.push(format!("  rule   {}: {}", conflict.rule, conflict.cause.words()));
     }
-    let _ = match conflicts.len() {
-        0 => Ok(()),
-        1 => writeln!(out, "1 conflict; the document holds ours there"),
-        count => writeln!(out, "{count} conflicts; the document holds ours there"),
-    };
-    out
+    match conflicts.len() {
+        0 => {}
+        1 => lines.push("1 conflict; the document holds ours there".to_owned()),
+        count => lines.push(format!("{count} conflicts; the document holds ours there")),
+    }
+    lines
 }

@@ -1,6 +1,7 @@
 //! `coord store backup`
 
 use super::progress::spinner;
+use crate::input;
 use crate::output::{CmdResult, ExitStatus, cannot_write, failure, say};
 use crate::store_args::StoreArgs;
 use coordination_protocol::storage::block_on;
@@ -27,6 +28,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> CmdResult {
     let file = args.place.open_existing("store backup")?;
     let cannot = |why: &str| cannot_write(args.to.display(), why);
+    if input::is_stdin(&args.to) {
+        return Err(cannot("a store needs a file; name one (`./-` is one of that name)"));
+    }
     if args.to.exists() {
         return Err(cannot("it is there already; name a new file"));
     }

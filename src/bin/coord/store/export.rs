@@ -2,12 +2,14 @@
 
 use super::line::Chain;
 use super::progress::bar;
-use crate::output::{CmdResult, ExitStatus, Format, Printer, cannot_write, failure, say};
+use crate::input;
+use crate::output::{CmdResult, ExitStatus, Failure, Format, Printer, cannot_write, failure, say};
+use crate::replace_file::{Readers, create};
 use crate::store_args::StoreArgs;
-use coordination_protocol::adapter::sqlite::StoreItem;
+use coordination_protocol::adapter::sqlite::{Sqlite, StoreItem};
 use indicatif::ProgressBar;
-use std::fs::OpenOptions;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -23,7 +25,7 @@ Exit status: 0 if all was written, 2 if not.")]
 pub(super) struct Args {
     /// The file to write, which must not be there; `-` or none is standard output.
     #[arg(value_name = "FILE|-")]
-    to: Option<String>,
+    to: Option<PathBuf>,
 
     #[command(flatten)]
     place: StoreArgs,
@@ -31,15 +33,40 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> CmdResult {
     let file = args.place.open_existing("store export")?;
-    let to = args.to.as_deref().filter(|to| *to != "-");
-    let out: Box<dyn Write> = match to {
-        None => Box::new(Printer::new(Format::Records)),
-        Some(to) => {
-            let new = OpenOptions::new().write(true).create_new(true).open(to);
-            Box::new(new.map_err(|error| cannot_write(to, error))?)
-        }
+    let Some(to) = args.to.as_deref().filter(|to| !input::is_stdin(to)) else {
+        let mut out = Printer::new(Format::Records);
+        export(&file, &mut out)?;
+        return out.finish(ExitStatus::Fine);
     };
-    let mut out = BufWriter::with_capacity(256 << 10, out);
+    // Why it stopped: an error of the store is not one of the file.
+    let mut stopped = None;
+    let mut lines = 0;
+    let made = create(to, Readers::Usual, |file_of_lines| {
+        let mut out = BufWriter::with_capacity(256 << 10, file_of_lines);
+        match export(&file, &mut out).and_then(|count| Ok((count, out.flush()?))) {
+            Ok((count, ())) => lines = count,
+            Err(failed) => {
+                stopped = Some(failed);
+                return Err(io::ErrorKind::Other.into());
+            }
+        }
+        Ok(())
+    });
+    match (made, stopped) {
+        (Ok(()), _) => {
+            say(format_args!("{}: {lines} lines", to.display()))?;
+            Ok(ExitStatus::Fine)
+        }
+        (Err(_), Some(failed)) => Err(cannot_write(to.display(), failed)),
+        (Err(error), None) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(cannot_write(to.display(), "it is there already; name a new file"))
+        }
+        (Err(error), None) => Err(cannot_write(to.display(), error)),
+    }
+}
+
+/// Writes all lines, and tells how many.
+fn export(file: &Sqlite, out: &mut dyn Write) -> Result<u64, Failure> {
     let mut chain = Chain::new();
     let mut progress = ProgressBar::hidden();
     file.dump(|item| {
@@ -48,13 +75,9 @@ pub(super) fn run(args: &Args) -> CmdResult {
         }
         out.write_all(chain.item(item).map_err(failure)?.as_bytes())?;
         progress.inc(1);
-        Ok::<(), crate::output::Failure>(())
+        Ok::<(), Failure>(())
     })?;
     out.write_all(chain.end().map_err(failure)?.as_bytes())?;
-    out.flush()?;
     progress.finish_and_clear();
-    if let Some(to) = to {
-        say(format_args!("{to}: {} lines", chain.lines))?;
-    }
-    Ok(ExitStatus::Fine)
+    Ok(chain.lines)
 }
