@@ -1,15 +1,12 @@
 //! `coord filter test`
 
 use crate::clock::At;
-use crate::input::paths;
-use crate::limits::Reading;
 use crate::output::{
     CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, pointing, showing,
 };
-use crate::source::{As, Checker};
+use crate::subject::{Records, Subject};
 use coordination_protocol::json::Json;
 use coordination_protocol::route::{Filter, FilterInput};
-use coordination_protocol::validate::Validator;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -28,7 +25,10 @@ A field is kind, type, workflow, phase, a header key such as source, or a JSON p
 data. Tests are joined with and, or, not and brackets. What is absent meets no test. The JSON form
 is that of a subscription message.
 
-Exit status: 0 if a record is accepted, 1 if none is, 2 for a bad filter or input.")]
+A record that `coord check` finds invalid is told on standard error and meets no filter.
+
+Exit status: 0 if a record is accepted, 1 if none is, 2 for a bad filter, an invalid record or an
+I/O error.")]
 pub(super) struct Args {
     /// The filter, as text or as JSON.
     #[arg(value_name = "EXPR")]
@@ -38,10 +38,6 @@ pub(super) struct Args {
     #[arg(value_name = "PATH|-")]
     paths: Vec<PathBuf>,
 
-    /// What the input is taken for.
-    #[arg(long = "as", value_enum, default_value_t = As::Auto)]
-    given: As,
-
     #[command(flatten)]
     at: At,
 
@@ -50,7 +46,7 @@ pub(super) struct Args {
     format: Format,
 
     #[command(flatten)]
-    reading: Reading,
+    records: Records,
 }
 
 const FORMATS: &[(Format, &str)] = &[
@@ -80,7 +76,7 @@ struct Row<'a> {
 impl Print for Row<'_> {
     fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
         let word = if self.accepted { "match" } else { "no match" };
-        out.line(format_args!("{word:<8} {}", self.record))
+        out.line(format_args!("{word:<8} {}", Subject::on_one_line(self.record)))
     }
 
     fn record(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -90,30 +86,18 @@ impl Print for Row<'_> {
 
 pub(super) fn run(args: &Args) -> CmdResult {
     let filter = compile(&args.filter)?;
-    let validator = Validator::from(args.reading.codec());
-    let checker = Checker::new(&validator, &args.reading, args.given);
     let mut out = Printer::new(args.format);
-    let (mut hit, mut unreadable) = (false, false);
-    for path in paths(&args.paths) {
-        checker.path(path, &mut |source, item| {
-            let source = source.name();
-            let outcome = &item.outcome;
-            let line = item.position(0).0;
-            let event = outcome.event.as_ref().map(FilterInput::from);
-            let subject = event.or_else(|| outcome.message.as_ref().map(FilterInput::from));
-            let Some(subject) = subject else {
-                unreadable = true;
-                out.complain(format_args!(
-                    "{source}:{line}: neither an event nor a message; `coord check` tells why"
-                ))?;
-                return Ok(());
-            };
-            let accepted = filter.accepts(&subject, args.at.millis());
-            hit |= accepted;
-            let record = String::from_utf8_lossy(item.bytes);
-            out.row(&Row { source, line, accepted, record: record.trim() })?;
-            Ok(())
-        })?;
-    }
-    out.finish(if unreadable { ExitStatus::Failed } else { ExitStatus::found(!hit) })
+    let mut hit = false;
+    let broken = args.records.each(&args.paths, &mut out, &mut |subject, out| {
+        let outcome = &subject.item.outcome;
+        let event = outcome.event.as_ref().map(FilterInput::from);
+        let Some(input) = event.or_else(|| outcome.message.as_ref().map(FilterInput::from)) else {
+            return Ok(());
+        };
+        let accepted = filter.accepts(&input, args.at.millis());
+        hit |= accepted;
+        let Subject { source, line, .. } = *subject;
+        Ok(out.row(&Row { source, line, accepted, record: &subject.text() })?)
+    })?;
+    out.finish(if broken { ExitStatus::Failed } else { ExitStatus::found(!hit) })
 }

@@ -1,9 +1,11 @@
 //! `coord route explain`
 
 use super::compile;
+use crate::limits::protocol;
 use crate::output::{CmdResult, ExitStatus, Format, Lines, Print, Printer};
 use coordination_protocol::MessageKind;
 use coordination_protocol::event::Registry;
+use coordination_protocol::scalar::ProtocolVersion;
 use serde::Serialize;
 use std::io;
 
@@ -17,7 +19,18 @@ Exit status: 0 if the pattern is sound, 1 if there is a warning, 2 for a bad pat
 pub(super) struct Args {
     /// The pattern.
     pattern: String,
+
+    /// The protocol version whose event types are known.
+    #[arg(long, default_value_t = ProtocolVersion::DEFAULT, value_name = "VERSION", value_parser = protocol)]
+    protocol: ProtocolVersion,
+
+    /// How to print.
+    #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
+    format: Format,
 }
+
+const FORMATS: &[(Format, &str)] =
+    &[(Format::Human, "For people"), (Format::Json, "One JSON object")];
 
 #[derive(Serialize)]
 struct Explanation<'a> {
@@ -48,7 +61,8 @@ impl Print for Explanation<'_> {
     }
 }
 
-pub(super) fn run(args: &Args, registry: &Registry, format: Format) -> CmdResult {
+pub(super) fn run(args: &Args) -> CmdResult {
+    let registry = &Registry::new(args.protocol.clone());
     let pattern = compile(&args.pattern)?;
     let types = pattern.types(registry);
     let messages: Vec<&str> = pattern.messages().into_iter().map(MessageKind::as_str).collect();
@@ -57,7 +71,7 @@ pub(super) fn run(args: &Args, registry: &Registry, format: Format) -> CmdResult
         .iter()
         .map(|warning| Warning { code: warning.code(), message: warning.to_string() })
         .collect();
-    let mut out = Printer::new(format);
+    let mut out = Printer::new(args.format);
     out.row(&Explanation {
         pattern: pattern.as_str(),
         types: &types,
