@@ -87,7 +87,7 @@ fn negotiate_agrees_or_says_what_would_help() {
 
 #[test]
 fn compat_prints_the_matrix() {
-    let markdown = run(&["compat"], "");
+    let markdown = run(&["compat", "--format", "markdown"], "");
     assert_eq!(markdown.status.code(), Some(0));
     assert!(out(&markdown).starts_with("| reader \\ writer | 1.0.0 | 1.1.0 |\n"));
     assert!(out(&markdown).contains("| 1.0.0 | all | down-level |"));

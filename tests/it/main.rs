@@ -18,11 +18,18 @@ mod coord;
 mod coord_check;
 #[cfg(feature = "cli")]
 mod coord_check_files;
+#[cfg(feature = "cli")]
 mod coord_checkpoint;
 #[cfg(feature = "cli")]
 mod coord_documents;
 #[cfg(all(feature = "cli", unix))]
+mod coord_files;
+#[cfg(all(feature = "cli", unix))]
 mod coord_help;
+#[cfg(all(feature = "cli", unix))]
+mod coord_hostile;
+#[cfg(all(feature = "cli", unix))]
+mod coord_pipes;
 #[cfg(feature = "cli")]
 mod coord_settings;
 mod coord_state;
@@ -30,8 +37,14 @@ mod coord_state;
 mod coord_state_put;
 #[cfg(feature = "cli")]
 mod coord_store;
+#[cfg(all(feature = "cli", unix))]
+mod coord_tools;
+#[cfg(all(feature = "cli", unix))]
+mod coord_trial;
 #[cfg(feature = "cli")]
 mod coord_version;
+#[cfg(all(feature = "cli", unix))]
+mod coord_words;
 mod events;
 mod examples;
 mod filter;

@@ -1,8 +1,7 @@
 //! `coord completions`
 
-use crate::Cli;
 use crate::output::{CmdResult, ExitStatus, Format, Printer};
-use clap::CommandFactory as _;
+use crate::usage;
 use std::io::Write as _;
 
 #[derive(clap::Args)]
@@ -18,7 +17,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> CmdResult {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "coord", &mut script);
+    clap_complete::generate(args.shell, &mut usage::command(), "coord", &mut script);
     let mut out = Printer::new(Format::Records);
     out.write_all(&script)?;
     out.finish(ExitStatus::Fine)

@@ -16,9 +16,11 @@ mod convert;
 mod deprecations;
 mod explain;
 mod filter;
+mod help;
 mod input;
 mod keygen;
 mod limits;
+mod man;
 mod migrate;
 mod negotiate;
 mod output;
@@ -33,6 +35,8 @@ mod source;
 mod state;
 mod store;
 mod store_args;
+mod subject;
+mod usage;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -41,7 +45,7 @@ use std::process::ExitCode;
 
 /// Checks and converts messages of the coordination protocol.
 #[derive(Parser)]
-#[command(version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "coord", version, after_help = EXAMPLES, disable_help_subcommand = true)]
 struct Cli {
     /// When to colour the output.
     #[arg(long, value_enum, default_value_t = Color::Auto, global = true)]
@@ -116,10 +120,17 @@ enum Verb {
     Store(store::Args),
     /// Print the completion script of a shell.
     Completions(completions::Args),
+    /// Write manual pages.
+    Man(man::Args),
+    /// Show what a verb does, and its options.
+    Help(help::Args),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match usage::parse() {
+        Ok(cli) => cli,
+        Err(status) => return status.into(),
+    };
     cli.color.set();
     let status = run(cli.verb).unwrap_or_else(|failed| {
         if failed.is_closed_pipe() {
@@ -152,5 +163,7 @@ fn run(verb: Verb) -> CmdResult {
         Verb::Checkpoint(args) => checkpoint::run(&args),
         Verb::Store(args) => store::run(&args),
         Verb::Completions(args) => completions::run(&args),
+        Verb::Man(args) => man::run(&args),
+        Verb::Help(args) => help::run(&args),
     }
 }

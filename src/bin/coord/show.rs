@@ -1,10 +1,11 @@
 //! Diagnostics that point into a record, drawn as rustc draws them.
 
-use crate::output::{is_printable, printable};
+use crate::output::printable;
 use crate::source::{Item, line_breaks, whole_lines};
 use annotate_snippets::renderer::{AnsiColor, Style};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use coordination_protocol::finding::{Finding, FindingSeverity, Verdict};
+use coordination_protocol::scalar::is_printable;
 use coordination_protocol::validate::RecordKind;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -26,6 +26,19 @@ macro_rules! exit_status {
 pub(crate) use exit_status;
 
 impl ExitStatus {
+    /// All of them.
+    pub(crate) const ALL: [ExitStatus; 3] =
+        [ExitStatus::Fine, ExitStatus::Found, ExitStatus::Failed];
+
+    /// What it tells, in a sentence.
+    pub(crate) const fn meaning(self) -> &'static str {
+        match self {
+            ExitStatus::Fine => "All is fine.",
+            ExitStatus::Found => "The verb did its work, and found what it looks for.",
+            ExitStatus::Failed => "A usage or I/O error, which was reported on standard error.",
+        }
+    }
+
     /// `Found` if something was.
     pub(crate) const fn found(found: bool) -> Self {
         if found { ExitStatus::Found } else { ExitStatus::Fine }

@@ -13,13 +13,13 @@ pub(crate) use failure::{
     CmdResult, ExitStatus, Failure, cannot_read, cannot_write, exit_status, failure, pointing,
     showing,
 };
-pub(crate) use streams::{Color, Lines, complain, draw, report, say, tell};
-pub(crate) use text::{is_printable, printable};
+pub(crate) use streams::{Color, Lines, complain, draw, drawn_out, report, say, tell};
+pub(crate) use text::printable;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use streams::Stdout;
 
 /// How a verb prints. Each verb states which of these it takes, and what each means there.
@@ -44,7 +44,21 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    const ALL: [Format; 8] = [
+    /// What it is, in a sentence.
+    pub(crate) const fn meaning(self) -> &'static str {
+        match self {
+            Format::Human => "Text for people; it may change with any version.",
+            Format::Line => "A line a finding, which editors jump to.",
+            Format::Github => "A workflow command a finding, which GitHub shows in place.",
+            Format::Summary => "How often each finding code was found.",
+            Format::Json => "JSON for programs: an object a line, or one document.",
+            Format::Markdown => "Markdown tables.",
+            Format::Records => "The records as they are, one a line, for other verbs.",
+            Format::Sarif => "One SARIF 2.1.0 log, which code hosts show in place.",
+        }
+    }
+
+    pub(crate) const ALL: [Format; 8] = [
         Format::Human,
         Format::Line,
         Format::Github,
@@ -55,7 +69,7 @@ impl Format {
         Format::Sarif,
     ];
 
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Format::Human => "human",
             Format::Line => "line",
@@ -158,6 +172,11 @@ impl Printer {
             Format::Records => row.record(&mut self.out),
             _ => row.human(&mut self.out.lines()),
         }
+    }
+
+    /// Whether it is a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     /// What was written as data is a whole record: whoever waits for it gets it now.

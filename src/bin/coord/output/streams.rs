@@ -227,6 +227,13 @@ pub(crate) fn draw(text: &str) {
     errors(|out| out.drawn(text));
 }
 
+/// What was laid out over several lines, on standard output.
+pub(crate) fn drawn_out(text: &str) -> io::Result<()> {
+    let mut out = Stdout::people();
+    out.lines().drawn(text)?;
+    out.flush()
+}
+
 /// A line on standard output, of a verb that has little to say.
 pub(crate) fn say(line: impl Display) -> io::Result<()> {
     let mut out = Stdout::people();

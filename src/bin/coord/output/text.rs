@@ -8,6 +8,7 @@
 //! * [`Json`] for JSON texts: each becomes the `\u` escape of the same value;
 //! * [`drawn`] for what was laid out over several lines and coloured by this program.
 
+use coordination_protocol::scalar::{self, is_printable};
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 
@@ -21,21 +22,8 @@ struct Printable<T>(T);
 
 impl<T: Display> Display for Printable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(Escaping(f), "{}", self.0)
-    }
-}
-
-struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
-
-impl fmt::Write for Escaping<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for part in parts(text) {
-            match part {
-                Part::Plain(plain) => self.0.write_str(plain)?,
-                Part::Other(character) => write!(self.0, "{}", character.escape_unicode())?,
-            }
-        }
-        Ok(())
+        // A line may be as long as what it shows; who wants less says so.
+        write!(f, "{}", scalar::printable(&self.0).within(usize::MAX))
     }
 }
 
@@ -60,26 +48,6 @@ fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
         rest = behind;
         Some(Part::Plain(plain))
     })
-}
-
-/// Whether a character is visible, or an ordinary blank, and moves nothing around it.
-pub(crate) const fn is_printable(character: char) -> bool {
-    !matches!(
-        character,
-        // Control characters: of ASCII, DEL, and the C1 set, which terminals obey as well.
-        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-        // Lines and paragraphs end here for some readers.
-        | '\u{2028}' | '\u{2029}'
-        // Marks of direction, embeddings, overrides, isolates.
-        | '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        // No width: joiners, soft hyphen, word joiner, invisible operators, byte order mark.
-        | '\u{00ad}' | '\u{034f}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}'
-        | '\u{206a}'..='\u{206f}' | '\u{feff}'
-        // Fillers, shown as nothing.
-        | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}'
-        // Annotations, and tags, which can hide a whole text.
-        | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 /// Makes JSON texts harmless, however they are cut: line breaks and tabs between values stay, and

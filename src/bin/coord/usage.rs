@@ -1,0 +1,110 @@
+//! The command line: read, refused, explained.
+//!
+//! What is wrong with it is told with the words that were given, and these may hold what acts on a
+//! terminal. So no error of clap is printed before all of its values were made printable.
+
+use crate::Cli;
+use crate::output::{Color, ExitStatus, draw, drawn_out, printable, report};
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, ValueEnum as _};
+use std::ffi::OsString;
+
+/// The whole command, its environment variables as they count.
+pub(crate) fn command() -> Command {
+    unset_empty(Cli::command())
+}
+
+/// A variable that is set to nothing counts as not set, in every verb.
+fn unset_empty(command: Command) -> Command {
+    command.mut_args(without_empty).mut_subcommands(unset_empty)
+}
+
+fn without_empty(arg: Arg) -> Arg {
+    let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    if empty { arg.env(Resettable::Reset) } else { arg }
+}
+
+/// Reads the command line, or tells what is wrong with it and how the program ends.
+pub(crate) fn parse() -> Result<Cli, ExitStatus> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    // Help and errors are coloured as everything else, before the rest is known.
+    if let Some(color) = color(&words) {
+        color.set();
+    }
+    let parsed =
+        command().try_get_matches_from(words).and_then(|found| Cli::from_arg_matches(&found));
+    parsed.map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Whoever reads only the first lines has what he wanted.
+            match drawn_out(&format!("{}\n", error.render().ansi().to_string().trim_end())) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    report(&error.into());
+                    ExitStatus::Failed
+                }
+                _ => ExitStatus::Fine,
+            }
+        }
+        _ => {
+            draw(&told(error));
+            ExitStatus::Failed
+        }
+    })
+}
+
+fn color(words: &[OsString]) -> Option<Color> {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let at = words.iter().position(|word| word.starts_with("--color"))?;
+    let value = match words[at].strip_prefix("--color=") {
+        Some(value) => value,
+        None => words.get(at + 1)?,
+    };
+    Color::from_str(value, false).ok()
+}
+
+/// The error as text with colours, each value that was given made printable.
+fn told(mut error: clap::Error) -> String {
+    let context: Vec<(ContextKind, ContextValue)> =
+        error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    for (kind, value) in context {
+        // The usage consists of our own words, over several lines.
+        if kind != ContextKind::Usage {
+            error.insert(kind, shown(value));
+        }
+    }
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    // Here what our parsers say is part of the sentence, and not of the context.
+    if let (ErrorKind::ValueValidation, Some(why)) =
+        (error.kind(), std::error::Error::source(&error))
+        && let (Some(arg), Some(value)) =
+            (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue))
+    {
+        return format!(
+            "error: invalid value '{value}' for '{arg}': {}\n\nFor more information, try '--help'.\n",
+            printable(why)
+        );
+    }
+    error.render().ansi().to_string()
+}
+
+fn shown(value: ContextValue) -> ContextValue {
+    match value {
+        ContextValue::String(text) => ContextValue::String(printable(text).to_string()),
+        ContextValue::Strings(texts) => ContextValue::Strings(
+            texts.into_iter().map(|text| printable(text).to_string()).collect(),
+        ),
+        // Plain, because escape sequences of ours and of a value cannot be told apart.
+        ContextValue::StyledStr(text) => ContextValue::StyledStr(plain(&text.to_string())),
+        ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(
+            texts.into_iter().map(|text| plain(&text.to_string())).collect(),
+        ),
+        other => other,
+    }
+}
+
+fn plain(text: &str) -> clap::builder::StyledStr {
+    printable(text).to_string().into()
+}
