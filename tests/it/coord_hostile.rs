@@ -445,3 +445,32 @@ fn colours_are_for_terminals_and_for_whoever_asks() {
     assert!(!forced("CLICOLOR_FORCE", ""));
     assert!(!forced("CLICOLOR_FORCE", "0"));
 }
+
+/// The rule that makes the other tests of this module hold for verbs that are yet to come.
+#[test]
+fn only_one_place_writes_to_the_terminal() {
+    fn visit(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if !path.ends_with("output") || !path.parent().unwrap().ends_with("coord") {
+                    visit(&path, found);
+                }
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let writes = ["stdout()", "stderr()", "print!(", "println!(", "eprint!(", "eprintln!("];
+            // To ask what it is, and to draw a bar, is not to write a value to it.
+            let asks = ["is_terminal()", "ProgressDrawTarget::stderr()"];
+            let lines = text.lines().filter(|line| {
+                writes.iter().any(|write| line.contains(write))
+                    && !asks.iter().any(|ask| line.contains(ask))
+            });
+            found.extend(lines.map(|line| format!("{}: {}", path.display(), line.trim())));
+        }
+    }
+    let mut found = Vec::new();
+    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/coord");
+    visit(&program, &mut found);
+    assert_eq!(found, Vec::<String>::new());
+}

@@ -96,7 +96,7 @@ fn route_match_tries_records_and_passes_over_what_is_none() {
         .collect();
     assert_eq!(
         rows[2],
-        json!({"source": "<stdin>", "line": 3, "key": "workflow.wf_1.resource_request", "matches": true})
+        json!({"source": "<stdin>", "line": 3, "key": "resource.wf_1.request", "matches": true})
     );
 
     // Keys are tried as they are; what is neither is told.

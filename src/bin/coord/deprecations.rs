@@ -7,6 +7,7 @@ use coordination_protocol::finding::FindingSeverity;
 use coordination_protocol::version::{Calendar, Notice};
 use serde::Serialize;
 use std::io;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -25,7 +26,7 @@ pub(crate) struct Args {
 
     /// A calendar of your own instead of the protocol's; `-` is standard input.
     #[arg(long, value_name = "FILE")]
-    calendar: Option<String>,
+    calendar: Option<PathBuf>,
 
     /// How to print.
     #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
@@ -38,7 +39,7 @@ const FORMATS: &[(Format, &str)] =
 /// No calendar is near this many bytes.
 const MOST: usize = 16 << 20;
 
-pub(crate) fn read(path: &str) -> Result<Calendar, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Calendar, Failure> {
     let text = input::text(path, MOST)?;
     Calendar::from_json(&text)
         .map_err(|error| failure(format_args!("{}: {error}", input::name(path))))

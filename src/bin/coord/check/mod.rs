@@ -70,7 +70,7 @@ pub(crate) struct Args {
 
     /// Find uses of what a calendar announces to end; `coord deprecations --help` shows its form.
     #[arg(long, value_name = "FILE")]
-    calendar: Option<String>,
+    calendar: Option<PathBuf>,
 
     /// What the input is taken for.
     #[arg(long = "as", value_enum, default_value_t = As::Auto)]

@@ -28,7 +28,7 @@ pub(super) struct Args {
 
     /// A file with the state, as a message or its body; `-` is standard input.
     #[arg(long, value_name = "FILE")]
-    state: Option<String>,
+    state: Option<PathBuf>,
 
     /// Files and folders whose contents are digested.
     #[arg(long, value_name = "PATH", num_args = 1..)]

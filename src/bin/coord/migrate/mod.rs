@@ -5,7 +5,7 @@ mod replace;
 mod store;
 mod tally;
 
-use crate::input::open;
+use crate::input::{self, is_stdin, open};
 use crate::limits::{parse, protocol};
 use crate::output::{CmdResult, ExitStatus, Format, Printer, cannot_read, complain, say, tell};
 use crate::store_args::StoreArgs;
@@ -15,6 +15,7 @@ use coordination_protocol::json::Limits;
 use coordination_protocol::scalar::ProtocolVersion;
 use coordination_protocol::version::{Adapter, Migrator};
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use tally::Tally;
 
 #[derive(clap::Args)]
@@ -38,7 +39,7 @@ Exit status: 0 if all records were migrated, 1 if some were not, 2 for usage and
 pub(crate) struct Args {
     /// The file to migrate; `-` or none reads standard input and writes standard output.
     #[arg(value_name = "FILE|-")]
-    path: Option<String>,
+    path: Option<PathBuf>,
 
     /// Migrate the store instead of a file.
     #[arg(long, conflicts_with = "path")]
@@ -108,13 +109,13 @@ enum Fate {
 const TOLD: u64 = 20;
 
 impl<'a> Job<'a> {
-    fn new(args: &'a Args, name: &str) -> Self {
+    fn new(args: &'a Args, name: String) -> Self {
         let limits = Limits::DEFAULT.with_bytes(args.max_bytes);
         Job {
             args,
             migrator: migrator(args, limits),
             codec: Codec::new(Mode::Interop).with_limits(limits),
-            name: name.to_owned(),
+            name,
             tally: Tally::default(),
         }
     }
@@ -190,17 +191,17 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     if args.store {
         return store::run(args);
     }
-    let path = args.path.as_deref().unwrap_or("-");
-    if path == "-" || args.dry_run {
+    let path = args.path.as_deref().unwrap_or(Path::new("-"));
+    if is_stdin(path) || args.dry_run {
         return stream(args, path);
     }
-    replace::run(&mut Job::new(args, path), path)
+    replace::run(&mut Job::new(args, input::name(path)), path)
 }
 
 /// From the input to standard output, or nowhere.
-fn stream(args: &Args, path: &str) -> CmdResult {
+fn stream(args: &Args, path: &Path) -> CmdResult {
     let input = open(path)?;
-    let mut job = Job::new(args, input.source.name());
+    let mut job = Job::new(args, input.source.name().to_owned());
     let mut out = Printer::new(Format::Records);
     let mut records = job.codec.records(input.reader);
     while let Some(raw) =

@@ -13,10 +13,11 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-pub(super) fn run(job: &mut Job<'_>, name: &str) -> CmdResult {
+pub(super) fn run(job: &mut Job<'_>, given: &Path) -> CmdResult {
+    let name = &job.name.clone();
     let failed = |error: io::Error| failure(format_args!("cannot migrate {name}: {error}"));
     // The file itself is replaced, not a link to it.
-    let path = fs::canonicalize(name).map_err(failed)?;
+    let path = fs::canonicalize(given).map_err(failed)?;
     let mut file = File::open(&path).map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
         return Err(failure(format_args!("cannot migrate {name}: it is no regular file")));

@@ -7,6 +7,7 @@ use crate::output::{CmdResult, ExitStatus, Format, Lines, Print, Printer};
 use coordination_protocol::merge::{Difference, Relation, diff, relation};
 use serde::Serialize;
 use std::io;
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -20,10 +21,10 @@ One of the files may be `-`, standard input.
 Exit status: 0 if nothing differs, 1 if something does, 2 for usage and I/O errors.")]
 pub(super) struct Args {
     /// The first document.
-    before: String,
+    before: PathBuf,
 
     /// The second document.
-    after: String,
+    after: PathBuf,
 
     /// How to print.
     #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
@@ -55,7 +56,7 @@ impl Print for Differences<'_> {
 
 pub(super) fn run(args: &Args) -> CmdResult {
     let limits = args.bounds.limits();
-    let paths = [&*args.before, &*args.after];
+    let paths = [args.before.as_path(), args.after.as_path()];
     let texts = documents::texts(paths, &limits)?;
     let related: Option<Relation> = documents::states(paths, &texts, &limits)?
         .map(|[before, after]| relation(&before.1, &after.1));

@@ -10,18 +10,19 @@ use coordination_protocol::message::{
     Envelope, EnvelopeHeader, Message, MessageKind, WorkflowState, peek,
 };
 use std::fmt::Display;
+use std::path::Path;
 
 /// An error about a file.
-pub(super) fn in_file(path: &str, error: impl Display) -> Failure {
+pub(super) fn in_file(path: &Path, error: impl Display) -> Failure {
     failure(format_args!("{}: {error}", input::name(path)))
 }
 
 /// Reads documents, of which one at most may be standard input: it can be read once only.
 pub(super) fn texts<const N: usize>(
-    paths: [&str; N],
+    paths: [&Path; N],
     limits: &Limits,
 ) -> Result<[String; N], Failure> {
-    if paths.iter().filter(|path| **path == "-").count() > 1 {
+    if paths.iter().filter(|path| input::is_stdin(path)).count() > 1 {
         return Err(failure("only one document can be read from standard input"));
     }
     let mut texts = [const { String::new() }; N];
@@ -35,7 +36,7 @@ pub(super) fn texts<const N: usize>(
 pub(super) fn of_side<const N: usize>(
     error: &MergeError,
     sides: [&str; N],
-    paths: [&str; N],
+    paths: [&Path; N],
 ) -> Failure {
     let path = sides
         .iter()
@@ -49,7 +50,7 @@ pub(super) fn of_side<const N: usize>(
 
 /// The documents as states, if all of them are `workflow_state` messages.
 pub(super) fn states<const N: usize>(
-    paths: [&str; N],
+    paths: [&Path; N],
     texts: &[String; N],
     limits: &Limits,
 ) -> Result<Option<[(EnvelopeHeader, WorkflowState); N]>, Failure> {

@@ -32,13 +32,13 @@ conflict. One of the files may be `-`, standard input.
 Exit status: 0 if all is settled, 1 if there are conflicts, 2 for usage and I/O errors.")]
 pub(super) struct Args {
     /// What both sides started from.
-    base: String,
+    base: PathBuf,
 
     /// Our version.
-    ours: String,
+    ours: PathBuf,
 
     /// Their version.
-    theirs: String,
+    theirs: PathBuf,
 
     /// What becomes of what no rule settles.
     #[arg(long, value_parser = parse::<Strategy>, default_value = "merge", value_name = "ours|theirs|merge|manual")]
@@ -46,7 +46,7 @@ pub(super) struct Args {
 
     /// Rows that go before the built-in ones.
     #[arg(long, value_name = "FILE")]
-    policy: Option<String>,
+    policy: Option<PathBuf>,
 
     /// Where the documents have their timestamps.
     #[arg(long, default_value = "/timestamp", value_name = "POINTER")]
@@ -126,7 +126,7 @@ fn write(path: &Path, force: bool, value: &Json) -> io::Result<()> {
 /// Reads and merges the documents.
 fn combine(args: &Args) -> Result<(Json, Vec<Conflict>), Failure> {
     let limits = args.bounds.limits();
-    let paths = [&*args.base, &*args.ours, &*args.theirs];
+    let paths = [args.base.as_path(), args.ours.as_path(), args.theirs.as_path()];
     let texts = documents::texts(paths, &limits)?;
     let states = documents::states(paths, &texts, &limits)?;
     let mut policy = if states.is_some() { MergePolicy::state() } else { MergePolicy::empty() };

@@ -17,6 +17,7 @@ use coordination_protocol::storage::{Expect, StorageError, Store, block_on};
 use coordination_protocol::validate::{Context, Validator};
 use serde::Serialize;
 use std::io;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -34,7 +35,7 @@ errors.")]
 pub(super) struct Args {
     /// The file with the state; `-` or none reads standard input.
     #[arg(value_name = "FILE|-")]
-    from: Option<String>,
+    from: Option<PathBuf>,
 
     /// The version that the state was made from; without it, the workflow must have no state yet.
     #[arg(long, value_name = "N")]
@@ -76,7 +77,7 @@ impl Print for Row<'_> {
 }
 
 pub(super) fn run(args: &Args) -> CmdResult {
-    let path = args.from.as_deref().unwrap_or("-");
+    let path = args.from.as_deref().unwrap_or(Path::new("-"));
     let text = input::text(path, LIMITS.bytes)?;
     // A store keeps the message, not the line break behind it.
     let text = text.trim_end();
@@ -129,7 +130,7 @@ fn over_damage(
 }
 
 /// Draws what is wrong with a state as `coord check` does, and tells whether it can be kept.
-fn is_sound(path: &str, text: &str, mode: Mode) -> bool {
+fn is_sound(path: &Path, text: &str, mode: Mode) -> bool {
     let validator = Validator::from(Codec::new(mode).with_limits(LIMITS));
     let outcome = validator.check(text, &Context::new());
     let accepted = outcome.is_accepted();

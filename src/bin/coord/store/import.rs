@@ -7,6 +7,7 @@ use crate::store_args::StoreArgs;
 use coordination_protocol::adapter::sqlite::{LoadMode, LoadSummary, StoreItem};
 use coordination_protocol::storage::StorageError;
 use std::io::{BufRead, Read as _};
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -26,7 +27,7 @@ errors.")]
 pub(super) struct Args {
     /// The export; `-` or none is standard input.
     #[arg(value_name = "FILE|-")]
-    from: Option<String>,
+    from: Option<PathBuf>,
 
     /// Add to a store that is not empty.
     #[arg(long)]
@@ -58,7 +59,7 @@ impl From<StorageError> for Stop {
 }
 
 pub(super) fn run(args: &Args) -> CmdResult {
-    let input = input::open(args.from.as_deref().unwrap_or("-"))?;
+    let input = input::open(args.from.as_deref().unwrap_or(Path::new("-")))?;
     let how = if args.merge { LoadMode::Merge } else { LoadMode::Restore };
     let mut lines =
         Lines { input, limit: args.max_bytes, chain: Chain::new(), line: Vec::new(), ended: false }
