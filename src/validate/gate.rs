@@ -5,6 +5,7 @@ use super::{Checked, Context, History, ValidationOutcome, Validator};
 use crate::finding::{Code, Finding, Level, Report};
 use crate::message::{Envelope, EnvelopeHeader};
 use crate::scalar::ComponentId;
+use crate::scan::Snippet;
 use crate::security::replay::ReplayCache;
 use crate::version::{Calendar, Date};
 use smol_str::SmolStr;
@@ -97,12 +98,38 @@ impl Gate {
         now: i64,
         from: Option<&ComponentId>,
     ) -> ValidationOutcome<'a> {
+        let outcome = self.validator.check_bytes(record, &self.context(now, from));
+        self.judged(outcome, now, from)
+    }
+
+    /// Like [`inspect`](Self::inspect), for a message that was found among other things, such as the
+    /// lines of a log. What a template shows was not sent, so it is not remembered.
+    pub fn inspect_snippet<'a>(
+        &mut self,
+        snippet: &'a Snippet<'_>,
+        now: i64,
+        from: Option<&ComponentId>,
+    ) -> ValidationOutcome<'a> {
+        let outcome = self.validator.check_snippet(snippet, &self.context(now, from));
+        if snippet.template { outcome } else { self.judged(outcome, now, from) }
+    }
+
+    fn context<'s>(&'s self, now: i64, from: Option<&'s ComponentId>) -> Context<'s> {
         let mut context = Context::new().with_history(&self.history).with_now(now);
         context.source = from;
         context.calendar = self.calendar.as_ref().and_then(|(calendar, on)| {
             Some((calendar, on.or_else(|| Date::from_unix_millis(now))?))
         });
-        let mut outcome = self.validator.check_bytes(record, &context);
+        context
+    }
+
+    /// Judges what was found by what was accepted before, and remembers it.
+    fn judged<'a>(
+        &mut self,
+        mut outcome: ValidationOutcome<'a>,
+        now: i64,
+        from: Option<&ComponentId>,
+    ) -> ValidationOutcome<'a> {
         // Only what everything else accepts is admitted: a refused message must not use up its
         // identifier, or whoever sends garbage under it first could have the good one refused.
         if outcome.is_accepted() && self.validator.has_level(Level::Security) {

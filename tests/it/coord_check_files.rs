@@ -393,3 +393,53 @@ fn an_interrupt_leaves_nothing_behind() {
         assert_eq!(names(&folder), before);
     }
 }
+
+/// Whoever follows a stream sees each record when it is complete, although more may come.
+#[test]
+fn records_come_when_they_are_complete() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    for (args, line) in [
+        (&["check", "--format", "json", "-"][..], GOOD),
+        (
+            &["check", "--format", "line", "--mode", "strict"],
+            "SYSTEM_SHUTDOWN:wf:b:{\"component_name\":\"hub\"}\n",
+        ),
+        (&["filter", "test", "kind = event", "--format", "records"], GOOD),
+        (&["convert", "--to", "json"], GOOD),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coord"));
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        for _ in 0..3 {
+            input.write_all(line.as_bytes()).unwrap();
+            // Standard input stays open: without an answer now this waits for ever.
+            let mut answer = String::new();
+            output.read_line(&mut answer).unwrap();
+            let shown = answer.contains("TASK_") || answer.starts_with("<stdin>:");
+            assert!(shown, "{args:?}: {answer}");
+        }
+        drop(input);
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn one_input_that_cannot_be_read_does_not_hide_the_others() {
+    let folder = Folder::new();
+    folder.write("good.log", GOOD);
+    for args in [
+        &["check"][..],
+        &["convert", "--to", "line"],
+        &["filter", "test", "kind = event", "--format", "records"],
+    ] {
+        let output = coord_in(&folder, &[args, &["none.log", "good.log"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(
+            err(&output),
+            "coord: cannot read none.log: No such file or directory (os error 2)\n"
+        );
+        assert!(!out(&output).is_empty(), "{args:?}");
+    }
+}

@@ -1,6 +1,5 @@
 //! `coord convert`
 
-use crate::input::paths;
 use crate::limits::Reading;
 use crate::output::{CmdResult, ExitStatus, Format, Printer};
 use crate::show;
@@ -53,17 +52,15 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let checker = Checker::new(&validator, &args.reading, args.given);
     let mut out = Printer::new(Format::Records);
     let mut failed = false;
-    for path in paths(&args.paths) {
-        checker.path(path, &mut |source, item| {
-            let source = source.name();
-            if item.outcome.report.verdict() > Verdict::Valid {
-                out.draw(&show::record(source, &item, false))?;
-            }
-            failed |= !write(&mut out, args.to, source, &item)?;
-            Ok(out.settle()?)
-        })?;
-    }
-    out.finish(ExitStatus::found(failed))
+    let all = checker.paths(&args.paths, &mut |source, item| {
+        let source = source.name();
+        if item.outcome.report.verdict() > Verdict::Valid {
+            out.draw(&show::record(source, &item, false))?;
+        }
+        failed |= !write(&mut out, args.to, source, &item)?;
+        Ok(out.settle()?)
+    })?;
+    out.finish(if all { ExitStatus::found(failed) } else { ExitStatus::Failed })
 }
 
 /// Writes a record in the form; whether it could.

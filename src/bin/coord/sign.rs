@@ -49,35 +49,33 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let checker = Checker::new(&validator, &args.reading, As::Auto);
     let mut out = Printer::unchanged();
     let mut failed = false;
-    for path in paths(&args.paths) {
-        checker.path(path, &mut |source, item| {
-            let source = source.name();
-            if item.outcome.report.verdict() > Verdict::Valid {
-                out.draw(&show::record(source, &item, false))?;
+    let all = checker.paths(&args.paths, &mut |source, item| {
+        let source = source.name();
+        if item.outcome.report.verdict() > Verdict::Valid {
+            out.draw(&show::record(source, &item, false))?;
+        }
+        match signed(&item, &signer, validator.codec().limits()) {
+            Ok(text) if out.is_terminal() && text.contains(char::is_control) => {
+                failed = true;
+                out.complain(format_args!(
+                    "{source}:{}: it has control characters, which a terminal would obey; \
+                     send the output to a file",
+                    item.position(0).0
+                ))?;
             }
-            match signed(&item, &signer, validator.codec().limits()) {
-                Ok(text) if out.is_terminal() && text.contains(char::is_control) => {
-                    failed = true;
-                    out.complain(format_args!(
-                        "{source}:{}: it has control characters, which a terminal would obey; \
-                         send the output to a file",
-                        item.position(0).0
-                    ))?;
-                }
-                Ok(text) => {
-                    writeln!(out, "{text}")?;
-                    out.settle()?;
-                }
-                Err(problem) => {
-                    failed = true;
-                    let line = item.position(0).0;
-                    out.complain(format_args!("{source}:{line}: {problem}"))?;
-                }
+            Ok(text) => {
+                writeln!(out, "{text}")?;
+                out.settle()?;
             }
-            Ok(())
-        })?;
-    }
-    out.finish(ExitStatus::found(failed))
+            Err(problem) => {
+                failed = true;
+                let line = item.position(0).0;
+                out.complain(format_args!("{source}:{line}: {problem}"))?;
+            }
+        }
+        Ok(())
+    })?;
+    out.finish(if all { ExitStatus::found(failed) } else { ExitStatus::Failed })
 }
 
 /// Reads the seed into one buffer that is wiped and never moved.

@@ -1,7 +1,6 @@
 //! `coord verify`
 
 use crate::clock::At;
-use crate::input::paths;
 use crate::limits::Reading;
 use crate::output::{CmdResult, ExitStatus, Format, Printer};
 use crate::security::key_ring;
@@ -40,17 +39,15 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     checker.now = Some(args.at.millis());
     let mut out = Printer::new(Format::Human);
     let (mut good, mut bad) = (0_u64, 0_u64);
-    for path in paths(&args.paths) {
-        checker.path(path, &mut |source, item| {
-            if item.outcome.is_accepted() && item.outcome.security.signature {
-                good += 1;
-            } else {
-                bad += 1;
-                out.draw(&show::record(source.name(), &item, false))?;
-            }
-            Ok(())
-        })?;
-    }
+    let all = checker.paths(&args.paths, &mut |source, item| {
+        if item.outcome.is_accepted() && item.outcome.security.signature {
+            good += 1;
+        } else {
+            bad += 1;
+            out.draw(&show::record(source.name(), &item, false))?;
+        }
+        Ok(())
+    })?;
     out.note(format_args!("{good} signed by their source, {bad} not"))?;
-    out.finish(ExitStatus::found(bad > 0))
+    out.finish(if all { ExitStatus::found(bad > 0) } else { ExitStatus::Failed })
 }

@@ -82,12 +82,13 @@ fn is_clear(codec: &Codec, text: &str) -> bool {
     matches!(kind(codec, text), Some(Kind::Messages | Kind::File(FileKind::Log)))
 }
 
-/// What a text is by its content, if its first line tells; else by the look of all of it.
+/// What a text is by its first line, if that tells; else by the look of all of it, unless nothing tells.
 fn kind(codec: &Codec, text: &str) -> Option<Kind> {
+    let first = text[start_of(text)..].lines().next().unwrap_or_default();
     match looks_like(text) {
         FileKind::EventLines | FileKind::Json => {
-            let json = RecordShape::of(text[start_of(text)..].as_bytes()).is_json();
-            (json || starts_with_event(codec, text.as_bytes())).then_some(Kind::Messages)
+            let json = RecordShape::of(first.as_bytes()).is_json();
+            (json || codec.event_name(first).is_some()).then_some(Kind::Messages)
         }
         kind => Some(Kind::File(kind)),
     }
@@ -95,12 +96,39 @@ fn kind(codec: &Codec, text: &str) -> Option<Kind> {
 
 /// What an input is taken for by the look of its head.
 pub(super) fn by_content(codec: &Codec, head: &[u8]) -> Kind {
-    // Lines that are nothing else are taken for records, so that it is told what is wrong with them.
-    kind(codec, &same_length(head)).unwrap_or(Kind::Messages)
+    let text = same_length(head);
+    kind(codec, &text).unwrap_or_else(|| {
+        // Of a few lines it is told what is wrong with each.
+        let (lines, records) = lines(codec, &text);
+        if lines > FEW && records * 2 < lines { Kind::File(FileKind::Log) } else { Kind::Messages }
+    })
+}
+
+/// Whether a stream of records starts here: its first line names an event, and most lines are meant as
+/// records.
+pub(super) fn is_stream_of_events(codec: &Codec, head: &[u8]) -> bool {
+    let text = same_length(head);
+    let (lines, records) = lines(codec, &text);
+    starts_with_event(codec, head) && records * 2 >= lines
+}
+
+/// Up to so many lines are taken for messages that went wrong.
+const FEW: usize = 3;
+
+/// How many lines there are, and how many of them seem to be meant as records.
+fn lines(codec: &Codec, text: &str) -> (usize, usize) {
+    let meant = |line: &&str| {
+        let word = line.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
+        line.starts_with(['{', '[', '"', '\'', '}', ']'])
+            || line[..word.unwrap_or(line.len())].contains('_')
+            || codec.event_name(line).is_some()
+    };
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    (lines.clone().count(), lines.filter(meant).count())
 }
 
 /// Whether the first line names an event.
-pub(super) fn starts_with_event(codec: &Codec, head: &[u8]) -> bool {
+fn starts_with_event(codec: &Codec, head: &[u8]) -> bool {
     let text = same_length(head);
     let first = text[start_of(&text)..].lines().next().unwrap_or_default();
     codec.event_name(first).is_some()

@@ -15,10 +15,26 @@ pub(crate) struct Item<'a> {
 pub(super) enum Place<'a> {
     /// Stands in a record of a stream, which starts at this line, from this byte on.
     Record(u64, &'a [u8], usize),
-    /// Stands in a file from this byte on.
-    Slice(&'a LineIndex<'a>, &'a [u8], usize),
-    /// Was found in a file.
-    Snippet(&'a LineIndex<'a>, &'a [u8], &'a Snippet<'a>),
+    /// Stands in a text from this byte on.
+    Slice(Text<'a>, usize),
+    /// Was found in a text.
+    Snippet(Text<'a>, &'a Snippet<'a>),
+}
+
+/// A file, or whole lines of one.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) index: &'a LineIndex<'a>,
+    /// How many lines stand before it in its file.
+    pub(super) before: u64,
+}
+
+impl Text<'_> {
+    fn position(&self, offset: usize) -> (u64, u64) {
+        let Position { line, column, .. } = self.index.position(offset);
+        (self.before + line as u64, column as u64)
+    }
 }
 
 impl<'a> Item<'a> {
@@ -31,7 +47,6 @@ impl<'a> Item<'a> {
 impl Item<'_> {
     /// Line and column of a byte of the record, from 1.
     pub(crate) fn position(&self, offset: usize) -> (u64, u64) {
-        let plain = |position: Position| (position.line as u64, position.column as u64);
         match &self.place {
             Place::Record(line, record, base) => {
                 let before = &record[..(base + offset).min(record.len())];
@@ -39,8 +54,8 @@ impl Item<'_> {
                 let lines = line_breaks(before);
                 (line + lines as u64, characters(&before[start..]) as u64 + 1)
             }
-            Place::Slice(index, _, base) => plain(index.position(base + offset)),
-            Place::Snippet(index, _, snippet) => plain(index.position(snippet.origin(offset))),
+            Place::Slice(text, base) => text.position(base + offset),
+            Place::Snippet(text, snippet) => text.position(snippet.origin(offset)),
         }
     }
 
@@ -48,22 +63,22 @@ impl Item<'_> {
     pub(crate) fn drawing(&self) -> (&[u8], u64, impl Fn(&Range<usize>) -> Range<usize>) {
         let (text, first, base) = match &self.place {
             Place::Record(line, record, _) => (*record, *line, 0),
-            Place::Slice(index, file, base) => {
+            Place::Slice(text, base) => {
                 let end = base + self.bytes.len();
-                let (text, start) = whole_lines(file, *base..end);
-                (text, index.position(start).line as u64, start)
+                let (lines, start) = whole_lines(text.bytes, *base..end);
+                (lines, text.position(start).0, start)
             }
-            Place::Snippet(index, file, snippet) => {
-                let (text, start) = whole_lines(file, snippet.range());
-                (text, index.position(start).line as u64, start)
+            Place::Snippet(text, snippet) => {
+                let (lines, start) = whole_lines(text.bytes, snippet.range());
+                (lines, text.position(start).0, start)
             }
         };
         let place = &self.place;
         (text, first, move |range: &Range<usize>| match place {
-            Place::Record(_, _, offset) | Place::Slice(_, _, offset) => {
+            Place::Record(_, _, offset) | Place::Slice(_, offset) => {
                 offset + range.start - base..offset + range.end - base
             }
-            Place::Snippet(_, _, snippet) => {
+            Place::Snippet(_, snippet) => {
                 let start = snippet.origin(range.start);
                 let end = snippet.origin(range.end).max(start);
                 start - base..end - base

@@ -12,9 +12,9 @@ pub(crate) use ordered::in_order;
 pub(crate) use summary::{ReadSummary, Seen};
 pub(crate) use walk::{Entry, WalkArgs};
 
-use crate::input::Source;
+use crate::input::{Source, paths};
 use crate::limits::Reading;
-use crate::output::{Failure, cannot_read};
+use crate::output::{Failure, cannot_read, complain};
 use clap::ValueEnum;
 use coordination_protocol::event::Codec;
 use coordination_protocol::scalar::ComponentId;
@@ -23,7 +23,7 @@ use coordination_protocol::security::freshness::Freshness;
 use coordination_protocol::security::replay::ReplayCache;
 use coordination_protocol::validate::{Gate, History, ValidationOutcome, Validator};
 use coordination_protocol::version::{Calendar, Date};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// What the input is taken for.
@@ -82,18 +82,59 @@ pub(crate) trait Sink {
 /// A function that takes records.
 type Take<'t> = dyn FnMut(&Source, Item<'_>) -> Result<(), Failure> + 't;
 
-struct Records<'t>(&'t mut Take<'t>);
+struct Records<'t> {
+    take: &'t mut Take<'t>,
+    /// Whether it was the taking that failed and not the reading.
+    failed: bool,
+}
+
+impl<'t> Records<'t> {
+    fn new(take: &'t mut Take<'t>) -> Self {
+        Records { take, failed: false }
+    }
+}
 
 impl Sink for Records<'_> {
     fn record(&mut self, source: &Source, item: Item<'_>) -> Result<(), Failure> {
-        (self.0)(source, item)
+        let result = (self.take)(source, item);
+        self.failed |= result.is_err();
+        result
     }
 }
 
 impl Checker<'_> {
     /// Reads the records of a path, or of standard input for `-`.
     pub(crate) fn path<'t>(&self, path: &Path, take: &'t mut Take<'t>) -> Result<(), Failure> {
-        match self.read(path, &mut Records(take))? {
+        self.read_text(path, &mut Records::new(take))
+    }
+
+    /// Reads the records of all inputs of a verb. One that cannot be read is told, and the others are
+    /// still read; whether all could be.
+    ///
+    /// # Errors
+    /// Those of `take`.
+    pub(crate) fn paths<'t>(
+        &self,
+        given: &[PathBuf],
+        take: &'t mut Take<'t>,
+    ) -> Result<bool, Failure> {
+        let mut records = Records::new(take);
+        let mut all = true;
+        for path in paths(given) {
+            match self.read_text(path, &mut records) {
+                Ok(()) => {}
+                Err(failure) if records.failed => return Err(failure),
+                Err(failure) => {
+                    complain(failure);
+                    all = false;
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn read_text(&self, path: &Path, sink: &mut dyn Sink) -> Result<(), Failure> {
+        match self.read(path, sink)? {
             Seen::Text(..) => Ok(()),
             Seen::Binary => Err(cannot_read(Source::new(path), "it is binary")),
         }

@@ -1,7 +1,7 @@
 //! Reading an input by what it is taken for.
 
 use super::head::{self, by_content, foreign_encoding, is_binary, readable, same_length, start_of};
-use super::item::Place;
+use super::item::{Place, Text};
 use super::summary::{By, Kind, Seen, Taken};
 use super::{As, Checker, Item, Sink};
 use crate::input::{Input, Source, open, open_quietly};
@@ -127,7 +127,7 @@ impl Checker<'_> {
     /// What an input is taken for by its content.
     fn look_of(&self, came: Came, named: Option<FileKind>, head: &[u8]) -> Taken {
         let seen = by_content(self.codec(), head);
-        let records = head::starts_with_event(self.codec(), head);
+        let records = head::is_stream_of_events(self.codec(), head);
         match (seen, named) {
             // A log by its name may be a stream of event lines, each of which is a record then.
             (Kind::Messages, Some(FileKind::Log)) if records && came == Came::Named => {
@@ -192,7 +192,6 @@ impl Checker<'_> {
         kind: FileKind,
         sink: &mut dyn Sink,
     ) -> Result<PassedOver, Failure> {
-        let index = LineIndex::new(text);
         // What a file shows are examples, not a history.
         let mut context = Context::new();
         context.now = self.now;
@@ -201,19 +200,20 @@ impl Checker<'_> {
             Some((calendar, on.or_else(|| Date::from_unix_millis(self.now?))?))
         });
         sink.text(source, text, kind);
+        let index = LineIndex::new(text);
+        let place = Text { bytes: file, index: &index, before: 0 };
         let snippets = scan_as(text, kind, self.codec().limits());
         let passed = snippets.passed_over();
         for snippet in snippets {
-            let range = snippet.range();
-            let bytes = &file[range.clone()];
+            let bytes = &file[snippet.range()];
             let item = if std::str::from_utf8(bytes).is_err() {
                 // What is to be filled in or unquoted does not matter any more.
                 let outcome = self.validator.check_bytes(bytes, &context);
-                Item { outcome, bytes, place: Place::Slice(&index, file, range.start) }
+                Item { outcome, bytes, place: Place::Slice(place, snippet.range().start) }
             } else {
                 let outcome = self.validator.check_snippet(&snippet, &context);
                 let bytes = snippet.text.as_bytes();
-                Item { outcome, bytes, place: Place::Snippet(&index, file, &snippet) }
+                Item { outcome, bytes, place: Place::Snippet(place, &snippet) }
             };
             sink.record(source, item)?;
         }
@@ -246,10 +246,11 @@ impl Checker<'_> {
             return self.stream(source, self.codec().records(file), gate, sink);
         }
         let index = LineIndex::new(text);
+        let text_place = Text { bytes: file, index: &index, before: 0 };
         for element in json::elements(text, start_of(text)) {
             let bytes = &file[element.range()];
             let outcome = self.inspect(gate, bytes);
-            let place = Place::Slice(&index, file, element.start());
+            let place = Place::Slice(text_place, element.start());
             sink.record(source, Item { outcome, bytes, place })?;
         }
         Ok(())
