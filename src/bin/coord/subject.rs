@@ -1,6 +1,5 @@
 //! Trying something on records: what `filter test` and `route match` share.
 
-use crate::input::paths;
 use crate::limits::Reading;
 use crate::output::{Failure, Printer};
 use crate::show;
@@ -46,7 +45,8 @@ impl Records {
     }
 
     /// Hands on each sound record. One that is broken is told on standard error and not handed on; what
-    /// follows it is. Tells whether there was any such.
+    /// follows it is, and so are the other inputs where one cannot be read. Tells whether there was any
+    /// such.
     pub(crate) fn each(
         &self,
         given: &[PathBuf],
@@ -56,28 +56,24 @@ impl Records {
         let validator = Validator::from(self.reading.codec());
         let checker = Checker::new(&validator, &self.reading, self.given);
         let mut broken = false;
-        for path in paths(given) {
-            checker.path(path, &mut |source, item| {
-                let outcome = &item.outcome;
-                let line = item.position(0).0;
-                if !outcome.is_accepted() {
-                    broken = true;
-                    out.draw(&show::record(source.name(), &item, false))?;
-                    return Ok(());
-                }
-                if outcome.event.is_none() && outcome.message.is_none() {
-                    let what = match outcome.kind {
-                        RecordKind::Template => {
-                            "a template has no values yet, so it is passed over"
-                        }
-                        _ => "neither an event nor a message, so it is passed over",
-                    };
-                    out.complain(format_args!("{source}:{line}: {what}"))?;
-                    return Ok(());
-                }
-                take(&Subject { source: source.name(), line, item: &item }, out)
-            })?;
-        }
-        Ok(broken)
+        let all = checker.paths(given, &mut |source, item| {
+            let outcome = &item.outcome;
+            let line = item.position(0).0;
+            if !outcome.is_accepted() {
+                broken = true;
+                out.draw(&show::record(source.name(), &item, false))?;
+                return Ok(());
+            }
+            if outcome.event.is_none() && outcome.message.is_none() {
+                let what = match outcome.kind {
+                    RecordKind::Template => "a template has no values yet, so it is passed over",
+                    _ => "neither an event nor a message, so it is passed over",
+                };
+                out.complain(format_args!("{source}:{line}: {what}"))?;
+                return Ok(());
+            }
+            take(&Subject { source: source.name(), line, item: &item }, out)
+        })?;
+        Ok(broken || !all)
     }
 }
