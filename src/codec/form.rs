@@ -36,7 +36,7 @@ pub(crate) fn form_of(text: &str, start: usize, codec: &Codec) -> (Form, Message
             None => break,
         }
     }
-    if event_type && workflow {
+    if event_type && (workflow || codec.has_lone_types()) {
         (Form::Flat, MessageKind::Event)
     } else {
         (Form::Bare, MessageKind::Unknown)

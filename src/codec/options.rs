@@ -28,6 +28,7 @@ pub struct Codec {
     limits: Limits,
     registry: Registry,
     overrides: Vec<(Code, FindingSeverity)>,
+    lone_types: bool,
 }
 
 impl Codec {
@@ -38,7 +39,19 @@ impl Codec {
             limits: Limits::DEFAULT,
             registry: Registry::new(ProtocolVersion::DEFAULT),
             overrides: Vec::new(),
+            lone_types: false,
         }
+    }
+
+    /// Whether an `event_type` alone makes an object an event, its workflow or not: where a command line
+    /// names the workflow beside it.
+    pub(crate) const fn with_lone_types(mut self, lone_types: bool) -> Self {
+        self.lone_types = lone_types;
+        self
+    }
+
+    pub(crate) const fn has_lone_types(&self) -> bool {
+        self.lone_types
     }
 
     /// Sets the limits.
@@ -71,6 +84,7 @@ impl Codec {
             limits: self.limits,
             registry: self.registry.clone(),
             overrides: Vec::new(),
+            lone_types: false,
         }
     }
 

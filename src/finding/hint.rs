@@ -23,6 +23,11 @@ pub(crate) enum Hint {
         /// The name that exists.
         known: SmolStr,
     },
+    /// The body key that an object stands for without having it.
+    Body {
+        /// The key.
+        key: &'static str,
+    },
     /// The name that is missing, to be compared with the names the record has (one a line).
     Among {
         /// The names in the record that nothing asked for.
@@ -41,6 +46,7 @@ impl fmt::Debug for Hint {
             Hint::Say(text) => f.debug_tuple("Say").field(text).finish(),
             Hint::NearestTo { known } => names("NearestTo", "known", known),
             Hint::Nearly { known } => names("Nearly", "known", known),
+            Hint::Body { key } => names("Body", "key", key),
             Hint::Among { present } => names("Among", "present", present),
         }
     }
@@ -72,6 +78,9 @@ impl Hint {
                 Some(format!("did you mean `{name}`?"))
             }
             Hint::Nearly { known } => Some(format!("did you mean `{known}`?")),
+            Hint::Body { key } => Some(format!(
+                "its fields are those of `{key}`, without its body key; write `{{\"{key}\":{{...}}}}`"
+            )),
             Hint::Among { present } => {
                 let name = likely(expected, present)?;
                 Some(format!("`{}` is present; did you mean `{expected}`?", printable(name)))

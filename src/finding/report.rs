@@ -332,6 +332,11 @@ impl Report {
         self.findings
     }
 
+    /// Changes what findings say; their codes and severities stay.
+    pub(crate) fn amend(&mut self, change: impl FnMut(&mut Finding)) {
+        self.findings.iter_mut().for_each(change);
+    }
+
     /// Drops the findings that are not wanted. Of what was left out only the code is known, so
     /// `wanted_code` is asked.
     pub(crate) fn retain(

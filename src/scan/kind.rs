@@ -1,6 +1,7 @@
 //! What kind of file a text is, told by its name or by its content.
 
 use super::fence::opens_fence;
+use super::log;
 use super::shape::{component, event_head, line_end};
 use std::path::Path;
 
@@ -78,6 +79,10 @@ enum Sign {
     Hash,
     /// A list, a table, a link, inline code, markup.
     Markup,
+    /// A message behind the prefix of a log.
+    Logged,
+    /// Such a prefix, and no message.
+    Log,
     Other,
 }
 
@@ -108,6 +113,7 @@ pub fn looks_like(text: &str) -> FileKind {
         return FileKind::Markdown;
     }
     let (mut records, mut commands, mut hashes, mut markup, mut others) = (0, 0, 0, 0, 0);
+    let (mut logged, mut log) = (0, 0);
     let mut at = 0;
     while at < bytes.len().min(LOOKED_AT) {
         let eol = line_end(bytes, at);
@@ -115,7 +121,7 @@ pub fn looks_like(text: &str) -> FileKind {
         if !line.is_empty() {
             // Only what stands before anything else decides alone: deeper down a message may be quoted
             // in prose, and a command in a message.
-            let nothing_yet = commands + markup + others == 0;
+            let nothing_yet = commands + markup + others + logged + log == 0;
             // Nothing but Markdown has fences, unless a log of records holds a text that has some.
             if opens_fence(text, at) {
                 let stream = records > 0 && records >= hashes + markup + others;
@@ -128,12 +134,19 @@ pub fn looks_like(text: &str) -> FileKind {
                 Sign::Command => commands += 1,
                 Sign::Hash => hashes += 1,
                 Sign::Markup => markup += 1,
+                Sign::Logged => logged += 1,
+                Sign::Log => log += 1,
                 Sign::Other => others += 1,
             }
         }
         at = eol + 1;
     }
     let prose = markup + others;
+    // Most lines are neither events nor messages, and some that look like a log's hold one.
+    if logged > 0 && records <= logged + log + prose && logged + log >= hashes + markup + commands {
+        return FileKind::Log;
+    }
+    let prose = prose + logged + log;
     if records >= prose.max(1) {
         FileKind::EventLines
     } else if commands > prose {
@@ -162,6 +175,10 @@ fn sign(line: &str) -> Sign {
     let quoted = usize::from(matches!(first, b'"' | b'\''));
     if event_head(line, quoted).is_some() || names_type(&line[quoted..]) {
         return Sign::Record(FileKind::EventLines);
+    }
+    let told = log::line(line, 0, line.len());
+    if told.prefix && !b"-*+>#|".contains(&first) {
+        return if told.message.is_some() { Sign::Logged } else { Sign::Log };
     }
     if is_command(line) {
         return Sign::Command;

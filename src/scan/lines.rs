@@ -1,11 +1,14 @@
 //! Messages that start a line.
 
+use super::evidence::{Evidence, evidence};
+use super::log;
 use super::mapped::Mapped;
 use super::shape::{
-    Bounds, component, event_head, extent, line_end, skip_blanks, starts_document, starts_member,
-    trim_end, with_stray,
+    Bounds, Closers, array_of_objects, component, event_head, extent, line_end, skip_blanks,
+    starts_object, trim_end, with_stray,
 };
-use super::{Command, LEVELS, Output, Place, SnippetForm, shell};
+use super::{Command, LEVELS, Meant, Output, Place, SnippetForm, shell};
+use crate::json::skip_space;
 use std::ops::Range;
 
 /// What may stand on the lines.
@@ -15,10 +18,41 @@ pub(super) enum Mode {
     Prose,
     /// A block of lines of any kind.
     Text,
-    /// Nothing but JSON values and event lines.
+    /// Nothing but JSON values and event lines, in a block.
     Json,
+    /// The same, as a file of its own.
+    File,
     /// One argument or here-document, which may be a message as a whole.
     Container,
+    /// What a program logged: a message may stand behind a time, a level and the like.
+    Log,
+}
+
+/// How many objects that are not closed and not ours may overlap before what they cover is left alone.
+/// Without a bound a file of nothing but opening braces would be read to its end from each of them.
+const MOST_UNCLOSED: usize = 8;
+
+/// The objects of a file that are not ours and are not closed, so that what they cover is read again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unclosed {
+    count: usize,
+    /// Where in the file the furthest of them ends.
+    reach: usize,
+}
+
+impl Unclosed {
+    fn holds(self, at: usize) -> bool {
+        at < self.reach
+    }
+
+    fn may_add(self, at: usize) -> bool {
+        !self.holds(at) || self.count < MOST_UNCLOSED
+    }
+
+    fn add(&mut self, at: usize, end: usize) {
+        self.count = if self.holds(at) { self.count + 1 } else { 1 };
+        self.reach = self.reach.max(end);
+    }
 }
 
 /// What is known of the text around a message.
@@ -26,6 +60,8 @@ pub(super) enum Mode {
 pub(super) struct Context<'a, 'c> {
     pub(super) place: Place<'a>,
     pub(super) command: Option<Command<'a>>,
+    /// Whether the text is a word of a command line, which may name the workflow elsewhere.
+    pub(super) argument: bool,
     /// Where the shell put in the value of something, in order.
     pub(super) expansions: &'c [usize],
     /// Whether the text is a format of `printf`.
@@ -34,7 +70,7 @@ pub(super) struct Context<'a, 'c> {
 
 impl<'a> Context<'a, '_> {
     pub(super) fn new(place: Place<'a>) -> Self {
-        Context { place, command: None, expansions: &[], printf: false }
+        Context { place, command: None, argument: false, expansions: &[], printf: false }
     }
 
     /// Whether the shell puts something into this range.
@@ -53,22 +89,24 @@ pub(super) fn read<'a>(
     level: usize,
 ) {
     let bytes = source.text.as_bytes();
-    let mut reader = Reader { output, source, mode, context, level };
+    let mut reader = Reader::new(output, source, mode, context, level);
     let mut at = if source.text.starts_with('\u{feff}') { 3 } else { 0 };
-    let mut first = true;
     while at < bytes.len() {
         let eol = line_end(bytes, at);
         let start = reader.skip_marks(at, eol);
+        let before = reader.output.found.len();
         at = start;
         if start < eol {
-            while let Some(end) = reader.message(at, first, at == start) {
+            while let Some(end) = reader.message(at, at == start) {
                 at = skip_separator(bytes, end);
-                first = false;
                 if !matches!(bytes.get(at), Some(b'{' | b'[')) {
                     break;
                 }
             }
-            first = false;
+        }
+        if mode == Mode::Log && before == reader.output.found.len() {
+            let line = bytes[start.min(eol)..eol].trim_ascii();
+            reader.output.passed_over.lines += usize::from(!line.is_empty());
         }
         let eol = line_end(bytes, at);
         if mode == Mode::Prose {
@@ -95,12 +133,25 @@ pub(super) fn bare<'a>(
     at: usize,
     context: &Context<'a, '_>,
 ) -> Option<usize> {
-    let mut reader = Reader { output, source, mode: Mode::Text, context, level: LEVELS };
-    reader.message(at, false, true).map(|end| {
-        let quote = source.text.as_bytes()[at];
-        let closed = source.text.as_bytes().get(end) == Some(&quote) && b"\"'".contains(&quote);
-        end + usize::from(closed)
-    })
+    let bytes = source.text.as_bytes();
+    let mut reader = Reader::new(output, source, Mode::Text, context, LEVELS);
+    let mut end = reader.message(at, true)?;
+    // The elements of an array, which may stand on lines of their own.
+    while reader.array && matches!(bytes.get(end), Some(b'{')) {
+        end = reader.message(end, false)?;
+        let mut next = skip_space(bytes, end);
+        if bytes.get(next) == Some(&b',') {
+            next = skip_space(bytes, next + 1);
+        }
+        if matches!(bytes.get(next), Some(b'{')) {
+            (end, reader.array) = (next, true);
+        } else if bytes.get(next) == Some(&b']') {
+            end = next + 1;
+        }
+    }
+    let quote = bytes[at];
+    let closed = bytes.get(end) == Some(&quote) && b"\"'".contains(&quote);
+    Some(end + usize::from(closed))
 }
 
 struct Reader<'r, 'a, 'c> {
@@ -109,15 +160,30 @@ struct Reader<'r, 'a, 'c> {
     mode: Mode,
     context: &'r Context<'a, 'c>,
     level: usize,
+    /// Whether the elements of an array are read.
+    array: bool,
 }
 
-impl Reader<'_, '_, '_> {
-    /// The first byte behind indentation, list marks and quotation marks.
+impl<'r, 'a, 'c> Reader<'r, 'a, 'c> {
+    fn new(
+        output: &'r mut Output<'a>,
+        source: &'r Mapped<'a>,
+        mode: Mode,
+        context: &'r Context<'a, 'c>,
+        level: usize,
+    ) -> Self {
+        Reader { output, source, mode, context, level, array: false }
+    }
+
+    /// The first byte behind indentation, list marks and quotation marks; in a log behind the prefix of
+    /// the line, if a message follows.
     fn skip_marks(&self, at: usize, eol: usize) -> usize {
         let bytes = self.source.text.as_bytes();
         let mut at = skip_blanks(bytes, at);
-        if matches!(self.mode, Mode::Json | Mode::Container) {
-            return at;
+        match self.mode {
+            Mode::Json | Mode::File | Mode::Container => return at,
+            Mode::Log => return log::line(&self.source.text, at, eol).message.unwrap_or(at),
+            Mode::Prose | Mode::Text => {}
         }
         for _ in 0..8 {
             let line = &bytes[at.min(eol)..eol];
@@ -151,9 +217,9 @@ impl Reader<'_, '_, '_> {
         if event_head(text, value + quoted).is_some() { value } else { at }
     }
 
-    /// The message at `at`, if one starts there; returns its end. `first` says that nothing stands
-    /// before it in the text, `line` that nothing stands before it on the line.
-    fn message(&mut self, at: usize, first: bool, line: bool) -> Option<usize> {
+    /// What starts at `at`; returns its end if it is to be passed over, be it a message or not. `line`
+    /// says that nothing stands before it on the line.
+    fn message(&mut self, at: usize, line: bool) -> Option<usize> {
         let source = self.source;
         let text = &*source.text;
         let byte = *text.as_bytes().get(at)?;
@@ -161,38 +227,82 @@ impl Reader<'_, '_, '_> {
         if byte == b'"' && is_escaped(text, at) {
             let (inner, end) = unquote(source, at);
             let context = Context { expansions: &[], ..self.context.clone() };
-            let mode = Mode::Container;
-            Reader { output: self.output, source: &inner, mode, context: &context, level: LEVELS }
-                .message(0, true, true);
+            read(self.output, &inner, Mode::Container, &context, LEVELS);
             return Some(end);
         }
         let start = at + quoted;
         if line && let Some(head) = event_head(text, start) {
             return Some(self.event(start, head.data, head.object, quoted > 0));
         }
-        let whole = first && self.mode == Mode::Container;
-        if matches!(text.as_bytes().get(start), Some(b'{' | b'[')) {
-            let strict = matches!(self.mode, Mode::Json | Mode::Container);
-            let any = self.mode == Mode::Json && quoted == 0;
-            if any || whole || starts_document(text, start) {
-                let bounds = Bounds { blank_line: self.mode == Mode::Prose, line: false };
-                let extent = extent(text, start, bounds);
-                let begun = || starts_member(&text.as_bytes()[start..]);
-                if any || extent.key || !whole || begun() {
-                    let mut end = extent.end;
-                    if extent.closed {
-                        end = with_stray(text, start, end, strict && quoted == 0, quoted > 0);
-                    }
-                    self.add(start..end, SnippetForm::Document, start);
-                    return Some(end);
-                }
-            }
+        if let Some(first) = array_of_objects(text, start) {
+            self.array = true;
+            return Some(first);
+        }
+        if starts_object(text, start) && self.output.unclosed.may_add(source.origin(start)) {
+            return Some(self.object(start, quoted > 0));
         }
         if byte == b'/' && line && self.level < LEVELS && has_argument(text, at) {
             let blank_line = self.mode == Mode::Prose;
             return Some(shell::command(self.output, source, at, self.context, blank_line));
         }
-        if self.mode == Mode::Json && line { self.value(at) } else { None }
+        None
+    }
+
+    /// An object; returns its end, or how much of it is passed over.
+    fn object(&mut self, start: usize, quoted: bool) -> usize {
+        let text = &*self.source.text;
+        let log = self.mode == Mode::Log;
+        let bounds = Bounds { blank_line: self.mode == Mode::Prose || log, line: log };
+        let extent = extent(text, start, bounds);
+        let object = &text.as_bytes()[start..extent.end];
+        let words = self.context.command.as_ref().map(|command| &*command.words);
+        let meant = match evidence(object, words) {
+            Some(Evidence::Message) => Meant::Message,
+            Some(Evidence::EventType { upper }) if self.context.argument => {
+                let before = words.unwrap_or_default().iter().filter(|word| !word.starts_with('-'));
+                // `/hub WORKFLOW publish-event '{...}'`: which of the words it is does not matter.
+                if before.count() > 1 { Meant::Event } else { Meant::EventIf { upper } }
+            }
+            Some(Evidence::Fields(kind)) => Meant::Body(kind),
+            _ => return self.foreign(start, extent.end, extent.closed),
+        };
+        let mut end = extent.end;
+        if extent.closed && !self.leaves_array(end) {
+            let strict = matches!(self.mode, Mode::Json | Mode::File | Mode::Container) && !quoted;
+            let closers = match self.mode {
+                _ if quoted || log => Closers::None,
+                Mode::File => Closers::All,
+                _ => Closers::Indented,
+            };
+            end = with_stray(text, start, end, strict, closers);
+        }
+        self.output.add(self.source, start..end, SnippetForm::Document, start, self.context);
+        if let Some(found) = self.output.found.last_mut() {
+            found.meant = meant;
+        }
+        end
+    }
+
+    /// An object that is not ours: what is in it is part of it, unless nobody knows where it ends.
+    fn foreign(&mut self, start: usize, end: usize, closed: bool) -> usize {
+        let (from, reach) = (self.source.origin(start), self.source.origin(end));
+        // Of a log the lines are counted.
+        if !self.output.unclosed.holds(from) && self.mode != Mode::Log {
+            self.output.passed_over.objects += 1;
+        }
+        if closed {
+            return end;
+        }
+        self.output.unclosed.add(from, reach);
+        end.min(line_end(self.source.text.as_bytes(), start))
+    }
+
+    /// Whether an element of an array ends at `end`, so that brackets behind it are not its own.
+    fn leaves_array(&mut self, end: usize) -> bool {
+        let bytes = self.source.text.as_bytes();
+        let was = self.array;
+        self.array &= matches!(bytes.get(skip_space(bytes, end)), Some(b',' | b'{'));
+        was
     }
 
     /// An event line; returns its end.
@@ -204,47 +314,20 @@ impl Reader<'_, '_, '_> {
             let extent = extent(text, data, bounds);
             let strict = self.mode == Mode::Container && !quoted;
             match extent.closed {
-                true => with_stray(text, start, extent.end, strict, true),
+                true => with_stray(text, start, extent.end, strict, Closers::None),
                 false if quoted && ends_with_quote(bytes, extent.end) => extent.end - 1,
                 false => extent.end,
             }
         } else {
-            let end = trim_end(bytes, data, line_end(bytes, data));
-            if quoted && ends_with_quote(bytes, end) { end - 1 } else { end }
-        };
-        self.add(start..end, SnippetForm::EventLine, data);
-        end
-    }
-
-    /// Any other value of a block that holds JSON: up to the next one, or a blank line.
-    fn value(&mut self, at: usize) -> Option<usize> {
-        let text = &*self.source.text;
-        let bytes = text.as_bytes();
-        let comment = bytes[at] == b'#' || bytes[at..].starts_with(b"//");
-        // Authors explain their JSON; an explanation is no broken value.
-        if comment {
-            return None;
-        }
-        let mut end = line_end(bytes, at);
-        while end < bytes.len() {
-            let next = skip_blanks(bytes, end + 1);
-            if matches!(bytes.get(next), None | Some(b'\n' | b'{' | b'[' | b'#'))
-                || bytes[next..].starts_with(b"//")
-                || event_head(text, next).is_some()
-            {
-                break;
+            let eol = line_end(bytes, data);
+            let closes = || memchr::memchr(bytes[start - 1], &bytes[data..eol]);
+            match quoted.then(closes).flatten() {
+                Some(length) => data + length,
+                None => trim_end(bytes, data, eol).max(start),
             }
-            end = line_end(bytes, next);
-        }
-        let stop = trim_end(bytes, at, end);
-        if stop > at {
-            self.add(at..stop, SnippetForm::Document, at);
-        }
-        Some(end)
-    }
-
-    fn add(&mut self, range: Range<usize>, form: SnippetForm, data: usize) {
-        self.output.add(self.source, range, form, data, self.context);
+        };
+        self.output.add(self.source, start..end, SnippetForm::EventLine, data, self.context);
+        end
     }
 
     /// The messages in inline code of a piece of a line.

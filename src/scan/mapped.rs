@@ -139,6 +139,12 @@ impl<'a> Builder<'a> {
         self.append(text, from.origin(range.start), from.origin(range.end), false);
     }
 
+    /// Appends a text that the file does not hold, where the text before it ends.
+    pub(super) fn push_gap(&mut self, text: &str) {
+        let end = self.end;
+        self.append(text, end, end, false);
+    }
+
     fn append(&mut self, piece: &str, origin: usize, after: usize, verbatim: bool) {
         if piece.is_empty() {
             return;

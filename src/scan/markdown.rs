@@ -132,6 +132,9 @@ impl<'a> Reader<'_, 'a, '_> {
             Language::Untagged if nested && looks_like(&body.text) == FileKind::Shell => {
                 return shell::read(self.output, &body, &context, level);
             }
+            Language::Untagged | Language::Text if looks_like(&body.text) == FileKind::Log => {
+                Mode::Log
+            }
             _ => Mode::Text,
         };
         lines::read(self.output, &body, mode, &context, level);

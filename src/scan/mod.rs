@@ -26,23 +26,40 @@
 //!
 //! # What is found
 //!
-//! * An **event line**: an `UPPER_SNAKE` word, three colons, an object. A word in lower case counts
-//!   if a quoted key follows. So does a line that shows the grammar, as a template.
-//! * A **document**: an object, or an array of objects, with a quoted key. In a fence that is
-//!   tagged `json`, any value.
+//! Names decide, before anything judges the JSON, so that a message that is broken or cut off is still
+//! found, and a package file never is.
 //!
-//! Both may be broken: to find these is the purpose. A broken value ends where its brackets close,
-//! else with its fence, here-document or argument, and before the next message.
+//! * An **event line**: a registered type in any spelling, or an `UPPER_SNAKE` word with an underscore;
+//!   two parts; data that begins with `{` or a placeholder. Behind a registered type anything counts as
+//!   its data.
+//! * A **document**: an object with the key of one of the eight documents; with `event` and an
+//!   `event_type` in it; with the key of a control message and one of its identifiers in it; with
+//!   `event_type` beside `workflow_id`; with `protocol_version` beside another key of the header or of
+//!   a body; with nearly a body key and two required fields of that body. Messages in an array are
+//!   found one by one. What is nested deeper in another object is part of that object.
+//! * An **event of separate words** of a command, type, workflow, phase and data, and what a `printf`
+//!   prints with three colons ([`Place::Words`]).
+//! * In the argument of a **command**: an object with an `event_type`, if the command line names the
+//!   workflow; behind a slash command, the fields of a document without its key
+//!   ([`Snippet::implied`]).
+//! * In a **log**, each of these behind a time, a level, a process, brackets and the like.
+//!
+//! Every other object, and every other line of a log, is passed over and counted
+//! ([`Snippets::passed_over`]). A broken value ends where its brackets close, else with its fence,
+//! here-document or argument, and before the next message.
 //!
 //! A message has to start its line, its quoted argument, or its inline code. Prose that mentions
 //! one in the middle of a sentence without marking it as code is not searched, and neither are
-//! fences in a programming language and programs of `jq`, `awk` and the like.
+//! fences in a programming language and programs of `jq`, `awk` and the like: `jq -n '{event: ...}'`
+//! makes a message that is not there to be read.
 
 mod blocks;
+mod evidence;
 mod fence;
 mod html;
 mod kind;
 mod lines;
+mod log;
 mod mapped;
 mod markdown;
 mod position;
@@ -55,7 +72,8 @@ pub use kind::{FileKind, looks_like};
 pub use position::{LineIndex, Position};
 
 use crate::json::Limits;
-use lines::{Context, Mode};
+use crate::spec::MessageKind;
+use lines::{Context, Mode, Unclosed};
 use mapped::{Mapped, Origins};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -138,9 +156,43 @@ pub struct Snippet<'a> {
     origins: Origins,
     /// Whether its data is spelled out, and not a `$variable` as a whole.
     spelled_out: bool,
+    meant: Meant,
+}
+
+/// What makes a snippet a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meant {
+    /// What is in it.
+    Message,
+    /// The command line around it names the workflow of the event.
+    Event,
+    /// The same, if the command line does so; `upper` says that the type is spelled as types are.
+    EventIf { upper: bool },
+    /// The command that it is an argument of asks for this.
+    Body(MessageKind),
 }
 
 impl Snippet<'_> {
+    /// What an object without a body key stands for, where only the command line around it tells: an
+    /// event, whose workflow is one of the other words, or the body whose fields it has.
+    ///
+    /// ```
+    /// use coordination_protocol::json::Limits;
+    /// use coordination_protocol::message::MessageKind;
+    /// use coordination_protocol::scan::{FileKind, scan_as};
+    ///
+    /// let line = r#"/resource-manager allocate '{"workflow_id":"wf_1","agents":3}'"#;
+    /// let found = scan_as(line, FileKind::Shell, &Limits::default()).next().unwrap();
+    /// assert_eq!(found.implied(), Some(MessageKind::AllocationRequest));
+    /// ```
+    pub fn implied(&self) -> Option<MessageKind> {
+        match self.meant {
+            Meant::Message => None,
+            Meant::Event | Meant::EventIf { .. } => Some(MessageKind::Event),
+            Meant::Body(kind) => Some(kind),
+        }
+    }
+
     /// Where a byte of [`text`](Self::text) stands in the file. For a resolved escape, the character
     /// that it stands for, or the backslash if the file does not hold the character. The end of the
     /// snippet for an offset beyond the text.
@@ -211,15 +263,21 @@ pub fn scan<'a>(text: &'a str, limits: &Limits) -> Snippets<'a> {
 /// assert_eq!(found.text, r#"TASK_STARTED:wf_001:build:{"task_id":"t1"}"#);
 /// ```
 pub fn scan_as<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Snippets<'a> {
-    let mut output =
-        Output { limits: *limits, found: Vec::new(), passed_over: PassedOver::default() };
+    let mut output = Output {
+        limits: *limits,
+        found: Vec::new(),
+        passed_over: PassedOver::default(),
+        unclosed: Unclosed::default(),
+    };
     let file = Mapped::file(text);
     let context = Context::new(Place::Line);
     match kind {
         FileKind::Markdown => markdown::read(&mut output, &file, &context, 0),
         FileKind::Shell => shell::read(&mut output, &file, &context, 0),
-        FileKind::EventLines | FileKind::Json | FileKind::Log => {
-            lines::read(&mut output, &file, Mode::Text, &context, 0);
+        FileKind::EventLines => lines::read(&mut output, &file, Mode::Text, &context, 0),
+        FileKind::Json => lines::read(&mut output, &file, Mode::File, &context, 0),
+        FileKind::Log => {
+            lines::read(&mut output, &file, Mode::Log, &Context::new(Place::LogLine), 0);
         }
         FileKind::Yaml => yaml::read(&mut output, &file, &context, 0, false),
     }
@@ -231,6 +289,7 @@ struct Output<'a> {
     limits: Limits,
     found: Vec<Snippet<'a>>,
     passed_over: PassedOver,
+    unclosed: Unclosed,
 }
 
 /// How much an output held at some time.
@@ -268,8 +327,8 @@ impl<'a> Output<'a> {
             end += 1;
         }
         let mapped = source.slice(range.start..end);
-        let spelled_out = mapped.text.as_bytes().get(data - range.start) == Some(&b'{')
-            || form == SnippetForm::Document;
+        let spelled = mapped.text.as_bytes().get(data - range.start..).unwrap_or_default();
+        let spelled_out = form == SnippetForm::Document || !shape::stands_for_data(spelled);
         let template = context.expands_in(range.start..end)
             || form == SnippetForm::EventLine && !spelled_out
             || template::is_template(&mapped.text, data - range.start, context.printf);
@@ -281,6 +340,7 @@ impl<'a> Output<'a> {
             command: context.command.clone(),
             origins: mapped.origins,
             spelled_out,
+            meant: Meant::Message,
         });
     }
 

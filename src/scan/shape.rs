@@ -1,12 +1,17 @@
 //! Where an event line or a document starts, and where it ends, broken ones included.
 
+use super::evidence::is_upper_snake;
 use crate::json::{Brackets, skip_space, string_end};
+use crate::spec::EventType;
 use memchr::memchr;
 
 /// The longest type, workflow, phase or key that is looked for. Longer ones start nothing.
 ///
 /// Without a bound a file of one long line would be searched from each of its bytes to its end.
 const MOST: usize = 256;
+
+/// The longest word that is compared with the registered types; none is that long.
+const MOST_TYPE: usize = 64;
 
 /// Words that stand for the data in a line that shows the grammar.
 const GRAMMAR: &[&str] =
@@ -17,46 +22,46 @@ const GRAMMAR: &[&str] =
 pub(super) struct Head {
     /// Where the data starts.
     pub(super) data: usize,
-    /// Whether the data is an object, as far as one can see; else it is a placeholder.
+    /// Whether the data is an object, as far as one can see; else it is a placeholder, or no data at
+    /// all behind a type that is registered.
     pub(super) object: bool,
 }
 
 /// How the event type is spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spelling {
-    /// `PHASE_COMPLETED`, the way types are spelled.
-    Upper,
-    /// `phase.completed`.
-    Word,
-    /// With a placeholder: `${KIND}_COMPLETED`, `A|B`.
+    /// A registered type in any case and with any separators: `phase.completed`.
+    Registered,
+    /// `DATA_INTEGRITY_ALERT`, the way types are spelled.
+    Snake,
+    /// The same with a placeholder in it: `${KIND}_COMPLETED`, `TASK_STARTED|TASK_FAILED`.
     Template,
 }
 
 /// The head of the event line that starts at `at`.
 ///
-/// A type in upper case needs an object behind the third colon, or the placeholder of a grammar
-/// line. A word in lower case might be anything, so it needs plain identifiers and a quoted key.
+/// A registered type makes a line an event whatever stands in the place of its data, which is then
+/// what is wrong with it. Another word in upper case needs an object there, or a placeholder.
 pub(super) fn event_head(text: &str, at: usize) -> Option<Head> {
     let bytes = text.as_bytes();
     let name = part(bytes, at, true)?;
-    let spelling = spelling(name)?;
     let workflow_at = at + name.len() + 1;
     let workflow = part(bytes, workflow_at, false)?;
     let phase_at = workflow_at + workflow.len() + 1;
     let phase = part(bytes, phase_at, false)?;
+    let spelling = spelling(name)?;
     let data = skip_blanks(bytes, phase_at + phase.len() + 1);
     let rest = &bytes[data.min(bytes.len())..];
     let object = rest.first() == Some(&b'{') && !is_placeholder(rest);
-    let whole = !workflow.is_empty() && !phase.is_empty();
-    let snake = name.contains(&b'_');
+    let parts = [workflow, phase];
+    let all = |holds: fn(&[u8]) -> bool| parts.into_iter().all(holds);
+    let whole = all(|part| !part.is_empty() && part.trim_ascii() == part);
+    // A colon in prose is followed by a blank, one in an address by a slash.
+    let compact = whole && all(|part| !part.iter().any(u8::is_ascii_whitespace));
     let starts = match spelling {
-        Spelling::Upper if object => whole || snake && is_object(rest),
-        Spelling::Upper => {
-            whole && (snake || matches!(name, b"TYPE" | b"EVENT")) && stands_for_data(rest)
-        }
-        Spelling::Word => {
-            whole && object && is_object(rest) && is_plain(workflow) && is_plain(phase)
-        }
+        Spelling::Registered => object || compact,
+        Spelling::Snake if object => whole || is_object(rest),
+        Spelling::Snake => compact && all(|part| !part.contains(&b'/')) && stands_for_data(rest),
         Spelling::Template => whole && object && is_object(rest),
     };
     starts.then_some(Head { data, object })
@@ -70,7 +75,7 @@ fn part(bytes: &[u8], from: usize, word: bool) -> Option<&[u8]> {
     let mut at = 0;
     loop {
         at += match room.get(at)? {
-            b':' => break,
+            b':' => return Some(&room[..at]),
             b'$' => match room.get(at + 1) {
                 // An expression of a workflow file.
                 Some(b'{') if room.get(at + 2) == Some(&b'{') => closing(room, at, b"}}")?,
@@ -81,13 +86,14 @@ fn part(bytes: &[u8], from: usize, word: bool) -> Option<&[u8]> {
             b'{' if room.get(at + 1) == Some(&b'{') => closing(room, at, b"}}")?,
             b'{' if is_placeholder(&room[at..]) => closing(room, at, b"}")?,
             b'<' => closing(room, at, b">").unwrap_or(1),
+            // A quoted variable stands for one part, whatever is in it.
+            b'"' if !word && room.get(at + 1) == Some(&b'$') => 1 + closing(room, at + 1, b"\"")?,
+            b'\\' if !word && !matches!(room.get(at + 1), Some(b'"' | b'\'') | None) => 1,
             b'{' | b'}' | b'"' | b'\'' | b'`' | b'\\' | 0..b' ' | 0x7F => return None,
             b' ' if word => return None,
             _ => 1,
         };
     }
-    let part = &room[..at];
-    (part.trim_ascii() == part).then_some(part)
 }
 
 /// How far it is from `at` to behind the next `end`.
@@ -97,24 +103,49 @@ fn closing(room: &[u8], at: usize, end: &[u8]) -> Option<usize> {
 }
 
 fn spelling(name: &[u8]) -> Option<Spelling> {
-    let first = *name.first()?;
-    let all = |allowed: fn(&u8) -> bool| name.iter().all(allowed);
-    if first.is_ascii_uppercase()
-        && all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
-    {
-        return Some(Spelling::Upper);
+    if is_registered(name) {
+        return Some(Spelling::Registered);
     }
-    if first.is_ascii_alphabetic() && all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(b)) {
-        return Some(Spelling::Word);
+    if is_upper_snake(name) {
+        return Some(Spelling::Snake);
     }
-    let marked = name.iter().any(|b| b"$|<{".contains(b));
-    let clean = all(|b| b.is_ascii_alphanumeric() || b"_.-$|<>{}(): ".contains(b));
-    (marked && clean).then_some(Spelling::Template)
+    // What is left without the placeholders has to be spelled like a type.
+    let mut left = Vec::new();
+    let (mut at, mut marked) = (0, false);
+    while let Some(&byte) = name.get(at) {
+        let length = match (byte, name.get(at + 1)) {
+            (b'$', Some(b'{')) | (b'{', _) => closing(name, at, b"}"),
+            (b'$', Some(b'(')) => closing(name, at, b")"),
+            (b'<', _) => closing(name, at, b">"),
+            (b'$', _) => {
+                let inner = name[at + 1..].iter();
+                Some(1 + inner.take_while(|b| b.is_ascii_lowercase() || **b == b'_').count())
+            }
+            (b'|', _) => Some(1),
+            _ => None,
+        };
+        marked |= length.is_some();
+        if length.is_none() {
+            left.push(byte);
+        }
+        at += length.unwrap_or(1);
+    }
+    let snake = left.contains(&b'_') && left.iter().any(u8::is_ascii_uppercase);
+    let clean = left.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_');
+    (marked && snake && clean).then_some(Spelling::Template)
 }
 
-/// Whether an identifier consists of the recommended characters and placeholders.
-fn is_plain(id: &[u8]) -> bool {
-    id.iter().all(|b| b.is_ascii_alphanumeric() || *b >= 0x80 || b"_.-$|<>{}()".contains(b))
+/// Whether a word is a registered event type; case and separators count for nothing.
+pub(super) fn is_registered(word: &[u8]) -> bool {
+    let separates = |b: &&u8| b"_.-".contains(*b);
+    if word.len() > MOST_TYPE || !word.iter().all(|b| b.is_ascii_alphabetic() || separates(&b)) {
+        return false;
+    }
+    let letters = || word.iter().filter(|b| !separates(b)).map(u8::to_ascii_uppercase);
+    EventType::ALL.iter().any(|known| {
+        let known = known.as_str().as_bytes().iter();
+        letters().eq(known.filter(|b| **b != b'_').copied())
+    })
 }
 
 /// Whether a text starts with `{{name}}`, `{name}` or `{...}`.
@@ -143,31 +174,36 @@ fn is_object(object: &[u8]) -> bool {
     starts_member(object) || object.get(skip_space(object, 1)) == Some(&b'}')
 }
 
-/// Whether the data is the placeholder of a grammar line.
-fn stands_for_data(rest: &[u8]) -> bool {
+/// Whether the data begins with a placeholder, or is the word for it in a line that shows the grammar.
+pub(super) fn stands_for_data(rest: &[u8]) -> bool {
     let room = &rest[..rest.len().min(MOST)];
     let word = room[..line_end(room, 0)].trim_ascii_end();
     let word = word.strip_suffix(b"\"").or(word.strip_suffix(b"'")).unwrap_or(word);
+    let quoted = word.strip_prefix(b"\"").unwrap_or(word);
     GRAMMAR.iter().any(|known| known.as_bytes() == word)
         || is_placeholder(word)
-        || matches!(word, [b'<', .., b'>'])
-        || matches!(word, [b'$', next, ..] if next.is_ascii_alphabetic() || b"_{(".contains(next))
+        || is_angled(word)
+        || matches!(quoted, [b'$', next, ..] if next.is_ascii_alphanumeric() || b"_{(@*".contains(next))
 }
 
-/// Whether the bracket at `at` opens a document: an object, or an array of objects, whose first
-/// member has a quoted key. A stray comma, a doubled brace and a comment before it are passed over.
-/// Only the line of the key is looked at.
-pub(super) fn starts_document(text: &str, at: usize) -> bool {
+/// Whether a text starts with `<name>`.
+fn is_angled(text: &[u8]) -> bool {
+    text.first() == Some(&b'<')
+        && memchr(b'>', text).is_some_and(|end| {
+            let name = &text[1..end];
+            name.first().is_some_and(u8::is_ascii_alphabetic)
+                && name.iter().all(|b| b.is_ascii_alphanumeric() || b"_-. |".contains(b))
+        })
+}
+
+/// Whether the brace at `at` opens an object whose first member has a quoted key. A stray comma, a
+/// doubled brace and a comment before it are passed over. Only the line of the key is looked at.
+pub(super) fn starts_object(text: &str, at: usize) -> bool {
     let bytes = text.as_bytes();
-    let mut at = match bytes.get(at) {
-        Some(b'{') => at,
-        Some(b'[') => skip_space(bytes, at + 1),
-        _ => return false,
-    };
     if bytes.get(at) != Some(&b'{') {
         return false;
     }
-    at += 1;
+    let mut at = at + 1;
     // A handful of mistakes; a file of nothing but braces must not be walked from each of them.
     for _ in 0..8 {
         at = skip_space(bytes, at);
@@ -177,20 +213,42 @@ pub(super) fn starts_document(text: &str, at: usize) -> bool {
             Some(b'/') if bytes.get(at + 1) == Some(&b'/') => at = line_end(bytes, at),
             Some(b'.') if bytes[at..].starts_with(b"...") => at += 3,
             Some(b'"' | b'\'') => return is_key(bytes, at),
+            Some(b'\\') => return bytes.get(at + 1) == Some(&b'"'),
+            // The opening quote of the key was forgotten.
+            Some(byte) if byte.is_ascii_alphabetic() => {
+                let room = &bytes[at..bytes.len().min(at + MOST)];
+                let word = room.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_');
+                let end = word.count();
+                return room.get(end) == Some(&b'"')
+                    && room.get(skip_blanks(room, end + 1)) == Some(&b':');
+            }
             _ => return false,
         }
     }
     false
 }
 
-/// Whether the string at `at` is a key: a colon follows it, or stands inside it where its closing
-/// quote was forgotten.
+/// Where the array at `at` has its first element, if that is an object with a quoted key.
+pub(super) fn array_of_objects(text: &str, at: usize) -> Option<usize> {
+    let first = skip_space(text.as_bytes(), at + 1);
+    (text.as_bytes().get(at) == Some(&b'[') && starts_object(text, first)).then_some(first)
+}
+
+/// Whether the string at `at` is a key: a colon follows it, or a value does without one, or the colon
+/// stands inside it where its closing quote was forgotten.
 fn is_key(bytes: &[u8], at: usize) -> bool {
     let room = &bytes[at..bytes.len().min(at + MOST)];
     let line = &room[..line_end(room, 0)];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match string_end(line, 0).map(|(end, _)| end) {
-        Some(end) if line.get(skip_blanks(line, end)) == Some(&b':') => true,
+        Some(end)
+            if matches!(
+                line.get(skip_blanks(line, end)),
+                Some(b':' | b'{' | b'[' | b'"' | b'=')
+            ) =>
+        {
+            true
+        }
         end => {
             let inner = &line[1..end.unwrap_or(line.len())];
             let word =
@@ -275,9 +333,25 @@ pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
     stop(bytes.len(), key)
 }
 
-/// The end of a value with what belongs to it by mistake: stray closing brackets, and where nothing
-/// but messages may stand (`strict`), any other text up to the end of the line.
-pub(super) fn with_stray(text: &str, start: usize, end: usize, strict: bool, line: bool) -> usize {
+/// Which closing brackets belong to a value that has ended, beside those on its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closers {
+    None,
+    /// Those on the next lines that are indented further than the value.
+    Indented,
+    /// Those on the next lines: nothing but messages may stand in the file.
+    All,
+}
+
+/// The end of a value with what belongs to it by mistake: closing brackets, and where nothing but
+/// messages may stand (`strict`), any other text up to the end of the line.
+pub(super) fn with_stray(
+    text: &str,
+    start: usize,
+    end: usize,
+    strict: bool,
+    closers: Closers,
+) -> usize {
     let bytes = text.as_bytes();
     let (mut end, mut at) = (end, end);
     loop {
@@ -289,11 +363,13 @@ pub(super) fn with_stray(text: &str, start: usize, end: usize, strict: bool, lin
             }
             // `printf` formats end with an escaped line break.
             Some(b'\\') if bytes.get(at + 1) == Some(&b'n') => at += 2,
-            Some(b'\n') if !line => {
+            Some(b'\n') if closers != Closers::None => {
                 let next = skip_blanks(bytes, at + 1);
                 let goes_on = match bytes.get(next) {
-                    Some(b'}' | b']') => strict || next - at > column(bytes, start),
-                    Some(b',') => strict,
+                    Some(b'}' | b']') => {
+                        closers == Closers::All || next - at - 1 > column(bytes, start)
+                    }
+                    Some(b',') => closers == Closers::All,
                     _ => false,
                 };
                 if !goes_on {
@@ -363,18 +439,29 @@ mod tests {
         for (text, data) in [
             (r#"TASK_FAILED:wf:build:{"a":1}"#, r#"{"a":1}"#),
             ("TASK_FAILED:wf:build: {}", "{}"),
-            // Upper case and an underscore are sign enough for an empty part to be a mistake.
+            // A type is sign enough for an empty part to be a mistake.
             (r#"TASK_FAILED::build:{"a":1}"#, r#"{"a":1}"#),
             // Colons in placeholders separate nothing.
             (r#"TASK_FAILED:${wf:-x}:$(date +%H:%M):{"a":1}"#, r#"{"a":1}"#),
             (r#"TASK_FAILED:{{ns:wf}}:<a:b>:{"a":1}"#, r#"{"a":1}"#),
             (r#"${KIND}_FAILED:wf:build:{"a":1}"#, r#"{"a":1}"#),
+            (r#"A_DONE|B_DONE:wf:build:{"a":1}"#, r#"{"a":1}"#),
+            (r#"TASK_FAILED: wf : build :{"a":1}"#, r#"{"a":1}"#),
             ("phase.completed:wf:1:{'a':1}", "{'a':1}"),
         ] {
             assert_eq!(object(text), Some((true, data)), "{text}");
         }
-        for text in ["EVENT_TYPE:workflow:phase:data", "TYPE:<wf>:<phase>:<data>", "A_B:w:p:{json}"]
-        {
+        for text in [
+            "EVENT_TYPE:workflow:phase:data",
+            "A_TYPE:<wf>:<phase>:<data>",
+            "A_B:w:p:{json}",
+            "A_B:\"$w\":\"${p}\":$data",
+            "A_B:w:p:$data and more",
+            // Behind a type that is registered, anything is the data, or its lack.
+            "TASK_FAILED:wf:build:",
+            "task-failed:wf:build:oops",
+            "TaskFailed:wf:build:[1]",
+        ] {
             assert_eq!(event_head(text, 0).map(|head| head.object), Some(false), "{text}");
         }
         for text in [
@@ -383,6 +470,13 @@ mod tests {
             "http://host:80/a:{}",
             "note: a: b: {}",
             "phase:wf:1:{a}",
+            "phase.done:wf:1:{'a':1}",
+            r#"TYPE:wf:build:{"a":1}"#,
+            "$A:$B:$C:$D",
+            "MY_IMAGE:/usr:lib:$PATH",
+            "A_B: w: p: {c",
+            "TASK_FAILED: when it: is: late",
+            "TASK_FAILED::build:late",
             "READ:the:manual: first",
             r#"TASK FAILED:wf:build:{"a":1}"#,
             "TASK_FAILED:wf:build",
@@ -395,24 +489,26 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_known_by_a_quoted_key() {
+    fn an_object_is_known_by_a_quoted_key() {
         for text in [
             r#"{"a":1}"#,
             "{'a' : 1}",
-            r#"[ {"a":1}]"#,
             "{,\n\"a\":1}",
             "{{\"a\":1}}",
             "{ // why\n \"a\":1}",
             "{ # why\n \"a\":1}",
             r#"{"a: "b"}"#,
+            r#"{a": "b"}"#,
+            r#"{"a" {"b":1}}"#,
+            r#"{\"a\":1}"#,
         ] {
-            assert!(starts_document(text, 0), "{text}");
+            assert!(starts_object(text, 0), "{text}");
         }
-        for text in
-            ["{}", "[1,2]", "{a:1}", r#"{"a"}"#, r#"{"a b: c"}"#, "{{name}}", "(", "[[\"a\":1]]"]
-        {
-            assert!(!starts_document(text, 0), "{text}");
+        for text in ["{}", "[1,2]", "{a:1}", r#"{"a"}"#, r#"{"a b: c"}"#, "{{name}}", "("] {
+            assert!(!starts_object(text, 0), "{text}");
         }
+        assert_eq!(array_of_objects(r#"[ {"a":1}]"#, 0), Some(2));
+        assert_eq!(array_of_objects("[[{\"a\":1}]]", 0), None);
     }
 
     #[test]

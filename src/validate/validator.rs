@@ -4,7 +4,7 @@ use super::checked::Shared;
 use super::rules::{FindingSink, Place, RULES, RuleInput, ValidationRule};
 use super::{Checked, Context, Security, SecurityPolicy};
 use crate::event::{Codec, EventRef, EventType, RecordShape};
-use crate::finding::{Code, Finding, FindingSeverity, Level, Mode, Report};
+use crate::finding::{Code, Finding, FindingSeverity, Hint, Level, Mode, Report};
 use crate::json::{self, Kind, Limits};
 use crate::message::{Envelope, ErrorReport, Message, MessageKind, MessageRef};
 use crate::scalar::words;
@@ -134,6 +134,31 @@ impl Validator {
         snippet: &'a Snippet<'_>,
         context: &Context<'_>,
     ) -> ValidationOutcome<'a> {
+        match snippet.implied() {
+            None => self.snippet(snippet, context),
+            // What its command line says is not in the text, so a reader that asks for less reads it.
+            Some(MessageKind::Event) => {
+                let mut validator = self.clone();
+                validator.codec = validator.codec.with_lone_types(true);
+                validator.snippet(snippet, context)
+            }
+            Some(kind) => {
+                let mut outcome = self.snippet(snippet, context);
+                outcome.report.amend(|finding| {
+                    if finding.code == Code::NoBody {
+                        finding.hint = Hint::Body { key: kind.as_str() };
+                    }
+                });
+                outcome
+            }
+        }
+    }
+
+    fn snippet<'a>(
+        &self,
+        snippet: &'a Snippet<'_>,
+        context: &Context<'_>,
+    ) -> ValidationOutcome<'a> {
         if !snippet.template {
             return self.check(&snippet.text, context);
         }
@@ -145,6 +170,7 @@ impl Validator {
         let expands = match snippet.place {
             scan::Place::HereDoc { expands, .. } => expands,
             scan::Place::Argument { quote } => quote != Some('\''),
+            scan::Place::Words => true,
             _ => false,
         };
         let filled_in = |finding: &Finding| {

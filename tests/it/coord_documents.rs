@@ -236,9 +236,12 @@ fn commands_are_read_as_their_argument() {
 /// What is drawn of a file from Windows, with tabs: neither is shown as a stray character.
 #[test]
 fn line_ends_and_tabs_are_drawn_as_such() {
-    let file = "# T\r\n\r\n```json\r\n{\r\n\t\"heartbeat\": 7\r\n}\r\n```\r\n";
+    let file = "# T\r\n\r\n```json\r\n{\r\n\t\"error_report\": 7\r\n}\r\n```\r\n";
     let drawn = out(&run(&["check"], file.as_bytes()));
-    assert!(drawn.contains("<stdin>:5:15") && drawn.contains("    \"heartbeat\": 7\n"), "{drawn}");
+    assert!(
+        drawn.contains("<stdin>:5:18") && drawn.contains("    \"error_report\": 7\n"),
+        "{drawn}"
+    );
     assert!(!drawn.contains(['\u{fffd}', '\r']), "{drawn}");
     // Where it is the fault, it is seen.
     let line =

@@ -65,6 +65,7 @@ mod route;
 mod route_table;
 mod scalar;
 mod scan;
+mod scan_corpus;
 mod scan_lexers;
 #[cfg(feature = "schema")]
 mod schema;

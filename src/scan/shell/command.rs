@@ -1,8 +1,9 @@
 //! Simple commands: their names, and messages that stand where a command would.
 
 use super::super::lines::{self, Context};
-use super::super::shape::{component, event_head, starts_document};
+use super::super::shape::{array_of_objects, component, event_head, starts_object};
 use super::super::{Command, Place};
+use super::parts::Part;
 use super::{Next, Shell};
 use std::borrow::Cow;
 
@@ -13,6 +14,12 @@ pub(super) struct Simple<'a> {
     pub(super) words: Vec<Cow<'a, str>>,
     /// Words until the one that `jq --argjson name` reads as JSON.
     pub(super) json_in: usize,
+    /// What the last words hold, and all words of a `printf`.
+    pub(super) parts: Vec<Part<'a>>,
+    /// Whether a word names a workflow.
+    pub(super) names_workflow: bool,
+    /// From here on there are messages that are ours only if a word names a workflow.
+    pub(super) doubtful: Option<usize>,
 }
 
 impl<'a> Simple<'a> {
@@ -68,7 +75,7 @@ impl Shell<'_, '_, '_> {
         match &frame.simple.name {
             None if self.at_top() && frame.nest.is_empty() => {
                 let starts = match byte {
-                    b'{' | b'[' => starts_document(self.text, at),
+                    b'{' | b'[' => self.starts_json(at),
                     b'"' => event_head(self.text, at + 1).is_some_and(|head| head.object),
                     b'A'..=b'Z' | b'a'..=b'z' => {
                         event_head(self.text, at).is_some_and(|head| head.object)
@@ -80,21 +87,28 @@ impl Shell<'_, '_, '_> {
                 }
             }
             Some(name) if component(name).is_some() && matches!(byte, b'{' | b'[') => {
-                if !starts_document(self.text, at) {
+                if !self.starts_json(at) {
                     return false;
                 }
                 context.command = frame.simple.command();
+                context.argument = true;
                 if context.place != Place::InlineCode {
                     context.place = Place::Argument { quote: None };
                 }
             }
             _ => return false,
         }
+        let mark = self.output.found.len();
         let Some(end) = lines::bare(self.output, self.source, at, &context) else { return false };
         self.at = end;
         if let Some(frame) = self.frames.last_mut() {
             frame.simple.name.get_or_insert(Cow::Borrowed(""));
         }
+        self.doubt(mark);
         true
+    }
+
+    fn starts_json(&self, at: usize) -> bool {
+        starts_object(self.text, at) || array_of_objects(self.text, at).is_some()
     }
 }

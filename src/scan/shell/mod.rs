@@ -5,6 +5,7 @@
 
 pub(super) mod command;
 mod heredoc;
+mod parts;
 mod quotes;
 mod recover;
 mod word;
@@ -224,6 +225,7 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
         }
         while !self.frames.is_empty() {
             self.finish_word();
+            self.settle();
             self.frames.pop();
         }
     }
@@ -465,6 +467,7 @@ impl<'a> Shell<'_, '_, 'a> {
     }
 
     fn end_command(&mut self) {
+        self.settle();
         if let Some(frame) = self.frames.last_mut() {
             frame.simple = Simple::default();
             frame.next = Next::Word;

@@ -3,7 +3,7 @@
 use super::super::LEVELS;
 use super::super::Place;
 use super::super::lines::{self, Context, Mode};
-use super::super::mapped::Builder;
+use super::super::mapped::{Builder, Mapped};
 use super::super::shape::event_head;
 use super::command::{interprets, is_reserved, reads_programs, runs_scripts};
 use super::heredoc::HereDoc;
@@ -27,9 +27,9 @@ pub(super) struct Word<'a> {
     /// Whether anything is quoted, be it by a backslash.
     pub(super) quoted: bool,
     /// Where in the text something is put in.
-    expansions: Vec<usize>,
+    pub(super) expansions: Vec<usize>,
     /// How many snippets were found before the word.
-    mark: usize,
+    pub(super) mark: usize,
 }
 
 impl Word<'_> {
@@ -194,7 +194,7 @@ impl<'a> Shell<'_, '_, 'a> {
     /// A word where a command is expected.
     fn first_word(&mut self, word: Word<'a>) {
         let bare = !word.quoted;
-        let text = self.content(word, false);
+        let text = self.content(word, false).text;
         match &*text {
             "case" if bare => self.push_nest(Nest::Case(Case::Subject)),
             "esac" if bare && self.case().is_some() => self.pop_nest(),
@@ -215,7 +215,7 @@ impl<'a> Shell<'_, '_, 'a> {
         let text = if reads_programs(name) && !counted {
             word.builder.finish().text
         } else {
-            self.content(word, format)
+            self.part(word, format, name)
         };
         let Some(simple) = self.simple() else { return };
         if text == "--argjson" {
@@ -227,10 +227,10 @@ impl<'a> Shell<'_, '_, 'a> {
     }
 
     /// Looks for messages in a word and returns its text.
-    fn content(&mut self, word: Word<'a>, printf: bool) -> Cow<'a, str> {
+    pub(super) fn content(&mut self, word: Word<'a>, printf: bool) -> Mapped<'a> {
         let whole = word.builder.finish();
         if memchr2(b'{', b':', whole.text.as_bytes()).is_none() {
-            return whole.text;
+            return whole;
         }
         let starts = whole.text.starts_with(['{', '[']) || event_head(&whole.text, 0).is_some();
         // `name=` and `--option=` stand before their value, whatever of it is quoted.
@@ -249,7 +249,7 @@ impl<'a> Shell<'_, '_, 'a> {
         let command = self.frames.last().and_then(|frame| frame.simple.command());
         let expansions: Vec<usize> =
             word.expansions.iter().filter_map(|at| at.checked_sub(from)).collect();
-        let context = Context { place, command, expansions: &expansions, printf };
+        let context = Context { place, command, argument: true, expansions: &expansions, printf };
         let inner = self.output.found.split_off(word.mark);
         let level = self.level + 1;
         let name = self.frames.last().and_then(|frame| frame.simple.name.as_deref());
@@ -262,7 +262,8 @@ impl<'a> Shell<'_, '_, 'a> {
             lines::read(self.output, &part, Mode::Container, &context, level);
         }
         self.output.merge(word.mark, inner);
-        whole.text
+        self.doubt(word.mark);
+        whole
     }
 }
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 WF=${1:-wf_1}
-shifted=$((1 << 3)); (( shifted > 4 )) && echo "{\"arith\": $shifted}"
+shifted=$((1 << 3)); (( shifted > 4 )) && echo "{\"error_report\":0,\"arith\": $shifted}"
 
 publish() {
   local message="$1"; echo "$message" >> "${LOG:-events.log}"
@@ -23,20 +23,20 @@ started() {
 
 answer() {
   local id='r-1'
-  local body='{"id":"'$id'","by":"it'\''s me"}'
-  local escaped=$'{"text":"a\'b","tab":"\\t"}\n'
-  printf '%s\n' '{"a":1}'
-  printf '{"name":"%s","count":%d}\n' "$1" "$2"
+  local body='{"error_report":0,"id":"'$id'","by":"it'\''s me"}'
+  local escaped=$'{"error_report":0,"text":"a\'b","tab":"\\t"}\n'
+  printf '%s\n' '{"error_report":0,"a":1}'
+  printf '{"error_report":0,"name":"%s","count":%d}\n' "$1" "$2"
   curl -s -X POST "http://$HOST:80/events" -H 'Content-Type: application/json' \
-    -d '{"x":1}' --data='{"y":2}' && \
-  jq -n '{"program": .x, bare: $y}' --argjson given '{"given":1}' <<< '{"input":2}'
+    -d '{"error_report":0,"x":1}' --data='{"error_report":0,"y":2}' && \
+  jq -n '{"program": .x, bare: $y}' --argjson given '{"error_report":0,"given":1}' <<< '{"error_report":0,"input":2}'
   jq --arg id "$id" '{id: $id}' config.json | awk '{ print "k": $1 }'
   awk '{ if ($1 == "x:y:z:") print "TASK_NONE:a:b:{}" }' log
 }
 
 documents() {
   cat <<JSON > state.json
-{
+{"error_report":0,
   "workflow_id": "$WF",
   "escaped": "\$HOME and \`id\`",
   "continued": "one \
@@ -44,27 +44,27 @@ line"
 }
 JSON
   cat <<'LITERAL'
-{"literal": "no expansion"}
+{"error_report":0,"literal": "no expansion"}
 TASK_ONE:wf_1:build:{"n":1}
 LITERAL
 	cat <<-TABS
-		{"tabs": true,
+		{"error_report":0,"tabs": true,
 		 "count": 2}
 	TABS
   local message=$(cat <<EOF
-{
+{"error_report":0,
   "nested": "${WF}"
 }
 EOF
 )
   publish "SNAPSHOT_TAKEN:$WF:build:$(cat <<EOF
-{"inside": "a quoted substitution"}
+{"error_report":0,"inside": "a quoted substitution"}
 EOF
 )"
   cat <<A; cat <<"B" | tee b.json
-{"first": "a"}
+{"error_report":0,"first": "a"}
 A
-{"second": "b"}
+{"error_report":0,"second": "b"}
 B
   python3 - <<'PY'
 print({"skipped": "a program"})
@@ -74,37 +74,37 @@ PY
 # Title
 
 ```json
-{"fence": "in a here-document"}
+{"error_report":0,"fence": "in a here-document"}
 ```
 MD
   cat > other.sh <<'SH'
 #!/bin/sh
-echo '{"script": "in a here-document"}'
+echo '{"error_report":0,"script": "in a here-document"}'
 SH
 }
 
 commands() {
-  /resource-manager allocate '{
+  /resource-manager allocate '{"error_report":0,
     "workflow_id": "wf_1",
     "resources": {"agents": 2}
   }'
-  /coordination-hub checkpoint 'wf_1' "{\"type\":\"manual\"}" | tee log
-  answer=$(/workflow-status show "{\"id\":\"$WF\"}")
-  /usr/bin/env printf '{"path":"is no component"}'
+  /coordination-hub checkpoint 'wf_1' "{\"error_report\":0,\"type\":\"manual\"}" | tee log
+  answer=$(/workflow-status show "{\"error_report\":0,\"id\":\"$WF\"}")
+  /usr/bin/env printf '{"error_report":0,"path":"is no component"}'
   case "$1" in
     a) publish 'CASE_A:wf_1:x:{"a":1}' ;;
-    (b) x=$(case b in b) echo '{"case":"b"}';; esac) ;;
+    (b) x=$(case b in b) echo '{"error_report":0,"case":"b"}';; esac) ;;
   esac
   if [ -f x ]; then publish "IF_TAKEN:wf_1:x:{\"n\":1}"; fi
-  `echo '{"backquoted": 1}'`
-  diff <(echo '{"process": 1}') /dev/null
-  list=( '{"item": 1}' '{"item": 2}' )
+  `echo '{"error_report":0,"backquoted": 1}'`
+  diff <(echo '{"error_report":0,"process": 1}') /dev/null
+  list=( '{"error_report":0,"item": 1}' '{"error_report":0,"item": 2}' )
   bash -c "publish \"INNER_DONE:wf_1:x:{}\""
 }
 
 usage() {
   echo "Usage: $0 [options]
-  {\"printed\": \"in the middle\"}
+  {\"error_report\":0,\"printed\": \"in the middle\"}
 LAST_LINE:wf_1:x:{\"printed\":\"too\"}
 and done"
 }
@@ -112,4 +112,4 @@ and done"
 "QUOTED_COMMAND:wf_1:x:{'like':'in the specification'}"
 BARE_COMMAND:wf_1:x:{"like":"in a list"}
 { echo grouped; }
-{ "not": "a group" }
+{"error_report":0, "not": "a group" }
