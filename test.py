@@ -96,6 +96,11 @@ def semver():
     run(["cargo", "semver-checks", "--baseline-rev", tags[0], "--all-features"])
 
 
+def validators():
+    """The schemas compile silently and say the same in Python and JavaScript."""
+    run([sys.executable, os.path.join("tests", "oracle", "validators", "run.py")])
+
+
 FORMAT = [
     ("format", ["cargo", "fmt", "--all", "--check"]),
     ("format tests", ["cargo", "fmt", "--manifest-path", "tests/Cargo.toml", "--all", "--check"]),
@@ -127,11 +132,12 @@ DEFAULT = [
     ("tests", cargo("test", "--all-features")),
     ("tests of the core alone", cargo("test", "--no-default-features", "--test", "it")),
     ("simulated worlds, and every run of small ballots", cargo("test", "-p", "ballot-model", "-p", "scenarios", manifest="tests")),
-    ("schemas against another validator", cargo("test", "-p", "schema-oracle", manifest="tests")),
+    ("schemas against two validators, and against brute force", cargo("test", "-p", "schema-oracle", manifest="tests")),
     ("lexers against bash and a CommonMark parser", cargo("test", "-p", "lexer-oracle", manifest="tests")),
 ]
 RELEASE = [
     *DEFAULT,
+    ("schemas in two other languages (needs node and a network)", validators),
     ("lint tests", lint("--all-targets", "--workspace", manifest="tests")),
     *((f"bench {name} builds", cargo("check", "-p", f"{name}-bench", manifest="benches")) for name in BENCHES),
     ("fuzz targets build", cargo("check", manifest="fuzz")),

@@ -31,7 +31,10 @@ mod coord_hostile;
 #[cfg(all(feature = "cli", unix))]
 mod coord_pipes;
 #[cfg(feature = "cli")]
+mod coord_schema;
+#[cfg(feature = "cli")]
 mod coord_settings;
+#[cfg(feature = "cli")]
 mod coord_state;
 #[cfg(feature = "cli")]
 mod coord_state_put;

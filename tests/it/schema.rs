@@ -299,3 +299,176 @@ fn descriptions_are_prose() {
         assert!(!text.contains("[`") && !text.contains("  "), "{name}: {text}");
     }
 }
+
+/// Every schema inside a schema, with its pointer.
+fn walk<'v>(
+    schema: &'v Value,
+    at: &str,
+    out: &mut Vec<(String, &'v serde_json::Map<String, Value>)>,
+) {
+    let Some(members) = schema.as_object() else { return };
+    out.push((at.to_owned(), members));
+    for (key, value) in members {
+        let at = format!("{at}/{key}");
+        match (key.as_str(), value) {
+            ("properties" | "$defs", Value::Object(parts)) => {
+                parts.iter().for_each(|(name, part)| walk(part, &format!("{at}/{name}"), out));
+            }
+            ("allOf" | "anyOf" | "oneOf", Value::Array(parts)) => {
+                parts.iter().for_each(|part| walk(part, &at, out));
+            }
+            ("items" | "additionalProperties" | "not" | "if" | "then" | "else", part) => {
+                walk(part, &at, out);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a pattern has that engines read in different ways, or do not have.
+fn not_portable(pattern: &str) -> Option<&'static str> {
+    let mut chars = pattern.chars().peekable();
+    let (mut class, mut before) = (false, ' ');
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                let escaped = chars.next().unwrap_or_default();
+                match escaped {
+                    '.' | '$' | '{' | '}' | '(' | ')' | '|' | '+' | 'n' => {}
+                    'x' => {
+                        let digits = [chars.next(), chars.next()];
+                        if !digits.iter().all(|digit| digit.is_some_and(|c| c.is_ascii_hexdigit()))
+                        {
+                            return Some("an escape of another length");
+                        }
+                    }
+                    // Together they are every character, whatever white space is.
+                    's' if pattern.contains(r"[\s\S]") && class => {}
+                    'S' if class => {}
+                    _ => return Some("an escape that depends on the language"),
+                }
+            }
+            '[' if class => return Some("a bracket in a class"),
+            '[' => class = true,
+            ']' => class = false,
+            '&' | '~' if class && chars.peek() == Some(&c) => {
+                return Some("an operator in a class");
+            }
+            '(' if !class && chars.peek() == Some(&'?') => return Some("look-around, or a flag"),
+            '?' | '+' if !class && matches!(before, '*' | '+' | '?' | '}') => {
+                return Some("a lazy or possessive repetition");
+            }
+            '.' if !class => return Some("a dot, which is not every character"),
+            _ => {}
+        }
+        before = if c == '\\' { ' ' } else { c };
+    }
+    None
+}
+
+#[test]
+fn patterns_of_other_kinds_are_seen() {
+    for pattern in [
+        r"^(.*)-\1$",
+        r"\d",
+        r"\w+",
+        r"\bx",
+        r"(?=a)",
+        r"(?i)a",
+        r"a*?",
+        r"a++",
+        r"\p{L}",
+        r"\u0041",
+        r"\s",
+        r"[a-z&&[^b]]",
+        r"a{2}?",
+        r".",
+    ] {
+        assert!(not_portable(pattern).is_some(), "{pattern}");
+    }
+    for pattern in [r"^a{2,}(b|c)?$", r"[\s\S]*\x1F", r"[^<>(){}]+", r"\n$"] {
+        assert_eq!(not_portable(pattern), None, "{pattern}");
+    }
+}
+
+/// All schemas keep to what validators of every language read alike, in strict modes, too.
+#[test]
+fn schemas_are_portable() {
+    const KNOWN: &[&str] = &[
+        "$schema",
+        "$id",
+        "$defs",
+        "$ref",
+        "title",
+        "description",
+        "examples",
+        "type",
+        "enum",
+        "const",
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "required",
+        "properties",
+        "additionalProperties",
+        "items",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "else",
+    ];
+    let mut patterns = BTreeSet::new();
+    for version in VERSIONS {
+        let registry = Registry::new(version.clone());
+        for name in schema::names(&registry) {
+            let schema = of(name, &registry);
+            assert!(schema::to_text(&schema::of(name, &registry).unwrap()).is_ascii());
+            let mut parts = Vec::new();
+            walk(&schema, "", &mut parts);
+            for (at, part) in &parts {
+                for key in part.keys() {
+                    assert!(KNOWN.contains(&key.as_str()), "{name}{at}: {key}");
+                    let root_only = matches!(key.as_str(), "$schema" | "$id" | "$defs");
+                    assert!(!root_only || at.is_empty(), "{name}{at}: {key}");
+                }
+                assert!(
+                    part.get("type").is_none_or(Value::is_string),
+                    "{name}{at}: a list of types"
+                );
+                for field in part.get("required").and_then(Value::as_array).into_iter().flatten() {
+                    let named =
+                        part.get("properties").and_then(|all| all.get(field.as_str().unwrap()));
+                    assert!(named.is_some(), "{name}{at}: {field} is required and not named");
+                }
+                if let Some(pattern) = part.get("pattern").and_then(Value::as_str) {
+                    patterns.insert(pattern.to_owned());
+                    // In some languages `$` matches in front of a line break at the end.
+                    let ends = pattern.ends_with('$') && pattern != r"\n$";
+                    let guarded = part.get("not").is_some_and(|not| not["pattern"] == r"\n$");
+                    assert!(!ends || guarded, "{name}{at}: {pattern}");
+                }
+            }
+        }
+    }
+    for pattern in &patterns {
+        assert_eq!(not_portable(pattern), None, "{pattern}");
+        assert!(regex::Regex::new(pattern).is_ok(), "{pattern}");
+    }
+    assert!(patterns.len() > 10, "{patterns:?}");
+}
+
+#[test]
+fn an_error_that_was_met_is_a_whole_report() {
+    let event = current("ERROR_ENCOUNTERED");
+    assert_eq!(event["properties"]["error_report"]["$ref"], "#/$defs/ErrorReport");
+    let report = current("error_report");
+    assert_eq!(event["$defs"]["ErrorReport"]["properties"], report["properties"]);
+    let envelope = current("envelope");
+    let data = &envelope["$defs"]["Event"]["allOf"][33]["then"]["properties"]["data"];
+    assert_eq!(data["properties"]["error_report"]["$ref"], "#/$defs/ErrorReport");
+}

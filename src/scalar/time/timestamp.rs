@@ -15,7 +15,7 @@ text_scalar! {
     ///
     /// Date and time are joined by an upper-case `T`, and UTC is an upper-case `Z`. Fractions of
     /// a second may have any number of digits. A leap second (`23:59:60` in UTC) is read as the
-    /// first second after it.
+    /// first second after it; the JSON Schema takes one only with `Z` or an offset of 0.
     Timestamp {
         what: "a timestamp",
         example: "2025-01-15T12:00:00Z",

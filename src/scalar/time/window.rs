@@ -9,7 +9,7 @@ text_scalar! {
     ///
     /// The start belongs to it, the end does not. If the end is before the start, the window goes
     /// on past midnight: `22:00-06:00`. Equal times are refused, because they could mean all day
-    /// or never. Hours go from 00 to 23; `22:00-00:00` ends at midnight.
+    /// or never; the JSON Schema lets them pass, since no pattern can compare. Hours go from 00 to 23; `22:00-00:00` ends at midnight.
     Window {
         what: "a daily window",
         example: "12:30-13:00",

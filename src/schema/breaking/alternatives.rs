@@ -32,7 +32,8 @@ impl<'s> Comparison<'s> {
             || self.attempt(|comparison| comparison.follows(was, is, "", known))
     }
 
-    /// Each old alternative must have one that is as wide; or one of the new is as wide as all.
+    /// Each old alternative must have one that is as wide; where there were none, a new one must be as
+    /// wide as all.
     pub(super) fn any_of(&mut self, is: &'s Value, at: &str, known: Known<'_, 's>) {
         let new = is.as_array().map_or(&[][..], Vec::as_slice);
         let mut first = None;
@@ -40,13 +41,20 @@ impl<'s> Comparison<'s> {
             for key in ["anyOf", "oneOf"] {
                 let Some(old) = conjunct.get(key).and_then(Value::as_array) else { continue };
                 let mut gone = Vec::new();
-                for was in old {
+                for (index, was) in old.iter().enumerate() {
                     if !self.spend(new.len()) {
                         return;
                     }
-                    let keeps = |is: &'s Value| self.would_follow(Some(was), is, known);
-                    if !new.iter().any(keeps) {
+                    // Most stay at their place.
+                    let own = new.get(index).map(|is| (index, is)).into_iter();
+                    let others = new.iter().enumerate().filter(|(place, _)| *place != index);
+                    let keeps =
+                        |(_, is): (usize, &'s Value)| self.would_follow(Some(was), is, known);
+                    if !own.chain(others).any(keeps) {
                         gone.push(was);
+                        if self.is_attempt() {
+                            break;
+                        }
                     }
                 }
                 if gone.is_empty() {
@@ -55,7 +63,8 @@ impl<'s> Comparison<'s> {
                 first.get_or_insert(gone);
             }
         }
-        if new.iter().any(|is| self.would_follow(None, is, known)) {
+        // Where there were alternatives, each was held against the new ones with whatever else holds.
+        if first.is_none() && new.iter().any(|is| self.would_follow(None, is, known)) {
             return;
         }
         match first {
@@ -92,8 +101,11 @@ impl<'s> Comparison<'s> {
                 }
             }
             for (index, is) in new.iter().enumerate() {
+                // What is no object needs no field.
+                let object =
+                    is.get("type").is_some_and(|kind| kind == "object") || is_object(known);
                 let needed = is.get("required").map(names).unwrap_or_default();
-                let new_field = needed.iter().any(|name| !known.declared.has(name));
+                let new_field = object && needed.iter().any(|name| !known.declared.has(name));
                 if !kept[index] && !refuses(is) && !new_field {
                     let what = format!("the alternative {} may fit as well", shown(is));
                     told.push((format!("{at}/{index}"), what));
@@ -149,9 +161,8 @@ impl<'s> Comparison<'s> {
                 .all(|(_, is)| is.is_none_or(|is| comparison.would_follow(None, is, known)))
         };
         match like {
-            _ if anyway(self) => {}
-            None => self.push(at, BreakKind::Form, "a condition is new".to_owned()),
-            Some(old) => {
+            None if anyway(self) => {}
+            Some(old) if !self.is_attempt() => {
                 for (key, is) in branches {
                     let place = format!("{at}/{key}");
                     match (old.get(key), is) {
@@ -163,8 +174,13 @@ impl<'s> Comparison<'s> {
                     }
                 }
             }
+            _ => self.push(at, BreakKind::Form, "a condition is new".to_owned()),
         }
     }
+}
+
+fn is_object(known: Known<'_, '_>) -> bool {
+    known.all.iter().any(|old| old.get("type").is_some_and(|kind| kind == "object"))
 }
 
 /// Whether a condition holds only where a field has a word that it could not have.
@@ -174,12 +190,11 @@ fn is_about_new_word<'s>(
     known: Known<'_, 's>,
 ) -> bool {
     // Without the field, or of what is no object, the condition holds.
-    let object = known.all.iter().any(|old| old.get("type").is_some_and(|kind| kind == "object"));
     let condition = &new.members["if"];
     let needed = condition.get("required").map(names).unwrap_or_default();
     let fields = condition.get("properties").and_then(Value::as_object);
     new.get("else").is_none_or(asks_nothing)
-        && object
+        && is_object(known)
         && fields.into_iter().flatten().any(|(name, asked)| {
             let Some(word) = asked.get("const") else { return false };
             let old = known.all.iter().filter_map(|old| old.field(name));

@@ -19,7 +19,7 @@ const UPPER_BOUNDS: &[&str] =
     &["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"];
 
 /// Deeper alternatives in alternatives are not followed: each level takes some of the stack.
-const DEEPEST: usize = 64;
+const DEEPEST: usize = 16;
 
 /// A pair that is compared once: the old schemas that hold together, and the new one.
 type Pair = (Vec<usize>, usize);
@@ -119,6 +119,11 @@ impl<'s> Comparison<'s> {
         self.steps <= self.most
     }
 
+    /// Whether it is only asked whether there is a break, not which.
+    pub(super) fn is_attempt(&self) -> bool {
+        self.attempts > 0
+    }
+
     /// Whether nothing more need be looked at.
     fn over(&self) -> bool {
         self.steps > self.most || self.breaks.len() >= self.enough
@@ -190,7 +195,10 @@ impl<'s> Comparison<'s> {
             let was = old.first().map(|old| shown(old)).unwrap_or_default();
             return self.push(&at, BreakKind::Form, format!("`{was}` became `{}`", shown(new)));
         }
-        let declared = Declared::of(self.old, &old);
+        let (declared, size) = Declared::of(self.old, &old);
+        if !self.spend(size) {
+            return;
+        }
         let all: Vec<Conjunct<'s>> = known.all().collect();
         self.in_place(&known, &asked, &at, Known { all: &all, declared: &declared });
     }

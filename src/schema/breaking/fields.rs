@@ -105,7 +105,8 @@ impl<'s> Comparison<'s> {
         }
         match left {
             // Again, to tell what it is that fails.
-            Some(follow) => follow(self),
+            Some(follow) if !self.is_attempt() => follow(self),
+            Some(_) => self.push(&at, BreakKind::Form, "other fields are narrower".to_owned()),
             None => {
                 let at = at.trim_end_matches("/additionalProperties");
                 self.push(at, BreakKind::Form, "`additionalProperties` is new".to_owned());

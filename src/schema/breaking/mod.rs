@@ -49,9 +49,9 @@ impl fmt::Display for Break {
     }
 }
 
-/// How much two schemas are compared before [`breaking`] gives up, in steps: some twenty times what
-/// the largest schema of the protocol takes.
-pub const MAX_STEPS: usize = 10_000_000;
+/// How much two schemas are compared before [`breaking`] gives up, in steps: some two hundred times what
+/// two versions of the largest schema of the protocol take.
+pub const MAX_STEPS: usize = 2_000_000;
 
 /// The edits between two schemas of one name that a minor version of the protocol must not make
 /// (specification, Version Management): whoever writes what the old one describes must not be

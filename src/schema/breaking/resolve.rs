@@ -26,6 +26,9 @@ pub(super) fn is_remark(key: &str) -> bool {
     REMARKS.contains(&key)
 }
 
+/// The longest pointer that is made longer for the parts of an `allOf`, in bytes.
+const LONGEST: usize = 1_000;
+
 /// Keywords that may say what a field holds without naming it among `properties`.
 const NAMELESS: &[&str] = &[
     "patternProperties",
@@ -223,7 +226,10 @@ impl<'s> Asked<'s> {
             for (index, part) in
                 members.get("allOf").and_then(Value::as_array).into_iter().flatten().enumerate()
             {
-                open.push_back((part, format!("{at}/allOf/{index}")));
+                // Deeper parts are told by where they begin.
+                let deep = at.len() > LONGEST;
+                let place = if deep { at.clone() } else { format!("{at}/allOf/{index}") };
+                open.push_back((part, place));
             }
             if let Some(reference) = members.get("$ref") {
                 let text = reference.as_str().unwrap_or_default();
@@ -250,9 +256,15 @@ pub(super) enum Declared<'s> {
 }
 
 impl<'s> Declared<'s> {
-    pub(super) fn of(document: Document<'s>, schemas: &[&'s Value]) -> Self {
-        let mut declared = HashSet::new();
+    /// The names, and how many schemas were looked at.
+    pub(super) fn of(document: Document<'s>, schemas: &[&'s Value]) -> (Self, usize) {
         let mut met = HashSet::new();
+        let declared = Self::collect(document, schemas, &mut met);
+        (declared, met.len())
+    }
+
+    fn collect(document: Document<'s>, schemas: &[&'s Value], met: &mut HashSet<usize>) -> Self {
+        let mut declared = HashSet::new();
         let mut open = schemas.to_vec();
         while let Some(node) = open.pop() {
             let Some(members) = node.as_object().filter(|_| met.insert(address(node))) else {

@@ -52,22 +52,31 @@ impl<'s> Comparison<'s> {
         if !self.step() || self.unlike.contains(&first) {
             return false;
         }
-        let mut met = Vec::new();
-        let mut open = vec![(old, new)];
-        while let Some((old, new)) = open.pop() {
+        // Each pair that was met, and the one that led to it.
+        let mut met: Vec<((usize, usize), usize)> = Vec::new();
+        let (mut open, mut parents) = (vec![(old, new)], vec![0]);
+        while let (Some((old, new)), Some(parent)) = (open.pop(), parents.pop()) {
             let pair = (address(old), address(new));
             if !self.alike.insert(pair) {
                 continue;
             }
-            met.push(pair);
-            if !self.step() || !self.level(old, new, &mut open) {
-                // What was met on the way was taken for granted.
-                for pair in met {
-                    self.alike.remove(&pair);
-                }
-                self.unlike.insert(first);
-                return false;
+            let mut at = met.len();
+            met.push((pair, parent));
+            let like = self.step() && !self.unlike.contains(&pair);
+            if like && self.level(old, new, &mut open) {
+                parents.resize(open.len(), at);
+                continue;
             }
+            // What leads to what differs differs, too. The rest was taken for granted.
+            for (pair, _) in &met {
+                self.alike.remove(pair);
+            }
+            while at > 0 {
+                self.unlike.insert(met[at].0);
+                at = met[at].1;
+            }
+            self.unlike.insert(first);
+            return false;
         }
         true
     }

@@ -322,3 +322,192 @@ fn a_minor_version_that_breaks_is_caught() {
     let root = breaking(&reviewed(&new, "vote"), &reviewed(&new, "release"));
     assert!(root.iter().any(|found| found.kind == BreakKind::Required));
 }
+
+fn pair(old: Value, new: Value) -> Vec<String> {
+    let [old, new] = [old, new].map(|schema| Schema::try_from(schema).unwrap());
+    let found = breaking(&old, &new);
+    found.iter().map(ToString::to_string).collect()
+}
+
+/// A type of a user's that holds itself, in another one.
+#[derive(schemars::JsonSchema)]
+#[allow(dead_code)]
+struct Tree {
+    name: String,
+    parent: Option<Box<Tree>>,
+}
+
+#[derive(schemars::JsonSchema)]
+#[allow(dead_code)]
+struct Forest {
+    first: Tree,
+    other: Option<Tree>,
+}
+
+#[test]
+fn recursion_of_any_kind_ends() {
+    let forest = schemars::schema_for!(Forest);
+    assert_eq!(breaking(&forest, &forest), []);
+    let told = |edit: fn(&mut Value)| {
+        let mut new = forest.clone().to_value();
+        edit(&mut new);
+        pair(forest.clone().to_value(), new)
+    };
+    assert_eq!(told(|forest| forest["description"] = json!("Trees.")), [""; 0]);
+    assert_eq!(told(|forest| forest["$defs"]["Tree"]["title"] = json!("Trees.")), [""; 0]);
+    let found =
+        told(|forest| forest["$defs"]["Tree"]["properties"]["name"]["type"] = json!("integer"));
+    assert!(!found.is_empty());
+    let found = told(|forest| {
+        forest["$defs"]["Tree"]["properties"]["parent"]["anyOf"].as_array_mut().unwrap().pop();
+    });
+    assert!(!found.is_empty());
+
+    // Circles without a way out, of one and of two, and between old and new.
+    let circle = |names: &[&str], last: Value| {
+        let mut definitions = serde_json::Map::new();
+        for (index, name) in names.iter().enumerate() {
+            let next = names[(index + 1) % names.len()];
+            definitions.insert((*name).to_owned(), json!({ "$ref": format!("#/$defs/{next}") }));
+        }
+        json!({ "properties": { "a": { "$ref": "#/$defs/A" } }, "$defs": definitions, "maxProperties": last })
+    };
+    for (old, new) in
+        [(&["A"][..], &["A", "B"][..]), (&["A", "B"], &["A"]), (&["A", "B", "C"], &["A", "C"])]
+    {
+        let _ = pair(circle(old, json!(3)), circle(new, json!(3)));
+        let found = pair(circle(old, json!(3)), circle(new, json!(2)));
+        assert!(found.contains(&"/: `maxProperties` 3 became 2".to_owned()), "{found:?}");
+    }
+    // Chains of thousands of references, and alternatives that nest as deeply.
+    for form in [
+        (|next: String| json!({ "$ref": next })) as fn(String) -> Value,
+        |next| json!({ "properties": { "a": { "$ref": next } } }),
+        |next| json!({ "items": { "$ref": next }, "title": "link" }),
+        |next| json!({ "anyOf": [{ "type": "null" }, { "$ref": next }] }),
+        |next| json!({ "allOf": [{ "$ref": next }] }),
+        |next| json!({ "properties": { "a": { "anyOf": [{ "$ref": next }, { "type": "null" }] } } }),
+        |next| json!({ "if": { "$ref": next.clone() }, "then": { "$ref": next } }),
+    ] {
+        let chain = |end: &str| {
+            let mut definitions = serde_json::Map::new();
+            for link in 0..5_000 {
+                definitions.insert(format!("D{link}"), form(format!("#/$defs/D{}", link + 1)));
+            }
+            definitions.insert("D5000".to_owned(), json!({ "type": end }));
+            json!({ "$ref": "#/$defs/D0", "$defs": definitions })
+        };
+        assert_eq!(pair(chain("string"), chain("string")), [""; 0]);
+        assert!(!pair(chain("string"), chain("integer")).is_empty(), "{}", form("x".to_owned()));
+    }
+}
+
+#[test]
+fn references_are_followed_wherever_they_lead() {
+    let schema = |value: Value, definitions: Value| json!({ "properties": { "a": value }, "$defs": definitions });
+    let text = json!({ "type": "string" });
+    let number = json!({ "type": "integer" });
+    let to = |name: &str| json!({ "$ref": format!("#/$defs/{name}") });
+    let found =
+        pair(schema(to("A"), json!({ "A": text })), schema(to("B"), json!({ "B": number })));
+    assert_eq!(found, ["/properties/a: a value may be no string any more"]);
+    let found = pair(
+        schema(to("A"), json!({ "A": text })),
+        schema(to("B"), json!({ "B": to("C"), "C": number })),
+    );
+    assert_eq!(found, ["/properties/a: a value may be no string any more"]);
+    let found =
+        pair(schema(to("A"), json!({ "A": to("B"), "B": text })), schema(text.clone(), json!({})));
+    assert_eq!(found, [""; 0]);
+    // Beside a reference, both hold.
+    let beside = json!({ "$ref": "#/$defs/A", "minLength": 2 });
+    let found =
+        pair(schema(to("A"), json!({ "A": text })), schema(beside.clone(), json!({ "A": text })));
+    assert_eq!(found, ["/properties/a: `minLength` 2 is new"]);
+    assert_eq!(
+        pair(schema(beside, json!({ "A": text })), schema(to("A"), json!({ "A": text }))),
+        [""; 0]
+    );
+    // Escapes in names, by the rules of pointers in fragments.
+    let odd =
+        |kind: &Value| schema(json!({ "$ref": "#/$defs/a~1b%20c" }), json!({ "a/b c": kind }));
+    assert_eq!(
+        pair(odd(&text), odd(&number)),
+        ["/$defs/a~1b%20c: a value may be no string any more"]
+    );
+    // By the schema's own name, too.
+    let named = |kind: &Value| json!({ "$id": "urn:x", "properties": { "a": { "$ref": "urn:x#/$defs/A" } }, "$defs": { "A": kind } });
+    assert_eq!(pair(named(&text), named(&number)).len(), 1);
+}
+
+#[test]
+fn alternatives_that_hold_themselves_are_compared() {
+    for key in ["oneOf", "anyOf"] {
+        let tree = |leaf: &str| {
+            json!({
+                "$ref": "#/$defs/Tree",
+                "$defs": {
+                    "Tree": { key: [
+                        { "type": leaf },
+                        { "type": "array", "items": { "$ref": "#/$defs/Tree" } },
+                    ] },
+                },
+            })
+        };
+        assert_eq!(pair(tree("string"), tree("string")), [""; 0]);
+        let found = pair(tree("string"), tree("integer"));
+        assert!(found.iter().any(|told| told.contains("is gone")), "{key}: {found:?}");
+        assert!(pair(tree("integer"), tree("number")).is_empty() == (key == "anyOf"));
+    }
+}
+
+/// What is not followed is a break unless it is equal.
+#[test]
+fn what_cannot_be_followed_is_a_break() {
+    for (key, one, other) in [
+        ("patternProperties", json!({ "^a": {} }), json!({ "^a": false })),
+        ("propertyNames", json!({ "maxLength": 3 }), json!({ "maxLength": 4 })),
+        ("unevaluatedProperties", json!({ "type": "string" }), json!(false)),
+        ("unevaluatedItems", json!({ "type": "string" }), json!(false)),
+        ("dependentRequired", json!({ "a": ["b"] }), json!({ "a": ["c"] })),
+        ("dependentSchemas", json!({ "a": {} }), json!({ "a": false })),
+        ("contains", json!({ "type": "string" }), json!({ "type": "number" })),
+        ("prefixItems", json!([{ "type": "string" }]), json!([false])),
+        ("not", json!({ "type": "string" }), json!({ "type": "number" })),
+        ("multipleOf", json!(2), json!(4)),
+        ("uniqueItems", json!("?"), json!(true)),
+        ("format", json!("email"), json!("idn-email")),
+        ("x-limits", json!(1), json!(2)),
+        ("$dynamicRef", json!("#a"), json!("#b")),
+    ] {
+        let with = |value: &Value| json!({ "type": "object", "title": "x", key: value });
+        assert_eq!(pair(with(&one), with(&one)), [""; 0], "{key}");
+        for (old, new) in [(with(&one), with(&other)), (json!({ "type": "object" }), with(&other))]
+        {
+            assert!(!pair(old, new).is_empty(), "{key}");
+        }
+        if key != "$dynamicRef" {
+            let mut remarked = with(&one);
+            remarked["title"] = json!("y");
+            assert_eq!(pair(with(&one), remarked), [""; 0], "{key}");
+        }
+    }
+    // Of one alternative, what is no object is none that lacks a field.
+    let one_of = |more: Value| json!({ "oneOf": [{ "const": "a" }, more] });
+    let (few, many) =
+        (json!({ "oneOf": [{ "const": "a" }] }), one_of(json!({ "required": ["c"] })));
+    assert!(!pair(few.clone(), many).is_empty());
+    assert_eq!(pair(few, one_of(json!({ "type": "object", "required": ["c"] }))), [""; 0]);
+    // Another document is what it was, as long as it is named alike; anchors here may be elsewhere.
+    let to = |reference: &str, title: &str| json!({ "title": title, "properties": { "a": { "$ref": reference } } });
+    let there = "https://example.org/a.json#/$defs/A";
+    assert_eq!(pair(to(there, "x"), to(there, "y")), [""; 0]);
+    assert_eq!(pair(to(there, "x"), to("https://example.org/b.json", "x")).len(), 1);
+    for here in ["#anchor", "#/$defs/Nowhere", "a.json", "#/$defs/~2", "#/%zz"] {
+        assert_eq!(pair(to(here, "x"), to(here, "x")), [""; 0], "the same");
+        assert!(!pair(to(here, "x"), to(here, "y")).is_empty(), "{here}");
+    }
+    // Another dialect means something else by the same words.
+    let draft = |title: &str| json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
+    assert_eq!(pair(draft("x"), draft("y")).len(), 1);
+}

@@ -3,7 +3,7 @@
 use crate::support::{Rng, Tree};
 use coordination_protocol::event::{EventSpec, FieldType, REGISTRY};
 use coordination_protocol::message::{
-    EnvelopeHeader, MemberSpec, MessageKind, ObjectSpec, Requirement, Shape,
+    EnvelopeHeader, ErrorReport, MemberSpec, MessageKind, ObjectSpec, Requirement, Shape,
 };
 
 pub(crate) type Entries = Vec<(String, Tree)>;
@@ -41,7 +41,12 @@ fn event(rng: &mut Rng) -> Entries {
 /// The data of an event type.
 pub(crate) fn data(rng: &mut Rng, spec: &EventSpec) -> Entries {
     let required = spec.required().iter();
-    required.map(|field| (field.name.to_string(), leaf(rng, field.field_type().unwrap()))).collect()
+    let value = |field: &MemberSpec, rng: &mut Rng| match field.name {
+        // The validator reads it by its own specification.
+        "error_report" => Tree::Object(object(rng, ErrorReport::SPEC)),
+        _ => leaf(rng, field.field_type().unwrap()),
+    };
+    required.map(|field| (field.name.to_string(), value(field, rng))).collect()
 }
 
 fn object(rng: &mut Rng, spec: &ObjectSpec) -> Entries {
@@ -101,9 +106,7 @@ pub(crate) fn leaf(rng: &mut Rng, leaf: FieldType) -> Tree {
         FieldType::Amount => Tree::plain(rng.pick(&["0", "-0.0", "2.50", "1e3"])),
         FieldType::Count => Tree::plain(rng.pick(&["0", "4.0", "1e3", "18446744073709551615"])),
         FieldType::Percent => Tree::plain(rng.pick(&["0", "67.5", "1e2", "100.00"])),
-        FieldType::StateVersion => {
-            Tree::plain(rng.pick(&["0", "15", "16.0", "9007199254740991"]))
-        }
+        FieldType::StateVersion => Tree::plain(rng.pick(&["0", "15", "16.0", "9007199254740991"])),
         FieldType::Ratio => Tree::plain(rng.pick(&["0", "0.97", "1", "1.0"])),
         other => panic!("no value for {other}; add one"),
     }

@@ -2,12 +2,11 @@
 //! schema and content, an independent validator finds invalid by the schema, and nothing else.
 //!
 //! Messages and event data are grown from the tables, spoiled in a few places, as trees and as
-//! bytes, and judged by both. Four classes are left out, as [`coordination_protocol::schema`] says:
+//! bytes, and judged by both. What a schema cannot say, or cannot say to all validators alike, is left
+//! out; [`coordination_protocol::schema`] has the table, and [`judge`] tells such cases by their texts.
 //!
-//! * keys that an object has twice: `serde_json::Value` keeps the last;
-//! * numbers finer than a double: generated ones have at most 15 digits, or are exact doubles;
-//! * amounts in texts near 2^64, which a pattern cannot compare;
-//! * the reader's limits, which are set out of reach.
+//! [`judges`] asks validators of two authors, and writes its cases for those of other languages:
+//! `validators/run.py` hands them to one in Python and one in JavaScript.
 //!
 //! The same judge tells whether a minor version of the protocol admits what the one before it
 //! describes, and whether edits that [`coordination_protocol::schema::breaking`] passes refuse anything.
@@ -16,8 +15,10 @@
 #![cfg(test)]
 #![allow(clippy::cast_possible_truncation, reason = "below a bound that fits")]
 
+mod breaks;
 mod grow;
 mod judge;
+mod judges;
 mod lines;
 mod messages;
 mod others;

@@ -17,7 +17,7 @@ fn fits_a_line(data: &[u8]) -> bool {
 #[test]
 fn spoiled_data_gets_the_same_verdict() {
     let registry = Registry::default();
-    let codec = reader(&registry);
+    let reader = reader(&registry);
     let payloads: Vec<Validator> =
         REGISTRY.iter().map(|spec| validator_of(spec.event_type.as_str(), &registry)).collect();
     let mut trial = Trial::default();
@@ -37,7 +37,7 @@ fn spoiled_data_gets_the_same_verdict() {
         }
         let mut line = format!("{}:wf_001:build:", REGISTRY[at].event_type).into_bytes();
         line.extend_from_slice(&json);
-        trial.hear(&json, &codec.check_bytes(&line).report, &payloads[at]);
+        trial.hear(&json, &reader.line(&line), &payloads[at]);
     }
     trial.close();
 }
@@ -51,7 +51,7 @@ fn data_of_the_callers_types_gets_the_same_verdict() {
         let own = [(name.as_str(), *kind)];
         registry = registry.with_type(&name.to_uppercase(), Category::Task, own).unwrap();
     }
-    let codec = reader(&registry);
+    let reader = reader(&registry);
     let envelope = validator_of("envelope", &registry);
     let mut trial = Trial::default();
     for number in 0..scaled(FieldType::ALL.len() * 100) {
@@ -66,7 +66,7 @@ fn data_of_the_callers_types_gets_the_same_verdict() {
         let text = format!(
             r#"{{"event":{{"event_type":"{name}","workflow_id":"w","phase":"p","data":{data}}}}}"#
         );
-        trial.hear(text.as_bytes(), &codec.check_message(&text).report, &envelope);
+        trial.hear(text.as_bytes(), &reader.message(&text), &envelope);
     }
     trial.close();
 }
