@@ -153,8 +153,9 @@ fn a_full_disk_leaves_nothing_behind() {
     assert!(names(&folder).is_empty() || err(&closed).ends_with("0\n"), "{}", err(&closed));
     let _ = fs::remove_file(folder.path("seed"));
 
-    // The file is full: no file may be longer than nothing.
-    let none = "trap '' XFSZ; ulimit -f 0;";
+    // The file is full: no file may be longer than nothing. The system sends a signal that ends whoever
+    // does not handle it.
+    let none = "ulimit -f 0;";
     let full = shell(
         &folder,
         &format!(
@@ -263,4 +264,31 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
     assert!(show("elsewhere").1.contains("no store at elsewhere/coord.sqlite"));
     let given = run(&["state", "show", "--root", ""], b"");
     assert_eq!(given.status.code(), Some(2));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_write_leaves_nothing_behind() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let folder = Folder::new();
+    let root = folder.path("data");
+    for number in 0..8 {
+        let state = format!(
+            "{{\"workflow_state\":{{\"workflow_id\":\"wf_{number}\",\"state_version\":1,\"timestamp\":\"2025-01-15T12:00:00Z\",\"x\":\"{}\"}}}}",
+            "x".repeat(4 << 20)
+        );
+        let put = run(&["state", "put", "--root", &root], state.as_bytes());
+        assert_eq!(put.status.code(), Some(0), "{}", err(&put));
+    }
+    let to = folder.path("export.jsonl");
+    for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
+        let mut child = coord(&["store", "export", &to, "--root", &root]).spawn().unwrap();
+        while names(&folder).len() == 1 {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before anything was seen");
+        }
+        let id = child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().signal(), Some(number), "it was at its end already");
+        assert_eq!(names(&folder), ["data"]);
+    }
 }

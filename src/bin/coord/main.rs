@@ -18,6 +18,7 @@ mod explain;
 mod filter;
 mod help;
 mod input;
+mod interrupt;
 mod keygen;
 mod limits;
 mod man;
@@ -88,7 +89,7 @@ enum Verb {
     Config(config::Args),
     /// List the event types with their required data.
     Registry(registry::Args),
-    /// Explain a finding code or an event type.
+    /// Explain a finding, a field, an error, or any other word.
     Explain(explain::Args),
     /// Convert events and messages between lines and JSON.
     Convert(convert::Args),
@@ -127,6 +128,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    interrupt::outlive_limits();
     let cli = match usage::parse() {
         Ok(cli) => cli,
         Err(status) => return status.into(),

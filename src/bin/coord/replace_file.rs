@@ -12,8 +12,10 @@
 //! 4. **Sync the folder**: the rename is a change of the folder, and is not on the disk before that.
 //!    Whoever removes a journal or a backup right after must know that it is.
 //!
-//! What fails before the rename leaves the file as it was, and nothing beside it.
+//! What fails before the rename leaves the file as it was, and nothing beside it; so does an
+//! interruption.
 
+use crate::interrupt::Unfinished;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -57,6 +59,7 @@ pub(crate) fn create(
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     let beside = beside(path);
+    let _unfinished = Unfinished::new(&beside);
     let made = written(&beside, readers, write).and_then(|()| place(&beside, path));
     // Behind a link, this is the other name of the file.
     let _ = fs::remove_file(&beside);
@@ -86,6 +89,7 @@ pub(crate) fn replace_by(
     beside: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
+    let _unfinished = Unfinished::new(beside);
     let written = written(beside, Readers::Usual, write);
     let replaced = written.and_then(|()| fs::rename(beside, path));
     if replaced.is_err() {

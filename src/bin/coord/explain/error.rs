@@ -5,7 +5,10 @@ use coordination_protocol::BuildError;
 use coordination_protocol::checkpoint::CheckpointError;
 use coordination_protocol::error::{ErrorCode, ErrorKind};
 use coordination_protocol::json::JsonError;
-use coordination_protocol::machine::*;
+use coordination_protocol::machine::{
+    BallotError, BreakerError, DispatcherError, HandshakeError, PresenceError, RequesterError,
+    ResponderError, SyncError,
+};
 use coordination_protocol::merge::MergeError;
 use coordination_protocol::route::{FilterError, PatternError, RouteKeyError};
 use coordination_protocol::scalar::ScalarError;
