@@ -1,6 +1,7 @@
 //! What the author of an unreadable record probably did.
 
 use crate::finding::Hint;
+use std::ops::Range;
 
 pub(super) const NO_PHASE: &str = "the phase is missing; an event without one says `global`";
 
@@ -10,14 +11,22 @@ pub(super) const SHELL_ESCAPED: &str =
 const PASTED: &str =
     "text was pasted between quotes of its own; escape it, for example with `jq -R`";
 
-/// The usual cause of broken JSON, from what stands around the fault.
+const SUM: &str = "a sum was not evaluated; JSON has numbers only";
+
+/// The usual cause of broken JSON, from the fault and what stands around it.
 #[cold]
-pub(super) fn cause(text: &str, at: usize) -> Hint {
+pub(super) fn cause(text: &str, range: Range<usize>) -> Hint {
+    let at = range.start;
     let bytes = text.as_bytes();
     let here = bytes.get(at).copied();
     let before = bytes[..at].iter().rposition(|b| !b.is_ascii_whitespace());
     let last = before.map(|index| bytes[index]);
     let rest = &text[at..];
+    if !matches!(last, Some(b'"' | b'}' | b']'))
+        && let Some(words) = text.get(range).and_then(no_number)
+    {
+        return Hint::Say(words);
+    }
     Hint::Say(match (last, here) {
         (Some(b','), Some(b',')) => "a comma is doubled",
         (Some(b','), Some(b'}' | b']')) => "a comma before the closing bracket",
@@ -42,9 +51,7 @@ pub(super) fn cause(text: &str, at: usize) -> Hint {
         _ if rest.starts_with("undefined") => {
             "JSON has no `undefined`; leave the key out, or write `null`"
         }
-        (_, Some(b'+' | b'-' | b'*' | b'/')) if last.is_some_and(|b| b.is_ascii_digit()) => {
-            "a sum was not evaluated; JSON has numbers only"
-        }
+        (_, Some(b'+' | b'-' | b'*' | b'/')) if last.is_some_and(|b| b.is_ascii_digit()) => SUM,
         (Some(b'"'), Some(b'"'))
             if before.is_some_and(|b| b + 1 < at || b == 0 || bytes[b - 1] != b'"') =>
         {
@@ -68,17 +75,47 @@ pub(super) fn cause(text: &str, at: usize) -> Hint {
         (Some(b'"'), Some(b'=')) => "a colon stands between key and value",
         (Some(b'"' | b'}' | b']' | b'0'..=b'9'), Some(b';')) => "a comma separates members",
         (Some(b'"'), Some(b':')) => "only an object has keys; write it in braces",
-        (Some(b'0'), Some(b'x' | b'X')) => "numbers are decimal",
-        (Some(b':' | b'[' | b','), Some(b'+' | b'.')) => {
-            "a number starts with a digit, or with a minus and a digit"
-        }
-        (Some(b'0'), Some(b'0'..=b'9')) => "numbers have no leading zeros",
         (_, Some(b'\t' | b'\n')) => {
             "inside a string, write a tab as `\\t` and a line break as `\\n`"
         }
         _ if rest.starts_with(['“', '”', '‘', '’']) => {
             "typographic quotes are not JSON; write straight double quotes"
         }
+        (Some(b':' | b'[' | b','), Some(byte))
+            if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 =>
+        {
+            "a text stands in double quotes"
+        }
         _ => return Hint::None,
+    })
+}
+
+/// Why something that starts like a number is none.
+fn no_number(word: &str) -> Option<&'static str> {
+    let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
+    let digit = digits.starts_with(|c: char| c.is_ascii_digit());
+    let second = digits.as_bytes().get(1);
+    let behind = digits.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    Some(match digits.as_bytes().first() {
+        _ if word == "..." || word == "…" => return None,
+        _ if digits.starts_with('.') && second.is_some_and(u8::is_ascii_digit)
+            || digit && word.starts_with('+') =>
+        {
+            "a number starts with a digit, or with a minus and a digit"
+        }
+        _ if !digit => return None,
+        Some(b'0') if matches!(second, Some(b'x' | b'X' | b'b' | b'B' | b'o' | b'O')) => {
+            "numbers are decimal"
+        }
+        Some(b'0') if second.is_some_and(u8::is_ascii_digit) => "numbers have no leading zeros",
+        _ if behind.is_empty() && digits.ends_with('.') => {
+            "a digit stands behind the decimal point"
+        }
+        _ if behind.is_empty() => "a number has one decimal point",
+        _ if behind.starts_with(['+', '-']) => SUM,
+        _ if matches!(behind, "e" | "E" | "e+" | "e-" | "E+" | "E-") => {
+            "an exponent has at least one digit"
+        }
+        _ => "this is no number; a text, such as a quantity with its unit, stands in double quotes",
     })
 }

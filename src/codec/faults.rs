@@ -44,7 +44,7 @@ pub(crate) fn broken(text: &str, limits: &Limits, fault: &JsonFault) -> Finding 
         _ => (Code::BrokenJson, SmolStr::default()),
     };
     let range = fault.range.clone();
-    let hint = if code == Code::BrokenJson { cause(text, range.start) } else { raise(code) };
+    let hint = if code == Code::BrokenJson { cause(text, range.clone()) } else { raise(code) };
     Finding::new(code, range.clone())
         .with_expected(expected)
         .with_actual(text.get(range).unwrap_or_default())

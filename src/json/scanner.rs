@@ -239,7 +239,7 @@ pub fn scan<V: Visit>(
     let mut scanner =
         Scanner { text, bytes: text.as_bytes(), limits, visitor, fault: None, line_break: false };
     let start = scanner.space(from);
-    match scanner.value(start, 0) {
+    match scanner.root(start) {
         Ok(token) => Ok(token),
         Err(Halt) => Err(scanner
             .fault
@@ -398,6 +398,29 @@ impl<V: Visit> Scanner<'_, V> {
         self.fail(FaultKind::Unexpected { expected }, at..at + width)
     }
 
+    /// A word or number that is no value starts at `start`; the grammar wants `expected` at `at`. The
+    /// fault is the whole of it.
+    #[cold]
+    #[inline(never)]
+    fn no_value(&mut self, start: usize, at: usize, expected: &'static str) -> Halt {
+        let end = word_end(self.text, start);
+        if at >= self.bytes.len() || end == start {
+            return self.unexpected(at, expected);
+        }
+        self.fail(FaultKind::Unexpected { expected }, start..end)
+    }
+
+    /// Behind a value stands something else than `expected`.
+    #[cold]
+    #[inline(never)]
+    fn unclosed(&mut self, value: Token, at: usize, expected: &'static str) -> Halt {
+        let bare = matches!(value.kind(), Kind::Number | Kind::Bool | Kind::Null);
+        if bare && at == value.end() && word_end(self.text, at) > at {
+            return self.no_value(value.start(), at, "a value");
+        }
+        self.unexpected(at, expected)
+    }
+
     /// Lets the visitor decide about a fault that leaves the structure readable.
     #[cold]
     #[inline(never)]
@@ -420,11 +443,47 @@ impl<V: Visit> Scanner<'_, V> {
         }
     }
 
-    /// Inlined, so that only containers are called.
+    /// The value that is the whole text.
+    fn root(&mut self, at: usize) -> Result<Token, Halt> {
+        let token = self.value(at, 0)?;
+        if !is_container(token) {
+            if word_end(self.text, token.end()) > token.end() && token.kind() != Kind::Text {
+                return Err(self.no_value(token.start(), token.end(), "a value"));
+            }
+            Self::go_on(self.visitor.value(0, token))?;
+        }
+        Ok(token)
+    }
+
+    /// A value inside a container that `close` closes, and where it goes on behind it: at a comma or
+    /// at the bracket. A scalar is told once it is clear that it ends there: `5x` is no number that
+    /// could be judged.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "scalars are most of the values")]
+    fn member(
+        &mut self,
+        at: usize,
+        depth: usize,
+        close: u8,
+        expected: &'static str,
+    ) -> Result<usize, Halt> {
+        let token = self.value(at, depth)?;
+        let next = self.space(token.end());
+        let byte = self.peek(next);
+        if byte != b',' && byte != close {
+            return Err(self.unclosed(token, next, expected));
+        }
+        if !is_container(token) {
+            Self::go_on(self.visitor.value(depth, token))?;
+        }
+        Ok(next)
+    }
+
+    /// A value; a container was told when it ended. Inlined, so that only containers are called.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "scalars are most of the values")]
     fn value(&mut self, at: usize, depth: usize) -> Result<Token, Halt> {
-        let token = match self.peek(at) {
+        Ok(match self.peek(at) {
             b'"' => self.string(at, b'"')?,
             b'{' => self.object(at, depth)?,
             b'[' => self.array(at, depth)?,
@@ -436,8 +495,13 @@ impl<V: Visit> Scanner<'_, V> {
                 self.ask(FaultKind::SingleQuoted, at..at + 1)?;
                 self.string(at, b'\'')?
             }
-            _ => return Err(self.unexpected(at, "a value")),
-        };
+            _ => return Err(self.no_value(at, at, "a value")),
+        })
+    }
+
+    /// A container has ended.
+    #[inline]
+    fn ended(&mut self, depth: usize, token: Token) -> Result<Token, Halt> {
         Self::go_on(self.visitor.value(depth, token))?;
         Ok(token)
     }
@@ -450,7 +514,7 @@ impl<V: Visit> Scanner<'_, V> {
         self.visitor.open(depth, open, Kind::Object);
         let mut at = self.space(open + 1);
         if self.peek(at) == b'}' {
-            return Ok(Token::new(Kind::Object, open, at + 1));
+            return self.ended(depth, Token::new(Kind::Object, open, at + 1));
         }
         let mut keys: Option<Keys> = None;
         let (mut count, mut suspect, mut escaped) = (0, false, false);
@@ -486,18 +550,16 @@ impl<V: Visit> Scanner<'_, V> {
                 return Err(self.unexpected(at, "`:` after the key"));
             }
             at = self.space(at + 1);
-            at = self.value(at, depth + 1)?.end();
-            at = self.space(at);
-            match self.peek(at) {
-                b',' => at = self.space(at + 1),
-                b'}' => break,
-                _ => return Err(self.unexpected(at, "`,` or `}`")),
+            at = self.member(at, depth + 1, b'}', "`,` or `}`")?;
+            if self.peek(at) == b'}' {
+                break;
             }
+            at = self.space(at + 1);
         }
         if suspect {
             self.duplicates(open, count, escaped)?;
         }
-        Ok(Token::new(Kind::Object, open, at + 1))
+        self.ended(depth, Token::new(Kind::Object, open, at + 1))
     }
 
     /// Whether all keys of the object so far, of which `key` is the last, are in order.
@@ -555,16 +617,14 @@ impl<V: Visit> Scanner<'_, V> {
         self.visitor.open(depth, open, Kind::Array);
         let mut at = self.space(open + 1);
         if self.peek(at) == b']' {
-            return Ok(Token::new(Kind::Array, open, at + 1));
+            return self.ended(depth, Token::new(Kind::Array, open, at + 1));
         }
         loop {
-            at = self.value(at, depth + 1)?.end();
-            at = self.space(at);
-            match self.peek(at) {
-                b',' => at = self.space(at + 1),
-                b']' => return Ok(Token::new(Kind::Array, open, at + 1)),
-                _ => return Err(self.unexpected(at, "`,` or `]`")),
+            at = self.member(at, depth + 1, b']', "`,` or `]`")?;
+            if self.peek(at) == b']' {
+                return self.ended(depth, Token::new(Kind::Array, open, at + 1));
             }
+            at = self.space(at + 1);
         }
     }
 
@@ -631,12 +691,12 @@ impl<V: Visit> Scanner<'_, V> {
         match self.peek(at) {
             b'0' => at += 1,
             b'1'..=b'9' => at = self.digits(at),
-            _ => return Err(self.unexpected(at, "a digit")),
+            _ => return Err(self.no_value(start, at, "a digit")),
         }
         let mut wide = at - start > 300;
         if self.peek(at) == b'.' {
             if !self.peek(at + 1).is_ascii_digit() {
-                return Err(self.unexpected(at + 1, "a digit after the decimal point"));
+                return Err(self.no_value(start, at + 1, "a digit after the decimal point"));
             }
             at = self.digits(at + 1);
         }
@@ -644,7 +704,7 @@ impl<V: Visit> Scanner<'_, V> {
             at += 1;
             at += usize::from(matches!(self.peek(at), b'+' | b'-'));
             if !self.peek(at).is_ascii_digit() {
-                return Err(self.unexpected(at, "a digit of the exponent"));
+                return Err(self.no_value(start, at, "a digit of the exponent"));
             }
             at = self.digits(at);
             wide = true;
@@ -671,7 +731,19 @@ impl<V: Visit> Scanner<'_, V> {
         } else if word.as_bytes().starts_with(self.bytes.get(at..).unwrap_or_default()) {
             Err(self.unexpected(self.bytes.len(), word))
         } else {
-            Err(self.unexpected(at, "a value"))
+            Err(self.no_value(at, at, "a value"))
         }
     }
+}
+
+fn is_container(token: Token) -> bool {
+    matches!(token.kind(), Kind::Object | Kind::Array)
+}
+
+/// Where a run of the characters ends that words and numbers are made of.
+#[cold]
+fn word_end(text: &str, from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let other = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '+' | '-' | '$'));
+    from + rest.find(other).unwrap_or(rest.len())
 }
