@@ -12,6 +12,8 @@ pub(crate) enum Hint {
     None,
     /// A fixed sentence.
     Say(&'static str),
+    /// A sentence about this record.
+    Told(SmolStr),
     /// The name in the record that was wrong, to be compared with the names that exist (one a
     /// line).
     NearestTo {
@@ -44,6 +46,7 @@ impl fmt::Debug for Hint {
         match self {
             Hint::None => f.write_str("None"),
             Hint::Say(text) => f.debug_tuple("Say").field(text).finish(),
+            Hint::Told(text) => f.debug_tuple("Told").field(text).finish(),
             Hint::NearestTo { known } => names("NearestTo", "known", known),
             Hint::Nearly { known } => names("Nearly", "known", known),
             Hint::Body { key } => names("Body", "key", key),
@@ -71,10 +74,11 @@ impl Hint {
         match self {
             Hint::None => None,
             Hint::Say(text) => Some((*text).to_owned()),
+            Hint::Told(text) => Some(text.to_string()),
             // A name that only a later version of the protocol has is not misspelled.
             Hint::NearestTo { known } if known.lines().any(|name| name == actual) => None,
             Hint::NearestTo { known } => {
-                let name = nearest_name(actual, known)?;
+                let name = nearest(actual, known.lines())?;
                 Some(format!("did you mean `{name}`?"))
             }
             Hint::Nearly { known } => Some(format!("did you mean `{known}`?")),
@@ -87,12 +91,6 @@ impl Hint {
             }
         }
     }
-}
-
-/// The nearest known name; dots, dashes and case are spelling habits, so they count for nothing.
-fn nearest_name<'a>(word: &str, known: &'a str) -> Option<&'a str> {
-    let upper = word.to_ascii_uppercase().replace(['.', '-', ' '], "_");
-    nearest(&upper, known.lines()).or_else(|| nearest(word, known.lines()))
 }
 
 /// The present name that most likely stands for the missing one: a part of it (`duration` for

@@ -3,12 +3,12 @@
 use super::key::{RouteKey, names};
 use super::pattern::{Pattern, Selector};
 use crate::event::{EventType, Registry};
-use crate::scalar::{Escaping, ProtocolVersion, id, nearest};
+use crate::scalar::{Escaping, ProtocolVersion, ScalarError, id, nearest, printable};
 use smol_str::SmolStr;
 use std::fmt::{self, Write as _};
 
 /// Why a pattern can select nothing that is registered. It still compiles, and may still select
-/// events of unregistered types.
+/// events of unregistered types, unless a token of it is no identifier.
 ///
 /// ```
 /// use coordination_protocol::event::Registry;
@@ -42,9 +42,11 @@ pub enum PatternWarning {
         /// The scope that was probably meant.
         nearest: Option<SmolStr>,
     },
-    /// No type has the word.
+    /// No type has the word; none of the scope, if there is one.
     #[non_exhaustive]
     UnknownWord {
+        /// The scope in which others than the meant one have the word.
+        scope: Option<SmolStr>,
         /// The word.
         word: SmolStr,
         /// The word that was probably meant.
@@ -70,6 +72,16 @@ pub enum PatternWarning {
         /// The type that was probably meant.
         nearest: Option<SmolStr>,
     },
+    /// A token is no identifier, so no event or message has it.
+    #[non_exhaustive]
+    NoIdentifier {
+        /// `scope`, `type`, `workflow`, `word` or `phase`.
+        part: &'static str,
+        /// The token, its escapes resolved.
+        token: SmolStr,
+        /// Why it is none.
+        reason: String,
+    },
     /// Only a later version of the protocol has what the pattern selects.
     #[non_exhaustive]
     LaterVersion {
@@ -94,8 +106,12 @@ impl fmt::Display for PatternWarning {
             PatternWarning::UnknownScope { scope, nearest } => {
                 write!(f, "no registered type has the scope `{scope}`{}", meant(nearest.as_ref()))
             }
-            PatternWarning::UnknownWord { word, nearest } => {
-                write!(f, "no registered type has the word `{word}`{}", meant(nearest.as_ref()))
+            PatternWarning::UnknownWord { scope, word, nearest } => {
+                f.write_str("no registered type")?;
+                if let Some(scope) = scope {
+                    write!(f, " of the scope `{scope}`")?;
+                }
+                write!(f, " has the word `{word}`{}", meant(nearest.as_ref()))
             }
             PatternWarning::OutsideScope { pattern, word, type_name, instead } => write!(
                 f,
@@ -104,6 +120,13 @@ impl fmt::Display for PatternWarning {
             PatternWarning::UnregisteredType { name, nearest } => {
                 let meant = meant(nearest.as_ref());
                 write!(f, "`{name}` is not a registered event type{meant}")
+            }
+            PatternWarning::NoIdentifier { part, token, reason } => {
+                let token = printable(token).within(40);
+                write!(
+                    f,
+                    "the pattern can match nothing: the {part} `{token}` is not an identifier: {reason}"
+                )
             }
             PatternWarning::LaterVersion { name, since, version } => write!(
                 f,
@@ -126,6 +149,7 @@ impl PatternWarning {
             PatternWarning::UnknownWord { .. } => "unknown-word",
             PatternWarning::OutsideScope { .. } => "outside-scope",
             PatternWarning::UnregisteredType { .. } => "unregistered-type",
+            PatternWarning::NoIdentifier { .. } => "no-identifier",
             PatternWarning::LaterVersion { .. } => "later-version",
         }
     }
@@ -153,6 +177,10 @@ impl Pattern {
 
 /// The warning of a pattern under a registry.
 fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
+    if let Some((part, token, error)) = no_identifier(pattern.selector()) {
+        let (token, reason) = (token.clone(), error.to_string());
+        return Some(PatternWarning::NoIdentifier { part, token, reason });
+    }
     // A warning is only for patterns that select nothing registered: one that selects too much
     // cannot be told from one that means it.
     if names(registry).any(|name| pattern.can_select(registry, name))
@@ -202,14 +230,6 @@ fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
     }
     // A scope that is known selects something unless a word keeps it from that.
     let word = word?;
-    if let Some(key) = keys.iter().find(|key| key.has_word(word)) {
-        return Some(PatternWarning::OutsideScope {
-            pattern: SmolStr::new(pattern.as_str()),
-            word: word.clone(),
-            type_name: SmolStr::new(key.type_name()),
-            instead: format!("{}.*.{}", key.scope(), key.word()),
-        });
-    }
     let near = keys.iter().filter(|key| scope.is_none_or(|scope| widest(key, scope)));
     let words: Vec<String> = near
         .flat_map(|key| {
@@ -219,9 +239,36 @@ fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
         })
         .flatten()
         .collect();
-    Some(PatternWarning::UnknownWord {
-        word: word.clone(),
-        nearest: nearest(word, words.iter().map(String::as_str)).map(SmolStr::new),
+    let nearest = nearest(word, words.iter().map(String::as_str)).map(SmolStr::new);
+    if let Some(key) = keys.iter().find(|key| key.has_word(word)) {
+        // What the scope calls otherwise is meant, rather than another scope.
+        if nearest.as_ref().is_some_and(|nearest| nearest != word) {
+            let (scope, word) = (scope.cloned(), word.clone());
+            return Some(PatternWarning::UnknownWord { scope, word, nearest });
+        }
+        return Some(PatternWarning::OutsideScope {
+            pattern: SmolStr::new(pattern.as_str()),
+            word: word.clone(),
+            type_name: SmolStr::new(key.type_name()),
+            instead: format!("{}.*.{}", key.scope(), key.word()),
+        });
+    }
+    Some(PatternWarning::UnknownWord { scope: None, word: word.clone(), nearest })
+}
+
+/// The first token that no event or message can have, whatever is registered.
+fn no_identifier(selector: &Selector) -> Option<(&'static str, &SmolStr, ScalarError)> {
+    let parts = match selector {
+        Selector::Scoped { scope, workflow, word } => {
+            [("scope", scope.as_ref()), ("workflow", workflow.as_ref()), ("word", word.as_ref())]
+        }
+        Selector::Typed { name, workflow, phase } => {
+            [("type", Some(name)), ("workflow", workflow.as_ref()), ("phase", phase.as_ref())]
+        }
+    };
+    parts.into_iter().find_map(|(part, token)| {
+        let token = token?;
+        Some((part, token, id::check(token).err()?))
     })
 }
 

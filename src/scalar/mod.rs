@@ -53,6 +53,7 @@ mod nearest;
 pub mod number;
 mod printable;
 pub mod size;
+mod synonyms;
 mod text;
 pub mod time;
 pub mod version;

@@ -123,7 +123,7 @@ fn what_writers_must_not_send_is_refused_in_every_version() {
         assert_eq!(
             error.to_string(),
             "not fit to be sent: `fine` is none of healthy, degraded, unhealthy, unknown (`unknown-word` at \
-             /health_status/status, byte 48)"
+             /health_status/status, byte 48); did you mean `healthy`?"
         );
     }
     let line = "TASK_TIMEOUT:wf_001:build:{'task_id':'t1'}";
