@@ -11,9 +11,9 @@ use super::tape::Tape;
 use super::visitor::{MessageVisitor, Root, scanned};
 use crate::finding::{Code, Finding, Hint};
 use crate::json::{Dialect, Json, Limits, Token, check, closing, members, same, skip_space};
-use crate::scalar::nearest;
+use crate::scalar::{ProtocolVersion, nearest};
 use crate::spec::{
-    DATA, EVENT_TYPE, EventType, MESSAGE, MessageKind, ObjectSpec, PHASE, WORKFLOW, objects,
+    DATA, EVENT_TYPE, EventType, MESSAGE, MessageKind, ObjectSpec, PHASE, Role, WORKFLOW, objects,
 };
 use smol_str::SmolStr;
 use std::ops::Range;
@@ -173,11 +173,46 @@ fn no_body<S: Sink, T: Tape>(
         });
         let hint = match close {
             Some(known) => Hint::Nearly { known: SmolStr::new(known) },
-            None => Hint::None,
+            None => without_key(text, root, &version),
         };
         Finding::new(Code::NoBody, root.start()..root.start() + 1).with_detail(detail).hinted(hint)
     });
     if flow.is_break() { None } else { Some(()) }
+}
+
+/// What a message without a body key would be under one, by its fields: all that identify a document
+/// are there, or a workflow asks for amounts.
+fn without_key(text: &str, root: Token, version: &ProtocolVersion) -> Hint {
+    let has = |name: &str| members(text, root.start()).any(|(key, _)| key.means(text, name));
+    let count = |spec: &ObjectSpec| spec.members.iter().filter(|it| has(it.name)).count();
+    let mut best: Option<(usize, Hint)> = None;
+    for kind in MessageKind::KNOWN.iter().filter(|kind| kind.since() <= version) {
+        let Some(spec) = kind
+            .spec()
+            .filter(|spec| spec.role == Role::Plain || spec.role == Role::AllocationResponse)
+        else {
+            continue;
+        };
+        let own = count(spec);
+        let mut essential =
+            spec.members.iter().enumerate().filter(|(place, _)| spec.essential >> place & 1 == 1);
+        let whole = own > 1 && spec.essential != 0 && essential.all(|(_, it)| has(it.name));
+        // The amounts of a request stand one level deeper, and commands write them flat.
+        let amounts = if *kind == MessageKind::AllocationRequest && !has("resources") && own > 0 {
+            count(objects::Resources::SPEC)
+        } else {
+            0
+        };
+        let matched = own + amounts;
+        if (whole || amounts > 0) && best.as_ref().is_none_or(|(most, _)| matched > *most) {
+            let amounts = if amounts > 0 { ", the amounts under its `resources`" } else { "" };
+            let text = smol_str::format_smolstr!(
+                "these are fields of `{kind}`; put them under that key{amounts}"
+            );
+            best = Some((matched, Hint::Told(text)));
+        }
+    }
+    best.map_or(Hint::None, |(_, hint)| hint)
 }
 
 /// The text of a flat event must say what its fields say.

@@ -38,6 +38,7 @@ mod visitor;
 
 pub(crate) use document::{Examined, examine_message, examine_object};
 pub use error::{BuildError, ReadError};
+pub(crate) use faults::describe;
 pub(crate) use form::{Form, form_of};
 pub use line::EventHeader;
 pub(crate) use line::{LineShape, examine_line};

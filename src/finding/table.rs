@@ -366,6 +366,24 @@ macro_rules! code_table {
             good Example::new(r#"{"routing_key":"system.global.shutdown","event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#);
             bad Example::new(r#"{"routing_key":"system.global.startup","event":{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global","data":{"component_name":"hub","shutdown_reason":"update"}}}"#);
 
+        OtherMajor "other-major" Business, strict Error, interop Warning;
+            says "the message is of protocol {actual}, this reader knows {expected}";
+            because "A new major version may change the meaning of what is there already, so nothing of the message can be relied on. Agree on a version with `hello` and `welcome`, or write for the reader's.";
+            good Example::new(r#"{"protocol_version":"1.1.0","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+            bad Example::new(r#"{"protocol_version":"2.0.0","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+        UnknownVersion "unknown-version" Business, strict Note, interop Note;
+            says "protocol {actual} is not known here, the latest is {expected}";
+            because "Minor versions add and change nothing, so the message is read as far as it is known.";
+            good Example::new(r#"{"protocol_version":"1.1.0","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+            bad Example::new(r#"{"protocol_version":"1.7.0","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+
+        YoungerThanVersion "younger-than-version" Business, strict Error, interop Warning;
+            says "`{actual}` came with protocol {detail}, the header says {expected}";
+            because "A reader of the stated version knows neither the body nor the event. State the version that has it. Header keys and fields of later versions are no contradiction: older readers leave them out.";
+            good Example::new(r#"{"protocol_version":"1.1.0","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+            bad Example::new(r#"{"protocol_version":"1.0.0","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#);
+
         EmptyRange "empty-range" Business, strict Error, interop Error;
             says "no version lies between {actual} and {expected}";
             because "A component that speaks no version can agree with no other. `min` must not be above `max`, and some version must reach the floor.";

@@ -8,7 +8,7 @@ use crate::codec::{
     Tape, Untyped, examine_message, examine_object, form_of, peel,
 };
 use crate::finding::{Code, FindingSeverity, Report};
-use crate::json::{Kind, Token, members, skip_space};
+use crate::json::{Json, Kind, Token, members, same, skip_space};
 use crate::spec::{ENVELOPE, HEADERS, MessageKind, ObjectSpec, Shape};
 use std::fmt;
 
@@ -222,6 +222,10 @@ impl<'a> MessageRef<'a> {
 
     /// The message with typed, owned values.
     ///
+    /// A message that deviates is not written as it was read: a flat event becomes an `event`, another
+    /// name of a field the right one. Its signature was made over the old form, so it is left out
+    /// then; [`to_envelope_text`](Self::to_envelope_text) tells.
+    ///
     /// # Errors
     /// A placeholder stands where a type needs a value, which only interop mode lets pass.
     pub fn decode(&self) -> Result<Envelope, ReadError> {
@@ -234,8 +238,49 @@ impl<'a> MessageRef<'a> {
             Form::Bare => None,
         };
         let event_type = self.examined.event_type;
-        Envelope::read(self.kind(), header, body, self.is_flat(), event_type).map_err(named)
+        let mut envelope =
+            Envelope::read(self.kind(), header, body, self.is_flat(), event_type).map_err(named)?;
+        if envelope.header.signature.is_some() && !keeps(root.raw(), &envelope) {
+            envelope.header.signature = None;
+        }
+        Ok(envelope)
     }
+
+    /// The text of the envelope that the message is, and what of the message is not in it.
+    ///
+    /// ```
+    /// use coordination_protocol::{Codec, Mode};
+    ///
+    /// let flat = r#"{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global",
+    ///     "data":{"component_name":"hub","shutdown_reason":"update"},
+    ///     "signature":{"key_id":"hub-1","algorithm":"ed25519","value":"AAAA"}}"#;
+    /// let made = Codec::new(Mode::Interop).parse_message(flat)?.to_envelope_text()?;
+    /// assert!(made.text.starts_with(r#"{"event":{"event_type":"SYSTEM_SHUTDOWN","#));
+    /// // It was made over the flat object, and would not fit this one.
+    /// assert_eq!(made.lost, ["/signature"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn to_envelope_text(&self) -> Result<EnvelopeText, ReadError> {
+        let envelope = self.decode()?;
+        let signed = self.root().get("signature").is_some_and(|part| part.kind() == Kind::Object);
+        let kept = envelope.header.signature.is_some();
+        let lost = if signed && !kept { vec!["/signature".to_owned()] } else { Vec::new() };
+        Ok(EnvelopeText { text: envelope.to_string(), lost })
+    }
+}
+
+/// An envelope made of a message that was read, and what it could not keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EnvelopeText {
+    /// The envelope, compact.
+    pub text: String,
+    /// JSON pointers of what is in the message and not in the envelope: a signature that does not fit
+    /// it.
+    pub lost: Vec<String>,
 }
 
 impl fmt::Display for MessageRef<'_> {
@@ -301,6 +346,13 @@ pub struct Peek {
     pub header: Option<EnvelopeHeader>,
     /// The kind.
     pub kind: MessageKind,
+}
+
+/// Whether an envelope means what the text means that it was made of.
+#[cold]
+fn keeps(text: &str, envelope: &Envelope) -> bool {
+    let made = envelope.to_string();
+    same(&Json::from_valid(text), &Json::from_valid(&made))
 }
 
 /// Whether a value that does not fit its header key can be kept all the same, as an unknown word.

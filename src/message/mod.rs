@@ -39,7 +39,7 @@ mod value;
 pub(crate) use crate::spec::{ENVELOPE, FLAT, object_table};
 pub use crate::spec::{MemberSpec, MessageKind, OBJECTS, ObjectSpec, Requirement, Shape};
 pub use body::{EventBody, Message};
-pub use codec::{MessageRef, Part, Peek, peek};
+pub use codec::{EnvelopeText, MessageRef, Part, Peek, peek};
 pub use document::*;
 pub use envelope::Envelope;
 pub use line::EventLine;

@@ -70,6 +70,35 @@ impl<'a> Number<'a> {
         Some(value)
     }
 
+    /// A thousand times its value, rounded up; zero below that, and the largest number beyond it.
+    pub(super) fn thousandths(&self) -> u64 {
+        if self.sign() <= 0 {
+            return 0;
+        }
+        let places = self.whole_places() + 3;
+        let (mut value, mut at, mut rest) = (0_u64, 0_i128, false);
+        let mut more = |digit: u8| {
+            value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+            Some(())
+        };
+        for digit in self.digits() {
+            if at >= places {
+                rest |= digit != b'0';
+            } else if more(digit - b'0').is_none() {
+                return u64::MAX;
+            }
+            at += 1;
+        }
+        // Not zero, so the value overflows long before the places run out.
+        while at < places {
+            if more(0).is_none() {
+                return u64::MAX;
+            }
+            at += 1;
+        }
+        value.saturating_add(u64::from(rest))
+    }
+
     /// How many of the digits stand before the decimal point, once the exponent has moved it.
     fn whole_places(&self) -> i128 {
         self.whole.len() as i128 + i128::from(self.exponent)

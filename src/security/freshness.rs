@@ -8,13 +8,14 @@
 //! use coordination_protocol::scalar::ComponentId;
 //! use coordination_protocol::security::freshness::Freshness;
 //! use coordination_protocol::security::replay::{ReplayError, ReplayCache};
+//! use std::time::Duration;
 //!
 //! let freshness = Freshness::default();
 //! let mut cache = ReplayCache::new(&freshness);
 //! let hub = ComponentId::new("coordination-hub")?;
 //! let (sent, now) = (1_736_942_400_000, 1_736_942_401_500);
 //!
-//! freshness.check(Some(sent), Some(60), now)?;
+//! freshness.check(Some(sent), Some(Duration::from_secs(60)), now)?;
 //! cache.admit(&hub, "msg_1", sent, now)?;
 //! assert_eq!(cache.admit(&hub, "msg_1", sent, now + 5_000), Err(ReplayError::Replayed));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -67,10 +68,10 @@ impl Freshness {
         self
     }
 
-    /// Judges a message by its `timestamp`, its `ttl_seconds` and the reader's clock.
+    /// Judges a message by its `timestamp`, its time to live and the reader's clock.
     ///
-    /// Both bounds belong to the window. A message lives up to and including `ttl_seconds` after
-    /// its timestamp; a longer life than [`behind`](Self::behind) does not widen the window.
+    /// Both bounds belong to the window. A message lives up to and including `ttl` after its
+    /// timestamp, in whole milliseconds, rounded up; a longer life than [`behind`](Self::behind) does not widen the window.
     ///
     /// # Errors
     /// [`FreshnessError`]. What the sender says himself, that the message has expired, goes before what
@@ -78,7 +79,7 @@ impl Freshness {
     pub fn check(
         &self,
         timestamp: Option<i64>,
-        ttl_seconds: Option<u64>,
+        ttl: Option<Duration>,
         now: i64,
     ) -> Result<(), FreshnessError> {
         // In 128 bits nothing overflows, whatever a sender writes.
@@ -90,7 +91,7 @@ impl Freshness {
             return Err(FreshnessError::FromFuture { millis });
         }
         // Before the window: the sender's own word is the stricter one, and the better reason.
-        let past_life = ttl_seconds.and_then(|ttl| beyond(age - i128::from(ttl) * 1_000));
+        let past_life = ttl.and_then(|ttl| beyond(age - millis(ttl)));
         if let Some(millis) = past_life {
             return Err(FreshnessError::Expired { millis });
         }
@@ -102,7 +103,7 @@ impl Freshness {
 }
 
 fn millis(duration: Duration) -> i128 {
-    i128::try_from(duration.as_millis()).unwrap_or(i128::MAX)
+    i128::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i128::MAX)
 }
 
 /// Why a message is not fresh.

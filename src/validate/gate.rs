@@ -1,7 +1,7 @@
 //! What stands before a receiver: the validator, and what it remembers.
 
 use super::policy::replay_code;
-use super::{Checked, Context, History, ValidationOutcome, Validator};
+use super::{Checked, Context, EventLines, History, ValidationOutcome, Validator};
 use crate::finding::{Code, Finding, Level, Report};
 use crate::message::{Envelope, EnvelopeHeader};
 use crate::scalar::ComponentId;
@@ -148,6 +148,10 @@ impl Gate {
     /// Refuses what was accepted before, and what cannot be told apart from it.
     fn admit(&mut self, outcome: &mut ValidationOutcome<'_>, now: i64, from: Option<&ComponentId>) {
         let Some(replay) = &mut self.replay else { return };
+        let lines = self.validator.policy().lines();
+        if outcome.message.is_none() && lines == EventLines::Accept {
+            return;
+        }
         outcome.security.replay = true;
         let line = EnvelopeHeader::new();
         // An event line has no header, so it can never be admitted.

@@ -33,6 +33,7 @@
 //! [`security`](crate::security) holds what the security level asks.
 
 mod checked;
+mod embedded;
 mod gate;
 mod history;
 mod policy;
@@ -42,6 +43,6 @@ mod validator;
 pub use checked::{Checked, Security};
 pub use gate::Gate;
 pub use history::{Context, History};
-pub use policy::SecurityPolicy;
+pub use policy::{EventLines, SecurityPolicy};
 pub use rules::{FindingSink, RuleInput, ValidationRule};
 pub use validator::{RecordKind, ValidationOutcome, Validator};

@@ -7,7 +7,7 @@ use crate::finding::{Code, Finding};
 use crate::json::Limits;
 use crate::message::{Envelope, Message};
 use crate::route::Pattern;
-use crate::scalar::ComponentId;
+use crate::scalar::{ComponentId, words};
 use crate::security::freshness::{Freshness, FreshnessError};
 use crate::security::permissions::{PermissionDenied, Permissions};
 use crate::security::replay::ReplayError;
@@ -15,6 +15,7 @@ use crate::security::signature::{self, SignatureError, Verifier};
 use smol_str::SmolStr;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What must hold of the source of a message. An empty policy asks nothing, and reports say that
 /// security was not checked.
@@ -35,12 +36,24 @@ use std::sync::Arc;
 /// assert_eq!(outcome.security.to_string(), "permissions checked; signature, freshness, replay not checked");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct SecurityPolicy {
     permissions: Option<Permissions>,
     verifier: Option<Arc<dyn Verifier>>,
     freshness: Option<Freshness>,
     required: bool,
+    lines: EventLines,
+}
+
+words! {
+    /// What becomes of event lines where a signature, freshness or protection from replay is asked
+    /// for. A line has no header, so none of that can be told of it.
+    EventLines {
+        /// They are refused.
+        Refuse "refuse",
+        /// They are accepted without; [`Security`] says that it was not checked.
+        Accept "accept",
+    }
 }
 
 impl fmt::Debug for SecurityPolicy {
@@ -50,6 +63,7 @@ impl fmt::Debug for SecurityPolicy {
             .field("verifier", &self.verifier.is_some())
             .field("freshness", &self.freshness)
             .field("required", &self.required)
+            .field("lines", &self.lines)
             .finish()
     }
 }
@@ -57,7 +71,13 @@ impl fmt::Debug for SecurityPolicy {
 impl SecurityPolicy {
     /// A policy that asks nothing.
     pub fn new() -> Self {
-        SecurityPolicy::default()
+        SecurityPolicy {
+            permissions: None,
+            verifier: None,
+            freshness: None,
+            required: false,
+            lines: EventLines::Refuse,
+        }
     }
 
     /// Asks that a component publishes and subscribes only what its registration covers.
@@ -82,6 +102,33 @@ impl SecurityPolicy {
     pub const fn required(mut self) -> Self {
         self.required = true;
         self
+    }
+
+    /// Sets what becomes of event lines, which cannot be signed and have no time; refused unless set.
+    ///
+    /// ```
+    /// use coordination_protocol::security::freshness::Freshness;
+    /// use coordination_protocol::validate::{Context, EventLines, SecurityPolicy, Validator};
+    /// use coordination_protocol::Mode;
+    ///
+    /// let line = r#"SYSTEM_SHUTDOWN:global:global:{"component_name":"hub","shutdown_reason":"update"}"#;
+    /// let policy = SecurityPolicy::new().with_freshness(Freshness::default());
+    /// let check = |policy| {
+    ///     let validator = Validator::new(Mode::Strict).with_policy(policy);
+    ///     validator.check(line, &Context::new().with_now(1_736_942_400_000))
+    /// };
+    /// assert!(!check(policy.clone()).is_accepted());
+    /// let outcome = check(policy.with_lines(EventLines::Accept));
+    /// assert!(outcome.is_accepted() && !outcome.security.freshness);
+    /// ```
+    pub const fn with_lines(mut self, lines: EventLines) -> Self {
+        self.lines = lines;
+        self
+    }
+
+    /// What becomes of event lines.
+    pub const fn lines(&self) -> EventLines {
+        self.lines
     }
 
     /// Whether what cannot be checked is refused.
@@ -112,7 +159,9 @@ impl SecurityPolicy {
         let mut say = |code: Code, pointer: &str, detail: String| {
             push(Finding::new(code, 0..0).with_pointer(pointer).with_detail(SmolStr::from(detail)));
         };
-        if let Some(verifier) = &self.verifier {
+        // A line cannot say what a header says.
+        let exempt = text.is_none() && self.lines == EventLines::Accept;
+        if let Some(verifier) = self.verifier.as_ref().filter(|_| !exempt) {
             if let Some(at) = context.now {
                 done.signature = true;
                 let verified = match text {
@@ -135,7 +184,7 @@ impl SecurityPolicy {
                 say(Code::SignatureUnchecked, "/signature", detail.to_owned());
             }
         }
-        if let Some(freshness) = &self.freshness {
+        if let Some(freshness) = self.freshness.as_ref().filter(|_| !exempt) {
             if let Some(now) = context.now {
                 done.freshness = true;
                 if let Err(error) = fresh(freshness, envelope, now) {
@@ -159,7 +208,7 @@ impl SecurityPolicy {
             }
         }
         if self.required {
-            let missing = match (done.permissions, done.signature) {
+            let missing = match (done.permissions, done.signature || exempt) {
                 (true, true) => return done,
                 (true, false) => "its signature was not checked",
                 (false, true) => "the permissions of its source were not checked",
@@ -173,14 +222,18 @@ impl SecurityPolicy {
     }
 }
 
+impl Default for SecurityPolicy {
+    fn default() -> Self {
+        SecurityPolicy::new()
+    }
+}
+
 /// Timestamp and life of a message against the clock.
 fn fresh(freshness: &Freshness, envelope: &Envelope, now: i64) -> Result<(), FreshnessError> {
     let header = &envelope.header;
     let sent = header.timestamp.as_ref().and_then(crate::scalar::Timestamp::unix_millis);
-    // A life of half a second is none in whole seconds, which errs on the safe side.
-    let ttl = header.ttl_seconds.as_ref().and_then(crate::scalar::Amount::value);
-    #[allow(clippy::cast_sign_loss, reason = "an amount is not negative")]
-    freshness.check(sent, ttl.map(|seconds| seconds as u64), now)
+    let ttl = header.ttl_seconds.as_ref().map(|ttl| Duration::from_millis(ttl.to_millis()));
+    freshness.check(sent, ttl, now)
 }
 
 fn granted(

@@ -1,12 +1,13 @@
 //! The pass over all levels.
 
 use super::checked::Shared;
+use super::embedded::EventData;
 use super::rules::{FindingSink, Place, RULES, RuleInput, ValidationRule};
 use super::{Checked, Context, Security, SecurityPolicy};
-use crate::event::{Codec, EventRef, EventType, RecordShape};
+use crate::event::{Codec, EventRef, RecordShape};
 use crate::finding::{Code, Finding, FindingSeverity, Hint, Level, Mode, Report};
-use crate::json::{self, Kind, Limits};
-use crate::message::{Envelope, ErrorReport, Message, MessageKind, MessageRef};
+use crate::json::{self, Limits};
+use crate::message::{Envelope, Message, MessageKind, MessageRef};
 use crate::scalar::words;
 use crate::scan::{self, Snippet};
 use std::borrow::Cow;
@@ -215,7 +216,11 @@ impl Validator {
         let mut envelope = None;
         if let Some(event) = &record.value {
             let text = event.as_str();
-            pass.error_report(text, event);
+            if let Some(data) = json::value_at(text.as_bytes(), event.data_start()) {
+                let (workflow, phase) = (event.workflow(), event.phase());
+                let event_type = event.event_type();
+                pass.embedded(&EventData { text, data, base: "", event_type, workflow, phase });
+            }
             // The protocol's own rules ask nothing more of a line than its reader does, so a
             // line without rules and policy, the most frequent record, is not turned into an envelope.
             if !self.rules.is_empty() || self.policy.asks() {
@@ -260,10 +265,18 @@ impl Validator {
                     with_header = !made.header.is_empty();
                     let text = message.as_str();
                     let root = message.root().token().start();
-                    if let (Message::Event(_), Some(data)) =
+                    if let (Message::Event(made), Some(data)) =
                         (&made.message, json::pointer::find(text, root, &body))
                     {
-                        pass.error_report_in(text, &made, data, &body);
+                        let event = &made.event;
+                        pass.embedded(&EventData {
+                            text,
+                            data,
+                            base: &body,
+                            event_type: event.event_type(),
+                            workflow: event.workflow_id.as_str(),
+                            phase: event.phase.as_str(),
+                        });
                     }
                     let place = Place { text, root, body: &body };
                     let made = Shared::new(made);
@@ -394,29 +407,11 @@ impl<'v> Pass<'v> {
         });
     }
 
-    /// The data of an `ERROR_ENCOUNTERED` holds an error report. The event's row says only that it
-    /// is an object, and nothing else looks into it.
-    fn error_report(&mut self, text: &str, event: &EventRef<'_>) {
-        if event.event_type() == Some(EventType::ErrorEncountered) {
-            let data = json::pointer::find(text, event.data_start(), "/error_report");
-            self.part(text, data, "");
-        }
-    }
-
-    fn error_report_in(&mut self, text: &str, made: &Envelope, data: json::Token, base: &str) {
-        let Message::Event(body) = &made.message else { return };
-        if body.event.event_type() == Some(EventType::ErrorEncountered) {
-            let part = json::pointer::find(text, data.start(), "/error_report");
-            self.part(text, part, base);
-        }
-    }
-
-    fn part(&mut self, text: &str, part: Option<json::Token>, base: &str) {
-        let Some(part) = part.filter(|part| part.kind() == Kind::Object) else { return };
-        let pointer = format!("{base}/error_report");
-        let codec = &self.validator.codec;
-        let found = codec.check_part(text, part, ErrorReport::SPEC, &pointer, self.most);
-        self.absorb(found, |finding| finding);
+    /// The documents in the data of an event. The event's row says only that they are objects, and
+    /// nothing else looks into them.
+    fn embedded(&mut self, data: &EventData<'_>) {
+        let validator = self.validator;
+        data.check(&validator.codec, self.most, &mut |found| self.absorb(found, |finding| finding));
     }
 
     fn business(&mut self, shared: &Shared<Envelope>, context: &Context<'_>, place: Place<'_>) {

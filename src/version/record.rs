@@ -3,7 +3,7 @@
 use super::error::VersionError;
 use crate::codec::peel;
 use crate::event::EventHeader;
-use crate::json::{self, Dialect, FaultKind, JsonFault, Kind, Limits, Token};
+use crate::json::{self, Dialect, FaultKind, Json, JsonFault, Kind, Limits, Token, same};
 use crate::message::MessageKind;
 use std::ops::Range;
 
@@ -33,6 +33,15 @@ pub(super) struct Member<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// Whether two documents mean the same.
+    pub(super) fn means_the_same(&self, other: &Self) -> bool {
+        let parse = |record: &Self| {
+            let end = json::value_at(record.text.as_bytes(), record.start)?.end();
+            Some(Json::from_valid(&record.text[record.start..end]))
+        };
+        parse(self).zip(parse(other)).is_some_and(|(a, b)| same(&a, &b))
+    }
+
     pub(super) fn read(text: &'a str, limits: &Limits) -> Result<Self, VersionError> {
         Record::read_as(text, Dialect::Strict, limits)
     }

@@ -874,9 +874,9 @@ fn header_facts_in_data_must_agree() {
     assert!(!code(r#"{"workflow_id":"wf_1","phase":"build"}"#));
     assert!(!code(r#"{"phase":2}"#), "a number names a phase by its place");
     assert!(code(r#"{"workflow_id":"wf_2"}"#));
-    assert!(code(r#"{"workflow_id":5}"#));
+    assert!(!code(r#"{"workflow_id":5}"#), "a wrong kind disagrees with nothing");
     assert!(code(r#"{"phase":"test"}"#));
-    assert!(code(r#"{"phase":null}"#));
+    assert!(!code(r#"{"phase":null}"#));
 }
 
 /// A placeholder may hold what no identifier can: readable in interop, but without a typed form.

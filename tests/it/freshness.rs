@@ -49,13 +49,14 @@ fn freshness_is_as_the_table_says() {
         (endless, -NOW, None, Ok(())),
     ];
     for (freshness, age, ttl, expected) in rows {
-        let found = freshness.check(Some(NOW - age), *ttl, NOW);
+        let found = freshness.check(Some(NOW - age), ttl.map(Duration::from_secs), NOW);
         assert_eq!(found, *expected, "{freshness:?} {age} {ttl:?}");
     }
-    assert_eq!(standard.check(None, Some(60), NOW), Err(NoTimestamp));
+    assert_eq!(standard.check(None, Some(Duration::from_secs(60)), NOW), Err(NoTimestamp));
     let ends = standard.check(Some(i64::MIN), None, i64::MAX).unwrap_err();
     assert_eq!(ends, Stale { millis: u64::MAX - 300_000 });
-    let ends = standard.check(Some(i64::MAX), Some(u64::MAX), i64::MIN).unwrap_err();
+    let ends =
+        standard.check(Some(i64::MAX), Some(Duration::from_secs(u64::MAX)), i64::MIN).unwrap_err();
     assert_eq!(ends, FromFuture { millis: u64::MAX - 30_000 });
 }
 

@@ -84,3 +84,4 @@ mod transport;
 mod validate;
 mod version;
 mod view;
+mod wire;

@@ -77,8 +77,18 @@ fn write(out: &mut Printer, form: Form, source: &str, item: &Item<'_>) -> io::Re
         return Ok(true);
     }
     let Ok(envelope) = outcome.clone().accept() else { return Ok(false) };
+    let made = outcome.message.as_ref().and_then(|message| message.to_envelope_text().ok());
     match form {
-        Form::Json => writeln!(out, "{}", *envelope)?,
+        Form::Json => {
+            if let Some(made) = made.filter(|made| !made.lost.is_empty()) {
+                let line = item.position(0).0;
+                let lost = made.lost.join(", ");
+                out.complain(format_args!(
+                    "{source}:{line}: left out {lost}, which was made over another form of the message; sign it anew"
+                ))?;
+            }
+            writeln!(out, "{}", *envelope)?;
+        }
         Form::Line => {
             let line = item.position(0).0;
             match envelope.to_line() {

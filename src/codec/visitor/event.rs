@@ -11,14 +11,14 @@ use crate::finding::{Code, Finding, Hint};
 use crate::json::{Kind, Token, members, pointer};
 use crate::scalar::id;
 use crate::spec::{
-    CustomType, DATA, EVENT_TYPE, EventType, FieldType, Known, Misfit, PHASE, UNTYPED_DATA,
-    WORKFLOW,
+    CustomType, DATA, EVENT, EVENT_TYPE, EventType, FieldType, Known, MemberSpec, Misfit, PHASE,
+    Shape, UNTYPED_DATA, WORKFLOW,
 };
 use std::cell::OnceCell;
 use std::ops::ControlFlow::{self, Continue};
 
-/// Places of [`Visitor::claims`].
-const CLAIMS: [(usize, &str); 2] = [(WORKFLOW, "workflow_id"), (PHASE, "phase")];
+/// What the data may say again of the header, in the order of [`Visitor::claims`].
+const CLAIMS: [MemberSpec; 2] = [EVENT.members[WORKFLOW], EVENT.members[PHASE]];
 
 impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
     /// The registered type of the event that was read.
@@ -98,7 +98,7 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
         name: &str,
         registered: bool,
     ) -> ControlFlow<()> {
-        let claim = CLAIMS.iter().position(|(_, said)| *said == name);
+        let claim = CLAIMS.iter().position(|member| member.name == name);
         self.extra(depth, key, claim.map_or(Expect::Ignore, Expect::Claim));
         if !registered || !self.tells_extras {
             return Continue(());
@@ -118,7 +118,7 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
             Container::Custom(custom) => custom.required.get(place).map(|field| &*field.name),
             _ => None,
         };
-        if name == Some(CLAIMS[0].1) {
+        if name == Some(CLAIMS[0].name) {
             self.claims[0] = Some(value);
         }
     }
@@ -153,12 +153,24 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
 
     #[inline(never)]
     fn compare(&mut self, place: usize, claim: Token, said: &str) -> ControlFlow<()> {
+        let (text, start) = (self.text, self.start);
         // A number names a phase by its place, not by the name that the header has.
-        let by_number = CLAIMS[place].0 == PHASE && claim.kind() == Kind::Number;
-        if by_number || (claim.kind() == Kind::Text && claim.means(self.text, said)) {
+        let by_number = place == 1 && claim.kind() == Kind::Number;
+        if let Shape::Leaf(leaf) = CLAIMS[place].shape
+            && !by_number
+            && leaf.fits(text, claim) == Err(Misfit::Kind)
+        {
+            // What is no text names nothing, so it cannot disagree either.
+            return self.sink.push(Code::WrongKind, || {
+                Finding::new(Code::WrongKind, claim.range())
+                    .with_pointer(pointer::locate(text, start, claim.start()))
+                    .with_expected(leaf.noun())
+                    .with_actual(&faults::describe(text, claim))
+            });
+        }
+        if claim.kind() != Kind::Text || claim.means(text, said) {
             return Continue(());
         }
-        let (text, start) = (self.text, self.start);
         self.sink.push(Code::HeaderMismatch, || {
             Finding::new(Code::HeaderMismatch, claim.range())
                 .with_pointer(pointer::locate(text, start, claim.start()))

@@ -2,6 +2,7 @@
 
 use super::Visitor;
 use crate::codec::faults;
+use crate::codec::form::Form;
 use crate::codec::frame::pointer_of;
 use crate::codec::options::Codec;
 use crate::codec::sink::Sink;
@@ -9,8 +10,11 @@ use crate::codec::tape::Tape;
 use crate::finding::{Code, Finding, Hint};
 use crate::json::{FaultKind, JsonFault, Kind, Token, pointer, skip_space};
 use crate::scalar::id::{self, IdCharset};
-use crate::spec::{FieldType, HEADERS, Misfit, ObjectSpec, Role, Shape};
-use smol_str::SmolStr;
+use crate::spec::objects::EnvelopeHeader;
+use crate::spec::{
+    ENVELOPE, EVENT_TYPE, FieldType, HEADERS, Known, MessageKind, Misfit, ObjectSpec, Role, Shape,
+};
+use smol_str::{SmolStr, format_smolstr};
 use std::cell::OnceCell;
 use std::ops::ControlFlow::{self, Continue};
 
@@ -185,7 +189,14 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
         spec: &ObjectSpec,
         name: &str,
     ) -> ControlFlow<()> {
+        let place = self.belongs(depth, spec, name);
         self.tell(Code::UnknownField, depth, || {
+            if let Some(place) = place {
+                let hint = Hint::Told(format_smolstr!("`{name}` belongs into {place}"));
+                return Finding::new(Code::UnknownField, key.range())
+                    .with_actual(name)
+                    .hinted(hint);
+            }
             let mut known = String::new();
             for member in spec.members {
                 known.push_str(member.name);
@@ -195,6 +206,58 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
                 .with_actual(name)
                 .hinted(Hint::NearestTo { known: SmolStr::from(known) })
         })
+    }
+
+    /// Where a key belongs that stands in a wrong object of the message: the header, the body, or the
+    /// data of an event.
+    fn belongs(&self, depth: usize, spec: &ObjectSpec, name: &str) -> Option<SmolStr> {
+        let (form, kind) = self.form?;
+        let body = || kind.spec().filter(|_| form == Form::Envelope);
+        match (depth, spec.role) {
+            // A key of the header that only a later version has stands where it belongs.
+            (1, Role::Envelope) if EnvelopeHeader::SPEC.member(name).is_some() => None,
+            (1, Role::Envelope) => {
+                if body()?.member(name).is_some() {
+                    return Some(format_smolstr!("`{kind}`"));
+                }
+                let data = kind == MessageKind::Event && self.is_data_key(1, name);
+                data.then(|| SmolStr::new_static("the `data` of the event"))
+            }
+            (1, Role::Flat) => self.is_data_key(0, name).then(|| SmolStr::new_static("`data`")),
+            (2, _) if body().is_some_and(|body| std::ptr::eq(body, spec)) => {
+                let header = EnvelopeHeader::SPEC.member(name).is_some()
+                    || ENVELOPE.aliases.iter().any(|(alias, _)| *alias == name);
+                if header {
+                    return Some(format_smolstr!("the header, beside `{kind}`"));
+                }
+                let data = spec.role == Role::Event && self.is_data_key(1, name);
+                data.then(|| SmolStr::new_static("`data`"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the data of the event has a field of that name. The event's own fields stand at a
+    /// depth.
+    fn is_data_key(&self, depth: usize, name: &str) -> bool {
+        let text = self.text;
+        let name_of = || {
+            let open = match depth {
+                0 => self.start,
+                _ => crate::json::members(text, self.start)
+                    .find(|(key, _)| key.means(text, MessageKind::Event.as_str()))?
+                    .1
+                    .start(),
+            };
+            let mut parts = crate::json::members(text, open);
+            parts.find(|(key, _)| key.means(text, "event_type")).map(|(_, value)| value)
+        };
+        let Some(event_type) = self.parts[EVENT_TYPE].or_else(name_of) else { return false };
+        match self.codec.registry().find(&event_type.decode(text)) {
+            Known::Type(kind) => kind.spec().data.member(name).is_some(),
+            Known::Custom(custom) => custom.required.iter().any(|field| field.name == name),
+            _ => false,
+        }
     }
 
     /// Text behind the value, from `end` on; white space is fine.

@@ -5,7 +5,7 @@ use super::error::{FilterError, FilterFault};
 use super::field::{Field, Target};
 use super::input::FilterInput;
 use crate::json::Kind;
-use crate::scalar::{Priority, Quantity, Severity, Span, Timestamp, words};
+use crate::scalar::{Amount, Priority, Quantity, Severity, Span, Timestamp, words};
 use smol_str::SmolStr;
 use std::cmp::Ordering;
 
@@ -111,6 +111,18 @@ pub(super) fn timestamp() -> Field {
     Field(Target::Header("timestamp"))
 }
 
+/// How a number compares with a wanted one: exactly, but times to live in whole milliseconds, rounded
+/// up, as they are obeyed.
+fn order(field: &Field, found: &Quantity, wanted: &Quantity) -> Ordering {
+    let millis = |number: &Quantity| Amount::try_from(number.clone()).ok().map(|n| n.to_millis());
+    if field.0 == Target::Header("ttl_seconds")
+        && let (Some(found), Some(wanted)) = (millis(found), millis(wanted))
+    {
+        return found.cmp(&wanted);
+    }
+    found.cmp_value(wanted)
+}
+
 impl Test {
     /// An age in milliseconds, rounded up: a moment is known no better than that.
     pub(super) fn age(field: Field, max_age: Span) -> Self {
@@ -147,14 +159,16 @@ impl Test {
         let number = || Quantity::parse(found.raw(Kind::Number)?).ok();
         Some(match self {
             Test::Exact(_, Literal::Text(text)) => found.means(text),
-            Test::Exact(_, Literal::Number(wanted)) => number()?.cmp_value(wanted).is_eq(),
+            Test::Exact(field, Literal::Number(wanted)) => order(field, &number()?, wanted).is_eq(),
             Test::Exact(_, Literal::Bool(wanted)) => {
                 found.raw(Kind::Bool)? == if *wanted { "true" } else { "false" }
             }
             Test::Exact(_, Literal::Null) => found.kind() == Kind::Null,
             Test::Prefix(_, start) => found.text()?.starts_with(start.as_str()),
             Test::Suffix(_, end) => found.text()?.ends_with(end.as_str()),
-            Test::Compare(_, comparison, wanted) => comparison.holds(number()?.cmp_value(wanted)),
+            Test::Compare(field, comparison, wanted) => {
+                comparison.holds(order(field, &number()?, wanted))
+            }
             Test::Severity(_, least) => Severity::from_lenient(&found.text()?).at_least(least)?,
             Test::Priority(_, least) => Priority::from_lenient(&found.text()?).at_least(least)?,
             Test::Age(_, _, max_age) => {

@@ -335,6 +335,21 @@ impl Amount {
         self.0.parse().ok().filter(|value: &f64| value.is_finite())
     }
 
+    /// An amount of seconds in whole milliseconds, rounded up, so that nothing lives shorter than was
+    /// said. Worked out from the digits; an amount beyond 2^64 - 1 ms is that.
+    ///
+    /// ```
+    /// use coordination_protocol::scalar::Amount;
+    ///
+    /// assert_eq!(Amount::parse("2.003")?.to_millis(), 2_003);
+    /// assert_eq!(Amount::parse("0.0001")?.to_millis(), 1);
+    /// assert_eq!(Amount::parse("1e300")?.to_millis(), u64::MAX);
+    /// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
+    /// ```
+    pub fn to_millis(&self) -> u64 {
+        Number::scan(self.as_str()).map_or(u64::MAX, |number| number.thousandths())
+    }
+
     /// Compares by value, exactly.
     pub fn cmp_value(&self, other: &Self) -> Ordering {
         cmp_value(self.as_str(), other.as_str())

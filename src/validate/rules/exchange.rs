@@ -3,9 +3,10 @@
 use super::{FindingSink, RuleInput};
 use crate::event::{Event, Registry};
 use crate::finding::Code;
-use crate::message::Message;
+use crate::message::{Message, MessageKind};
 use crate::route::RouteKey;
-use crate::scalar::{RequestId, Timestamp};
+use crate::scalar::{ProtocolVersion, RequestId, Timestamp};
+use crate::version::VERSIONS;
 use smol_str::SmolStr;
 
 /// Two times of which the first must not be later than the second: both with their pointers.
@@ -154,6 +155,40 @@ pub(super) fn repeated(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     {
         let path = input.body("priority");
         sink.differ(Code::HeaderMismatch, path, header.as_str(), body.as_str());
+    }
+}
+
+/// The version that the header states, against what is read here and against what the message is.
+pub(super) fn version(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    const PATH: &str = "/protocol_version";
+    let Some(stated) = &input.envelope.header.protocol_version else { return };
+    let latest = &ProtocolVersion::DEFAULT;
+    let major = |version: &ProtocolVersion| version.major();
+    if !VERSIONS.iter().any(|known| major(known) == major(stated)) {
+        // What its bodies and events mean is not known, so nothing is younger or older than it.
+        sink.differ(Code::OtherMajor, PATH, latest.to_string(), &stated.to_string());
+        return;
+    }
+    if !VERSIONS.contains(stated) {
+        sink.differ(Code::UnknownVersion, PATH, latest.to_string(), &stated.to_string());
+    }
+    // Header keys and fields may come from any version: a reader of an older one leaves them out.
+    let event = match &input.envelope.message {
+        Message::Event(body) => body.event.event_type(),
+        _ => None,
+    };
+    let kind = input.envelope.kind();
+    let parts = [
+        (kind != MessageKind::Unknown).then(|| (kind.as_str(), kind.since())),
+        event.map(|event| (event.as_str(), &event.spec().since)),
+    ];
+    for (name, since) in parts.into_iter().flatten().filter(|(_, since)| *since > stated) {
+        sink.push(Code::YoungerThanVersion, PATH, |finding| {
+            finding
+                .with_actual(name)
+                .with_expected(stated.to_string())
+                .with_detail(since.to_string())
+        });
     }
 }
 

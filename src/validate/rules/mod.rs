@@ -204,6 +204,7 @@ pub(super) const RULES: &[Row] = &[
     (&[Code::HeaderMismatch], exchange::repeated),
     (&[Code::SourceMismatch], exchange::source),
     (&[Code::RoutingMismatch], exchange::routing),
+    (&[Code::OtherMajor, Code::UnknownVersion, Code::YoungerThanVersion], exchange::version),
     (&[Code::EmptyRange], control::ranges),
     (&[Code::RollbackWithoutTarget], control::rollback),
     (&[Code::LetterAboutLetter], control::letter),

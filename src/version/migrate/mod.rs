@@ -12,9 +12,9 @@ pub use adapter::Adapter;
 pub use step::Step;
 
 use super::error::VersionError;
-use super::loss::Migrated;
+use super::loss::{Loss, Migrated};
 use super::record::Record;
-use crate::json::Limits;
+use crate::json::{Edits, Kind, Limits};
 use crate::scalar::ProtocolVersion;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -191,6 +191,26 @@ impl Migrator {
                 return Err(VersionError::RequiredLoss { losses: done.losses });
             }
         }
+        self.unsigned(record, done)
+    }
+
+    /// Leaves out a signature that was made over another text.
+    fn unsigned(&self, before: &str, mut done: Migrated) -> Result<Migrated, VersionError> {
+        let Some(text) = &done.value else { return Ok(done) };
+        let after = Record::read(text, &self.limits)?;
+        let Some(claim) = after.get("signature").filter(|claim| claim.kind() == Kind::Object)
+        else {
+            return Ok(done);
+        };
+        if Record::read(before, &self.limits)?.means_the_same(&after) {
+            return Ok(done);
+        }
+        let mut edits = Edits::new(text);
+        edits.remove(after.start, |value| value.start() == claim.start());
+        let value = edits.finish();
+        done.value = Some(value);
+        let reason = "it was made over another text; sign the message anew";
+        done.losses.push(Loss::new("/signature", "the signature", reason));
         Ok(done)
     }
 }
