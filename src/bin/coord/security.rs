@@ -11,7 +11,7 @@ use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::security::freshness::Freshness;
 use coordination_protocol::security::permissions::Permissions;
 use coordination_protocol::security::signature::KeyRing;
-use coordination_protocol::validate::{SecurityPolicy, Validator};
+use coordination_protocol::validate::{EventLines, SecurityPolicy, Validator};
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, clap::Args)]
@@ -52,6 +52,10 @@ impl Security {
         }
         if self.fresh {
             policy = policy.with_freshness(Freshness::default());
+        }
+        // Files hold lines that nobody could sign or date; only who asks for a source refuses them.
+        if self.keys.is_none() && !self.require {
+            policy = policy.with_lines(EventLines::Accept);
         }
         Ok(if self.require { policy.required() } else { policy })
     }
