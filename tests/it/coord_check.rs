@@ -28,6 +28,25 @@ fn each_format_says_the_same() {
     }
 }
 
+/// What a program reads: all rows, and all of a SARIF log but the rules and the folder.
+#[test]
+fn what_programs_read_stays_as_it_was_reviewed() {
+    insta::assert_snapshot!("check_json", format("json", "examples/events.log"));
+    let mut log: Value = serde_json::from_str(&format("sarif", "examples/events.log")).unwrap();
+    let run = &mut log["runs"][0];
+    let driver = &mut run["tool"]["driver"];
+    let rules = driver["rules"].as_array().unwrap();
+    driver["rules"] = Value::from(vec![
+        rules.iter().find(|rule| rule["id"] == "missing-data").unwrap().clone(),
+        rules.iter().find(|rule| rule["id"] == "bad-signature").unwrap().clone(),
+    ]);
+    run["originalUriBaseIds"]["%SRCROOT%"]["uri"] = "file:///work/".into();
+    for result in run["results"].as_array_mut().unwrap() {
+        result["ruleIndex"] = 0.into();
+    }
+    insta::assert_snapshot!("check_sarif", serde_json::to_string_pretty(&log).unwrap());
+}
+
 #[test]
 fn quiet_tells_by_the_exit_status_alone() {
     for (path, status) in [("examples/events.log", 1), ("no/such/file", 2)] {

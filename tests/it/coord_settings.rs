@@ -171,6 +171,7 @@ fn what_a_file_of_settings_weakens_is_told() {
 select = [\"missing-data\", \"unknown-event-type\", \"wrong-kind\"]
 ignore = [\"wrong-kind\"]
 exclude = [\"vendor/\"]
+max-keys = 2000
 permissions = \"who.json\"
 [severity]
 missing-data = \"note\"
@@ -188,7 +189,7 @@ required = { target = \"text\" }
         ("a.log", LACKING),
         ("vendor/b.log", WRONG),
     ]);
-    let told = "coord.toml: knows `BUILD_DONE`; looks for `missing-data`, `unknown-event-type`, \
+    let told = "coord.toml: raises max-keys to 2000; knows `BUILD_DONE`; looks for `missing-data`, `unknown-event-type`, \
                 `wrong-kind` only; ignores `wrong-kind`; makes `missing-data` a note, not a warning; \
                 ignores `unknown-event-type` in docs/**; leaves out vendor/; takes permissions from \
                 who.json";
@@ -233,6 +234,7 @@ fn what_is_wrong_in_a_file_of_settings_is_pointed_at() {
         ("keys = \"none.json\"", "1:8: cannot read none.json: "),
         ("protocol = \"3.0.0\"", "1:12: 3.0.0 is not supported; 1.0.0 and 1.1.0 are"),
         ("max-bytes = -1", "1:13: "),
+        ("max-bytes = 67108865", "1:13: a file may set at most 67108864; --max-bytes more"),
         (
             "[types.TASK_FAILED]\ncategory = \"x\"",
             "1:1: event type `TASK_FAILED` is already registered",
@@ -258,6 +260,18 @@ fn what_is_wrong_in_a_file_of_settings_is_pointed_at() {
     let text = err(&coord(&folder, &["check", "."]));
     assert_eq!(text.matches("coord: coord.toml:1:1: ").count(), 1, "{text}");
     assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_settings_that_leads_out_of_the_repository_shows_nothing() {
+    let folder = repository(&[("a.log", LACKING)]);
+    let outside = Folder::new();
+    let secret = outside.write("secret", b"-----BEGIN KEY");
+    std::os::unix::fs::symlink(&secret, folder.0.join("coord.toml")).unwrap();
+    let output = coord(&folder, &["check", "a.log"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(err(&output), "coord: cannot read coord.toml: it leads out of the repository\n");
 }
 
 #[test]
@@ -490,4 +504,34 @@ fn event_lines_have_no_age_and_that_is_told() {
         summary(&folder, &["--fresh", "a.log"])[1],
         "freshness: 1 event line: no header, so neither age nor replay is judged"
     );
+}
+
+#[test]
+fn codes_of_the_program_are_explained_and_set_like_any() {
+    let folder = repository(&[("a.sh", "# coord: ignore missing-data\n")]);
+    for code in ["unused-suppression", "bad-suppression"] {
+        let page = out(&coord(&folder, &["explain", code]));
+        assert!(page.contains("coord: ignore CODE"), "{page}");
+        let set = format!("{code}=note");
+        let shown = out(&coord(&folder, &["config", "--severity", &set]));
+        assert!(shown.contains(&format!("severity.{code} = note (option)\n")), "{shown}");
+    }
+    let (_, found) = lines(&folder, &["--severity", "unused-suppression=note", "a.sh"]);
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// The time grows with the length of a hostile file, and no faster.
+#[test]
+fn many_comments_are_read_in_linear_time() {
+    let good = "`TASK_TIMEOUT:wf_001:build:{\"task_id\":\"t1\",\"agent_id\":\"a1\",\"timeout_duration\":\"15m\"}` ";
+    let unclosed = "<!--coord:ignore ".repeat(4_000);
+    let beside = format!("{good}<!--coord:ignore missing-data-->").repeat(1_000);
+    let above = "<!-- coord: ignore missing-data -->\n".repeat(4_000)
+        + &format!("{good}\n\n").repeat(1_000);
+    let hashes = "# coord: ignore x\n".repeat(4_000);
+    let folder =
+        repository(&[("a.md", &unclosed), ("b.md", &beside), ("c.md", &above), ("d.md", &hashes)]);
+    let start = std::time::Instant::now();
+    assert_eq!(coord(&folder, &["check", "-q", "."]).status.code(), Some(0));
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 }

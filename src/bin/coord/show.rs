@@ -72,8 +72,8 @@ pub(crate) fn place(text: &str, at: usize) -> (usize, usize) {
     (1 + before.matches('\n').count(), 1 + before[start..].chars().count())
 }
 
-/// The line of a text at which a range starts, with a mark below the range.
-pub(crate) fn excerpt(text: &str, range: Range<usize>) -> String {
+/// The line of a text, with this number, at which a range starts, with a mark below the range.
+pub(crate) fn excerpt(text: &str, range: Range<usize>, line: usize) -> String {
     let bytes = text.as_bytes();
     let start = range.start.min(bytes.len());
     let (whole, first) = whole_lines(bytes, start..start);
@@ -81,7 +81,6 @@ pub(crate) fn excerpt(text: &str, range: Range<usize>) -> String {
     let view = View::of(whole, at.saturating_sub(WINDOW)..at + WINDOW);
     let mark = view.map(&(at..range.end.max(start) - first));
     let mark = AnnotationKind::Primary.span(mark);
-    let line = place(text, start).0;
     let snippet = Snippet::source(view.text.as_str()).line_start(line).annotation(mark);
     let group = Group::with_level(Level::ERROR).element(snippet);
     format!("{}\n", Renderer::styled().render(&[group]))
@@ -162,11 +161,10 @@ fn title(out: &mut String, source: &str, (line, column): (u64, u64), finding: &F
 }
 
 /// The diagnostic of something in a text that is no record; its range is in bytes of the text.
-pub(crate) fn in_text(source: &str, text: &str, finding: &Finding) -> String {
+pub(crate) fn in_text(source: &str, text: &str, spot: (u64, u64), finding: &Finding) -> String {
     let mut out = String::new();
-    let (line, column) = place(text, finding.range.start);
-    title(&mut out, &printable(source).to_string(), (line as u64, column as u64), finding);
-    out.push_str(&excerpt(text, finding.range.clone()));
+    title(&mut out, &printable(source).to_string(), spot, finding);
+    out.push_str(&excerpt(text, finding.range.clone(), spot.0 as usize));
     out.push('\n');
     out
 }

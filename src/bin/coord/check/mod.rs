@@ -47,8 +47,16 @@ A folder is walked with the ignore rules of its repository: files with the exten
 bash, zsh, json, jsonl, log, txt, yml and yaml, and shell scripts without one. Symbolic links, binary
 files and .git are passed over. What is met there is a message only if it looks like one.
 
-Exit status: 0 if no record is invalid, 1 if one is, or if --require-records finds none, 2 for usage
-and I/O errors.")]
+A comment excuses a finding: <!-- coord: ignore missing-data -- reason --> in Markdown, and in shell
+scripts and YAML # coord: ignore missing-data, wrong-kind. Alone on its line it is about the record that
+comes next, else about the one on the line. Findings of the security level, and those with which a record
+has no sound reading, are never excused; a comment that excuses nothing is told.
+
+Settings come from options, then from the coord.toml nearest to each file, no higher than the root of its
+repository; `coord config --help` shows its form. What a file of settings makes milder is told.
+
+Exit status: 0 if nothing is found that is as grave as --fail-on, 1 if something is, or if
+--require-records finds none, 2 for usage and I/O errors.")]
 pub(crate) struct Args {
     /// Files to check, and folders to walk; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]

@@ -95,11 +95,10 @@ fn rendered(
     };
     let mut renderer = Renderer { run, out, tally, bench, text: String::new(), broken: None };
     let result = read(&run.checker(settings), &mut renderer);
-    let finished = renderer.finish(&source);
     if let Some(error) = renderer.broken {
         return Err(error);
     }
-    finished?;
+    renderer.finish(&source)?;
     let Renderer { mut tally, bench, .. } = renderer;
     tally.gone += bench.allowed.values().sum::<u64>();
     tally.known_paths.insert(bench.key);
@@ -251,31 +250,31 @@ impl Renderer<'_, '_, '_> {
             let position = index.position(at);
             (position.line as u64, position.column as u64)
         };
+        let mut left = self.bench.settings.reading.max_findings;
         for finding in findings {
             let Some(severity) = self.bench.settings.severity(finding.code, &self.bench.ignored)
             else {
                 continue;
             };
             let finding = finding.with_severity(severity);
-            let line = text[..finding.range.start].rfind('\n').map_or(0, |at| at + 1);
-            let end = text[finding.range.end..].find('\n').unwrap_or(text.len());
-            let end = (finding.range.end + end).min(text.len());
-            self.bench.digest = baseline::digest(text[line..end].trim().as_bytes());
+            self.bench.digest = baseline::digest(&text.as_bytes()[finding.range.clone()]);
+            if self.bench.excuse(&finding).is_some() {
+                self.tally.known += 1;
+                continue;
+            }
+            if left == 0 {
+                self.tally.omit(&finding);
+                continue;
+            }
+            left -= 1;
             let found = Found {
                 start: spot(finding.range.start),
                 end: spot(finding.range.end),
                 fingerprint: self.bench.fingerprint(&finding),
                 finding: &finding,
             };
-            if self.bench.excuse(&finding).is_some() {
-                self.tally.known += 1;
-                continue;
-            }
             self.tally.finding(&finding);
-            if let Err(error) = self.comment(source, &found, &text) {
-                self.broken = Some(error);
-                break;
-            }
+            self.comment(source, &found, &text)?;
         }
         Ok(())
     }
@@ -292,7 +291,7 @@ impl Renderer<'_, '_, '_> {
             Format::Line => annotation::line(out, source, found),
             Format::Github => annotation::github(out, source, found),
             Format::Human => {
-                let drawn = show::in_text(source.name(), text, found.finding);
+                let drawn = show::in_text(source.name(), text, found.start, found.finding);
                 out.write_all(drawn.as_bytes())
             }
             _ => Ok(()),

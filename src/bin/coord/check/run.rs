@@ -39,9 +39,9 @@ impl<'s> Run<'s> {
         }
         let mut checker = Checker::new(&settings.validator, &settings.reading, self.given);
         checker.now = Some(self.now);
-        checker.from = self.from.clone();
+        checker.from.clone_from(&self.from);
         checker.replay = self.replay;
-        checker.calendar = self.calendar.clone();
+        checker.calendar.clone_from(&self.calendar);
         let checker = Arc::new(checker);
         checkers.push((settings, Arc::clone(&checker)));
         checker

@@ -209,6 +209,13 @@ fn rule(code: Code) -> Value {
         let error = code.severity(Mode::Interop) == FindingSeverity::Error;
         properties["security-severity"] = if error { "7.5" } else { "5.0" }.into();
         properties["tags"] = json!(["coordination-protocol", "security"]);
+    } else {
+        properties["problem.severity"] = match code.severity(Mode::Interop) {
+            FindingSeverity::Error => "error",
+            FindingSeverity::Warning => "warning",
+            _ => "recommendation",
+        }
+        .into();
     }
     json!({
         "id": code.as_str(),

@@ -22,8 +22,11 @@ pub(crate) type Spot = (u64, u64);
 /// The comments of one file.
 #[derive(Default)]
 pub(crate) struct Comments {
-    comments: Vec<Comment>,
-    /// The record that was judged last, and the comments about it.
+    /// In the order of their places.
+    all: Vec<Comment>,
+    /// Before this one, none is about a record that is still to come.
+    next: usize,
+    /// Those about the record that is judged.
     about: Vec<usize>,
     /// Where the records that were judged so far end.
     reached: Spot,
@@ -53,6 +56,14 @@ const MARKS: &[(&str, &str)] = &[("<!--", "-->"), ("/*", "*/"), ("#", "\n")];
 
 const KEY: &str = "coord:";
 
+/// The most bytes of a comment behind its key, the most codes of one, and the most comments about one
+/// record that stand on its line: nobody needs more, and the time for a hostile file stays linear.
+const MAX_BYTES: usize = 1_000;
+const MAX_CODES: usize = 50;
+const MAX_BESIDE: usize = 50;
+/// Behind so many problems, the rest of a comment is not read.
+const MAX_PROBLEMS: usize = 3;
+
 impl Comments {
     /// Finds the comments of a file.
     pub(crate) fn of(text: &str, kind: FileKind) -> Comments {
@@ -61,44 +72,53 @@ impl Comments {
             FileKind::Shell | FileKind::Yaml => &MARKS[2..],
             _ => &[],
         };
-        let mut comments = Vec::new();
+        let mut all = Vec::new();
         if !marks.is_empty() && text.contains(KEY) {
             let index = LineIndex::new(text);
-            comments.extend(text.match_indices(KEY).filter_map(|(at, _)| {
-                let comment = comment(text, at, marks, &index)?;
-                Some(comment)
-            }));
+            let keys = text.match_indices(KEY).map(|(at, _)| at);
+            all.extend(keys.filter_map(|at| comment(text, at, marks, &index)));
         }
-        Comments { comments, ..Comments::default() }
+        Comments { all, ..Comments::default() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.comments.is_empty()
+        self.all.is_empty()
     }
 
     /// Tells which comments are about a record. Records come in the order of their places.
     pub(crate) fn next(&mut self, item: &Item<'_>) {
         self.about.clear();
-        if self.comments.iter().all(|comment| comment.done) {
+        if self.next == self.all.len() {
             return;
         }
         let start = item.position(0);
         let end = item.position(item.bytes.len());
-        for (index, comment) in self.comments.iter_mut().enumerate() {
+        let mut beside = 0;
+        for (index, comment) in self.all.iter_mut().enumerate().skip(self.next) {
+            if comment.start.0 > end.0 || beside == MAX_BESIDE {
+                break;
+            }
             if comment.done {
                 continue;
             }
-            let inside = start <= comment.start && comment.start < end;
-            let before = comment.alone && comment.start < start && comment.start >= self.reached;
-            let beside = !comment.alone && (start.0..=end.0).contains(&comment.start.0);
-            if inside {
+            if start <= comment.start && comment.start < end {
+                // It is inside of a record.
                 comment.done = true;
                 comment.codes.clear();
                 comment.problems.clear();
-            } else if before || beside {
-                comment.done |= before;
+            } else if comment.alone && comment.start < start && comment.start >= self.reached {
+                comment.done = true;
                 self.about.push(index);
+            } else if !comment.alone && comment.start.0 >= start.0 {
+                // The next record may be on the same line.
+                self.about.push(index);
+                beside += 1;
+            } else if comment.start < start {
+                comment.done = true;
             }
+        }
+        while self.all.get(self.next).is_some_and(|comment| comment.done) {
+            self.next += 1;
         }
         self.reached = end;
     }
@@ -106,7 +126,7 @@ impl Comments {
     /// Why a finding of the record is not to be reported, if a comment says so.
     pub(crate) fn excuse(&mut self, finding: &Finding) -> Option<Excuse> {
         for index in &self.about {
-            let comment = &mut self.comments[*index];
+            let comment = &mut self.all[*index];
             if let Some(listed) = comment.codes.iter_mut().find(|l| l.code == finding.code) {
                 listed.used = true;
                 return Some(Excuse::Comment(comment.reason.clone()));
@@ -119,7 +139,7 @@ impl Comments {
     /// file.
     pub(crate) fn finish(self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for comment in self.comments {
+        for comment in self.all {
             findings.extend(comment.problems);
             findings.extend(comment.codes.iter().filter(|listed| !listed.used).map(|listed| {
                 Finding::new(UNUSED, listed.range.clone())
@@ -142,8 +162,7 @@ fn comment(
     let before = text[..at].trim_end_matches([' ', '\t']);
     let (opens, closes) = marks.iter().find(|(opens, _)| before.ends_with(opens))?;
     let opened = before.len() - opens.len();
-    let line = text[..opened].rfind('\n').map_or(0, |at| at + 1);
-    let head = &text[line..opened];
+    let head = &text[..opened];
     // In a shell, a `#` in the middle of a word begins no comment.
     if *opens == "#" && head.chars().next_back().is_some_and(|c| !c.is_whitespace()) {
         return None;
@@ -153,11 +172,14 @@ fn comment(
     let body =
         word.strip_prefix("ignore").filter(|body| !body.starts_with(char::is_alphanumeric))?;
     let start = text.len() - body.len();
-    let end = body.find(closes).or_else(|| body.find('\n')).unwrap_or(body.len());
-    let behind = body[end..].strip_prefix(closes).unwrap_or_default();
-    let behind = behind.split('\n').next().unwrap_or_default();
-    let marks_only = |part: &str| !part.contains(|c: char| !" \t\r>*+-#{}".contains(c));
-    let alone = marks_only(head) && (*opens == "#" || marks_only(behind));
+    let mut most = body.len().min(MAX_BYTES);
+    while !body.is_char_boundary(most) {
+        most -= 1;
+    }
+    let (near, end) = (&body[..most], |mark: &str| body[..most].find(mark));
+    let end = end(closes).or_else(|| end("\n")).unwrap_or(near.len());
+    let behind = body[end..].strip_prefix(closes).unwrap_or(&body[end..]);
+    let alone = is_blank(head.chars().rev()) && (*opens == "#" || is_blank(behind.chars()));
     let (list, reason) = match body[..end].find("--") {
         Some(dash) => (&body[..dash], Some(body[dash + 2..end].trim().to_owned())),
         None => (&body[..end], None),
@@ -172,10 +194,13 @@ fn comment(
         done: false,
     };
     let separator = |c: char| c.is_whitespace() || c == ',';
-    for name in list.split(separator).filter(|name| !name.is_empty()) {
+    for name in list.split(separator).filter(|name| !name.is_empty()).take(MAX_CODES) {
         let from = start + (name.as_ptr() as usize - body.as_ptr() as usize);
         let range = from..from + name.len();
         let bad = |problem: String| Finding::new(BAD, range.clone()).with_detail(problem);
+        if comment.problems.len() == MAX_PROBLEMS {
+            break;
+        }
         match config::code(name) {
             Err(problem) => comment.problems.push(bad(problem)),
             Ok(code) if code.is_fatal() || code.level() == Level::Security || is_own(code) => {
@@ -193,6 +218,11 @@ fn comment(
     Some(comment)
 }
 
+/// Whether nothing but marks of lists and quotations is on the rest of a line.
+fn is_blank(mut rest: impl Iterator<Item = char>) -> bool {
+    rest.find(|c| *c == '\n' || !" \t\r>*+-#{}".contains(*c)).is_none_or(|c| c == '\n')
+}
+
 /// Whether a code is about such comments.
 fn is_own(code: Code) -> bool {
     code == BAD || code == UNUSED
@@ -204,7 +234,7 @@ mod tests {
 
     /// Code or problem, whether it is alone, and the reason.
     fn found(text: &str, kind: FileKind) -> Vec<(String, bool, Option<String>)> {
-        let comments = Comments::of(text, kind).comments.into_iter();
+        let comments = Comments::of(text, kind).all.into_iter();
         comments
             .map(|comment| {
                 let codes: Vec<&str> = comment.codes.iter().map(|l| l.code.as_str()).collect();

@@ -89,6 +89,12 @@ impl Tally {
         self.worst = self.worst.max(Some(finding.severity));
     }
 
+    /// Counts a finding that a limit leaves out.
+    pub(crate) fn omit(&mut self, finding: &Finding) {
+        self.omitted += 1;
+        self.worst = self.worst.max(Some(finding.severity));
+    }
+
     /// Reported findings by severity: notes, warnings, errors.
     pub(crate) fn findings(&self) -> [u64; 3] {
         self.codes.values().fold([0; 3], |sum, counts| {

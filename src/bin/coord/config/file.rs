@@ -78,13 +78,17 @@ impl File {
             problem: format!("cannot read {}: {error}", crate::input::name(path)),
             drawn: String::new(),
         };
+        let whole = fs::canonicalize(path).map_err(unreadable)?;
+        // A link would show a line of whatever it leads to where something is wrong with it.
+        if bound.is_some_and(|bound| !whole.starts_with(bound)) {
+            return Err(unreadable(io::Error::other("it leads out of the repository")));
+        }
         let mut text = String::new();
-        let mut file = fs::File::open(path).map_err(unreadable)?;
+        let mut file = fs::File::open(&whole).map_err(unreadable)?;
         (&mut file).take(MAX_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
         if text.len() as u64 > MAX_BYTES {
             return Err(unreadable(io::Error::other(format!("more than {MAX_BYTES} bytes"))));
         }
-        let whole = fs::canonicalize(path).map_err(unreadable)?;
         let folder = whole.parent().unwrap_or(Path::new("/")).to_owned();
         let bound = match bound {
             Some(bound) => bound.to_owned(),
@@ -104,7 +108,7 @@ impl File {
 
     /// The number of the line on which a place is, from 1.
     pub(crate) fn line(&self, at: usize) -> usize {
-        1 + self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|b| **b == b'\n').count()
+        show::place(&self.text, at).0
     }
 
     /// A code that the file names; `read` may refuse it.
@@ -138,7 +142,7 @@ fn complaint(path: &Path, text: &str, span: Range<usize>, problem: &str) -> Conf
     let (line, column) = show::place(text, span.start);
     ConfigError {
         problem: format!("{name}:{line}:{column}: {problem}"),
-        drawn: show::excerpt(text, span),
+        drawn: show::excerpt(text, span, line),
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) enum Origin {
 
 /// A setting as `coord config` shows it.
 #[derive(Clone, Debug, Serialize)]
+#[allow(clippy::struct_field_names, reason = "they name the members of a row")]
 pub(crate) struct Setting {
     /// Named as in a file of settings.
     pub(crate) setting: String,
@@ -54,6 +55,11 @@ pub(crate) struct InForce {
     /// not weaken its own check in silence.
     pub(crate) told: Vec<String>,
 }
+
+/// What a file may raise limits to: a repository decides neither on the memory nor on the time of whoever
+/// checks it.
+const MAX_BYTES: usize = 64 << 20;
+const MAX_KEYS: usize = 1 << 20;
 
 /// A pattern of paths, and the folder that it is relative to.
 struct Pattern {
@@ -210,7 +216,6 @@ impl Merge<'_> {
     fn reading(&mut self) -> Result<Reading, ConfigError> {
         let mut reading = self.options.reading.clone();
         let given = &self.options.given;
-        let option = |id: &str, value: usize| given.has(id).then_some(value);
         reading.mode = self.scalar(
             "mode",
             given.has("mode").then_some(reading.mode),
@@ -226,33 +231,55 @@ impl Merge<'_> {
             },
             reading.protocol.clone(),
         );
-        let spanned = |value: &Option<Spanned<usize>>| {
-            value.as_ref().map(|value| (*value.get_ref(), value.span()))
-        };
-        reading.max_bytes = self.scalar(
-            "max-bytes",
-            option("max_bytes", reading.max_bytes),
-            |file| spanned(&file.contents.max_bytes),
-            Limits::DEFAULT.bytes,
-        );
-        reading.max_depth = self.scalar(
-            "max-depth",
-            option("max_depth", reading.max_depth),
-            |file| spanned(&file.contents.max_depth),
-            Limits::DEFAULT.depth,
-        );
-        reading.max_keys = self.scalar(
-            "max-keys",
-            option("max_keys", reading.max_keys),
-            |file| spanned(&file.contents.max_keys),
-            Limits::DEFAULT.keys,
-        );
-        reading.max_findings = self.scalar(
-            "max-findings",
-            option("max_findings", reading.max_findings),
-            |file| spanned(&file.contents.max_findings),
-            Limits::DEFAULT.findings,
-        );
+        let listed = self.file.map(|file| &file.contents);
+        for (setting, id, slot, value, default, most) in [
+            (
+                "max-bytes",
+                "max_bytes",
+                &mut reading.max_bytes,
+                listed.and_then(|contents| contents.max_bytes.as_ref()),
+                Limits::DEFAULT.bytes,
+                MAX_BYTES,
+            ),
+            (
+                "max-depth",
+                "max_depth",
+                &mut reading.max_depth,
+                listed.and_then(|contents| contents.max_depth.as_ref()),
+                Limits::DEFAULT.depth,
+                usize::MAX,
+            ),
+            (
+                "max-keys",
+                "max_keys",
+                &mut reading.max_keys,
+                listed.and_then(|contents| contents.max_keys.as_ref()),
+                Limits::DEFAULT.keys,
+                MAX_KEYS,
+            ),
+            (
+                "max-findings",
+                "max_findings",
+                &mut reading.max_findings,
+                listed.and_then(|contents| contents.max_findings.as_ref()),
+                Limits::DEFAULT.findings,
+                MAX_KEYS,
+            ),
+        ] {
+            let option = given.has(id).then_some(*slot);
+            if let (None, Some(file), Some(value)) = (option, self.file, value) {
+                let asked = *value.get_ref();
+                if asked > most {
+                    let problem = format!("a file may set at most {most}; --{setting} more");
+                    return Err(file.error(value.span(), problem));
+                }
+                if asked > default && setting != "max-findings" {
+                    self.told.push(format!("raises {setting} to {asked}"));
+                }
+            }
+            let spanned = value.map(|value| (*value.get_ref(), value.span()));
+            *slot = self.scalar(setting, option, |_| spanned, default);
+        }
         reading.types = self.types()?;
         Ok(reading)
     }
@@ -376,8 +403,8 @@ impl Merge<'_> {
         for (text, listed) in &file.contents.ignore_in {
             let complain = |problem: String| file.error(listed.span(), problem);
             let pattern = Pattern::new(&file.folder, text).map_err(complain)?;
-            let named = listed.get_ref().iter().map(|name| file.code(name, names::lenient_code));
-            let found: Vec<Code> = named.collect::<Result<_, _>>()?;
+            let read = |name: &Spanned<String>| file.code(name, names::lenient_code);
+            let found: Vec<Code> = listed.get_ref().iter().map(read).collect::<Result<_, _>>()?;
             self.told.push(format!("ignores {} in {}", codes(&found), printable(text)));
             let names: Vec<&str> = found.iter().map(|code| code.as_str()).collect();
             self.row(format!("ignore-in.{text}"), names, self.origin(listed.span().start));

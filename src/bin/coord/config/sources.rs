@@ -70,13 +70,12 @@ impl<'o> Sources<'o> {
             _ => Path::new("."),
         };
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = match folders.get(folder) {
-            Some(found) => found.clone(),
-            None => {
-                let found = self.look(folder);
-                folders.insert(folder.to_owned(), found.clone());
-                found
-            }
+        let found = if let Some(found) = folders.get(folder) {
+            found.clone()
+        } else {
+            let found = self.look(folder);
+            folders.insert(folder.to_owned(), found.clone());
+            found
         };
         // What follows reads a file at most once each, and others wait for it meanwhile.
         let settings = self.settings(found.file);
