@@ -1,13 +1,13 @@
-//! A requester and a responder talk over a transport: no answer comes, so the circuit opens; the
-//! other side starts; a probe closes the circuit.
+//! A caller and a responder talk over a transport: no answer comes, so the circuit opens; the other
+//! side starts; a probe closes the circuit. Others send what nobody wants, which stops nobody.
 //!
 //! Run it with `cargo run --example exchange`. Time is virtual: it steps by seconds and ends at once.
 //! A host with a real clock sleeps until a packet or the nearest `deadline()`.
 
 use coordination_protocol::Mode;
 use coordination_protocol::machine::{
-    Breaker, BreakerInput, BreakerOptions, Machine, OutboundRequest, Rejected, RequestInput,
-    RequestOutcome, RequestOutput, Requester, RespondInput, RespondOutput, Responder,
+    BreakerOptions, Caller, CallerOptions, CallerOutput, Machine, Outbound, OutboundRequest,
+    Rejected, RequestInput, RespondInput, RespondOutput, Responder,
 };
 use coordination_protocol::message::{AllocationRequest, AllocationResponse, Envelope, Resources};
 use coordination_protocol::route::RouteKey;
@@ -48,54 +48,44 @@ impl<'t> Station<'t> {
         packets.iter().map(&mut check).collect()
     }
 
-    fn send(&self, to: &ComponentId, envelope: &Envelope) -> Result<(), Failed> {
-        // What goes to an address needs no key to be found by; the kind says what it is.
-        let key = RouteKey::new(envelope.kind().as_str(), "global", "global");
-        let packet = Packet::new(key, envelope.to_string().into_bytes());
-        if let Err(error) = block_on(self.transport.send(&Address::new(to.as_str())?, [packet])) {
-            // No reason to give up: the requester asks again, or ends the request.
-            println!("         not sent: {error}");
+    /// All machines ask in one shape for what is to be sent.
+    fn send(&self, message: &Outbound) -> Result<(), Failed> {
+        for to in &message.to {
+            // What goes to an address needs no key to be found by; the kind says what it is.
+            let key = RouteKey::new(message.envelope.kind().as_str(), "global", "global");
+            let packet = Packet::new(key, message.envelope.to_string().into_bytes());
+            if let Err(error) = block_on(self.transport.send(&Address::new(to.as_str())?, [packet]))
+            {
+                // No reason to give up: the requester asks again, or ends the request.
+                println!("         not sent: {error}");
+            }
         }
         Ok(())
     }
 }
 
-fn hub(
-    station: &mut Station<'_>,
-    requester: &mut Requester,
-    breaker: &mut Breaker,
-    now: Now,
-) -> Result<(), Failed> {
-    for answer in station.receive(now).into_iter().flatten() {
-        requester.handle(now, RequestInput::Answer(Box::new(answer)))?;
+fn hub(station: &mut Station<'_>, caller: &mut Caller, now: Now) -> Result<(), Failed> {
+    for message in station.receive(now).into_iter().flatten() {
+        // Nothing that comes from outside is an error. What does not fit comes out as ignored.
+        caller.receive(now, message);
     }
-    requester.handle_timeout(now);
-    breaker.handle_timeout(now);
-    while let Some(output) = requester.poll() {
+    caller.handle_timeout(now);
+    while let Some(output) = caller.poll() {
         println!("{} hub: {output}", now.at);
-        match output {
-            RequestOutput::Send { to: Some(to), envelope, .. } => station.send(&to, &envelope)?,
-            RequestOutput::Ended { request_id: id, outcome, .. } => {
-                // Any answer shows that the other side works, also one that says no.
-                let works = matches!(outcome, RequestOutcome::Answered(_));
-                let call = if works { BreakerInput::Success } else { BreakerInput::Failure };
-                breaker.handle(now, call(id))?;
-            }
-            _ => {}
+        if let CallerOutput::Send(message) = output {
+            station.send(&message)?;
         }
     }
-    std::iter::from_fn(|| breaker.poll()).for_each(|output| println!("{} hub: {output}", now.at));
     Ok(())
 }
 
 fn manager(station: &mut Station<'_>, responder: &mut Responder, now: Now) -> Result<(), Failed> {
     for record in station.receive(now) {
-        // The responder judges what is invalid, too: it answers or buries it.
-        let input = record.map_or_else(
-            |rejected| RespondInput::Rejected(Box::new(rejected)),
-            |request| RespondInput::Request(Box::new(request)),
-        );
-        responder.handle(now, input)?;
+        match record {
+            Ok(message) => responder.receive(now, message),
+            // The responder judges what is invalid, too: it answers, or writes a dead letter.
+            Err(rejected) => responder.handle(now, RespondInput::Rejected(Box::new(rejected)))?,
+        }
     }
     responder.handle_timeout(now);
     while let Some(output) = responder.poll() {
@@ -108,41 +98,62 @@ fn manager(station: &mut Station<'_>, responder: &mut Responder, now: Now) -> Re
                 let answer = AllocationResponse::new(own, id, no, now.timestamp());
                 responder.handle(now, RespondInput::Answer(key, Box::new(answer.into())))?;
             }
-            RespondOutput::Send { to: Some(to), envelope } => station.send(&to, &envelope)?,
+            RespondOutput::Send(message) => station.send(&message)?,
             _ => {}
         }
     }
     Ok(())
 }
 
+/// What anybody may send to anybody: an answer to nothing, a heartbeat, and half a message.
+const STRAYS: [&str; 3] = [
+    r#"{"response_to":"req_x","allocation_response":{"response_id":"resp_x","request_id":"req_x","status":"denied","timestamp":"2025-01-15T12:00:00Z","reason":"none left"}}"#,
+    r#"{"heartbeat":{"component_id":"somebody","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#,
+    r#"{"heartbeat":{"component_id":"#,
+];
+
 pub(crate) fn main() -> Result<(), Failed> {
+    run(&STRAYS)
+}
+
+/// Runs with these records sent to both components at the seconds 50 and 130.
+pub(crate) fn run(strays: &[&str]) -> Result<(), Failed> {
     let names = (ComponentId::new("hub")?, ComponentId::new("manager")?);
     let transport = MemoryTransport::new();
     let mut asking = Station::open(&transport, &names.0)?;
     let mut answering = None;
     // Each start of a component takes a random seed; these print the same each time.
-    let mut requester = Requester::new(names.0, 7);
+    let options = CallerOptions::new().with_breaker(BreakerOptions::new().with_failures(1));
+    let mut caller = Caller::new(names.0.clone(), 7).with_options(options);
     let mut responder = Responder::new(names.1.clone(), 8);
-    let mut breaker = Breaker::new(BreakerOptions::new().with_failures(1));
     for second in 0..=200 {
         let now = Now::new(Instant::from_millis(second * 1_000), 1_736_942_400_000);
         if second == 120 {
             answering = Some(Station::open(&transport, &names.1)?);
         }
-        if [0, 100, 150].contains(&second) {
-            // The breaker is asked first: who is down is left alone.
-            let id = RequestId::new(format!("req_{second}"))?;
-            if let Err(refused) = breaker.handle(now, BreakerInput::Call(id.clone())) {
-                println!("{} hub: {id} is not made, {refused}", now.at);
-                continue;
+        if [50, 130].contains(&second) {
+            for (to, stray) in [&names.0, &names.1]
+                .into_iter()
+                .flat_map(|to| strays.iter().map(move |stray| (to, stray)))
+            {
+                let packet =
+                    Packet::new(RouteKey::new("STRAY", "global", "global"), stray.as_bytes());
+                // Refused where nobody listens yet.
+                let _ = block_on(transport.send(&Address::new(to.as_str())?, [packet]));
             }
+        }
+        if [0, 100, 150].contains(&second) {
+            let id = RequestId::new(format!("req_{second}"))?;
             let workflow = WorkflowId::new("wf_001")?;
-            let request = AllocationRequest::new(id, workflow, "hub", now.timestamp())
+            let request = AllocationRequest::new(id.clone(), workflow, "hub", now.timestamp())
                 .with_resources(Resources::new().with_agents(Count::new(3)));
             let ask = OutboundRequest::new(request, now, [7; 10]).with_peer(names.1.clone());
-            requester.handle(now, RequestInput::Start(Box::new(ask)))?;
+            // Who is down is left alone: that is refused here, before anything is sent.
+            if let Err(refused) = caller.handle(now, RequestInput::Start(Box::new(ask))) {
+                println!("{} hub: {id} is not made, {refused}", now.at);
+            }
         }
-        hub(&mut asking, &mut requester, &mut breaker, now)?;
+        hub(&mut asking, &mut caller, now)?;
         answering.iter_mut().try_for_each(|station| manager(station, &mut responder, now))?;
     }
     Ok(())

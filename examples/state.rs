@@ -5,9 +5,9 @@
 
 use coordination_protocol::adapter::sqlite::{Sqlite, SqliteOptions};
 use coordination_protocol::checkpoint::{Checkpoints, NewCheckpoint, Parts, StateTarget};
-use coordination_protocol::machine::{Machine, StateSync, SyncInput, SyncOutput};
+use coordination_protocol::machine::{Machine, Outbound, StateSync, SyncInput, SyncOutput};
 use coordination_protocol::merge::content_digest;
-use coordination_protocol::message::{AgentState, CurrentPhase, Envelope, WorkflowState};
+use coordination_protocol::message::{AgentState, CurrentPhase, WorkflowState};
 use coordination_protocol::scalar::{ComponentId, Instant, Now, Percent, WorkflowId};
 use coordination_protocol::storage::block_on;
 use coordination_protocol::storage::view::States;
@@ -31,25 +31,25 @@ fn exchange(replicas: &mut [(ComponentId, StateSync)], now: Now) -> Result<(), F
         .into_iter()
         .fold(Validator::new(Mode::Strict), Validator::without_code);
     let mut checks = Gate::new(validator);
-    let mut under_way: VecDeque<(ComponentId, Box<Envelope>)> = VecDeque::new();
+    let mut under_way: VecDeque<Outbound> = VecDeque::new();
     loop {
         for (name, replica) in &mut *replicas {
             while let Some(output) = replica.poll() {
                 println!("{name}: {output}");
-                if let SyncOutput::Send { to, envelope } = output {
-                    under_way.push_back((to, envelope));
+                if let SyncOutput::Send(message) = output {
+                    under_way.push_back(message);
                 }
             }
         }
-        let Some((to, envelope)) = under_way.pop_front() else { return Ok(()) };
+        let Some(message) = under_way.pop_front() else { return Ok(()) };
         // As bytes, as over a network: what comes in is checked before a machine sees it.
-        let bytes = envelope.to_string();
+        let bytes = message.envelope.to_string();
         let checked = checks
             .accept(bytes.as_bytes(), now.wall, None)
             .map_err(|report| format!("refused: {:?}", report.findings()))?;
         for (name, replica) in &mut *replicas {
-            if *name == to {
-                replica.handle(now, SyncInput::Received(Box::new(checked.clone())))?;
+            if message.to.contains(name) {
+                replica.receive(now, checked.clone());
             }
         }
     }

@@ -3,11 +3,12 @@
 #![allow(unreachable_pub, missing_docs, clippy::missing_panics_doc, reason = "shared with tests")]
 
 use coordination_protocol::machine::{
-    Backoff, BallotOptions, BallotSlot, Breaker, BreakerInput, BreakerOptions, Dispatcher,
-    DispatcherInput, DispatcherOptions, Handshake, HandshakeInput, HandshakeOptions, Machine,
-    NewProposal, OutboundRequest, Presence, PresenceInput, PresenceOptions, ProposeInput, Proposer,
-    QueueOptions, Rejected, RequestInput, RequestOptions, Requester, RespondInput, RespondOptions,
-    Responder, StateSync, SyncInput, SyncOptions, VoteInput, Voter, VoterSet,
+    Backoff, BallotOptions, BallotSlot, Breaker, BreakerInput, BreakerOptions, CallResult, Caller,
+    CallerOptions, Dispatcher, DispatcherInput, DispatcherOptions, Handshake, HandshakeInput,
+    HandshakeOptions, Machine, MachineOutput, NewProposal, OutboundRequest, Presence,
+    PresenceInput, PresenceOptions, ProposeInput, Proposer, QueueOptions, Rejected, RequestInput,
+    RequestOptions, Requester, RespondInput, RespondOptions, Responder, StateSync, SyncInput,
+    SyncOptions, VoteInput, Voter, VoterSet,
 };
 use coordination_protocol::route::Field;
 use coordination_protocol::scalar::{
@@ -18,6 +19,7 @@ use coordination_protocol::transport::Overflow;
 use coordination_protocol::validate::{Checked, Gate, Validator};
 use coordination_protocol::version::SupportedVersions;
 use coordination_protocol::{Envelope, Json, Message, Mode};
+use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -40,7 +42,7 @@ pub fn machines(data: &[u8]) {
     let head = lines.next().unwrap_or_default();
     let options = Options(number(head));
     let script: Vec<&[u8]> = lines.take(LINES).collect();
-    match head.first().map_or(0, |byte| byte.wrapping_sub(b'A') % 9) {
+    match head.first().map_or(0, |byte| byte.wrapping_sub(b'A') % 10) {
         0 => play::<Requester>(&options, &script),
         1 => play::<Responder>(&options, &script),
         2 => play::<Breaker>(&options, &script),
@@ -49,6 +51,7 @@ pub fn machines(data: &[u8]) {
         5 => play::<Dispatcher>(&options, &script),
         6 => play::<StateSync>(&options, &script),
         7 => play::<Proposer>(&options, &script),
+        9 => play::<Caller>(&options, &script),
         _ => play::<Voter>(&options, &script),
     }
 }
@@ -94,15 +97,16 @@ impl Options {
     }
 }
 
-/// What comes out of the gate.
-type Taken = Result<Box<Checked<Envelope>>, Rejected>;
-
 /// A machine that scripts can drive.
-trait Driven: Machine<Input: Clone, Output: Debug + PartialEq> {
+trait Driven:
+    Machine<Input: Clone, Output: Debug + PartialEq + MachineOutput> + DeserializeOwned
+{
     fn fresh(options: &Options) -> Self;
 
-    /// The input for a record; `None` if the machine takes no such thing.
-    fn received(taken: Taken) -> Option<Self::Input>;
+    /// The input for a record that the gate refused; `None` if the machine takes no such thing.
+    fn rejected(_: Rejected) -> Option<Self::Input> {
+        None
+    }
 
     /// An input of its own. The record is that of the line, if it is a message.
     fn own(step: u8, rest: &[u8], record: Option<Envelope>, now: Now) -> Option<Self::Input>;
@@ -123,10 +127,6 @@ impl Driven for Requester {
         Requester::new(name("hub"), options.0).with_options(options.request())
     }
 
-    fn received(taken: Taken) -> Option<RequestInput> {
-        taken.ok().map(RequestInput::Answer)
-    }
-
     fn own(step: u8, rest: &[u8], record: Option<Envelope>, now: Now) -> Option<RequestInput> {
         if step == b'a' {
             return Some(RequestInput::Cancel(id(rest)));
@@ -142,6 +142,18 @@ impl Driven for Requester {
     }
 }
 
+impl Driven for Caller {
+    fn fresh(options: &Options) -> Self {
+        let breaker = BreakerOptions::new().with_failures(1).with_open(options.time(1));
+        let caller = CallerOptions::new().with_request(options.request()).with_breaker(breaker);
+        Caller::new(name("hub"), options.0).with_options(caller)
+    }
+
+    fn own(step: u8, rest: &[u8], record: Option<Envelope>, now: Now) -> Option<RequestInput> {
+        Requester::own(step, rest, record, now)
+    }
+}
+
 impl Driven for Responder {
     fn fresh(options: &Options) -> Self {
         let respond = RespondOptions::new()
@@ -154,11 +166,8 @@ impl Driven for Responder {
         Responder::new(name("rm"), options.0).with_options(respond)
     }
 
-    fn received(taken: Taken) -> Option<RespondInput> {
-        Some(match taken {
-            Ok(checked) => RespondInput::Request(checked),
-            Err(rejected) => RespondInput::Rejected(Box::new(rejected)),
-        })
+    fn rejected(rejected: Rejected) -> Option<RespondInput> {
+        Some(RespondInput::Rejected(Box::new(rejected)))
     }
 
     fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<RespondInput> {
@@ -178,15 +187,12 @@ impl Driven for Breaker {
         Breaker::new(breaker)
     }
 
-    fn received(_: Taken) -> Option<BreakerInput> {
-        None
-    }
-
     fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<BreakerInput> {
         Some(match step % 3 {
             0 => BreakerInput::Call(id(rest)),
-            1 => BreakerInput::Success(id(rest)),
-            _ => BreakerInput::Failure(id(rest)),
+            1 if rest.len() > 3 => BreakerInput::Ended(id(rest), CallResult::Neutral),
+            1 => BreakerInput::Ended(id(rest), CallResult::Success),
+            _ => BreakerInput::Ended(id(rest), CallResult::Failure),
         })
     }
 }
@@ -200,10 +206,6 @@ impl Driven for Handshake {
             HandshakeOptions::new().with_request(options.request()).with_heartbeat(options.time(5));
         let machine = Handshake::new(name("hub"), supported, options.0).with_options(handshake);
         if options.0.is_multiple_of(2) { machine } else { machine.with_peer(name("rm")) }
-    }
-
-    fn received(taken: Taken) -> Option<HandshakeInput> {
-        taken.ok().map(HandshakeInput::Received)
     }
 
     fn own(step: u8, _: &[u8], _: Option<Envelope>, _: Now) -> Option<HandshakeInput> {
@@ -220,10 +222,6 @@ impl Driven for Presence {
             .with_missing(options.count(3) as u32, options.count(4) as u32)
             .with_max_peers(options.count(5));
         Presence::new(options.0).with_options(presence)
-    }
-
-    fn received(taken: Taken) -> Option<PresenceInput> {
-        taken.ok().map(PresenceInput::Received)
     }
 
     fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<PresenceInput> {
@@ -258,14 +256,6 @@ impl Driven for Dispatcher {
         Dispatcher::new(options.0).with_options(delivery)
     }
 
-    fn received(taken: Taken) -> Option<DispatcherInput> {
-        let taken = taken.ok()?;
-        Some(match taken.message {
-            Message::Subscription(_) => DispatcherInput::Subscribe(taken),
-            _ => DispatcherInput::Publish(taken),
-        })
-    }
-
     fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<DispatcherInput> {
         let who = name(id(rest).as_str());
         let number = number(&rest[rest.len().min(1)..]);
@@ -290,10 +280,6 @@ impl Driven for StateSync {
             .with_max_peers(options.count(3));
         let workflow = WorkflowId::new("wf_001").expect("a sound name");
         StateSync::new(name("hub"), workflow, options.0).with_options(sync)
-    }
-
-    fn received(taken: Taken) -> Option<SyncInput> {
-        taken.ok().map(SyncInput::Received)
     }
 
     fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<SyncInput> {
@@ -350,10 +336,6 @@ impl Driven for Proposer {
         Proposer::new(name("p1"), options.0).with_options(options.ballot())
     }
 
-    fn received(taken: Taken) -> Option<ProposeInput> {
-        taken.ok().map(ProposeInput::Received)
-    }
-
     fn own(step: u8, rest: &[u8], _: Option<Envelope>, now: Now) -> Option<ProposeInput> {
         let slot = slot(rest);
         Some(match step {
@@ -378,10 +360,6 @@ impl Driven for Proposer {
 impl Driven for Voter {
     fn fresh(options: &Options) -> Self {
         Voter::new(name("a"), options.0).with_options(options.ballot())
-    }
-
-    fn received(taken: Taken) -> Option<VoteInput> {
-        taken.ok().map(VoteInput::Received)
     }
 
     fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<VoteInput> {
@@ -437,15 +415,14 @@ fn play<M: Driven>(options: &Options, script: &[&[u8]]) {
                     handle(&mut machine, &mut twin, now, input);
                 }
             }
-            _ => {
-                let taken = match gate.accept(line, wall, None) {
-                    Ok(checked) => Ok(Box::new(checked)),
-                    Err(report) => Err(Rejected::new(*line, report)),
-                };
-                if let Some(input) = M::received(taken) {
-                    handle(&mut machine, &mut twin, now, input);
+            _ => match gate.accept(line, wall, None) {
+                Ok(checked) => receive(&mut machine, &mut twin, now, checked),
+                Err(report) => {
+                    if let Some(input) = M::rejected(Rejected::new(*line, report)) {
+                        handle(&mut machine, &mut twin, now, input);
+                    }
                 }
-            }
+            },
         }
         if matches!(step, b'+' | b'!') {
             timeout(&mut machine, &mut twin, Now::new(Instant::from_nanos(at), wall));
@@ -456,6 +433,27 @@ fn play<M: Driven>(options: &Options, script: &[&[u8]]) {
         assert_eq!(Some(output), twin.poll());
     }
     assert!(twin.poll().is_none());
+}
+
+/// What a machine does not want changes nothing and is told.
+fn receive<M: Driven>(machine: &mut M, twin: &mut M, now: Now, message: Checked<Envelope>) {
+    let wanted = machine.wants(&message);
+    assert_eq!(wanted, twin.wants(&message));
+    machine.receive(now, message.clone());
+    twin.receive(now, message.clone());
+    if !wanted {
+        // On a third one that has nothing else to tell.
+        let snapshot = machine.snapshot().expect("a machine can be stored");
+        let mut third = M::restore(&snapshot).expect("what was stored can be restored");
+        while third.poll().is_some() {}
+        let before = third.snapshot().expect("a machine can be stored");
+        third.receive(now, message);
+        let told = third.poll().expect("what is not wanted is told");
+        assert!(told.as_ignored().is_some(), "not wanted, and {told:?}");
+        assert!(third.poll().is_none());
+        let after = third.snapshot().expect("a machine can be stored");
+        assert_eq!(before, after, "not wanted, and changed");
+    }
 }
 
 fn handle<M: Driven>(machine: &mut M, twin: &mut M, now: Now, input: M::Input) {

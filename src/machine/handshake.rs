@@ -6,20 +6,21 @@
 //! error report that says what would help. A peer that greets again has restarted; it is answered
 //! anew.
 
+use super::effect::{NotApplied, machine_output};
+use super::outbox::{Outbox, bounded_outputs};
 use super::settings::from_settings;
 use super::{
-    Machine, OutboundRequest, RequestInput, RequestOptions, RequestOutcome, RequestOutput,
-    Requester, RequesterError, Settings, SplitMix64, respond,
+    IgnoreReason, Ignored, Machine, MessageIdentity, Outbound, OutboundRequest, Purpose,
+    RequestInput, RequestOptions, RequestOutcome, RequestOutput, Requester, RequesterError,
+    Settings, SplitMix64, respond, snapshot_of,
 };
-use crate::error::{IntoReport, Occurrence, leaf_errors};
-use crate::message::{Envelope, EnvelopeHeader, Hello, Message, MessageKind, Welcome};
-use crate::scalar::{
-    ComponentId, ErrorId, Instant, MessageId, Now, RequestId, Span, WorkflowId, printable,
-};
+use crate::error::{Error, IntoReport, Occurrence, leaf_errors};
+use crate::json::Json;
+use crate::message::{Envelope, EnvelopeHeader, Hello, Message, Welcome};
+use crate::scalar::{ComponentId, ErrorId, Instant, MessageId, Now, RequestId, Span, WorkflowId};
 use crate::validate::Checked;
 use crate::version::{Agreement, SupportedVersions, VersionError, negotiate};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
@@ -62,14 +63,12 @@ impl From<&Settings> for HandshakeOptions {
 }
 from_settings!(HandshakeOptions);
 
-/// What goes into a [`Handshake`].
+/// What a host wants of a [`Handshake`]. Greetings and answers are [received](Machine::receive).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum HandshakeInput {
     /// Greet the peer. The ten random bytes make the identifier of the greeting.
     Greet([u8; 10]),
-    /// A `hello` or `welcome` came, or an error report that answers our `hello`.
-    Received(Box<Checked<Envelope>>),
 }
 
 /// Why a [`Handshake`] refuses an input.
@@ -79,32 +78,19 @@ pub enum HandshakeError {
     /// The greeting is under way or done.
     #[error("the greeting has begun already")]
     Begun,
-    /// The message is no part of a greeting.
-    #[error("`{0}` is no part of a greeting")]
-    NotAGreeting(MessageKind),
-    /// It comes from our own side.
-    #[error("the greeting is our own")]
-    OwnGreeting,
-    /// It comes from another component than the peer.
-    #[error("the greeting comes from `{found}`, the peer is `{peer}`", found = printable(.found), peer = printable(.peer))]
-    WrongPeer {
-        /// Who it comes from.
-        found: ComponentId,
-        /// Who the peer is.
-        peer: ComponentId,
-    },
-    /// It answers what was not asked.
+    /// The greeting cannot be sent.
     #[error(transparent)]
-    NotAsked(#[from] RequesterError),
+    NotSent(#[from] RequesterError),
+    /// As many outputs wait to be fetched as may.
+    #[error("{0} outputs wait to be fetched, which is the limit")]
+    Unpolled(usize),
 }
 
 leaf_errors! {
     HandshakeError, Machine {
         Self::Begun => ["begun", Execution, Conflict, lasting, "correct_and_retry", "Greet once, and wait for the answer."],
-        Self::NotAGreeting(_) => ["not-a-greeting", Execution, Conflict, lasting, "correct_and_retry", "Hand on greetings only."],
-        Self::OwnGreeting => ["own-greeting", Execution, Conflict, lasting, "correct_and_retry", "Hand on greetings of the one peer only."],
-        Self::WrongPeer { .. } => ["wrong-peer", Execution, Conflict, lasting, "correct_and_retry", "Hand on greetings of the one peer only."],
-        Self::NotAsked(error) => (error),
+        Self::NotSent(error) => (error),
+        Self::Unpolled(_) => ["unpolled", Execution, LimitExceeded, transient, "retry", "Fetch the outputs, then hand in the same input."],
     }
 }
 
@@ -139,7 +125,7 @@ impl fmt::Display for HandshakeFailure {
 #[non_exhaustive]
 pub enum HandshakeOutput {
     /// Send this to the peer.
-    Send(Box<Envelope>),
+    Send(Outbound),
     /// There is an agreement: the first, or another one after the peer has restarted.
     Agreed {
         /// The peer.
@@ -151,18 +137,17 @@ pub enum HandshakeOutput {
     },
     /// There is no agreement.
     Failed(HandshakeFailure),
+    /// A message was not applied.
+    Ignored(Ignored),
 }
+
+machine_output!(HandshakeOutput);
 
 impl fmt::Display for HandshakeOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HandshakeOutput::Send(envelope) => match &envelope.message {
-                Message::Welcome(welcome) => write!(f, "send welcome {}", welcome.version),
-                Message::ErrorReport(report) => {
-                    write!(f, "send error_report: {}", respond::text(report))
-                }
-                _ => write!(f, "send {}", envelope.kind()),
-            },
+            HandshakeOutput::Send(outbound) => outbound.fmt(f),
+            HandshakeOutput::Ignored(ignored) => write!(f, "ignore {ignored}"),
             HandshakeOutput::Agreed { peer, agreement, .. } => {
                 write!(f, "agreed {agreement} with peer {peer}")
             }
@@ -199,9 +184,9 @@ struct Agreed {
 ///
 /// worker.handle(now, HandshakeInput::Greet([7; 10]))?;
 /// let Some(HandshakeOutput::Send(hello)) = worker.poll() else { unreachable!() };
-/// let hello = gate.accept(hello.to_string().as_bytes(), now.wall, None).unwrap();
-/// hub.handle(now, HandshakeInput::Received(Box::new(hello)))?;
-/// assert_eq!(hub.poll().unwrap().to_string(), "send welcome 1.0.0");
+/// let hello = gate.accept(hello.envelope.to_string().as_bytes(), now.wall, None).unwrap();
+/// hub.receive(now, hello);
+/// assert_eq!(hub.poll().unwrap().to_string(), "send welcome 1.0.0 to worker");
 /// assert_eq!(hub.poll().unwrap().to_string(), "agreed 1.0.0 with peer worker");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -218,8 +203,10 @@ pub struct Handshake {
     /// The last greeting of the peer: a repetition of it is no restart.
     greeted: Option<RequestId>,
     state: State,
-    out: VecDeque<HandshakeOutput>,
+    out: Outbox<HandshakeOutput>,
 }
+
+bounded_outputs!(Handshake);
 
 impl Handshake {
     /// A greeting of a component with whoever greets or answers first. Give each start of a component
@@ -236,7 +223,7 @@ impl Handshake {
             requester,
             greeted: None,
             state: State::Idle,
-            out: VecDeque::new(),
+            out: Outbox::new(),
         }
     }
 
@@ -281,12 +268,14 @@ impl Handshake {
     fn follow(&mut self) {
         while let Some(output) = self.requester.poll() {
             match output {
-                RequestOutput::Send { envelope, .. } => {
-                    self.out.push_back(HandshakeOutput::Send(envelope));
-                }
+                RequestOutput::Send(outbound) => self.out.push(outbound),
                 RequestOutput::Ended { outcome, .. } => self.ended(outcome),
-                // Neither changes what was agreed.
-                RequestOutput::Queued { .. } | RequestOutput::Ignored { .. } => {}
+                RequestOutput::Ignored(ignored) => self.out.push(ignored),
+                // Neither changes what was agreed: a greeting grants nothing.
+                RequestOutput::Contradiction { answer, .. } => {
+                    self.out.ignore(MessageIdentity::of(&answer), IgnoreReason::Late);
+                }
+                RequestOutput::Queued { .. } => {}
             }
         }
     }
@@ -366,36 +355,36 @@ impl Handshake {
         // The answer to our greeting repeats what the peer's greeting has settled; a peer that
         // greets anew has restarted, and the host must know.
         if anew || !known {
-            self.out.push_back(HandshakeOutput::Agreed { peer, agreement, heartbeat });
+            self.out.push(HandshakeOutput::Agreed { peer, agreement, heartbeat });
         }
     }
 
     fn fail(&mut self, failure: HandshakeFailure) {
         self.state = State::Failed;
-        self.out.push_back(HandshakeOutput::Failed(failure));
+        self.out.push(HandshakeOutput::Failed(failure));
     }
 
-    fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), HandshakeError> {
+    fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), NotApplied> {
         let from = match &envelope.message {
             Message::Hello(hello) => Some(&hello.component_id),
             Message::Welcome(welcome) => Some(&welcome.component_id),
             Message::ErrorReport(_) => envelope.header.source.as_ref(),
-            other => return Err(HandshakeError::NotAGreeting(other.kind())),
+            _ => return Err(IgnoreReason::Unwanted.into()),
         };
         if let Some(found) = from {
             if *found == self.own {
-                return Err(HandshakeError::OwnGreeting);
+                return Err(IgnoreReason::Own.into());
             }
             // One machine a peer: an agreement with somebody else must not replace this one.
             if let Some(peer) = self.peer.as_ref().filter(|peer| *peer != found) {
-                let (found, peer) = (found.clone(), peer.clone());
-                return Err(HandshakeError::WrongPeer { found, peer });
+                let detail = format!("the peer is `{peer}`");
+                return Err(NotApplied::new(IgnoreReason::WrongSender, detail));
             }
         }
         if let Message::Hello(hello) = &envelope.message {
             self.greeted(now, &envelope.header, hello);
         } else {
-            self.requester.handle(now, RequestInput::Answer(Box::new(envelope)))?;
+            self.requester.receive(now, envelope);
             self.follow();
         }
         Ok(())
@@ -405,14 +394,14 @@ impl Handshake {
     fn greeted(&mut self, now: Now, header: &EnvelopeHeader, hello: &Hello) {
         let theirs = match SupportedVersions::from_hello(hello) {
             Ok(theirs) => theirs,
-            Err(error) => return self.refuse(now, header, &error),
+            Err(error) => return self.refuse(now, header, hello, &error),
         };
         match negotiate(&self.supported, &theirs) {
             Ok(agreement) => {
                 let welcome = agreement
                     .welcome(self.own.clone())
                     .with_heartbeat_interval(Span::from(self.options.heartbeat));
-                self.reply(now, header, welcome);
+                self.reply(now, header, hello, welcome);
                 // A repeated attempt has the identifier of the first and is answered alike. Another
                 // one is a new greeting.
                 let anew = header.request_id.is_none() || header.request_id != self.greeted;
@@ -421,7 +410,7 @@ impl Handshake {
             }
             Err(refusal) => {
                 // The peer reads it from its own side.
-                self.refuse(now, header, &VersionError::from(refusal.swapped()));
+                self.refuse(now, header, hello, &VersionError::from(refusal.swapped()));
                 self.peer = Some(hello.component_id.clone());
                 self.fail(HandshakeFailure::Incompatible(refusal.to_string()));
             }
@@ -429,16 +418,28 @@ impl Handshake {
     }
 
     /// Says why not. Asking again would not help.
-    fn refuse(&mut self, now: Now, header: &EnvelopeHeader, error: &impl IntoReport) {
+    fn refuse(
+        &mut self,
+        now: Now,
+        header: &EnvelopeHeader,
+        hello: &Hello,
+        error: &impl IntoReport,
+    ) {
         let id = ErrorId::generate(now.id_millis(), self.rng.id_bytes());
         let occurrence = Occurrence::new(id, WorkflowId::global(), now.timestamp());
         let mut report = error.to_report(&occurrence);
         // The same greeting would be refused again; the peer has to change what it supports.
         report.classification.recoverable = Some(false);
-        self.reply(now, header, report);
+        self.reply(now, header, hello, report);
     }
 
-    fn reply(&mut self, now: Now, asked: &EnvelopeHeader, message: impl Into<Message>) {
+    fn reply(
+        &mut self,
+        now: Now,
+        asked: &EnvelopeHeader,
+        hello: &Hello,
+        message: impl Into<Message>,
+    ) {
         let mut header = EnvelopeHeader::new()
             .with_message_id(MessageId::generate(now.id_millis(), self.rng.id_bytes()))
             .with_timestamp(now.timestamp())
@@ -447,8 +448,8 @@ impl Handshake {
         header.response_to.clone_from(&asked.request_id);
         header.correlation_id.clone_from(&asked.correlation_id);
         header.causation_id.clone_from(&asked.message_id);
-        let envelope = Box::new(Envelope::new(header, message));
-        self.out.push_back(HandshakeOutput::Send(envelope));
+        let to = vec![hello.component_id.clone()];
+        self.out.push(Outbound::new(to, Envelope::new(header, message), Purpose::Answer));
     }
 }
 
@@ -458,22 +459,45 @@ impl Machine for Handshake {
     type Error = HandshakeError;
 
     fn handle(&mut self, now: Now, input: HandshakeInput) -> Result<(), HandshakeError> {
-        match input {
-            HandshakeInput::Greet(random) => self.greet(now, random),
-            HandshakeInput::Received(envelope) => self.received(now, *envelope),
+        self.out.command(HandshakeError::Unpolled)?;
+        let HandshakeInput::Greet(random) = input;
+        self.greet(now, random)
+    }
+
+    fn wants(&self, message: &Envelope) -> bool {
+        match &message.message {
+            Message::Hello(hello) => {
+                let found = &hello.component_id;
+                *found != self.own && self.peer.as_ref().is_none_or(|peer| peer == found)
+            }
+            Message::Welcome(_) | Message::ErrorReport(_) => self.requester.wants(message),
+            _ => false,
+        }
+    }
+
+    fn receive(&mut self, now: Now, message: Checked<Envelope>) {
+        let Some(identity) = self.out.room_for(&message) else { return };
+        if let Err(why) = self.received(now, message) {
+            self.out.ignore(identity, why);
         }
     }
 
     fn handle_timeout(&mut self, now: Now) {
-        self.requester.handle_timeout(now);
-        self.follow();
+        if !self.out.is_full() {
+            self.requester.handle_timeout(now);
+            self.follow();
+        }
     }
 
     fn poll(&mut self) -> Option<HandshakeOutput> {
-        self.out.pop_front()
+        self.out.pop()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.requester.deadline()
+        if self.out.is_full() { None } else { self.requester.deadline() }
+    }
+
+    fn snapshot(&self) -> Result<Json, Error> {
+        snapshot_of(self)
     }
 }

@@ -21,25 +21,31 @@
 //! back; what it says of the component counts if it is not older. A component that starts to count anew
 //! registers first.
 //!
-//! A registration is sent once, without an acknowledgement. If it is lost, what follows is refused with
-//! [`NotRegistered`](PresenceError::NotRegistered). A host that knows the component then
+//! A registration is sent once, without an acknowledgement. If it is lost, what follows is ignored as
+//! [unknown](IgnoreReason::Unknown). A host that knows the component then
 //! [expects](PresenceInput::Expect) it, so that the next heartbeat counts, and may ask for the
 //! registration.
 
+use super::effect::{NotApplied, machine_output};
+use super::outbox::{Outbox, bounded_outputs};
 use super::settings::{at_least, from_settings};
 use super::window::Window;
-use super::{Machine, Settings, SplitMix64, Timers};
-use crate::error::leaf_errors;
+use super::{
+    IgnoreReason, Ignored, Machine, Outbound, Purpose, Settings, SplitMix64, Timers, earliest,
+    snapshot_of,
+};
+use crate::error::{Error, leaf_errors};
+use crate::json::Json;
 use crate::message::{
     ComponentRegistration, Deregistration, Envelope, EnvelopeHeader, HealthStatus, Heartbeat,
-    Message, MessageKind,
+    Message,
 };
 use crate::scalar::{
     ComponentId, Count, HealthState, Instant, MessageId, Now, Timestamp, printable,
 };
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -124,7 +130,8 @@ impl From<&Settings> for PresenceOptions {
 }
 from_settings!(PresenceOptions);
 
-/// What goes into a [`Presence`].
+/// What a host wants of a [`Presence`]. Registrations, heartbeats, health reports and deregistrations of
+/// others are [received](Machine::receive).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PresenceInput {
@@ -137,20 +144,12 @@ pub enum PresenceInput {
     Leave(String),
     /// Watch a component that has not registered.
     Expect(ComponentId),
-    /// A registration, heartbeat, health report or deregistration came.
-    Received(Box<Checked<Envelope>>),
 }
 
 /// Why a [`Presence`] refuses an input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PresenceError {
-    /// The message is about something else.
-    #[error("`{0}` says nothing about presence")]
-    NotPresence(MessageKind),
-    /// The component is neither registered nor expected.
-    #[error("`{}` is neither registered nor expected", printable(.0))]
-    NotRegistered(ComponentId),
     /// As many components are watched as may be.
     #[error("{0} components are watched, which is the limit")]
     Full(usize),
@@ -163,16 +162,18 @@ pub enum PresenceError {
     /// The component takes part already.
     #[error("the component has joined already")]
     Joined,
+    /// As many outputs wait to be fetched as may.
+    #[error("{0} outputs wait to be fetched, which is the limit")]
+    Unpolled(usize),
 }
 
 leaf_errors! {
     PresenceError, Machine {
-        Self::NotPresence(_) => ["not-presence", Execution, Conflict, lasting, "correct_and_retry", "Hand on registrations, heartbeats, health reports and deregistrations only."],
-        Self::NotRegistered(_) => ["not-registered", Execution, Conflict, lasting, "register", "Register the component first."],
         Self::Full(_) => ["full", Execution, Conflict, transient, "retry", "Register again when another component has left."],
         Self::NotOurs(_) => ["not-ours", Execution, Conflict, lasting, "correct_and_retry", "Report the health of the component that has joined."],
         Self::NotJoined => ["not-joined", Execution, Conflict, lasting, "register", "Join first."],
         Self::Joined => ["joined", Execution, Conflict, lasting, "correct_and_retry", "Join once."],
+        Self::Unpolled(_) => ["unpolled", Execution, LimitExceeded, transient, "retry", "Fetch the outputs, then hand in the same input."],
     }
 }
 
@@ -182,7 +183,7 @@ leaf_errors! {
 #[non_exhaustive]
 pub enum PresenceOutput {
     /// Send this to whoever watches.
-    Send(Box<Envelope>),
+    Send(Outbound),
     /// One's own health is to be reported: hand it in.
     HealthDue,
     /// The state of a component changed.
@@ -194,20 +195,17 @@ pub enum PresenceOutput {
         /// What it is; `None` if it has left.
         to: Option<HealthState>,
     },
+    /// A message was not applied.
+    Ignored(Ignored),
 }
+
+machine_output!(PresenceOutput);
 
 impl fmt::Display for PresenceOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PresenceOutput::Send(envelope) => {
-                write!(f, "send {}", envelope.kind())?;
-                if let Message::Heartbeat(beat) = &envelope.message
-                    && let Some(sequence) = &beat.sequence
-                {
-                    write!(f, " {sequence}")?;
-                }
-                Ok(())
-            }
+            PresenceOutput::Send(outbound) => outbound.fmt(f),
+            PresenceOutput::Ignored(ignored) => write!(f, "ignore {ignored}"),
             PresenceOutput::HealthDue => f.write_str("health due"),
             PresenceOutput::Changed { component, from, to } => {
                 let word = |state: &'_ Option<HealthState>, none: &str| {
@@ -338,8 +336,10 @@ pub struct Presence {
     /// Who left, and when by its own clock.
     left: Window<ComponentId, i64>,
     timers: Timers<ComponentId>,
-    out: VecDeque<PresenceOutput>,
+    out: Outbox<PresenceOutput>,
 }
+
+bounded_outputs!(Presence);
 
 impl Presence {
     /// No component takes part yet. The seed decides on identifiers: give each start of a component a
@@ -352,7 +352,7 @@ impl Presence {
             others: BTreeMap::new(),
             left: Window::new(),
             timers: Timers::new(),
-            out: VecDeque::new(),
+            out: Outbox::new(),
         }
     }
 
@@ -377,7 +377,7 @@ impl Presence {
             .with_message_id(MessageId::generate(now.id_millis(), self.rng.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(source);
-        self.out.push_back(PresenceOutput::Send(Box::new(Envelope::new(header, message))));
+        self.out.push(Outbound::new(Vec::new(), Envelope::new(header, message), Purpose::Notice));
     }
 
     fn join(&mut self, now: Now, registration: ComponentRegistration) -> Result<(), PresenceError> {
@@ -443,7 +443,7 @@ impl Presence {
         // After the heartbeat, because the host has to work for the report, and the sign of life
         // does not wait for that.
         if check {
-            self.out.push_back(PresenceOutput::HealthDue);
+            self.out.push(PresenceOutput::HealthDue);
         }
     }
 
@@ -453,7 +453,7 @@ impl Presence {
         }
         self.room()?;
         self.others.insert(component.clone(), PeerStatus::new());
-        self.out.push_back(PresenceOutput::Changed {
+        self.out.push(PresenceOutput::Changed {
             component,
             from: None,
             to: Some(HealthState::Unknown),
@@ -470,7 +470,7 @@ impl Presence {
         Ok(())
     }
 
-    fn received(&mut self, now: Now, envelope: Envelope) -> Result<(), PresenceError> {
+    fn received(&mut self, now: Now, envelope: Envelope) -> Result<(), NotApplied> {
         let Envelope { header, message } = envelope;
         let sent = |body: Option<&Timestamp>| {
             body.or(header.timestamp.as_ref()).and_then(Timestamp::unix_millis)
@@ -487,7 +487,7 @@ impl Presence {
                 // neither number nor time nothing can be told late.
                 let counts_on = sequence > peer.sequence || sequence.is_none() && sent.is_none();
                 if !counts_on && !peer.is_before(sent) {
-                    return Ok(());
+                    return Err(IgnoreReason::Stale.into());
                 }
                 peer.sequence = sequence.or(peer.sequence);
                 // It lives. But what it says of itself may be older than what is known.
@@ -498,9 +498,10 @@ impl Presence {
             Message::HealthStatus(status) => {
                 let peer = self.known(&status.component_id)?;
                 let sent = sent(status.timestamp.as_ref());
-                if sent.is_none() || peer.is_before(sent) {
-                    self.alive(now, &status.component_id, Some(&status.status), sent);
+                if sent.is_some() && !peer.is_before(sent) {
+                    return Err(IgnoreReason::Stale.into());
                 }
+                self.alive(now, &status.component_id, Some(&status.status), sent);
                 Ok(())
             }
             Message::Deregistration(leaving) => {
@@ -508,7 +509,7 @@ impl Presence {
                 let sent = sent(leaving.timestamp.as_ref());
                 // A deregistration from before the current registration must not end that one.
                 if self.known(component)?.is_after(sent) {
-                    return Ok(());
+                    return Err(IgnoreReason::Stale.into());
                 }
                 if let Some(sent) = sent {
                     // Remembered, or a registration from before the leaving that arrives after it
@@ -521,7 +522,7 @@ impl Presence {
                 }
                 Ok(())
             }
-            other => Err(PresenceError::NotPresence(other.kind())),
+            _ => Err(IgnoreReason::Unwanted.into()),
         }
     }
 
@@ -530,7 +531,7 @@ impl Presence {
         now: Now,
         registration: Box<ComponentRegistration>,
         sent: Option<i64>,
-    ) -> Result<(), PresenceError> {
+    ) -> Result<(), NotApplied> {
         let component = registration.component_id.clone();
         let known = self.others.get(&component);
         let left = self.left.get(&component).copied();
@@ -539,10 +540,10 @@ impl Presence {
         let late = known.is_some_and(|peer| peer.is_after(sent))
             || sent.is_some() && known.is_none() && sent < left;
         if late {
-            return Ok(());
+            return Err(IgnoreReason::Stale.into());
         }
         if known.is_none() {
-            self.room()?;
+            self.room().map_err(|error| NotApplied::new(IgnoreReason::Full, error))?;
         }
         let from = known.map(|peer| peer.state.clone());
         // It may have started anew: what it said before counts no more.
@@ -559,9 +560,11 @@ impl Presence {
         Ok(())
     }
 
-    fn known(&mut self, component: &ComponentId) -> Result<&mut PeerStatus, PresenceError> {
-        let unknown = || PresenceError::NotRegistered(component.clone());
-        self.others.get_mut(component).ok_or_else(unknown)
+    fn known(&mut self, component: &ComponentId) -> Result<&mut PeerStatus, NotApplied> {
+        self.others.get_mut(component).ok_or_else(|| {
+            let detail = format!("`{component}` is neither registered nor expected");
+            NotApplied::new(IgnoreReason::Unknown, detail)
+        })
     }
 
     /// Notes a sign of life.
@@ -598,7 +601,7 @@ impl Presence {
     ) {
         // Only changes are told. Heartbeats come all the time, and most say what was known.
         if from != to {
-            self.out.push_back(PresenceOutput::Changed { component, from, to });
+            self.out.push(PresenceOutput::Changed { component, from, to });
         }
     }
 }
@@ -609,31 +612,62 @@ impl Machine for Presence {
     type Error = PresenceError;
 
     fn handle(&mut self, now: Now, input: PresenceInput) -> Result<(), PresenceError> {
+        // Whoever leaves has joined, so leaving adds no outputs without end.
+        if !matches!(input, PresenceInput::Leave(_)) {
+            self.out.command(PresenceError::Unpolled)?;
+        }
         match input {
             PresenceInput::Join(registration) => self.join(now, *registration),
             PresenceInput::Health(status) => self.health(now, *status),
             PresenceInput::Leave(reason) => self.leave(now, reason),
             PresenceInput::Expect(component) => self.expect(component),
-            PresenceInput::Received(envelope) => self.received(now, envelope.into_inner()),
+        }
+    }
+
+    fn wants(&self, message: &Envelope) -> bool {
+        matches!(
+            message.message,
+            Message::ComponentRegistration(_)
+                | Message::Heartbeat(_)
+                | Message::HealthStatus(_)
+                | Message::Deregistration(_)
+        )
+    }
+
+    fn receive(&mut self, now: Now, message: Checked<Envelope>) {
+        let Some(identity) = self.out.room_for(&message) else { return };
+        if let Err(why) = self.received(now, message.into_inner()) {
+            self.out.ignore(identity, why);
         }
     }
 
     fn handle_timeout(&mut self, now: Now) {
-        self.show(now);
-        while let Some(component) = self.timers.due(now.at) {
+        if !self.out.is_full() {
+            self.show(now);
+        }
+        while !self.out.is_full()
+            && let Some(component) = self.timers.due(now.at)
+        {
             self.review(now, component);
         }
     }
 
     fn poll(&mut self) -> Option<PresenceOutput> {
-        self.out.pop_front()
+        self.out.pop()
+    }
+
+    fn snapshot(&self) -> Result<Json, Error> {
+        snapshot_of(self)
     }
 
     fn deadline(&self) -> Option<Instant> {
+        if self.out.is_full() {
+            return None;
+        }
         let own = match &self.own {
             Own::Joined(own) => [own.beat, own.check],
             Own::NotJoined => [None, None],
         };
-        own.into_iter().chain([self.timers.earliest()]).flatten().min()
+        earliest(own.into_iter().chain([self.timers.earliest()]))
     }
 }

@@ -7,25 +7,35 @@
 //! sign what it asks to send. Write all attempts of a request in one protocol version: 1.0.0 has no
 //! `source`, and a [`Responder`](super::Responder) tells requests apart by it.
 //!
-//! Three readings of what the specification leaves open:
+//! Readings of what the specification leaves open:
 //!
 //! * An answer that is an error report ends the request unless it says `recoverable: true`; then
 //!   there is another attempt, if one is left.
 //! * The answer `queued` stops the clock of the attempt. From then on the wait is the queue's: the
 //!   request's own `max_wait_time`, or [`RequestOptions::queue_wait`].
-//! * An answer of an earlier attempt is as good as that of the last.
+//! * A final answer to an earlier attempt is as good as one to the last. But an error report that is
+//!   repeated, or answers an earlier attempt (its `causation_id` says so), uses up no attempt.
+//! * A final answer after the end that says something else than the end did is told as a
+//!   [`Contradiction`](RequestOutput::Contradiction): what was granted late can be given back.
 
+use super::effect::{NotApplied, machine_output};
+use super::outbox::{Outbox, bounded_outputs};
 use super::settings::{at_least, from_settings};
 use super::window::Window;
-use super::{Backoff, IgnoreReason, Machine, Settings, SplitMix64, Timers};
-use crate::error::leaf_errors;
-use crate::message::{Envelope, Message};
+use super::{
+    Backoff, IgnoreReason, Ignored, Machine, Outbound, Purpose, Settings, SplitMix64, Timers,
+    snapshot_of,
+};
+use crate::error::{Error, leaf_errors};
+use crate::json::Json;
+use crate::message::{Envelope, EnvelopeHeader, Message};
 use crate::scalar::{
-    AllocationStatus, ComponentId, CorrelationId, Instant, MessageId, Now, RequestId, printable,
+    AllocationStatus, ComponentId, CorrelationId, Digest, ErrorId, Instant, MessageId, Now,
+    RequestId, printable,
 };
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -66,6 +76,16 @@ impl RequestOptions {
     pub const fn with_queue_wait(mut self, wait: Duration) -> Self {
         self.queue_wait = wait;
         self
+    }
+
+    /// The longest time from the first attempt of a request to the end of its last, pauses included,
+    /// unless it waits in a queue. Who answers has to remember its answers for that long, and so does
+    /// who keeps out repeated messages.
+    pub fn longest(&self) -> Duration {
+        let attempts = self.backoff.attempts.max(1);
+        // The pause after the last one, too: what is on its way then may still arrive.
+        let pause = self.backoff.ceiling(attempts);
+        at_least(self.timeout).saturating_add(pause).saturating_mul(attempts)
     }
 
     /// Sets how many requests may be open at a time.
@@ -144,20 +164,23 @@ impl OutboundRequest {
         self
     }
 
+    /// The component that is asked, if only one is.
+    pub const fn peer(&self) -> Option<&ComponentId> {
+        self.peer.as_ref()
+    }
+
     /// The identifier that answers repeat.
     pub const fn request_id(&self) -> &RequestId {
         &self.id
     }
 }
 
-/// What goes into a [`Requester`].
+/// What a host wants of a [`Requester`]. Answers are [received](Machine::receive).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RequestInput {
     /// Make a request.
     Start(Box<OutboundRequest>),
-    /// Something came that answers a request.
-    Answer(Box<Checked<Envelope>>),
     /// The answer is not wanted any more. Nothing is sent: the protocol has no such message.
     Cancel(RequestId),
 }
@@ -180,18 +203,12 @@ pub enum RequesterError {
         /// That of the body.
         body: RequestId,
     },
-    /// The message does not say what it answers.
-    #[error("the message answers no request: it has neither `response_to` nor `request_id`")]
-    NoRequestId,
-    /// It was not asked here, or it is so long ago that it is forgotten.
-    #[error("`{}` was not asked", printable(.0))]
-    NotAsked(RequestId),
-    /// The answer belongs to another exchange.
-    #[error("the answer to `{}` has another correlation_id than the request", printable(.0))]
-    WrongCorrelation(RequestId),
-    /// The answer comes from somebody who was not asked.
-    #[error("the answer to `{}` comes from another component than the one that was asked", printable(.0))]
-    WrongSource(RequestId),
+    /// It was not asked here, it has ended, or it is so long ago that it is forgotten.
+    #[error("`{0}` is not open")]
+    NotOpen(RequestId),
+    /// As many outputs wait to be fetched as may.
+    #[error("{0} outputs wait to be fetched, which is the limit")]
+    Unpolled(usize),
 }
 
 leaf_errors! {
@@ -199,10 +216,8 @@ leaf_errors! {
         Self::Busy(_) => ["busy", Execution, Conflict, transient, "retry", "Ask again when an open request has ended."],
         Self::AskedBefore(_) => ["asked-before", Execution, Conflict, lasting, "correct_and_retry", "Ask under a fresh identifier."],
         Self::IdsDiffer { .. } => ["ids-differ", Execution, Conflict, lasting, "correct_and_retry", "Give header and body one identifier."],
-        Self::NoRequestId => ["no-request-id", Execution, Conflict, lasting, "correct_and_retry", "Hand on answers that say what they answer."],
-        Self::NotAsked(_) => ["not-asked", Execution, Conflict, lasting, "correct_and_retry", "Hand on answers to what was asked only."],
-        Self::WrongCorrelation(_) => ["wrong-correlation", Execution, Conflict, lasting, "correct_and_retry", "Repeat the `correlation_id` of the request."],
-        Self::WrongSource(_) => ["wrong-source", Execution, Conflict, lasting, "correct_and_retry", "Hand on answers of the component that was asked only."],
+        Self::NotOpen(_) => ["not-open", Execution, Conflict, lasting, "correct_and_retry", "Cancel open requests only."],
+        Self::Unpolled(_) => ["unpolled", Execution, LimitExceeded, transient, "retry", "Fetch the outputs, then hand in the same input."],
     }
 }
 
@@ -220,13 +235,45 @@ pub enum RequestOutcome {
     Cancelled,
 }
 
+impl RequestOutcome {
+    /// How, without what came.
+    pub const fn end(&self) -> RequestEnd {
+        match self {
+            RequestOutcome::Answered(_) => RequestEnd::Answered,
+            RequestOutcome::Failed(_) => RequestEnd::Failed,
+            RequestOutcome::TimedOut => RequestEnd::TimedOut,
+            RequestOutcome::Cancelled => RequestEnd::Cancelled,
+        }
+    }
+}
+
 impl fmt::Display for RequestOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            RequestOutcome::Answered(_) => "answered",
-            RequestOutcome::Failed(_) => "failed",
-            RequestOutcome::TimedOut => "timed out",
-            RequestOutcome::Cancelled => "cancelled",
+        self.end().fmt(f)
+    }
+}
+
+/// How a request ended, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RequestEnd {
+    /// With an answer.
+    Answered,
+    /// With an error report.
+    Failed,
+    /// Without an answer.
+    TimedOut,
+    /// By the caller.
+    Cancelled,
+}
+
+impl fmt::Display for RequestEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            RequestEnd::Answered => "answered",
+            RequestEnd::Failed => "failed",
+            RequestEnd::TimedOut => "timed out",
+            RequestEnd::Cancelled => "cancelled",
         })
     }
 }
@@ -236,17 +283,8 @@ impl fmt::Display for RequestOutcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RequestOutput {
-    /// Send this.
-    Send {
-        /// The request.
-        request_id: RequestId,
-        /// Which attempt it is, from 1.
-        attempt: u32,
-        /// Whom to ask; `None` if the request names no component.
-        to: Option<ComponentId>,
-        /// What to send.
-        envelope: Box<Envelope>,
-    },
+    /// Send this attempt of a request, to the component that it names.
+    Send(Outbound),
     /// The request waits in the responder's queue.
     Queued {
         /// The request.
@@ -263,28 +301,36 @@ pub enum RequestOutput {
         /// How it ended.
         outcome: RequestOutcome,
     },
-    /// An answer came that no request waits for.
-    Ignored {
-        /// The request that it answers.
+    /// After the end of a request an answer came that says something else than the end did: it was
+    /// performed although it failed, timed out or was cancelled, or two answers differ. The end stands.
+    /// What this answer grants is nobody's: give it back.
+    Contradiction {
+        /// The request.
         request_id: RequestId,
-        /// Why it changes nothing.
-        reason: IgnoreReason,
+        /// How it had ended.
+        ended: RequestEnd,
+        /// The answer.
+        answer: Box<Envelope>,
     },
+    /// A message was not applied.
+    Ignored(Ignored),
 }
+
+machine_output!(RequestOutput);
 
 impl fmt::Display for RequestOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RequestOutput::Send { request_id, attempt, .. } => {
-                write!(f, "send {request_id} attempt={attempt}")
-            }
+            RequestOutput::Send(outbound) => outbound.fmt(f),
             RequestOutput::Queued { request_id, .. } => write!(f, "queued {request_id}"),
             RequestOutput::Ended { request_id, attempts, outcome } => {
                 write!(f, "end {request_id} {outcome} attempts={attempts}")
             }
-            RequestOutput::Ignored { request_id, reason } => {
-                write!(f, "ignore {request_id} {reason}")
+            RequestOutput::Contradiction { request_id, ended, answer } => {
+                let kind = answer.kind();
+                write!(f, "{request_id} had ended ({ended}), now {kind} contradicts that")
             }
+            RequestOutput::Ignored(ignored) => write!(f, "ignore {ignored}"),
         }
     }
 }
@@ -296,9 +342,22 @@ struct Open {
     peer: Option<ComponentId>,
     /// The attempts that were made.
     attempt: u32,
+    /// The error reports that ended attempts, by which their repetitions are known.
+    errors: Vec<ErrorId>,
     /// When it ends at the latest.
     last: Option<Instant>,
     state: State,
+}
+
+/// What is remembered of a request that ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Past {
+    correlation_id: Option<CorrelationId>,
+    peer: Option<ComponentId>,
+    end: RequestEnd,
+    /// The digests of the answer that ended it and of the last that contradicted that.
+    answer: Option<Digest>,
+    contradiction: Option<Digest>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -335,10 +394,12 @@ pub struct Requester {
     #[serde(with = "super::pairs")]
     open: BTreeMap<RequestId, Open>,
     timers: Timers<RequestId>,
-    /// The requests that ended, and whether with an answer.
-    ended: Window<RequestId, bool>,
-    out: VecDeque<RequestOutput>,
+    /// The requests that ended.
+    ended: Window<RequestId, Past>,
+    out: Outbox<RequestOutput>,
 }
+
+bounded_outputs!(Requester);
 
 impl Requester {
     /// A requester of a component. The seed decides on pauses and message identifiers: give each
@@ -351,7 +412,7 @@ impl Requester {
             open: BTreeMap::new(),
             timers: Timers::new(),
             ended: Window::new(),
-            out: VecDeque::new(),
+            out: Outbox::new(),
         }
     }
 
@@ -367,27 +428,36 @@ impl Requester {
     }
 
     fn start(&mut self, now: Now, request: OutboundRequest) -> Result<(), RequesterError> {
+        self.may_start(&request)?;
         let OutboundRequest { mut envelope, id, peer, within } = request;
+        // Responders tell requests apart by source and identifier, so a request without a source
+        // shares its names with all others of that kind.
+        envelope.header.source.get_or_insert_with(|| self.own.clone());
+        let last = within.and_then(|within| now.at.after(at_least(within)));
+        let state = State::Waiting(Waiting {});
+        let open = Open { envelope, peer, attempt: 0, errors: Vec::new(), last, state };
+        self.attempt(now, id, open);
+        Ok(())
+    }
+
+    /// Whether a request can be made.
+    pub(super) fn may_start(&self, request: &OutboundRequest) -> Result<(), RequesterError> {
+        let OutboundRequest { envelope, id, .. } = request;
+        self.out.command(RequesterError::Unpolled)?;
         // A bound refuses the newest and ends none of the open ones: each of those was promised an
         // end.
         if self.open.len() >= self.options.max_open.max(1) {
             return Err(RequesterError::Busy(self.open.len()));
         }
         // A late answer to the earlier request of that name would end this one.
-        if self.open.contains_key(&id) || self.ended.get(&id).is_some() {
-            return Err(RequesterError::AskedBefore(id));
+        if self.open.contains_key(id) || self.ended.get(id).is_some() {
+            return Err(RequesterError::AskedBefore(id.clone()));
         }
         // Answers repeat either of the two. If they differ, half of the answers belong to no
         // request.
-        if let Some(body) = own_id(&envelope.message).filter(|body| **body != id) {
-            return Err(RequesterError::IdsDiffer { header: id, body: body.clone() });
+        if let Some(body) = own_id(&envelope.message).filter(|body| *body != id) {
+            return Err(RequesterError::IdsDiffer { header: id.clone(), body: body.clone() });
         }
-        // Responders tell requests apart by source and identifier, so a request without a source
-        // shares its names with all others of that kind.
-        envelope.header.source.get_or_insert_with(|| self.own.clone());
-        let last = within.and_then(|within| now.at.after(at_least(within)));
-        let state = State::Waiting(Waiting {});
-        self.attempt(now, id, Open { envelope, peer, attempt: 0, last, state });
         Ok(())
     }
 
@@ -403,12 +473,9 @@ impl Requester {
             let fresh = MessageId::generate(now.id_millis(), self.rng.id_bytes());
             header.message_id = Some(fresh);
         }
-        self.out.push_back(RequestOutput::Send {
-            request_id: id.clone(),
-            attempt: open.attempt,
-            to: open.peer.clone(),
-            envelope: Box::new(open.envelope.clone()),
-        });
+        let to = open.peer.iter().cloned().collect();
+        let purpose = Purpose::Request { attempt: open.attempt };
+        self.out.push(Outbound::new(to, open.envelope.clone(), purpose));
         self.wait(now, id, open, self.options.timeout);
     }
 
@@ -431,11 +498,8 @@ impl Requester {
         // Ends with what the last attempt brought: an error report tells the caller more than a
         // timeout.
         if over || !self.options.backoff.allows_after(open.attempt) {
-            return self.end(
-                id,
-                open.attempt,
-                error.map_or(RequestOutcome::TimedOut, RequestOutcome::Failed),
-            );
+            let outcome = error.map_or(RequestOutcome::TimedOut, RequestOutcome::Failed);
+            return self.end(id, open, outcome);
         }
         // Also after an error report that asks for a retry: who is overloaded is not helped by
         // haste.
@@ -444,60 +508,64 @@ impl Requester {
         self.wait(now, id, open, pause);
     }
 
-    fn end(&mut self, request_id: RequestId, attempts: u32, outcome: RequestOutcome) {
-        self.open.remove(&request_id);
+    fn end(&mut self, request_id: RequestId, open: Open, mut outcome: RequestOutcome) {
         self.timers.set(request_id.clone(), None);
-        // Tells a repeated answer from one that came too late, which hints at a timeout that is too
-        // short.
-        let answered = matches!(outcome, RequestOutcome::Answered(_) | RequestOutcome::Failed(_));
-        self.ended.put(request_id.clone(), answered, None, self.options.max_open);
-        self.out.push_back(RequestOutput::Ended { request_id, attempts, outcome });
-    }
-
-    fn ignore(&mut self, request_id: RequestId, reason: IgnoreReason) {
-        self.out.push_back(RequestOutput::Ignored { request_id, reason });
-    }
-
-    fn answer(&mut self, now: Now, answer: Checked<Envelope>) -> Result<(), RequesterError> {
-        let id = answered(&answer).ok_or(RequesterError::NoRequestId)?.clone();
-        // After its end a request is remembered for a while, so that what comes late is ignored
-        // with a reason. What was never asked is an error of the host or a forgery.
-        let Some(open) = self.open.get(&id) else {
-            let Some(answered) = self.ended.get(&id) else {
-                return Err(RequesterError::NotAsked(id));
-            };
-            let reason = if *answered { IgnoreReason::Duplicate } else { IgnoreReason::Late };
-            self.ignore(id, reason);
-            return Ok(());
+        let answer = match &mut outcome {
+            RequestOutcome::Answered(answer) | RequestOutcome::Failed(answer) => Some(said(answer)),
+            RequestOutcome::TimedOut | RequestOutcome::Cancelled => None,
         };
-        let (said, asked) = (&answer.header.correlation_id, &open.envelope.header.correlation_id);
-        // Only a contradiction is refused, for not every answer repeats the correlation.
-        if said.is_some() && said != asked {
-            return Err(RequesterError::WrongCorrelation(id));
+        let past = Past {
+            correlation_id: open.envelope.header.correlation_id,
+            peer: open.peer,
+            end: outcome.end(),
+            answer,
+            contradiction: None,
+        };
+        self.ended.put(request_id.clone(), past, None, self.options.max_open);
+        let attempts = open.attempt;
+        self.out.push(RequestOutput::Ended { request_id, attempts, outcome });
+    }
+
+    fn answer(&mut self, now: Now, answer: Checked<Envelope>) -> Result<(), NotApplied> {
+        let id = answered(&answer).ok_or(IgnoreReason::Unwanted)?.clone();
+        let Some(open) = self.open.get(&id) else { return self.after_the_end(id, answer) };
+        let asked = open.envelope.header.correlation_id.as_ref();
+        belongs(&id, &answer, asked, open.peer.as_ref())?;
+        let verdict = verdict(&answer);
+        if let (Verdict::TryAgain, Message::ErrorReport(report)) = (&verdict, &answer.message) {
+            // It ended its attempt before. Counted again, each repetition on the way would cost one,
+            // and a request could end as failed while it is performed.
+            if open.errors.contains(&report.error_id) {
+                return Err(IgnoreReason::Duplicate.into());
+            }
+            let (caused, sent) = (&answer.header.causation_id, &open.envelope.header.message_id);
+            if caused.is_some() && caused != sent {
+                let detail = "it is about an earlier attempt";
+                return Err(NotApplied::new(IgnoreReason::Stale, detail));
+            }
         }
-        // A peer of 1.0.0 cannot say who it is. Then the correlation vouches for it, which only
-        // those know who saw the request.
-        let anonymous = answer.header.source.is_none() && said.is_some();
-        if open.peer.is_some() && open.peer != answer.header.source && !anonymous {
-            return Err(RequesterError::WrongSource(id));
+        match (&verdict, &open.state) {
+            // The attempt is over already, or the request waits in the queue already.
+            (Verdict::TryAgain, State::Resting(_)) => {
+                let detail = "the attempt is over";
+                return Err(NotApplied::new(IgnoreReason::Late, detail));
+            }
+            (Verdict::Queued, State::Queued(_)) => return Err(IgnoreReason::Duplicate.into()),
+            _ => {}
         }
         // From here on nothing is refused: the request ends, or is entered again.
         let Some(mut open) = self.open.remove(&id) else { return Ok(()) };
-        let attempts = open.attempt;
-        match (verdict(&answer), &open.state) {
-            (Verdict::Final, _) => {
-                self.end(id, attempts, RequestOutcome::Answered(Box::new(answer.into_inner())));
+        let answer = Box::new(answer.into_inner());
+        match verdict {
+            Verdict::Final => self.end(id, open, RequestOutcome::Answered(answer)),
+            Verdict::Hopeless => self.end(id, open, RequestOutcome::Failed(answer)),
+            Verdict::TryAgain => {
+                if let Message::ErrorReport(report) = &answer.message {
+                    open.errors.push(report.error_id.clone());
+                }
+                self.rest(now, id, open, Some(answer));
             }
-            (Verdict::Hopeless, _) => {
-                self.end(id, attempts, RequestOutcome::Failed(Box::new(answer.into_inner())));
-            }
-            // The next attempt is on its way, or it waits in the queue already.
-            (Verdict::TryAgain, State::Resting(_)) | (Verdict::Queued, State::Queued(_)) => {
-                self.open.insert(id.clone(), open);
-                self.ignore(id, IgnoreReason::Duplicate);
-            }
-            (Verdict::TryAgain, _) => self.rest(now, id, open, Some(Box::new(answer.into_inner()))),
-            (Verdict::Queued, _) => {
+            Verdict::Queued => {
                 let asked = match &open.envelope.message {
                     Message::AllocationRequest(body) => body.constraints.as_ref(),
                     _ => None,
@@ -509,15 +577,88 @@ impl Requester {
                     .and_then(|constraints| constraints.max_wait_time.as_ref()?.value())
                     .unwrap_or(self.options.queue_wait);
                 open.state = State::Queued(Queued {});
-                self.out.push_back(RequestOutput::Queued {
-                    request_id: id.clone(),
-                    answer: Box::new(answer.into_inner()),
-                });
+                self.out.push(RequestOutput::Queued { request_id: id.clone(), answer });
                 self.wait(now, id, open, wait);
             }
         }
         Ok(())
     }
+
+    /// An answer to a request that has ended, or was never made.
+    fn after_the_end(
+        &mut self,
+        id: RequestId,
+        answer: Checked<Envelope>,
+    ) -> Result<(), NotApplied> {
+        // After its end a request is remembered for a while. What was never asked is a stray, or a
+        // forgery.
+        let past = self.ended.get(&id);
+        let past = past.ok_or_else(|| {
+            NotApplied::new(IgnoreReason::Unknown, format_args!("`{id}` was not asked"))
+        })?;
+        belongs(&id, &answer, past.correlation_id.as_ref(), past.peer.as_ref())?;
+        let (ended, verdict) = (past.end, verdict(&answer));
+        let mut answer = Box::new(answer.into_inner());
+        let said = Some(said(&mut answer));
+        // A contradiction is told once, too: what it grants is to be given back once.
+        if past.answer == said || past.contradiction == said {
+            return Err(IgnoreReason::Duplicate.into());
+        }
+        let contradicts = match (ended, verdict) {
+            // It neither did nor undid anything.
+            (_, Verdict::TryAgain | Verdict::Queued) => false,
+            // Two answers of which only one can be true.
+            (RequestEnd::Answered, _) => true,
+            // It was not done, as the end has it.
+            (_, Verdict::Hopeless) => false,
+            (_, Verdict::Final) => !denies(&answer),
+        };
+        if !contradicts {
+            return Err(IgnoreReason::Late.into());
+        }
+        if let Some(past) = self.ended.get_mut(&id) {
+            past.contradiction = said;
+        }
+        self.out.push(RequestOutput::Contradiction { request_id: id, ended, answer });
+        Ok(())
+    }
+}
+
+/// Refuses an answer of another exchange, or of another component than the one that was asked.
+fn belongs(
+    id: &RequestId,
+    answer: &Envelope,
+    correlation: Option<&CorrelationId>,
+    peer: Option<&ComponentId>,
+) -> Result<(), NotApplied> {
+    let said = answer.header.correlation_id.as_ref();
+    // Only a contradiction is refused, for not every answer repeats the correlation.
+    if said.is_some() && said != correlation {
+        let detail = format!("it has another correlation_id than the request `{id}`");
+        return Err(NotApplied::new(IgnoreReason::Mismatch, detail));
+    }
+    // A peer of 1.0.0 cannot say who it is. Then the correlation vouches for it, which only those
+    // know who saw the request.
+    let anonymous = answer.header.source.is_none() && said.is_some();
+    if peer.is_some() && peer != answer.header.source.as_ref() && !anonymous {
+        let detail = format!("another component was asked `{id}`");
+        return Err(NotApplied::new(IgnoreReason::WrongSender, detail));
+    }
+    Ok(())
+}
+
+/// The digest of what an answer says, whichever message it came in.
+fn said(answer: &mut Envelope) -> Digest {
+    let header = std::mem::replace(&mut answer.header, EnvelopeHeader::new());
+    let digest = Digest::of(answer.to_string().as_bytes());
+    answer.header = header;
+    digest
+}
+
+/// Whether an answer grants nothing.
+fn denies(answer: &Envelope) -> bool {
+    matches!(&answer.message, Message::AllocationResponse(body)
+        if body.status == AllocationStatus::Denied)
 }
 
 /// The identifier that the body of a request has.
@@ -574,46 +715,58 @@ impl Machine for Requester {
     fn handle(&mut self, now: Now, input: RequestInput) -> Result<(), RequesterError> {
         match input {
             RequestInput::Start(request) => self.start(now, *request),
-            RequestInput::Answer(answer) => self.answer(now, *answer),
-            RequestInput::Cancel(id) => match self.open.get(&id) {
+            RequestInput::Cancel(id) => match self.open.remove(&id) {
                 Some(open) => {
-                    let attempts = open.attempt;
-                    self.end(id, attempts, RequestOutcome::Cancelled);
+                    self.end(id, open, RequestOutcome::Cancelled);
                     Ok(())
                 }
-                None => Err(RequesterError::NotAsked(id)),
+                None => Err(RequesterError::NotOpen(id)),
             },
         }
     }
 
+    fn wants(&self, message: &Envelope) -> bool {
+        answered(message)
+            .is_some_and(|id| self.open.contains_key(id) || self.ended.get(id).is_some())
+    }
+
+    fn receive(&mut self, now: Now, message: Checked<Envelope>) {
+        let Some(identity) = self.out.room_for(&message) else { return };
+        if let Err(why) = self.answer(now, message) {
+            self.out.ignore(identity, why);
+        }
+    }
+
     fn handle_timeout(&mut self, now: Now) {
-        while let Some(id) = self.timers.due(now.at) {
+        while !self.out.is_full()
+            && let Some(id) = self.timers.due(now.at)
+        {
             let Some(open) = self.open.remove(&id) else { continue };
             let over = open.last.is_some_and(|last| last <= now.at);
-            let attempts = open.attempt;
             match open.state.clone() {
                 State::Waiting(Waiting {}) => self.rest(now, id, open, None),
                 // Pause and total deadline can be due at the same instant. The end wins, or an
                 // attempt would go out whose answer no request waits for.
                 State::Resting(Resting { error }) if over => {
-                    self.end(
-                        id,
-                        attempts,
-                        error.map_or(RequestOutcome::TimedOut, RequestOutcome::Failed),
-                    );
+                    let outcome = error.map_or(RequestOutcome::TimedOut, RequestOutcome::Failed);
+                    self.end(id, open, outcome);
                 }
                 State::Resting(_) => self.attempt(now, id, open),
                 // No further attempt: it would only join the same queue at its end.
-                State::Queued(Queued {}) => self.end(id, attempts, RequestOutcome::TimedOut),
+                State::Queued(Queued {}) => self.end(id, open, RequestOutcome::TimedOut),
             }
         }
     }
 
     fn poll(&mut self) -> Option<RequestOutput> {
-        self.out.pop_front()
+        self.out.pop()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.timers.earliest()
+        if self.out.is_full() { None } else { self.timers.earliest() }
+    }
+
+    fn snapshot(&self) -> Result<Json, Error> {
+        snapshot_of(self)
     }
 }

@@ -22,11 +22,16 @@
 //! apart by source and `request_id`, so no component gets at the answers of another. All requests without a
 //! `source`, as protocol 1.0.0 writes them, count as one requester's.
 
+use super::effect::{NotApplied, machine_output};
+use super::outbox::{Outbox, bounded_outputs};
 use super::request::own_id;
 use super::settings::{at_least, from_settings};
 use super::window::Window;
-use super::{Machine, Settings, SplitMix64, Timers};
-use crate::error::{IntoReport, Occurrence, leaf_errors};
+use super::{
+    IgnoreReason, Ignored, Machine, MessageIdentity, Outbound, Purpose, RequestOptions, Settings,
+    SplitMix64, Timers, earliest, snapshot_of,
+};
+use crate::error::{Error, IntoReport, Occurrence, leaf_errors};
 use crate::finding::{Code, FindingSeverity, Level, Report};
 use crate::json::{self, Json};
 use crate::message::{
@@ -40,9 +45,12 @@ use crate::scalar::{
 use crate::validate::Checked;
 use base64ct::{Base64, Encoding as _};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
+
+/// How long answers are remembered at least: networks repeat messages late, too.
+const LEAST_REMEMBERED: Duration = Duration::from_secs(300);
 
 /// How a [`Responder`] answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,10 +61,12 @@ pub struct RespondOptions {
     /// How many answers are remembered, and how many requests may wait in a queue. Default
     /// 1000.
     pub capacity: usize,
-    /// How long an answer is remembered. Default 5 min.
+    /// How long an answer is remembered: as long as an attempt of its request may still arrive, or the
+    /// request would be performed twice. Default [`RequestOptions::longest`], which is attempts times
+    /// timeout and longest pause, and at least 5 min.
     pub remember: Duration,
     /// How long a request may be under way: as long as its requester waits and asks again. Default
-    /// 90 s, three attempts of 30 s.
+    /// [`RequestOptions::longest`], 102 s.
     pub execution_timeout: Duration,
     /// How long a queued request may wait that has no `max_wait_time`. Default 10 min.
     pub queue_wait: Duration,
@@ -109,12 +119,12 @@ impl RespondOptions {
 
 impl From<&Settings> for RespondOptions {
     fn from(settings: &Settings) -> Self {
-        let attempts = u32::try_from(settings.max_retry_attempts).unwrap_or(u32::MAX);
+        let longest = RequestOptions::from(settings).longest();
         RespondOptions {
             concurrent: settings.max_concurrent_operations,
             capacity: settings.event_queue_size,
-            remember: Duration::from_secs(300),
-            execution_timeout: settings.timeout_default.saturating_mul(attempts),
+            remember: longest.max(LEAST_REMEMBERED),
+            execution_timeout: longest,
             queue_wait: Duration::from_secs(600),
             accepted: BTreeSet::new(),
         }
@@ -155,6 +165,14 @@ impl Rejected {
         Rejected { record: record.into(), report, from: None }
     }
 
+    /// What identifies the record, as far as it can be read.
+    fn identity(&self) -> MessageIdentity {
+        let seen = std::str::from_utf8(&self.record).ok().map(peek);
+        let kind = seen.as_ref().map_or(MessageKind::Unknown, |seen| seen.kind);
+        let header = seen.and_then(|seen| seen.header).unwrap_or_else(EnvelopeHeader::new);
+        MessageIdentity::from_header(kind, &header)
+    }
+
     /// Sets the component that the transport knows the record to come from.
     pub fn with_source(mut self, from: ComponentId) -> Self {
         self.from = Some(from);
@@ -162,13 +180,11 @@ impl Rejected {
     }
 }
 
-/// What goes into a [`Responder`].
+/// What a host wants of a [`Responder`]. Requests are [received](Machine::receive).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RespondInput {
-    /// A request came.
-    Request(Box<Checked<Envelope>>),
-    /// Something came that is invalid.
+    /// Something came that the gate refused. That is never an error.
     Rejected(Box<Rejected>),
     /// The request of a key has an answer. After an allocation response that says `queued`, there
     /// is one more.
@@ -180,12 +196,6 @@ pub enum RespondInput {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResponderError {
-    /// The message is no request.
-    #[error("the message has no `request_id`, so it cannot be answered")]
-    NoRequestId,
-    /// The message answers a request.
-    #[error("the message is an answer to `{}`, not a request", printable(.0))]
-    IsAnswer(RequestId),
     /// The request has its answer, ran out of time, or never came.
     #[error("`{}` is not under way", printable(.0))]
     NotUnderWay(RequestKey),
@@ -202,8 +212,6 @@ pub enum ResponderError {
 
 leaf_errors! {
     ResponderError, Machine {
-        Self::NoRequestId => ["no-request-id", Execution, Conflict, lasting, "correct_and_retry", "Send requests under an identifier."],
-        Self::IsAnswer(_) => ["is-answer", Execution, Conflict, lasting, "correct_and_retry", "Hand answers to the requester that asked."],
         Self::NotUnderWay(_) => ["not-under-way", Execution, Conflict, lasting, "correct_and_retry", "Answer each request once, with the key that came with it."],
         Self::IdReused(_) => ["id-reused", State, Conflict, lasting, "correct_and_resend", "Send the request under an identifier of its own.", unrecoverable()],
         Self::Busy(_) => ["busy", Resource, LimitExceeded, transient, "retry", "Send the request again after a pause."],
@@ -224,38 +232,25 @@ pub enum RespondOutput {
         request: Box<Envelope>,
     },
     /// Send this answer.
-    Send {
-        /// To whom; `None` if the request does not say who asked.
-        to: Option<ComponentId>,
-        /// The answer.
-        envelope: Box<Envelope>,
-    },
+    Send(Outbound),
     /// Stop working on it: its time is over.
     Cancel(RequestKey),
     /// Keep this as evidence. It was not answered.
     DeadLetter(Box<DeadLetter>),
+    /// A message was not applied.
+    Ignored(Ignored),
 }
+
+machine_output!(RespondOutput);
 
 impl fmt::Display for RespondOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RespondOutput::Execute { key, .. } => write!(f, "execute {key}"),
-            RespondOutput::Send { to, envelope } => {
-                f.write_str("send ")?;
-                match &envelope.header.response_to {
-                    Some(id) => write!(f, "{id} {}", envelope.kind())?,
-                    None => write!(f, "{}", envelope.kind())?,
-                }
-                if let Some(to) = to {
-                    write!(f, " to {to}")?;
-                }
-                match &envelope.message {
-                    Message::ErrorReport(report) => write!(f, ": {}", text(report)),
-                    _ => Ok(()),
-                }
-            }
+            RespondOutput::Send(outbound) => outbound.fmt(f),
             RespondOutput::Cancel(key) => write!(f, "cancel {key}"),
             RespondOutput::DeadLetter(letter) => write!(f, "dead letter: {}", letter.reason),
+            RespondOutput::Ignored(ignored) => write!(f, "ignore {ignored}"),
         }
     }
 }
@@ -332,8 +327,10 @@ pub struct Responder {
     queued: usize,
     timers: Timers<RequestKey>,
     done: Window<RequestKey, Done>,
-    out: VecDeque<RespondOutput>,
+    out: Outbox<RespondOutput>,
 }
+
+bounded_outputs!(Responder);
 
 impl Responder {
     /// A responder of a component. The seed decides on identifiers: give each start of a component a
@@ -347,7 +344,7 @@ impl Responder {
             queued: 0,
             timers: Timers::new(),
             done: Window::new(),
-            out: VecDeque::new(),
+            out: Outbox::new(),
         }
     }
 
@@ -362,19 +359,11 @@ impl Responder {
         self.running.keys()
     }
 
-    fn request(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), ResponderError> {
+    fn request(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), NotApplied> {
         let mut envelope = envelope.into_inner();
+        let request_id = requested(&envelope).ok_or(IgnoreReason::Unwanted)?.clone();
         let header = &envelope.header;
-        // Two components that answer each other's answers would never stop.
-        if let Some(answered) = &header.response_to {
-            return Err(ResponderError::IsAnswer(answered.clone()));
-        }
-        if let Message::AllocationResponse(body) = &envelope.message {
-            return Err(ResponderError::IsAnswer(body.request_id.clone()));
-        }
         let body = allocation(&envelope);
-        let id = header.request_id.as_ref().or(own_id(&envelope.message));
-        let request_id = id.ok_or(ResponderError::NoRequestId)?.clone();
         let key = RequestKey { source: header.source.clone(), request_id };
         let asked = Asked {
             correlation_id: header.correlation_id.clone(),
@@ -401,8 +390,11 @@ impl Responder {
             return Ok(());
         }
         // Looked up before the limit: a repetition takes no place, so it is not turned away.
-        if let Some(running) = self.running.get(&key) {
+        if let Some(running) = self.running.get_mut(&key) {
             if running.content == content {
+                // The answer names the attempt that came last, so that the requester does not take
+                // it for one of an attempt that it has given up.
+                running.asked.causation_id = asked.causation_id;
                 let answer = running.queued.clone();
                 self.replay(&key, answer);
             } else {
@@ -421,7 +413,7 @@ impl Responder {
         let running = Running { content, asked, max_wait, queued: None };
         self.running.insert(key.clone(), running);
         let request = Box::new(envelope);
-        self.out.push_back(RespondOutput::Execute { key, request });
+        self.out.push(RespondOutput::Execute { key, request });
         Ok(())
     }
 
@@ -441,7 +433,8 @@ impl Responder {
 
     fn replay(&mut self, key: &RequestKey, answer: Option<Box<Envelope>>) {
         if let Some(envelope) = answer {
-            self.out.push_back(RespondOutput::Send { to: key.source.clone(), envelope });
+            let to = key.source.iter().cloned().collect();
+            self.out.push(Outbound::new(to, *envelope, Purpose::Answer));
         }
     }
 
@@ -642,8 +635,17 @@ impl Responder {
             .with_encoding(encoding)
             .with_subscriber(self.own.clone())
             .with_findings(findings.iter().filter_map(|f| Json::of(f).ok()).collect::<Vec<_>>());
-        self.out.push_back(RespondOutput::DeadLetter(Box::new(letter)));
+        self.out.push(RespondOutput::DeadLetter(Box::new(letter)));
     }
+}
+
+/// The request that a message makes; `None` if it makes none, or answers one: two components that
+/// answer each other's answers would never stop.
+fn requested(envelope: &Envelope) -> Option<&RequestId> {
+    let answers = envelope.header.response_to.is_some()
+        || matches!(envelope.message, Message::AllocationResponse(_));
+    let id = envelope.header.request_id.as_ref().or(own_id(&envelope.message));
+    id.filter(|_| !answers)
 }
 
 fn allocation(envelope: &Envelope) -> Option<&AllocationRequest> {
@@ -688,35 +690,56 @@ impl Machine for Responder {
 
     fn handle(&mut self, now: Now, input: RespondInput) -> Result<(), ResponderError> {
         match input {
-            RespondInput::Request(envelope) => self.request(now, *envelope),
             RespondInput::Rejected(rejected) => {
-                self.rejected(now, &rejected);
+                if self.out.admits(|| rejected.identity()) {
+                    self.rejected(now, &rejected);
+                }
                 Ok(())
             }
             RespondInput::Answer(key, message) => self.answer(now, key, *message),
         }
     }
 
+    fn wants(&self, message: &Envelope) -> bool {
+        requested(message).is_some()
+    }
+
+    fn receive(&mut self, now: Now, message: Checked<Envelope>) {
+        let Some(identity) = self.out.room_for(&message) else { return };
+        if let Err(why) = self.request(now, message) {
+            self.out.ignore(identity, why);
+        }
+    }
+
     fn handle_timeout(&mut self, now: Now) {
+        if self.out.is_full() {
+            return;
+        }
         self.done.expire(now.at);
-        while let Some(key) = self.timers.due(now.at) {
+        while !self.out.is_full()
+            && let Some(key) = self.timers.due(now.at)
+        {
             let Some(running) = self.take(&key) else { continue };
             // The handler stops before the requester hears of it: the retry may come at once, and
             // must not run beside the first.
-            self.out.push_back(RespondOutput::Cancel(key.clone()));
+            self.out.push(RespondOutput::Cancel(key.clone()));
             self.send_error(now, &key, &running.asked, &ResponderError::TimedOut);
         }
     }
 
     fn poll(&mut self) -> Option<RespondOutput> {
-        self.out.pop_front()
+        self.out.pop()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        // Forgetting is due work, too: after `handle_timeout` nothing may be left that was due.
-        match (self.timers.earliest(), self.done.deadline()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
+        if self.out.is_full() {
+            return None;
         }
+        // Forgetting is due work, too: after `handle_timeout` nothing may be left that was due.
+        earliest([self.timers.earliest(), self.done.deadline()])
+    }
+
+    fn snapshot(&self) -> Result<Json, Error> {
+        snapshot_of(self)
     }
 }

@@ -27,6 +27,21 @@ impl<K: Ord + Clone, V> Window<K, V> {
         self.values.get(key)
     }
 
+    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.values.get_mut(key)
+    }
+
+    /// Forgets a key before its time.
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+        let value = self.values.remove(key)?;
+        self.order.retain(|(_, known)| known != key);
+        Some(value)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Remembers a value, until a moment if one is given, among a limited number of others.
     pub(super) fn put(&mut self, key: K, value: V, until: Option<Instant>, capacity: usize) {
         // A key that is put again is the youngest now; in its old place it would be forgotten too

@@ -8,10 +8,14 @@ mod exchange;
 #[path = "../../examples/state.rs"]
 mod state;
 
+use crate::support;
+
+/// Also while others send every kind of message.
 #[test]
 fn all_run_to_their_end() {
     embed::main().unwrap();
     exchange::main().unwrap();
+    exchange::run(&support::every_kind()).unwrap();
     #[cfg(all(feature = "checkpoint", feature = "sqlite"))]
     state::main().unwrap();
 }

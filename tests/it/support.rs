@@ -420,3 +420,10 @@ impl Drop for Folder {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// One message of every kind, each a line: the documents of the examples.
+pub(crate) fn every_kind() -> Vec<&'static str> {
+    let text = include_str!("../../examples/documents.json");
+    // The objects stand one after another, each beginning and ending at the margin.
+    text.split_inclusive("\n}\n").collect()
+}

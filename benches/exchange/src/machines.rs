@@ -128,21 +128,17 @@ pub fn requests() -> Vec<Row<'static>> {
             for n in 0..ROUND_TRIPS {
                 let ask = Box::new(OutboundRequest::new(request(n), NOW, [7; 10]));
                 requester.handle(NOW, RequestInput::Start(ask)).expect("there is room");
-                let Some(RequestOutput::Send { envelope, .. }) = requester.poll() else {
-                    panic!("it asks")
-                };
-                let asked = checked(&envelope.to_string());
-                responder.handle(NOW, RespondInput::Request(asked)).expect("it is a request");
+                let Some(RequestOutput::Send(ask)) = requester.poll() else { panic!("it asks") };
+                responder.receive(NOW, *checked(&ask.envelope.to_string()));
                 let Some(RespondOutput::Execute { key, .. }) = responder.poll() else {
                     panic!("it performs")
                 };
                 let answer = RespondInput::Answer(key, Box::new(response(n)));
                 responder.handle(NOW, answer).expect("it is under way");
-                let Some(RespondOutput::Send { envelope, .. }) = responder.poll() else {
+                let Some(RespondOutput::Send(answer)) = responder.poll() else {
                     panic!("it answers")
                 };
-                let answer = checked(&envelope.to_string());
-                requester.handle(NOW, RequestInput::Answer(answer)).expect("it was asked");
+                requester.receive(NOW, *checked(&answer.envelope.to_string()));
                 assert!(requester.poll().is_some());
             }
         }),

@@ -55,7 +55,8 @@
 //! * **The voter set is the proposer's word.** Proposals of one version may have different ones,
 //!   whose quorums share no voter: then two are approved, and the store commits one of them.
 //! * **Clocks** decide only how long a vote binds. A voter whose wall clock is ahead is free before
-//!   the proposer stops counting; one whose clock is behind is bound for longer, at most for
+//!   the proposer stops counting, or votes and is bound for [`BallotOptions::open`] if the deadline has
+//!   passed by its clock; one whose clock is behind is bound for longer, at most for
 //!   [`BallotOptions::longest`].
 //!
 //! # Stored before it is sent
@@ -99,10 +100,10 @@
 //! type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 //!
 //! /// Every message passes the validator before a machine sees it.
-//! fn arrive(envelope: &Envelope) -> Box<Checked<Envelope>> {
+//! fn arrive(envelope: &Envelope) -> Checked<Envelope> {
 //!     let text = envelope.to_string();
 //!     let outcome = Validator::new(Mode::Strict).check(&text, &Context::new());
-//!     Box::new(outcome.accept().expect("machines write valid messages"))
+//!     outcome.accept().expect("machines write valid messages")
 //! }
 //!
 //! /// A snapshot takes the place of the one before.
@@ -113,57 +114,49 @@
 //! }
 //!
 //! async fn run_proposer(
-//!     proposer: &mut Proposer, store: &impl Store, input: ProposeInput,
+//!     proposer: &mut Proposer, store: &impl Store,
 //! ) -> Outcome<(Vec<Envelope>, Option<BallotEnd>)> {
-//!     let (mut inputs, mut sent, mut ended) = (vec![input], Vec::new(), None);
-//!     while let Some(input) = inputs.pop() {
-//!         proposer.handle(NOW, input)?;
-//!         while let Some(output) = proposer.poll() {
-//!             match output {
-//!                 ProposeOutput::Send { envelope, .. } => sent.push(*envelope),
-//!                 ProposeOutput::Persist(number) => {
-//!                     persist(store, "hub", proposer).await?;
-//!                     inputs.push(ProposeInput::Persisted(number));
-//!                 }
-//!                 ProposeOutput::Put(commit) => {
-//!                     let id = commit.record.proposal.proposal_id.clone();
-//!                     inputs.push(ProposeInput::Put(id, commit.put(store).await));
-//!                 }
-//!                 ProposeOutput::Get(id, slot) => {
-//!                     inputs.push(ProposeInput::Got(id, slot.get(store).await));
-//!                 }
-//!                 ProposeOutput::Ended { end, .. } => ended = Some(end),
-//!                 _ => {}
+//!     let (mut sent, mut ended) = (Vec::new(), None);
+//!     while let Some(output) = proposer.poll() {
+//!         match output {
+//!             ProposeOutput::Send(message) => sent.push(*message.envelope),
+//!             ProposeOutput::Persist(number) => {
+//!                 persist(store, "hub", proposer).await?;
+//!                 proposer.handle(NOW, ProposeInput::Persisted(number))?;
 //!             }
+//!             ProposeOutput::Put(commit) => {
+//!                 let id = commit.record.proposal.proposal_id.clone();
+//!                 proposer.handle(NOW, ProposeInput::Put(id, commit.put(store).await))?;
+//!             }
+//!             ProposeOutput::Get(id, slot) => {
+//!                 proposer.handle(NOW, ProposeInput::Got(id, slot.get(store).await))?;
+//!             }
+//!             ProposeOutput::Ended { end, .. } => ended = Some(end),
+//!             other => println!("{other}"),
 //!         }
 //!     }
 //!     Ok((sent, ended))
 //! }
 //!
-//! async fn run_voter(
-//!     voter: &mut Voter, name: &str, store: &impl Store, input: VoteInput,
-//! ) -> Outcome<Vec<Envelope>> {
-//!     let (mut inputs, mut sent) = (vec![input], Vec::new());
-//!     while let Some(input) = inputs.pop() {
-//!         voter.handle(NOW, input)?;
-//!         while let Some(output) = voter.poll() {
-//!             match output {
-//!                 VoteOutput::Consider(proposal) => inputs.push(VoteInput::Cast {
-//!                     proposal_id: proposal.proposal_id,
-//!                     vote: Ballot::Accept,
-//!                     reason: None,
-//!                 }),
-//!                 VoteOutput::Persist(number) => {
-//!                     persist(store, name, voter).await?;
-//!                     inputs.push(VoteInput::Persisted(number));
-//!                 }
-//!                 VoteOutput::Send { envelope, .. } => sent.push(*envelope),
-//!                 VoteOutput::Get(slot) => {
-//!                     let found = slot.get(store).await;
-//!                     inputs.push(VoteInput::Got(slot, found));
-//!                 }
-//!                 _ => {}
+//! async fn run_voter(voter: &mut Voter, name: &str, store: &impl Store) -> Outcome<Vec<Envelope>> {
+//!     let mut sent = Vec::new();
+//!     while let Some(output) = voter.poll() {
+//!         match output {
+//!             VoteOutput::Consider(proposal) => voter.handle(NOW, VoteInput::Cast {
+//!                 proposal_id: proposal.proposal_id,
+//!                 vote: Ballot::Accept,
+//!                 reason: None,
+//!             })?,
+//!             VoteOutput::Persist(number) => {
+//!                 persist(store, name, voter).await?;
+//!                 voter.handle(NOW, VoteInput::Persisted(number))?;
 //!             }
+//!             VoteOutput::Send(message) => sent.push(*message.envelope),
+//!             VoteOutput::Get(slot) => {
+//!                 let found = slot.get(store).await;
+//!                 voter.handle(NOW, VoteInput::Got(slot, found))?;
+//!             }
+//!             other => println!("{other}"),
 //!         }
 //!     }
 //!     Ok(sent)
@@ -180,16 +173,16 @@
 //!     let slot = BallotSlot::new(WorkflowId::new("wf_001")?, 16);
 //!     let state = r#"{"phase":"testing"}"#.parse()?;
 //!     let motion = NewProposal::new(slot.clone(), state, VoterSet::new(ids), NOW, [7; 10]);
-//!     let input = ProposeInput::Propose(Box::new(motion));
-//!     let (proposals, _) = run_proposer(&mut hub, &store, input).await?;
+//!     hub.handle(NOW, ProposeInput::Propose(Box::new(motion)))?;
+//!     let (proposals, _) = run_proposer(&mut hub, &store).await?;
 //!
 //!     // The voters answer; the second vote makes the majority, and the proposer commits.
 //!     let mut decisions = Vec::new();
 //!     for (voter, name) in voters.iter_mut().zip(names) {
-//!         let input = VoteInput::Received(arrive(&proposals[0]));
-//!         for vote in run_voter(voter, name, &store, input).await? {
-//!             let input = ProposeInput::Received(arrive(&vote));
-//!             let (sent, ended) = run_proposer(&mut hub, &store, input).await?;
+//!         voter.receive(NOW, arrive(&proposals[0]));
+//!         for vote in run_voter(voter, name, &store).await? {
+//!             hub.receive(NOW, arrive(&vote));
+//!             let (sent, ended) = run_proposer(&mut hub, &store).await?;
 //!             decisions.extend(sent);
 //!             if let Some(BallotEnd::Committed(record)) = ended {
 //!                 assert_eq!((name, record.tally().accepted), ("b", 2));
@@ -199,7 +192,8 @@
 //!
 //!     // All learn it, from the store.
 //!     for (voter, name) in voters.iter_mut().zip(names) {
-//!         run_voter(voter, name, &store, VoteInput::Received(arrive(&decisions[0]))).await?;
+//!         voter.receive(NOW, arrive(&decisions[0]));
+//!         run_voter(voter, name, &store).await?;
 //!         assert!(voter.decision(&slot).is_some());
 //!     }
 //!     let found = store.get(&"ballot/wf_001/00000000000000000016".parse()?).await?;

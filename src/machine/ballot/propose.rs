@@ -3,11 +3,10 @@
 use super::quorum::{Quorum, VoterSet};
 use super::record::{BallotRecord, BallotSlot, Commit, Tally};
 use crate::json::Json;
-use crate::machine::IgnoreReason;
-use crate::message::{Envelope, Message};
-use crate::scalar::{BallotOutcome, ComponentId, Now, ProposalId};
+use crate::machine::effect::machine_output;
+use crate::machine::{Ignored, Outbound};
+use crate::scalar::{BallotOutcome, Now, ProposalId};
 use crate::storage::{Entry, StorageError};
-use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -80,14 +79,13 @@ impl NewProposal {
     }
 }
 
-/// What goes into a [`Proposer`](super::Proposer).
+/// What a host wants of a [`Proposer`](super::Proposer), and what came of what it was asked. Votes
+/// and decisions are [received](crate::machine::Machine::receive).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ProposeInput {
     /// Put this to the vote.
     Propose(Box<NewProposal>),
-    /// A vote came, or a decision.
-    Received(Box<Checked<Envelope>>),
     /// A snapshot is stored that was taken after this output was fetched.
     Persisted(u64),
     /// What [`Commit::put`] returned.
@@ -133,13 +131,8 @@ impl fmt::Display for BallotEnd {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ProposeOutput {
-    /// Send this to each of these: a proposal or a decision.
-    Send {
-        /// To whom.
-        to: Vec<ComponentId>,
-        /// What to send.
-        envelope: Box<Envelope>,
-    },
+    /// Send this to each of its voters: a proposal or a decision.
+    Send(Outbound),
     /// Store a [`snapshot`](crate::machine::Machine::snapshot), then hand in
     /// [`Persisted`](ProposeInput::Persisted) with this number.
     Persist(u64),
@@ -147,15 +140,8 @@ pub enum ProposeOutput {
     Put(Box<Commit>),
     /// Do [`BallotSlot::get`] and hand in what it returns as [`Got`](ProposeInput::Got).
     Get(ProposalId, BallotSlot),
-    /// A vote came that changes nothing.
-    Ignored {
-        /// The proposal.
-        proposal_id: ProposalId,
-        /// Who voted.
-        voter: ComponentId,
-        /// Why it changes nothing.
-        reason: IgnoreReason,
-    },
+    /// A message was not applied.
+    Ignored(Ignored),
     /// The ballot ended. There is exactly one for each, unless a restart repeats it.
     Ended {
         /// The proposal.
@@ -165,43 +151,20 @@ pub enum ProposeOutput {
     },
 }
 
+machine_output!(ProposeOutput);
+
 impl fmt::Display for ProposeOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ProposeOutput::Send { to, envelope } => {
-                f.write_str("send ")?;
-                said(&envelope.message, f)?;
-                for (index, component) in to.iter().enumerate() {
-                    write!(f, "{} {component}", if index == 0 { " to" } else { "," })?;
-                }
-                Ok(())
-            }
+            ProposeOutput::Send(outbound) => outbound.fmt(f),
             ProposeOutput::Persist(number) => write!(f, "persist {number}"),
             ProposeOutput::Put(commit) => {
                 write!(f, "put {} for {}", commit.record.proposal.proposal_id, commit.record.slot())
             }
             ProposeOutput::Get(proposal_id, slot) => write!(f, "get {slot} for {proposal_id}"),
-            ProposeOutput::Ignored { proposal_id, voter, reason } => {
-                write!(f, "ignore {proposal_id} vote of {voter}: {reason}")
-            }
+            ProposeOutput::Ignored(ignored) => write!(f, "ignore {ignored}"),
             ProposeOutput::Ended { proposal_id, end } => write!(f, "end {proposal_id} {end}"),
         }
-    }
-}
-
-/// What a message of a ballot says.
-pub(super) fn said(message: &Message, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match message {
-        Message::Proposal(body) => write!(f, "{} proposal", body.proposal_id),
-        Message::Vote(body) => {
-            write!(f, "{} {}", body.proposal_id, body.vote)?;
-            match &body.reason {
-                Some(reason) => write!(f, " ({reason})"),
-                None => Ok(()),
-            }
-        }
-        Message::Decision(body) => write!(f, "{} {}", body.proposal_id, body.outcome),
-        other => write!(f, "{}", other.kind()),
     }
 }
 

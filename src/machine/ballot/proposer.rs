@@ -6,9 +6,13 @@ use super::options::BallotOptions;
 use super::propose::{Failure, NewProposal, ProposeInput, ProposeOutput};
 use super::quorum::VoterSet;
 use super::record::{self, BallotRecord, BallotSlot, Commit, CountedVote, Tally};
+use crate::error::Error;
+use crate::json::Json;
+use crate::machine::effect::NotApplied;
+use crate::machine::outbox::{Outbox, bounded_outputs};
 use crate::machine::settings::at_least;
 use crate::machine::window::Window;
-use crate::machine::{IgnoreReason, Machine, SplitMix64, Timers};
+use crate::machine::{IgnoreReason, Machine, Outbound, Purpose, SplitMix64, Timers, snapshot_of};
 use crate::message::{Decision, Envelope, EnvelopeHeader, Message, Proposal, Vote};
 use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, Count, Instant, MessageId, Now, ProposalId, Timestamp,
@@ -16,7 +20,7 @@ use crate::scalar::{
 use crate::storage::{Entry, StorageError};
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A ballot that has not ended.
@@ -84,6 +88,14 @@ impl Open {
         self.tally().accepted.saturating_add(missing) >= self.needed
     }
 
+    /// Whether it is about the version that somebody says is decided.
+    fn is_about(&self, decision: &Decision) -> bool {
+        decision.outcome == BallotOutcome::Committed
+            && decision.workflow_id.as_ref() == Some(&self.proposal.workflow_id)
+            && decision.state_version.as_ref().map(Count::get)
+                == Some(self.proposal.state_version.get())
+    }
+
     fn record(&self) -> BallotRecord {
         BallotRecord::new(self.proposal.clone(), self.needed, self.votes.clone())
     }
@@ -105,8 +117,10 @@ pub struct Proposer {
     open: BTreeMap<ProposalId, Open>,
     timers: Timers<ProposalId>,
     ended: Window<ProposalId, ()>,
-    out: VecDeque<ProposeOutput>,
+    out: Outbox<ProposeOutput>,
 }
+
+bounded_outputs!(Proposer);
 
 impl Proposer {
     /// A proposer of a component. The seed decides on identifiers and pauses: give each start of a
@@ -120,7 +134,7 @@ impl Proposer {
             open: BTreeMap::new(),
             timers: Timers::new(),
             ended: Window::new(),
-            out: VecDeque::new(),
+            out: Outbox::new(),
         }
     }
 
@@ -180,13 +194,18 @@ impl Proposer {
         Ok(())
     }
 
-    fn send(&mut self, now: Now, to: Vec<ComponentId>, message: impl Into<Message>) {
+    fn send(
+        &mut self,
+        now: Now,
+        to: Vec<ComponentId>,
+        message: impl Into<Message>,
+        purpose: Purpose,
+    ) {
         let header = EnvelopeHeader::new()
             .with_message_id(MessageId::generate(now.id_millis(), self.rng.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone());
-        let envelope = Box::new(Envelope::new(header, message));
-        self.out.push_back(ProposeOutput::Send { to, envelope });
+        self.out.push(Outbound::new(to, Envelope::new(header, message), purpose));
     }
 
     /// Sends the proposal to those who have not voted.
@@ -200,9 +219,10 @@ impl Proposer {
             .then(|| now.at.after(collecting.interval))
             .flatten();
         let next = [again, collecting.until].into_iter().flatten().min();
+        let purpose = Purpose::Request { attempt: collecting.sent };
         let proposal = open.proposal.clone();
         self.timers.set(id.clone(), next);
-        self.send(now, to, proposal);
+        self.send(now, to, proposal, purpose);
     }
 
     fn vote(
@@ -210,56 +230,50 @@ impl Proposer {
         now: Now,
         source: Option<&ComponentId>,
         vote: &Vote,
-    ) -> Result<(), BallotError> {
+    ) -> Result<(), NotApplied> {
         let (id, voter) = (&vote.proposal_id, &vote.voter);
+        let not = |reason, detail: std::fmt::Arguments<'_>| Err(NotApplied::new(reason, detail));
         // A component votes for itself only, or one could make up a quorum.
-        if let Some(source) = source.filter(|source| *source != voter) {
-            let (source_id, voter) = (source.clone(), voter.clone());
-            return Err(BallotError::VoteOfAnother { source_id, voter });
+        if source.is_some_and(|source| source != voter) {
+            return not(IgnoreReason::WrongSender, format_args!("it is a vote of `{voter}`"));
         }
-        let ignored = |reason| ProposeOutput::Ignored {
-            proposal_id: id.clone(),
-            voter: voter.clone(),
-            reason,
-        };
         let Some(open) = self.open.get_mut(id) else {
-            if self.ended.get(id).is_none() {
-                return Err(BallotError::NotProposed(id.clone()));
-            }
             // The ballot has ended, and a vote that was on its way is no fault of its sender.
-            self.out.push_back(ignored(IgnoreReason::Late));
-            return Ok(());
+            let (reason, what) = match self.ended.get(id) {
+                Some(()) => (IgnoreReason::Late, "is over"),
+                None => (IgnoreReason::Unknown, "was not proposed here"),
+            };
+            return not(reason, format_args!("`{id}` {what}"));
         };
         let Some(most) = open.voters.weight(voter) else {
-            let (proposal_id, voter) = (id.clone(), voter.clone());
-            return Err(BallotError::NotAVoter { proposal_id, voter });
+            let detail = format_args!("`{voter}` may not vote on `{id}`");
+            return not(IgnoreReason::WrongSender, detail);
         };
         if !matches!(vote.vote, Ballot::Accept | Ballot::Reject | Ballot::Abstain) {
-            return Err(BallotError::UnknownVote(vote.vote.clone()));
+            return Err(NotApplied::new(
+                IgnoreReason::Invalid,
+                BallotError::UnknownVote(vote.vote.clone()),
+            ));
         }
         // The first vote counts. If a later one could replace it, a tally that has carried could be
         // undone.
         if let Some(first) = open.votes.iter().find(|counted| counted.voter == *voter) {
             if first.vote != vote.vote {
-                return Err(BallotError::ChangedVote {
-                    proposal_id: id.clone(),
-                    voter: voter.clone(),
-                    first: first.vote.clone(),
-                    now: vote.vote.clone(),
-                });
+                let (first, last) = (&first.vote, &vote.vote);
+                let detail = format_args!(
+                    "`{voter}` voted {first} on `{id}` before, now {last}; the first vote counts"
+                );
+                return not(IgnoreReason::Mismatch, detail);
             }
-            self.out.push_back(ignored(IgnoreReason::Duplicate));
-            return Ok(());
+            return not(IgnoreReason::Duplicate, format_args!("`{voter}` has voted on `{id}`"));
         }
         let State::Collecting(collecting) = &open.state else {
-            self.out.push_back(ignored(IgnoreReason::Late));
-            return Ok(());
+            return not(IgnoreReason::Late, format_args!("`{id}` is settled"));
         };
         // By the time, not by whether the host has called `handle_timeout`: voters are free after
         // the deadline, so a later vote may contradict what they do by then.
         if collecting.until.is_some_and(|until| until <= now.at) {
-            self.out.push_back(ignored(IgnoreReason::Late));
-            return Ok(());
+            return not(IgnoreReason::Late, format_args!("`{id}` is over"));
         }
         // The voter set has the last word: a vote cannot make itself heavier.
         let weight = vote.weight.as_ref().map_or(1, Count::get).min(u64::from(most));
@@ -312,9 +326,9 @@ impl Proposer {
         // nothing else would wake it.
         let mut wait = at_least(self.options.store);
         match step {
-            Step::Persist => self.out.push_back(ProposeOutput::Persist(settling.seal)),
-            Step::Put => self.out.push_back(ProposeOutput::Put(Box::new(Commit::new(record)))),
-            Step::Get => self.out.push_back(ProposeOutput::Get(id.clone(), slot)),
+            Step::Persist => self.out.push(ProposeOutput::Persist(settling.seal)),
+            Step::Put => self.out.push(ProposeOutput::Put(Box::new(Commit::new(record)))),
+            Step::Get => self.out.push(ProposeOutput::Get(id.clone(), slot)),
             Step::Pause => {
                 settling.unanswered = settling.unanswered.saturating_add(1);
                 wait = self.options.retry.pause(settling.unanswered, &mut self.rng);
@@ -426,21 +440,16 @@ impl Proposer {
     }
 
     /// Somebody says that a version is decided. The store is asked, since only it knows.
-    fn hint(&mut self, decision: &Decision) -> Result<(), BallotError> {
-        let about = |open: &Open| {
-            decision.outcome == BallotOutcome::Committed
-                && decision.workflow_id.as_ref() == Some(&open.proposal.workflow_id)
-                && decision.state_version.as_ref().map(Count::get)
-                    == Some(open.proposal.state_version.get())
-        };
+    fn hint(&mut self, decision: &Decision) -> Result<(), NotApplied> {
         let outputs: Vec<_> = self
             .open
             .iter()
-            .filter(|(_, open)| about(open))
+            .filter(|(_, open)| open.is_about(decision))
             .map(|(id, open)| ProposeOutput::Get(id.clone(), record::slot(&open.proposal)))
             .collect();
         if outputs.is_empty() {
-            return Err(BallotError::Unrelated(decision.proposal_id.clone()));
+            let detail = format!("no open ballot is about `{}`", decision.proposal_id);
+            return Err(NotApplied::new(IgnoreReason::Unknown, detail));
         }
         self.out.extend(outputs);
         Ok(())
@@ -457,7 +466,7 @@ impl Proposer {
     fn decided(&mut self, now: Now, id: ProposalId, record: BallotRecord) {
         let Some(open) = self.close(&id) else { return };
         let to = open.voters.voters().map(|(voter, _)| voter.clone()).collect();
-        self.send(now, to, record.decision());
+        self.send(now, to, record.decision(), Purpose::Notice);
         // By the state, not by the identifier: who commits the same state for another proposal
         // commits ours.
         let end = if record.proposal.digest == open.proposal.digest {
@@ -465,7 +474,7 @@ impl Proposer {
         } else {
             BallotEnd::Conflict(Box::new(record))
         };
-        self.out.push_back(ProposeOutput::Ended { proposal_id: id, end });
+        self.out.push(ProposeOutput::Ended { proposal_id: id, end });
     }
 
     /// The ballot commits nothing, and never will: says so, which frees its voters.
@@ -478,15 +487,15 @@ impl Proposer {
             .with_accepted(Count::new(tally.accepted))
             .with_rejected(Count::new(tally.rejected));
         // Told first: its voters are bound until they hear it.
-        self.send(now, to, decision);
-        self.out.push_back(ProposeOutput::Ended { proposal_id: id, end: failure.end(tally) });
+        self.send(now, to, decision, Purpose::Notice);
+        self.out.push(ProposeOutput::Ended { proposal_id: id, end: failure.end(tally) });
     }
 
-    fn received(&mut self, now: Now, envelope: &Checked<Envelope>) -> Result<(), BallotError> {
+    fn received(&mut self, now: Now, envelope: &Checked<Envelope>) -> Result<(), NotApplied> {
         match &envelope.message {
             Message::Vote(vote) => self.vote(now, envelope.header.source.as_ref(), vote),
             Message::Decision(decision) => self.hint(decision),
-            other => Err(BallotError::NotForProposers(other.kind())),
+            _ => Err(IgnoreReason::Unwanted.into()),
         }
     }
 }
@@ -498,12 +507,15 @@ impl Machine for Proposer {
 
     fn handle(&mut self, now: Now, input: ProposeInput) -> Result<(), BallotError> {
         match input {
-            ProposeInput::Propose(proposal) => self.propose(now, *proposal),
-            ProposeInput::Received(envelope) => self.received(now, &envelope),
+            ProposeInput::Propose(proposal) => {
+                self.out.command(BallotError::Unpolled)?;
+                self.propose(now, *proposal)
+            }
             ProposeInput::Persisted(number) => self.persisted(now, number),
             ProposeInput::Put(id, result) => self.put(now, id, &result),
             ProposeInput::Got(id, result) => self.got(now, id, &result),
             ProposeInput::Restarted => {
+                self.out.command(BallotError::Unpolled)?;
                 let ids: Vec<_> = self.open.keys().cloned().collect();
                 for id in ids {
                     self.again(now, &id);
@@ -513,8 +525,28 @@ impl Machine for Proposer {
         }
     }
 
+    fn wants(&self, message: &Envelope) -> bool {
+        match &message.message {
+            Message::Vote(vote) => {
+                let id = &vote.proposal_id;
+                self.open.contains_key(id) || self.ended.get(id).is_some()
+            }
+            Message::Decision(decision) => self.open.values().any(|open| open.is_about(decision)),
+            _ => false,
+        }
+    }
+
+    fn receive(&mut self, now: Now, message: Checked<Envelope>) {
+        let Some(identity) = self.out.room_for(&message) else { return };
+        if let Err(why) = self.received(now, &message) {
+            self.out.ignore(identity, why);
+        }
+    }
+
     fn handle_timeout(&mut self, now: Now) {
-        while let Some(id) = self.timers.due(now.at) {
+        while !self.out.is_full()
+            && let Some(id) = self.timers.due(now.at)
+        {
             match self.open.get(&id).map(|open| &open.state) {
                 Some(State::Collecting(collecting))
                     if collecting.until.is_some_and(|until| until <= now.at) =>
@@ -529,10 +561,14 @@ impl Machine for Proposer {
     }
 
     fn poll(&mut self) -> Option<ProposeOutput> {
-        self.out.pop_front()
+        self.out.pop()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.timers.earliest()
+        if self.out.is_full() { None } else { self.timers.earliest() }
+    }
+
+    fn snapshot(&self) -> Result<Json, Error> {
+        snapshot_of(self)
     }
 }

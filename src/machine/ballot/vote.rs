@@ -1,20 +1,19 @@
 //! What goes into a voter and comes out of it.
 
-use super::propose::said;
 use super::record::{BallotRecord, BallotSlot};
-use crate::message::{Envelope, Proposal};
-use crate::scalar::{Ballot, ComponentId, ProposalId};
+use crate::machine::effect::machine_output;
+use crate::machine::{Ignored, Outbound};
+use crate::message::Proposal;
+use crate::scalar::{Ballot, ProposalId};
 use crate::storage::{Entry, StorageError};
-use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What goes into a [`Voter`](super::Voter).
+/// What a host wants of a [`Voter`](super::Voter), and what came of what it was asked. Proposals and
+/// decisions are [received](crate::machine::Machine::receive).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum VoteInput {
-    /// A proposal came, or a decision.
-    Received(Box<Checked<Envelope>>),
     /// The host has made up its mind on a proposal.
     Cast {
         /// The proposal.
@@ -43,31 +42,28 @@ pub enum VoteOutput {
     /// Store a [`snapshot`](crate::machine::Machine::snapshot), then hand in
     /// [`Persisted`](VoteInput::Persisted) with this number.
     Persist(u64),
-    /// Send this: a vote, or the decision of a version that is settled.
-    Send {
-        /// To whom; `None` if the proposal does not say who proposes.
-        to: Option<ComponentId>,
-        /// What to send.
-        envelope: Box<Envelope>,
-    },
+    /// Send this: a vote, or the decision of a version that is settled. It is for nobody if the
+    /// proposal does not say who proposes.
+    Send(Outbound),
     /// Do [`BallotSlot::get`] and hand in what it returns as [`Got`](VoteInput::Got).
     Get(BallotSlot),
     /// A version is decided. There is exactly one for each that is remembered.
     Learned(Box<BallotRecord>),
     /// All proposals of a version are over and the store holds no decision. The voter stops looking.
     Undecided(BallotSlot),
+    /// A message was not applied.
+    Ignored(Ignored),
 }
+
+machine_output!(VoteOutput);
 
 impl fmt::Display for VoteOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             VoteOutput::Consider(proposal) => write!(f, "consider {}", proposal.proposal_id),
             VoteOutput::Persist(number) => write!(f, "persist {number}"),
-            VoteOutput::Send { to, envelope } => {
-                f.write_str("send ")?;
-                said(&envelope.message, f)?;
-                to.as_ref().map_or(Ok(()), |to| write!(f, " to {to}"))
-            }
+            VoteOutput::Send(outbound) => outbound.fmt(f),
+            VoteOutput::Ignored(ignored) => write!(f, "ignore {ignored}"),
             VoteOutput::Get(slot) => write!(f, "get {slot}"),
             VoteOutput::Learned(record) => {
                 write!(f, "learned {}: {}", record.slot(), record.proposal.proposal_id)

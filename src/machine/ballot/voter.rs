@@ -4,16 +4,21 @@ use super::error::BallotError;
 use super::options::BallotOptions;
 use super::record::{self, BallotRecord, BallotSlot};
 use super::vote::{VoteInput, VoteOutput};
+use crate::error::Error;
+use crate::json::Json;
+use crate::machine::effect::NotApplied;
+use crate::machine::outbox::{Outbox, bounded_outputs};
 use crate::machine::settings::at_least;
 use crate::machine::window::Window;
-use crate::machine::{Machine, SplitMix64, Timers};
+use crate::machine::{IgnoreReason, Machine, Outbound, Purpose, SplitMix64, Timers, snapshot_of};
 use crate::message::{Decision, Envelope, EnvelopeHeader, Message, Proposal, Vote};
 use crate::scalar::{
     Ballot, BallotOutcome, ComponentId, Digest, Instant, MessageId, Now, ProposalId, Timestamp,
 };
 use crate::storage::{Entry, StorageError};
+use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A proposal that is before the voter.
@@ -77,6 +82,12 @@ impl Seen {
     }
 }
 
+/// The version that a decision is about, if it names it.
+fn slot_of(decision: &Decision) -> Option<BallotSlot> {
+    let version = decision.state_version.as_ref()?.get();
+    Some(BallotSlot::new(decision.workflow_id.clone()?, version))
+}
+
 /// Two decisions of a version are of one state.
 fn agree(slot: &BallotSlot, known: &Decision, other: &Decision) -> Result<(), BallotError> {
     let differ = known.digest.as_ref().zip(other.digest.as_ref()).is_some_and(|(a, b)| a != b);
@@ -107,8 +118,10 @@ pub struct Voter {
     versions: BTreeMap<BallotSlot, Version>,
     timers: Timers<BallotSlot>,
     decided: Window<BallotSlot, Decision>,
-    out: VecDeque<VoteOutput>,
+    out: Outbox<VoteOutput>,
 }
+
+bounded_outputs!(Voter);
 
 impl Voter {
     /// A voter of a component. The seed decides on identifiers and pauses: give each start of a
@@ -124,7 +137,7 @@ impl Voter {
             versions: BTreeMap::new(),
             timers: Timers::new(),
             decided: Window::new(),
-            out: VecDeque::new(),
+            out: Outbox::new(),
         }
     }
 
@@ -153,13 +166,14 @@ impl Voter {
         self.decided.get(slot)
     }
 
+    /// Answers a proposer.
     fn send(&mut self, now: Now, to: Option<ComponentId>, message: impl Into<Message>) {
         let header = EnvelopeHeader::new()
             .with_message_id(MessageId::generate(now.id_millis(), self.rng.id_bytes()))
             .with_timestamp(now.timestamp())
             .with_source(self.own.clone());
-        let envelope = Box::new(Envelope::new(header, message));
-        self.out.push_back(VoteOutput::Send { to, envelope });
+        let to = to.into_iter().collect();
+        self.out.push(Outbound::new(to, Envelope::new(header, message), Purpose::Answer));
     }
 
     fn proposed(
@@ -167,21 +181,27 @@ impl Voter {
         now: Now,
         source: Option<&ComponentId>,
         proposal: Box<Proposal>,
-    ) -> Result<(), BallotError> {
+    ) -> Result<(), NotApplied> {
         let id = &proposal.proposal_id.clone();
+        let not = |reason, detail: std::fmt::Arguments<'_>| Err(NotApplied::new(reason, detail));
         // The proposer frees its voters later on, so who it is must be beyond doubt from the start.
         let proposer = proposal.proposer.as_ref().or(source).cloned();
-        if let Some(source) = source.filter(|source| Some(*source) != proposer.as_ref()) {
-            let (proposal_id, source_id) = (id.clone(), source.clone());
-            return Err(BallotError::NotTheProposer { proposal_id, source_id });
+        if source.is_some_and(|source| Some(source) != proposer.as_ref()) {
+            let detail = format_args!("it is not the proposer of `{id}`");
+            return not(IgnoreReason::WrongSender, detail);
         }
-        let bad =
-            |error| BallotError::BadProposal { proposal_id: id.clone(), error: Box::new(error) };
         // What a vote binds to is the digest. A state that does not fit it could be anything.
-        let digest = record::check_digest(&proposal).map_err(bad)?.clone();
+        let digest = match record::check_digest(&proposal) {
+            Ok(digest) => digest.clone(),
+            Err(error) => {
+                let detail = format_args!("`{id}` cannot be voted on: {error}");
+                return not(IgnoreReason::Invalid, detail);
+            }
+        };
         let slot = record::slot(&proposal);
         // The vote would bind to a version that can never be looked up.
-        slot.key()?;
+        slot.key()
+            .map_err(|error| NotApplied::new(IgnoreReason::Invalid, BallotError::from(error)))?;
         // The decision instead of a vote: it ends the ballot of a proposer that does not know it
         // yet.
         if let Some(decision) = self.decided.get(&slot) {
@@ -192,10 +212,11 @@ impl Voter {
         if let Some(seen) = self.seen.get(id) {
             // One identifier, two contents: a vote would count for whichever its proposer meant.
             if (&seen.slot, &seen.digest, &seen.proposer) != (&slot, &digest, &proposer) {
-                return Err(BallotError::ChangedProposal(id.clone()));
+                let detail = format_args!("`{id}` was proposed with other content before");
+                return not(IgnoreReason::Mismatch, detail);
             }
             if seen.passed(now.at) {
-                return Err(BallotError::TooLate(id.clone()));
+                return Err(NotApplied::new(IgnoreReason::Late, BallotError::TooLate(id.clone())));
             }
             // The proposal comes again because the vote was lost, or is still being stored.
             self.repeat(now, id);
@@ -203,22 +224,22 @@ impl Voter {
         }
         let deadline = proposal.deadline.as_ref().and_then(Timestamp::unix_millis);
         // By the wall clock, which is all that both sides share. It decides only how long a vote
-        // binds, never what is committed.
-        let left = match deadline {
-            Some(deadline) => deadline.saturating_sub(now.wall),
-            None => i64::try_from(self.options.open.as_millis()).unwrap_or(i64::MAX).max(1),
-        };
-        let left = u64::try_from(left).unwrap_or(0);
-        if left == 0 {
-            return Err(BallotError::TooLate(id.clone()));
-        }
+        // binds, never whether there is one and what is committed: by a clock that is ahead each
+        // deadline has passed already, and whether the ballot is over is for its proposer to say.
+        let left = deadline.and_then(|deadline| {
+            let left = u64::try_from(deadline.saturating_sub(now.wall)).ok()?;
+            (left > 0).then(|| Duration::from_millis(left))
+        });
         // A bound refuses what is new. To drop a proposal that was accepted would free the voter
         // for another state.
         if self.seen.len() >= self.options.capacity.max(1) {
-            return Err(BallotError::Full(self.seen.len()));
+            let count = self.seen.len();
+            let detail =
+                format_args!("{count} proposals are before this voter, which is the limit");
+            return not(IgnoreReason::Full, detail);
         }
         // A proposer whose clock is years ahead must not bind this voter for years.
-        let bound = Duration::from_millis(left).min(at_least(self.options.longest));
+        let bound = left.unwrap_or(at_least(self.options.open)).min(at_least(self.options.longest));
         let others = self.bound_to(&slot);
         let consider = others.is_none().then(|| proposal.clone());
         let seen = Seen {
@@ -265,7 +286,7 @@ impl Voter {
         // Noted, not sent. A vote that is sent and then forgotten in a restart could be cast a
         // second time, for another state, and two quorums could meet in this voter.
         seen.state = State::Voted(Voted { vote, reason, seal, stored: false });
-        self.out.push_back(VoteOutput::Persist(seal));
+        self.out.push(VoteOutput::Persist(seal));
     }
 
     /// Says again what was said.
@@ -274,7 +295,7 @@ impl Voter {
         let State::Voted(voted) = &seen.state else { return };
         // Asked for again, because the host may have lost it. Sent it is only when it is stored.
         if !voted.stored {
-            self.out.push_back(VoteOutput::Persist(voted.seal));
+            self.out.push(VoteOutput::Persist(voted.seal));
             return;
         }
         let mut vote = Vote::new(id.clone(), self.own.clone(), voted.vote.clone());
@@ -342,41 +363,54 @@ impl Voter {
         now: Now,
         source: Option<&ComponentId>,
         decision: &Decision,
-    ) -> Result<(), BallotError> {
+    ) -> Result<(), NotApplied> {
         let id = &decision.proposal_id;
+        let not = |reason, detail: std::fmt::Arguments<'_>| Err(NotApplied::new(reason, detail));
         match decision.outcome {
             BallotOutcome::Committed => {
-                let (Some(workflow), Some(version)) =
-                    (&decision.workflow_id, &decision.state_version)
-                else {
-                    return Err(BallotError::Incomplete(id.clone()));
+                let Some(slot) = slot_of(decision) else {
+                    let detail =
+                        format_args!("the decision on `{id}` names no workflow or no version");
+                    return not(IgnoreReason::Incomplete, detail);
                 };
-                let slot = BallotSlot::new(workflow.clone(), version.get());
-                slot.key()?;
+                slot.key().map_err(|error| {
+                    NotApplied::new(IgnoreReason::Invalid, BallotError::from(error))
+                })?;
                 // An announcement says where to look; the store says what is true.
-                if let Some(known) = self.decided.get(&slot) {
-                    return agree(&slot, known, decision);
+                let Some(known) = self.decided.get(&slot) else {
+                    self.look(now, slot);
+                    return Ok(());
+                };
+                match agree(&slot, known, decision) {
+                    Ok(()) => not(IgnoreReason::Duplicate, format_args!("{slot} is decided")),
+                    Err(error) => Err(NotApplied::new(IgnoreReason::Mismatch, error)),
                 }
-                self.look(now, slot);
-                Ok(())
             }
             BallotOutcome::Rejected | BallotOutcome::Expired => {
-                let unknown = || BallotError::NotBefore(id.clone());
-                let seen = self.seen.get_mut(id).ok_or_else(unknown)?;
+                let Some(seen) = self.seen.get_mut(id) else {
+                    let error = BallotError::NotBefore(id.clone());
+                    return Err(NotApplied::new(IgnoreReason::Unknown, error));
+                };
                 // Only its proposer knows that it will not commit. If anybody could say so, a voter
                 // could be freed while the write is on its way.
                 if let (Some(source), Some(proposer)) = (source, &seen.proposer)
                     && source != proposer
                 {
-                    let (proposal_id, source_id) = (id.clone(), source.clone());
-                    return Err(BallotError::NotTheProposer { proposal_id, source_id });
+                    let detail = format_args!("it is not the proposer of `{id}`");
+                    return not(IgnoreReason::WrongSender, detail);
                 }
                 // Free, but not forgotten: a late copy of the proposal gets the same vote until its
                 // deadline.
                 seen.alive = false;
                 Ok(())
             }
-            _ => Err(BallotError::UnknownOutcome(decision.outcome.clone())),
+            _ => {
+                let outcome = &decision.outcome;
+                let detail = format_args!(
+                    "`{outcome}` is no outcome; expected `committed`, `rejected` or `expired`"
+                );
+                not(IgnoreReason::Invalid, detail)
+            }
         }
     }
 
@@ -387,7 +421,7 @@ impl Voter {
             // The host or the store may never answer; then it is asked again.
             self.timers.set(slot.clone(), now.at.after(at_least(self.options.store)));
         }
-        self.out.push_back(VoteOutput::Get(slot));
+        self.out.push(VoteOutput::Get(slot));
     }
 
     fn pause(&mut self, now: Now, slot: &BallotSlot, attempt: u32) {
@@ -472,7 +506,7 @@ impl Voter {
         if self.versions.get(slot).is_some_and(|version| version.proposals.is_empty()) {
             self.versions.remove(slot);
             self.timers.set(slot.clone(), None);
-            self.out.push_back(VoteOutput::Undecided(slot.clone()));
+            self.out.push(VoteOutput::Undecided(slot.clone()));
         } else {
             self.arm(slot);
         }
@@ -500,7 +534,7 @@ impl Voter {
         }
         self.timers.set(slot.clone(), None);
         self.decided.put(slot, record.decision(), None, self.options.capacity);
-        self.out.push_back(VoteOutput::Learned(Box::new(record)));
+        self.out.push(VoteOutput::Learned(Box::new(record)));
     }
 
     /// Something of a version is due: a deadline has passed, a pause is over, or the host has not
@@ -534,7 +568,7 @@ impl Voter {
         for seen in self.seen.values() {
             match &seen.state {
                 State::Considering(proposal) => {
-                    self.out.push_back(VoteOutput::Consider(proposal.clone()));
+                    self.out.push(VoteOutput::Consider(proposal.clone()));
                 }
                 // The highest number is enough: one snapshot stores all votes.
                 State::Voted(voted) if !voted.stored => seal = seal.max(voted.seal),
@@ -542,7 +576,7 @@ impl Voter {
             }
         }
         if seal > 0 {
-            self.out.push_back(VoteOutput::Persist(seal));
+            self.out.push(VoteOutput::Persist(seal));
         }
         let asked = |(slot, version): (&BallotSlot, &Version)| {
             (version.look == Look::Asked).then(|| slot.clone())
@@ -563,38 +597,54 @@ impl Machine for Voter {
 
     fn handle(&mut self, now: Now, input: VoteInput) -> Result<(), BallotError> {
         match input {
-            VoteInput::Received(envelope) => {
-                let Envelope { header, message } = envelope.into_inner();
-                let source = header.source.as_ref();
-                match message {
-                    Message::Proposal(proposal) => self.proposed(now, source, proposal),
-                    Message::Decision(decision) => self.announced(now, source, &decision),
-                    other => Err(BallotError::NotForVoters(other.kind())),
-                }
-            }
             VoteInput::Cast { proposal_id, vote, reason } => {
                 self.cast(now, &proposal_id, vote, reason)
             }
             VoteInput::Persisted(number) => self.persisted(now, number),
             VoteInput::Got(slot, result) => self.got(now, slot, &result),
             VoteInput::Restarted => {
+                self.out.command(BallotError::Unpolled)?;
                 self.restarted(now);
                 Ok(())
             }
         }
     }
 
+    fn wants(&self, message: &Envelope) -> bool {
+        matches!(message.message, Message::Proposal(_) | Message::Decision(_))
+    }
+
+    fn receive(&mut self, now: Now, message: Checked<Envelope>) {
+        let Some(identity) = self.out.room_for(&message) else { return };
+        let Envelope { header, message } = message.into_inner();
+        let source = header.source.as_ref();
+        let applied = match message {
+            Message::Proposal(proposal) => self.proposed(now, source, proposal),
+            Message::Decision(decision) => self.announced(now, source, &decision),
+            _ => Err(IgnoreReason::Unwanted.into()),
+        };
+        if let Err(why) = applied {
+            self.out.ignore(identity, why);
+        }
+    }
+
     fn handle_timeout(&mut self, now: Now) {
-        while let Some(slot) = self.timers.due(now.at) {
+        while !self.out.is_full()
+            && let Some(slot) = self.timers.due(now.at)
+        {
             self.due(now, slot);
         }
     }
 
     fn poll(&mut self) -> Option<VoteOutput> {
-        self.out.pop_front()
+        self.out.pop()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.timers.earliest()
+        if self.out.is_full() { None } else { self.timers.earliest() }
+    }
+
+    fn snapshot(&self) -> Result<Json, Error> {
+        snapshot_of(self)
     }
 }

@@ -1,6 +1,8 @@
 //! What goes in and out.
 
 use crate::error::leaf_errors;
+use crate::machine::effect::machine_output;
+use crate::machine::{IgnoreReason, Ignored};
 use crate::message::{DeadLetter, Envelope, MessageKind};
 use crate::route::{FilterError, PatternError};
 use crate::scalar::{ComponentId, MessageId, printable};
@@ -10,14 +12,15 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// What goes into a [`Dispatcher`](super::Dispatcher).
+/// What a host wants of a [`Dispatcher`](super::Dispatcher), and what subscribers told it. What others
+/// publish, and their subscriptions, are [received](crate::machine::Machine::receive).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum DispatcherInput {
-    /// A subscription came. One of the same subscriber, pattern and group is replaced; one that says
+    /// Subscribe a component of the host's own. One of the same subscriber, pattern and group is replaced; one that says
     /// `cancel` ends those of its patterns, or all if it names none.
     Subscribe(Box<Checked<Envelope>>),
-    /// A message came for all whose subscriptions select it.
+    /// Publish a message of the host's own for all whose subscriptions select it.
     Publish(Box<Checked<Envelope>>),
     /// A message is for this subscriber once more: the replay of a dead letter. It keeps its
     /// identifiers, and that it was published before does not count.
@@ -87,6 +90,9 @@ pub enum DispatcherError {
     /// The component has no subscription.
     #[error("`{}` has no subscription", printable(.0))]
     NotSubscribed(ComponentId),
+    /// As many outputs wait to be fetched as may.
+    #[error("{0} outputs wait to be fetched, which is the limit")]
+    Unpolled(usize),
     /// There is no message of that number yet.
     #[error("`{subscriber}` was not given number {number}", subscriber = printable(.subscriber))]
     NotGiven {
@@ -108,6 +114,7 @@ leaf_errors! {
         Self::Busy { .. } => ["busy", Resource, LimitExceeded, transient, "retry", "Publish the message again after a pause."],
         Self::NoRoute(_) => ["no-route", Execution, Conflict, lasting, "correct_and_resend", "Publish messages that have a routing key only."],
         Self::NotSubscribed(_) => ["not-subscribed", State, Conflict, lasting, "resubscribe", "Subscribe, and go by the numbers of what is delivered from then on."],
+        Self::Unpolled(_) => ["unpolled", Execution, LimitExceeded, transient, "retry", "Fetch the outputs, then hand in the same input."],
         Self::NotGiven { .. } => ["not-given", State, Conflict, lasting, "resubscribe", "Subscribe, and go by the numbers of what is delivered from then on."],
     }
 }
@@ -124,6 +131,25 @@ pub struct Delivered {
     /// The message.
     #[serde(with = "super::shared")]
     pub envelope: Arc<Envelope>,
+}
+
+impl DispatcherError {
+    /// The reason that stands for it where a message of somebody else led to it.
+    pub(super) const fn reason(&self) -> IgnoreReason {
+        match self {
+            DispatcherError::NotSubscription(_) | DispatcherError::NoRoute(_) => {
+                IgnoreReason::Unwanted
+            }
+            DispatcherError::NotTheSubscriber { .. } => IgnoreReason::WrongSender,
+            DispatcherError::NoPattern(_) => IgnoreReason::Incomplete,
+            DispatcherError::Pattern { .. } | DispatcherError::Filter(_) => IgnoreReason::Invalid,
+            DispatcherError::TooMany { .. } | DispatcherError::Busy { .. } => IgnoreReason::Full,
+            DispatcherError::Unpolled(_) => IgnoreReason::Unpolled,
+            DispatcherError::NotSubscribed(_) | DispatcherError::NotGiven { .. } => {
+                IgnoreReason::Unknown
+            }
+        }
+    }
 }
 
 impl Delivered {
@@ -154,8 +180,9 @@ pub enum DispatcherOutput {
         /// How many subscribers will get it.
         receivers: usize,
     },
-    /// A message was published before and changes nothing.
-    Duplicate(MessageId),
+    /// A message was not applied. A message that was published before is a duplicate, also if the host
+    /// published it.
+    Ignored(Ignored),
     /// Subscriptions were made or replaced.
     Subscribed {
         /// Whose.
@@ -189,6 +216,9 @@ pub enum DispatcherOutput {
     },
 }
 
+// What goes to subscribers goes in batches, with numbers to acknowledge.
+machine_output!(DispatcherOutput sends nothing);
+
 impl fmt::Display for DispatcherOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -214,7 +244,7 @@ impl fmt::Display for DispatcherOutput {
             DispatcherOutput::Published { message_id: None, receivers } => {
                 write!(f, "published to {receivers}")
             }
-            DispatcherOutput::Duplicate(id) => write!(f, "ignore {id} duplicate"),
+            DispatcherOutput::Ignored(ignored) => write!(f, "ignore {ignored}"),
             DispatcherOutput::Subscribed { subscriber, patterns } => {
                 write!(f, "subscribed {subscriber} patterns={patterns}")
             }

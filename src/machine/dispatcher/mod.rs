@@ -41,16 +41,22 @@ mod subscription_index;
 pub use io::{Delivered, DispatcherError, DispatcherInput, DispatcherOutput};
 pub use options::{DispatcherOptions, QueueOptions};
 
+use super::effect::NotApplied;
+use super::outbox::{Outbox, bounded_outputs};
 use super::settings::at_least;
 use super::window::Window;
-use super::{Machine, SplitMix64, Timers};
-use crate::message::Message;
+use super::{Machine, SplitMix64, Timers, earliest, snapshot_of};
+use crate::error::Error;
+use crate::json::Json;
+use crate::message::{Envelope, Message};
+use crate::route::RouteKey;
 use crate::scalar::{ComponentId, Instant, MessageId, Now};
 use crate::transport::Gap;
+use crate::validate::Checked;
 use queue::{Entry, Queue, State};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use subscription_index::SubscriptionIndex;
 
@@ -83,16 +89,16 @@ type Receivers = BTreeMap<ComponentId, Vec<SmolStr>>;
 /// let mut gate = Gate::new(Validator::new(Mode::Strict));
 /// let mut dispatcher = Dispatcher::new(7);
 /// let now = Now::new(Instant::START, 1_736_942_400_000);
-/// let mut take = |text: &str| Box::new(gate.accept(text.as_bytes(), now.wall, None).unwrap());
+/// let mut take = |text: &str| gate.accept(text.as_bytes(), now.wall, None).unwrap();
 ///
 /// let subscription = take(r#"{"source":"monitor","subscription":{"subscriber":"monitor",
 ///     "patterns":["*.failed"],"filter":{"compare":{"field":"/retry_count","op":">=","value":2}}}}"#);
-/// dispatcher.handle(now, DispatcherInput::Subscribe(subscription))?;
+/// dispatcher.receive(now, subscription);
 /// assert_eq!(dispatcher.poll().unwrap().to_string(), "subscribed monitor patterns=1");
 ///
 /// for retries in [1, 2] {
 ///     let event = format!(r#"TASK_FAILED:wf_001:build:{{"task_id":"t1","agent_id":"a1","failure_reason":"x","retry_count":{retries}}}"#);
-///     dispatcher.handle(now, DispatcherInput::Publish(take(&event)))?;
+///     dispatcher.receive(now, take(&event));
 /// }
 /// assert_eq!(dispatcher.poll().unwrap().to_string(), "published to 0");
 /// assert_eq!(dispatcher.poll().unwrap().to_string(), "published to 1");
@@ -123,8 +129,10 @@ pub struct Dispatcher {
     /// What was published, and until when it is remembered.
     seen: Window<(Option<ComponentId>, MessageId), Option<Instant>>,
     timers: Timers<(ComponentId, Due)>,
-    out: VecDeque<DispatcherOutput>,
+    out: Outbox<DispatcherOutput>,
 }
+
+bounded_outputs!(Dispatcher);
 
 impl Dispatcher {
     /// There is no subscription yet. The seed decides on pauses: give each start a random one.
@@ -137,7 +145,7 @@ impl Dispatcher {
             holders: BTreeMap::new(),
             seen: Window::new(),
             timers: Timers::new(),
-            out: VecDeque::new(),
+            out: Outbox::new(),
         }
     }
 
@@ -178,7 +186,7 @@ impl Dispatcher {
                 self.timers.set((name.clone(), Due::Gap), timeout);
                 pending.gap
             });
-            self.out.push_back(DispatcherOutput::Deliver { to: name.clone(), gap, batch });
+            self.out.push(DispatcherOutput::Deliver { to: name.clone(), gap, batch });
         }
         if queue.options.patience().is_some() {
             self.timers.set((name.clone(), Due::Batch), queue.next(now));
@@ -194,8 +202,7 @@ impl Dispatcher {
         // not know what it lost.
         if pending.attempts >= self.options.backoff.attempts.max(1) {
             let next = queue.next_gap();
-            self.out
-                .push_back(DispatcherOutput::GapUnacknowledged { subscriber: name.clone(), gap });
+            self.out.push(DispatcherOutput::GapUnacknowledged { subscriber: name.clone(), gap });
             if next {
                 self.tell(now, name);
             }
@@ -205,7 +212,7 @@ impl Dispatcher {
         let timeout = now.at.after(at_least(self.options.timeout));
         self.timers.set((name.clone(), Due::Gap), timeout);
         let (to, gap) = (name.clone(), Some(gap));
-        self.out.push_back(DispatcherOutput::Deliver { to, gap, batch: Vec::new() });
+        self.out.push(DispatcherOutput::Deliver { to, gap, batch: Vec::new() });
     }
 
     /// Takes a message out of a queue for good.
@@ -240,11 +247,11 @@ impl Dispatcher {
         // A subscriber of dead letters that fails would make letters about letters without end.
         if matches!(entry.message.envelope.message, Message::DeadLetter(_)) {
             let (subscriber, reason) = (name.clone(), reason.to_owned());
-            self.out.push_back(DispatcherOutput::Discard { subscriber, reason });
+            self.out.push(DispatcherOutput::Discard { subscriber, reason });
             return;
         }
         let letter = entry.message.letter(now, reason, name, entry.attempts, entry.times);
-        self.out.push_back(DispatcherOutput::DeadLetter(letter));
+        self.out.push(DispatcherOutput::DeadLetter(letter));
     }
 
     /// An attempt failed: the message pauses, or becomes a dead letter if that was the last.
@@ -371,6 +378,17 @@ impl Machine for Dispatcher {
     type Error = DispatcherError;
 
     fn handle(&mut self, now: Now, input: DispatcherInput) -> Result<(), DispatcherError> {
+        // What would lead to deliveries waits until there is room for them. What settles messages
+        // frees more than it adds.
+        if matches!(
+            input,
+            DispatcherInput::Subscribe(_)
+                | DispatcherInput::Publish(_)
+                | DispatcherInput::Redrive(..)
+                | DispatcherInput::Reconnected(_)
+        ) {
+            self.out.command(DispatcherError::Unpolled)?;
+        }
         match input {
             DispatcherInput::Subscribe(message) => self.subscription(now, *message),
             DispatcherInput::Publish(message) => self.publish(now, *message),
@@ -392,9 +410,30 @@ impl Machine for Dispatcher {
         }
     }
 
+    fn wants(&self, message: &Envelope) -> bool {
+        matches!(message.message, Message::Subscription(_)) || RouteKey::of(message).is_some()
+    }
+
+    /// A subscription is entered, anything else with a routing key is published.
+    fn receive(&mut self, now: Now, message: Checked<Envelope>) {
+        let Some(identity) = self.out.room_for(&message) else { return };
+        let applied = match message.message {
+            Message::Subscription(_) => self.subscription(now, message),
+            _ => self.publish(now, message),
+        };
+        if let Err(error) = applied {
+            self.out.ignore(identity, NotApplied::new(error.reason(), error));
+        }
+    }
+
     fn handle_timeout(&mut self, now: Now) {
+        if self.out.is_full() {
+            return;
+        }
         self.seen.expire(now.at);
-        while let Some((name, due)) = self.timers.due(now.at) {
+        while !self.out.is_full()
+            && let Some((name, due)) = self.timers.due(now.at)
+        {
             match due {
                 Due::Batch => self.dispatch(now, &name),
                 Due::Gap => self.tell(now, &name),
@@ -419,15 +458,19 @@ impl Machine for Dispatcher {
     }
 
     fn poll(&mut self) -> Option<DispatcherOutput> {
-        self.out.pop_front()
+        self.out.pop()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        // Forgetting is due work, too: after `handle_timeout` nothing may be left that was due.
-        match (self.timers.earliest(), self.seen.deadline()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
+        if self.out.is_full() {
+            return None;
         }
+        // Forgetting is due work, too: after `handle_timeout` nothing may be left that was due.
+        earliest([self.timers.earliest(), self.seen.deadline()])
+    }
+
+    fn snapshot(&self) -> Result<Json, Error> {
+        snapshot_of(self)
     }
 }
 

@@ -6,6 +6,7 @@ use super::queued_message::QueuedMessage;
 use super::subscription_index::Interest;
 use super::{Dispatcher, Due, Receivers};
 use crate::machine::settings::at_least;
+use crate::machine::{IgnoreReason, MessageIdentity};
 use crate::message::Envelope;
 use crate::route::{FilterInput, GroupChoice, RouteKey};
 use crate::scalar::{ComponentId, Now};
@@ -36,7 +37,7 @@ impl Dispatcher {
         if let Some(id) = &id
             && self.seen.get(id).is_some_and(|until| until.is_none_or(|until| until > now.at))
         {
-            self.out.push_back(DispatcherOutput::Duplicate(id.1.clone()));
+            self.out.ignore(MessageIdentity::of(&message), IgnoreReason::Duplicate);
             return Ok(());
         }
         if RouteKey::of(&message).is_none() {
@@ -55,7 +56,7 @@ impl Dispatcher {
             self.seen.put(id, until, until, self.options.remember);
         }
         let count = receivers.len();
-        self.out.push_back(DispatcherOutput::Published { message_id, receivers: count });
+        self.out.push(DispatcherOutput::Published { message_id, receivers: count });
         self.hand_out(now, &Arc::new(message), receivers);
         Ok(())
     }

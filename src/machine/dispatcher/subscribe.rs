@@ -83,8 +83,7 @@ impl Dispatcher {
         let options = self.options.queues.get(subscriber).unwrap_or(&self.options.queue);
         self.queues.entry(subscriber.clone()).or_insert_with(|| Queue::new(*options));
         let patterns = self.index.count(subscriber);
-        self.out
-            .push_back(DispatcherOutput::Subscribed { subscriber: subscriber.clone(), patterns });
+        self.out.push(DispatcherOutput::Subscribed { subscriber: subscriber.clone(), patterns });
         Ok(())
     }
 
@@ -109,7 +108,7 @@ impl Dispatcher {
         let patterns = self.index.count(subscriber);
         if patterns > 0 {
             let subscriber = subscriber.clone();
-            self.out.push_back(DispatcherOutput::Subscribed { subscriber, patterns });
+            self.out.push(DispatcherOutput::Subscribed { subscriber, patterns });
             return Ok(());
         }
         // What came through groups is for the others; what was its own ends with its last
@@ -126,7 +125,7 @@ impl Dispatcher {
             self.timers.set((subscriber.clone(), due), None);
         }
         let (subscriber, left) = (subscriber.clone(), left.len());
-        self.out.push_back(DispatcherOutput::Unsubscribed { subscriber, left });
+        self.out.push(DispatcherOutput::Unsubscribed { subscriber, left });
         Ok(())
     }
 

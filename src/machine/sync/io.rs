@@ -1,14 +1,16 @@
 //! What goes in and out.
 
 use crate::error::leaf_errors;
+use crate::machine::effect::machine_output;
+use crate::machine::{Ignored, Outbound};
 use crate::merge::{Conflict, Relation};
-use crate::message::{Envelope, MessageKind, WorkflowState};
+use crate::message::WorkflowState;
 use crate::scalar::{CheckResult, ComponentId, WorkflowId, printable};
-use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What goes into a [`StateSync`](super::StateSync).
+/// What a host wants of a [`StateSync`](super::StateSync). States of others and notices of checkpoints
+/// are [received](crate::machine::Machine::receive).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SyncInput {
@@ -20,8 +22,6 @@ pub enum SyncInput {
     /// The component itself made a new state. The machine gives it its version, its time and its
     /// metadata.
     Changed(Box<WorkflowState>),
-    /// A state came, or the notice of a checkpoint.
-    Received(Box<Checked<Envelope>>),
     /// The results of a validation that an output asked for, by name.
     Validated(u64, Vec<(String, CheckResult)>),
     /// All agreed on this state: what a ballot committed, or what somebody settled by hand. If ours has
@@ -33,9 +33,6 @@ pub enum SyncInput {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyncError {
-    /// The message says nothing about a state.
-    #[error("`{0}` says nothing about the state of a workflow")]
-    NotState(MessageKind),
     /// The state is that of another workflow.
     #[error("the state is that of `{found}`, not of `{expected}`", found = printable(.found), expected = printable(.expected))]
     OtherWorkflow {
@@ -44,11 +41,8 @@ pub enum SyncError {
         /// The one that is kept in step.
         expected: WorkflowId,
     },
-    /// The message does not say who sent it, so there is no peer to keep in step.
-    #[error("the state does not say where it comes from: it has no `source`")]
-    NoSource,
-    /// The message is one's own.
-    #[error("the state is our own")]
+    /// A component does not keep in step with itself.
+    #[error("the component is our own")]
     Ours,
     /// As many components take part as may.
     #[error("{0} components take part, which is the limit")]
@@ -62,18 +56,20 @@ pub enum SyncError {
     /// No output asked for it, or it is over.
     #[error("no validation {0} is under way")]
     NotValidating(u64),
+    /// As many outputs wait to be fetched as may.
+    #[error("{0} outputs wait to be fetched, which is the limit")]
+    Unpolled(usize),
 }
 
 leaf_errors! {
     SyncError, Machine {
-        Self::NotState(_) => ["not-a-state", State, Conflict, lasting, "correct_and_resend", "Send states of the workflow that is kept in step, with their `source`."],
-        Self::OtherWorkflow { .. } => ["other-workflow", State, Conflict, lasting, "correct_and_resend", "Send states of the workflow that is kept in step, with their `source`."],
-        Self::NoSource => ["no-source", State, Conflict, lasting, "correct_and_resend", "Send states of the workflow that is kept in step, with their `source`."],
-        Self::Ours => ["ours", State, Conflict, lasting, "correct_and_resend", "Hand on states of other components only."],
+        Self::OtherWorkflow { .. } => ["other-workflow", State, Conflict, lasting, "correct_and_resend", "Hand in states of the workflow that is kept in step."],
+        Self::Ours => ["ours", State, Conflict, lasting, "correct_and_resend", "Let other components join only."],
         Self::Full(_) => ["full", State, LimitExceeded, transient, "retry", "Let a component leave first."],
         Self::NotAPeer(_) => ["not-a-peer", State, Conflict, lasting, "join", "Let the component join first."],
         Self::Unchanged => ["unchanged", State, Conflict, lasting, "correct_and_resend", "Hand in states that differ from the current one."],
         Self::NotValidating(_) => ["not-validating", State, Conflict, lasting, "correct_and_resend", "Hand in the results of the validation that is under way."],
+        Self::Unpolled(_) => ["unpolled", Execution, LimitExceeded, transient, "retry", "Fetch the outputs, then hand in the same input."],
     }
 }
 
@@ -115,13 +111,8 @@ impl fmt::Display for StateOrigin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SyncOutput {
-    /// Send this: our state, and the request for theirs if it asks for a response.
-    Send {
-        /// To whom.
-        to: ComponentId,
-        /// The state.
-        envelope: Box<Envelope>,
-    },
+    /// Send this: our state, and the request for theirs if its purpose says so.
+    Send(Outbound),
     /// Run these validations on a state that would become the current one, and hand in the results
     /// with the number. Results that are not handed in within the timeout are `unknown`.
     Validate {
@@ -168,7 +159,11 @@ pub enum SyncOutput {
         /// Its state to ours.
         relation: Relation,
     },
+    /// A message was not applied.
+    Ignored(Ignored),
 }
+
+machine_output!(SyncOutput);
 
 impl fmt::Display for SyncOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,16 +172,8 @@ impl fmt::Display for SyncOutput {
             None => Ok(()),
         };
         match self {
-            SyncOutput::Send { to, envelope } => {
-                let asks = envelope.header.response_required == Some(true);
-                write!(f, "{} {to}", if asks { "exchange with" } else { "answer" })?;
-                match &envelope.message {
-                    crate::message::Message::WorkflowState(state) => {
-                        write!(f, " v{}", state.state_version)
-                    }
-                    _ => Ok(()),
-                }
-            }
+            SyncOutput::Send(outbound) => outbound.fmt(f),
+            SyncOutput::Ignored(ignored) => write!(f, "ignore {ignored}"),
             SyncOutput::Validate { number, names, state } => {
                 write!(f, "validate {number} v{}: {}", state.state_version, names.join(", "))
             }

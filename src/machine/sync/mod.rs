@@ -57,8 +57,12 @@ mod replica;
 pub use io::{StateOrigin, SyncError, SyncInput, SyncOutput};
 pub use options::SyncOptions;
 
+use super::effect::NotApplied;
+use super::outbox::{Outbox, bounded_outputs};
 use super::settings::at_least;
-use super::{Machine, SplitMix64, Timers};
+use super::{IgnoreReason, Machine, Outbound, Purpose, SplitMix64, Timers, snapshot_of};
+use crate::error::Error;
+use crate::json::Json;
 use crate::merge::{MergePolicy, Relation, agreement};
 use crate::message::{Envelope, EnvelopeHeader, Message, StateMetadata, WorkflowState};
 use crate::scalar::{
@@ -123,7 +127,7 @@ enum Due {
 /// let state = WorkflowState::new(workflow, 1_u64, now.timestamp());
 /// hub.handle(now, SyncInput::Changed(Box::new(state)))?;
 /// let said: Vec<String> = std::iter::from_fn(|| hub.poll()).map(|output| output.to_string()).collect();
-/// assert_eq!(said, ["adopt v1: first", "exchange with worker v1"]);
+/// assert_eq!(said, ["adopt v1: first", "send workflow_state v1 attempt=1 to worker"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "replication")]
@@ -146,8 +150,10 @@ pub struct StateSync {
     /// How many merges there were in a row.
     merges: u32,
     timers: Timers<Due>,
-    out: VecDeque<SyncOutput>,
+    out: Outbox<SyncOutput>,
 }
+
+bounded_outputs!(StateSync);
 
 impl StateSync {
     /// The copy of a component, empty and without peers. The seed decides on identifiers and pauses:
@@ -166,7 +172,7 @@ impl StateSync {
             number: 0,
             merges: 0,
             timers: Timers::new(),
-            out: VecDeque::new(),
+            out: Outbox::new(),
         }
     }
 
@@ -269,19 +275,22 @@ impl StateSync {
         Ok(())
     }
 
-    fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), SyncError> {
-        if let Message::WorkflowState(state) = &envelope.message {
-            self.is_ours(state)?;
+    fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), NotApplied> {
+        let workflow = workflow_of(&envelope).ok_or(IgnoreReason::Unwanted)?;
+        // Before the source is entered: a stray message adds no peer.
+        if *workflow != self.workflow {
+            let detail = format!("the state is that of `{workflow}`");
+            return Err(NotApplied::new(IgnoreReason::Unwanted, detail));
         }
+        let source = envelope.header.source.clone().ok_or_else(|| {
+            NotApplied::new(IgnoreReason::Incomplete, "it does not say where it comes from")
+        })?;
+        self.peer(&source)?;
         // Taken over, not worked out again: who compared the state before has paid for it.
         let digest = envelope.content_digest().cloned();
         let Envelope { header, message } = envelope.into_inner();
-        let kind = message.kind();
-        let source = header.source.ok_or(SyncError::NoSource);
-        let checkpoint = match message {
+        match message {
             Message::WorkflowState(state) => {
-                // After the workflow was checked: a stray message adds no peer.
-                let source = self.peer(source?)?;
                 // Weighed before it is answered, so that the answer carries the result and saves
                 // another round.
                 let asked = header.request_id.filter(|_| header.response_required == Some(true));
@@ -290,35 +299,32 @@ impl StateSync {
                 if let Some(request) = asked {
                     self.answer(now, &source, request, header.correlation_id);
                 }
-                return Ok(());
             }
-            Message::CheckpointSync(notice) => notice,
-            _ => return Err(SyncError::NotState(kind)),
-        };
-        if checkpoint.workflow_id != self.workflow {
-            let (found, expected) = (checkpoint.workflow_id.clone(), self.workflow.clone());
-            return Err(SyncError::OtherWorkflow { found, expected });
-        }
-        let source = self.peer(source?)?;
-        let known = self.current.as_ref().map_or(0, Version::number);
-        // The notice carries no state. Its source has it, so that is asked.
-        if checkpoint.state_version.is_some_and(|version| version.get() > known) {
-            self.exchange(now, &source);
+            Message::CheckpointSync(notice) => {
+                let known = self.current.as_ref().map_or(0, Version::number);
+                // The notice carries no state. Its source has it, so that is asked.
+                if notice.state_version.is_some_and(|version| version.get() > known) {
+                    self.exchange(now, &source);
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
 
     /// A component that spoke is a peer from then on.
-    fn peer(&mut self, name: ComponentId) -> Result<ComponentId, SyncError> {
-        if name == self.own {
-            return Err(SyncError::Ours);
+    fn peer(&mut self, name: &ComponentId) -> Result<(), NotApplied> {
+        if *name == self.own {
+            return Err(IgnoreReason::Own.into());
         }
-        if !self.peers.contains_key(&name) && self.peers.len() >= self.options.max_peers.max(1) {
-            return Err(SyncError::Full(self.peers.len()));
+        let count = self.peers.len();
+        if !self.peers.contains_key(name) && count >= self.options.max_peers.max(1) {
+            let detail = format!("{count} components take part, which is the limit");
+            return Err(NotApplied::new(IgnoreReason::Full, detail));
         }
         // Attempts count silence in a row, and this is a word.
         self.peers.entry(name.clone()).or_default().attempts = 0;
-        Ok(name)
+        Ok(())
     }
 
     fn adopt(
@@ -338,7 +344,7 @@ impl StateSync {
         self.forget_forks();
         let state = Box::new(version.state.clone());
         self.current = Some(version);
-        self.out.push_back(SyncOutput::Adopted { origin, from: from.cloned(), state });
+        self.out.push(SyncOutput::Adopted { origin, from: from.cloned(), state });
         // Who makes a state tells all; who got it waits a little, for they may get it, too. So does who
         // merges again and again: others may be at the same.
         self.merges = if origin == StateOrigin::Merged { self.merges.saturating_add(1) } else { 0 };
@@ -378,7 +384,7 @@ impl StateSync {
         // before.
         if peer.told.as_deref() != Some(word) {
             peer.told = Some(word.to_owned());
-            self.out.push_back(SyncOutput::Related { peer: name.clone(), relation });
+            self.out.push(SyncOutput::Related { peer: name.clone(), relation });
         }
         // Equal copies have nothing to say until one changes. This is where versions stop growing.
         if relation == Relation::Duplicate {
@@ -433,10 +439,11 @@ impl StateSync {
         // Counted when asking, not when the answer fails to come: a restart between the two does
         // not start the count anew.
         peer.attempts = peer.attempts.saturating_add(1);
+        let purpose = Purpose::Request { attempt: peer.attempts };
         let until = now.at.after(at_least(self.options.timeout));
         self.timers.set(Due::Peer(to.clone()), until);
-        let envelope = Box::new(Envelope::new(header, state));
-        self.out.push_back(SyncOutput::Send { to: to.clone(), envelope });
+        let envelope = Envelope::new(header, state);
+        self.out.push(Outbound::new(vec![to.clone()], envelope, purpose));
     }
 
     fn answer(
@@ -450,8 +457,17 @@ impl StateSync {
         let mut header =
             self.header(now).with_request_id(request.clone()).with_response_to(request);
         header.correlation_id = correlation;
-        let envelope = Box::new(Envelope::new(header, state));
-        self.out.push_back(SyncOutput::Send { to: to.clone(), envelope });
+        let envelope = Envelope::new(header, state);
+        self.out.push(Outbound::new(vec![to.clone()], envelope, Purpose::Answer));
+    }
+}
+
+/// The workflow whose state a message is about.
+fn workflow_of(envelope: &Envelope) -> Option<&WorkflowId> {
+    match &envelope.message {
+        Message::WorkflowState(state) => Some(&state.workflow_id),
+        Message::CheckpointSync(notice) => Some(&notice.workflow_id),
+        _ => None,
     }
 }
 
@@ -461,11 +477,15 @@ impl Machine for StateSync {
     type Error = SyncError;
 
     fn handle(&mut self, now: Now, input: SyncInput) -> Result<(), SyncError> {
+        // The results of a validation belong to an output that was fetched, and leaving outputs
+        // nothing: neither adds to what waits without end.
+        if !matches!(input, SyncInput::Validated(..) | SyncInput::Leave(_)) {
+            self.out.command(SyncError::Unpolled)?;
+        }
         match input {
             SyncInput::Join(name) => self.join(now, &name),
             SyncInput::Leave(name) => self.leave(name),
             SyncInput::Changed(state) => self.changed(now, *state),
-            SyncInput::Received(envelope) => self.received(now, *envelope),
             SyncInput::Validated(number, results) => self.validated(now, number, results),
             SyncInput::Decided(state) => {
                 self.is_ours(&state)?;
@@ -475,8 +495,21 @@ impl Machine for StateSync {
         }
     }
 
+    fn wants(&self, message: &Envelope) -> bool {
+        workflow_of(message) == Some(&self.workflow)
+    }
+
+    fn receive(&mut self, now: Now, message: Checked<Envelope>) {
+        let Some(identity) = self.out.room_for(&message) else { return };
+        if let Err(why) = self.received(now, message) {
+            self.out.ignore(identity, why);
+        }
+    }
+
     fn handle_timeout(&mut self, now: Now) {
-        while let Some(due) = self.timers.due(now.at) {
+        while !self.out.is_full()
+            && let Some(due) = self.timers.due(now.at)
+        {
             match due {
                 // What could not be told is unknown.
                 Due::Validation => {
@@ -502,10 +535,14 @@ impl Machine for StateSync {
     }
 
     fn poll(&mut self) -> Option<SyncOutput> {
-        self.out.pop_front()
+        self.out.pop()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.timers.earliest()
+        if self.out.is_full() { None } else { self.timers.earliest() }
+    }
+
+    fn snapshot(&self) -> Result<Json, Error> {
+        snapshot_of(self)
     }
 }

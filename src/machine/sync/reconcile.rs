@@ -169,7 +169,7 @@ impl StateSync {
             if !again {
                 peer.fork = Some(fork);
                 let (with, state) = (with.clone(), Box::new(merged.state));
-                self.out.push_back(SyncOutput::Consensus { with, state, conflicts });
+                self.out.push(SyncOutput::Consensus { with, state, conflicts });
             }
             return;
         }
@@ -238,7 +238,7 @@ impl StateSync {
             return;
         }
         let state = &candidate.version.state;
-        self.out.push_back(SyncOutput::Validate {
+        self.out.push(SyncOutput::Validate {
             number: candidate.number,
             names: state.validation_required.clone().unwrap_or_default(),
             state: Box::new(state.clone()),
@@ -271,7 +271,7 @@ impl StateSync {
             self.reconcile(now, version, from.as_ref(), Some(origin), true);
         } else {
             let version = version.number();
-            self.out.push_back(SyncOutput::Rejected { from, version, failed });
+            self.out.push(SyncOutput::Rejected { from, version, failed });
         }
         self.validate(now);
         Ok(())

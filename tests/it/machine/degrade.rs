@@ -1,9 +1,7 @@
 //! Degradation: what becomes of each kind of message while its receiver is away.
 
 use super::{answer, checked, name, now};
-use coordination_protocol::machine::{
-    Action, Degradation, Fallback, Machine, Presence, PresenceInput, Role,
-};
+use coordination_protocol::machine::{Action, Degradation, Fallback, Machine, Presence, Role};
 use coordination_protocol::scalar::HealthState;
 use coordination_protocol::{Envelope, MessageKind};
 use std::time::Duration;
@@ -111,7 +109,7 @@ fn presence_and_policy_together() {
     let registration = format!(
         r#"{{"component_registration":{{"component_id":"{hub}","component_type":"hub","version":"1.0.0"}}}}"#,
     );
-    presence.handle(now(0), PresenceInput::Received(checked(&registration))).unwrap();
+    presence.receive(now(0), *checked(&registration));
     let policy = Degradation::new();
     let decide = |presence: &Presence, millis| {
         let status = presence.status(&hub).unwrap();
@@ -127,6 +125,6 @@ fn presence_and_policy_together() {
     let beat = format!(
         r#"{{"heartbeat":{{"component_id":"{hub}","sequence":1,"timestamp":"2025-01-15T12:10:00Z"}}}}"#,
     );
-    presence.handle(now(600_000), PresenceInput::Received(checked(&beat))).unwrap();
+    presence.receive(now(600_000), *checked(&beat));
     assert_eq!(decide(&presence, 600_000), Action::Send);
 }

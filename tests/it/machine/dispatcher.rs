@@ -3,7 +3,7 @@
 
 use super::laws::{Scripted, all};
 use super::transcripts::{Command, Told};
-use super::{START, checked, name, now, outputs};
+use super::{START, Step, checked, ignored, name, now, outputs};
 use crate::support::{Rng, scaled};
 use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
@@ -58,7 +58,7 @@ pub(super) fn of(command: &Command<'_>, seed: u64) -> Dispatcher {
 }
 
 impl Told for Dispatcher {
-    fn input(&self, _: Now, command: &Command<'_>) -> DispatcherInput {
+    fn input(&self, _: Now, command: &Command<'_>) -> Step<DispatcherInput> {
         let who = command.words[1];
         let message = || {
             let mut header = String::new();
@@ -75,7 +75,7 @@ impl Told for Dispatcher {
         let numbers = || command.words[2..].iter().map(|word| word.parse().unwrap()).collect();
         let number = || command.words[2].parse().unwrap();
         let reason = || command.get("reason", "crashed").to_owned();
-        match command.words[0] {
+        Step::Input(match command.words[0] {
             verb @ ("subscribe" | "cancel") => {
                 let mut more = String::new();
                 if let Some(filter) = command.pairs.get("filter") {
@@ -107,7 +107,7 @@ impl Told for Dispatcher {
             "disconnected" => DispatcherInput::Disconnected(name(who)),
             "reconnected" => DispatcherInput::Reconnected(name(who)),
             other => panic!("unknown command `{other}`"),
-        }
+        })
     }
 }
 
@@ -129,10 +129,10 @@ impl Scripted for Dispatcher {
         machine
     }
 
-    fn draw(rng: &mut Rng, now: Now) -> DispatcherInput {
+    fn draw(rng: &mut Rng, now: Now) -> Step<DispatcherInput> {
         let who = rng.pick(&["a", "b", "c", "d"]);
         let number = 1 + rng.below(6) as u64;
-        match rng.below(24) {
+        Step::Input(match rng.below(24) {
             0..=10 => {
                 let sent = coordination_protocol::scalar::Timestamp::from_unix_millis(now.wall);
                 let header = match rng.below(4) {
@@ -181,7 +181,7 @@ impl Scripted for Dispatcher {
                     r#"{"dead_letter":{"reason":"r","original":"o","attempts":3,"died_at":"2025-01-15T12:00:00Z"}}"#,
                 ),
             ),
-        }
+        })
     }
 }
 
@@ -267,6 +267,19 @@ fn refusals_say_what_is_wrong() {
     assert_eq!(refused(DispatcherInput::Publish(event("m1", "wf_1", "", 0))), "");
     let busy = "the queue of `a` is full; it holds 1 messages";
     assert_eq!(refused(DispatcherInput::Publish(event("m2", "wf_1", "", 0))), busy);
+    // What others publish or subscribe to is ignored for the same reason.
+    let told = |reason: &str, why: &str| format!("{reason}, {why}");
+    assert_eq!(ignored(&mut machine, event("m2", "wf_1", "", 0)), told("full", busy));
+    assert_eq!(
+        ignored(&mut machine, checked(foreign)),
+        told("wrong-sender", "`eve` cannot subscribe for `a`")
+    );
+    let filtered = ignored(&mut machine, subscription("a", &["task..x"], ""));
+    assert!(filtered.starts_with("invalid, `task..x` is no pattern"), "{filtered}");
+    let mut refused = |input| {
+        let error = machine.handle(now(0), input).err().map(|error| error.to_string());
+        error.unwrap_or_default()
+    };
     assert_eq!(refused(replay()), busy);
     assert_eq!(machine.subscribers().collect::<Vec<_>>(), [(&name("a"), 1)]);
 }

@@ -1,23 +1,27 @@
 //! The laws of all machines, over random scripts; and flawed machines that show that each law can
 //! be broken.
 
-use super::{START, answer, checked, error, id, name, request};
+use super::{START, Step, answer, checked, error, hand_in, id, name, request};
 use crate::support::{Rng, scaled};
-use coordination_protocol::Mode;
 use coordination_protocol::machine::{
-    Breaker, BreakerInput, Handshake, HandshakeInput, Machine, OutboundRequest, Presence,
-    PresenceInput, Rejected, RequestInput, Requester, RespondInput, RespondOptions, Responder,
+    Breaker, BreakerInput, BreakerOptions, CallResult, Caller, CallerOptions, Handshake,
+    HandshakeInput, Machine, OutboundRequest, Presence, PresenceInput, Rejected, RequestInput,
+    RequestOptions, Requester, RespondInput, RespondOptions, Responder, snapshot_of,
 };
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::validate::{Gate, Validator};
+use coordination_protocol::{Checked, Envelope, Error, Json, Mode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::{Debug, Write as _};
 use std::time::Duration;
 
 /// A machine that scripts can be drawn for.
-pub(super) trait Scripted: Machine<Output: Debug + PartialEq> {
+pub(super) trait Scripted:
+    Machine<Output: Debug + PartialEq> + Serialize + DeserializeOwned
+{
     fn fresh(seed: u64) -> Self;
-    fn draw(rng: &mut Rng, now: Now) -> Self::Input;
+    fn draw(rng: &mut Rng, now: Now) -> Step<Self::Input>;
 }
 
 fn pick_id(rng: &mut Rng) -> String {
@@ -29,9 +33,9 @@ impl Scripted for Requester {
         Requester::new(name("hub"), seed)
     }
 
-    fn draw(rng: &mut Rng, _: Now) -> RequestInput {
+    fn draw(rng: &mut Rng, _: Now) -> Step<RequestInput> {
         let which = pick_id(rng);
-        match rng.below(10) {
+        Step::Input(match rng.below(10) {
             0..=3 => {
                 let more = match rng.below(4) {
                     0 => r#","constraints":{"max_wait_time":"20s"}"#,
@@ -56,19 +60,16 @@ impl Scripted for Requester {
                     1 => String::new(),
                     _ => format!(r#","correlation_id":"corr_{which}""#),
                 };
-                RequestInput::Answer(answer(&which, &corr, rng.pick(&["approved", "queued"])))
+                return Step::Message(answer(&which, &corr, rng.pick(&["approved", "queued"])));
             }
-            7 => RequestInput::Answer(error(&which, rng.pick(&[r#","recoverable":true"#, ""]))),
-            8 => RequestInput::Answer(heartbeat("rm", 1)),
+            7 => return Step::Message(error(&which, rng.pick(&[r#","recoverable":true"#, ""]))),
+            8 => return Step::Message(heartbeat("rm", 1)),
             _ => RequestInput::Cancel(id(&which)),
-        }
+        })
     }
 }
 
-fn heartbeat(
-    component: &str,
-    sequence: usize,
-) -> Box<coordination_protocol::Checked<coordination_protocol::Envelope>> {
+fn heartbeat(component: &str, sequence: usize) -> Box<Checked<Envelope>> {
     checked(&format!(
         r#"{{"heartbeat":{{"component_id":"{component}","sequence":{sequence},"timestamp":"2025-01-15T12:00:00Z"}}}}"#,
     ))
@@ -81,15 +82,15 @@ impl Scripted for Responder {
         Responder::new(name("rm"), seed).with_options(options)
     }
 
-    fn draw(rng: &mut Rng, now: Now) -> RespondInput {
+    fn draw(rng: &mut Rng, now: Now) -> Step<RespondInput> {
         let which = pick_id(rng);
-        match rng.below(10) {
+        Step::Input(match rng.below(10) {
             0..=3 => {
                 let text = request(&which, 1 + rng.below(2), "").to_string();
-                RespondInput::Request(checked(&text))
+                return Step::Message(checked(&text));
             }
-            4 => RespondInput::Request(answer(&which, "", "approved")),
-            5 => RespondInput::Request(heartbeat("hub", 1)),
+            4 => return Step::Message(answer(&which, "", "approved")),
+            5 => return Step::Message(heartbeat("hub", 1)),
             6 | 7 => {
                 let source = rng.pick(&["hub", "stranger"]);
                 let body = rng.pick(&["allocation_request", "error_report", "dead_letter", "x"]);
@@ -111,22 +112,37 @@ impl Scripted for Responder {
                 };
                 RespondInput::Answer(key, Box::new(message.into_inner().message))
             }
-        }
+        })
     }
 }
 
 impl Scripted for Breaker {
     fn fresh(_: u64) -> Self {
-        Breaker::default()
+        Breaker::new(BreakerOptions::new().with_failures(1))
     }
 
-    fn draw(rng: &mut Rng, _: Now) -> BreakerInput {
+    fn draw(rng: &mut Rng, _: Now) -> Step<BreakerInput> {
         let call = id(&format!("req_{}", rng.below(2)));
-        match rng.below(6) {
+        Step::Input(match rng.below(6) {
             0 | 1 => BreakerInput::Call(call),
-            2 if rng.one_in(3) => BreakerInput::Success(call),
-            _ => BreakerInput::Failure(call),
-        }
+            2 if rng.one_in(2) => BreakerInput::Ended(call, CallResult::Success),
+            2 => BreakerInput::Ended(call, CallResult::Neutral),
+            _ => BreakerInput::Ended(call, CallResult::Failure),
+        })
+    }
+}
+
+impl Scripted for Caller {
+    fn fresh(seed: u64) -> Self {
+        let second = Duration::from_secs(1);
+        let breaker = BreakerOptions::new().with_failures(1).with_open(second);
+        let request = RequestOptions::new().with_timeout(second);
+        let options = CallerOptions::new().with_breaker(breaker).with_request(request);
+        Caller::new(name("hub"), seed).with_options(options)
+    }
+
+    fn draw(rng: &mut Rng, now: Now) -> Step<RequestInput> {
+        Requester::draw(rng, now)
     }
 }
 
@@ -136,12 +152,12 @@ impl Scripted for Handshake {
         Handshake::new(name("hub"), supported, seed)
     }
 
-    fn draw(rng: &mut Rng, _: Now) -> HandshakeInput {
+    fn draw(rng: &mut Rng, _: Now) -> Step<HandshakeInput> {
         // The greeting's identifier is made from the time and these bytes, both known here.
         let greeting = coordination_protocol::scalar::RequestId::generate(0, [7; 10]);
         let peer = rng.pick(&["worker", "worker", "worker", "hub", "other"]);
         let text = match rng.below(8) {
-            0..=2 => return HandshakeInput::Greet([7; 10]),
+            0..=2 => return Step::Input(HandshakeInput::Greet([7; 10])),
             3 | 4 => {
                 let (min, max) =
                     [("1.0.0", "1.0.0"), ("1.0.0", "1.1.0"), ("1.2.0", "1.3.0")][rng.below(3)];
@@ -162,7 +178,7 @@ impl Scripted for Handshake {
                     "classification":{{"category":"system","severity":"high","type":"conflict","scope":"system","recoverable":false}}}}}}"#,
             ),
         };
-        HandshakeInput::Received(checked(&text))
+        Step::Message(checked(&text))
     }
 }
 
@@ -171,7 +187,7 @@ impl Scripted for Presence {
         Presence::new(seed)
     }
 
-    fn draw(rng: &mut Rng, _: Now) -> PresenceInput {
+    fn draw(rng: &mut Rng, _: Now) -> Step<PresenceInput> {
         let peer = rng.pick(&["a", "b", "c"]);
         let registration = format!(
             r#"{{"component_registration":{{"component_id":"{peer}","component_type":"utility","version":"1.0.0"}}}}"#,
@@ -182,7 +198,7 @@ impl Scripted for Presence {
             rng.pick(&["healthy", "degraded", "unhealthy", "sleepy"]),
             rng.below(60),
         );
-        match rng.below(12) {
+        Step::Input(match rng.below(12) {
             0 => match body(&registration) {
                 coordination_protocol::Message::ComponentRegistration(body) => {
                     PresenceInput::Join(body)
@@ -195,14 +211,16 @@ impl Scripted for Presence {
             },
             2 if rng.one_in(3) => PresenceInput::Leave("done".to_owned()),
             3 => PresenceInput::Expect(name(peer)),
-            4 => PresenceInput::Received(checked(&status)),
-            5 if rng.one_in(2) => PresenceInput::Received(checked(&format!(
-                r#"{{"deregistration":{{"component_id":"{peer}","reason":"done"}}}}"#,
-            ))),
-            6 | 7 => PresenceInput::Received(checked(&registration)),
-            8 => PresenceInput::Received(error("req_1", "")),
-            _ => PresenceInput::Received(heartbeat(peer, rng.below(20))),
-        }
+            4 => return Step::Message(checked(&status)),
+            5 if rng.one_in(2) => {
+                return Step::Message(checked(&format!(
+                    r#"{{"deregistration":{{"component_id":"{peer}","reason":"done"}}}}"#,
+                )));
+            }
+            6 | 7 => return Step::Message(checked(&registration)),
+            8 => return Step::Message(error("req_1", "")),
+            _ => return Step::Message(heartbeat(peer, rng.below(20))),
+        })
     }
 }
 
@@ -246,7 +264,7 @@ fn play<M: Scripted>(seed: u64, carried_over: bool) -> Result<String, String> {
         } else {
             let input = M::draw(&mut rng, now);
             let before = machine.snapshot().unwrap();
-            if let Err(refused) = machine.handle(now, input) {
+            if let Err(refused) = hand_in(&mut machine, now, input) {
                 if before != machine.snapshot().unwrap() {
                     return broken("a refused input changed something");
                 }
@@ -300,10 +318,12 @@ fn requester_keeps_the_laws() {
         "Late",
         "Duplicate",
         "was asked before",
+        "Contradiction",
+        "is not open",
         "was not asked",
         "another correlation_id",
         "another component",
-        "answers no request",
+        "Unwanted",
         "and the body",
     ]);
 }
@@ -318,8 +338,7 @@ fn responder_keeps_the_laws() {
         "was used for another request",
         "which is the limit",
         "not answered in time",
-        "has no `request_id`",
-        "is an answer to",
+        "Unwanted",
         "is not under way",
     ]);
 }
@@ -327,6 +346,25 @@ fn responder_keeps_the_laws() {
 #[test]
 fn breaker_keeps_the_laws() {
     all::<Breaker>(&["to: Open", "to: HalfOpen", "to: Closed", "is open until", "is under way"]);
+}
+
+#[test]
+fn caller_keeps_the_laws() {
+    all::<Caller>(&[
+        "Queued",
+        "Answered",
+        "Failed",
+        "TimedOut",
+        "Cancelled",
+        "Contradiction",
+        "to: Open",
+        "to: HalfOpen",
+        "to: Closed",
+        "is open until",
+        "was asked before",
+        "is not open",
+        "Duplicate",
+    ]);
 }
 
 #[test]
@@ -338,7 +376,7 @@ fn handshake_keeps_the_laws() {
         "BadWelcome",
         "NoAnswer",
         "has begun",
-        "is our own",
+        "Own",
         "the peer is",
         "was not asked",
     ]);
@@ -355,7 +393,8 @@ fn presence_keeps_the_laws() {
         "Heartbeat",
         "Deregistration",
         "neither registered",
-        "says nothing",
+        "Unwanted",
+        "Stale",
         "has not joined",
         "joined already",
         "is not the component",
@@ -421,6 +460,16 @@ impl<const FLAW: u8> Machine for Flawed<FLAW> {
         Ok(())
     }
 
+    fn wants(&self, _: &Envelope) -> bool {
+        false
+    }
+
+    fn receive(&mut self, _: Now, _: Checked<Envelope>) {}
+
+    fn snapshot(&self) -> Result<Json, Error> {
+        snapshot_of(self)
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.count += u64::from(Self::has(Flaw::EarlyCounts));
         if self.due.is_some_and(|due| due <= now.at) && !Self::has(Flaw::StaleDeadline) {
@@ -451,8 +500,8 @@ impl<const FLAW: u8> Scripted for Flawed<FLAW> {
         Flawed { count: 0, due: None, out: Vec::new(), hidden: 0, refill: false }
     }
 
-    fn draw(rng: &mut Rng, _: Now) -> u64 {
-        rng.below(3) as u64
+    fn draw(rng: &mut Rng, _: Now) -> Step<u64> {
+        Step::Input(rng.below(3) as u64)
     }
 }
 

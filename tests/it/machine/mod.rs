@@ -8,10 +8,11 @@ mod dispatcher;
 mod laws;
 mod refusals;
 mod settings;
+mod strays;
 mod sync;
 mod transcripts;
 
-use coordination_protocol::machine::{Machine, OutboundRequest, RequestInput};
+use coordination_protocol::machine::{Machine, MachineOutput, OutboundRequest, RequestInput};
 use coordination_protocol::message::AllocationRequest;
 use coordination_protocol::scalar::{ComponentId, CorrelationId, Instant, Now, RequestId};
 use coordination_protocol::validate::{Context, Validator};
@@ -73,6 +74,39 @@ fn error(id: &str, recoverable: &str) -> Box<Checked<Envelope>> {
             "classification":{{"category":"resource","severity":"high","type":"unavailable","scope":"workflow"{recoverable}}},
             "recovery_suggestions":[{{"strategy":"retry"}}]}}}}"#,
     ))
+}
+
+/// What goes into a machine: what its host wants, or a message from outside.
+enum Step<I> {
+    Input(I),
+    Message(Box<Checked<Envelope>>),
+}
+
+/// Hands it in; what is refused comes back as its sentence.
+fn hand_in<M: Machine>(machine: &mut M, at: Now, step: Step<M::Input>) -> Result<(), String> {
+    match step {
+        Step::Input(input) => machine.handle(at, input).map_err(|error| error.to_string()),
+        Step::Message(message) => {
+            machine.receive(at, *message);
+            Ok(())
+        }
+    }
+}
+
+/// Hands in a message that is not applied, and says why not.
+fn ignored<M: Machine<Output: MachineOutput>>(
+    machine: &mut M,
+    message: Box<Checked<Envelope>>,
+) -> String {
+    while machine.poll().is_some() {}
+    machine.receive(now(0), *message);
+    let output = machine.poll().expect("a message that is not applied is told");
+    let ignored = output.as_ignored().unwrap_or_else(|| panic!("applied: {output}")).clone();
+    assert!(machine.poll().is_none(), "what is not applied leads to nothing else");
+    match ignored.detail.as_str() {
+        "" => ignored.reason.to_string(),
+        detail => format!("{}, {detail}", ignored.reason),
+    }
 }
 
 /// Everything that the machine outputs, a line each.

@@ -1,11 +1,11 @@
 //! The sentences of refusals that no transcript shows, and how refusals are reported.
 
-use super::{answer, asked, checked, id, name, now, request};
+use super::{answer, asked, checked, id, ignored, name, now, request};
 use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
-    BreakerError, Handshake, HandshakeError, HandshakeInput, Machine, OutboundRequest, Presence,
-    PresenceError, PresenceInput, PresenceOptions, RequestInput, Requester, RequesterError,
-    RespondInput, Responder, ResponderError,
+    BreakerError, Handshake, HandshakeError, Machine, OutboundRequest, Presence, PresenceError,
+    PresenceInput, PresenceOptions, RequestInput, Requester, RequesterError, Responder,
+    ResponderError,
 };
 use coordination_protocol::scalar::{ErrorId, Instant, WorkflowId};
 
@@ -22,15 +22,14 @@ fn requester() {
         refused(RequestInput::Start(Box::new(OutboundRequest::new(other, now(0), [0; 10])))),
         "the header says `req_2` and the body `req_1`"
     );
+    assert_eq!(refused(RequestInput::Cancel(id("req_9"))), "`req_9` is not open");
+    assert_eq!(ignored(&mut machine, checked(HEARTBEAT)), "unwanted");
+    let asks = checked(&request("req_1", 3, "").to_string());
+    assert_eq!(ignored(&mut machine, asks), "unwanted");
     assert_eq!(
-        refused(RequestInput::Answer(checked(HEARTBEAT))),
-        "the message answers no request: it has neither `response_to` nor `request_id`"
+        ignored(&mut machine, answer("req_1", "", "approved")),
+        "unknown, `req_1` was not asked"
     );
-    assert_eq!(
-        refused(RequestInput::Answer(checked(&request("req_1", 3, "").to_string()))),
-        "the message answers no request: it has neither `response_to` nor `request_id`"
-    );
-    assert_eq!(refused(RequestInput::Cancel(id("req_9"))), "`req_9` was not asked");
     assert_eq!(machine.open().count(), 0);
     machine.handle(now(0), asked("req_1")).unwrap();
     assert_eq!(machine.open().collect::<Vec<_>>(), [&id("req_1")]);
@@ -39,43 +38,29 @@ fn requester() {
 #[test]
 fn responder() {
     let mut machine = Responder::new(name("rm"), 1);
-    let mut refused = |text: &str| {
-        machine.handle(now(0), RespondInput::Request(checked(text))).unwrap_err().to_string()
-    };
-    assert_eq!(refused(HEARTBEAT), "the message has no `request_id`, so it cannot be answered");
-    assert_eq!(
-        refused(&answer("req_1", "", "approved").to_string()),
-        "the message is an answer to `req_1`, not a request"
-    );
+    assert_eq!(ignored(&mut machine, checked(HEARTBEAT)), "unwanted");
+    assert_eq!(ignored(&mut machine, answer("req_1", "", "approved")), "unwanted");
     let mut bare = answer("req_1", "", "approved").into_inner();
     (bare.header.response_to, bare.header.request_id) = (None, None);
-    assert_eq!(refused(&bare.to_string()), "the message is an answer to `req_1`, not a request");
+    assert_eq!(ignored(&mut machine, checked(&bare.to_string())), "unwanted");
 }
 
 #[test]
 fn handshake() {
     let mut machine = Handshake::new(name("hub"), "1.0.0".parse().unwrap(), 1);
-    let mut refused = |text: &str| {
-        let input = HandshakeInput::Received(checked(text));
-        machine.handle(now(0), input).unwrap_err().to_string()
-    };
-    assert_eq!(refused(HEARTBEAT), "`heartbeat` is no part of a greeting");
-    assert_eq!(
-        refused(r#"{"hello":{"component_id":"hub","versions":[{"min":"1.0.0","max":"1.0.0"}]}}"#),
-        "the greeting is our own"
-    );
-    assert_eq!(
-        refused(r#"{"response_to":"req_1","welcome":{"component_id":"a","version":"1.0.0"}}"#),
-        "`req_1` was not asked"
-    );
+    assert_eq!(ignored(&mut machine, checked(HEARTBEAT)), "unwanted");
+    let own = r#"{"hello":{"component_id":"hub","versions":[{"min":"1.0.0","max":"1.0.0"}]}}"#;
+    assert_eq!(ignored(&mut machine, checked(own)), "own");
+    let stray = r#"{"response_to":"req_1","welcome":{"component_id":"a","version":"1.0.0"}}"#;
+    assert_eq!(ignored(&mut machine, checked(stray)), "unknown, `req_1` was not asked");
     // A greeting that cannot be used is answered, and settles nothing.
     let empty = r#"{"request_id":"req_h","hello":{"component_id":"a","capabilities":["a+b"],
         "versions":[{"min":"1.0.0","max":"1.0.0"}]}}"#;
-    machine.handle(now(0), HandshakeInput::Received(checked(empty))).unwrap();
+    machine.receive(now(0), *checked(empty));
     assert_eq!(
         super::outputs(&mut machine),
         [
-            "send error_report: a capability name has 1 to 128 letters, digits, `_`, `-` and `.` at /capabilities/0"
+            "send error_report for req_h to a: a capability name has 1 to 128 letters, digits, `_`, `-` and `.` at /capabilities/0"
         ]
     );
     assert_eq!(machine.agreement(), None);
@@ -105,9 +90,11 @@ fn presence() {
     let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
     assert_eq!(refused(PresenceInput::Join(registration)), "the component has joined already");
     assert_eq!(refused(PresenceInput::Health(status)), "`a` is not the component that takes part");
+    let other = checked(&request("req_1", 3, "").to_string());
+    assert_eq!(ignored(&mut machine, other), "unwanted");
     assert_eq!(
-        refused(PresenceInput::Received(checked(&request("req_1", 3, "").to_string()))),
-        "`allocation_request` says nothing about presence"
+        ignored(&mut machine, checked(HEARTBEAT)),
+        "unknown, `a` is neither registered nor expected"
     );
     machine.handle(now(0), PresenceInput::Expect(name("a"))).unwrap();
     machine.handle(now(0), PresenceInput::Expect(name("a"))).unwrap();
@@ -123,7 +110,7 @@ fn refusals_become_reports() {
         Occurrence::new(ErrorId::new("err_1").unwrap(), WorkflowId::global(), now(0).timestamp());
     let errors: [(&dyn IntoReport, bool); 8] = [
         (&RequesterError::Busy(3), true),
-        (&ResponderError::NoRequestId, true),
+        (&ResponderError::Busy(9), true),
         (&BreakerError::Open { until: Instant::START }, true),
         (&HandshakeError::Begun, true),
         (&PresenceError::NotJoined, true),

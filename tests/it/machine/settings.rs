@@ -4,10 +4,10 @@
 use super::{asked, error, name, now, outputs, request};
 use coordination_protocol::Message;
 use coordination_protocol::machine::{
-    Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, Dispatcher, DispatcherInput,
-    DispatcherOptions, Handshake, HandshakeInput, HandshakeOptions, HandshakeOutput, Machine,
-    Presence, PresenceInput, PresenceOptions, RequestInput, RequestOptions, Requester,
-    RespondInput, RespondOptions, Responder, Settings,
+    Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, CallResult, Dispatcher,
+    DispatcherInput, DispatcherOptions, Handshake, HandshakeOptions, HandshakeOutput, Machine,
+    Presence, PresenceInput, PresenceOptions, RequestOptions, Requester, RespondInput,
+    RespondOptions, Responder, Settings,
 };
 use coordination_protocol::message::ComponentConfig;
 use std::time::Duration;
@@ -49,7 +49,8 @@ fn the_figures_of_the_specification_are_the_defaults() {
     let backoff = Backoff::new();
     assert_eq!((backoff.base, backoff.cap), (Duration::from_secs(1), Duration::from_secs(30)));
     assert_eq!((backoff.factor, backoff.attempts), (2, 3));
-    assert_eq!(RespondOptions::new().execution_timeout, Duration::from_secs(90));
+    assert_eq!(RespondOptions::new().execution_timeout, Duration::from_secs(102));
+    assert_eq!(RespondOptions::new().remember, Duration::from_secs(300));
 }
 
 #[test]
@@ -87,17 +88,17 @@ fn timeout_default() {
         |config: &ComponentConfig| Responder::new(name("rm"), 1).with_options(config.into());
     let look = |mut machine: Responder| {
         let request = super::checked(&request("req_1", 3, "").to_string());
-        machine.handle(now(0), RespondInput::Request(request)).unwrap();
+        machine.receive(now(0), *request);
         machine.deadline()
     };
     let both = both!(responder, "coordination", "timeout_default", r#""5s""#, look);
-    assert_eq!(both, (Some(now(90_000).at), Some(now(15_000).at)));
+    assert_eq!(both, (Some(now(102_000).at), Some(now(27_000).at)));
 
     let look = |mut machine: Breaker| {
         for call in 1..=5 {
-            machine
-                .handle(now(0), BreakerInput::Failure(super::id(&format!("req_{call}"))))
-                .unwrap();
+            let call = super::id(&format!("req_{call}"));
+            machine.handle(now(0), BreakerInput::Call(call.clone())).unwrap();
+            machine.handle(now(0), BreakerInput::Ended(call, CallResult::Failure)).unwrap();
         }
         machine.handle(now(30_000), BreakerInput::Call(super::id("req_6"))).unwrap();
         machine.deadline()
@@ -147,7 +148,7 @@ fn max_concurrent_operations() {
     let look = |mut machine: Responder| {
         let busy = |n: &usize| {
             let request = super::checked(&request(&format!("req_{n}"), 3, "").to_string());
-            machine.handle(now(0), RespondInput::Request(request)).unwrap();
+            machine.receive(now(0), *request);
             outputs(&mut machine)[0].contains("requests are under way, which is the limit")
         };
         (0..100).find(busy).unwrap()
@@ -168,7 +169,7 @@ fn heartbeat_interval() {
     assert_eq!(both, (Some(now(30_000).at), Some(now(10_000).at)));
     let watch = |mut machine: Presence| {
         let text = r#"{"component_registration":{"component_id":"a","component_type":"utility","version":"1.0.0"}}"#;
-        machine.handle(now(0), PresenceInput::Received(super::checked(text))).unwrap();
+        machine.receive(now(0), *super::checked(text));
         machine.deadline()
     };
     let both = both!(presence, "coordination", "heartbeat_interval", r#""10s""#, watch);
@@ -179,9 +180,9 @@ fn heartbeat_interval() {
     };
     let look = |mut machine: Handshake| {
         let text = r#"{"request_id":"req_h","hello":{"component_id":"a","versions":[{"min":"1.0.0","max":"1.0.0"}]}}"#;
-        machine.handle(now(0), HandshakeInput::Received(super::checked(text))).unwrap();
-        let Some(HandshakeOutput::Send(envelope)) = machine.poll() else { panic!("no welcome") };
-        let Message::Welcome(welcome) = envelope.message else { panic!("no welcome") };
+        machine.receive(now(0), *super::checked(text));
+        let Some(HandshakeOutput::Send(sent)) = machine.poll() else { panic!("no welcome") };
+        let Message::Welcome(welcome) = sent.envelope.message else { panic!("no welcome") };
         welcome.heartbeat_interval.unwrap().as_str().to_owned()
     };
     let both = both!(handshake, "coordination", "heartbeat_interval", r#""10s""#, look);
@@ -215,7 +216,8 @@ fn publish(machine: &mut Dispatcher, id: usize) -> bool {
         r#"{{"message_id":"msg_{id}","event":{{"event_type":"SYSTEM_SHUTDOWN","workflow_id":"global","phase":"global",
             "data":{{"component_name":"hub","shutdown_reason":"update"}}}}}}"#,
     );
-    machine.handle(now(0), DispatcherInput::Publish(super::checked(&text))).is_ok()
+    let published = machine.handle(now(0), DispatcherInput::Publish(super::checked(&text)));
+    published.is_ok()
 }
 
 #[test]
@@ -237,7 +239,14 @@ fn dispatcher_obeys_the_configuration() {
     };
     assert_eq!(both!(dispatcher, "coordination", "max_retry_attempts", "4", look), (3, 4));
 
-    let look = |mut machine: Dispatcher| (0..2_000).find(|id| !publish(&mut machine, *id)).unwrap();
+    let look = |mut machine: Dispatcher| {
+        let full = |id: &usize| {
+            let full = !publish(&mut machine, *id);
+            outputs(&mut machine);
+            full
+        };
+        (0..2_000).find(full).unwrap()
+    };
     assert_eq!(both!(dispatcher, "coordination", "event_queue_size", "4", look), (1_000, 4));
 }
 
@@ -250,23 +259,25 @@ fn options_without_a_key() {
     let mut machine = Requester::new(name("hub"), 1).with_options(options);
     machine.handle(now(0), asked("req_1")).unwrap();
     let error = error("req_1", r#","recoverable":true"#);
-    machine.handle(now(0), RequestInput::Answer(error)).unwrap();
+    machine.receive(now(0), *error);
     assert_eq!(machine.deadline(), Some(now(1).at));
     machine.handle_timeout(now(1));
     let corr = r#","correlation_id":"corr_req_1""#;
-    machine.handle(now(2), RequestInput::Answer(super::answer("req_1", corr, "queued"))).unwrap();
+    machine.receive(now(2), *super::answer("req_1", corr, "queued"));
     assert_eq!(machine.deadline(), Some(now(7_002).at));
 
     let options = BreakerOptions::new().with_failures(1).with_probe(Duration::from_secs(2));
     let mut machine = Breaker::new(options.with_open(Duration::from_secs(1)));
-    machine.handle(now(0), BreakerInput::Failure(super::id("req_1"))).unwrap();
+    machine.handle(now(0), BreakerInput::Call(super::id("req_1"))).unwrap();
+    let failed = BreakerInput::Ended(super::id("req_1"), CallResult::Failure);
+    machine.handle(now(0), failed).unwrap();
     machine.handle(now(1_000), BreakerInput::Call(super::id("req_2"))).unwrap();
     assert_eq!(machine.deadline(), Some(now(3_000).at));
 
     let options = PresenceOptions::new().with_missing(2, 4).with_grace(Duration::from_secs(1));
     let mut machine = Presence::new(1).with_options(options.with_max_peers(1));
     let text = r#"{"component_registration":{"component_id":"a","component_type":"utility","version":"1.0.0"}}"#;
-    machine.handle(now(0), PresenceInput::Received(super::checked(text))).unwrap();
+    machine.receive(now(0), *super::checked(text));
     assert_eq!(machine.deadline(), Some(now(61_000).at));
     machine.handle_timeout(now(61_000));
     assert_eq!(machine.deadline(), Some(now(121_000).at));
@@ -276,7 +287,7 @@ fn options_without_a_key() {
         .with_queue_wait(Duration::from_secs(9));
     let mut machine = Responder::new(name("rm"), 1).with_options(options);
     let request = super::checked(&request("req_1", 3, "").to_string());
-    machine.handle(now(0), RespondInput::Request(request)).unwrap();
+    machine.receive(now(0), *request);
     assert_eq!(machine.deadline(), Some(now(4_000).at));
     let key = machine.running().next().unwrap().clone();
     let queued = super::answer("req_1", "", "queued").into_inner().message;

@@ -2,10 +2,10 @@
 
 use super::laws::{Scripted, all};
 use super::transcripts::{Command, Told};
-use super::{checked, error, name, now, outputs};
+use super::{Step, checked, error, ignored, name, now, outputs};
 use crate::support::{Rng, scaled};
 use coordination_protocol::machine::{
-    Backoff, Machine, StateOrigin, StateSync, SyncInput, SyncOptions, SyncOutput,
+    Backoff, Machine, Outbound, StateOrigin, StateSync, SyncInput, SyncOptions, SyncOutput,
 };
 use coordination_protocol::merge::{Relation, content_digest};
 use coordination_protocol::message::{
@@ -50,7 +50,7 @@ fn from(source: &str, more: &str, state: &WorkflowState) -> Box<Checked<Envelope
 }
 
 impl Told for StateSync {
-    fn input(&self, now: Now, command: &Command<'_>) -> SyncInput {
+    fn input(&self, now: Now, command: &Command<'_>) -> Step<SyncInput> {
         let who = command.words[1];
         let made = |version: &str, agents| {
             let mut state = state(version.parse().unwrap(), agents, now);
@@ -70,7 +70,7 @@ impl Told for StateSync {
             state
         };
         let agents = || command.rest_of("agents").replace('+', ",");
-        match command.words[0] {
+        Step::Input(match command.words[0] {
             "join" => SyncInput::Join(name(who)),
             "leave" => SyncInput::Leave(name(who)),
             "change" => SyncInput::Changed(Box::new(made("0", &agents()))),
@@ -91,13 +91,15 @@ impl Told for StateSync {
                 }
                 let asks =
                     r#","request_id":"req_1","correlation_id":"corr_1","response_required":true"#;
-                SyncInput::Received(from(who, if verb == "asks" { asks } else { "" }, &state))
+                return Step::Message(from(who, if verb == "asks" { asks } else { "" }, &state));
             }
-            "checkpoint" => SyncInput::Received(checked(&format!(
-                r#"{{"source":"{who}","checkpoint_sync":{{"workflow_id":"wf_001","checkpoint_id":"ckpt_1",
+            "checkpoint" => {
+                return Step::Message(checked(&format!(
+                    r#"{{"source":"{who}","checkpoint_sync":{{"workflow_id":"wf_001","checkpoint_id":"ckpt_1",
                     "checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z","state_version":{}}}}}"#,
-                &command.words[2][1..],
-            ))),
+                    &command.words[2][1..],
+                )));
+            }
             "validated" => {
                 let results = command.words[2..].iter().map(|word| {
                     let (name, result) = word.split_once(':').unwrap();
@@ -106,7 +108,7 @@ impl Told for StateSync {
                 SyncInput::Validated(who.parse().unwrap(), results.collect())
             }
             other => panic!("unknown command `{other}`"),
-        }
+        })
     }
 }
 
@@ -118,7 +120,7 @@ impl Scripted for StateSync {
         machine
     }
 
-    fn draw(rng: &mut Rng, now: Now) -> SyncInput {
+    fn draw(rng: &mut Rng, now: Now) -> Step<SyncInput> {
         let who = rng.pick(&["a", "b", "hub", "c"]);
         let version = 1 + rng.below(8) as u64;
         let mut made = state(version, &format!("x={},y={}", rng.below(4), rng.below(4)), now);
@@ -137,7 +139,7 @@ impl Scripted for StateSync {
             made = made.with_metadata(StateMetadata::new().with_ancestors(ancestors));
         }
         let header = rng.pick(&["", r#","request_id":"req_1","response_required":true"#]);
-        match rng.below(16) {
+        Step::Input(match rng.below(16) {
             0 => SyncInput::Join(name(who)),
             1 => SyncInput::Leave(name(who)),
             2..=4 => SyncInput::Changed(Box::new(made)),
@@ -148,22 +150,24 @@ impl Scripted for StateSync {
                     vec![("state_integrity".to_owned(), CheckResult::from_lenient(result))];
                 SyncInput::Validated(1 + rng.below(4) as u64, results)
             }
-            8 => SyncInput::Received(error("req_1", "")),
+            8 => return Step::Message(error("req_1", "")),
             9 => {
                 let other = WorkflowId::new("wf_other").unwrap();
                 made.workflow_id = other;
-                SyncInput::Received(from(who, "", &made))
+                return Step::Message(from(who, "", &made));
             }
             10 => {
                 let body = serde_json::to_string(&made).unwrap();
-                SyncInput::Received(checked(&format!(r#"{{"workflow_state":{body}}}"#)))
+                return Step::Message(checked(&format!(r#"{{"workflow_state":{body}}}"#)));
             }
-            11 => SyncInput::Received(checked(&format!(
-                r#"{{"source":"{who}","checkpoint_sync":{{"workflow_id":"wf_001","checkpoint_id":"ckpt_1",
+            11 => {
+                return Step::Message(checked(&format!(
+                    r#"{{"source":"{who}","checkpoint_sync":{{"workflow_id":"wf_001","checkpoint_id":"ckpt_1",
                     "checkpoint_type":"manual","timestamp":"2025-01-15T12:00:00Z","state_version":9}}}}"#,
-            ))),
-            _ => SyncInput::Received(from(who, header, &made)),
-        }
+                )));
+            }
+            _ => return Step::Message(from(who, header, &made)),
+        })
     }
 }
 
@@ -183,9 +187,10 @@ fn sync_keeps_the_laws() {
         "Fork",
         "response_required: Some(true)",
         "response_to: Some",
-        "says nothing about the state",
+        "Unwanted",
         "is that of `wf_other`",
-        "has no `source`",
+        "does not say where it comes from",
+        "Own",
         "is our own",
         "which is the limit",
         "does not take part",
@@ -206,24 +211,28 @@ fn refusals_say_what_is_wrong() {
     let elsewhere = "the state is that of `wf_2`, not of `wf_001`";
     assert_eq!(refused(SyncInput::Changed(Box::new(other.clone()))), elsewhere);
     assert_eq!(refused(SyncInput::Decided(Box::new(other.clone()))), elsewhere);
-    assert_eq!(refused(SyncInput::Received(from("a", "", &other))), elsewhere);
-    assert_eq!(
-        refused(SyncInput::Received(error("req_1", ""))),
-        "`error_report` says nothing about the state of a workflow"
-    );
-    let bare = checked(&Envelope::from(one.clone()).to_string());
-    assert_eq!(
-        refused(SyncInput::Received(bare)),
-        "the state does not say where it comes from: it has no `source`"
-    );
-    assert_eq!(refused(SyncInput::Received(from("hub", "", &one))), "the state is our own");
-    assert_eq!(refused(SyncInput::Join(name("hub"))), "the state is our own");
+    assert_eq!(refused(SyncInput::Join(name("hub"))), "the component is our own");
     assert_eq!(refused(SyncInput::Leave(name("a"))), "`a` does not take part");
     assert_eq!(refused(SyncInput::Validated(1, Vec::new())), "no validation 1 is under way");
     assert_eq!(refused(SyncInput::Join(name("a"))), "");
     assert_eq!(refused(SyncInput::Join(name("b"))), "1 components take part, which is the limit");
     assert_eq!(refused(SyncInput::Changed(Box::new(one.clone()))), "");
-    assert_eq!(refused(SyncInput::Changed(Box::new(one))), "the state says nothing new");
+    assert_eq!(refused(SyncInput::Changed(Box::new(one.clone()))), "the state says nothing new");
+
+    assert_eq!(ignored(&mut machine, error("req_1", "")), "unwanted");
+    assert_eq!(
+        ignored(&mut machine, from("a", "", &other)),
+        "unwanted, the state is that of `wf_2`"
+    );
+    assert_eq!(
+        ignored(&mut machine, checked(&Envelope::from(one.clone()).to_string())),
+        "incomplete, it does not say where it comes from"
+    );
+    assert_eq!(ignored(&mut machine, from("hub", "", &one)), "own");
+    assert_eq!(
+        ignored(&mut machine, from("b", "", &one)),
+        "full, 1 components take part, which is the limit"
+    );
 }
 
 #[test]
@@ -240,7 +249,7 @@ fn the_configuration_is_obeyed() {
         let mut times = vec![0];
         while let Some(at) = machine.deadline().filter(|at| *at < now(300_000).at) {
             machine.handle_timeout(now(at.as_nanos().div_ceil(1_000_000)));
-            if outputs(&mut machine).iter().any(|output| output.starts_with("exchange")) {
+            if outputs(&mut machine).iter().any(|output| output.starts_with("send")) {
                 times.push(at.as_nanos() / 1_000_000_000);
             }
         }
@@ -268,15 +277,17 @@ fn sent_states_say_how_far_all_agree() {
     }
     let one = state(1, "x=1", now(0));
     machine.handle(now(0), SyncInput::Changed(Box::new(one.clone()))).unwrap();
-    machine.handle(now(0), SyncInput::Received(from("a", "", &one))).unwrap();
+    machine.receive(now(0), *from("a", "", &one));
     let two = state(2, "x=2", now(1));
     machine.handle(now(1), SyncInput::Changed(Box::new(two.clone()))).unwrap();
-    machine.handle(now(1), SyncInput::Received(from("b", "", &two))).unwrap();
+    machine.receive(now(1), *from("b", "", &two));
     outputs(&mut machine);
     let asks = r#","request_id":"req_9","correlation_id":"corr_9","response_required":true"#;
-    machine.handle(now(2), SyncInput::Received(from("b", asks, &two))).unwrap();
-    let Some(SyncOutput::Send { to, envelope }) = machine.poll() else { panic!("no answer") };
-    assert_eq!(to, name("b"));
+    machine.receive(now(2), *from("b", asks, &two));
+    let Some(SyncOutput::Send(Outbound { to, envelope, .. })) = machine.poll() else {
+        panic!("no answer")
+    };
+    assert_eq!(to, [name("b")]);
     let strict = coordination_protocol::Validator::new(coordination_protocol::Mode::Strict);
     let mut gate = coordination_protocol::validate::Gate::new(strict);
     let text = envelope.to_string();
@@ -315,7 +326,7 @@ fn forks_of_others_pass_the_checks_that_the_module_names() {
             machine.handle(now(3), SyncInput::Join(name(source))).unwrap();
             let text = message(source, state);
             if let Ok(checked) = gate.accept(text.as_bytes(), now(3).wall, None) {
-                machine.handle(now(3), SyncInput::Received(Box::new(checked))).unwrap();
+                machine.receive(now(3), checked);
                 count += 1;
             }
         }
@@ -374,8 +385,8 @@ impl World {
     fn drain(&mut self, who: usize) {
         while let Some(output) = self.replicas[who].poll() {
             match output {
-                SyncOutput::Send { to, mut envelope } => {
-                    let to: usize = to.as_str()[1..].parse().unwrap();
+                SyncOutput::Send(Outbound { to, mut envelope, .. }) => {
+                    let to: usize = to[0].as_str()[1..].parse().unwrap();
                     if let (Bug::BlindTrust, Message::WorkflowState(state), Some(own)) =
                         (self.bug, &mut envelope.message, self.replicas[to].state())
                     {
@@ -410,7 +421,7 @@ impl World {
         if let Some(entry) = self.way.first_entry().filter(|entry| entry.key().0 <= self.millis) {
             let (to, envelope) = entry.remove();
             let text = envelope.to_string();
-            self.replicas[to].handle(at, SyncInput::Received(checked(&text))).unwrap();
+            self.replicas[to].receive(at, *checked(&text));
             self.drain(to);
         } else {
             for who in 0..self.replicas.len() {
@@ -550,7 +561,7 @@ fn a_decision_settles_a_conflict_for_all() {
         _ => None,
     });
     let base = *adopted.unwrap();
-    worker.handle(now(0), SyncInput::Received(from("hub", "", &base))).unwrap();
+    worker.receive(now(0), *from("hub", "", &base));
     let changed = |status: &str| {
         let agent = AgentState::new(status).with_progress(Percent::parse("10").unwrap());
         let mut state = base.clone().with_agent_states(Map::from_iter([("a", agent)]));
@@ -563,7 +574,7 @@ fn a_decision_settles_a_conflict_for_all() {
     let mut asked = Vec::new();
     for _ in 0..2 {
         let sent = from("worker", "", worker.state().unwrap());
-        hub.handle(now(6), SyncInput::Received(sent)).unwrap();
+        hub.receive(now(6), *sent);
         asked.extend(std::iter::from_fn(|| hub.poll()).filter_map(|output| match output {
             SyncOutput::Consensus { state, conflicts, with } => Some((state, conflicts, with)),
             _ => None,
@@ -647,8 +658,10 @@ impl Lockstep {
         for who in 0..self.replicas.len() {
             while let Some(output) = self.replicas[who].poll() {
                 match output {
-                    SyncOutput::Send { to, envelope } if !(loses && self.rng.one_in(2)) => {
-                        self.way.push((to.as_str()[1..].parse().unwrap(), *envelope));
+                    SyncOutput::Send(Outbound { to, envelope, .. })
+                        if !(loses && self.rng.one_in(2)) =>
+                    {
+                        self.way.push((to[0].as_str()[1..].parse().unwrap(), *envelope));
                     }
                     SyncOutput::Consensus { .. } => self.asked += 1,
                     _ => {}
@@ -658,9 +671,7 @@ impl Lockstep {
         self.millis += 100;
         let at = now(self.millis);
         for (to, envelope) in std::mem::take(&mut self.way) {
-            self.replicas[to]
-                .handle(at, SyncInput::Received(checked(&envelope.to_string())))
-                .unwrap();
+            self.replicas[to].receive(at, *checked(&envelope.to_string()));
         }
         for replica in &mut self.replicas {
             replica.handle_timeout(at);

@@ -4,12 +4,15 @@
 //! the machine. `COORD_UPDATE_TRANSCRIPTS=1` writes anew what the machines say; review the
 //! difference.
 
-use super::{START, allocation, answer, checked, error, id, name, now, outputs, request};
+use super::{
+    START, Step, allocation, answer, checked, error, hand_in, id, name, now, outputs, request,
+};
 use coordination_protocol::Message;
 use coordination_protocol::machine::{
-    Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, Handshake, HandshakeInput,
-    Machine, OutboundRequest, Presence, PresenceInput, Proposer, Rejected, RequestInput,
-    RequestKey, RequestOptions, Requester, RespondInput, RespondOptions, Responder, Voter,
+    Backoff, BallotOptions, Breaker, BreakerInput, BreakerOptions, CallResult, Caller,
+    CallerOptions, Handshake, HandshakeInput, Machine, OutboundRequest, Presence, PresenceInput,
+    Proposer, Rejected, RequestInput, RequestKey, RequestOptions, Requester, RespondInput,
+    RespondOptions, Responder, Voter,
 };
 use coordination_protocol::scalar::{Now, Span};
 use coordination_protocol::validate::{Gate, Validator};
@@ -67,51 +70,71 @@ fn span(text: &str) -> Duration {
 
 /// A machine that takes commands.
 pub(super) trait Told: Machine<Output: Display> {
-    fn input(&self, now: Now, command: &Command<'_>) -> Self::Input;
+    fn input(&self, now: Now, command: &Command<'_>) -> Step<Self::Input>;
 }
 
-impl Told for Requester {
-    fn input(&self, now: Now, command: &Command<'_>) -> RequestInput {
-        let which = command.words[1];
-        let corr = format!(r#","correlation_id":"corr_{}""#, command.get("corr", which));
-        match command.words[0] {
-            "start" => {
-                let more = match command.get("max_wait", "") {
-                    "" => String::new(),
-                    wait => format!(r#","constraints":{{"max_wait_time":"{wait}"}}"#),
-                };
-                let envelope = request(which, 3, &more);
-                assert_eq!(allocation(&envelope).request_id.as_str(), which);
-                let mut ask = OutboundRequest::new(envelope, now, [7; 10]);
-                if let Some(peer) = command.pairs.get("peer") {
-                    ask = ask.with_peer(name(peer));
-                }
-                if let Some(within) = command.pairs.get("within") {
-                    ask = ask.with_deadline(span(within));
-                }
-                RequestInput::Start(Box::new(ask))
-            }
-            "cancel" => RequestInput::Cancel(id(which)),
-            "answer" => RequestInput::Answer(answer(which, &corr, command.words[2])),
-            "error" => {
-                let recoverable =
-                    format!(r#","recoverable":{}"#, command.get("recoverable", "false"));
-                RequestInput::Answer(error(which, &recoverable))
-            }
-            other => panic!("unknown command `{other}`"),
-        }
+impl Told for Caller {
+    fn input(&self, now: Now, command: &Command<'_>) -> Step<RequestInput> {
+        asking(now, command)
     }
 }
 
+impl Told for Requester {
+    fn input(&self, now: Now, command: &Command<'_>) -> Step<RequestInput> {
+        asking(now, command)
+    }
+}
+
+/// A command to who asks, or an answer.
+fn asking(now: Now, command: &Command<'_>) -> Step<RequestInput> {
+    let which = command.words[1];
+    let corr = format!(r#","correlation_id":"corr_{}""#, command.get("corr", which));
+    Step::Input(match command.words[0] {
+        "start" => {
+            let more = match command.get("max_wait", "") {
+                "" => String::new(),
+                wait => format!(r#","constraints":{{"max_wait_time":"{wait}"}}"#),
+            };
+            let envelope = request(which, 3, &more);
+            assert_eq!(allocation(&envelope).request_id.as_str(), which);
+            let mut ask = OutboundRequest::new(envelope, now, [7; 10]);
+            if let Some(peer) = command.pairs.get("peer") {
+                ask = ask.with_peer(name(peer));
+            }
+            if let Some(within) = command.pairs.get("within") {
+                ask = ask.with_deadline(span(within));
+            }
+            RequestInput::Start(Box::new(ask))
+        }
+        "cancel" => RequestInput::Cancel(id(which)),
+        "answer" => return Step::Message(answer(which, &corr, command.words[2])),
+        "error" => {
+            let recoverable = format!(r#","recoverable":{}"#, command.get("recoverable", "false"));
+            let mut error = error(which, &recoverable).into_inner();
+            if let Some(cause) = command.pairs.get("cause") {
+                error.header.causation_id = Some((*cause).try_into().unwrap());
+            }
+            if let (Some(id), Message::ErrorReport(report)) =
+                (command.pairs.get("id"), &mut error.message)
+            {
+                report.error_id = coordination_protocol::scalar::ErrorId::new(*id).unwrap();
+            }
+            return Step::Message(checked(&error.to_string()));
+        }
+        other => panic!("unknown command `{other}`"),
+    })
+}
+
 impl Told for Responder {
-    fn input(&self, now: Now, command: &Command<'_>) -> RespondInput {
+    fn input(&self, now: Now, command: &Command<'_>) -> Step<RespondInput> {
         if command.words[0] == "record" {
             let mut gate = Gate::new(Validator::new(coordination_protocol::Mode::Strict));
             return match gate.accept(command.rest.as_bytes(), now.wall, None) {
-                Ok(envelope) => RespondInput::Request(Box::new(envelope)),
-                Err(report) => {
-                    RespondInput::Rejected(Box::new(Rejected::new(command.rest, report)))
-                }
+                Ok(envelope) => Step::Message(Box::new(envelope)),
+                Err(report) => Step::Input(RespondInput::Rejected(Box::new(Rejected::new(
+                    command.rest,
+                    report,
+                )))),
             };
         }
         let which = command.words[1];
@@ -121,7 +144,7 @@ impl Told for Responder {
             "request" => {
                 let mut envelope = request(which, command.count("agents", "3"), "");
                 envelope.header.source = Some(name(command.get("from", "hub")));
-                return RespondInput::Request(checked(&envelope.to_string()));
+                return Step::Message(checked(&envelope.to_string()));
             }
             "answer" => answer(which, "", command.words[2]),
             "error" => {
@@ -129,61 +152,66 @@ impl Told for Responder {
             }
             other => panic!("unknown command `{other}`"),
         };
-        RespondInput::Answer(key, Box::new(message.into_inner().message))
+        Step::Input(RespondInput::Answer(key, Box::new(message.into_inner().message)))
     }
 }
 
 impl Told for Breaker {
-    fn input(&self, _: Now, command: &Command<'_>) -> BreakerInput {
+    fn input(&self, _: Now, command: &Command<'_>) -> Step<BreakerInput> {
         let call = id(command.words[1]);
-        match command.words[0] {
+        Step::Input(match command.words[0] {
             "call" => BreakerInput::Call(call),
-            "success" => BreakerInput::Success(call),
-            "failure" => BreakerInput::Failure(call),
+            "success" => BreakerInput::Ended(call, CallResult::Success),
+            "failure" => BreakerInput::Ended(call, CallResult::Failure),
+            "neutral" => BreakerInput::Ended(call, CallResult::Neutral),
             other => panic!("unknown command `{other}`"),
-        }
+        })
     }
 }
 
 impl Told for Handshake {
-    fn input(&self, _: Now, command: &Command<'_>) -> HandshakeInput {
+    fn input(&self, _: Now, command: &Command<'_>) -> Step<HandshakeInput> {
         let greeting = coordination_protocol::scalar::RequestId::generate(
             u64::try_from(START).unwrap(),
             [7; 10],
         );
-        match command.words[0] {
+        Step::Input(match command.words[0] {
             "greet" => HandshakeInput::Greet([7; 10]),
             "hello" => {
                 let (min, max) = command.get("versions", "").split_once("..").unwrap();
-                HandshakeInput::Received(checked(&format!(
+                return Step::Message(checked(&format!(
                     r#"{{"request_id":"{}","correlation_id":"corr_h","response_required":true,
                         "hello":{{"component_id":"{}","versions":[{{"min":"{min}","max":"{max}"}}]}}}}"#,
                     command.get("greeting", "req_h"),
                     command.words[1],
-                )))
+                )));
             }
-            "welcome" => HandshakeInput::Received(checked(&format!(
-                r#"{{"response_to":"{greeting}","source":"{0}","welcome":{{"component_id":"{0}","version":"{1}"}}}}"#,
-                command.words[1], command.words[2],
-            ))),
-            "refusal" => HandshakeInput::Received(checked(
-                &error("req_x", r#","recoverable":false"#)
-                    .to_string()
-                    .replace("req_x", greeting.as_str())
-                    .replace(r#""correlation_id":"corr_req_x","#, "")
-                    .replace(&format!(r#""correlation_id":"corr_{greeting}","#), "")
-                    .replace(
-                        r#""recovery_suggestions""#,
-                        r#""details":{"error_message":"too old"},"recovery_suggestions""#,
-                    ),
-            )),
+            "welcome" => {
+                return Step::Message(checked(&format!(
+                    r#"{{"response_to":"{greeting}","source":"{0}","welcome":{{"component_id":"{0}","version":"{1}"}}}}"#,
+                    command.words[1], command.words[2],
+                )));
+            }
+            "refusal" => {
+                return Step::Message(checked(
+                    &error("req_x", r#","recoverable":false"#)
+                        .to_string()
+                        .replace("req_x", greeting.as_str())
+                        .replace(r#""correlation_id":"corr_req_x","#, "")
+                        .replace(&format!(r#""correlation_id":"corr_{greeting}","#), "")
+                        .replace(
+                            r#""recovery_suggestions""#,
+                            r#""details":{"error_message":"too old"},"recovery_suggestions""#,
+                        ),
+                ));
+            }
             other => panic!("unknown command `{other}`"),
-        }
+        })
     }
 }
 
 impl Told for Presence {
-    fn input(&self, _: Now, command: &Command<'_>) -> PresenceInput {
+    fn input(&self, _: Now, command: &Command<'_>) -> Step<PresenceInput> {
         let who = command.words[1];
         // The header's time, if it is given.
         let sent = || match command.pairs.get("sent") {
@@ -201,7 +229,7 @@ impl Told for Presence {
                 r#"{{"health_status":{{"component_id":"{who}","status":"{status}","timestamp":"2025-01-15T{time}Z"}}}}"#,
             ))
         };
-        match command.words[0] {
+        Step::Input(match command.words[0] {
             "join" => match registration().into_inner().message {
                 Message::ComponentRegistration(body) => PresenceInput::Join(body),
                 other => panic!("{other:?}"),
@@ -212,27 +240,29 @@ impl Told for Presence {
             },
             "leave" => PresenceInput::Leave(who.to_owned()),
             "expect" => PresenceInput::Expect(name(who)),
-            "registration" => PresenceInput::Received(registration()),
+            "registration" => return Step::Message(registration()),
             "status" => {
-                PresenceInput::Received(health(command.words[2], command.get("sent", "12:00:00")))
+                return Step::Message(health(command.words[2], command.get("sent", "12:00:00")));
             }
             "heartbeat" => {
                 let status = match command.get("status", "") {
                     "" => String::new(),
                     word => format!(r#","status":"{word}""#),
                 };
-                PresenceInput::Received(checked(&format!(
+                return Step::Message(checked(&format!(
                     r#"{{"heartbeat":{{"component_id":"{who}","sequence":{},"timestamp":"2025-01-15T{}Z"{status}}}}}"#,
                     command.words[2],
                     command.get("sent", "12:00:00"),
-                )))
+                )));
             }
-            "deregistration" => PresenceInput::Received(checked(&format!(
-                r#"{{{}"deregistration":{{"component_id":"{who}","reason":"done"}}}}"#,
-                sent(),
-            ))),
+            "deregistration" => {
+                return Step::Message(checked(&format!(
+                    r#"{{{}"deregistration":{{"component_id":"{who}","reason":"done"}}}}"#,
+                    sent(),
+                )));
+            }
             other => panic!("unknown command `{other}`"),
-        }
+        })
     }
 }
 
@@ -247,7 +277,7 @@ fn tell<M: Told>(machine: &mut M, line: &str) -> String {
     } else {
         let command = Command::read(command);
         let input = machine.input(now, &command);
-        if let Err(refused) = machine.handle(now, input) {
+        if let Err(refused) = hand_in(machine, now, input) {
             let _ = writeln!(said, "error: {refused}");
         }
     }
@@ -285,6 +315,13 @@ fn replay(text: &str) -> String {
                 .with_remember(command.span("remember", "5m"))
                 .with_concurrent(command.count("concurrent", "50"));
             follow(Responder::new(name("rm"), seed).with_options(options), blocks, &mut page);
+        }
+        "caller" => {
+            let request = RequestOptions::new()
+                .with_backoff(Backoff::new().with_attempts(command.count("attempts", "1")));
+            let breaker = BreakerOptions::new().with_failures(command.count("failures", "1"));
+            let options = CallerOptions::new().with_request(request).with_breaker(breaker);
+            follow(Caller::new(name("hub"), seed).with_options(options), blocks, &mut page);
         }
         "breaker" => {
             let options = BreakerOptions::new()

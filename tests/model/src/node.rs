@@ -200,7 +200,8 @@ pub(crate) struct Node<M: Machine> {
 pub(crate) trait Host: Machine<Input: Clone> + Clone {
     fn nodes(state: &mut State) -> &mut Vec<Arc<Node<Self>>>;
     fn who(which: usize) -> Who;
-    fn received(envelope: Checked<Envelope>) -> Self::Input;
+    /// The machine of a snapshot that was stored.
+    fn again(snapshot: &Json) -> Self;
     fn persisted(number: u64) -> Self::Input;
     fn got(who: Who, found: Option<Entry>) -> Self::Input;
     fn effects(world: &World) -> &Effects<Self>;
@@ -281,6 +282,16 @@ impl<M: Host> Node<M> {
         self.work(around, out);
     }
 
+    pub(crate) fn receive(
+        &mut self,
+        around: &Around,
+        message: Checked<Envelope>,
+        out: &mut Outbox,
+    ) {
+        self.machine.receive(now(self.millis), message);
+        self.work(around, out);
+    }
+
     /// The clock moves to the next deadline.
     pub(crate) fn wait(&mut self, around: &Around, out: &mut Outbox) {
         self.millis = self.millis.max(self.due().unwrap_or(0));
@@ -290,7 +301,7 @@ impl<M: Host> Node<M> {
 
     pub(crate) fn crash(&mut self, around: &Around, fresh: M, again: M::Input, out: &mut Outbox) {
         self.machine = match &self.stored {
-            Some(snapshot) => M::restore(snapshot).unwrap(),
+            Some(snapshot) => M::again(snapshot),
             None => fresh,
         };
         self.putting = false;
@@ -417,8 +428,8 @@ impl Host for Proposer {
         Who::Proposer(which)
     }
 
-    fn received(envelope: Checked<Envelope>) -> ProposeInput {
-        ProposeInput::Received(Box::new(envelope))
+    fn again(snapshot: &Json) -> Self {
+        Proposer::restore(snapshot).unwrap()
     }
 
     fn persisted(number: u64) -> ProposeInput {
@@ -436,9 +447,9 @@ impl Host for Proposer {
 
     fn grant(node: &mut Node<Self>, around: &Around, output: ProposeOutput, out: &mut Outbox) {
         match output {
-            ProposeOutput::Send { to, envelope } => {
-                let letter = letter(*envelope);
-                let to = to.iter().map(|to| (Who::of(to), Arc::clone(&letter)));
+            ProposeOutput::Send(message) => {
+                let letter = letter(*message.envelope);
+                let to = message.to.iter().map(|to| (Who::of(to), Arc::clone(&letter)));
                 out.letters.extend(to);
             }
             ProposeOutput::Persist(number) => node.persist(around, number),
@@ -463,8 +474,8 @@ impl Host for Voter {
         Who::Voter(which)
     }
 
-    fn received(envelope: Checked<Envelope>) -> VoteInput {
-        VoteInput::Received(Box::new(envelope))
+    fn again(snapshot: &Json) -> Self {
+        Voter::restore(snapshot).unwrap()
     }
 
     fn persisted(number: u64) -> VoteInput {
@@ -490,9 +501,9 @@ impl Host for Voter {
                 node.machine.handle(now(node.millis), input).unwrap();
             }
             VoteOutput::Persist(number) => node.persist(around, number),
-            VoteOutput::Send { to, envelope } => {
-                let to = to.expect("proposers name themselves");
-                out.letters.push((Who::of(&to), letter(*envelope)));
+            VoteOutput::Send(message) => {
+                let to = message.to.first().expect("proposers name themselves");
+                out.letters.push((Who::of(to), letter(*message.envelope)));
             }
             VoteOutput::Get(_) => node.get(around),
             _ => {}

@@ -229,7 +229,7 @@ impl State {
     ) -> Option<()> {
         let what = ("letter", letter.mark);
         self.change::<M>(world, which, opinion, what, |node, around, out| {
-            node.take(around, M::received(letter.envelope.clone()), out);
+            node.receive(around, letter.envelope.clone(), out);
         })
     }
 

@@ -44,8 +44,8 @@ impl Greetings {
 
     pub(super) fn receive(&mut self, now: Now, from: &str, envelope: Checked<Envelope>) {
         if let Some(handshake) = self.peers.get_mut(from) {
-            // A welcome to an earlier start is not taken.
-            let _ = handshake.handle(now, HandshakeInput::Received(Box::new(envelope)));
+            // A welcome to an earlier start is ignored.
+            handshake.receive(now, envelope);
         }
     }
 
@@ -65,9 +65,10 @@ impl Greetings {
         for (peer, handshake) in &mut self.peers {
             while let Some(output) = handshake.poll() {
                 match output {
-                    HandshakeOutput::Send(envelope) => {
-                        effects.send(peer.as_str(), envelope.to_string());
+                    HandshakeOutput::Send(message) => {
+                        effects.send(peer.as_str(), message.envelope.to_string());
                     }
+                    HandshakeOutput::Ignored(_) => {}
                     HandshakeOutput::Agreed { agreement, .. } => {
                         agreed = true;
                         effects.mark("agrees", format!("{peer} {agreement}"));

@@ -4,7 +4,7 @@ use super::hosts::{Answering, Asking, request, request_id};
 use super::request::Exchange;
 use super::{component, names};
 use coordination_protocol::finding::Mode;
-use coordination_protocol::machine::{BreakerOptions, RequestOptions, RespondOptions, SplitMix64};
+use coordination_protocol::machine::{CallerOptions, RespondOptions, SplitMix64};
 use coordination_protocol::message::{Envelope, peek};
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::security::permissions::Permissions;
@@ -55,7 +55,7 @@ impl Scenario for Hostile {
         match host.name {
             // It has no permissions to check by; it knows whom it asked.
             HUB => {
-                let options = (RequestOptions::new(), BreakerOptions::new());
+                let options = CallerOptions::new();
                 Box::new(Asking::new(host, RM, options, Gate::new(validator)))
             }
             RM => {

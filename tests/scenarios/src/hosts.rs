@@ -1,12 +1,12 @@
-//! Who asks and who answers: hosts around a [`Requester`] with a [`Breaker`], and a [`Responder`].
+//! Who asks and who answers: hosts around a [`Caller`] and a [`Responder`].
 
 use super::component;
 use coordination_protocol::error::{IntoReport, Occurrence, Problem};
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    Breaker, BreakerInput, BreakerOptions, Machine, OutboundRequest, Rejected, RequestInput,
-    RequestKey, RequestOptions, RequestOutcome, RequestOutput, Requester, RespondInput,
-    RespondOptions, RespondOutput, Responder, SplitMix64, Timers,
+    Caller, CallerError, CallerOptions, CallerOutput, Machine, OutboundRequest, Purpose, Rejected,
+    RequestInput, RequestKey, RequestOutcome, RequestOutput, RespondInput, RespondOptions,
+    RespondOutput, Responder, SplitMix64, Timers,
 };
 use coordination_protocol::message::{
     AllocatedResources, AllocationRequest, AllocationResponse, Constraints, Envelope, ErrorReport,
@@ -28,99 +28,89 @@ const CANCELS: u64 = 8;
 pub(super) struct Asking {
     own: ComponentId,
     peer: ComponentId,
-    disk: AskingDisk,
+    caller: Caller,
     gate: Gate,
     draws: SplitMix64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct AskingDisk {
-    requester: Requester,
-    breaker: Breaker,
-}
-
 impl Asking {
-    pub(super) fn new(
-        host: &Host<'_>,
-        peer: &str,
-        (request, breaker): (RequestOptions, BreakerOptions),
-        gate: Gate,
-    ) -> Self {
+    pub(super) fn new(host: &Host<'_>, peer: &str, options: CallerOptions, gate: Gate) -> Self {
         let (own, mut draws) = (component(host.name), SplitMix64::new(host.seed));
-        let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| AskingDisk {
-            requester: Requester::new(own.clone(), draws.next_u64()).with_options(request),
-            breaker: Breaker::new(breaker),
-        });
-        Asking { own, peer: component(peer), disk, gate, draws }
+        let kept = host.disk.and_then(|disk| Caller::restore(disk).ok());
+        let caller = kept
+            .unwrap_or_else(|| Caller::new(own.clone(), draws.next_u64()).with_options(options));
+        Asking { own, peer: component(peer), caller, gate, draws }
     }
 
     fn ask(&mut self, now: Now, number: u64, effects: &mut Effects) {
         let id = request_id(number);
-        let permitted = self.disk.breaker.handle(now, BreakerInput::Call(id.clone()));
-        self.circuit(effects);
-        if permitted.is_err() {
-            return effects.mark("kept-away", id.as_str());
-        }
         let request = request(number, &self.own, now);
         let ask =
             OutboundRequest::new(request, now, self.draws.id_bytes()).with_peer(self.peer.clone());
-        match self.disk.requester.handle(now, RequestInput::Start(Box::new(ask))) {
+        let asked = self.caller.handle(now, RequestInput::Start(Box::new(ask)));
+        // The circuit changes before the request is made.
+        let outputs: Vec<_> = std::iter::from_fn(|| self.caller.poll()).collect();
+        let is_circuit = |output: &&CallerOutput| matches!(output, CallerOutput::Circuit { .. });
+        for output in outputs.iter().filter(is_circuit) {
+            self.carry_out(output, effects);
+        }
+        match asked {
             Ok(()) => effects.mark("asked", id.as_str()),
+            Err(CallerError::Circuit(_)) => effects.mark("kept-away", id.as_str()),
             Err(refused) => effects.mark("not-asked", format!("{id} {refused}")),
         }
-    }
-
-    fn circuit(&mut self, effects: &mut Effects) {
-        while let Some(changed) = self.disk.breaker.poll() {
-            let text = changed.to_string();
-            effects.mark("circuit", text.trim_start_matches("circuit "));
+        for output in outputs.iter().filter(|output| !is_circuit(output)) {
+            self.carry_out(output, effects);
         }
     }
 
-    /// Carries out the outputs of the requester.
-    fn follow(&mut self, now: Now, effects: &mut Effects) {
-        while let Some(output) = self.disk.requester.poll() {
-            match output {
-                RequestOutput::Send { request_id, attempt, envelope, .. } => {
-                    effects.mark("attempt", format!("{request_id} {attempt}"));
-                    effects.send(self.peer.as_str(), envelope.to_string());
-                }
-                RequestOutput::Queued { request_id, .. } => {
-                    effects.mark("queued", request_id.as_str())
-                }
-                RequestOutput::Ended { request_id, outcome, .. } => {
-                    self.ended(now, request_id, &outcome, effects);
-                }
-                RequestOutput::Ignored { request_id, .. } => {
-                    effects.mark("ignored", request_id.as_str());
-                }
-                other => panic!("no host knows {other:?}"),
-            }
+    fn follow(&mut self, effects: &mut Effects) {
+        while let Some(output) = self.caller.poll() {
+            self.carry_out(&output, effects);
         }
     }
 
-    fn ended(&mut self, now: Now, id: RequestId, outcome: &RequestOutcome, effects: &mut Effects) {
-        let (text, verdict) = match outcome {
-            RequestOutcome::Answered(answer) => {
-                (format!("{id} answered {}", name_of(answer)), Some(BreakerInput::Success(id)))
+    fn carry_out(&self, output: &CallerOutput, effects: &mut Effects) {
+        match output {
+            CallerOutput::Send(message) => {
+                let id = message.envelope.header.request_id.as_ref();
+                if let (Some(id), Purpose::Request { attempt }) = (id, message.purpose) {
+                    let message_id = message.envelope.header.message_id.as_ref();
+                    let message_id = message_id.map_or("", |id| id.as_str());
+                    effects.mark("attempt", format!("{id} {attempt} {message_id}"));
+                }
+                effects.send(self.peer.as_str(), message.envelope.to_string());
             }
-            // A peer that says why is at work; one that says "later" is not.
-            RequestOutcome::Failed(answer) if !is_recoverable(answer) => {
-                (format!("{id} refused"), Some(BreakerInput::Success(id)))
+            CallerOutput::Request(RequestOutput::Queued { request_id, .. }) => {
+                effects.mark("queued", request_id.as_str());
             }
-            RequestOutcome::Failed(_) => (format!("{id} failed"), Some(BreakerInput::Failure(id))),
-            RequestOutcome::TimedOut => {
-                (format!("{id} timed-out"), Some(BreakerInput::Failure(id)))
+            CallerOutput::Request(RequestOutput::Ended { request_id, outcome, .. }) => {
+                let text = match outcome {
+                    RequestOutcome::Answered(answer) => {
+                        format!("{request_id} answered {}", name_of(answer))
+                    }
+                    // A peer that says why is at work; one that says "later" is not.
+                    RequestOutcome::Failed(answer) if !is_recoverable(answer) => {
+                        format!("{request_id} refused")
+                    }
+                    RequestOutcome::TimedOut => format!("{request_id} timed-out"),
+                    other => format!("{request_id} {other}"),
+                };
+                effects.mark("ended", text);
             }
-            RequestOutcome::Cancelled => (format!("{id} cancelled"), None),
+            CallerOutput::Request(RequestOutput::Contradiction { request_id, answer, .. }) => {
+                effects.mark("contradicts", format!("{request_id} {}", name_of(answer)));
+            }
+            CallerOutput::Circuit { from, to, .. } => {
+                effects.mark("circuit", format!("{from} -> {to}"));
+            }
+            CallerOutput::Ignored(ignored) => {
+                let id = ignored.message.response_to.as_ref();
+                let id = id.map_or("", |id| id.as_str());
+                effects.mark("ignored", format!("{id} {}", ignored.reason));
+            }
             other => panic!("no host knows {other:?}"),
-        };
-        effects.mark("ended", text);
-        if let Some(verdict) = verdict {
-            // What is told cannot be refused.
-            let _ = self.disk.breaker.handle(now, verdict);
         }
-        self.circuit(effects);
     }
 }
 
@@ -129,44 +119,34 @@ impl Actor for Asking {
         let Ok(envelope) = admit(&mut self.gate, now, from, bytes) else {
             return effects.mark("turned-away", from);
         };
-        if let (true, Some(id)) = (is_recoverable(&envelope), &envelope.header.response_to) {
-            effects.mark("told-to-retry", id.as_str());
-        }
-        if let Err(refused) =
-            self.disk.requester.handle(now, RequestInput::Answer(Box::new(envelope)))
-        {
-            effects.mark("not-taken", refused.to_string());
-        }
-        self.follow(now, effects);
+        self.caller.receive(now, envelope);
+        self.follow(effects);
     }
 
     fn wake(&mut self, now: Now, effects: &mut Effects) {
-        self.disk.breaker.handle_timeout(now);
-        self.circuit(effects);
-        self.disk.requester.handle_timeout(now);
-        self.follow(now, effects);
+        self.caller.handle_timeout(now);
+        self.follow(effects);
     }
 
     fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
         if number.is_multiple_of(CANCELS) {
-            let first = self.disk.requester.open().next().cloned();
+            let first = self.caller.open().next().cloned();
             if let Some(id) = first {
                 // It is open, so it can be cancelled.
-                let _ = self.disk.requester.handle(now, RequestInput::Cancel(id));
+                let _ = self.caller.handle(now, RequestInput::Cancel(id));
             }
         } else {
             self.ask(now, number, effects);
         }
-        self.follow(now, effects);
+        self.follow(effects);
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let AskingDisk { requester, breaker } = &self.disk;
-        requester.deadline().into_iter().chain(breaker.deadline()).min()
+        self.caller.deadline()
     }
 
     fn disk(&self) -> Option<Json> {
-        Json::of(&self.disk).ok()
+        self.caller.snapshot().ok()
     }
 }
 
@@ -261,10 +241,12 @@ impl Answering {
                     let (_, takes) = nature(&key.request_id);
                     self.disk.work.set(key, now.at.after(takes));
                 }
-                RespondOutput::Send { to: Some(to), envelope } => {
-                    effects.send(to.as_str(), envelope.to_string());
+                RespondOutput::Send(message) => {
+                    for to in &message.to {
+                        effects.send(to.as_str(), message.envelope.to_string());
+                    }
                 }
-                RespondOutput::Send { to: None, .. } => {}
+                RespondOutput::Ignored(ignored) => effects.mark("not-taken", ignored.to_string()),
                 RespondOutput::Cancel(key) => {
                     effects.mark("abandons", key.request_id.as_str());
                     self.disk.queued.retain(|queued| *queued != key);
@@ -345,13 +327,14 @@ impl Answering {
 
 impl Actor for Answering {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
-        let input = match admit(&mut self.gate, now, from, bytes) {
-            Ok(envelope) => RespondInput::Request(Box::new(envelope)),
-            Err(Some(rejected)) => RespondInput::Rejected(Box::new(rejected)),
+        match admit(&mut self.gate, now, from, bytes) {
+            Ok(envelope) => self.disk.responder.receive(now, envelope),
+            Err(Some(rejected)) => {
+                // What the gate refused is never an error.
+                let input = RespondInput::Rejected(Box::new(rejected));
+                let _ = self.disk.responder.handle(now, input);
+            }
             Err(None) => return effects.mark("turned-away", from),
-        };
-        if let Err(refused) = self.disk.responder.handle(now, input) {
-            effects.mark("not-taken", refused.to_string());
         }
         self.follow(now, effects);
     }

@@ -5,7 +5,7 @@ use coordination_protocol::error::IntoReport as _;
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    Machine, Presence, PresenceError, PresenceInput, PresenceOptions, PresenceOutput, SplitMix64,
+    IgnoreReason, Machine, Presence, PresenceInput, PresenceOptions, PresenceOutput, SplitMix64,
 };
 use coordination_protocol::message::{ComponentRegistration, HealthStatus, MessageKind, peek};
 use coordination_protocol::scalar::{ComponentId, HealthState, Instant, Now};
@@ -99,11 +99,20 @@ impl Watching {
         }
     }
 
-    fn follow(&mut self, effects: &mut Effects) {
+    fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.presence.poll() {
-            if let PresenceOutput::Changed { component, to, .. } = output {
-                let state = to.as_ref().map_or("gone", HealthState::as_str);
-                effects.mark("sees", format!("{component} {state}"));
+            match output {
+                PresenceOutput::Changed { component, to, .. } => {
+                    let state = to.as_ref().map_or("gone", HealthState::as_str);
+                    effects.mark("sees", format!("{component} {state}"));
+                }
+                PresenceOutput::Ignored(ignored) if ignored.reason == IgnoreReason::Unknown => {
+                    // Its registration was lost; the next heartbeat counts. There is room for it.
+                    let Some(who) = ignored.message.source else { continue };
+                    effects.mark("expects", who.as_str());
+                    let _ = self.presence.handle(now, PresenceInput::Expect(who));
+                }
+                _ => {}
             }
         }
     }
@@ -113,16 +122,11 @@ impl Actor for Watching {
     fn receive(&mut self, now: Now, _: &str, bytes: &[u8], effects: &mut Effects) {
         match self.gate.accept(bytes, now.wall, None) {
             Ok(envelope) => {
-                let input = PresenceInput::Received(Box::new(envelope));
-                if let Err(PresenceError::NotRegistered(who)) = self.presence.handle(now, input) {
-                    // Its registration was lost; the next heartbeat counts. There is room for it.
-                    effects.mark("expects", who.as_str());
-                    let _ = self.presence.handle(now, PresenceInput::Expect(who));
-                }
+                self.presence.receive(now, envelope);
             }
             Err(report) => effects.mark("turned-away", report.problem().message),
         }
-        self.follow(effects);
+        self.follow(now, effects);
     }
 
     fn wake(&mut self, now: Now, effects: &mut Effects) {
@@ -133,7 +137,7 @@ impl Actor for Watching {
             }
         }
         self.presence.handle_timeout(now);
-        self.follow(effects);
+        self.follow(now, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -182,9 +186,11 @@ impl Watched {
     fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.presence.poll() {
             match output {
-                PresenceOutput::Send(envelope) => effects.send(WATCHING, envelope.to_string()),
+                PresenceOutput::Send(message) => {
+                    effects.send(WATCHING, message.envelope.to_string());
+                }
                 PresenceOutput::HealthDue => self.report(now),
-                PresenceOutput::Changed { .. } => {}
+                PresenceOutput::Changed { .. } | PresenceOutput::Ignored(_) => {}
                 other => panic!("no host knows {other:?}"),
             }
         }

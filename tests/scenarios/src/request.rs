@@ -3,7 +3,10 @@
 use super::hosts::{Answering, Asking};
 use super::{names, numbered};
 use coordination_protocol::finding::Mode;
-use coordination_protocol::machine::{BreakerOptions, RequestOptions, RespondOptions, SplitMix64};
+use coordination_protocol::machine::{
+    BreakerOptions, CallerOptions, RequestOptions, RespondOptions, SplitMix64,
+};
+use coordination_protocol::message::ComponentConfig;
 use coordination_protocol::scalar::Instant;
 use coordination_protocol::sim::{
     Actor, Check, Conditions, Host, Scenario, SimEvent, SimEventKind, Stimulus, Violation,
@@ -18,10 +21,12 @@ const ANSWERING: &str = "rm";
 /// Three components ask a fourth, each behind a circuit breaker.
 ///
 /// * Each request ends exactly once for its caller, whichever node crashes; only a lost disk ends it silently.
-/// * It is performed at most once while the responder remembers it, and its answer is one that was
+/// * It is performed once, however long its requester goes on asking, and its answer is one that was
 ///   given to it.
+/// * What is granted after the end of a request is told to its host.
 /// * Attempts and the pauses between them keep the specification's bounds, and so does the circuit:
-///   it opens at the fifth failure in a row and not before, for 30 s, and lets through one probe.
+///   it opens at the fifth failure in a row and not before, for 30 s, and lets through one probe. An
+///   error report ends the attempt that it is about and no other, however often it comes.
 ///
 /// The bounds are those of the specification, whatever options the hosts run with.
 #[derive(Clone, Debug, Default)]
@@ -29,12 +34,23 @@ pub struct Requests {
     request: RequestOptions,
     breaker: BreakerOptions,
     respond: RespondOptions,
+    unbounded: bool,
 }
 
 impl Requests {
     /// Hosts with the specification's figures.
     pub fn new() -> Self {
         Requests::default()
+    }
+
+    /// Hosts that ask and answer by one configuration. The bounds of attempts are not checked then.
+    pub fn of_config(config: &ComponentConfig) -> Self {
+        Requests {
+            request: config.into(),
+            breaker: BreakerOptions::new(),
+            respond: config.into(),
+            unbounded: true,
+        }
     }
 
     /// Lets the components ask with other options.
@@ -74,11 +90,12 @@ impl Scenario for Requests {
         if host.name == ANSWERING {
             return Box::new(Answering::new(host, self.respond.clone(), gate));
         }
-        Box::new(Asking::new(host, ANSWERING, (self.request, self.breaker), gate))
+        let options = CallerOptions::new().with_request(self.request).with_breaker(self.breaker);
+        Box::new(Asking::new(host, ANSWERING, options, gate))
     }
 
     fn check(&self) -> Box<dyn Check> {
-        Box::new(Exchange::new(true))
+        Box::new(Exchange::new(!self.unbounded))
     }
 
     fn conditions(&self) -> Conditions {
@@ -94,9 +111,10 @@ impl Scenario for Requests {
 struct Open {
     node: String,
     attempts: u32,
-    /// When the last attempt was made.
+    /// When the last attempt was made, and in which message.
     at: Instant,
-    /// When an error report first asked for another attempt since.
+    message: String,
+    /// When an error report about it first asked for another.
     again: Option<Instant>,
     queued: bool,
     /// When the node last started since.
@@ -109,7 +127,10 @@ pub(super) struct Exchange {
     bounds: bool,
     asked: BTreeSet<String>,
     open: BTreeMap<String, Open>,
-    ended: BTreeSet<String>,
+    /// What ended: whose it was, and how.
+    ended: BTreeMap<String, (String, String)>,
+    /// What was granted after the end, and whether it was told.
+    late: BTreeMap<(String, String), bool>,
     /// What was performed: `None` while it is under way, then when it was answered.
     performed: BTreeMap<String, Option<Instant>>,
     /// All answers, by request.
@@ -138,6 +159,7 @@ impl Exchange {
                     node: event.node.to_owned(),
                     attempts: 0,
                     at: event.at,
+                    message: String::new(),
                     again: None,
                     queued: false,
                     restarted: None,
@@ -148,28 +170,24 @@ impl Exchange {
             "kept-away" => circuit.kept_away(event.at, id)?,
             "circuit" => circuit.changed(event.at, text)?,
             "attempt" => self.attempt(event.at, id, more)?,
-            "queued" | "told-to-retry" => {
+            "queued" => {
+                // Who puts it into a queue works.
+                circuit.ended(id, "answered");
                 if let Some(open) = self.open.get_mut(id) {
-                    open.queued |= word == "queued";
-                    if word == "told-to-retry" {
-                        open.again.get_or_insert(event.at);
-                    }
+                    open.queued = true;
                 }
+            }
+            "contradicts" => {
+                self.late.insert((id.to_owned(), more.to_owned()), true);
             }
             "ended" => {
                 circuit.ended(id, more);
-                self.end_of(id, more)?;
+                self.end_of(event.node, id, more)?;
             }
             "performs" => {
-                let known = self.performed.get(id);
-                let remembered = |answered: &Option<Instant>| {
-                    answered.is_none_or(|at| event.at.since(at) < REMEMBERED)
-                };
-                if known.is_some_and(remembered) {
-                    return Err(Violation::new(
-                        "a request is performed once",
-                        format!("{id} again"),
-                    ));
+                if self.performed.contains_key(id) {
+                    let invariant = "a request is performed once";
+                    return Err(Violation::new(invariant, format!("{id} again")));
                 }
                 self.performed.insert(id.to_owned(), None);
             }
@@ -185,7 +203,28 @@ impl Exchange {
         Ok(())
     }
 
-    fn attempt(&mut self, at: Instant, id: &str, number: &str) -> Result<(), Violation> {
+    /// A message arrives at who asks, as it was sent.
+    fn arrives(&mut self, at: Instant, bytes: &[u8]) {
+        let Ok(message) = serde_json::from_slice::<serde_json::Value>(bytes) else { return };
+        let text = |pointer: &str| message.pointer(pointer).and_then(serde_json::Value::as_str);
+        let Some(id) = text("/response_to") else { return };
+        let again = message.pointer("/error_report/classification/recoverable");
+        if let (Some(serde_json::Value::Bool(true)), Some(open)) = (again, self.open.get_mut(id))
+            && text("/causation_id") == Some(&open.message)
+        {
+            open.again.get_or_insert(at);
+        }
+        if text("/allocation_response/status") == Some("approved")
+            && let Some(name) = text("/allocation_response/response_id")
+            && let Some((_, how)) = self.ended.get(id)
+            && how.strip_prefix("answered ") != Some(name)
+        {
+            self.late.entry((id.to_owned(), name.to_owned())).or_insert(false);
+        }
+    }
+
+    fn attempt(&mut self, at: Instant, id: &str, text: &str) -> Result<(), Violation> {
+        let (number, message) = text.split_once(' ').unwrap_or((text, ""));
         let Some(open) = self.open.get_mut(id) else {
             return Err(Violation::new(ONCE, format!("{id} is sent and not open")));
         };
@@ -217,15 +256,17 @@ impl Exchange {
             }
         }
         (open.at, open.again, open.queued, open.restarted) = (at, None, false, None);
+        message.clone_into(&mut open.message);
         Ok(())
     }
 
-    fn end_of(&mut self, id: &str, how: &str) -> Result<(), Violation> {
+    fn end_of(&mut self, node: &str, id: &str, how: &str) -> Result<(), Violation> {
         if self.open.remove(id).is_none() {
-            let why = if self.ended.contains(id) { "ends again" } else { "ends and was not asked" };
+            let why =
+                if self.ended.contains_key(id) { "ends again" } else { "ends and was not asked" };
             return Err(Violation::new(ONCE, format!("{id} {why}: {how}")));
         }
-        self.ended.insert(id.to_owned());
+        self.ended.insert(id.to_owned(), (node.to_owned(), how.to_owned()));
         if let Some(answer) = how.strip_prefix("answered ") {
             let given = self.answers.get(id).is_some_and(|answers| answers.contains(answer));
             if !given {
@@ -248,14 +289,20 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const ATTEMPTS: u32 = 3;
 /// How many failures in a row open a circuit.
 const FAILURES: u32 = 5;
-/// How long a responder remembers its answers.
-const REMEMBERED: Duration = Duration::from_secs(300);
 
 impl Check for Exchange {
     fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
         match event.kind {
             SimEventKind::Marked { word, text } => return self.mark(event, word, text),
+            SimEventKind::Received { from, bytes, .. } if from == ANSWERING => {
+                self.arrives(event.at, bytes);
+            }
             SimEventKind::Crashed { wiped: true } => {
+                // What it does not remember it cannot tell.
+                self.late.retain(|(id, _), _| {
+                    self.ended.get(id).is_some_and(|(node, _)| node != event.node)
+                });
+                self.ended.retain(|_, (node, _)| node != event.node);
                 self.open.retain(|_, open| open.node != event.node);
                 self.circuits.remove(event.node);
                 if event.node == ANSWERING {
@@ -276,6 +323,10 @@ impl Check for Exchange {
         if let Some((id, open)) = self.open.first_key_value() {
             return Err(Violation::new(ONCE, format!("{id} of {} never ends", open.node)));
         }
+        if let Some(((id, name), _)) = self.late.iter().find(|(_, told)| !**told) {
+            let invariant = "what is granted too late is told";
+            return Err(Violation::new(invariant, format!("{name} for {id} is not")));
+        }
         self.circuits.values().try_for_each(Circuit::end)
     }
 }
@@ -290,12 +341,14 @@ struct Circuit {
     probe: Option<(String, Instant)>,
     /// Whether the probe succeeded, once it has ended.
     verdict: Option<bool>,
+    /// The calls under way since it changed: only those count.
+    calls: BTreeSet<String>,
 }
 
 impl Default for Circuit {
     fn default() -> Self {
         let (state, since) = ("closed".to_owned(), Instant::START);
-        Circuit { state, failures: 0, since, probe: None, verdict: None }
+        Circuit { state, failures: 0, since, probe: None, verdict: None, calls: BTreeSet::new() }
     }
 }
 
@@ -305,6 +358,7 @@ fn breaks(why: String) -> Result<(), Violation> {
 
 impl Circuit {
     fn asked(&mut self, at: Instant, id: &str) -> Result<(), Violation> {
+        self.calls.insert(id.to_owned());
         match (self.state.as_str(), &self.probe) {
             ("closed", _) => self.end(),
             ("half-open", None) => {
@@ -325,17 +379,22 @@ impl Circuit {
     }
 
     fn ended(&mut self, id: &str, how: &str) {
+        if !self.calls.remove(id) {
+            return;
+        }
         let success = match how.split(' ').next() {
             Some("answered" | "refused") => true,
             Some("failed" | "timed-out") => false,
-            _ => return,
-        };
-        match &self.probe {
-            Some((probe, _)) if probe == id => self.verdict = Some(success),
-            _ if self.state == "closed" => {
-                self.failures = if success { 0 } else { self.failures + 1 }
+            // It says nothing. If it was the probe, another call may be it.
+            _ => {
+                self.probe = self.probe.take().filter(|(probe, _)| probe != id);
+                return;
             }
-            _ => {}
+        };
+        if self.state == "closed" {
+            self.failures = if success { 0 } else { self.failures + 1 };
+        } else {
+            self.verdict = Some(success);
         }
     }
 

@@ -132,9 +132,12 @@ impl Copy {
     fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.machine.poll() {
             match output {
-                SyncOutput::Send { to, envelope } => {
-                    effects.send(to.as_str(), envelope.to_string())
+                SyncOutput::Send(message) => {
+                    for to in &message.to {
+                        effects.send(to.as_str(), message.envelope.to_string());
+                    }
                 }
+                SyncOutput::Ignored(ignored) => effects.mark("not-taken", ignored.to_string()),
                 SyncOutput::Adopted { origin, state, .. } => {
                     let agents = agents(&state).into_iter();
                     let agents: Vec<String> =
@@ -241,7 +244,7 @@ fn origin_word(how: coordination_protocol::machine::StateOrigin) -> &'static str
 impl Actor for Copy {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         match admit(&mut self.gate, now, from, bytes) {
-            Ok(envelope) => self.tell(now, SyncInput::Received(Box::new(envelope)), effects),
+            Ok(envelope) => self.machine.receive(now, envelope),
             Err(_) => effects.mark("turned-away", from),
         }
         self.follow(now, effects);

@@ -205,10 +205,12 @@ impl Component {
         }
         while let Some(output) = self.disk.requester.poll() {
             match output {
-                RequestOutput::Send { request_id, envelope, .. } => {
-                    let pinned = self.disk.written.get(&request_id).filter(|_| !self.unpinned);
+                RequestOutput::Send(message) => {
+                    let id = message.envelope.header.request_id.as_ref();
+                    let pinned = id.and_then(|id| self.disk.written.get(id));
+                    let pinned = pinned.filter(|_| !self.unpinned);
                     let version = pinned.cloned().unwrap_or_else(|| self.greetings.version(RM));
-                    write(&envelope, &version, RM, effects);
+                    write(&message.envelope, &version, RM, effects);
                 }
                 RequestOutput::Ended { request_id, outcome, .. } => {
                     self.disk.written.remove(&request_id);
@@ -220,7 +222,10 @@ impl Component {
                     };
                     effects.mark("ended", format!("{request_id} {how}"));
                 }
-                RequestOutput::Queued { .. } | RequestOutput::Ignored { .. } => {}
+                RequestOutput::Queued { .. } => {}
+                RequestOutput::Contradiction { .. } | RequestOutput::Ignored(_) => {
+                    effects.mark("not-taken", output.to_string());
+                }
                 other => panic!("no host knows {other:?}"),
             }
         }
@@ -236,7 +241,9 @@ impl Component {
                         effects.mark("not-taken", refused.to_string());
                     }
                 }
-                RespondOutput::Send { envelope, .. } => {
+                RespondOutput::Ignored(ignored) => effects.mark("not-taken", ignored.to_string()),
+                RespondOutput::Send(message) => {
+                    let envelope = message.envelope;
                     let id = envelope.header.response_to.as_ref();
                     let asker = id.and_then(|id| self.disk.askers.get(id));
                     if let Some((node, version)) = asker {
@@ -250,27 +257,21 @@ impl Component {
         }
     }
 
-    fn take(&mut self, now: Now, from: &str, envelope: Checked<Envelope>, effects: &mut Effects) {
-        let refused = match (envelope.kind(), &envelope.header.response_to) {
-            (MessageKind::Hello | MessageKind::Welcome, _) => {
+    fn take(&mut self, now: Now, from: &str, envelope: Checked<Envelope>) {
+        match envelope.kind() {
+            MessageKind::Hello | MessageKind::Welcome => {
                 self.greetings.receive(now, from, envelope);
-                None
             }
-            (_, Some(_)) => {
-                let answer = RequestInput::Answer(Box::new(envelope));
-                self.disk.requester.handle(now, answer).err().map(|refused| refused.to_string())
+            _ if envelope.header.response_to.is_some() => {
+                self.disk.requester.receive(now, envelope);
             }
-            (_, None) => {
+            _ => {
                 if let Some(id) = &envelope.header.request_id {
                     let version = envelope.header.protocol_version.clone().unwrap_or(OLD);
                     self.disk.askers.insert(id.clone(), (from.to_owned(), version));
                 }
-                let request = RespondInput::Request(Box::new(envelope));
-                self.disk.responder.handle(now, request).err().map(|refused| refused.to_string())
+                self.disk.responder.receive(now, envelope);
             }
-        };
-        if let Some(refused) = refused {
-            effects.mark("not-taken", refused);
         }
     }
 }
@@ -278,7 +279,7 @@ impl Component {
 impl Actor for Component {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         if let Ok(envelope) = self.gate.accept(bytes, now.wall, Some(&component(from))) {
-            self.take(now, from, envelope, effects);
+            self.take(now, from, envelope);
         } else {
             let kind = std::str::from_utf8(bytes).map(|text| peek(text).kind);
             effects.mark("cannot-read", kind.unwrap_or(MessageKind::Unknown).as_str());

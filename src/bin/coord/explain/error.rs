@@ -6,8 +6,8 @@ use coordination_protocol::checkpoint::CheckpointError;
 use coordination_protocol::error::{ErrorCode, ErrorKind};
 use coordination_protocol::json::JsonError;
 use coordination_protocol::machine::{
-    BallotError, BreakerError, DispatcherError, HandshakeError, PresenceError, RequesterError,
-    ResponderError, SyncError,
+    BallotError, BreakerError, CallerError, DispatcherError, HandshakeError, Ignored,
+    PresenceError, RequesterError, ResponderError, SyncError,
 };
 use coordination_protocol::merge::MergeError;
 use coordination_protocol::route::{FilterError, PatternError, RouteKeyError};
@@ -30,8 +30,8 @@ macro_rules! types {
 types! {
     ScalarError JsonError BuildError RouteKeyError PatternError FilterError VersionError MergeError
     PermissionDenied SignatureError FreshnessError ReplayError StorageError TransportError
-    CheckpointError RequesterError ResponderError BreakerError HandshakeError PresenceError
-    DispatcherError SyncError BallotError
+    CheckpointError RequesterError ResponderError BreakerError CallerError HandshakeError
+    PresenceError DispatcherError SyncError BallotError Ignored
 }
 
 pub(super) fn entries() -> Vec<Entry> {

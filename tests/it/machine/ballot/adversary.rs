@@ -1,7 +1,7 @@
 //! What goes wrong between machines, clocks and stores that work well each by itself.
 
 use super::{decision, entry, motion, proposal_id, proposed, slot, stored, vote};
-use crate::machine::{name, now, outputs};
+use crate::machine::{ignored, name, now, outputs};
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
     BallotEnd, BallotRecord, Commit, Machine, ProposeInput, ProposeOutput, Proposer, VoteInput,
@@ -58,7 +58,7 @@ fn a_proposer_is_restored_twice() {
 
         for voter in ["a", "b"] {
             let vote = vote("prop_1", voter, "accept", "");
-            first.machine.handle(now(1_000), ProposeInput::Received(vote)).unwrap();
+            first.machine.receive(now(1_000), *vote);
         }
         let persist = expect(&first);
         first.persist(&store, persist).unwrap();
@@ -101,7 +101,7 @@ fn a_write_is_answered_after_the_restart() {
     let mut machine = Proposer::new(name("p1"), 1);
     propose(&mut machine, "prop_1", "x", "a");
     let accept = vote("prop_1", "a", "accept", "");
-    machine.handle(now(0), ProposeInput::Received(accept)).unwrap();
+    machine.receive(now(0), *accept);
     assert_eq!(outputs(&mut machine), ["persist 1"]);
     let snapshot = machine.snapshot().unwrap();
     let answered = |answer: Result<u64, StorageError>| {
@@ -114,7 +114,7 @@ fn a_write_is_answered_after_the_restart() {
     assert_eq!(
         answered(Ok(1)),
         [
-            "send prop_1 committed to a",
+            "send decision prop_1 committed to a",
             "end prop_1 committed as prop_1 accepted=1 rejected=0 needed=1"
         ]
     );
@@ -130,13 +130,13 @@ fn a_restart_asks_again() {
     let mut machine = Proposer::new(name("p1"), 1);
     propose(&mut machine, "prop_1", "x", "a,b,c");
     let accept = vote("prop_1", "a", "accept", "");
-    machine.handle(now(0), ProposeInput::Received(accept)).unwrap();
+    machine.receive(now(0), *accept);
     machine.handle_timeout(now(10_000));
     machine.handle_timeout(now(20_000));
     outputs(&mut machine);
     let mut again = Proposer::restore(&machine.snapshot().unwrap()).unwrap();
     again.handle(now(21_000), ProposeInput::Restarted).unwrap();
-    assert_eq!(outputs(&mut again), ["send prop_1 proposal to b, c"]);
+    assert_eq!(outputs(&mut again), ["send proposal prop_1 attempt=4 to b, c"]);
     assert_eq!(again.deadline(), Some(now(30_000).at));
 }
 
@@ -150,7 +150,7 @@ fn an_electorate_is_replaced() {
         propose(&mut machine, id, of, voters);
         for voter in voters.split(',') {
             let accept = vote(id, voter, "accept", "");
-            machine.handle(now(0), ProposeInput::Received(accept)).unwrap();
+            machine.receive(now(0), *accept);
         }
         machine.handle(now(0), ProposeInput::Persisted(1)).unwrap();
         machine
@@ -183,7 +183,11 @@ fn accepted(skew: i64) -> Result<Voter, String> {
     let at = Now::new(now(0).at, now(0).wall + skew);
     let mut voter = Voter::new(name("a"), 1);
     let proposal = proposed("prop_1", "p1", 16, "x", 30_000);
-    voter.handle(at, VoteInput::Received(proposal)).map_err(|error| error.to_string())?;
+    voter.receive(at, *proposal);
+    let first = voter.poll().expect("it is considered, or ignored").to_string();
+    if first.starts_with("ignore") {
+        return Err(first);
+    }
     let cast =
         VoteInput::Cast { proposal_id: proposal_id("prop_1"), vote: Ballot::Accept, reason: None };
     voter.handle(at, cast).unwrap();
@@ -199,7 +203,11 @@ fn wall_clocks_differ() {
     let bound = |skew| accepted(skew).map(|voter| voter.deadline());
     assert_eq!(bound(0), Ok(Some(now(30_000).at)));
     assert_eq!(bound(29_999), Ok(Some(now(1).at)));
-    assert_eq!(bound(30_000), Err("the ballot on `prop_1` is over".to_owned()));
+    // Past the deadline by its clock, it votes all the same: whether the ballot is over is for the
+    // proposer to say.
+    for ahead in [30_000, 31_000, 3_600_000] {
+        assert_eq!(bound(ahead), Ok(Some(now(30_000).at)));
+    }
     assert_eq!(bound(-86_400_000), Ok(Some(now(600_000).at)));
 
     // One that is ahead accepts a second state while the first is still open: of two writes, one
@@ -213,7 +221,7 @@ fn wall_clocks_differ() {
         instant += 60_000;
     }
     let second = proposed("prop_2", "p2", 16, "y", 900_000);
-    voter.handle(now(instant), VoteInput::Received(second)).unwrap();
+    voter.receive(now(instant), *second);
     assert!(outputs(&mut voter).contains(&"consider prop_2".to_owned()));
     let store = MemoryStore::new();
     let put = |id, of| {
@@ -228,9 +236,8 @@ fn wall_clocks_differ() {
 fn the_store_loses_a_decision() {
     let mut voter = accepted(0).unwrap();
     let found = |id, of| VoteInput::Got(slot(16), Ok(Some(entry(&slot(16), stored(id, 16, of)))));
-    let told = |id: &str, digest: &str| {
-        VoteInput::Received(decision(id, "committed", "p2", &format!("{ABOUT}{digest}")))
-    };
+    let told =
+        |id: &str, digest: &str| decision(id, "committed", "p2", &format!("{ABOUT}{digest}"));
     voter.handle(now(0), found("prop_1", "x")).unwrap();
     let first = voter.decision(&slot(16)).unwrap().clone();
     let digest = |of| {
@@ -238,12 +245,13 @@ fn the_store_loses_a_decision() {
         format!(r#","digest":"{}""#, record.unwrap().decision().digest.unwrap())
     };
     let twice = "wf_001 version 16 is decided by `prop_1`, but another state by `prop_2`";
-    for input in [found("prop_2", "y"), told("prop_2", &digest("y"))] {
-        assert_eq!(voter.handle(now(0), input).unwrap_err().to_string(), twice);
-    }
+    assert_eq!(voter.handle(now(0), found("prop_2", "y")).unwrap_err().to_string(), twice);
+    let said = ignored(&mut voter, told("prop_2", &digest("y")));
+    assert_eq!(said, format!("mismatch, {twice}"));
     // The same state by another proposal is no second decision, nor is one that does not say.
-    for input in [found("prop_2", "x"), told("prop_2", &digest("x")), told("prop_2", "")] {
-        voter.handle(now(0), input).unwrap();
+    voter.handle(now(0), found("prop_2", "x")).unwrap();
+    for message in [told("prop_2", &digest("x")), told("prop_2", "")] {
+        assert_eq!(ignored(&mut voter, message), "duplicate, wf_001 version 16 is decided");
     }
     assert_eq!(voter.decision(&slot(16)), Some(&first));
 }

@@ -5,7 +5,7 @@ use super::{
     conflict, decision, entry, motion, proposal_id, proposed, slot, stored, unavailable, version,
     vote,
 };
-use crate::machine::{error, name};
+use crate::machine::{Step, error, name};
 use crate::support::Rng;
 use coordination_protocol::machine::{
     Backoff, BallotOptions, ProposeInput, Proposer, Quorum, VoteInput, Voter,
@@ -40,9 +40,9 @@ impl Scripted for Proposer {
         Proposer::new(name("p1"), seed).with_options(options())
     }
 
-    fn draw(rng: &mut Rng, now: Now) -> ProposeInput {
+    fn draw(rng: &mut Rng, now: Now) -> Step<ProposeInput> {
         let id = which(rng);
-        match rng.below(22) {
+        Step::Input(match rng.below(22) {
             0..=3 => {
                 let voters = rng.pick(&["a,b", "a", "a,b", "a,b,c"]);
                 let quorum = [Quorum::MAJORITY, Quorum::weight(1), Quorum::weight(9)][rng.below(3)];
@@ -53,13 +53,15 @@ impl Scripted for Proposer {
             4..=11 => {
                 let more = rng.pick(&["", r#","weight":2"#]);
                 let word = rng.pick(&["accept", "accept", "accept", "reject", "reject", "maybe"]);
-                ProposeInput::Received(vote(&id, rng.pick(&["a", "a", "a", "b", "z"]), word, more))
+                return Step::Message(vote(&id, rng.pick(&["a", "a", "a", "b", "z"]), word, more));
             }
-            12 => ProposeInput::Received(match rng.below(3) {
-                0 => error("req_1", ""),
-                1 => decision(&id, "rejected", "a", ""),
-                _ => decision(&id, "committed", "a", &version(16)),
-            }),
+            12 => {
+                return Step::Message(match rng.below(3) {
+                    0 => error("req_1", ""),
+                    1 => decision(&id, "rejected", "a", ""),
+                    _ => decision(&id, "committed", "a", &version(16)),
+                });
+            }
             13..=17 => ProposeInput::Persisted([1, 1, 1, 2, 3, 0][rng.below(6)]),
             18 => {
                 let result = [Ok(1), Err(conflict()), Err(unavailable())][rng.below(3)].clone();
@@ -70,7 +72,7 @@ impl Scripted for Proposer {
                 ProposeInput::Got(proposal_id(&id), got(rng, version))
             }
             _ => ProposeInput::Restarted,
-        }
+        })
     }
 }
 
@@ -79,10 +81,10 @@ impl Scripted for Voter {
         Voter::new(name("a"), seed).with_options(options())
     }
 
-    fn draw(rng: &mut Rng, now: Now) -> VoteInput {
+    fn draw(rng: &mut Rng, now: Now) -> Step<VoteInput> {
         let id = which(rng);
         let version = 16 + u64::from(rng.one_in(4));
-        match rng.below(16) {
+        Step::Input(match rng.below(16) {
             0..=5 => {
                 let left = [0, 60_000, 3_600_000, 3_600_000][rng.below(4)];
                 let deadline = now.wall - super::START + left;
@@ -90,7 +92,7 @@ impl Scripted for Voter {
                     "prop_0" => ("p1", rng.pick(&["x", "x", "y"])),
                     _ => ("p2", "y"),
                 };
-                VoteInput::Received(proposed(&id, by, version, of, deadline))
+                return Step::Message(proposed(&id, by, version, of, deadline));
             }
             6..=9 => VoteInput::Cast {
                 proposal_id: proposal_id(&id),
@@ -98,17 +100,21 @@ impl Scripted for Voter {
                 reason: rng.one_in(3).then(|| "so".to_owned()),
             },
             10 | 11 => VoteInput::Persisted([1, 1, 1, 2, 3, 0][rng.below(6)]),
-            12 => VoteInput::Received(match rng.below(3) {
-                0 => error("req_1", ""),
-                1 => decision(&id, rng.pick(&["rejected", "expired", "lost"]), "p1", ""),
-                _ => decision(&id, "committed", "p1", rng.pick(&["", &super::version(version)])),
-            }),
+            12 => {
+                return Step::Message(match rng.below(3) {
+                    0 => error("req_1", ""),
+                    1 => decision(&id, rng.pick(&["rejected", "expired", "lost"]), "p1", ""),
+                    _ => {
+                        decision(&id, "committed", "p1", rng.pick(&["", &super::version(version)]))
+                    }
+                });
+            }
             13 | 14 => {
                 let slot = slot(version);
                 VoteInput::Got(slot, got(rng, version))
             }
             _ => VoteInput::Restarted,
-        }
+        })
     }
 }
 
@@ -136,7 +142,7 @@ fn proposer_keeps_the_laws() {
         "nothing was to be stored",
         "was not to be committed",
         "holds no decision",
-        "neither a vote",
+        "Unwanted",
     ]);
 }
 
@@ -157,10 +163,10 @@ fn voter_keeps_the_laws() {
         "is cast",
         "is no vote",
         "is no outcome",
-        "speaks for the proposer",
+        "not the proposer",
         "names no workflow",
         "nothing was to be stored",
         "holds no decision",
-        "neither a proposal",
+        "Unwanted",
     ]);
 }

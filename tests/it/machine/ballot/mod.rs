@@ -7,7 +7,7 @@ mod schedules;
 mod settings;
 
 use super::transcripts::{Command, Told};
-use super::{START, checked, name};
+use super::{START, Step, checked, name};
 use coordination_protocol::machine::{
     BallotSlot, Commit, NewProposal, ProposeInput, Proposer, Quorum, VoteInput, Voter, VoterSet,
 };
@@ -109,9 +109,9 @@ fn got(command: &Command<'_>, slot: &BallotSlot) -> Got {
 }
 
 impl Told for Proposer {
-    fn input(&self, now: Now, command: &Command<'_>) -> ProposeInput {
+    fn input(&self, now: Now, command: &Command<'_>) -> Step<ProposeInput> {
         let which = command.words.get(1).copied().unwrap_or_default();
-        match command.words[0] {
+        Step::Input(match command.words[0] {
             "propose" => {
                 let quorum = match command.get("quorum", "majority") {
                     "majority" => Quorum::MAJORITY,
@@ -127,11 +127,11 @@ impl Told for Proposer {
                     "" => String::new(),
                     weight => format!(r#","weight":{weight}"#),
                 };
-                ProposeInput::Received(vote(which, command.words[2], command.words[3], &more))
+                return Step::Message(vote(which, command.words[2], command.words[3], &more));
             }
             "decision" => {
                 let about = version(command.count("version", "16"));
-                ProposeInput::Received(decision(which, command.words[2], "a", &about))
+                return Step::Message(decision(which, command.words[2], "a", &about));
             }
             "persisted" => ProposeInput::Persisted(which.parse().unwrap()),
             "put" => {
@@ -145,28 +145,28 @@ impl Told for Proposer {
             "got" => ProposeInput::Got(proposal_id(which), got(command, &slot(16))),
             "restarted" => ProposeInput::Restarted,
             other => panic!("unknown command `{other}`"),
-        }
+        })
     }
 }
 
 impl Told for Voter {
-    fn input(&self, _: Now, command: &Command<'_>) -> VoteInput {
+    fn input(&self, _: Now, command: &Command<'_>) -> Step<VoteInput> {
         let which = command.words.get(1).copied().unwrap_or_default();
-        match command.words[0] {
+        Step::Input(match command.words[0] {
             "proposal" => {
                 let deadline = command.span("deadline", "30s").as_millis();
-                VoteInput::Received(proposed(
+                return Step::Message(proposed(
                     which,
                     command.get("from", "p1"),
                     command.count("version", "16"),
                     command.get("state", "x"),
                     i64::try_from(deadline).unwrap(),
-                ))
+                ));
             }
             "decision" => {
                 let about = version(command.count("version", "16"));
                 let from = command.get("from", "p1");
-                VoteInput::Received(decision(which, command.words[2], from, &about))
+                return Step::Message(decision(which, command.words[2], from, &about));
             }
             "cast" => VoteInput::Cast {
                 proposal_id: proposal_id(which),
@@ -181,6 +181,6 @@ impl Told for Voter {
             }
             "restarted" => VoteInput::Restarted,
             other => panic!("unknown command `{other}`"),
-        }
+        })
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     decision, entry, motion, proposal, proposal_id, proposed, slot, stored, version, vote,
 };
-use crate::machine::{checked, error, name, now, outputs};
+use crate::machine::{checked, error, ignored, name, now, outputs};
 use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
     BallotError, BallotOptions, BallotRecord, BallotSlot, Machine, NewProposal, ProposeInput,
@@ -54,10 +54,6 @@ fn proposer() {
         refused(of("1", voters(), BallotSlot::new(long(), 1))),
         "the decision would have no key: a key has at most 512 bytes, this one has 796"
     );
-    assert_eq!(
-        refused(ProposeInput::Received(error("req_1", ""))),
-        "`error_report` is neither a vote nor a decision"
-    );
     assert_eq!(refused(ProposeInput::Persisted(1)), "nothing was to be stored as 1");
     assert_eq!(refused(ProposeInput::Persisted(0)), "nothing was to be stored as 0");
     let put = || ProposeInput::Put(proposal_id("prop_1"), Ok(1));
@@ -77,18 +73,19 @@ fn proposer() {
     assert_eq!(refused(propose(plain("prop_3"))), "2 ballots are open, which is the limit");
     assert_eq!(refused(put()), "`prop_1` was not to be committed");
     let foreign = r#"{"source":"b","vote":{"proposal_id":"prop_1","voter":"a","vote":"accept"}}"#;
-    assert_eq!(refused(ProposeInput::Received(checked(foreign))), "`b` sent a vote of `a`");
     let bad = entry(&slot(16), b"[]".to_vec());
     let said = refused(ProposeInput::Got(proposal_id("prop_1"), Ok(Some(bad))));
     assert!(
         said.starts_with("the store holds no decision of wf_001 version 16: this is no decision: "),
         "{said}"
     );
+    assert_eq!(ignored(&mut machine, checked(foreign)), "wrong-sender, it is a vote of `a`");
+    assert_eq!(ignored(&mut machine, error("req_1", "")), "unwanted");
     assert_eq!(machine.open().map(|(_, tally)| tally.needed).collect::<Vec<_>>(), [2, 2]);
 
     // An end is remembered, and late answers of the store are no news.
     let vote = vote("prop_1", "a", "reject", "");
-    machine.handle(now(0), ProposeInput::Received(vote)).unwrap();
+    machine.receive(now(0), *vote);
     machine.handle(now(0), ProposeInput::Got(proposal_id("prop_1"), Ok(None))).unwrap();
     machine.handle(now(0), ProposeInput::Persisted(1)).unwrap();
     machine.handle(now(0), put()).unwrap();
@@ -100,51 +97,50 @@ fn proposer() {
 fn voter() {
     let options = BallotOptions::new().with_capacity(1);
     let mut machine = Voter::new(name("a"), 1).with_options(options);
-    let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
-    let received = |text: &str| VoteInput::Received(checked(text));
+    let mut ignores = |text: &str| ignored(&mut machine, checked(text));
 
-    assert_eq!(
-        refused(VoteInput::Received(error("req_1", ""))),
-        "`error_report` is neither a proposal nor a decision"
-    );
     let body = proposal("prop_1", "p1", 16, "x", 30_000);
     assert_eq!(
-        refused(received(&format!(r#"{{"source":"p2","proposal":{body}}}"#))),
-        "`p2` speaks for the proposer of `prop_1`"
+        ignores(&format!(r#"{{"source":"p2","proposal":{body}}}"#)),
+        "wrong-sender, it is not the proposer of `prop_1`"
     );
     let other = body.replace(r#"{"is":"x"}"#, r#"{"is":"z"}"#);
     assert_eq!(
-        refused(received(&format!(r#"{{"proposal":{other}}}"#))),
-        "`prop_1` cannot be voted on: the digest is not that of the proposed state"
+        ignores(&format!(r#"{{"proposal":{other}}}"#)),
+        "invalid, `prop_1` cannot be voted on: the digest is not that of the proposed state"
     );
     let inexact = body.replace(r#"{"is":"x"}"#, "9007199254740993");
     assert_eq!(
-        refused(received(&format!(r#"{{"proposal":{inexact}}}"#))),
-        "`prop_1` cannot be voted on: the number 9007199254740993 at byte 0 has no exact canonical form; write it as a string"
+        ignores(&format!(r#"{{"proposal":{inexact}}}"#)),
+        "invalid, `prop_1` cannot be voted on: the number 9007199254740993 at byte 0 has no exact canonical form; write it as a string"
     );
     let mut none = proposed("prop_1", "p1", 16, "x", 30_000).into_inner().to_string();
     let at = none.find(r#","digest""#).unwrap();
     none.replace_range(at..=none[at + 1..].find(',').unwrap() + at, "");
     assert_eq!(
-        refused(received(&none)),
-        "`prop_1` cannot be voted on: the proposal has no digest that can be read"
+        ignores(&none),
+        "invalid, `prop_1` cannot be voted on: the proposal has no digest that can be read"
     );
     let long = body.replace("wf_001", long().as_str());
     assert_eq!(
-        refused(received(&format!(r#"{{"proposal":{long}}}"#))),
-        "the decision would have no key: a key has at most 512 bytes, this one has 796"
+        ignores(&format!(r#"{{"proposal":{long}}}"#)),
+        "invalid, the decision would have no key: a key has at most 512 bytes, this one has 796"
     );
-    let decided =
-        |outcome: &str, more: &str| VoteInput::Received(decision("prop_1", outcome, "p1", more));
+    let decided = |outcome: &str| decision("prop_1", outcome, "p1", "");
     assert_eq!(
-        refused(decided("committed", "")),
-        "the decision on `prop_1` names no workflow or no version"
+        ignored(&mut machine, decided("committed")),
+        "incomplete, the decision on `prop_1` names no workflow or no version"
     );
     assert_eq!(
-        refused(decided("lost", "")),
-        "`lost` is no outcome; expected `committed`, `rejected` or `expired`"
+        ignored(&mut machine, decided("lost")),
+        "invalid, `lost` is no outcome; expected `committed`, `rejected` or `expired`"
     );
-    assert_eq!(refused(decided("expired", "")), "`prop_1` is not before this voter");
+    assert_eq!(
+        ignored(&mut machine, decided("expired")),
+        "unknown, `prop_1` is not before this voter"
+    );
+    assert_eq!(ignored(&mut machine, error("req_1", "")), "unwanted");
+    let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
     let cast = |id: &str, word: &str| VoteInput::Cast {
         proposal_id: proposal_id(id),
         vote: Ballot::from_lenient(word),
@@ -153,13 +149,12 @@ fn voter() {
     assert_eq!(refused(cast("prop_1", "accept")), "`prop_1` is not before this voter");
     assert_eq!(refused(VoteInput::Persisted(1)), "nothing was to be stored as 1");
 
-    let first = || VoteInput::Received(proposed("prop_1", "p1", 16, "x", 30_000));
-    machine.handle(now(0), first()).unwrap();
-    let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
+    machine.receive(now(0), *proposed("prop_1", "p1", 16, "x", 30_000));
     assert_eq!(
-        refused(VoteInput::Received(proposed("prop_2", "p2", 16, "x", 30_000))),
-        "1 proposals are before this voter, which is the limit"
+        ignored(&mut machine, proposed("prop_2", "p2", 16, "x", 30_000)),
+        "full, 1 proposals are before this voter, which is the limit"
     );
+    let mut refused = |input| machine.handle(now(0), input).unwrap_err().to_string();
     assert_eq!(
         refused(cast("prop_1", "maybe")),
         "`maybe` is no vote; expected `accept`, `reject` or `abstain`"
@@ -177,16 +172,15 @@ fn voter() {
     let body = proposal("prop_1", "p1", 16, "x", 0);
     let at = body.find(r#","deadline""#).unwrap();
     let body = format!(r#"{{"proposal":{}}}}}"#, &body[..at]);
-    machine.handle(now(0), received(&body)).unwrap();
+    machine.receive(now(0), *checked(&body));
     assert_eq!(machine.deadline(), Some(now(7_000).at));
     machine.handle(now(0), cast("prop_1", "accept")).unwrap();
     outputs(&mut machine);
     machine.handle(now(0), VoteInput::Persisted(1)).unwrap();
-    let Some(coordination_protocol::machine::VoteOutput::Send { envelope, .. }) = machine.poll()
-    else {
+    let Some(coordination_protocol::machine::VoteOutput::Send(vote)) = machine.poll() else {
         panic!("no vote")
     };
-    assert!(envelope.to_string().contains(r#""weight":3"#));
+    assert!(vote.envelope.to_string().contains(r#""weight":3"#));
 }
 
 #[test]
@@ -229,7 +223,7 @@ fn refusals_become_reports() {
     let errors: [(&dyn IntoReport, &str); 8] = [
         (&BallotError::Busy(3), "limit_exceeded"),
         (&BallotError::NothingToPersist(3), "conflict"),
-        (&BallotError::Full(3), "limit_exceeded"),
+        (&BallotError::Unpolled(3), "limit_exceeded"),
         (&BallotError::NothingToPersist(3), "conflict"),
         (&BallotError::NoDigest, "corruption"),
         (&of_proposer, "corruption"),

@@ -7,8 +7,8 @@ use crate::support::{Rng, scaled};
 use coordination_protocol::Envelope;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    BallotEnd, BallotRecord, Commit, Machine, NewProposal, ProposeInput, ProposeOutput, Proposer,
-    Quorum, VoteInput, VoteOutput, Voter, VoterSet,
+    BallotEnd, BallotRecord, Commit, Machine, NewProposal, Outbound, ProposeInput, ProposeOutput,
+    Proposer, Quorum, VoteInput, VoteOutput, Voter, VoterSet,
 };
 use coordination_protocol::scalar::{Ballot, ProposalId};
 use coordination_protocol::storage::{MemoryStore, block_on};
@@ -144,7 +144,7 @@ impl World {
     fn grant_proposer(&mut self, at: usize) {
         while let Some(output) = self.proposers[at].machine.poll() {
             match output {
-                ProposeOutput::Send { to, envelope } => {
+                ProposeOutput::Send(Outbound { to, envelope, .. }) => {
                     for to in to {
                         self.send(to.as_str(), &envelope);
                     }
@@ -185,7 +185,9 @@ impl World {
                     self.voters[at].persist();
                     self.voter(at, VoteInput::Persisted(number));
                 }
-                VoteOutput::Send { to, envelope } => self.send(to.unwrap().as_str(), &envelope),
+                VoteOutput::Send(Outbound { to, envelope, .. }) => {
+                    self.send(to[0].as_str(), &envelope);
+                }
                 VoteOutput::Get(slot) => {
                     let found = self.get(&slot);
                     self.voter(at, VoteInput::Got(slot, found));
@@ -218,9 +220,13 @@ impl World {
         let (to, text) = self.wire.swap_remove(at);
         let which: usize = to[1..].parse().unwrap();
         if to.starts_with('p') {
-            self.proposer(which, ProposeInput::Received(checked(&text)));
+            let time = now(self.proposers[which].millis);
+            self.proposers[which].machine.receive(time, *checked(&text));
+            self.grant_proposer(which);
         } else {
-            self.voter(which, VoteInput::Received(checked(&text)));
+            let time = now(self.voters[which].millis);
+            self.voters[which].machine.receive(time, *checked(&text));
+            self.grant_voter(which);
         }
     }
 

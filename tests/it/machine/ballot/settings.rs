@@ -3,7 +3,7 @@
 use super::{motion, proposed};
 use crate::machine::{name, now};
 use coordination_protocol::machine::{
-    BallotOptions, Machine, ProposeInput, Proposer, VoteInput, Voter,
+    BallotOptions, Machine, ProposeInput, Proposer, VoteOutput, Voter,
 };
 use coordination_protocol::message::ComponentConfig;
 use std::time::Duration;
@@ -60,7 +60,8 @@ fn keys_of_the_configuration() {
     let mut voter = Voter::new(name("a"), 1).with_options(options(r#""event_queue_size":2"#));
     let mut ask = |at: u64| {
         let proposal = proposed(&format!("prop_{at}"), "p1", at, "x", 30_000);
-        voter.handle(now(0), VoteInput::Received(proposal)).is_ok()
+        voter.receive(now(0), *proposal);
+        std::iter::from_fn(|| voter.poll()).any(|output| matches!(output, VoteOutput::Consider(_)))
     };
     assert_eq!((0..10).find(|at| !ask(*at)), Some(2));
 }

@@ -14,6 +14,7 @@ use coordination_protocol::scalar::{Ballot, Instant, Now, ProposalId, WorkflowId
 use coordination_protocol::sim::{Actor, Effects, Host};
 use coordination_protocol::storage::{Entry, Expect, StorageError};
 use coordination_protocol::validate::{Gate, Validator};
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ struct Stored<M> {
     writing: VecDeque<(Instant, u64, Json)>,
 }
 
-impl<M: Machine> Stored<M> {
+impl<M: Machine + DeserializeOwned> Stored<M> {
     fn new(host: &Host<'_>, fresh: M) -> Self {
         let restored = host.disk.and_then(|disk| M::restore(disk).ok());
         let machine = restored.unwrap_or(fresh);
@@ -98,9 +99,9 @@ impl Proposing {
     fn follow(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.seat.machine.poll() {
             match output {
-                ProposeOutput::Send { to, envelope } => {
-                    let text = envelope.to_string();
-                    for to in &to {
+                ProposeOutput::Send(message) => {
+                    let text = message.envelope.to_string();
+                    for to in &message.to {
                         effects.send(to.as_str(), text.as_str());
                     }
                 }
@@ -134,7 +135,7 @@ impl Proposing {
                     effects.mark("ended", format!("{proposal_id} {word} {said}"));
                     effects.mark(word, proposal_id.as_str());
                 }
-                ProposeOutput::Ignored { .. } => {}
+                ProposeOutput::Ignored(ignored) => effects.mark("not-taken", ignored.to_string()),
                 other => panic!("no host knows {other:?}"),
             }
         }
@@ -163,7 +164,7 @@ impl Actor for Proposing {
         if from == STORE {
             self.answer(now, &String::from_utf8_lossy(bytes), effects);
         } else if let Ok(envelope) = admit(&mut self.gate, now, from, bytes) {
-            self.tell(now, ProposeInput::Received(Box::new(envelope)), effects);
+            self.seat.machine.receive(now, envelope);
         }
         self.follow(now, effects);
     }
@@ -241,14 +242,15 @@ impl Voting {
                     self.thoughts.set(id, now.at.after(thought));
                 }
                 VoteOutput::Persist(number) => self.seat.persist(now, number, &mut self.draws),
-                VoteOutput::Send { to, envelope } => {
-                    if let Message::Vote(vote) = &envelope.message {
+                VoteOutput::Send(message) => {
+                    if let Message::Vote(vote) = &message.envelope.message {
                         effects.mark("votes", format!("{} {}", vote.proposal_id, vote.vote));
                     }
-                    if let Some(to) = to {
-                        effects.send(to.as_str(), envelope.to_string());
+                    for to in &message.to {
+                        effects.send(to.as_str(), message.envelope.to_string());
                     }
                 }
+                VoteOutput::Ignored(ignored) => effects.mark("not-taken", ignored.to_string()),
                 VoteOutput::Get(slot) => {
                     effects.send(STORE, format!("get - {}", slot.state_version));
                 }
@@ -284,7 +286,7 @@ impl Actor for Voting {
                 self.tell(now, VoteInput::Got(slot, found), effects);
             }
         } else if let Ok(envelope) = admit(&mut self.gate, now, from, bytes) {
-            self.tell(now, VoteInput::Received(Box::new(envelope)), effects);
+            self.seat.machine.receive(now, envelope);
         }
         self.follow(now, effects);
     }

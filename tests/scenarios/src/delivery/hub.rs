@@ -6,10 +6,9 @@ use super::{HUB, PUBLISHERS, SUBSCRIBERS};
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    Dispatcher, DispatcherError, DispatcherInput, DispatcherOptions, DispatcherOutput, Machine,
+    Dispatcher, DispatcherInput, DispatcherOptions, DispatcherOutput, IgnoreReason, Machine,
     SplitMix64, Timers,
 };
-use coordination_protocol::message::MessageKind;
 use coordination_protocol::scalar::{ComponentId, Instant, Now};
 use coordination_protocol::security::permissions::Permissions;
 use coordination_protocol::sim::{Actor, Effects, Host};
@@ -68,19 +67,7 @@ impl Hub {
         let Ok(envelope) = admit(&mut self.gate, now, from, bytes) else {
             return effects.mark("turned-away", from);
         };
-        let id = envelope.header.message_id.clone();
-        let input = match envelope.kind() {
-            MessageKind::Subscription => DispatcherInput::Subscribe(Box::new(envelope)),
-            _ => DispatcherInput::Publish(Box::new(envelope)),
-        };
-        match (self.disk.delivery.handle(now, input), id) {
-            (Err(DispatcherError::Busy { subscriber, .. }), Some(id)) => {
-                effects.mark("busy", format!("{id} {subscriber}"));
-                effects.send(from, format!("busy {id}"));
-            }
-            (Err(refused), _) => effects.mark("not-taken", refused.to_string()),
-            (Ok(()), _) => {}
-        }
+        self.disk.delivery.receive(now, envelope);
     }
 
     /// A message of the hosts: what became of a number, or that a gap was heard of.
@@ -123,9 +110,18 @@ impl Hub {
                 DispatcherOutput::Published { message_id: None, .. } => {
                     effects.mark("nameless", "")
                 }
-                DispatcherOutput::Duplicate(id) => {
-                    effects.mark("knows", id.as_str());
-                    effects.send(from.unwrap_or(HUB), format!("accepted {id}"));
+                DispatcherOutput::Ignored(ignored) => {
+                    match (ignored.reason, &ignored.message.message_id) {
+                        (IgnoreReason::Duplicate, Some(id)) => {
+                            effects.mark("knows", id.as_str());
+                            effects.send(from.unwrap_or(HUB), format!("accepted {id}"));
+                        }
+                        (IgnoreReason::Full, Some(id)) => {
+                            effects.mark("busy", format!("{id} {}", ignored.detail));
+                            effects.send(from.unwrap_or(HUB), format!("busy {id}"));
+                        }
+                        _ => effects.mark("not-taken", ignored.to_string()),
+                    }
                 }
                 DispatcherOutput::Subscribed { subscriber, .. } => {
                     effects.mark("subscribed", subscriber.as_str());

@@ -10,6 +10,7 @@ fn requests_end_exactly_once() {
     let more = [("asked", 10_000), ("answers", 5_000), ("abandons", 100), ("queued", 300)];
     covers(&stats, &more);
     covers(&stats, &[("puts-off", 1_000), ("circuit", 100), ("kept-away", 50), ("ignored", 1_000)]);
+    covers(&stats, &[("contradicts", 20)]);
     assert!(stats.wiped >= 50 && stats.shifts >= 50, "{stats}");
 }
 

@@ -130,12 +130,22 @@ enum Flaw {
     Misreads,
     /// It is woken too late.
     Slow,
+    /// It cannot tell which attempt an error report is about, nor two of them apart.
+    Blurs,
 }
 
 impl Actor for Flawed {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         if self.flaw == Flaw::Polite && from == "mallory" {
             effects.send(from, "sorry?");
+        }
+        if self.flaw == Flaw::Blurs {
+            let text = String::from_utf8_lossy(bytes);
+            let (before, after) = text.split_once(r#""causation_id":""#).unwrap_or((&text, ""));
+            let after = after.split_once("\",").map_or("", |(_, after)| after);
+            let fresh = format!(r#""error_id":"err_{}_"#, now.at.as_nanos());
+            let text = format!("{before}{after}").replace(r#""error_id":""#, &fresh);
+            return self.actor.receive(now, from, text.as_bytes(), effects);
         }
         if self.flaw == Flaw::Misreads {
             let text = String::from_utf8_lossy(bytes).replace("\"agents\":", "\"memory_gb\":");

@@ -1,9 +1,11 @@
 //! Bugs that are planted in requesters, responders, breakers, watchers and readers are found.
 
-use super::{Flaw, Flawed, Planted, found};
+use super::{Flaw, Flawed, Planted, found, scaled};
 use coordination_protocol::machine::{
     Backoff, BreakerOptions, PresenceOptions, RequestOptions, RespondOptions,
 };
+use coordination_protocol::message::{ComponentConfig, CoordinationConfig};
+use coordination_protocol::scalar::{ComponentId, Count, Span};
 use coordination_protocol::sim::{Actor, Scenario, explore};
 use scenarios::{Hostile, Presences, Requests, Upgrade};
 use std::time::Duration;
@@ -43,6 +45,41 @@ fn a_responder_that_performs_twice_is_found() {
     found(&scenario, "a request is performed once", 3);
     let forgetful = RespondOptions::new().with_remember(Duration::from_secs(1));
     found(&Requests::new().with_respond(forgetful), "a request is performed once", 3);
+}
+
+/// However patient the requesters are, the responder remembers for as long. One that does not is found.
+#[test]
+fn a_responder_less_patient_than_its_requesters_is_found() {
+    let scenario = Requests::of_config(&patient());
+    let seeds = scaled(40) as u64;
+    explore(&scenario, &scenario.conditions(), 0..seeds)
+        .unwrap_or_else(|failed| panic!("{failed}"));
+    let hasty = RespondOptions::from(&patient()).with_remember(Duration::from_secs(60));
+    found(&scenario.with_respond(hasty), "a request is performed once", 12);
+}
+
+/// Ten attempts of ten seconds.
+fn patient() -> ComponentConfig {
+    let coordination = CoordinationConfig::new()
+        .with_max_retry_attempts(Count::new(10))
+        .with_timeout_default(Span::from(Duration::from_secs(10)));
+    let id = ComponentId::new("hub").expect("it is a name");
+    ComponentConfig::new(id).with_coordination(coordination)
+}
+
+#[test]
+fn a_requester_that_counts_repeated_errors_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::Blurs });
+    let scenario = Planted { scenario: Requests::new(), node: "hub-1", wrap };
+    found(&scenario, "attempts keep their bounds", 6);
+}
+
+/// A requester that forgets its ended requests takes a late grant for an answer to nothing.
+#[test]
+fn a_late_grant_that_nobody_hears_of_is_found() {
+    let forgetful = RequestOptions::new().with_max_open(1);
+    found(&Requests::new().with_request(forgetful), "what is granted too late is told", 12);
 }
 
 #[test]
