@@ -4,8 +4,8 @@ use super::evidence::{Evidence, evidence};
 use super::log;
 use super::mapped::Mapped;
 use super::shape::{
-    Bounds, Closers, array_of_objects, component, event_head, extent, line_end, skip_blanks,
-    starts_object, trim_end, with_stray,
+    Bounds, Closers, array_of_objects, component, event_head, extent, is_undecided, line_end,
+    skip_blanks, starts_object, trim_end, with_stray,
 };
 use super::{Command, LEVELS, Meant, Output, Place, SnippetForm, shell};
 use crate::json::skip_space;
@@ -95,6 +95,13 @@ pub(super) fn read<'a>(
         let eol = line_end(bytes, at);
         let start = reader.skip_marks(at, eol);
         let before = reader.output.found.len();
+        if mode == Mode::Log {
+            // The elements of an array stand on lines that begin with one.
+            reader.array &= matches!(bytes.get(start), Some(b'{' | b','));
+            if !reader.array {
+                reader.output.line = at;
+            }
+        }
         at = start;
         if start < eol {
             while let Some(end) = reader.message(at, at == start) {
@@ -109,11 +116,24 @@ pub(super) fn read<'a>(
             reader.output.passed_over.lines += usize::from(!line.is_empty());
         }
         let eol = line_end(bytes, at);
+        if mode == Mode::Log && may_open(bytes, at, eol) {
+            reader.output.may_go_on();
+        }
         if mode == Mode::Prose {
             reader.inline_code(at, eol);
         }
         at = eol + 1;
     }
+    if mode == Mode::Log && reader.array {
+        reader.output.may_go_on();
+    }
+}
+
+/// Whether only more text can tell what the last bracket of the line opens.
+fn may_open(bytes: &[u8], at: usize, eol: usize) -> bool {
+    let Some(line) = bytes.get(at..eol) else { return false };
+    let last = line.iter().rposition(|byte| b"{[".contains(byte));
+    last.is_some_and(|bracket| is_undecided(bytes, at + bracket))
 }
 
 /// Position after a value, its closing quote and a comma.
@@ -226,6 +246,9 @@ impl<'r, 'a, 'c> Reader<'r, 'a, 'c> {
         let quoted = usize::from(matches!(byte, b'"' | b'\''));
         if byte == b'"' && is_escaped(text, at) {
             let (inner, end) = unquote(source, at);
+            if skip_blanks(text.as_bytes(), end + 1) >= text.len() {
+                self.output.may_go_on();
+            }
             let context = Context { expansions: &[], ..self.context.clone() };
             read(self.output, &inner, Mode::Container, &context, LEVELS);
             return Some(end);
@@ -243,7 +266,11 @@ impl<'r, 'a, 'c> Reader<'r, 'a, 'c> {
         }
         if byte == b'/' && line && self.level < LEVELS && has_argument(text, at) {
             let blank_line = self.mode == Mode::Prose;
-            return Some(shell::command(self.output, source, at, self.context, blank_line));
+            let end = shell::command(self.output, source, at, self.context, blank_line);
+            if skip_blanks(text.as_bytes(), end + 1) >= text.len() {
+                self.output.may_go_on();
+            }
+            return Some(end);
         }
         None
     }
@@ -252,8 +279,11 @@ impl<'r, 'a, 'c> Reader<'r, 'a, 'c> {
     fn object(&mut self, start: usize, quoted: bool) -> usize {
         let text = &*self.source.text;
         let log = self.mode == Mode::Log;
-        let bounds = Bounds { blank_line: self.mode == Mode::Prose || log, line: log };
+        let bounds = Bounds { blank_line: self.mode == Mode::Prose || log, line: log, log };
         let extent = extent(text, start, bounds);
+        if extent.cut {
+            self.output.may_go_on();
+        }
         let object = &text.as_bytes()[start..extent.end];
         let words = self.context.command.as_ref().map(|command| &*command.words);
         let meant = match evidence(object, words) {
@@ -301,7 +331,11 @@ impl<'r, 'a, 'c> Reader<'r, 'a, 'c> {
     fn leaves_array(&mut self, end: usize) -> bool {
         let bytes = self.source.text.as_bytes();
         let was = self.array;
-        self.array &= matches!(bytes.get(skip_space(bytes, end)), Some(b',' | b'{'));
+        let next = skip_space(bytes, end);
+        if was && next == bytes.len() {
+            self.output.may_go_on();
+        }
+        self.array &= matches!(bytes.get(next), Some(b',' | b'{'));
         was
     }
 
@@ -310,8 +344,12 @@ impl<'r, 'a, 'c> Reader<'r, 'a, 'c> {
         let text = &*self.source.text;
         let bytes = text.as_bytes();
         let end = if object {
-            let bounds = Bounds { blank_line: true, line: true };
+            let log = self.mode == Mode::Log;
+            let bounds = Bounds { blank_line: true, line: true, log };
             let extent = extent(text, data, bounds);
+            if extent.cut {
+                self.output.may_go_on();
+            }
             let strict = self.mode == Mode::Container && !quoted;
             match extent.closed {
                 true => with_stray(text, start, extent.end, strict, Closers::None),

@@ -65,11 +65,13 @@ mod markdown;
 mod position;
 mod shape;
 mod shell;
+mod stream;
 mod template;
 mod yaml;
 
 pub use kind::{FileKind, looks_like};
 pub use position::{LineIndex, Position};
+pub use stream::{LogPart, LogReader, is_log_line};
 
 use crate::json::Limits;
 use crate::spec::MessageKind;
@@ -263,11 +265,18 @@ pub fn scan<'a>(text: &'a str, limits: &Limits) -> Snippets<'a> {
 /// assert_eq!(found.text, r#"TASK_STARTED:wf_001:build:{"task_id":"t1"}"#);
 /// ```
 pub fn scan_as<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Snippets<'a> {
+    let output = read(text, kind, limits);
+    Snippets { found: output.found.into_iter(), passed_over: output.passed_over }
+}
+
+fn read<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Output<'a> {
     let mut output = Output {
         limits: *limits,
         found: Vec::new(),
         passed_over: PassedOver::default(),
         unclosed: Unclosed::default(),
+        line: 0,
+        open: None,
     };
     let file = Mapped::file(text);
     let context = Context::new(Place::Line);
@@ -281,7 +290,7 @@ pub fn scan_as<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Snippets<'
         }
         FileKind::Yaml => yaml::read(&mut output, &file, &context, 0, false),
     }
-    Snippets { found: output.found.into_iter(), passed_over: output.passed_over }
+    output
 }
 
 /// What the readers fill.
@@ -290,6 +299,10 @@ struct Output<'a> {
     found: Vec<Snippet<'a>>,
     passed_over: PassedOver,
     unclosed: Unclosed,
+    /// Where the line of a log starts that is read.
+    line: usize,
+    /// Where the first line starts that more text might go on with.
+    open: Option<usize>,
 }
 
 /// How much an output held at some time.
@@ -308,6 +321,11 @@ impl<'a> Output<'a> {
     fn back_to(&mut self, mark: Mark) {
         self.found.truncate(mark.found);
         self.passed_over = mark.passed_over;
+    }
+
+    /// More text might go on with what starts on this line.
+    fn may_go_on(&mut self) {
+        self.open.get_or_insert(self.line);
     }
 
     /// Adds the message in a range of a text. `data` is where its JSON text starts.

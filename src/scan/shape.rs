@@ -1,6 +1,7 @@
 //! Where an event line or a document starts, and where it ends, broken ones included.
 
 use super::evidence::is_upper_snake;
+use super::log;
 use crate::json::{Brackets, skip_space, string_end};
 use crate::spec::EventType;
 use memchr::memchr;
@@ -228,6 +229,23 @@ pub(super) fn starts_object(text: &str, at: usize) -> bool {
     false
 }
 
+/// Whether the text ends before it is clear if a bracket opens an object or an array of objects.
+pub(super) fn is_undecided(bytes: &[u8], at: usize) -> bool {
+    let mut at = at + 1;
+    for _ in 0..9 {
+        at = skip_space(bytes, at);
+        match bytes.get(at) {
+            None => return true,
+            Some(b',' | b'{') => at += 1,
+            Some(b'#') => at = line_end(bytes, at),
+            Some(b'/') if bytes.get(at + 1) == Some(&b'/') => at = line_end(bytes, at),
+            Some(b'.') if bytes[at..].starts_with(b"...") => at += 3,
+            Some(_) => return false,
+        }
+    }
+    false
+}
+
 /// Where the array at `at` has its first element, if that is an object with a quoted key.
 pub(super) fn array_of_objects(text: &str, at: usize) -> Option<usize> {
     let first = skip_space(text.as_bytes(), at + 1);
@@ -268,6 +286,12 @@ pub(super) struct Bounds {
     pub(super) blank_line: bool,
     /// A line break where no JSON text goes on, as in event lines: they hold one line at best.
     pub(super) line: bool,
+    /// A line that begins as those of a log do.
+    pub(super) log: bool,
+}
+
+fn has_prefix(text: &str, at: usize) -> bool {
+    log::line(text, at, line_end(text.as_bytes(), at)).prefix
 }
 
 /// How far a value reaches.
@@ -279,6 +303,8 @@ pub(super) struct Extent {
     pub(super) closed: bool,
     /// Whether a quoted key was seen.
     pub(super) key: bool,
+    /// Whether it is the text that ends, so that more of it might go on with the value.
+    pub(super) cut: bool,
 }
 
 /// The extent of the value whose bracket is at `open`: until the brackets close, or the bounds, or
@@ -287,7 +313,10 @@ pub(super) struct Extent {
 pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
     let bytes = text.as_bytes();
     let (mut brackets, mut key, mut at) = (Brackets::default(), false, open);
-    let stop = |at: usize, key| Extent { end: trim_end(bytes, open, at), closed: false, key };
+    let stop = |at: usize, key| {
+        let cut = skip_blanks(bytes, at + 1) >= bytes.len();
+        Extent { end: trim_end(bytes, open, at), closed: false, key, cut }
+    };
     while let Some(&byte) = bytes.get(at) {
         match byte {
             b'"' | b'\'' if byte == b'"' || b"{[,:".contains(&brackets.last()) => {
@@ -296,7 +325,10 @@ pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
                         key |= bytes.get(skip_space(bytes, end)) == Some(&b':');
                         at = end;
                     }
-                    None if bounds.line => return stop(line_end(bytes, at), key),
+                    // A string holds no line break, so more text would not help.
+                    None if bounds.line => {
+                        return Extent { cut: false, ..stop(line_end(bytes, at), key) };
+                    }
                     None => at = line_end(bytes, at),
                 }
                 brackets.take(byte);
@@ -317,6 +349,8 @@ pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
                     b'{' | b'[' if value_ended && next - at - 1 <= column(bytes, open) => true,
                     b'}' | b']' | b',' | b':' => false,
                     _ if bounds.line && value_ended => true,
+                    // What is not indented and has a time or the like is the next line of the log.
+                    _ if bounds.log && next == at + 1 && has_prefix(text, next) => true,
                     _ => event_head(text, next + quoted).is_some(),
                 };
                 if ends {
@@ -326,7 +360,7 @@ pub(super) fn extent(text: &str, open: usize, bounds: Bounds) -> Extent {
             _ => {}
         }
         if brackets.take(byte) {
-            return Extent { end: at + 1, closed: true, key };
+            return Extent { end: at + 1, closed: true, key, cut: false };
         }
         at += 1;
     }
@@ -513,8 +547,8 @@ mod tests {
 
     #[test]
     fn a_broken_value_ends_where_the_next_message_starts() {
-        let prose = Bounds { blank_line: true, line: false };
-        let event = Bounds { blank_line: false, line: true };
+        let prose = Bounds { blank_line: true, line: false, log: false };
+        let event = Bounds { blank_line: false, line: true, log: false };
         for (text, bounds, end, closed) in [
             (r#"{"a":"}"} x"#, prose, r#"{"a":"}"}"#, true),
             // An apostrophe within a word opens no string.

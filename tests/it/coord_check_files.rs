@@ -394,12 +394,63 @@ fn an_interrupt_leaves_nothing_behind() {
     }
 }
 
+const LOG: &str = concat!(
+    "[2026-03-13T11:05:31-07:00] hub started\n",
+    "[2026-03-13T11:05:32-07:00] TASK_FAILED:wf:b:{\"retry_count\":-1}\n",
+    "[2026-03-13T11:05:33-07:00] INFO {\n",
+    "  \"heartbeat\": {\"component_id\":\"hub\",\"sequence\":1,\"timestamp\":\"2025-01-15T12:00:00Z\"}\n",
+    "}\n",
+    "[2026-03-13T11:05:34-07:00] INFO {\"level\":\"info\"}\n",
+);
+
+#[test]
+fn a_log_is_read_for_its_messages() {
+    let folder = Folder::new();
+    folder.write("hub.log", LOG);
+    let brief = |row: &serde_json::Value| {
+        format!(
+            "{}:{} {} {}",
+            row["line"],
+            row["column"],
+            row["type"].as_str().unwrap(),
+            row["verdict"]
+        )
+    };
+    let expected =
+        ["2:29 TASK_FAILED \"invalid\"", "3:34 heartbeat \"valid\""].map(str::to_owned).to_vec();
+    for args in [&["hub.log"][..], &["hub.log", "--as", "log"], &["."]] {
+        let output = coord_in(&folder, &[&["check", "-v", "--format", "json"], args].concat());
+        assert_eq!(rows(&output).iter().map(brief).collect::<Vec<_>>(), expected, "{args:?}");
+        assert_eq!(rows(&output)[0]["findings"][0]["line"], 2);
+        let by = if args.len() == 1 { "by its name" } else { "as --as says" };
+        assert_eq!(
+            err(&output),
+            format!("coord: hub.log: 2 records; taken for a log {by}, 2 lines without a message\n")
+        );
+    }
+    let output = crate::coord::run(&["check", "-v", "--format", "json"], LOG.as_bytes());
+    assert_eq!(rows(&output).iter().map(brief).collect::<Vec<_>>(), expected);
+    assert!(err(&output).contains("taken for a log by its content"), "{}", err(&output));
+    // Records of their own, one a line, are a stream whatever the file is called.
+    let events = folder.write("events.log", format!("{GOOD}TASK_FAILED wf b\n"));
+    let output = coord_in(&folder, &["check", "--format", "json", &events]);
+    assert_eq!(rows(&output).len(), 2, "{}", out(&output));
+    // Without a single prefix it is a log where most lines are neither an event nor a message.
+    let words = format!("some words\nmore words\n{GOOD}and more\n");
+    let output = crate::coord::run(&["check", "-v", "--format", "json"], words.as_bytes());
+    assert_eq!(rows(&output).len(), 1);
+    assert!(err(&output).contains("taken for a log by its content, 3 lines"), "{}", err(&output));
+}
+
 /// Whoever follows a stream sees each record when it is complete, although more may come.
 #[test]
 fn records_come_when_they_are_complete() {
     use std::io::{BufRead as _, BufReader, Write as _};
+    let logged = format!("12:00:01 INFO {GOOD}");
     for (args, line) in [
         (&["check", "--format", "json", "-"][..], GOOD),
+        (&["check", "--format", "json"], &logged),
+        (&["check", "--as", "log", "--format", "json"], &logged),
         (
             &["check", "--format", "line", "--mode", "strict"],
             "SYSTEM_SHUTDOWN:wf:b:{\"component_name\":\"hub\"}\n",

@@ -2,7 +2,7 @@
 
 use super::summary::Kind;
 use coordination_protocol::event::{Codec, RecordShape};
-use coordination_protocol::scan::{FileKind, looks_like};
+use coordination_protocol::scan::{FileKind, is_log_line, looks_like};
 use std::borrow::Cow;
 use std::io::{self, BufRead};
 
@@ -85,6 +85,9 @@ fn is_clear(codec: &Codec, text: &str) -> bool {
 /// What a text is by its first line, if that tells; else by the look of all of it, unless nothing tells.
 fn kind(codec: &Codec, text: &str) -> Option<Kind> {
     let first = text[start_of(text)..].lines().next().unwrap_or_default();
+    if is_log_line(first) {
+        return Some(Kind::File(FileKind::Log));
+    }
     match looks_like(text) {
         FileKind::EventLines | FileKind::Json => {
             let json = RecordShape::of(first.as_bytes()).is_json();

@@ -8,7 +8,7 @@ use crate::input::{Input, Source, open, open_quietly};
 use crate::output::{Failure, cannot_read};
 use coordination_protocol::event::{RecordShape, Records};
 use coordination_protocol::json::{self, Dialect, Limits};
-use coordination_protocol::scan::{FileKind, LineIndex, PassedOver, scan_as};
+use coordination_protocol::scan::{FileKind, LineIndex, LogReader, PassedOver, scan_as};
 use coordination_protocol::validate::{Context, Gate};
 use coordination_protocol::version::Date;
 use std::io::{BufRead, Read};
@@ -82,6 +82,14 @@ impl Checker<'_> {
                 self.stream(&source, records, gate, sink)
             })?;
             return Ok(Seen::Text(taken, PassedOver::default()));
+        }
+        if taken.kind == Kind::File(FileKind::Log) {
+            let mut passed = PassedOver::default();
+            self.messages(came, &mut |gate| {
+                passed = self.log(&source, &mut reader, gate, sink)?;
+                Ok(())
+            })?;
+            return Ok(Seen::Text(taken, passed));
         }
         let most = self.reading.max_file_bytes;
         let mut bytes = Vec::new();
@@ -216,6 +224,40 @@ impl Checker<'_> {
                 Item { outcome, bytes, place: Place::Snippet(place, &snippet) }
             };
             sink.record(source, item)?;
+        }
+        Ok(passed)
+    }
+
+    /// The messages in the lines of a log, as they come.
+    fn log(
+        &self,
+        source: &Source,
+        reader: impl BufRead,
+        gate: &mut Gate,
+        sink: &mut dyn Sink,
+    ) -> Result<PassedOver, Failure> {
+        let limits = self.codec().limits();
+        let mut reader = LogReader::new(reader, limits);
+        let mut passed = PassedOver::default();
+        let now = self.now.unwrap_or_default();
+        while let Some(part) = reader.next_part().map_err(|error| cannot_read(source, error))? {
+            let index = LineIndex::new(part.text);
+            let place = Text { bytes: part.bytes, index: &index, before: part.line - 1 };
+            let snippets = scan_as(part.text, FileKind::Log, limits);
+            passed.objects += snippets.passed_over().objects;
+            passed.lines += snippets.passed_over().lines;
+            for snippet in snippets {
+                let bytes = &part.bytes[snippet.range()];
+                let item = if std::str::from_utf8(bytes).is_err() {
+                    let outcome = self.inspect(gate, bytes);
+                    Item { outcome, bytes, place: Place::Slice(place, snippet.range().start) }
+                } else {
+                    let outcome = gate.inspect_snippet(&snippet, now, self.from.as_ref());
+                    let bytes = snippet.text.as_bytes();
+                    Item { outcome, bytes, place: Place::Snippet(place, &snippet) }
+                };
+                sink.record(source, item)?;
+            }
         }
         Ok(passed)
     }
