@@ -62,7 +62,8 @@ pub(super) fn event_head(text: &str, at: usize) -> Option<Head> {
     let starts = match spelling {
         Spelling::Registered => object || compact,
         Spelling::Snake if object => whole || is_object(rest),
-        Spelling::Snake => compact && all(|part| !part.contains(&b'/')) && stands_for_data(rest),
+        // Settings that a script prints, addresses, paths.
+        Spelling::Snake => compact && all(is_plain) && stands_for_data(rest),
         Spelling::Template => whole && object && is_object(rest),
     };
     starts.then_some(Head { data, object })
@@ -147,6 +148,11 @@ pub(super) fn is_registered(word: &[u8]) -> bool {
         let known = known.as_str().as_bytes().iter();
         letters().eq(known.filter(|b| **b != b'_').copied())
     })
+}
+
+/// Whether a part may be an identifier with placeholders in it.
+fn is_plain(part: &[u8]) -> bool {
+    !part.iter().any(|b| b"/,;=&!?#%*@^~[]".contains(b))
 }
 
 /// Whether a text starts with `{{name}}`, `{name}` or `{...}`.
@@ -508,6 +514,7 @@ mod tests {
             r#"TYPE:wf:build:{"a":1}"#,
             "$A:$B:$C:$D",
             "MY_IMAGE:/usr:lib:$PATH",
+            "MY_VERSION:${A-},OTHER:${B-},C:${D-}",
             "A_B: w: p: {c",
             "TASK_FAILED: when it: is: late",
             "TASK_FAILED::build:late",
