@@ -21,11 +21,13 @@
 //! ```
 
 mod code;
+mod fix;
 mod hint;
 mod report;
 mod table;
 
 pub use code::{Code, CustomCode, Example};
+pub use fix::TextEdit;
 pub(crate) use hint::Hint;
 pub use report::{Finding, Report};
 

@@ -68,6 +68,7 @@ pub use id::{
     IdCharset, MessageId, Phase, ProposalId, RecoveryId, RequestId, ResponseId, TaskId, WorkflowId,
 };
 pub use nearest::nearest;
+pub(crate) use nearest::nearest_within;
 pub use number::{Amount, Count, Percent, Quantity, Ratio};
 pub(crate) use printable::Escaping;
 pub use printable::{Printable, is_printable, printable};

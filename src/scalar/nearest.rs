@@ -122,6 +122,23 @@ fn split(name: &str) -> Vec<String> {
     words
 }
 
+/// The one known word that is at most `most` away from `word`, measured as by [`nearest`]; none if
+/// several are.
+pub(crate) fn nearest_within<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    most: usize,
+) -> Option<&'a str> {
+    let word = Chars::new(word).filter(|word| word.length > most)?;
+    let mut near = known.into_iter().filter(|candidate| {
+        Chars::new(candidate).is_some_and(|chars| {
+            chars.length.abs_diff(word.length) <= most
+                && distance(word.as_slice(), chars.as_slice()) <= most
+        })
+    });
+    near.next().filter(|_| near.next().is_none())
+}
+
 /// Characters of a short word, on the stack.
 struct Chars {
     chars: [char; MAX_CHARS],

@@ -48,6 +48,11 @@
 //! ([`Snippets::passed_over`]). A broken value ends where its brackets close, else with its fence,
 //! here-document or argument, and before the next message.
 //!
+//! Markdown is read by its blocks, as CommonMark has them, and shell by its quotes, expansions and
+//! here-documents. A quote, `$(` or `${` that nothing closes is a mistake of the author's: a message
+//! right behind the quote is read as far as it goes, the rest of the line is passed over, and what
+//! follows is read as if it had been closed.
+//!
 //! A message has to start its line, its quoted argument, or its inline code. Prose that mentions
 //! one in the middle of a sentence without marking it as code is not searched, and neither are
 //! fences in a programming language and programs of `jq`, `awk` and the like: `jq -n '{event: ...}'`
@@ -270,27 +275,24 @@ pub fn scan_as<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Snippets<'
 }
 
 fn read<'a>(text: &'a str, kind: FileKind, limits: &Limits) -> Output<'a> {
-    let mut output = Output {
-        limits: *limits,
-        found: Vec::new(),
-        passed_over: PassedOver::default(),
-        unclosed: Unclosed::default(),
-        line: 0,
-        open: None,
-    };
-    let file = Mapped::file(text);
-    let context = Context::new(Place::Line);
-    match kind {
-        FileKind::Markdown => markdown::read(&mut output, &file, &context, 0),
-        FileKind::Shell => shell::read(&mut output, &file, &context, 0),
-        FileKind::EventLines => lines::read(&mut output, &file, Mode::Text, &context, 0),
-        FileKind::Json => lines::read(&mut output, &file, Mode::File, &context, 0),
-        FileKind::Log => {
-            lines::read(&mut output, &file, Mode::Log, &Context::new(Place::LogLine), 0);
-        }
-        FileKind::Yaml => yaml::read(&mut output, &file, &context, 0, false),
-    }
+    let mut output = Output::new(limits);
+    output.file(text, kind);
     output
+}
+
+/// The scripts in a file, as a shell would get them: all of a shell script, each fence of Markdown that
+/// is read as shell, each `run:` of YAML, and each script that one of them writes into another file.
+///
+/// ```
+/// use coordination_protocol::scan::{FileKind, scripts};
+///
+/// let file = "Run it:\n\n- ```sh\n  set -e\n  ```\n";
+/// assert_eq!(scripts(file, FileKind::Markdown), ["set -e\n"]);
+/// ```
+pub fn scripts(text: &str, kind: FileKind) -> Vec<Cow<'_, str>> {
+    let mut output = Output { scripts: Some(Vec::new()), ..Output::new(&Limits::default()) };
+    output.file(text, kind);
+    output.scripts.unwrap_or_default()
 }
 
 /// What the readers fill.
@@ -303,6 +305,8 @@ struct Output<'a> {
     line: usize,
     /// Where the first line starts that more text might go on with.
     open: Option<usize>,
+    /// The scripts, where they are asked for.
+    scripts: Option<Vec<Cow<'a, str>>>,
 }
 
 /// How much an output held at some time.
@@ -313,6 +317,34 @@ struct Mark {
 }
 
 impl<'a> Output<'a> {
+    fn new(limits: &Limits) -> Self {
+        Output {
+            limits: *limits,
+            found: Vec::new(),
+            passed_over: PassedOver::default(),
+            unclosed: Unclosed::default(),
+            line: 0,
+            open: None,
+            scripts: None,
+        }
+    }
+
+    /// Reads a file.
+    fn file(&mut self, text: &'a str, kind: FileKind) {
+        let file = Mapped::file(text);
+        let context = Context::new(Place::Line);
+        match kind {
+            FileKind::Markdown => markdown::read(self, &file, &context, 0),
+            FileKind::Shell => shell::read(self, &file, &context, 0),
+            FileKind::EventLines => lines::read(self, &file, Mode::Text, &context, 0),
+            FileKind::Json => lines::read(self, &file, Mode::File, &context, 0),
+            FileKind::Log => {
+                lines::read(self, &file, Mode::Log, &Context::new(Place::LogLine), 0);
+            }
+            FileKind::Yaml => yaml::read(self, &file, &context, 0, false),
+        }
+    }
+
     fn mark(&self) -> Mark {
         Mark { found: self.found.len(), passed_over: self.passed_over }
     }

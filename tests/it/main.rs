@@ -24,6 +24,8 @@ mod coord_checkpoint;
 mod coord_documents;
 #[cfg(all(feature = "cli", unix))]
 mod coord_files;
+#[cfg(feature = "cli")]
+mod coord_fix;
 #[cfg(all(feature = "cli", unix))]
 mod coord_help;
 #[cfg(all(feature = "cli", unix))]
@@ -51,6 +53,7 @@ mod coord_words;
 mod events;
 mod examples;
 mod filter;
+mod fixes;
 mod freshness;
 mod fuzz_corpus;
 mod hostile;

@@ -367,6 +367,7 @@ const PIECES: &[&str] = &[
     "/x \\\n", "/x {\"a\":\n", "a'a", "echo '{", "case x in a) ", "esac ", "{\"a\":1}",
     "{\"a\":1} ", "{{", "{{a}}", "<a", "\"<", "$", "...", "|", "\"a|", "#", "# a\n", "\r\n", "\n",
     " ", "\t", "x=", "x=(", "<(", "<<<", ";", "&", "|", "é", "\u{feff}", "printf '%",
+    "run: |\n", "- run: 'a\n", "run: \"\\", "- ", "| a |\n|-|\n", "<!--\n", "<b a='", "${{", "$[", "@(",
     "{\"a\":1}\n}\n", "'\\''", "k: ", "\"{\\\"", "`{`", "`a:", "jq '{\n", "\"{\n\n",
     "{\"error_report\":", "{\"error_report\":1}\n}\n", "{\"event\":{", "{\"event_type\":\"A_B\",",
     "[{\"vote\":1},", "{\\\"a\\\":", "{a\":", "{\"a: {", "{\"alocation_request\":{", "TASK_FAILED:a:b:",
@@ -401,7 +402,7 @@ fn hostile_files_end() {
             for kind in kinds {
                 run(&text, kind);
             }
-            for open in ["```json\n", "```sh\n"] {
+            for open in ["```json\n", "```sh\n", "```yaml\n- run: |\n"] {
                 run(&format!("{open}{text}"), FileKind::Markdown);
             }
             looks_like(&text);

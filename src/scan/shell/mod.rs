@@ -33,6 +33,11 @@ pub(super) fn read<'a>(
     level: usize,
 ) {
     let deepest = output.limits.depth.min(DEEPEST);
+    if let Some(scripts) = &mut output.scripts
+        && !matches!(context.place, Place::InlineCode | Place::Argument { .. })
+    {
+        scripts.push(source.text.clone());
+    }
     Shell::new(output, source, 0, context.place, level, Extent::Script { deepest }).run();
 }
 

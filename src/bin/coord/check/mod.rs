@@ -3,6 +3,7 @@
 mod annotation;
 mod baseline;
 mod codes;
+mod fix;
 mod judge;
 mod output;
 mod render;
@@ -21,6 +22,7 @@ use crate::input::paths;
 use crate::output::{CmdResult, Failure, Format};
 use crate::source::{As, WalkArgs, in_order};
 use baseline::Baseline;
+use fix::FixArgs;
 use output::Output;
 use render::Style;
 use run::Run;
@@ -36,6 +38,8 @@ Examples:
   coord check . --glob '!vendor/**' --require-records
   coord check --permissions registrations.json --keys keys.json --fresh inbox.jsonl
   coord check --calendar notices.json --at 2025-06-01 events.log
+  coord check --fix commands/*.md
+  coord check --diff --fix-logs events.log
   my-command | coord check
 
 A record is an event line, a JSON message (on one line or many), or an element of an array of
@@ -96,6 +100,9 @@ pub(crate) struct Args {
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
 
+    #[command(flatten)]
+    fixes: FixArgs,
+
     /// End with 1 if there is no record at all.
     #[arg(long)]
     require_records: bool,
@@ -116,11 +123,14 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         Some(path) => Some((deprecations::read(path)?, Some(security.at.day()?))),
         None => None,
     };
-    let style = Style { format: args.format, verbose: args.verbose, quiet: args.quiet };
+    let fixes = args.fixes.checked()?;
+    let quiet = args.quiet || fixes.only_shows();
+    let style = Style { format: args.format, verbose: args.verbose, quiet };
     let sources = Sources::new(&args.options);
     let run = Run {
         sources: &sources,
         style,
+        fixes,
         given: args.given,
         now: security.at.millis(),
         from: security.source()?,
@@ -130,7 +140,10 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         collects: args.write_baseline.is_some(),
         checkers: Mutex::default(),
     };
-    let mut out = Output::open(style, &args.options.reading)?;
+    let mut out = match fixes.only_shows() {
+        true => Output::unchanged(style, &args.options.reading),
+        false => Output::open(style, &args.options.reading)?,
+    };
     for path in paths(&args.paths) {
         if path.is_dir() {
             in_order(

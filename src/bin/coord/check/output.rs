@@ -37,12 +37,25 @@ impl<'a> Output<'a> {
         })
     }
 
+    /// For texts whose bytes are the product.
+    pub(crate) fn unchanged(style: Style, reading: &'a Reading) -> Self {
+        Output {
+            style,
+            reading,
+            out: Printer::unchanged(),
+            log: Log::default(),
+            total: Tally::default(),
+            complained: BTreeSet::new(),
+        }
+    }
+
     /// Counts an input whose rendering was written, and tells what could not be read.
     pub(crate) fn count(&mut self, mut tally: Tally) -> io::Result<()> {
         let told = std::mem::take(&mut tally.told);
         if self.style.verbose {
             told.iter().try_for_each(|told| self.out.complain(told))?;
         }
+        tally.fixed.iter().try_for_each(|fixed| self.out.complain(fixed))?;
         // The other inputs are still checked; the exit status will tell.
         for unread in &tally.unread {
             if unread.drawn.is_empty() {

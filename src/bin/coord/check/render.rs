@@ -5,6 +5,7 @@
 //! the order in which they are to be read.
 
 use super::baseline::{self, Counts};
+use super::fix::Original;
 use super::judge::{Excuse, Found, Judge, Judged};
 use super::row::Row;
 use super::run::Run;
@@ -17,7 +18,7 @@ use crate::config::{ConfigError, InForce};
 use crate::input::Source;
 use crate::output::{Failure, Format, failure};
 use crate::show;
-use crate::source::{Checker, Entry, Item, ReadSummary, Seen, Sink};
+use crate::source::{Checker, Entry, Item, Origin, ReadSummary, Seen, Sink};
 use coordination_protocol::finding::{Code, Finding, FindingSeverity, Verdict};
 use coordination_protocol::scan::{FileKind, LineIndex};
 use std::io::{self, Write};
@@ -37,14 +38,16 @@ pub(crate) struct Style {
 ///
 /// An input that cannot be read is told in the tally. An error is one of `out`.
 pub(crate) fn input(run: &Run<'_>, path: &Path, out: &mut dyn Write) -> io::Result<Tally> {
-    rendered(run, path, out, |checker, renderer| checker.read(path, renderer))
+    rendered(run, path, Origin::Named, out, |checker, renderer| checker.read(path, renderer))
 }
 
 /// The same for what is met on a walk.
 pub(crate) fn entry(run: &Run<'_>, entry: Entry, out: &mut dyn Write) -> io::Result<Tally> {
     match entry {
         Entry::File(path, named) => {
-            rendered(run, &path, out, |checker, renderer| checker.read_met(&path, named, renderer))
+            rendered(run, &path, Origin::Met(named), out, |checker, renderer| {
+                checker.read_met(&path, named, renderer)
+            })
         }
         Entry::Skipped(source, what) => Ok(Tally {
             read: ReadSummary::special(),
@@ -61,6 +64,7 @@ pub(crate) fn entry(run: &Run<'_>, entry: Entry, out: &mut dyn Write) -> io::Res
 fn rendered(
     run: &Run<'_>,
     path: &Path,
+    origin: Origin,
     out: &mut dyn Write,
     read: impl FnOnce(&Checker<'_>, &mut Renderer<'_, '_, '_>) -> Result<Seen, Failure>,
 ) -> io::Result<Tally> {
@@ -80,13 +84,17 @@ fn rendered(
         tally.told.push(format!("{source}: left out by a pattern"));
         return Ok(tally);
     }
+    let checker = run.checker(settings);
+    let ignored = settings.codes_ignored_in(&place.whole);
+    let original = Original { checker: &checker.forgetful(), path, origin, ignored: &ignored };
+    tally.fixed = run.fixes.file(&original, out)?;
     let (mode, protocol) = (settings.reading.mode, &settings.reading.protocol);
     tally.modes.insert(format!("{mode} mode, protocol {protocol}"));
     let key = if source.is_stdin() { source.name().to_owned() } else { uri(place.key()) };
     let allowed = run.baseline.as_ref().map(|baseline| baseline.of(&key)).unwrap_or_default();
     let bench = Bench {
         settings,
-        ignored: settings.codes_ignored_in(&place.whole),
+        ignored,
         comments: Comments::default(),
         key,
         digest: String::new(),
@@ -94,7 +102,7 @@ fn rendered(
         collected: run.collects.then(Counts::new),
     };
     let mut renderer = Renderer { run, out, tally, bench, text: String::new(), broken: None };
-    let result = read(&run.checker(settings), &mut renderer);
+    let result = read(&checker, &mut renderer);
     if let Some(error) = renderer.broken {
         return Err(error);
     }

@@ -1,6 +1,7 @@
 //! A check under way: what all its inputs share.
 
 use super::baseline::Baseline;
+use super::fix::FixArgs;
 use super::render::Style;
 use crate::config::{InForce, Sources};
 use crate::source::{As, Checker};
@@ -13,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Run<'s> {
     pub(crate) sources: &'s Sources<'s>,
     pub(crate) style: Style,
+    /// What is done with fixes.
+    pub(crate) fixes: &'s FixArgs,
     /// What the input is taken for.
     pub(crate) given: As,
     /// The time, in milliseconds since 1970-01-01T00:00:00Z.

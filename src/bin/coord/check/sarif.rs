@@ -139,7 +139,13 @@ impl Log {
 pub(crate) fn results(out: &mut dyn Write, judged: &Judged<'_>, verbose: bool) -> io::Result<()> {
     let reported = judged.shown(verbose).map(|found| (found, None));
     let excused = judged.excused.iter().map(|(found, why)| (found, Some(why)));
-    reported.chain(excused).try_for_each(|(found, why)| result(out, judged.source, found, why))
+    reported.chain(excused).try_for_each(|(found, why)| {
+        let mut result = value(judged.source, found, why);
+        if why.is_none() {
+            fix(&mut result, judged, found);
+        }
+        write(out, &result)
+    })
 }
 
 /// Writes a result as a line.
@@ -149,7 +155,11 @@ pub(crate) fn result(
     found: &Found<'_>,
     why: Option<&Excuse>,
 ) -> io::Result<()> {
-    let mut line = serde_json::to_vec(&value(source, found, why))?;
+    write(out, &value(source, found, why))
+}
+
+fn write(out: &mut dyn Write, result: &Value) -> io::Result<()> {
+    let mut line = serde_json::to_vec(result)?;
     line.push(b'\n');
     out.write_all(&line)
 }
@@ -265,6 +275,40 @@ fn value(source: &Source, found: &Found<'_>, why: Option<&Excuse>) -> Value {
         }
     }
     result
+}
+
+/// Adds the changes that take a finding away, where the file has the characters of the record as they
+/// are read: whether a shell passes on what it is given then, only the file that is read again can tell.
+fn fix(result: &mut Value, judged: &Judged<'_>, found: &Found<'_>) {
+    let (item, finding) = (judged.item, found.finding);
+    let Ok(record) = std::str::from_utf8(item.bytes) else { return };
+    let shell = finding.code == Code::ShellQuotes && !item.is_in_log();
+    if shell || !item.is_spelled_as_read() || !item.is_readable() {
+        return;
+    }
+    let edits = finding.fix(record).into_iter().map(|edit| {
+        let (line, column) = item.position(edit.range.start);
+        let (end_line, end_column) = item.position(edit.range.end);
+        json!({
+            "deletedRegion": {
+                "startLine": line,
+                "startColumn": column,
+                "endLine": end_line,
+                "endColumn": end_column,
+            },
+            "insertedContent": { "text": edit.replacement },
+        })
+    });
+    let replacements: Vec<Value> = edits.collect();
+    if !replacements.is_empty() {
+        result["fixes"] = json!([{
+            "description": { "text": "What `coord check --fix` writes." },
+            "artifactChanges": [{
+                "artifactLocation": artifact(judged.source),
+                "replacements": replacements,
+            }],
+        }]);
+    }
 }
 
 /// Where a file is: a relative path is one below the folder in which the program runs.

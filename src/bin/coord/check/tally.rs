@@ -16,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) read: ReadSummary,
     /// What each input was taken for, to be told if asked for.
     pub(crate) told: Vec<String>,
+    /// What was fixed, and what could not be.
+    pub(crate) fixed: Vec<String>,
     pub(crate) valid: u64,
     pub(crate) deviating: u64,
     pub(crate) invalid: u64,

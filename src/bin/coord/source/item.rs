@@ -13,8 +13,9 @@ pub(crate) struct Item<'a> {
 }
 
 pub(super) enum Place<'a> {
-    /// Stands in a record of a stream, which starts at this line, from this byte on.
-    Record(u64, &'a [u8], usize),
+    /// Stands in a record of a stream, which starts at this line, from this byte on; with the byte of
+    /// the stream where the record starts.
+    Record(u64, &'a [u8], usize, usize),
     /// Stands in a text from this byte on.
     Slice(Text<'a>, usize),
     /// Was found in a text.
@@ -28,6 +29,8 @@ pub(super) struct Text<'a> {
     pub(super) index: &'a LineIndex<'a>,
     /// How many lines stand before it in its file.
     pub(super) before: u64,
+    /// How many bytes stand before it in its file.
+    pub(super) offset: usize,
 }
 
 impl Text<'_> {
@@ -40,7 +43,7 @@ impl Text<'_> {
 impl<'a> Item<'a> {
     /// A record that is all of its source.
     pub(crate) fn whole(outcome: ValidationOutcome<'a>, bytes: &'a [u8]) -> Self {
-        Item { outcome, bytes, place: Place::Record(1, bytes, 0) }
+        Item { outcome, bytes, place: Place::Record(1, bytes, 0, 0) }
     }
 }
 
@@ -48,7 +51,7 @@ impl Item<'_> {
     /// Line and column of a byte of the record, from 1.
     pub(crate) fn position(&self, offset: usize) -> (u64, u64) {
         match &self.place {
-            Place::Record(line, record, base) => {
+            Place::Record(line, record, base, _) => {
                 let before = &record[..(base + offset).min(record.len())];
                 let start = last_break(before).map_or(0, |at| at + 1);
                 let lines = line_breaks(before);
@@ -62,7 +65,7 @@ impl Item<'_> {
     /// The text to draw, the number of its first line, and where in it the ranges are.
     pub(crate) fn drawing(&self) -> (&[u8], u64, impl Fn(&Range<usize>) -> Range<usize>) {
         let (text, first, base) = match &self.place {
-            Place::Record(line, record, _) => (*record, *line, 0),
+            Place::Record(line, record, ..) => (*record, *line, 0),
             Place::Slice(text, base) => {
                 let end = base + self.bytes.len();
                 let (lines, start) = whole_lines(text.bytes, *base..end);
@@ -75,7 +78,7 @@ impl Item<'_> {
         };
         let place = &self.place;
         (text, first, move |range: &Range<usize>| match place {
-            Place::Record(_, _, offset) | Place::Slice(_, offset) => {
+            Place::Record(_, _, offset, _) | Place::Slice(_, offset) => {
                 offset + range.start - base..offset + range.end - base
             }
             Place::Snippet(_, snippet) => {

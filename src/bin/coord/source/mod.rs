@@ -1,5 +1,6 @@
 //! Where records come from: streams, arrays, and files that hold messages among other things.
 
+mod edit;
 mod head;
 mod item;
 mod ordered;
@@ -9,7 +10,8 @@ mod walk;
 
 pub(crate) use item::{Item, line_breaks, whole_lines};
 pub(crate) use ordered::in_order;
-pub(crate) use summary::{ReadSummary, Seen};
+pub(crate) use read::Origin;
+pub(crate) use summary::{Kind, ReadSummary, Seen};
 pub(crate) use walk::{Entry, WalkArgs};
 
 use crate::input::{Source, paths};
@@ -67,6 +69,15 @@ impl<'c> Checker<'c> {
         let gate = OnceLock::new();
         let (now, from, replay, calendar) = (None, None, None, None);
         Checker { validator, reading, given, now, from, replay, calendar, gate }
+    }
+
+    /// One that reads alike and remembers nothing from one input to the next.
+    pub(crate) fn forgetful(&self) -> Checker<'c> {
+        let mut checker = Checker::new(self.validator, self.reading, self.given);
+        checker.now = self.now;
+        checker.from.clone_from(&self.from);
+        checker.calendar.clone_from(&self.calendar);
+        checker
     }
 }
 

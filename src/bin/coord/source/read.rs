@@ -15,6 +15,15 @@ use std::io::{BufRead, Read};
 use std::ops::Range;
 use std::path::Path;
 
+/// Where a file comes from that is read again.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin {
+    /// It was named.
+    Named,
+    /// It was met on a walk, with the kind that its name tells.
+    Met(Option<FileKind>),
+}
+
 /// How an input came to be read, which decides how much of it has to be a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Came {
@@ -40,6 +49,27 @@ impl Checker<'_> {
         sink: &mut dyn Sink,
     ) -> Result<Seen, Failure> {
         self.input(open_quietly(path)?, Came::Met, named, sink)
+    }
+
+    /// Reads a text as if it were the content of a file.
+    pub(crate) fn read_again(
+        &self,
+        path: &Path,
+        text: &str,
+        origin: Origin,
+        sink: &mut dyn Sink,
+    ) -> Result<Seen, Failure> {
+        let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+        let input = Input { source: Source::new(path), reader, live: false };
+        match origin {
+            Origin::Named => self.input(input, Came::Named, FileKind::from_path(path), sink),
+            Origin::Met(named) => self.input(input, Came::Met, named, sink),
+        }
+    }
+
+    /// How many bytes of a file are read at most.
+    pub(crate) fn most_bytes(&self) -> u64 {
+        self.reading.max_file_bytes
     }
 
     fn input(
@@ -170,12 +200,17 @@ impl Checker<'_> {
         sink: &mut dyn Sink,
     ) -> Result<(), Failure> {
         while let Some(raw) = records.next_record().map_err(|error| cannot_read(source, error))? {
+            let offset = usize::try_from(raw.offset).unwrap_or(usize::MAX);
             let mut one = |gate: &mut Gate, range: Range<usize>| {
                 let (start, bytes) = (range.start, &raw.bytes[range]);
                 let outcome = self.inspect(gate, bytes);
                 sink.record(
                     source,
-                    Item { outcome, bytes, place: Place::Record(raw.line, raw.bytes, start) },
+                    Item {
+                        outcome,
+                        bytes,
+                        place: Place::Record(raw.line, raw.bytes, start, offset),
+                    },
                 )
             };
             // The messages of an array are records. One that is broken is refused as a whole.
@@ -209,7 +244,7 @@ impl Checker<'_> {
         });
         sink.text(source, text, kind);
         let index = LineIndex::new(text);
-        let place = Text { bytes: file, index: &index, before: 0 };
+        let place = Text { bytes: file, index: &index, before: 0, offset: 0 };
         let snippets = scan_as(text, kind, self.codec().limits());
         let passed = snippets.passed_over();
         for snippet in snippets {
@@ -242,7 +277,8 @@ impl Checker<'_> {
         let now = self.now.unwrap_or_default();
         while let Some(part) = reader.next_part().map_err(|error| cannot_read(source, error))? {
             let index = LineIndex::new(part.text);
-            let place = Text { bytes: part.bytes, index: &index, before: part.line - 1 };
+            let offset = usize::try_from(part.offset).unwrap_or(usize::MAX);
+            let place = Text { bytes: part.bytes, index: &index, before: part.line - 1, offset };
             let snippets = scan_as(part.text, FileKind::Log, limits);
             passed.objects += snippets.passed_over().objects;
             passed.lines += snippets.passed_over().lines;
@@ -288,7 +324,7 @@ impl Checker<'_> {
             return self.stream(source, self.codec().records(file), gate, sink);
         }
         let index = LineIndex::new(text);
-        let text_place = Text { bytes: file, index: &index, before: 0 };
+        let text_place = Text { bytes: file, index: &index, before: 0, offset: 0 };
         for element in json::elements(text, start_of(text)) {
             let bytes = &file[element.range()];
             let outcome = self.inspect(gate, bytes);

@@ -1,0 +1,33 @@
+//! Whether bash still reads the scripts of a file.
+
+use coordination_protocol::scan::{FileKind, scripts};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// Whether bash refuses a script that it took before. Where there is no bash, nothing can be said
+/// against it.
+pub(super) fn breaks(before: &str, after: &str, kind: FileKind) -> bool {
+    let (before, after) = (scripts(before, kind), scripts(after, kind));
+    if before.len() != after.len() {
+        return true;
+    }
+    let changed = before.iter().zip(&after).filter(|(before, after)| before != after);
+    changed
+        .into_iter()
+        .any(|(before, after)| parses(after) == Some(false) && parses(before) == Some(true))
+}
+
+/// What `bash -n` says, which runs nothing.
+fn parses(script: &str) -> Option<bool> {
+    let mut bash = Command::new("bash")
+        .args(["--norc", "-n"])
+        .env_remove("BASH_ENV")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    // A script that is refused at its start is not read to its end.
+    let _ = bash.stdin.take()?.write_all(script.as_bytes());
+    Some(bash.wait().ok()?.success())
+}
