@@ -21,9 +21,10 @@ use word::Word;
 
 /// Command substitutions deeper than this are read as plain text, whatever the limits say.
 const DEEPEST: usize = 32;
-/// How many times the length of a script may be read again behind what turned out not to be closed.
-/// Whatever stands in a script, the time for it grows with its length.
-const REWORK: usize = 8;
+/// How many bytes may be read again behind what turned out not to be closed: so many for any script,
+/// and so many times its length. Whatever stands in a script, the time for it grows with its length.
+const REWORK: usize = 256 << 10;
+const REWORK_TIMES: usize = 2;
 
 /// Reads a script.
 pub(super) fn read<'a>(
@@ -201,7 +202,7 @@ impl<'o, 's, 'a> Shell<'o, 's, 'a> {
             no_brace: 0,
             subshells: HashSet::new(),
             suspect: None,
-            rework: text.len().saturating_mul(REWORK),
+            rework: text.len().saturating_mul(REWORK_TIMES).saturating_add(REWORK),
             delimiters: None,
         }
     }
