@@ -27,7 +27,8 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         let names: Vec<String> =
             command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
         command = command.find_subcommand_mut(name).ok_or_else(|| {
-            let above: String = args.verb[..depth].iter().map(|verb| format!("{verb} ")).collect();
+            let above =
+                args.verb[..depth].iter().flat_map(|verb| [verb.as_str(), " "]).collect::<String>();
             match nearest(name, names.iter().map(String::as_str)) {
                 Some(near) => failure(format_args!(
                     "there is no verb `{above}{name}`; did you mean `{above}{near}`?"

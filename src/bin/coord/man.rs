@@ -105,10 +105,10 @@ fn sections(text: &str) -> Roff {
             _ if head.starts_with("Exit status:") => ("EXIT STATUS", paragraph),
             _ => ("NOTES", paragraph),
         };
-        if title != last {
-            roff.control("SH", [title]);
-        } else {
+        if title == last {
             roff.control("PP", []);
+        } else {
+            roff.control("SH", [title]);
         }
         last = title;
         // Lines that are indented are laid out, and stay so.

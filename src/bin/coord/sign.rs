@@ -2,7 +2,9 @@
 
 use crate::input::{self, paths};
 use crate::limits::Reading;
-use crate::output::{CmdResult, ExitStatus, Failure, Printer, cannot_read, failure};
+use crate::output::{
+    CmdResult, ExitStatus, Failure, Printer, cannot_read, failure, is_on_a_terminal,
+};
 use crate::show;
 use crate::source::{As, Checker, Item};
 use coordination_protocol::finding::Verdict;
@@ -55,7 +57,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
             out.draw(&show::record(source, &item, false))?;
         }
         match signed(&item, &signer, validator.codec().limits()) {
-            Ok(text) if out.is_terminal() && text.contains(char::is_control) => {
+            Ok(text) if is_on_a_terminal() && text.contains(char::is_control) => {
                 failed = true;
                 out.complain(format_args!(
                     "{source}:{}: it has control characters, which a terminal would obey; \
@@ -88,11 +90,9 @@ fn signer(args: &Args) -> Result<Ed25519Signer, Failure> {
         ));
     }
     let name = input::name(&args.seed);
-    let mut file = match input::is_stdin(&args.seed) {
-        true => unbuffered_stdin(),
-        false => File::open(&args.seed),
-    }
-    .map_err(|error| cannot_read(&name, error))?;
+    let seed = &args.seed;
+    let opened = if input::is_stdin(seed) { unbuffered_stdin() } else { File::open(seed) };
+    let mut file = opened.map_err(|error| cannot_read(&name, error))?;
     let mut text = Zeroizing::new([0; MOST]);
     let mut length = 0;
     while length < MOST {

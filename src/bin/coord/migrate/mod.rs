@@ -14,7 +14,7 @@ use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Limits;
 use coordination_protocol::scalar::ProtocolVersion;
 use coordination_protocol::version::{Adapter, Migrator};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use tally::Tally;
 
@@ -130,7 +130,7 @@ impl<'a> Job<'a> {
         format!("{program} {from} {to} {} {allow_loss} {max_bytes}", adapters.join(","))
     }
 
-    fn one(&mut self, bytes: &[u8], line: u64) -> io::Result<Fate> {
+    fn one(&mut self, bytes: &[u8], line: u64) -> Fate {
         self.tally.records += 1;
         let limit = self.migrator.limits().bytes;
         let result = match std::str::from_utf8(bytes) {
@@ -149,7 +149,7 @@ impl<'a> Job<'a> {
                 if self.tally.refused <= TOLD {
                     complain(format_args!("{}:{line}: {message}", self.name));
                 }
-                return Ok(Fate::Refused);
+                return Fate::Refused;
             }
         };
         for loss in &migrated.losses {
@@ -165,10 +165,10 @@ impl<'a> Job<'a> {
         }
         let Some(value) = migrated.value else {
             self.tally.dropped += 1;
-            return Ok(Fate::Dropped);
+            return Fate::Dropped;
         };
         self.tally.changed += u64::from(value != text);
-        Ok(Fate::Text(value))
+        Fate::Text(value)
     }
 
     fn status(&self) -> ExitStatus {
@@ -207,7 +207,7 @@ fn stream(args: &Args, path: &Path) -> CmdResult {
     while let Some(raw) =
         records.next_record().map_err(|error| cannot_read(&input.source, error))?
     {
-        if let Fate::Text(value) = job.one(raw.bytes, raw.line)?
+        if let Fate::Text(value) = job.one(raw.bytes, raw.line)
             && !args.dry_run
         {
             out.write_all(value.as_bytes())?;

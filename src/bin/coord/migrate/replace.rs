@@ -140,7 +140,7 @@ fn migrate(
         if job.tally.refused == 0 {
             gaps.copy(from, &mut journal.skip_break, &mut out)?;
         }
-        let fate = job.one(raw.bytes, number)?;
+        let fate = job.one(raw.bytes, number);
         if job.tally.refused > 0 {
             // Nothing will be replaced; the rest is only read to tell what else is wrong.
             continue;

@@ -101,7 +101,7 @@ impl Job<'_> {
                     }
                     Err(error) => {
                         self.values.seen += 1;
-                        self.refuse(&place, &error.to_string(), false)
+                        Ok(self.refuse(&place, &error.to_string(), false))
                     }
                 }
             }
@@ -113,7 +113,7 @@ impl Job<'_> {
                     Ok(text) => self.one(text, &place, true, |text| Ok(text.as_bytes().to_vec())),
                     Err(error) => {
                         self.events.seen += 1;
-                        self.refuse(&place, &error.to_string(), true)
+                        Ok(self.refuse(&place, &error.to_string(), true))
                     }
                 }
             }
@@ -125,12 +125,12 @@ impl Job<'_> {
         if event { &mut self.events } else { &mut self.values }
     }
 
-    fn refuse(&mut self, place: &str, why: &str, event: bool) -> Result<ItemChange, Stop> {
+    fn refuse(&mut self, place: &str, why: &str, event: bool) -> ItemChange {
         self.tally(event).refused += 1;
         if self.refused() <= TOLD {
             complain(format_args!("{place}: {why}"));
         }
-        Ok(ItemChange::Keep)
+        ItemChange::Keep
     }
 
     fn one(
@@ -143,7 +143,7 @@ impl Job<'_> {
         self.tally(event).seen += 1;
         let migrated = match self.migrator.migrate(text, &self.args.from, &self.args.to) {
             Ok(migrated) => migrated,
-            Err(error) => return self.refuse(place, &error.to_string(), event),
+            Err(error) => return Ok(self.refuse(place, &error.to_string(), event)),
         };
         for loss in &migrated.losses {
             let kind = format!("{} is lost: {}", loss.what, loss.reason);
@@ -170,7 +170,7 @@ impl Job<'_> {
                     self.tally(event).changed += 1;
                     Ok(ItemChange::Replace(value))
                 }
-                Err(why) => self.refuse(place, &why, event),
+                Err(why) => Ok(self.refuse(place, &why, event)),
             },
         }
     }

@@ -95,6 +95,11 @@ impl Format {
     }
 }
 
+/// Whether standard output is a terminal.
+pub(crate) fn is_on_a_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Something that a verb prints. Its JSON form is its `Serialize`.
 pub(crate) trait Print: Serialize {
     /// Writes it for people.
@@ -172,11 +177,6 @@ impl Printer {
             Format::Records => row.record(&mut self.out),
             _ => row.human(&mut self.out.lines()),
         }
-    }
-
-    /// Whether it is a terminal.
-    pub(crate) fn is_terminal(&self) -> bool {
-        io::stdout().is_terminal()
     }
 
     /// What was written as data is a whole record: whoever waits for it gets it now.

@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
                 out.row(&Match { source: None, line: None, key, matches, shown: &text })?;
             }
             Given::Path(path) => {
-                broken |= records(args, path, &registry, &pattern, &mut hit, &mut out)?
+                broken |= records(args, path, &registry, &pattern, &mut hit, &mut out)?;
             }
         }
     }
