@@ -15,6 +15,7 @@ mod suppress;
 mod tally;
 
 pub(crate) use codes::PROGRAM_CODES;
+pub(crate) use row::COMMENT;
 
 use crate::config::{Options, Sources};
 use crate::deprecations;

@@ -6,6 +6,9 @@ use coordination_protocol::finding::{Finding, Verdict};
 use coordination_protocol::validate::Security;
 use serde::Serialize;
 
+/// The kind of a row that is about a comment, beside those of records.
+pub(crate) const COMMENT: &str = "comment";
+
 /// A checked record.
 #[derive(Serialize)]
 pub(crate) struct Row<'a> {
@@ -101,7 +104,7 @@ impl<'a> Row<'a> {
             source: source.name(),
             line: found.start.0,
             column: found.start.1,
-            kind: "comment",
+            kind: COMMENT,
             type_name: None,
             verdict: Verdict::of(Some(found.finding.severity)),
             security: Security::default().to_string(),

@@ -1,5 +1,6 @@
 //! The schema of what `coord check --format json` prints.
 
+use crate::check::{COMMENT, PROGRAM_CODES};
 use coordination_protocol::finding::{Code, FindingSeverity, Level, Verdict};
 use coordination_protocol::validate::RecordKind;
 use schemars::{Schema, json_schema};
@@ -22,8 +23,10 @@ pub(super) fn schema() -> Schema {
     let severities: Vec<&str> = FindingSeverity::ALL.iter().map(|word| word.as_str()).collect();
     let levels: Vec<&str> = Level::ALL.iter().map(|word| word.as_str()).collect();
     let verdicts: Vec<&str> = Verdict::ALL.iter().map(|word| word.as_str()).collect();
-    let kinds: Vec<&str> = RecordKind::ALL.iter().map(|word| word.as_str()).collect();
-    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let kinds = RecordKind::ALL.iter().map(|word| word.as_str());
+    let kinds: Vec<&str> = kinds.chain([COMMENT]).collect();
+    let codes = Code::ALL.iter().chain(PROGRAM_CODES);
+    let codes: Vec<&str> = codes.map(|code| code.as_str()).collect();
     let finding = json!({
         "code": { "description": "What kind of deviation; `coord explain` says more.", "type": "string", "examples": codes },
         "level": { "description": "The level of validation.", "type": "string", "enum": levels },
@@ -43,6 +46,7 @@ pub(super) fn schema() -> Schema {
         "column": number("The column, in characters."),
         "end_line": number("The line in which it ends."),
         "end_column": number("The column behind its end."),
+        "fingerprint": said("By which it is known again: made of path, code, pointer and record. Lines may move."),
     });
     let mut suppressed = finding.clone();
     if let Value::Object(members) = &mut suppressed {
@@ -61,7 +65,7 @@ pub(super) fn schema() -> Schema {
             "source": said("The path as it was given, or `<stdin>`."),
             "line": number("The line in which the record starts."),
             "column": number("The column in which it starts."),
-            "kind": { "description": "What it is.", "type": "string", "enum": kinds },
+            "kind": { "description": "What it is; a comment that suppresses findings is a row if something is wrong with it.", "type": "string", "enum": kinds },
             "type": said_or_not("The event type, or the body key."),
             "verdict": { "description": "The verdict on it.", "type": "string", "enum": verdicts },
             "security": said("What of the security level was checked."),
