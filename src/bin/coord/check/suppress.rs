@@ -63,6 +63,8 @@ const MAX_CODES: usize = 50;
 const MAX_BESIDE: usize = 50;
 /// Behind so many problems, the rest of a comment is not read.
 const MAX_PROBLEMS: usize = 3;
+/// For so many unknown codes of a file the one that was meant is looked for, which takes a while.
+const MAX_HINTS: usize = 50;
 
 impl Comments {
     /// Finds the comments of a file.
@@ -76,7 +78,8 @@ impl Comments {
         if !marks.is_empty() && text.contains(KEY) {
             let index = LineIndex::new(text);
             let keys = text.match_indices(KEY).map(|(at, _)| at);
-            all.extend(keys.filter_map(|at| comment(text, at, marks, &index)));
+            let mut hints = MAX_HINTS;
+            all.extend(keys.filter_map(|at| comment(text, at, marks, &index, &mut hints)));
         }
         Comments { all, ..Comments::default() }
     }
@@ -158,6 +161,7 @@ fn comment(
     at: usize,
     marks: &[(&str, &str)],
     index: &LineIndex<'_>,
+    hints: &mut usize,
 ) -> Option<Comment> {
     let before = text[..at].trim_end_matches([' ', '\t']);
     let (opens, closes) = marks.iter().find(|(opens, _)| before.ends_with(opens))?;
@@ -201,7 +205,14 @@ fn comment(
         if comment.problems.len() == MAX_PROBLEMS {
             break;
         }
-        match config::code(name) {
+        let known = match config::known_code(name) {
+            None if *hints > 0 => {
+                *hints -= 1;
+                config::code(name)
+            }
+            known => known.ok_or_else(|| format!("`{name}` is no finding code")),
+        };
+        match known {
             Err(problem) => comment.problems.push(bad(problem)),
             Ok(code) if code.is_fatal() || code.level() == Level::Security || is_own(code) => {
                 let problem = format!("no comment can suppress `{code}`");

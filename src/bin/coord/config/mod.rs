@@ -9,7 +9,7 @@ mod verb;
 
 pub(crate) use file::ConfigError;
 pub(crate) use in_force::InForce;
-pub(crate) use names::{OwnType, code};
+pub(crate) use names::{OwnType, code, known_code};
 pub(crate) use options::Options;
 pub(crate) use sources::Sources;
 pub(crate) use verb::{Args, run};

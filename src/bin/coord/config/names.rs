@@ -38,13 +38,19 @@ spelled! {
 
 /// Reads a finding code, one of the protocol's or of the program's own.
 pub(crate) fn code(text: &str) -> Result<Code, String> {
-    let all = || Code::ALL.iter().chain(PROGRAM_CODES).copied();
-    all().find(|code| code.as_str() == text).ok_or_else(|| {
-        match nearest(text, all().map(Code::as_str)) {
-            Some(near) => format!("`{text}` is no finding code; did you mean `{near}`?"),
-            None => format!("`{text}` is no finding code; `coord explain` lists them"),
-        }
+    known_code(text).ok_or_else(|| match nearest(text, all_codes().map(Code::as_str)) {
+        Some(near) => format!("`{text}` is no finding code; did you mean `{near}`?"),
+        None => format!("`{text}` is no finding code; `coord explain` lists them"),
     })
+}
+
+/// The finding code of a name.
+pub(crate) fn known_code(name: &str) -> Option<Code> {
+    all_codes().find(|code| code.as_str() == name)
+}
+
+fn all_codes() -> impl Iterator<Item = Code> {
+    Code::ALL.iter().chain(PROGRAM_CODES).copied()
 }
 
 /// Reads a code that may weigh less, or nothing.
