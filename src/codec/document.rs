@@ -117,7 +117,7 @@ fn unwrap<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> Option<Range<usiz
     if rest.starts_with('[')
         && let Some(end) = closing(rest.as_bytes(), 0)
         && end < rest.len()
-        && is_closers(rest[end..].as_bytes())
+        && is_closers(&rest.as_bytes()[end..])
     {
         // The elements of a sound array are messages; this one is unsound behind its end.
         let at = skip_space(text.as_bytes(), range.start + end);

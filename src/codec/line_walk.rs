@@ -8,7 +8,7 @@ use memchr::memchr2;
 /// therefore be told without its neighbours, and of a line of any length in a few words of memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Depth {
-    depth: usize,
+    open: usize,
     /// The last byte that is no white space; NUL before the first.
     last: u8,
     /// A string did not close on its line, so the line is broken as it is.
@@ -25,7 +25,7 @@ impl Depth {
 
     /// Goes on with a line.
     pub(super) fn add(&mut self, line: &LineWalk) {
-        self.depth = self.depth.saturating_sub(line.closed) + line.opened;
+        self.open = self.open.saturating_sub(line.closed) + line.opened;
         if line.last != 0 {
             self.last = line.last;
         }
@@ -34,12 +34,12 @@ impl Depth {
 
     /// Whether the value may go on in the next line.
     pub(super) fn goes_on(&self) -> bool {
-        self.depth > 0 && !self.in_string
+        self.open > 0 && !self.in_string
     }
 
     /// Whether every bracket is closed.
     pub(super) fn is_closed(&self) -> bool {
-        self.depth == 0 && !self.in_string
+        self.open == 0 && !self.in_string
     }
 
     /// Whether a value can stand here.

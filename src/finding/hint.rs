@@ -102,7 +102,9 @@ fn likely<'a>(missing: &str, present: &'a str) -> Option<&'a str> {
             || name.strip_suffix(missing).is_some_and(|head| head.ends_with('_'))
             || name.strip_prefix(missing).is_some_and(|tail| tail.starts_with('_'))
     };
-    present.lines().find(part).or_else(|| nearest(missing, present.lines()))
+    // What was written is the misspelling, and the missing name what it was meant to be.
+    let spelled = |name: &&str| nearest(name, [missing]).is_some();
+    present.lines().find(part).or_else(|| present.lines().find(spelled))
 }
 
 #[cfg(test)]

@@ -235,6 +235,7 @@ impl Caller {
 
     /// Tells what changed about a circuit, and forgets one that is as it was made: how many are kept
     /// is bounded by those that are asked and those that fail.
+    #[allow(clippy::ref_option, reason = "it is the key of the maps")]
     fn settle(&mut self, peer: &Option<ComponentId>) {
         let Some(breaker) = self.breakers.get_mut(peer) else { return };
         while let Some(output) = breaker.poll() {

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::error::{Error, leaf_errors};
 use crate::json::Json;
-use crate::message::{Envelope, EnvelopeHeader, Message};
+use crate::message::{Envelope, Message};
 use crate::scalar::{
     AllocationStatus, ComponentId, CorrelationId, Digest, ErrorId, Instant, MessageId, Now,
     RequestId, printable,
@@ -649,7 +649,7 @@ fn belongs(
 
 /// The digest of what an answer says, whichever message it came in.
 fn said(answer: &mut Envelope) -> Digest {
-    let header = std::mem::replace(&mut answer.header, EnvelopeHeader::new());
+    let header = std::mem::take(&mut answer.header);
     let digest = Digest::of(answer.to_string().as_bytes());
     answer.header = header;
     digest

@@ -169,7 +169,7 @@ impl Rejected {
     fn identity(&self) -> MessageIdentity {
         let seen = std::str::from_utf8(&self.record).ok().map(peek);
         let kind = seen.as_ref().map_or(MessageKind::Unknown, |seen| seen.kind);
-        let header = seen.and_then(|seen| seen.header).unwrap_or_else(EnvelopeHeader::new);
+        let header = seen.and_then(|seen| seen.header).unwrap_or_default();
         MessageIdentity::from_header(kind, &header)
     }
 

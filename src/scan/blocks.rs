@@ -1,5 +1,5 @@
 //! The blocks of Markdown, line by line, as far as fences depend on them: quotations, list items,
-//! paragraphs, HTML and tables, as CommonMark 0.31 and GitHub's tables have them.
+//! paragraphs, HTML and tables, as `CommonMark` 0.31 and GitHub's tables have them.
 //!
 //! A fence opens and closes within what is around it. Which that is depends on columns, on the
 //! paragraph before, and on what HTML swallows; so each line is taken through the same steps as in

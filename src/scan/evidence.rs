@@ -46,6 +46,7 @@ pub(super) fn evidence(object: &[u8], command: Option<Words<'_>>) -> Option<Evid
 
 /// What was met so far in an object.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a thing that was met or not")]
 struct Found {
     /// Whether fields of bodies are counted.
     command: bool,
@@ -379,9 +380,8 @@ impl<'t> Walk<'t> {
         let mut value = skip_space(self.text, self.at);
         match self.text.get(value) {
             Some(b':' | b'=') => value = skip_space(self.text, value + 1),
-            Some(b'{' | b'[' | b'"' | b'\'') => {}
-            // The text is cut off.
-            None => {}
+            // Nothing behind it: the text is cut off.
+            Some(b'{' | b'[' | b'"' | b'\'') | None => {}
             Some(_) => return false,
         }
         self.at = value;
@@ -452,7 +452,7 @@ mod tests {
             r#"{"events":{"event_type":"a"}}"#,
             r#"{"workflow_id":"w","agents":3}"#,
             r#"{"error_report"}"#,
-            r#"{error_report:{}}"#,
+            "{error_report:{}}",
             "{\"a\":1 // \"error_report\":{}\n}",
         ] {
             assert_eq!(evidence(text.as_bytes(), None), None, "{text}");

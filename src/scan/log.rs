@@ -44,12 +44,11 @@ pub(super) fn line(text: &str, start: usize, eol: usize) -> Line {
             break;
         }
         // One plain word behind a time or a level is who speaks.
-        if last != Some(Piece::Plain) || plain == 1 && line.prefix {
-            if starts_message(text, at) {
+        if (last != Some(Piece::Plain) || plain == 1 && line.prefix)
+            && starts_message(text, at) {
                 line.message = Some(at);
                 return line;
             }
-        }
         let Some((piece, next)) = piece(text, bytes, at) else { break };
         match piece {
             Piece::Strong => (line.prefix, plain) = (true, 0),
@@ -89,7 +88,7 @@ fn piece(text: &str, bytes: &[u8], at: usize) -> Option<(Piece, usize)> {
         b'[' => {
             let end = behind(b']')?;
             let inner = &bytes[at + 1..end - 1];
-            let followed = bytes.get(end).is_some_and(|b| b.is_ascii_whitespace());
+            let followed = bytes.get(end).is_some_and(u8::is_ascii_whitespace);
             let mut words = inner.split(u8::is_ascii_whitespace);
             let time = |word: &[u8]| is_time(word) || is_date_word(word) || is_level(word);
             let piece = match inner.first() {

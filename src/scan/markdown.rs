@@ -43,7 +43,7 @@ pub(super) fn read<'a>(
             continue;
         }
         if let Some((info, body)) = fence.take() {
-            reader.fence(info, body.finish());
+            reader.fence(info, &body.finish());
             prose = Prose { from: at, to: at, rows: Vec::new() };
         }
         match line {
@@ -63,7 +63,7 @@ pub(super) fn read<'a>(
         at = next;
     }
     match fence {
-        Some((info, body)) => reader.fence(info, body.finish()),
+        Some((info, body)) => reader.fence(info, &body.finish()),
         None => reader.prose(&prose),
     }
 }
@@ -108,7 +108,7 @@ impl<'a> Reader<'_, 'a, '_> {
         piece.finish()
     }
 
-    fn fence(&mut self, info: Range<usize>, body: Mapped<'a>) {
+    fn fence(&mut self, info: Range<usize>, body: &Mapped<'a>) {
         let language = language(&self.source.text[info.clone()]);
         if language == Language::Other || body.text.is_empty() {
             return;
@@ -122,22 +122,22 @@ impl<'a> Reader<'_, 'a, '_> {
         let mode = match language {
             Language::Json => Mode::Json,
             // Also at the last level: the shell reads what is nested deeper as plain words.
-            Language::Shell => return shell::read(self.output, &body, &context, level),
-            Language::Yaml => return yaml::read(self.output, &body, &context, level, true),
+            Language::Shell => return shell::read(self.output, body, &context, level),
+            Language::Yaml => return yaml::read(self.output, body, &context, level, true),
             Language::Markdown if nested => {
                 // The places inside are those of its own fences.
                 context.place = Place::Line;
-                return read(self.output, &body, &context, level);
+                return read(self.output, body, &context, level);
             }
             Language::Untagged if nested && looks_like(&body.text) == FileKind::Shell => {
-                return shell::read(self.output, &body, &context, level);
+                return shell::read(self.output, body, &context, level);
             }
             Language::Untagged | Language::Text if looks_like(&body.text) == FileKind::Log => {
                 Mode::Log
             }
             _ => Mode::Text,
         };
-        lines::read(self.output, &body, mode, &context, level);
+        lines::read(self.output, body, mode, &context, level);
     }
 }
 

@@ -48,7 +48,7 @@
 //! ([`Snippets::passed_over`]). A broken value ends where its brackets close, else with its fence,
 //! here-document or argument, and before the next message.
 //!
-//! Markdown is read by its blocks, as CommonMark has them, and shell by its quotes, expansions and
+//! Markdown is read by its blocks, as `CommonMark` has them, and shell by its quotes, expansions and
 //! here-documents. A quote, `$(` or `${` that nothing closes is a mistake of the author's: a message
 //! right behind the quote is read as far as it goes, the rest of the line is passed over, and what
 //! follows is read as if it had been closed.

@@ -290,16 +290,13 @@ impl<'a> Finder<'_, 'a> {
 /// Where the key at `at` stands, and what follows its colon.
 fn key(line: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let rest = &line[at..];
-    let (name, length) = match rest.first()? {
-        quote @ (b'"' | b'\'') => {
-            let end = 1 + memchr::memchr(*quote, &rest[1..])?;
-            (&rest[1..end], end + 1)
-        }
-        _ => {
-            let end = memchr::memchr_iter(b':', rest)
-                .find(|at| matches!(rest.get(at + 1), None | Some(b' ' | b'\t' | b'\r')))?;
-            (rest[..end].trim_ascii_end(), end)
-        }
+    let (name, length) = if let quote @ (b'"' | b'\'') = rest.first()? {
+        let end = 1 + memchr::memchr(*quote, &rest[1..])?;
+        (&rest[1..end], end + 1)
+    } else {
+        let end = memchr::memchr_iter(b':', rest)
+            .find(|at| matches!(rest.get(at + 1), None | Some(b' ' | b'\t' | b'\r')))?;
+        (rest[..end].trim_ascii_end(), end)
     };
     let colon = skip_blanks(line, at + length);
     (line.get(colon) == Some(&b':')).then(|| (name, skip_blanks(line, colon + 1)))

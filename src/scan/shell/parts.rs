@@ -211,7 +211,7 @@ impl<'p, 'a> Printed<'p, 'a> {
                 [b'\\', b'"' | b'\'' | b'\\'] => printed.literal(at + 1..at + 2),
                 [b'\\', ..] => printed.literal(at..at + 2),
                 _ => {
-                    *next += spelled.iter().filter(|b| **b == b'*').count();
+                    *next += memchr::memchr_iter(b'*', spelled).count();
                     if let Some(argument) = arguments.get(*next) {
                         printed.piece(Source::Argument(*next), &argument.word.text);
                     }
@@ -338,7 +338,7 @@ fn is_event(name: &str, [kind, workflow, phase, data]: [&str; 4]) -> bool {
             let word = word.to_ascii_lowercase();
             ["event", "publish", "emit", "notify"].iter().any(|verb| word.contains(verb))
         };
-        says(name) || says(data) || [workflow, phase].iter().any(|part| *part == "global")
+        says(name) || says(data) || [workflow, phase].contains(&"global")
     };
     object || stands_for_data(data.as_bytes()) && (registered || publishes())
 }

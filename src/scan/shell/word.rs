@@ -127,6 +127,7 @@ impl<'a> Shell<'_, '_, 'a> {
     }
 
     /// Ends the word: it is a delimiter, a name, or an argument that may hold messages.
+    #[allow(clippy::similar_names, reason = "a word and its nesting")]
     pub(super) fn finish_word(&mut self) {
         let Some(frame) = self.frames.last_mut() else { return };
         let Some(word) = frame.word.take() else { return };
@@ -166,6 +167,7 @@ impl<'a> Shell<'_, '_, 'a> {
     }
 
     /// A word of a `case` command before its first pattern ends, or of an array. They name no command.
+    #[allow(clippy::similar_names, reason = "a word and its nesting")]
     fn nested_word(&mut self, word: Word<'a>, nest: Nest) -> Option<Word<'a>> {
         let bare = |name: &str| !word.quoted && word.builder.text() == name;
         let next = match nest {

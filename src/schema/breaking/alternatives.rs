@@ -96,7 +96,7 @@ impl<'s> Comparison<'s> {
                 match place {
                     Some(place) => kept[place] = true,
                     None => {
-                        told.push((at.clone(), format!("the alternative {} is gone", shown(was))))
+                        told.push((at.clone(), format!("the alternative {} is gone", shown(was))));
                     }
                 }
             }

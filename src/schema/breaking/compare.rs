@@ -243,9 +243,9 @@ impl<'s> Comparison<'s> {
         known: Known<'_, 's>,
     ) {
         match key {
-            key if is_remark(key) => {}
             // They are conjuncts of their own.
             "$ref" => {}
+            key if is_remark(key) => {}
             "allOf" if is.is_array() => {}
             "type" => self.types(is, at, known),
             "enum" | "const" => self.words(key, is, at, known),
@@ -267,8 +267,7 @@ impl<'s> Comparison<'s> {
             "if" => self.condition(conjunct, at, known),
             // They ask nothing without what they belong to.
             "then" | "else" | "minContains" | "maxContains" => {}
-            "uniqueItems" if *is == Value::Bool(false) => {}
-            "not" if *is == Value::Bool(false) => {}
+            "uniqueItems" | "not" if *is == Value::Bool(false) => {}
             key => self.other(conjunct, key, is, at, known),
         }
     }

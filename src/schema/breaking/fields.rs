@@ -7,6 +7,9 @@ use crate::json::pointer::push_key;
 use serde_json::Value;
 use std::collections::HashSet;
 
+const PATTERNS: &str = "patternProperties";
+const FIRST: &str = "prefixItems";
+
 impl<'s> Comparison<'s> {
     /// Fields that are not named any more. They still fit, but are not understood.
     pub(super) fn removed(&mut self, was: &Asked<'s>, is: &Asked<'s>) {
@@ -76,7 +79,6 @@ impl<'s> Comparison<'s> {
         if asks_nothing(is) {
             return;
         }
-        const PATTERNS: &str = "patternProperties";
         let at = format!("{at}/additionalProperties");
         let mut left = None;
         for old in known.all {
@@ -124,7 +126,6 @@ impl<'s> Comparison<'s> {
         if asks_nothing(is) {
             return;
         }
-        const FIRST: &str = "prefixItems";
         let mut old = Vec::new();
         for conjunct in known.all {
             let Some(was) = conjunct.get("items").filter(|was| !was.is_array()) else { continue };

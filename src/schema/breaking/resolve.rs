@@ -284,7 +284,7 @@ impl<'s> Declared<'s> {
                         None => return Declared::All,
                     },
                     "anyOf" | "oneOf" | "allOf" => {
-                        open.extend(value.as_array().into_iter().flatten())
+                        open.extend(value.as_array().into_iter().flatten());
                     }
                     "if" | "then" | "else" | "not" => open.push(value),
                     // A list of words may have objects among them.

@@ -210,7 +210,12 @@ impl Migrator {
         let value = edits.finish();
         done.value = Some(value);
         let reason = "it was made over another text; sign the message anew";
-        done.losses.push(Loss::new("/signature", "the signature", reason));
+        let loss = Loss::new("/signature", "the signature", reason);
+        // What a step said of it is told by its removal, too.
+        match done.losses.iter_mut().find(|told| told.pointer == loss.pointer) {
+            Some(told) => *told = loss,
+            None => done.losses.push(loss),
+        }
         Ok(done)
     }
 }

@@ -500,7 +500,7 @@ fn steps_compose_along_the_shortest_path() {
         for _ in 0..rng.below(2 * count) {
             let (a, b) = (rng.below(count), rng.below(count));
             distance[a][b] = distance[a][b].min(1);
-            let mark = |record: &str| Ok(Migrated::new(format!("{record}.")));
+            let mark = |record: &str| Ok(Migrated::new(record.replacen('{', "{ ", 1)));
             migrator = migrator.with_step(Step::new(at(a), at(b), mark));
         }
         for middle in 0..count {
