@@ -158,7 +158,9 @@ fn tag_end(tag: &[u8]) -> Option<usize> {
         }
         at = value + 1;
         at += blanks(at);
-        at = if let quote @ (b'"' | b'\'') = *tag.get(at)? { at + 2 + memchr::memchr(quote, &tag[at + 1..])? } else {
+        at = if let quote @ (b'"' | b'\'') = *tag.get(at)? {
+            at + 2 + memchr::memchr(quote, &tag[at + 1..])?
+        } else {
             let bare = |b: &&u8| !b.is_ascii_whitespace() && !b"\"'=<>`".contains(b);
             let length = tag[at..].iter().take_while(bare).count();
             if length == 0 {

@@ -44,11 +44,10 @@ pub(super) fn line(text: &str, start: usize, eol: usize) -> Line {
             break;
         }
         // One plain word behind a time or a level is who speaks.
-        if (last != Some(Piece::Plain) || plain == 1 && line.prefix)
-            && starts_message(text, at) {
-                line.message = Some(at);
-                return line;
-            }
+        if (last != Some(Piece::Plain) || plain == 1 && line.prefix) && starts_message(text, at) {
+            line.message = Some(at);
+            return line;
+        }
         let Some((piece, next)) = piece(text, bytes, at) else { break };
         match piece {
             Piece::Strong => (line.prefix, plain) = (true, 0),

@@ -153,7 +153,7 @@ fn a_link_is_left_alone_and_a_file_keeps_its_mode() {
 fn sarif_carries_what_is_sure_without_a_second_look() {
     let folder = Folder::new();
     let single = TIMEOUT.replace('"', "'");
-    folder.write("a.md", &format!("```text\n{single}\n```\n```sh\np \"{single}\"\n```\n"));
+    folder.write("a.md", format!("```text\n{single}\n```\n```sh\np \"{single}\"\n```\n"));
     let output = coord(&folder, &["check", "--format", "sarif", "a.md"]);
     let log: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let results = log["runs"][0]["results"].as_array().unwrap();

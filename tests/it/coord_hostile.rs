@@ -93,6 +93,7 @@ fn case(args: &[&str], input: &str, prints: Prints) -> Case {
 }
 
 /// Every verb, with a hostile text wherever it takes one.
+#[allow(clippy::too_many_lines, reason = "a table of command lines")]
 fn cases(folder: &Folder, h: &str) -> Vec<Case> {
     use Prints::{Product, Records, Words};
     // Arguments and file names hold all but NUL and the separator.

@@ -523,7 +523,11 @@ fn spelled(rng: &mut Rng, (negative, digits, zeros): &Whole) -> String {
         1 => format!("{sign}{digits}{}.{}", "0".repeat(zeros), "0".repeat(1 + rng.below(3))),
         2 => {
             let more = rng.below(4);
-            format!("{sign}{digits}{}e{}", "0".repeat(more), zeros as i64 - more as i64)
+            format!(
+                "{sign}{digits}{}e{}",
+                "0".repeat(more),
+                zeros.cast_signed() - more.cast_signed()
+            )
         }
         _ if len > 1 => {
             format!("{sign}{}.{}E+{}", &digits[..1], &digits[1..], zeros + len - 1)
@@ -539,7 +543,11 @@ fn of_double(double: f64) -> Whole {
     let (mantissa, exponent) = text.split_once('e').unwrap();
     let digits = mantissa.replace('.', "");
     let exponent: i64 = exponent.parse().unwrap();
-    (double < 0.0, digits.clone(), (exponent + 1 - digits.len() as i64).try_into().unwrap())
+    (
+        double < 0.0,
+        digits.clone(),
+        (exponent + 1 - digits.len().cast_signed() as i64).try_into().unwrap(),
+    )
 }
 
 /// A canonical text is its own canonical form, equal whole numbers have one, and two never share it.

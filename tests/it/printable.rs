@@ -131,7 +131,7 @@ proptest! {
             Registry::default().with_type(&text, Category::Task, []).unwrap_err_or_skip(),
             UntypedData::new("X").unwrap().with(&text, 1).unwrap().with(&text, 2).unwrap_err_or_skip(),
         ];
-        for filter in [text.clone(), format!("/a = {text}"), format!("{text} = 1"), format!("{{{:?}:1}}", text)] {
+        for filter in [text.clone(), format!("/a = {text}"), format!("{text} = 1"), format!("{{{text:?}:1}}")] {
             errors.push(Filter::parse(&filter).unwrap_err_or_skip());
             errors.push(serde_json::from_str::<serde_json::Value>(&filter).ok().and_then(|value| {
                 serde_json::from_value::<Filter>(value).unwrap_err_or_skip()

@@ -18,6 +18,7 @@ fn judged(stream: &str) -> Vec<(u64, Verdict, Vec<Code>)> {
     judged_within(stream, Limits::DEFAULT)
 }
 
+#[allow(clippy::similar_names, reason = "records are recorded")]
 fn judged_within(stream: &str, limits: Limits) -> Vec<(u64, Verdict, Vec<Code>)> {
     let mut all = Vec::new();
     // However the bytes arrive, the records are the same.

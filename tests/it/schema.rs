@@ -315,7 +315,9 @@ fn walk<'v>(
                 parts.iter().for_each(|(name, part)| walk(part, &format!("{at}/{name}"), out));
             }
             ("allOf" | "anyOf" | "oneOf", Value::Array(parts)) => {
-                parts.iter().for_each(|part| walk(part, &at, out));
+                for part in parts {
+                    walk(part, &at, out);
+                }
             }
             ("items" | "additionalProperties" | "not" | "if" | "then" | "else", part) => {
                 walk(part, &at, out);

@@ -179,6 +179,7 @@ fn documents_in_data_say_what_the_header_says() {
             r#"{{"event":{{"event_type":"ERROR_ENCOUNTERED","workflow_id":"wf_1","phase":"p","data":{{"{key}":{report}}}}}}}"#
         )
     };
+    #[allow(clippy::type_complexity, reason = "two closures of one kind")]
     let forms: [(&dyn Fn(&str, &str) -> String, &str); 2] =
         [(&line, ""), (&envelope, "/event/data")];
     for (form, base) in forms {

@@ -94,6 +94,7 @@ fn hand_in<M: Machine>(machine: &mut M, at: Now, step: Step<M::Input>) -> Result
 }
 
 /// Hands in a message that is not applied, and says why not.
+#[allow(clippy::boxed_local, reason = "messages are made boxed")]
 fn ignored<M: Machine<Output: MachineOutput>>(
     machine: &mut M,
     message: Box<Checked<Envelope>>,

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 /// One message of every kind.
+#[allow(clippy::vec_box, reason = "machines take them boxed")]
 fn messages() -> Vec<Box<Checked<Envelope>>> {
     every_kind().into_iter().map(checked).collect()
 }

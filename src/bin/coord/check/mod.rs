@@ -141,9 +141,10 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         collects: args.write_baseline.is_some(),
         checkers: Mutex::default(),
     };
-    let mut out = match fixes.only_shows() {
-        true => Output::unchanged(style, &args.options.reading),
-        false => Output::open(style, &args.options.reading)?,
+    let mut out = if fixes.only_shows() {
+        Output::unchanged(style, &args.options.reading)
+    } else {
+        Output::open(style, &args.options.reading)?
     };
     for path in paths(&args.paths) {
         if path.is_dir() {

@@ -133,6 +133,7 @@ impl Job<'_> {
         ItemChange::Keep
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "the callers pass it on as it is")]
     fn one(
         &mut self,
         text: &str,

@@ -89,6 +89,7 @@ pub(super) fn schema() -> Schema {
 }
 
 /// An object whose members are all there.
+#[allow(clippy::needless_pass_by_value, reason = "it goes into the value")]
 fn object(title: &str, description: &str, members: Value) -> Value {
     let names: Vec<&String> =
         members.as_object().into_iter().flatten().map(|(name, _)| name).collect();

@@ -59,6 +59,8 @@ impl Item<'_> {
     /// The edits of the file that may make these edits of the record, the likeliest first. Which of
     /// them does, tells only the file that is read again.
     pub(crate) fn edits_of_file(&self, edits: &[TextEdit]) -> Vec<Vec<TextEdit>> {
+        use Reach::{Narrow, Wide};
+        use Spelling::{AsItIs, InDoubleQuotes};
         let Place::Snippet(text, snippet) = &self.place else {
             let start = self.start();
             let moved = |edit: &TextEdit| {
@@ -69,8 +71,6 @@ impl Item<'_> {
             };
             return vec![edits.iter().map(moved).collect()];
         };
-        use Reach::{Narrow, Wide};
-        use Spelling::{AsItIs, InDoubleQuotes};
         let ways: &[(Reach, Spelling)] = match snippet.place {
             scan::Place::Argument { quote: Some('\'') } => &[
                 (Wide, AsItIs),
