@@ -13,7 +13,7 @@
 //!    [`receive`](Machine::receive) has no error, because nobody at home is at fault for it. A message
 //!    that is not applied comes out as [`Ignored`], with the [reason](IgnoreReason). Bytes pass a
 //!    [`Gate`](crate::validate::Gate) first: machines take messages as
-//!    [`Checked`](crate::validate::Checked), so there is no way around it. Which messages a machine
+//!    [`Checked`], so there is no way around it. Which messages a machine
 //!    takes, [`wants`](Machine::wants) says.
 //! 2. **Out.** After every call, [`poll`](Machine::poll) until it says `None`, and carry out each output.
 //!    What is to be sent always has the shape [`Outbound`]. A machine keeps what is not fetched, up to a
