@@ -7,6 +7,7 @@ use super::row::Row;
 use super::rule::{MergeRule, Strategy};
 use crate::json::{Json, pointer, same};
 use crate::scalar::Count;
+use crate::spec::FieldType;
 use smol_str::SmolStr;
 use std::cmp::Ordering;
 
@@ -371,7 +372,10 @@ impl<'p> MergeContext<'p> {
                     Ordering::Greater => !not_ours,
                     Ordering::Less => !not_theirs,
                 };
-            match (stays, number(&ours).max(number(&theirs)).checked_add(1)) {
+            // Above the last version doubles hold no whole number exactly, and no reader takes it.
+            let next = number(&ours).max(number(&theirs)).checked_add(1);
+            let next = next.filter(|version| *version <= FieldType::LAST_STATE_VERSION);
+            match (stays, next) {
                 (true, _) if order.is_lt() => changed.push((pointer, theirs)),
                 (true, _) => {}
                 (false, Some(version)) => changed.push((pointer, Json::from(version))),
