@@ -33,9 +33,9 @@
 //! ```
 //! use coordination_protocol::Mode;
 //! use coordination_protocol::machine::{
-//!     Machine, OutboundRequest, Presence, PresenceInput, RequestInput, RequestOutput, Requester,
+//!     Machine, OutboundRequest, Presence, RequestInput, RequestOutput, Requester,
 //! };
-//! use coordination_protocol::message::{AllocationRequest, ComponentRegistration, Envelope, Resources};
+//! use coordination_protocol::message::{AllocationRequest, Envelope, Resources};
 //! use coordination_protocol::scalar::{
 //!     ComponentId, Count, Instant, Now, RequestId, Version, WorkflowId,
 //! };

@@ -310,7 +310,7 @@ struct Done {
 /// let report = gate.accept(record, now.wall, None).unwrap_err();
 /// responder.handle(now, RespondInput::Rejected(Box::new(Rejected::new(*record, report))))?;
 /// let said = responder.poll().unwrap().to_string();
-/// assert!(said.starts_with("send req_1 error_report to coordination-hub: `workflow_id` is missing"));
+/// assert!(said.starts_with("send error_report for req_1 to coordination-hub: `workflow_id` is missing"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "idempotency")]
