@@ -37,7 +37,7 @@
 //! };
 //! use coordination_protocol::message::{AllocationRequest, Envelope, Resources};
 //! use coordination_protocol::scalar::{
-//!     ComponentId, Count, Instant, Now, RequestId, Version, WorkflowId,
+//!     ComponentId, Count, Instant, Now, RequestId, WorkflowId,
 //! };
 //! use coordination_protocol::validate::{Checked, Gate, Validator};
 //!
