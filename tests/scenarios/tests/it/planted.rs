@@ -72,7 +72,7 @@ fn a_requester_that_counts_repeated_errors_is_found() {
     let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
         |actor| Box::new(Flawed { actor, flaw: Flaw::Blurs });
     let scenario = Planted { scenario: Requests::new(), node: "hub-1", wrap };
-    found(&scenario, "attempts keep their bounds", 6);
+    found(&scenario, "attempts keep their bounds", 12);
 }
 
 /// A requester that forgets its ended requests takes a late grant for an answer to nothing.

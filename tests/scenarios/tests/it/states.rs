@@ -42,6 +42,7 @@ fn a_voter_that_forgets_its_vote_is_found() {
         &[
             "a voter approves of one state at a time",
             "who voted for a decision learns it or gives up asking",
+            "what is stored had a quorum",
         ],
         20,
     );
