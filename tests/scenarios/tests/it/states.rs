@@ -44,7 +44,8 @@ fn a_voter_that_forgets_its_vote_is_found() {
             "who voted for a decision learns it or gives up asking",
             "what is stored had a quorum",
         ],
-        20,
+        // Many crashes are needed before a state is stored with too few votes.
+        250,
     );
 }
 
