@@ -131,6 +131,8 @@ pub(super) struct Exchange {
     ended: BTreeMap<String, (String, String)>,
     /// What was granted after the end, and whether it was told.
     late: BTreeMap<(String, String), bool>,
+    /// The late grant that arrived last, until it is clear whether the gate let it in.
+    arrived: Option<(String, String)>,
     /// What was performed: `None` while it is under way, then when it was answered.
     performed: BTreeMap<String, Option<Instant>>,
     /// All answers, by request.
@@ -177,6 +179,12 @@ impl Exchange {
                     open.queued = true;
                 }
             }
+            // The gate refused it, so the machine never saw it.
+            "turned-away" => {
+                if let Some(key) = self.arrived.take() {
+                    self.late.remove(&key);
+                }
+            }
             "contradicts" => {
                 self.late.insert((id.to_owned(), more.to_owned()), true);
             }
@@ -219,7 +227,11 @@ impl Exchange {
             && let Some((_, how)) = self.ended.get(id)
             && how.strip_prefix("answered ") != Some(name)
         {
-            self.late.entry((id.to_owned(), name.to_owned())).or_insert(false);
+            let key = (id.to_owned(), name.to_owned());
+            if !self.late.contains_key(&key) {
+                self.late.insert(key.clone(), false);
+                self.arrived = Some(key);
+            }
         }
     }
 
@@ -294,8 +306,12 @@ impl Check for Exchange {
     fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
         match event.kind {
             SimEventKind::Marked { word, text } => return self.mark(event, word, text),
-            SimEventKind::Received { from, bytes, .. } if from == ANSWERING => {
-                self.arrives(event.at, bytes);
+            SimEventKind::Received { from, bytes, .. } => {
+                // What is refused next is this message, and no earlier one.
+                self.arrived = None;
+                if from == ANSWERING {
+                    self.arrives(event.at, bytes);
+                }
             }
             SimEventKind::Crashed { wiped: true } => {
                 // What it does not remember it cannot tell.
@@ -323,10 +339,7 @@ impl Check for Exchange {
         if let Some((id, open)) = self.open.first_key_value() {
             return Err(Violation::new(ONCE, format!("{id} of {} never ends", open.node)));
         }
-        // Among hostile messages one that was refused may have been the late grant.
-        if self.bounds
-            && let Some(((id, name), _)) = self.late.iter().find(|(_, told)| !**told)
-        {
+        if let Some(((id, name), _)) = self.late.iter().find(|(_, told)| !**told) {
             let invariant = "what is granted too late is told";
             return Err(Violation::new(invariant, format!("{name} for {id} is not")));
         }
