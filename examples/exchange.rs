@@ -1,5 +1,5 @@
 //! A caller and a responder talk over a transport: no answer comes, so the circuit opens; the other
-//! side starts; a probe closes the circuit. Others send what nobody wants, which stops nobody.
+//! side starts; a probe closes the circuit. Others send what neither side wants, which stops neither.
 //!
 //! Run it with `cargo run --example exchange`. Time is virtual: it steps by seconds and ends at once.
 //! A host with a real clock sleeps until a packet or the nearest `deadline()`.
@@ -138,7 +138,7 @@ pub(crate) fn run(strays: &[&str]) -> Result<(), Failed> {
             {
                 let packet =
                     Packet::new(RouteKey::new("STRAY", "global", "global"), stray.as_bytes());
-                // Refused where nobody listens yet.
+                // Refused where no socket listens yet.
                 let _ = block_on(transport.send(&Address::new(to.as_str())?, [packet]));
             }
         }

@@ -31,7 +31,7 @@ const LINES: usize = 64;
 ///
 /// | begins with | does |
 /// |---|---|
-/// | `+` and digits | lets so many milliseconds pass |
+/// | `+` and digits | lets that number of milliseconds pass |
 /// | `=` and digits | sets the wall clock; `=-` before 1970 |
 /// | `!` | goes to the deadline |
 /// | `p` | fetches all outputs |

@@ -75,7 +75,7 @@ macro_rules! leaf_errors {
 
             /// The codes of this type, one list a row; those of an error that it passes on stand
             /// there.
-            #[allow(dead_code, reason = "a leaf that stays inside of the crate lists them for nobody")]
+            #[allow(dead_code, reason = "a leaf inside of the crate has no reader of the list")]
             pub const CODES: &'static [&'static [$crate::error::ErrorCode]] =
                 &[$($crate::error::leaf_row!(row $kind $row)),+];
         }

@@ -35,7 +35,7 @@ pub enum Purpose {
     },
     /// It answers somebody who waits.
     Answer,
-    /// It tells; nobody answers.
+    /// It tells; no answer is expected.
     Notice,
 }
 
@@ -76,7 +76,7 @@ fn about(envelope: &Envelope, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             body.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
         }
         Message::Decision(body) => write!(f, " {} {}", body.proposal_id, body.outcome),
-        // Generated in each run, so it tells nobody anything.
+        // Generated in each run, so it says nothing.
         Message::Hello(_) => Ok(()),
         _ => match (&header.response_to, &header.request_id) {
             (Some(id), _) => write!(f, " for {id}"),

@@ -10,7 +10,7 @@
 //!
 //! 1. **In.** What the host wants is an input: [`handle`](Machine::handle) takes it or refuses it with
 //!    an error, and what is refused changes nothing. What others sent is a message:
-//!    [`receive`](Machine::receive) has no error, because nobody at home is at fault for it. A message
+//!    [`receive`](Machine::receive) has no error, because its own host is not at fault for it. A message
 //!    that is not applied comes out as [`Ignored`], with the [reason](IgnoreReason). Bytes pass a
 //!    [`Gate`](crate::validate::Gate) first: machines take messages as
 //!    [`Checked`], so there is no way around it. Which messages a machine
@@ -52,7 +52,7 @@
 //!         match (self.presence.wants(&message), self.requester.wants(&message)) {
 //!             (true, _) => self.presence.receive(now, message),
 //!             (_, true) => self.requester.receive(now, message),
-//!             _ => eprintln!("nobody here wants a {}", message.kind()),
+//!             _ => eprintln!("no machine here wants a {}", message.kind()),
 //!         }
 //!     }
 //!

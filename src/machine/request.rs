@@ -303,7 +303,7 @@ pub enum RequestOutput {
     },
     /// After the end of a request an answer came that says something else than the end did: it was
     /// performed although it failed, timed out or was cancelled, or two answers differ. The end stands.
-    /// What this answer grants is nobody's: give it back.
+    /// What this answer grants is not used: give it back.
     Contradiction {
         /// The request.
         request_id: RequestId,

@@ -313,7 +313,7 @@ impl<'r, 'a, 'c> Reader<'r, 'a, 'c> {
         end
     }
 
-    /// An object that is not ours: what is in it is part of it, unless nobody knows where it ends.
+    /// An object that is not ours: what is in it is part of it, unless its end is not known.
     fn foreign(&mut self, start: usize, end: usize, closed: bool) -> usize {
         let (from, reach) = (self.source.origin(start), self.source.origin(end));
         // Of a log the lines are counted.

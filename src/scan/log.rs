@@ -5,7 +5,7 @@ use super::shape::{array_of_objects, event_head, skip_blanks, starts_object};
 /// The longest prefix, in bytes and in words.
 const MOST: usize = 512;
 const WORDS: usize = 24;
-/// So many plain words may follow each other in a prefix: a host, a thread, a program.
+/// The most plain words that follow each other in a prefix: a host, a thread, a program.
 const PLAIN: usize = 4;
 
 /// What a line of a log holds.

@@ -147,7 +147,7 @@ fn a_full_disk_leaves_nothing_behind() {
     assert_eq!(full.status.code(), Some(2));
     assert!(err(&full).contains("no key was made: No space left on device"), "{}", err(&full));
     assert_eq!(names(&folder), Vec::<String>::new());
-    // Nobody reads it.
+    // No process reads it.
     let closed =
         shell(&folder, "{ coord keygen --id k --owner hub --seed seed; echo $? >&2; } | true");
     assert!(names(&folder).is_empty() || err(&closed).ends_with("0\n"), "{}", err(&closed));

@@ -77,7 +77,7 @@ fn packets() -> Vec<Packet> {
     (0..BATCH).map(|_| Packet::new(key.clone(), Arc::clone(&body))).collect()
 }
 
-/// Receives until so many packets came, and says how many bytes they had.
+/// Receives until that number of packets came, and says how many bytes they had.
 async fn drain(receiver: &mut MemoryReceiver, count: usize) -> usize {
     let (mut left, mut bytes) = (count, 0);
     while left > 0 {

@@ -38,7 +38,7 @@ pub enum Family {
 }
 
 impl Corpus {
-    /// Names for so many subscriptions: about twenty to a workflow.
+    /// Names for this number of subscriptions: about twenty to a workflow.
     pub fn new(subscriptions: usize) -> Self {
         let random = &mut Random::new(1);
         let count = (subscriptions / 20).max(4);

@@ -127,7 +127,7 @@ fn growth(family: Family) -> Vec<Row<'static>> {
 fn hot() -> Vec<Row<'static>> {
     let corpus = leak(Corpus::new(100_000));
     let few = corpus.keys(HOT);
-    // So many that a pass is not only the start of one.
+    // Enough that a pass is not only the start of one.
     let keys: &'static Vec<RouteKey<'static>> =
         leak((0..HOT * 16).map(|at| few[at * 31 % HOT].clone()).collect());
     let table = leak(filled(&corpus.patterns(Family::Typed, 100_000)));

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         },
     )?;
     print(&ring).map_err(|failed| {
-        // A key that nobody can verify with is of no use, and its name would be taken.
+        // Without the public key the seed is of no use, and the name of its file would be taken.
         let _ = fs::remove_file(&args.seed);
         failure(format_args!("the public key cannot be written, so no key was made: {failed}"))
     })?;

@@ -53,7 +53,7 @@ impl Security {
         if self.fresh {
             policy = policy.with_freshness(Freshness::default());
         }
-        // Files hold lines that nobody could sign or date; only who asks for a source refuses them.
+        // Files hold lines, which cannot be signed or dated; only who asks for a source refuses them.
         if self.keys.is_none() && !self.require {
             policy = policy.with_lines(EventLines::Accept);
         }

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
 
 /// Reads the seed into one buffer that is wiped and never moved.
 fn signer(args: &Args) -> Result<Ed25519Signer, Failure> {
-    // Nobody spells a seed in so many bytes.
+    // The spelling of a seed is far shorter.
     const MOST: usize = 1024;
     if input::is_stdin(&args.seed) && paths(&args.paths).into_iter().any(input::is_stdin) {
         return Err(failure(

@@ -42,7 +42,7 @@ pub enum VoteOutput {
     /// Store a [`snapshot`](crate::machine::Machine::snapshot), then hand in
     /// [`Persisted`](VoteInput::Persisted) with this number.
     Persist(u64),
-    /// Send this: a vote, or the decision of a version that is settled. It is for nobody if the
+    /// Send this: a vote, or the decision of a version that is settled. It has no recipient if the
     /// proposal does not say who proposes.
     Send(Outbound),
     /// Do [`BallotSlot::get`] and hand in what it returns as [`Got`](VoteInput::Got).

@@ -21,8 +21,8 @@ use word::Word;
 
 /// Command substitutions deeper than this are read as plain text, whatever the limits say.
 const DEEPEST: usize = 32;
-/// How many bytes may be read again behind what turned out not to be closed: so many for any script,
-/// and so many times its length. Whatever stands in a script, the time for it grows with its length.
+/// How many bytes may be read again behind what turned out not to be closed: a constant for any script,
+/// and a multiple of its length. Whatever stands in a script, the time for it grows with its length.
 const REWORK: usize = 256 << 10;
 const REWORK_TIMES: usize = 2;
 

@@ -15,7 +15,7 @@ use coordination_protocol::scalar::{
 };
 use coordination_protocol::storage::{Expect, Key, MemoryStore, Store, StoreScan, block_on};
 
-/// The time so many seconds after a certain moment.
+/// The time this number of seconds after a certain moment.
 fn at(seconds: i64) -> Now {
     Now::new(Instant::START, 1_736_942_400_000 + seconds * 1_000)
 }

@@ -206,7 +206,7 @@ fn a_restore_that_dies_anywhere_is_undone_or_done() {
             let marked = get(&store, &key(&["checkpoint-restores", "wf_001"])).is_some();
             if now != first && now != second {
                 mixed += 1;
-                assert!(marked, "{fault:?} {number}: a mixture that nobody knows of");
+                assert!(marked, "{fault:?} {number}: a mixture that is not marked");
             }
             if marked {
                 let error = block_on(alive.restore(

@@ -22,7 +22,7 @@ use std::fmt::Display;
 /// 2025-01-15T12:00:00Z.
 const START: i64 = 1_736_942_400_000;
 
-/// Both clocks, so many milliseconds after the start.
+/// Both clocks, this number of milliseconds after the start.
 fn now(millis: u64) -> Now {
     Now::new(Instant::from_millis(millis), START + i64::try_from(millis).unwrap())
 }

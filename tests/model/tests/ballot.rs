@@ -63,13 +63,13 @@ fn search(title: &str, world: World, depth: Option<usize>) -> usize {
     states
 }
 
-/// Explores all states, of which there are at least so many: fewer would mean that steps are missed.
+/// Explores all states, of which there are at least this number: fewer would mean that steps are missed.
 fn all(title: &str, world: World, least: usize) {
     let states = search(title, world, None);
     assert!(states >= least, "{title}: only {states} states");
 }
 
-/// Three voters, two proposers with so many seconds, and what else is so of their world.
+/// Three voters, two proposers with this number of seconds, and what else is so of their world.
 fn three(open: [u64; 2], more: impl FnOnce(&mut World)) -> World {
     let mut world = World::new(3, &open);
     more(&mut world);

@@ -317,7 +317,7 @@ fn whatever_refuses_a_value_is_told() {
     assert!(passed > scaled(3_000) && refused > scaled(2_000), "{passed} {refused}");
 }
 
-/// Whatever a schema is, it breaks nobody who wrote for it, with whatever remarks.
+/// Whatever a schema is, it breaks no writer for it, with whatever remarks.
 #[test]
 fn a_schema_breaks_nothing_for_itself() {
     for number in 0..scaled(4_000) {

@@ -62,7 +62,7 @@ impl<'a> Judged<'a> {
         let report = &item.outcome.report;
         let mut reported = Vec::new();
         let mut excused = Vec::new();
-        // What a limit left out is excused by nobody: only its codes are known.
+        // What a limit left out cannot be excused: only its codes are known.
         let mut left_out = report.counts();
         for finding in report.findings() {
             if let Some(count) = left_out.get_mut(&(finding.code, finding.severity)) {

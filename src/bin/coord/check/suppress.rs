@@ -57,13 +57,13 @@ const MARKS: &[(&str, &str)] = &[("<!--", "-->"), ("/*", "*/"), ("#", "\n")];
 const KEY: &str = "coord:";
 
 /// The most bytes of a comment behind its key, the most codes of one, and the most comments about one
-/// record that stand on its line: nobody needs more, and the time for a hostile file stays linear.
+/// record that stand on its line: more is never needed, and the time for a hostile file stays linear.
 const MAX_BYTES: usize = 1_000;
 const MAX_CODES: usize = 50;
 const MAX_BESIDE: usize = 50;
-/// Behind so many problems, the rest of a comment is not read.
+/// Behind this number of problems, the rest of a comment is not read.
 const MAX_PROBLEMS: usize = 3;
-/// For so many unknown codes of a file the one that was meant is looked for, which takes a while.
+/// For this number of unknown codes of a file the code that was meant is looked for, which takes a while.
 const MAX_HINTS: usize = 50;
 
 impl Comments {

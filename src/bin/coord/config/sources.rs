@@ -116,7 +116,7 @@ impl<'o> Sources<'o> {
             }
         };
         let node = Node { file: file.map(|(path, _)| path), settings, next: OnceLock::new() };
-        // The lock on the folders is held, so nobody else has filled the slot meanwhile.
+        // The lock on the folders is held, so no other thread has filled the slot meanwhile.
         let node = slot.get_or_init(|| Box::new(node));
         node.settings.as_ref().map_err(Clone::clone)
     }

@@ -8,7 +8,7 @@ use std::io::{self, BufRead};
 
 /// How much of an input is looked at to tell what it is.
 const LOOKED_AT: usize = 64 << 10;
-/// A null byte in so many first bytes tells that a file is binary; `git` looks as far.
+/// A null byte in this number of first bytes tells that a file is binary; `git` looks as far.
 const BINARY_AT: usize = 8_000;
 
 /// Reads ahead until it is clear what the input is, at most [`LOOKED_AT`] bytes.
@@ -115,7 +115,7 @@ pub(super) fn is_stream_of_events(codec: &Codec, head: &[u8]) -> bool {
     starts_with_event(codec, head) && records * 2 >= lines
 }
 
-/// Up to so many lines are taken for messages that went wrong.
+/// Up to this number of lines is taken for messages that went wrong.
 const FEW: usize = 3;
 
 /// How many lines there are, and how many of them seem to be meant as records.

@@ -27,7 +27,7 @@ pub(crate) struct Sheet<T> {
 impl<T> Sheet<T> {
     fn send(&mut self) -> io::Result<()> {
         let block = std::mem::take(&mut self.block);
-        // Nobody takes it any more if the output cannot be written.
+        // It is not taken any more if the output cannot be written.
         self.parts.send(Part::Bytes(block)).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }

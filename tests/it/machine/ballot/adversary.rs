@@ -178,7 +178,7 @@ fn an_electorate_is_replaced() {
     assert_eq!(first, found);
 }
 
-/// A voter that accepted, by a wall clock so many milliseconds off.
+/// A voter that accepted, by a wall clock this number of milliseconds off.
 fn accepted(skew: i64) -> Result<Voter, String> {
     let at = Now::new(now(0).at, now(0).wall + skew);
     let mut voter = Voter::new(name("a"), 1);

@@ -30,7 +30,7 @@ fn state(name: &str) -> String {
     format!(r#"{{"is":"{name}"}}"#)
 }
 
-/// The body of a proposal whose deadline is so many milliseconds after the start.
+/// The body of a proposal whose deadline is this number of milliseconds after the start.
 fn proposal(id: &str, by: &str, version: u64, of: &str, deadline: i64) -> String {
     let digest = Digest::of(state(of).as_bytes());
     let deadline = Timestamp::from_unix_millis(START + deadline);

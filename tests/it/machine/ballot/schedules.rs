@@ -31,7 +31,7 @@ impl<M: Machine> Node<M> {
     }
 }
 
-/// How often something goes wrong, as one in so many; 0 for never.
+/// How often something goes wrong, as one in this number; 0 for never.
 #[derive(Clone, Copy)]
 struct Faults {
     lost: usize,
@@ -54,7 +54,7 @@ struct World {
     writes: Vec<Commit>,
     /// Proposals that a voter is considering.
     thoughts: Vec<(usize, ProposalId)>,
-    /// What each voter's host thinks of proposals: one in so many is rejected.
+    /// What each voter's host thinks of proposals: one in this number is rejected.
     objections: usize,
     ends: Vec<(ProposalId, BallotEnd)>,
     rounds: usize,

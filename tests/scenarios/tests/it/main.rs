@@ -28,7 +28,7 @@ fn holds(scenario: &dyn Scenario, seeds: usize) -> SimStats {
     explore(scenario, &scenario.conditions(), seeds).unwrap_or_else(|failed| panic!("{failed}"))
 }
 
-/// At least so many of each, so that nothing holds because nothing happens.
+/// At least this number of each, so that nothing holds because nothing happens.
 fn covers(stats: &SimStats, words: &[(&str, u64)]) {
     for (word, least) in words {
         let count = stats.marks.get(word).copied().unwrap_or(0);
