@@ -3,6 +3,7 @@
 use super::fence::opens_fence;
 use super::log;
 use super::shape::{component, event_head, line_end};
+use super::shell::command::is_shell;
 use std::path::Path;
 
 /// How much of a text is looked at: enough for any preface, and the same time for any file.
@@ -56,6 +57,26 @@ impl FileKind {
         EXTENSIONS.iter().find(|(_, names)| named(names)).map(|(kind, _)| *kind)
     }
 
+    /// The kind that the first line of a script names by its interpreter; `None` for a line that names
+    /// no shell of the kind that is read here.
+    ///
+    /// ```
+    /// use coordination_protocol::scan::FileKind;
+    ///
+    /// assert_eq!(FileKind::from_shebang("#!/usr/bin/env -S bash -e"), Some(FileKind::Shell));
+    /// assert_eq!(FileKind::from_shebang("#! /bin/sh"), Some(FileKind::Shell));
+    /// assert_eq!(FileKind::from_shebang("#!/usr/bin/fish"), None);
+    /// ```
+    pub fn from_shebang(line: &str) -> Option<FileKind> {
+        let mut words = line.strip_prefix("#!")?.split_ascii_whitespace();
+        let mut interpreter = words.next()?;
+        if interpreter.rsplit('/').next() == Some("env") {
+            // Its options and assignments stand before what it runs.
+            interpreter = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
+        }
+        is_shell(interpreter).then_some(FileKind::Shell)
+    }
+
     /// The word for lists and messages, such as `event lines` or `Markdown`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -103,11 +124,9 @@ enum Sign {
 pub fn looks_like(text: &str) -> FileKind {
     let text = text.trim_start_matches('\u{feff}');
     let bytes = text.as_bytes();
-    if let Some(interpreter) = text.strip_prefix("#!") {
-        let line = &interpreter[..line_end(interpreter.as_bytes(), 0)];
-        let name = line.split_ascii_whitespace().next_back().unwrap_or_default();
-        let name = name.rsplit('/').next().unwrap_or_default();
-        return if name.ends_with("sh") { FileKind::Shell } else { FileKind::Markdown };
+    if text.starts_with("#!") {
+        // A program in another language is searched for what is marked as code in its comments.
+        return FileKind::from_shebang(&text[..line_end(bytes, 0)]).unwrap_or(FileKind::Markdown);
     }
     if is_front_matter(text) {
         return FileKind::Markdown;

@@ -148,12 +148,7 @@ fn is_script(path: &Path) -> bool {
         return false;
     };
     let line = line[..count].split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let Some(interpreter) = line.strip_prefix(b"#!") else { return false };
-    let mut words = interpreter.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    words.any(|word| {
-        let name = word.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        matches!(name, b"sh" | b"bash" | b"zsh" | b"dash" | b"ksh")
-    })
+    std::str::from_utf8(line).ok().and_then(FileKind::from_shebang).is_some()
 }
 
 fn special(kind: FileType) -> &'static str {
