@@ -8,8 +8,10 @@ use coordination_protocol::storage::{
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::future::poll_fn;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
@@ -412,6 +414,28 @@ fn too_many_waiting_writes_are_refused() {
     assert_eq!(positions, (1..=accepted).collect());
 }
 
+/// Two futures at once: both have begun before either is waited for. Either may be ready at its first
+/// poll, when the other thread is quick.
+async fn both<F: Future + Unpin>(futures: [F; 2]) -> [F::Output; 2] {
+    let mut running = futures.map(|future| (future, None));
+    poll_fn(|context| {
+        for (future, output) in &mut running {
+            if output.is_none()
+                && let Poll::Ready(value) = Pin::new(future).poll(context)
+            {
+                *output = Some(value);
+            }
+        }
+        if running.iter().all(|(_, output)| output.is_some()) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    running.map(|(_, output)| output.expect("both are ready"))
+}
+
 #[test]
 fn a_full_file_refuses_and_loses_nothing() {
     let folder = Folder::new();
@@ -439,17 +463,13 @@ fn a_full_file_refuses_and_loses_nothing() {
         // One that does not fit does not take its neighbours with it.
         let large = vec![0; 300 << 10];
         let (fits, too_large) = (key("fits"), key("large"));
-        let mut context = Context::from_waker(Waker::noop());
-        let mut writes = [
+        let [fits, too_large] = both([
             Box::pin(file.put(&fits, b"1", Expect::Absent)),
             Box::pin(file.put(&too_large, &large, Expect::Absent)),
-        ];
-        for write in &mut writes {
-            let _ = write.as_mut().poll(&mut context);
-        }
-        let [fits, too_large] = writes;
-        assert!(fits.await.is_ok());
-        assert_eq!(too_large.await.unwrap_err().code(), "full");
+        ])
+        .await;
+        assert!(fits.is_ok());
+        assert_eq!(too_large.unwrap_err().code(), "full");
         assert_eq!(file.check().await.unwrap().problems, [""; 0]);
     });
 }
