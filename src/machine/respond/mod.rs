@@ -22,238 +22,30 @@
 //! apart by source and `request_id`, so no component gets at the answers of another. All requests without a
 //! `source`, as protocol 1.0.0 writes them, count as one requester's.
 
-use super::effect::{NotApplied, machine_output};
+mod io;
+mod options;
+mod rejected;
+
+pub use io::{Rejected, RequestKey, RespondInput, RespondOutput, ResponderError};
+pub use options::RespondOptions;
+
+use super::effect::NotApplied;
 use super::outbox::{Outbox, bounded_outputs};
 use super::request::own_id;
-use super::settings::{at_least, from_settings};
+use super::settings::at_least;
 use super::window::Window;
-use super::{
-    IgnoreReason, Ignored, Machine, MessageIdentity, Outbound, Purpose, RequestOptions, Settings,
-    SplitMix64, Timers, earliest, snapshot_of,
-};
-use crate::error::{Error, IntoReport, Occurrence, leaf_errors};
-use crate::finding::{Code, FindingSeverity, Level, Report};
-use crate::json::{self, Json};
-use crate::message::{
-    AllocationRequest, DeadLetter, Envelope, EnvelopeHeader, ErrorReport, Message, MessageKind,
-    peek,
-};
+use super::{IgnoreReason, Machine, Outbound, Purpose, SplitMix64, Timers, earliest, snapshot_of};
+use crate::error::{Error, IntoReport, Occurrence};
+use crate::json::Json;
+use crate::message::{AllocationRequest, Envelope, EnvelopeHeader, ErrorReport, Message};
 use crate::scalar::{
-    AllocationStatus, ComponentId, CorrelationId, Count, Digest, ErrorId, Instant, MessageId, Now,
-    RequestId, TextEncoding, WorkflowId, printable,
+    AllocationStatus, ComponentId, CorrelationId, Digest, ErrorId, Instant, MessageId, Now,
+    RequestId, WorkflowId,
 };
 use crate::validate::Checked;
-use base64ct::{Base64, Encoding as _};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// How long answers are remembered at least: networks repeat messages late, too.
-const LEAST_REMEMBERED: Duration = Duration::from_secs(300);
-
-/// How a [`Responder`] answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct RespondOptions {
-    /// How many requests may be under way, those in a queue not counted. Default 50.
-    pub concurrent: usize,
-    /// How many answers are remembered, and how many requests may wait in a queue. Default
-    /// 1000.
-    pub capacity: usize,
-    /// How long an answer is remembered: as long as an attempt of its request may still arrive, or the
-    /// request would be performed twice. Default [`RequestOptions::longest`], which is attempts times
-    /// timeout and longest pause, and at least 5 min.
-    pub remember: Duration,
-    /// How long a request may be under way: as long as its requester waits and asks again. Default
-    /// [`RequestOptions::longest`], 102 s.
-    pub execution_timeout: Duration,
-    /// How long a queued request may wait that has no `max_wait_time`. Default 10 min.
-    pub queue_wait: Duration,
-    /// The components whose invalid requests are answered. Default none.
-    pub accepted: BTreeSet<ComponentId>,
-}
-
-impl RespondOptions {
-    /// The specification's figures.
-    pub fn new() -> Self {
-        RespondOptions::default()
-    }
-
-    /// Sets how many requests may be under way.
-    pub fn with_concurrent(mut self, requests: usize) -> Self {
-        self.concurrent = requests;
-        self
-    }
-
-    /// Sets how many answers are remembered, and how many requests may wait in a queue.
-    pub fn with_capacity(mut self, capacity: usize) -> Self {
-        self.capacity = capacity;
-        self
-    }
-
-    /// Sets how long an answer is remembered.
-    pub fn with_remember(mut self, duration: Duration) -> Self {
-        self.remember = duration;
-        self
-    }
-
-    /// Sets how long a request may be under way.
-    pub fn with_execution_timeout(mut self, duration: Duration) -> Self {
-        self.execution_timeout = duration;
-        self
-    }
-
-    /// Sets how long a queued request may wait that has no `max_wait_time`.
-    pub fn with_queue_wait(mut self, duration: Duration) -> Self {
-        self.queue_wait = duration;
-        self
-    }
-
-    /// Answers invalid requests of a component.
-    pub fn with_accepted(mut self, component: ComponentId) -> Self {
-        self.accepted.insert(component);
-        self
-    }
-}
-
-impl From<&Settings> for RespondOptions {
-    fn from(settings: &Settings) -> Self {
-        let longest = RequestOptions::from(settings).longest();
-        RespondOptions {
-            concurrent: settings.max_concurrent_operations,
-            capacity: settings.event_queue_size,
-            remember: longest.max(LEAST_REMEMBERED),
-            execution_timeout: longest,
-            queue_wait: Duration::from_secs(600),
-            accepted: BTreeSet::new(),
-        }
-    }
-}
-from_settings!(RespondOptions);
-
-/// One request of one component, to be handed back with its answer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct RequestKey {
-    /// Who asked; `None` if the request does not say.
-    pub source: Option<ComponentId>,
-    /// The request.
-    pub request_id: RequestId,
-}
-
-impl fmt::Display for RequestKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.source {
-            Some(source) => write!(f, "{} of {source}", self.request_id),
-            None => write!(f, "{}", self.request_id),
-        }
-    }
-}
-
-/// A record that the [`Gate`](crate::validate::Gate) refused.
-#[derive(Clone, Debug)]
-pub struct Rejected {
-    record: Vec<u8>,
-    report: Report,
-    from: Option<ComponentId>,
-}
-
-impl Rejected {
-    /// A record, and the report that refused it.
-    pub fn new(record: impl Into<Vec<u8>>, report: Report) -> Self {
-        Rejected { record: record.into(), report, from: None }
-    }
-
-    /// What identifies the record, as far as it can be read.
-    fn identity(&self) -> MessageIdentity {
-        let seen = std::str::from_utf8(&self.record).ok().map(peek);
-        let kind = seen.as_ref().map_or(MessageKind::Unknown, |seen| seen.kind);
-        let header = seen.and_then(|seen| seen.header).unwrap_or_default();
-        MessageIdentity::from_header(kind, &header)
-    }
-
-    /// Sets the component that the transport knows the record to come from.
-    pub fn with_source(mut self, from: ComponentId) -> Self {
-        self.from = Some(from);
-        self
-    }
-}
-
-/// What a host wants of a [`Responder`]. Requests are [received](Machine::receive).
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum RespondInput {
-    /// Something came that the gate refused. That is never an error.
-    Rejected(Box<Rejected>),
-    /// The request of a key has an answer. After an allocation response that says `queued`, there
-    /// is one more.
-    Answer(RequestKey, Box<Message>),
-}
-
-/// Why a [`Responder`] refuses an input, or answers a request that is valid by itself with an error
-/// report.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResponderError {
-    /// The request has its answer, ran out of time, or never came.
-    #[error("`{}` is not under way", printable(.0))]
-    NotUnderWay(RequestKey),
-    /// Told to the requester only: its identifier stands for another request.
-    #[error("`{}` was used for another request", printable(.0))]
-    IdReused(RequestId),
-    /// Told to the requester only: too many requests are under way.
-    #[error("{0} requests are under way, which is the limit")]
-    Busy(usize),
-    /// Told to the requester only: no answer was given in time.
-    #[error("the request was not answered in time")]
-    TimedOut,
-}
-
-leaf_errors! {
-    ResponderError, Machine {
-        Self::NotUnderWay(_) => ["not-under-way", Execution, Conflict, lasting, "correct_and_retry", "Answer each request once, with the key that came with it."],
-        Self::IdReused(_) => ["id-reused", State, Conflict, lasting, "correct_and_resend", "Send the request under an identifier of its own.", unrecoverable()],
-        Self::Busy(_) => ["busy", Resource, LimitExceeded, transient, "retry", "Send the request again after a pause."],
-        Self::TimedOut => ["timed-out", Execution, Timeout, transient, "retry", "Send the request again after a pause."],
-    }
-}
-
-/// What a [`Responder`] asks its host to do or to know: its effects. `Display` is one line for logs.
-#[doc(alias = "effect")]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum RespondOutput {
-    /// Do what the request asks, and hand in the answer with the key.
-    Execute {
-        /// The key.
-        key: RequestKey,
-        /// The request.
-        request: Box<Envelope>,
-    },
-    /// Send this answer.
-    Send(Outbound),
-    /// Stop working on it: its time is over.
-    Cancel(RequestKey),
-    /// Keep this as evidence. It was not answered.
-    DeadLetter(Box<DeadLetter>),
-    /// A message was not applied.
-    Ignored(Ignored),
-}
-
-machine_output!(RespondOutput);
-
-impl fmt::Display for RespondOutput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RespondOutput::Execute { key, .. } => write!(f, "execute {key}"),
-            RespondOutput::Send(outbound) => outbound.fmt(f),
-            RespondOutput::Cancel(key) => write!(f, "cancel {key}"),
-            RespondOutput::DeadLetter(letter) => write!(f, "dead letter: {}", letter.reason),
-            RespondOutput::Ignored(ignored) => write!(f, "ignore {ignored}"),
-        }
-    }
-}
 
 /// What an error report says.
 pub(super) fn text(report: &ErrorReport) -> &str {
@@ -527,116 +319,6 @@ impl Responder {
         let until = now.at.after(at_least(self.options.remember));
         self.done.put(key, Done { content, answer }, until, self.options.capacity);
     }
-
-    /// What becomes of a message that is invalid.
-    fn rejected(&mut self, now: Now, rejected: &Rejected) {
-        let seen = std::str::from_utf8(&rejected.record).ok().map(|text| (text, peek(text)));
-        let kind = seen.as_ref().map_or(MessageKind::Unknown, |(_, seen)| seen.kind);
-        let answerable =
-            seen.and_then(|(text, seen)| self.answerable(text, seen.header?, rejected));
-        match (kind, answerable) {
-            // A letter about a letter, and one about that, would fill the dead letters by
-            // themselves.
-            (MessageKind::DeadLetter, _) => {}
-            // An error about an error comes back as an error about that one: two components would
-            // keep each other busy for ever.
-            (MessageKind::ErrorReport, _) | (_, None) => self.dead_letter(now, rejected),
-            (_, Some((key, asked))) => {
-                self.done.expire(now.at);
-                let known = self.done.get(&key);
-                match known {
-                    // The same rubbish again gets the same answer: no new identifier, no new entry,
-                    // so a flood of it moves nothing out of memory.
-                    Some(Done { content: None, answer }) => {
-                        let answer = answer.clone();
-                        self.replay(&key, answer);
-                    }
-                    // A valid request of this name is known. Its answer is not given out for a text
-                    // that could not be read.
-                    _ if known.is_some() || self.running.contains_key(&key) => {
-                        self.id_reused(now, &key, &asked);
-                    }
-                    _ => {
-                        let mut report = self.report(now, &asked, &rejected.report);
-                        // The same message is as invalid the next time.
-                        report.classification.recoverable = Some(false);
-                        let answer = self.reply(now, &key, &asked, report.into());
-                        self.replay(&key, Some(answer.clone()));
-                        self.remember(now, key, None, Some(answer));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whom to answer about an invalid message, if anybody.
-    fn answerable(
-        &self,
-        text: &str,
-        header: EnvelopeHeader,
-        rejected: &Rejected,
-    ) -> Option<(RequestKey, Asked)> {
-        let findings = rejected.report.findings();
-        let refused = |level| {
-            findings.iter().any(|f| f.level() == level && f.severity == FindingSeverity::Error)
-        };
-        // A header out of a broken text may be anybody's, and who fails the security checks learns
-        // nothing from us.
-        if findings.iter().any(|finding| unreadable(finding.code)) || refused(Level::Security) {
-            return None;
-        }
-        let source = match (header.source, &rejected.from) {
-            // An answer to a source that the transport contradicts would hit a third party.
-            (Some(said), Some(known)) if said != *known => return None,
-            (Some(said), _) => said,
-            (None, known) => known.clone()?,
-        };
-        // No list, no answer: otherwise forged sources could turn us into a sender of messages to
-        // others.
-        if header.response_required != Some(true)
-            || header.response_to.is_some()
-            || !self.options.accepted.contains(&source)
-        {
-            return None;
-        }
-        // The text was refused, so nothing is decoded: a pointer fetches what an answer has to
-        // name.
-        let place = text.bytes().take_while(u8::is_ascii_whitespace).count();
-        let body = |key| json::pointer::find(text, place, key).map(|token| token.decode(text));
-        let in_body = || {
-            let id = body("/allocation_request/request_id");
-            RequestId::new(id.or_else(|| body("/conflict_check/request_id"))?).ok()
-        };
-        let workflow =
-            body("/allocation_request/workflow_id").and_then(|id| WorkflowId::new(id).ok());
-        let key =
-            RequestKey { source: Some(source), request_id: header.request_id.or_else(in_body)? };
-        let asked = Asked {
-            correlation_id: header.correlation_id,
-            causation_id: header.message_id,
-            workflow: workflow.unwrap_or_else(WorkflowId::global),
-            waits: true,
-        };
-        Some((key, asked))
-    }
-
-    fn dead_letter(&mut self, now: Now, rejected: &Rejected) {
-        let (original, encoding) = match std::str::from_utf8(&rejected.record) {
-            Ok(text) => (text.to_owned(), TextEncoding::Utf8),
-            // Evidence keeps each byte, also what no text can hold.
-            Err(_) => (Base64::encode_string(&rejected.record), TextEncoding::Base64),
-        };
-        let findings = rejected.report.findings();
-        let reason = match findings.iter().find(|finding| unreadable(finding.code)) {
-            Some(finding) => format!("{finding} ({})", finding.code),
-            None => rejected.report.problem().message,
-        };
-        let letter = DeadLetter::new(reason, original, Count::new(1), now.timestamp())
-            .with_encoding(encoding)
-            .with_subscriber(self.own.clone())
-            .with_findings(findings.iter().filter_map(|f| Json::of(f).ok()).collect::<Vec<_>>());
-        self.out.push(RespondOutput::DeadLetter(Box::new(letter)));
-    }
 }
 
 /// The request that a message makes; `None` if it makes none, or answers one: two components that
@@ -653,23 +335,6 @@ fn allocation(envelope: &Envelope) -> Option<&AllocationRequest> {
         Message::AllocationRequest(body) => Some(body),
         _ => None,
     }
-}
-
-/// Whether nothing of such a record can be relied on, not even its header.
-const fn unreadable(code: Code) -> bool {
-    matches!(
-        code,
-        Code::TooLong
-            | Code::TooDeep
-            | Code::TooManyKeys
-            | Code::NotUtf8
-            | Code::BrokenJson
-            | Code::TrailingText
-            | Code::DuplicateKey
-            | Code::NotAMessage
-            | Code::NotAnEvent
-            | Code::SecondBody
-    )
 }
 
 /// The digest of what is the same in all attempts of a request.
