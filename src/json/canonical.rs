@@ -2,9 +2,10 @@
 
 use super::decimal::Decimal;
 use super::error::JsonError;
+use super::limits::{Dialect, Limits};
 use super::members::{elements, members, value};
 use super::raw::write_text;
-use super::scanner::{Dialect, Limits, check};
+use super::scanner::check;
 use super::token::{Kind, Token};
 
 /// The RFC 8785 form of a JSON text: no white space, keys sorted by UTF-16 code units, numbers and

@@ -1,6 +1,6 @@
 //! Why a JSON text is not taken.
 
-use super::scanner::JsonFault;
+use super::fault::JsonFault;
 
 /// Why a text is not JSON, or has no canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,8 @@
 
 use super::bytes::plain_run;
 use super::error::JsonError;
-use super::scanner::{Dialect, Limits, check};
+use super::limits::{Dialect, Limits};
+use super::scanner::check;
 use super::token::{Kind, Token};
 use super::{elements, members};
 use serde::de::DeserializeOwned;

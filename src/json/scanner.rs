@@ -1,171 +1,11 @@
 //! The scanner: one pass, no allocation, byte positions for everything.
 
 use super::bytes::{blanks_end, plain_run, skip_space, whole_characters};
-use super::members::members;
+use super::fault::{FaultKind, JsonFault};
+use super::keys::{Keys, repeated, rise};
+use super::limits::{Dialect, Limits};
 use super::token::{Kind, Token, hex4};
-use std::fmt;
 use std::ops::{ControlFlow, Range};
-
-/// Which spelling of JSON a reader accepts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Dialect {
-    /// RFC 8259.
-    #[default]
-    Strict,
-    /// RFC 8259, and strings and keys in single quotes, as the specification's examples and many
-    /// shell scripts write them. Inside single quotes `"` is an ordinary character and `\'` a quote.
-    SingleQuoted,
-}
-
-/// Bounds on what is read before it is looked at any further. All are inclusive.
-///
-/// ```
-/// use coordination_protocol::json::Limits;
-///
-/// let limits = Limits::default().with_depth(16).with_bytes(4096);
-/// assert_eq!(limits.keys, 1024);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Bytes of one record. Default 65,536; at most 4 GiB - 1.
-    pub bytes: usize,
-    /// Nested arrays and objects, the outermost counted. Default 128; at most [`Limits::MAX_DEPTH`].
-    pub depth: usize,
-    /// Keys of one object. Default 1,024.
-    pub keys: usize,
-    /// Findings of one report. Default 64; the report counts what it left out.
-    pub findings: usize,
-}
-
-impl Limits {
-    /// The deepest nesting that [`with_depth`](Self::with_depth) grants: the scanner recurses, and
-    /// this depth fits a stack of 1 MiB even in a debug build.
-    pub const MAX_DEPTH: usize = 512;
-
-    /// The default limits.
-    pub const DEFAULT: Limits = Limits { bytes: 64 * 1024, depth: 128, keys: 1024, findings: 64 };
-
-    /// Sets the bytes of one record.
-    pub const fn with_bytes(mut self, bytes: usize) -> Self {
-        self.bytes = if bytes > u32::MAX as usize { u32::MAX as usize } else { bytes };
-        self
-    }
-
-    /// Sets the nesting depth, at most [`Limits::MAX_DEPTH`].
-    pub const fn with_depth(mut self, depth: usize) -> Self {
-        self.depth = if depth > Self::MAX_DEPTH { Self::MAX_DEPTH } else { depth };
-        self
-    }
-
-    /// Sets the keys of one object.
-    pub const fn with_keys(mut self, keys: usize) -> Self {
-        self.keys = keys;
-        self
-    }
-
-    /// Sets the findings of one report.
-    pub const fn with_findings(mut self, findings: usize) -> Self {
-        self.findings = findings;
-        self
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits::DEFAULT
-    }
-}
-
-/// What is wrong at one place of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FaultKind {
-    /// The text ends inside a value.
-    UnexpectedEnd,
-    /// Something else stands where `expected` must.
-    Unexpected {
-        /// What the grammar allows here.
-        expected: &'static str,
-    },
-    /// A character below U+0020 inside a string.
-    ControlCharacter,
-    /// A backslash that starts no escape.
-    BadEscape,
-    /// A `\u` surrogate without its other half.
-    LoneSurrogate,
-    /// Text after the end of the value.
-    TrailingText,
-    /// More nesting than [`Limits::depth`].
-    TooDeep,
-    /// More keys in one object than [`Limits::keys`].
-    TooManyKeys,
-    /// A longer text than [`Limits::bytes`].
-    TooLong,
-    /// A key that its object already has. The visitor may go on.
-    DuplicateKey,
-    /// A number that no double can hold, such as `1e999`. The visitor may go on.
-    BeyondDouble,
-    /// A string in single quotes. The visitor may go on.
-    SingleQuoted,
-    /// The visitor asked to stop.
-    Stopped,
-}
-
-/// The first fault of a text, or one that a [`Visit`]or may pass over. It is data;
-/// [`JsonError`](super::JsonError) is the error of who gives up because of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct JsonFault {
-    /// What is wrong.
-    pub kind: FaultKind,
-    /// Where, in bytes of the scanned text. Empty at the end of a text that is cut short.
-    pub range: Range<usize>,
-}
-
-impl JsonFault {
-    pub(crate) const fn new(kind: FaultKind, range: Range<usize>) -> Self {
-        JsonFault { kind, range }
-    }
-}
-
-impl FaultKind {
-    /// The sentence; for [`Unexpected`](Self::Unexpected), what stands before the expectation.
-    pub(crate) const fn words(self) -> &'static str {
-        match self {
-            FaultKind::UnexpectedEnd => "the text ends inside a value",
-            FaultKind::Unexpected { .. } => "expected ",
-            FaultKind::ControlCharacter => "unescaped control character in a string",
-            FaultKind::BadEscape => "unknown escape in a string",
-            FaultKind::LoneSurrogate => "surrogate escape without its other half",
-            FaultKind::TrailingText => "text after the end of the value",
-            FaultKind::TooDeep => "nested deeper than the limit",
-            FaultKind::TooManyKeys => "more keys in one object than the limit",
-            FaultKind::TooLong => "longer than the limit",
-            FaultKind::DuplicateKey => "duplicate key",
-            FaultKind::BeyondDouble => "number beyond the range of a double",
-            FaultKind::SingleQuoted => "string in single quotes",
-            FaultKind::Stopped => "stopped by the visitor",
-        }
-    }
-}
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words())?;
-        match self {
-            FaultKind::Unexpected { expected } => f.write_str(expected),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for JsonFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at byte {}", self.kind, self.range.start)
-    }
-}
 
 /// What a [`scan`] tells its caller. Every method has a default, so implement what you need.
 ///
@@ -284,60 +124,6 @@ struct Scanner<'a, V> {
     visitor: &'a mut V,
     fault: Option<JsonFault>,
     line_break: bool,
-}
-
-/// Fingerprints of the keys of one object. Equal keys have equal fingerprints; a repeated
-/// fingerprint, or more keys than fit, makes the object's keys be compared when it closes.
-struct Keys {
-    prints: [u16; Keys::INLINE],
-    count: usize,
-}
-
-impl Keys {
-    const INLINE: usize = 64;
-
-    const fn new() -> Self {
-        Keys { prints: [0; Keys::INLINE], count: 0 }
-    }
-
-    fn is_full(&self) -> bool {
-        self.count >= Self::INLINE
-    }
-
-    /// Whether the key is new for certain.
-    #[inline]
-    #[allow(
-        clippy::needless_bitwise_bool,
-        reason = "without short circuits it is one vector compare"
-    )]
-    fn insert(&mut self, key: &[u8]) -> bool {
-        if self.count >= Self::INLINE {
-            return false;
-        }
-        let print = fingerprint(key).max(1);
-        let mut seen = false;
-        for prints in self.prints.chunks_exact(8).take(self.count / 8 + 1) {
-            seen |= prints.iter().fold(false, |hit, &p| hit | (p == print));
-        }
-        self.prints[self.count] = print;
-        self.count += 1;
-        !seen
-    }
-}
-
-/// Mixes the length and the first and last bytes. Keys that differ only in the middle collide,
-/// which costs a comparison and nothing else.
-#[inline]
-fn fingerprint(key: &[u8]) -> u16 {
-    const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
-    let word = if let (Some(first), Some(last)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29)
-    } else if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
-    } else {
-        key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
-    };
-    ((word ^ key.len() as u64).wrapping_mul(MIX) >> 48) as u16
 }
 
 impl<V: Visit> Scanner<'_, V> {
@@ -542,7 +328,7 @@ impl<V: Visit> Scanner<'_, V> {
                 let name = &self.bytes[key.start() + 1..key.end() - 1];
                 let keys = keys.get_or_insert_with(Keys::new);
                 if !keys.insert(name) && !suspect {
-                    suspect = !keys.is_full() || !self.rises(open, count, key, &mut risen);
+                    suspect = !keys.is_full() || !rise(self.text, open, count, key, &mut risen);
                 }
             }
             at = self.space(key.end());
@@ -557,56 +343,11 @@ impl<V: Visit> Scanner<'_, V> {
             at = self.space(at + 1);
         }
         if suspect {
-            self.duplicates(open, count, escaped)?;
+            repeated(self.text, open, count, escaped, |key| {
+                self.ask(FaultKind::DuplicateKey, key.range())
+            })?;
         }
         self.ended(depth, Token::new(Kind::Object, open, at + 1))
-    }
-
-    /// Whether all keys of the object so far, of which `key` is the last, are in order.
-    #[inline(never)]
-    fn rises(&self, open: usize, count: usize, key: Token, risen: &mut Option<Token>) -> bool {
-        let mut rising = true;
-        if risen.is_none() {
-            for (next, _) in members(self.text, open).take(count - 1) {
-                rising &= !next.is_escaped()
-                    && risen.is_none_or(|last| last.inner(self.text) < next.inner(self.text));
-                *risen = Some(next);
-            }
-        }
-        let last = risen.replace(key);
-        rising && last.is_some_and(|last| last.inner(self.text) < key.inner(self.text))
-    }
-
-    /// Compares all keys of the object that opens at `open` and has been scanned to its end.
-    #[cold]
-    #[inline(never)]
-    fn duplicates(&mut self, open: usize, count: usize, escaped: bool) -> Result<(), Halt> {
-        const FEW: usize = 32;
-        let text = self.text;
-        // A small object whose keys are spelled as they are meant needs no list and no decoding.
-        if count <= FEW && !escaped {
-            let mut seen = [Token::new(Kind::Null, 0, 0); FEW];
-            for (index, (key, _)) in members(text, open).take(FEW).enumerate() {
-                let name = key.inner(text);
-                if seen[..index].iter().any(|earlier| earlier.inner(text) == name) {
-                    self.ask(FaultKind::DuplicateKey, key.range())?;
-                }
-                seen[index] = key;
-            }
-            return Ok(());
-        }
-        let mut keys: Vec<Token> = members(text, open).map(|(key, _)| key).collect();
-        keys.sort_by(|a, b| a.decode(text).cmp(&b.decode(text)).then(a.start().cmp(&b.start())));
-        let mut repeated: Vec<Token> = keys
-            .windows(2)
-            .filter(|pair| pair[0].decode(text) == pair[1].decode(text))
-            .map(|pair| pair[1])
-            .collect();
-        repeated.sort_by_key(|key| key.start());
-        for key in repeated {
-            self.ask(FaultKind::DuplicateKey, key.range())?;
-        }
-        Ok(())
     }
 
     #[inline(never)]

@@ -4,10 +4,12 @@
 //! time. The tree holds positions only, so that what is not changed is copied as it was spelled.
 
 use super::decimal::number_form;
+use super::fault::JsonFault;
 use super::finder::{Finder, Keyed};
+use super::limits::Limits;
 use super::members::{elements, members, value};
 use super::raw::{Json, write_text};
-use super::scanner::{JsonFault, Limits, Visit, scan};
+use super::scanner::{Visit, scan};
 use super::token::{Kind, Token};
 use std::borrow::Cow;
 use std::hash::Hasher;

@@ -82,7 +82,7 @@ impl<'s> Comparison<'s> {
     /// more alternatives, several could fit what fitted one; not if they need a new field.
     pub(super) fn one_of(&mut self, is: &'s Value, at: &str, known: Known<'_, 's>) {
         let new = is.as_array().map_or(&[][..], Vec::as_slice);
-        let at = format!("{at}/oneOf");
+        let inside = format!("{at}/oneOf");
         let mut first = None;
         for conjunct in known.all {
             let Some(old) = conjunct.get("oneOf").and_then(Value::as_array) else { continue };
@@ -96,7 +96,10 @@ impl<'s> Comparison<'s> {
                 match place {
                     Some(place) => kept[place] = true,
                     None => {
-                        told.push((at.clone(), format!("the alternative {} is gone", shown(was))));
+                        told.push((
+                            inside.clone(),
+                            format!("the alternative {} is gone", shown(was)),
+                        ));
                     }
                 }
             }
@@ -108,7 +111,7 @@ impl<'s> Comparison<'s> {
                 let new_field = object && needed.iter().any(|name| !known.declared.has(name));
                 if !kept[index] && !refuses(is) && !new_field {
                     let what = format!("the alternative {} may fit as well", shown(is));
-                    told.push((format!("{at}/{index}"), what));
+                    told.push((format!("{inside}/{index}"), what));
                 }
             }
             if told.is_empty() {
@@ -117,10 +120,7 @@ impl<'s> Comparison<'s> {
             first.get_or_insert(told);
         }
         match first {
-            None => {
-                let at = at.trim_end_matches("/oneOf");
-                self.push(at, BreakKind::Form, "`oneOf` is new".to_owned());
-            }
+            None => self.push(at, BreakKind::Form, "`oneOf` is new".to_owned()),
             Some(told) => {
                 for (at, what) in told {
                     self.push(&at, BreakKind::Form, what);

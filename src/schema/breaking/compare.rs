@@ -268,37 +268,25 @@ impl<'s> Comparison<'s> {
             // They ask nothing without what they belong to.
             "then" | "else" | "minContains" | "maxContains" => {}
             "uniqueItems" | "not" if *is == Value::Bool(false) => {}
-            key => self.other(conjunct, key, is, at, known),
+            key => self.other(conjunct, key, at, known),
         }
     }
 
     /// A keyword that is not followed, and has to be what it was.
-    fn other(
-        &mut self,
-        conjunct: Conjunct<'s>,
-        key: &'s str,
-        is: &'s Value,
-        at: &str,
-        known: Known<'_, 's>,
-    ) {
+    fn other(&mut self, conjunct: Conjunct<'s>, key: &'s str, at: &str, known: Known<'_, 's>) {
+        let mut before = known.all.iter().filter(|old| old.get(key).is_some()).peekable();
+        let was = before.peek().is_some();
         // These mean what stands beside them makes of them.
-        let beside: &[&str] = match key {
-            "contains" => &["minContains", "maxContains"],
-            _ => &[],
-        };
-        let whole = key.starts_with("unevaluated");
-        let kept = known.all.iter().any(|old| match old.get(key) {
-            Some(_) if whole => self.same(old.node, conjunct.node),
-            Some(was) => {
-                beside.iter().all(|key| old.get(key) == conjunct.get(key))
-                    && self.same_under(key, was, is)
-            }
-            None => false,
+        let kept = before.any(|old| match key {
+            "contains" => ["contains", "minContains", "maxContains"]
+                .iter()
+                .all(|key| self.agree_on(key, *old, conjunct)),
+            "unevaluatedProperties" | "unevaluatedItems" => self.same(old.node, conjunct.node),
+            _ => self.agree_on(key, *old, conjunct),
         });
         if kept {
             return;
         }
-        let was = known.all.iter().any(|old| old.get(key).is_some());
         let what = match key {
             "not" => "other values are excluded".to_owned(),
             _ if was => format!("`{key}` is another one"),

@@ -46,7 +46,7 @@ impl<'s> Comparison<'s> {
                 if let Some(was) = conjunct.field(name) {
                     named = true;
                     old.push(was);
-                } else if conjunct.get("patternProperties").is_none() {
+                } else if conjunct.get(PATTERNS).is_none() {
                     let others = conjunct.get("additionalProperties");
                     old.extend(others.filter(|others| **others != Value::Bool(true)));
                 }
@@ -79,22 +79,17 @@ impl<'s> Comparison<'s> {
         if asks_nothing(is) {
             return;
         }
-        let at = format!("{at}/additionalProperties");
+        let inside = format!("{at}/additionalProperties");
         let mut left = None;
         for old in known.all {
             let Some(was) = old.get("additionalProperties") else { continue };
             // Which fields are without a name depends on the names and on the patterns.
-            let patterns = match (old.get(PATTERNS), new.get(PATTERNS)) {
-                (None, None) => true,
-                (Some(was), Some(is)) => self.same_under(PATTERNS, was, is),
-                _ => false,
-            };
-            if !patterns {
+            if !self.agree_on(PATTERNS, *old, new) {
                 continue;
             }
             let named = old.fields().filter(|(name, _)| new.field(name).is_none());
             let fields: Vec<&'s Value> = named.map(|(_, field)| field).chain([was]).collect();
-            let (new, place) = (is, at.clone());
+            let (new, place) = (is, inside.clone());
             let follow = move |comparison: &mut Self| {
                 for was in fields {
                     comparison.later(vec![was], new, place.clone());
@@ -108,11 +103,8 @@ impl<'s> Comparison<'s> {
         match left {
             // Again, to tell what it is that fails.
             Some(follow) if !self.is_attempt() => follow(self),
-            Some(_) => self.push(&at, BreakKind::Form, "other fields are narrower".to_owned()),
-            None => {
-                let at = at.trim_end_matches("/additionalProperties");
-                self.push(at, BreakKind::Form, "`additionalProperties` is new".to_owned());
-            }
+            Some(_) => self.push(&inside, BreakKind::Form, "other fields are narrower".to_owned()),
+            None => self.push(at, BreakKind::Form, "`additionalProperties` is new".to_owned()),
         }
     }
 
@@ -130,12 +122,7 @@ impl<'s> Comparison<'s> {
         for conjunct in known.all {
             let Some(was) = conjunct.get("items").filter(|was| !was.is_array()) else { continue };
             // Which elements are meant depends on how many are described before them.
-            let first = match (conjunct.get(FIRST), new.get(FIRST)) {
-                (None, None) => true,
-                (Some(was), Some(is)) => self.same_under(FIRST, was, is),
-                _ => false,
-            };
-            old.extend(first.then_some(was));
+            old.extend(self.agree_on(FIRST, *conjunct, new).then_some(was));
         }
         if old.is_empty() {
             return self.push(at, BreakKind::Form, "`items` is new".to_owned());

@@ -1,7 +1,7 @@
 //! Whether two schemas say the same.
 
 use super::compare::Comparison;
-use super::resolve::{address, is_remark};
+use super::resolve::{Conjunct, address, is_remark};
 use serde_json::Value;
 
 /// What stands behind a keyword.
@@ -82,10 +82,19 @@ impl<'s> Comparison<'s> {
     }
 
     /// Whether what two schemas hold under a keyword is the same.
-    pub(super) fn same_under(&mut self, key: &str, old: &'s Value, new: &'s Value) -> bool {
+    fn same_under(&mut self, key: &str, old: &'s Value, new: &'s Value) -> bool {
         let mut open = Vec::new();
         self.same_keyword(key, old, new, &mut open)
             && open.into_iter().all(|(old, new)| self.same(old, new))
+    }
+
+    /// Whether two conjuncts hold the same under a keyword, or neither has it.
+    pub(super) fn agree_on(&mut self, key: &str, old: Conjunct<'s>, new: Conjunct<'s>) -> bool {
+        match (old.get(key), new.get(key)) {
+            (None, None) => true,
+            (Some(was), Some(is)) => self.same_under(key, was, is),
+            _ => false,
+        }
     }
 
     /// One level of two schemas; what they hold is left open.

@@ -461,6 +461,25 @@ fn alternatives_that_hold_themselves_are_compared() {
     }
 }
 
+/// The place that is told is the one of the field, whatever the field is called.
+#[test]
+fn a_field_may_be_called_like_a_keyword() {
+    for (key, new) in
+        [("additionalProperties", json!(false)), ("oneOf", json!([{ "type": "object" }]))]
+    {
+        let schema = |held: Value| json!({ "properties": { key: held } });
+        let told = pair(schema(json!({ "type": "object" })), schema(json!({ key: new })));
+        assert_eq!(told, [format!("/properties/{key}: `{key}` is new")]);
+    }
+    // Nor of a map in a map.
+    let map = |held: Value| json!({ "additionalProperties": { "additionalProperties": held } });
+    let told = pair(
+        json!({ "additionalProperties": { "type": "object" } }),
+        map(json!({ "type": "string" })),
+    );
+    assert_eq!(told, ["/additionalProperties: `additionalProperties` is new"]);
+}
+
 /// What is not followed is a break unless it is equal.
 #[test]
 fn what_cannot_be_followed_is_a_break() {

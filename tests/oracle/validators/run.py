@@ -46,7 +46,8 @@ def javascript():
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise SystemExit("node and npm are not installed; see https://nodejs.org")
-    if not kept("package-lock.json", os.path.join(CACHE, "node_modules")):
+    # npm writes this file last, so that a broken installation is not taken for one.
+    if not kept("package-lock.json", os.path.join(CACHE, "node_modules", ".package-lock.json")):
         for name in ["package.json", "package-lock.json"]:
             shutil.copy(os.path.join(HERE, name), CACHE)
         subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=CACHE, check=True)
