@@ -47,6 +47,12 @@ impl Gate {
         Gate { validator, history: History::new(), replay: None, calendar: None }
     }
 
+    /// Judges what comes next by another validator. What was accepted before stays known.
+    pub fn with_validator(mut self, validator: Validator) -> Self {
+        self.validator = validator;
+        self
+    }
+
     /// Sets what came before.
     pub fn with_history(mut self, history: History) -> Self {
         self.history = history;

@@ -19,16 +19,20 @@ pub(crate) use row::COMMENT;
 
 use crate::config::{Options, Sources};
 use crate::deprecations;
-use crate::input::paths;
+use crate::input::{Source, paths};
 use crate::output::{CmdResult, Failure, Format};
 use crate::source::{As, WalkArgs, in_order};
 use baseline::Baseline;
+use coordination_protocol::finding::Mode;
+use coordination_protocol::security::replay::ReplayCache;
+use coordination_protocol::validate::{Gate, Validator};
 use fix::FixArgs;
 use output::Output;
 use render::Style;
 use run::Run;
-use std::path::PathBuf;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tally::Tally;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -118,6 +122,31 @@ const FORMATS: &[(Format, &str)] = &[
     (Format::Sarif, "One SARIF 2.1.0 log, which code hosts show in place"),
 ];
 
+/// Checks what is in a folder.
+fn walk(run: &Run<'_>, args: &Args, folder: &Path, out: &mut Output<'_>) -> Result<(), Failure> {
+    let left_out = Arc::new(Mutex::new(Tally::default()));
+    let enters = {
+        let (sources, left_out) = (Arc::clone(run.sources), Arc::clone(&left_out));
+        move |folder: &Path| {
+            let by = sources.leaving_out(folder);
+            if let Some(settings) = by {
+                let mut tally = left_out.lock().unwrap_or_else(PoisonError::into_inner);
+                tally.leave_out_folder(&Source::new(folder), settings);
+            }
+            by.is_none()
+        }
+    };
+    in_order(
+        args.walk.threads(),
+        args.walk.walk(folder, enters)?,
+        |entry, sheet| render::entry(run, entry, sheet),
+        out,
+        |out, tally| Ok::<_, Failure>(out.count(tally?)?),
+    )?;
+    let mut left_out = left_out.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(out.count(std::mem::take(&mut *left_out))?)
+}
+
 pub(crate) fn run(args: &Args) -> CmdResult {
     let security = &args.options.security;
     let calendar = match &args.calendar {
@@ -127,7 +156,11 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let fixes = args.fixes.checked()?;
     let quiet = args.quiet || fixes.only_shows();
     let style = Style { format: args.format, verbose: args.verbose, quiet };
-    let sources = Sources::new(&args.options);
+    let sources = Arc::new(Sources::new(&args.options));
+    // Its validator is that of the settings for each input.
+    let seen_before = |freshness| {
+        Gate::new(Validator::new(Mode::Interop)).with_replay(ReplayCache::new(&freshness))
+    };
     let run = Run {
         sources: &sources,
         style,
@@ -135,7 +168,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         given: args.given,
         now: security.at.millis(),
         from: security.source()?,
-        replay: security.freshness(),
+        replay: security.freshness().map(|fresh| Arc::new(Mutex::new(seen_before(fresh)))),
         calendar,
         baseline: args.baseline.as_deref().map(Baseline::read).transpose()?,
         collects: args.write_baseline.is_some(),
@@ -146,18 +179,24 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     } else {
         Output::open(style, &args.options.reading)?
     };
-    for path in paths(&args.paths) {
-        if path.is_dir() {
-            in_order(
+    let given = paths(&args.paths);
+    // What is read at once with others must not be about what comes before it.
+    let at_once = |path: &Path| run.replay.is_none() && !fixes.rewrites() && path.is_file();
+    for paths in given.chunk_by(|one, next| at_once(one) && at_once(next)) {
+        match paths {
+            [path] if path.is_dir() => walk(&run, args, path, &mut out)?,
+            // What it says is written as it comes.
+            [path] => {
+                let tally = render::input(&run, path, &mut out)?;
+                out.count(tally)?;
+            }
+            files => in_order(
                 args.walk.threads(),
-                args.walk.walk(path)?,
-                |entry, sheet| render::entry(&run, entry, sheet),
+                files.iter(),
+                |path, sheet| render::input(&run, path, sheet),
                 &mut out,
                 |out, tally| Ok::<_, Failure>(out.count(tally?)?),
-            )?;
-        } else {
-            let tally = render::input(&run, path, &mut out)?;
-            out.count(tally)?;
+            )?,
         }
     }
     if let Some(baseline) = &run.baseline {

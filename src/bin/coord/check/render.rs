@@ -79,9 +79,8 @@ fn rendered(
         }
     };
     tally.settings.extend(settings.told.iter().cloned());
-    if !source.is_stdin() && settings.excludes(&place.whole) {
-        tally.excluded = 1;
-        tally.told.push(format!("{source}: left out by a pattern"));
+    if !source.is_stdin() && settings.excludes(&place.whole, false) {
+        tally.leave_out(&source);
         return Ok(tally);
     }
     let checker = run.checker(settings);

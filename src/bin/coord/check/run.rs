@@ -6,13 +6,13 @@ use super::render::Style;
 use crate::config::{InForce, Sources};
 use crate::source::{As, Checker};
 use coordination_protocol::scalar::ComponentId;
-use coordination_protocol::security::freshness::Freshness;
+use coordination_protocol::validate::Gate;
 use coordination_protocol::version::{Calendar, Date};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What all inputs of a check share; threads may, too.
 pub(crate) struct Run<'s> {
-    pub(crate) sources: &'s Sources<'s>,
+    pub(crate) sources: &'s Arc<Sources>,
     pub(crate) style: Style,
     /// What is done with fixes.
     pub(crate) fixes: &'s FixArgs,
@@ -22,8 +22,8 @@ pub(crate) struct Run<'s> {
     pub(crate) now: i64,
     /// The component that records without a source come from.
     pub(crate) from: Option<ComponentId>,
-    /// What was seen before is refused within this.
-    pub(crate) replay: Option<Freshness>,
+    /// What refuses messages that were seen before.
+    pub(crate) replay: Option<Arc<Mutex<Gate>>>,
     /// What is announced to end, and the day to judge by.
     pub(crate) calendar: Option<(Calendar, Option<Date>)>,
     /// What is known and not reported.
@@ -34,7 +34,7 @@ pub(crate) struct Run<'s> {
 }
 
 impl<'s> Run<'s> {
-    /// The checker by some settings: one for all inputs, so that it knows what it has seen.
+    /// The checker by some settings: one for all inputs that they are in force for.
     pub(crate) fn checker(&self, settings: &'s InForce) -> Arc<Checker<'s>> {
         let mut checkers = self.checkers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, made)) = checkers.iter().find(|(known, _)| std::ptr::eq(*known, settings)) {
@@ -43,7 +43,7 @@ impl<'s> Run<'s> {
         let mut checker = Checker::new(&settings.validator, &settings.reading, self.given);
         checker.now = Some(self.now);
         checker.from.clone_from(&self.from);
-        checker.replay = self.replay;
+        checker.replay.clone_from(&self.replay);
         checker.calendar.clone_from(&self.calendar);
         let checker = Arc::new(checker);
         checkers.push((settings, Arc::clone(&checker)));

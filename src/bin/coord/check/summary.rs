@@ -39,9 +39,8 @@ pub(crate) fn details(total: &Tally) -> Vec<String> {
         let gone = Count(total.gone, "finding");
         line("baseline", &[format!("{gone} of it no longer there; write it anew")]);
     }
-    if total.excluded > 0 {
-        line("left out by patterns", &[Count(total.excluded, "file").to_string()]);
-    }
+    let left_out = [Count(total.excluded, "file"), Count(total.excluded_folders, "folder")];
+    line("left out by patterns", &some_of(&left_out));
     if total.ageless > 0 {
         let lines_of = Count(total.ageless, "event line");
         let why = "no header, so neither age nor replay is judged";
@@ -54,7 +53,10 @@ pub(crate) fn details(total: &Tally) -> Vec<String> {
 }
 
 fn severities([notes, warnings, errors]: [u64; 3]) -> Vec<String> {
-    let counts = [Count(errors, "error"), Count(warnings, "warning"), Count(notes, "note")];
+    some_of(&[Count(errors, "error"), Count(warnings, "warning"), Count(notes, "note")])
+}
+
+fn some_of(counts: &[Count]) -> Vec<String> {
     counts.iter().filter(|count| count.0 > 0).map(Count::to_string).collect()
 }
 

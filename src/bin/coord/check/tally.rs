@@ -2,6 +2,7 @@
 
 use super::baseline::Counts;
 use super::judge::{Excuse, Judged};
+use crate::config::InForce;
 use crate::input::Source;
 use crate::source::ReadSummary;
 use coordination_protocol::finding::{Code, Finding, FindingSeverity, Verdict};
@@ -35,8 +36,10 @@ pub(crate) struct Tally {
     pub(crate) known_paths: BTreeSet<String>,
     /// What a baseline of these inputs would hold.
     pub(crate) collected: Counts,
-    /// Files that patterns leave out.
+    /// Files that patterns leave out, but for those in folders that they leave out.
     pub(crate) excluded: u64,
+    /// Folders that patterns leave out.
+    pub(crate) excluded_folders: u64,
     /// The gravest reported finding.
     pub(crate) worst: Option<FindingSeverity>,
     /// Whether a finding is as grave as the settings ask for.
@@ -63,6 +66,20 @@ pub(crate) struct Unread {
 }
 
 impl Tally {
+    /// Counts a file that patterns leave out.
+    pub(crate) fn leave_out(&mut self, file: &Source) {
+        self.excluded += 1;
+        self.told.push(format!("{file}: left out by a pattern"));
+    }
+
+    /// Counts a folder that patterns leave out, by some settings.
+    pub(crate) fn leave_out_folder(&mut self, folder: &Source, by: &InForce) {
+        self.excluded_folders += 1;
+        self.told.push(format!("{folder}: left out by a pattern"));
+        // They may have left out all that they are in force for.
+        self.settings.extend(by.told.iter().cloned());
+    }
+
     /// Counts a record.
     pub(crate) fn record(&mut self, judged: &Judged<'_>) {
         match judged.verdict() {
@@ -145,6 +162,7 @@ impl AddAssign for Tally {
             *self.collected.entry(entry).or_default() += count;
         }
         self.excluded += other.excluded;
+        self.excluded_folders += other.excluded_folders;
         self.worst = self.worst.max(other.worst);
         self.failed |= other.failed;
         self.modes.extend(other.modes);

@@ -69,28 +69,32 @@ struct Pattern {
 
 impl Pattern {
     fn new(folder: &Path, pattern: &str) -> Result<Pattern, String> {
+        // Each pattern stands alone, so there is nothing that it could take back.
+        if pattern.starts_with('!') {
+            return Err("`!` takes nothing back here; name what is meant".to_owned());
+        }
         let mut builder = GitignoreBuilder::new("");
         builder.add_line(None, pattern).map_err(|error| error.to_string())?;
         let pattern = builder.build().map_err(|error| error.to_string())?;
         Ok(Pattern { folder: folder.to_owned(), pattern })
     }
 
-    /// Whether it covers a file; `path` is whole.
-    fn covers(&self, path: &Path) -> bool {
+    /// Whether it covers a file or a folder, or a folder above it; `path` is whole.
+    fn covers(&self, path: &Path, is_folder: bool) -> bool {
         path.strip_prefix(&self.folder)
-            .is_ok_and(|path| self.pattern.matched_path_or_any_parents(path, false).is_ignore())
+            .is_ok_and(|path| self.pattern.matched_path_or_any_parents(path, is_folder).is_ignore())
     }
 }
 
 impl InForce {
-    /// Whether a file is left out; `path` is whole.
-    pub(crate) fn excludes(&self, path: &Path) -> bool {
-        self.excluded.iter().any(|pattern| pattern.covers(path))
+    /// Whether a file or a folder is left out; `path` is whole.
+    pub(crate) fn excludes(&self, path: &Path, is_folder: bool) -> bool {
+        self.excluded.iter().any(|pattern| pattern.covers(path, is_folder))
     }
 
     /// The codes that are left out in a file; `path` is whole.
     pub(crate) fn codes_ignored_in(&self, path: &Path) -> Vec<Code> {
-        let covering = self.ignored_in.iter().filter(|(pattern, _)| pattern.covers(path));
+        let covering = self.ignored_in.iter().filter(|(pattern, _)| pattern.covers(path, false));
         covering.flat_map(|(_, codes)| codes.iter().copied()).collect()
     }
 

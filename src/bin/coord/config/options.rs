@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Settings of a check.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Options {
     // First: the others take their values out of what was matched.
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub(crate) struct Options {
 }
 
 /// Which findings count, and how much.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Settings {
     /// Look for these findings only; a record without a sound reading is told all the same.

@@ -21,12 +21,10 @@ use clap::ValueEnum;
 use coordination_protocol::event::Codec;
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::scan::FileKind;
-use coordination_protocol::security::freshness::Freshness;
-use coordination_protocol::security::replay::ReplayCache;
 use coordination_protocol::validate::{Gate, History, ValidationOutcome, Validator};
 use coordination_protocol::version::{Calendar, Date};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the input is taken for.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,18 +55,17 @@ pub(crate) struct Checker<'c> {
     pub(crate) now: Option<i64>,
     /// The component that records without a source come from.
     pub(crate) from: Option<ComponentId>,
-    /// What was seen before is refused within this.
-    pub(crate) replay: Option<Freshness>,
+    /// What refuses messages that were seen before in a named input. Checkers by other settings share
+    /// it, so that no `coord.toml` makes them forget.
+    pub(crate) replay: Option<Arc<Mutex<Gate>>>,
     /// What is announced to end, and the day to judge by instead of that of the time.
     pub(crate) calendar: Option<(Calendar, Option<Date>)>,
-    gate: OnceLock<Mutex<Gate>>,
 }
 
 impl<'c> Checker<'c> {
     pub(crate) fn new(validator: &'c Validator, reading: &'c Reading, given: As) -> Self {
-        let gate = OnceLock::new();
         let (now, from, replay, calendar) = (None, None, None, None);
-        Checker { validator, reading, given, now, from, replay, calendar, gate }
+        Checker { validator, reading, given, now, from, replay, calendar }
     }
 
     /// One that reads alike and remembers nothing from one input to the next.
@@ -153,27 +150,24 @@ impl Checker<'_> {
 
     /// A gate that remembers nothing yet.
     fn new_gate(&self) -> Gate {
-        let gate = Gate::new(self.validator.clone());
-        match &self.calendar {
-            Some((calendar, on)) => gate.with_calendar(calendar.clone(), *on),
-            None => gate,
-        }
+        self.prepared(Gate::new(self.validator.clone()))
     }
 
     /// The gate for the records of one named input: with a history of its own, and what was seen before
     /// in any of them.
-    fn gate(&self) -> MutexGuard<'_, Gate> {
-        let shared = self.gate.get_or_init(|| {
-            let gate = self.new_gate();
-            Mutex::new(match &self.replay {
-                Some(freshness) => gate.with_replay(ReplayCache::new(freshness)),
-                None => gate,
-            })
-        });
+    fn shared_gate<'g>(&self, shared: &'g Mutex<Gate>) -> MutexGuard<'g, Gate> {
         let mut gate = shared.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *gate, Gate::new(self.validator.clone()));
-        *gate = before.with_history(History::new());
+        *gate = self.prepared(before.with_validator(self.validator.clone()));
         gate
+    }
+
+    fn prepared(&self, gate: Gate) -> Gate {
+        let gate = gate.with_history(History::new());
+        match &self.calendar {
+            Some((calendar, on)) => gate.with_calendar(calendar.clone(), *on),
+            None => gate,
+        }
     }
 
     fn inspect<'a>(&self, gate: &mut Gate, bytes: &'a [u8]) -> ValidationOutcome<'a> {

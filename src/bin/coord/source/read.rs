@@ -185,10 +185,10 @@ impl Checker<'_> {
         came: Came,
         read: &mut dyn FnMut(&mut Gate) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        match came {
-            Came::Named => read(&mut self.gate()),
+        match &self.replay {
+            Some(shared) if came == Came::Named => read(&mut self.shared_gate(shared)),
             // Files of a walk are read at once, so none comes before another.
-            Came::Met => read(&mut self.new_gate()),
+            _ => read(&mut self.new_gate()),
         }
     }
 

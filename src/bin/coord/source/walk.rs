@@ -50,14 +50,15 @@ impl WalkArgs {
             .unwrap_or(NonZero::<usize>::MIN)
     }
 
-    /// Walks a folder.
+    /// Walks a folder, without the folders in it that `enters` refuses.
     ///
     /// # Errors
     /// A glob that cannot be read.
     pub(crate) fn walk(
         &self,
         folder: &Path,
-    ) -> Result<impl Iterator<Item = Entry> + Send + use<>, Failure> {
+        enters: impl Fn(&Path) -> bool + Send + Sync + 'static,
+    ) -> Result<impl Iterator<Item = Entry> + Send, Failure> {
         let globs = self.globs(folder)?;
         let mut builder = WalkBuilder::new(folder);
         builder
@@ -73,7 +74,12 @@ impl WalkArgs {
             .follow_links(false)
             .overrides(globs.clone())
             .sort_by_file_name(OsStr::cmp)
-            .filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
+            .filter_entry(move |entry| {
+                let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+                // What is named is entered.
+                entry.depth() == 0
+                    || entry.file_name() != ".git" && (!is_folder || enters(path_of(entry)))
+            });
         let folder = folder.to_owned();
         Ok(builder.build().filter_map(move |entry| match entry {
             Ok(entry) => met(&entry, &globs),
@@ -123,10 +129,15 @@ fn escaped(path: &str) -> String {
     glob
 }
 
+/// The path of an entry as it is told.
+fn path_of(entry: &DirEntry) -> &Path {
+    let path = entry.path();
+    path.strip_prefix(".").unwrap_or(path)
+}
+
 /// What an entry of a folder is; `None` for what is not looked at.
 fn met(entry: &DirEntry, globs: &Override) -> Option<Entry> {
-    let path = entry.path();
-    let path = path.strip_prefix(".").unwrap_or(path);
+    let path = path_of(entry);
     let kind = entry.file_type()?;
     if kind.is_dir() {
         return None;
@@ -134,11 +145,11 @@ fn met(entry: &DirEntry, globs: &Override) -> Option<Entry> {
     if !kind.is_file() {
         return Some(Entry::Skipped(Source::new(path), special(kind)));
     }
-    let named = FileKind::from_path(path);
-    let wanted = named.is_some()
+    let kind = FileKind::from_path(path);
+    let wanted = kind.is_some()
         || globs.matched(path, false).is_whitelist()
         || path.extension().is_none() && is_script(path);
-    wanted.then(|| Entry::File(path.to_owned(), named))
+    wanted.then(|| Entry::File(path.to_owned(), kind))
 }
 
 /// Whether a file says of itself that a shell runs it. One that cannot be read says nothing.

@@ -46,6 +46,11 @@ pub(crate) struct FixArgs {
 }
 
 impl FixArgs {
+    /// Whether files are rewritten.
+    pub(crate) fn rewrites(&self) -> bool {
+        self.fix
+    }
+
     /// Whether only the difference is printed.
     pub(crate) fn only_shows(&self) -> bool {
         self.diff
