@@ -38,6 +38,10 @@ impl<K: Ord + Clone, V> Window<K, V> {
         Some(value)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.values.is_empty()
     }

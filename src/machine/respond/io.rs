@@ -82,6 +82,9 @@ pub enum ResponderError {
     /// Told to the requester only: too many requests are under way.
     #[error("{0} requests are under way, which is the limit")]
     Busy(usize),
+    /// Told to the requester only: more cannot be remembered.
+    #[error("{0} requests are remembered, which is the limit")]
+    TooManyRemembered(usize),
     /// Told to the requester only: no answer was given in time.
     #[error("the request was not answered in time")]
     TimedOut,
@@ -92,6 +95,7 @@ leaf_errors! {
         Self::NotUnderWay(_) => ["not-under-way", Execution, Conflict, lasting, "correct_and_retry", "Answer each request once, with the key that came with it."],
         Self::IdReused(_) => ["id-reused", State, Conflict, lasting, "correct_and_resend", "Send the request under an identifier of its own.", unrecoverable()],
         Self::Busy(_) => ["busy", Resource, LimitExceeded, transient, "retry", "Send the request again after a pause."],
+        Self::TooManyRemembered(_) => ["too-many-remembered", Resource, LimitExceeded, transient, "retry", "Send the request again after a pause."],
         Self::TimedOut => ["timed-out", Execution, Timeout, transient, "retry", "Send the request again after a pause."],
     }
 }

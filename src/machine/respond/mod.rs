@@ -2,7 +2,8 @@
 //! Pattern, Error Responses).
 //!
 //! Networks repeat, and so do requesters that got no answer. The machine hands a request on once,
-//! remembers the answer and replays it. What it remembers is bounded in count and in time.
+//! remembers the answer and replays it. What it remembers is bounded in count and in time; where the count
+//! is reached, new requests are turned away, and none is performed twice.
 //!
 //! | what comes in | what goes out |
 //! |---|---|
@@ -10,7 +11,7 @@
 //! | the same again, still under way | nothing new |
 //! | the same again, answered | the same answer |
 //! | the same identifier with other content | an error report: conflict |
-//! | a request too many | an error report: try again |
+//! | a request too many, or more than can be remembered | an error report: try again |
 //! | a request without an answer in time | an error report: try again |
 //! | an invalid message that is readable, has a `request_id`, wants an answer and comes from an accepted source | one error report with at least one suggestion |
 //! | any other invalid message | a dead letter, no answer |
@@ -200,6 +201,12 @@ impl Responder {
             self.send_error(now, &key, &asked, &ResponderError::Busy(under_way));
             return Ok(());
         }
+        // To forget an answer before its time would let its request be performed again.
+        let known = self.known();
+        if known >= self.options.remembered.max(1) {
+            self.send_error(now, &key, &asked, &ResponderError::TooManyRemembered(known));
+            return Ok(());
+        }
         // A request that the host forgets must not take a place for ever.
         self.timers.set(key.clone(), now.at.after(at_least(self.options.execution_timeout)));
         let running = Running { content, asked, max_wait, queued: None };
@@ -214,6 +221,11 @@ impl Responder {
         // What waits in the queue does no work, so it takes none of the places for work. But it
         // takes memory: beyond the capacity it counts.
         self.running.len() - self.queued.min(self.options.capacity)
+    }
+
+    /// How many requests are known: each that is under way may have to be remembered.
+    fn known(&self) -> usize {
+        self.running.len() + self.done.len()
     }
 
     /// Takes out a request that has its answer, or gets none.
@@ -317,7 +329,8 @@ impl Responder {
         answer: Option<Box<Envelope>>,
     ) {
         let until = now.at.after(at_least(self.options.remember));
-        self.done.put(key, Done { content, answer }, until, self.options.capacity);
+        // What may be remembered was decided when the request came in.
+        self.done.put(key, Done { content, answer }, until, usize::MAX);
     }
 }
 

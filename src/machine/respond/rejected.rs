@@ -43,7 +43,11 @@ impl Responder {
                         report.classification.recoverable = Some(false);
                         let answer = self.reply(now, &key, &asked, report.into());
                         self.replay(&key, Some(answer.clone()));
-                        self.remember(now, key, None, Some(answer));
+                        // Saves an identifier the next time, no more: it takes no place from a
+                        // request that would be performed twice.
+                        if self.known() < self.options.remembered {
+                            self.remember(now, key, None, Some(answer));
+                        }
                     }
                 }
             }

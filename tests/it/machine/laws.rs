@@ -77,8 +77,11 @@ fn heartbeat(component: &str, sequence: usize) -> Box<Checked<Envelope>> {
 
 impl Scripted for Responder {
     fn fresh(seed: u64) -> Self {
-        let options =
-            RespondOptions::new().with_accepted(name("hub")).with_concurrent(3).with_capacity(4);
+        let options = RespondOptions::new()
+            .with_accepted(name("hub"))
+            .with_concurrent(3)
+            .with_capacity(4)
+            .with_remembered(4);
         Responder::new(name("rm"), seed).with_options(options)
     }
 

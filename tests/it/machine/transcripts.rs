@@ -312,6 +312,7 @@ fn replay(text: &str) -> String {
             let options = RespondOptions::new()
                 .with_accepted(name("hub"))
                 .with_capacity(command.count("capacity", "1000"))
+                .with_remembered(command.count("remembered", "10000"))
                 .with_remember(command.span("remember", "5m"))
                 .with_concurrent(command.count("concurrent", "50"));
             follow(Responder::new(name("rm"), seed).with_options(options), blocks, &mut page);
