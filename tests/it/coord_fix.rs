@@ -61,6 +61,8 @@ fn what_has_one_reading_is_rewritten_in_the_spelling_of_its_place() {
             Some("# T\n\n- ```sh\n  p \"TASK_TIMEOUT:$w:b:{\\\"task_id\\\":\\\"say \\\\\\\"x\\\\\\\"\\\",\\\"agent_id\\\":\\\"a1\\\",\\\"timeout_duration\\\":\\\"15m\\\"}\"\n".to_owned()),
         ),
         ("a.yml", format!("run: |\n  p \"{single}\"\n"), Some(format!("run: |\n  p \"{}\"\n", in_double(TIMEOUT)))),
+        // No spelling that is tried reads the same between the double quotes of YAML.
+        ("a.yml", format!("run: \"p \\\"{single}\\\"\"\n"), None),
         // Words of closed lists, one letter off.
         ("a.sh", format!("p '{}'\n", error("hihg")), Some(format!("p '{}'\n", error("high")))),
         ("a.sh", format!("p \"{}\"\n", in_double(&error("High"))), Some(format!("p \"{}\"\n", in_double(&error("high"))))),

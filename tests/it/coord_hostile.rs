@@ -136,6 +136,15 @@ fn cases(folder: &Folder, h: &str) -> Vec<Case> {
     let backup = &folder.path(&format!("backup{word}"));
     let (merged, export) = (&folder.path(&format!("merged{word}")), &folder.path("export.jsonl"));
     let pages = &folder.path(&format!("pages{word}"));
+    let settings =
+        ["{q} = {q}", "ignore = [{q}]", "exclude = [{q}]\n[ignore-in]\n{q} = [\"missing-data\"]"];
+    let settings = settings.map(|text| text.replace("{q}", q));
+    let [unknown_key, unknown_code, paths] =
+        &[0, 1, 2].map(|n| folder.write(&format!("settings{n}.toml"), &settings[n]));
+    let fixable = &folder
+        .write(&format!("fixable{word}.sh"), format!("cat <<E\n{}E\n", line.replace('"', "'")));
+    let diffable = &folder.write("diffable.sh", format!("cat <<E\n{}E\n", line.replace('"', "'")));
+    let schemas = &folder.path(&format!("schemas{word}"));
     let digested = &folder.write(&format!("digested{word}"), "x");
     let named_seed = &format!("named{word}");
 
@@ -166,6 +175,18 @@ fn cases(folder: &Folder, h: &str) -> Vec<Case> {
         &["check", "--keys", missing, sounds],
         &["check", "--calendar", broken_calendar, sounds],
         &["check", "--calendar", calendar, sounds],
+        &["check", "--config", unknown_key, sounds],
+        &["check", "--config", unknown_code, sounds],
+        &["check", "--config", paths, sounds],
+        &["check", "--fix", fixable],
+        &["check", "--select", word, sounds],
+        &["check", "--baseline", broken_calendar, sounds],
+        &["config", "--config", unknown_key],
+        &["config", "--config", unknown_code],
+        &["config", "--config", paths],
+        &["config", "--config", missing],
+        &["schema", "--all", "--out", schemas],
+        &["schema", "--all", "--out", named],
         &["--color", word],
         &["verify", "--keys", broken_calendar, sounds],
         &["verify", "--keys", missing, sounds],
@@ -276,6 +297,8 @@ fn cases(folder: &Folder, h: &str) -> Vec<Case> {
         &["state", "show", "--format", "records", "--root", root][..],
         &["state", "merge", one, two, three],
         &["store", "export", "--root", root],
+        // A difference is for `patch`, which needs the bytes as they are.
+        &["check", "--diff", diffable],
     ] {
         cases.push(case(args, "", Records));
     }

@@ -50,7 +50,8 @@ Examples:
 A record is an event line, a JSON message (on one line or many), or an element of an array of
 messages. In Markdown, shell and YAML files, the messages in fenced blocks, here-documents and quoted
 arguments are checked where they stand; in logs, those behind a time, a level and the like. What a
-file is, its extension tells, else its content; -v names it.
+program builds, as jq -n '{event: ...}' does, is not read. What a file is, its extension tells, else its
+content; -v names it.
 
 A folder is walked with the ignore rules of its repository: files with the extensions md, mdx, sh,
 bash, zsh, json, jsonl, log, txt, yml and yaml, and shell scripts without one. Symbolic links, binary

@@ -31,3 +31,25 @@ fn parses(script: &str) -> Option<bool> {
     let _ = bash.stdin.take()?.write_all(script.as_bytes());
     Some(bash.wait().ok()?.success())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bash_has_the_last_word() {
+        let breaks = |before: &str, after: &str| super::breaks(before, after, FileKind::Shell);
+        assert!(parses("true").is_some(), "this test needs bash");
+        assert!(breaks("publish 'a'\n", "publish 'a\n"));
+        assert!(breaks("if a; then b; fi\n", "if a; then b\n"));
+        assert!(!breaks("publish 'a'\n", "publish \"a\"\n"));
+        // What bash did not take before, it need not take afterwards.
+        assert!(!breaks("publish 'a\n", "publish \"a\n"));
+        let fences = ["```sh\npublish 'a'\n```\n", "```sh\npublish 'a\n```\n", "no script\n"];
+        let in_markdown = |before: usize, after: usize| {
+            super::breaks(fences[before], fences[after], FileKind::Markdown)
+        };
+        assert!(in_markdown(0, 1) && !in_markdown(1, 0) && !in_markdown(0, 0));
+        assert!(in_markdown(0, 2), "a script that is gone is broken");
+    }
+}
