@@ -178,7 +178,8 @@ impl<S: Store> Checkpoints<S> {
         // The entry is written before the parts and completed after them: whoever finds parts finds
         // an entry that tells whether they are whole. `Absent` makes sure that no other writer has
         // the identifier.
-        let pending = Entry::pending(new.now.wall, base.as_ref().map(|(id, _)| id.clone()));
+        let pending =
+            Entry::pending(new.now.wall.unix_millis(), base.as_ref().map(|(id, _)| id.clone()));
         let revision = match self.store.put(&key, &seal(&pending), Expect::Absent).await {
             Err(StorageError::Conflict { .. }) => {
                 return Err(CheckpointError::Exists(new.id.clone()));
@@ -199,7 +200,7 @@ impl<S: Store> Checkpoints<S> {
                 }
                 let sync = self.confirmation(parts, new, &key, &stored, snapshot, results);
                 let base = base.map(|(id, _)| id);
-                let mut entry = Entry::pending(new.now.wall, base.clone());
+                let mut entry = Entry::pending(new.now.wall.unix_millis(), base.clone());
                 entry.stage = Stage::Ready;
                 entry.parts = stored;
                 entry.sync = Some(sync.clone());

@@ -11,7 +11,7 @@ use super::part_name::PartName;
 use super::parts::Parts;
 use crate::json::{Dialect, Json, check};
 use crate::message::{CheckpointSync, StateSnapshot};
-use crate::scalar::{CheckpointId, Digest, WorkflowId};
+use crate::scalar::{CheckpointId, Digest, WallTime, WorkflowId};
 use crate::storage::{self, Expect, Key, StorageError, Store, StoreScan};
 
 /// A checkpoint in a list.
@@ -22,8 +22,8 @@ pub struct CheckpointSummary {
     pub sync: CheckpointSync,
     /// How it is stored.
     pub form: CheckpointForm,
-    /// When it was made: milliseconds since 1970-01-01T00:00:00Z.
-    pub created: i64,
+    /// When it was made.
+    pub created: WallTime,
 }
 
 /// The checkpoints of a workflow.
@@ -92,7 +92,7 @@ impl<S: Store> Checkpoints<S> {
                         listing.checkpoints.push(CheckpointSummary {
                             sync,
                             form,
-                            created: entry.created,
+                            created: entry.created.into(),
                         });
                     }
                 }

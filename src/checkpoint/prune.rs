@@ -106,7 +106,7 @@ impl<S: Store> Checkpoints<S> {
         let mut pruned = Pruned::default();
         let age = |entry: &Entry| {
             Duration::from_millis(
-                u64::try_from(now.wall.saturating_sub(entry.created)).unwrap_or(0),
+                u64::try_from(now.wall.unix_millis().saturating_sub(entry.created)).unwrap_or(0),
             )
         };
         let mut ready: Vec<(Found, Entry)> = Vec::new();

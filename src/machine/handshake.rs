@@ -184,7 +184,7 @@ struct Agreed {
 ///
 /// worker.handle(now, HandshakeInput::Greet([7; 10]))?;
 /// let Some(HandshakeOutput::Send(hello)) = worker.poll() else { unreachable!() };
-/// let hello = gate.accept(hello.envelope.to_string().as_bytes(), now.wall, None).unwrap();
+/// let hello = gate.accept(hello.envelope.to_string().as_bytes(), now, None).unwrap();
 /// hub.receive(now, hello);
 /// assert_eq!(hub.poll().unwrap().to_string(), "send welcome 1.0.0 to worker");
 /// assert_eq!(hub.poll().unwrap().to_string(), "agreed 1.0.0 with peer worker");

@@ -108,7 +108,7 @@
 //!     sent[1].header.correlation_id.as_ref().unwrap(),
 //! );
 //! for _ in 0..2 {
-//!     worker.receive(now(31), gate.accept(answer.as_bytes(), now(31).wall, None).unwrap());
+//!     worker.receive(now(31), gate.accept(answer.as_bytes(), now(31), None).unwrap());
 //! }
 //! assert_eq!(
 //!     worker.outputs(&mut sent),

@@ -75,7 +75,7 @@ pub use printable::{Printable, is_printable, printable};
 pub use size::ByteSize;
 #[cfg(feature = "schema")]
 pub(crate) use text::LINE_BREAK_AT_END;
-pub use time::{Instant, Now, Span, Timestamp, Window};
+pub use time::{Instant, Now, Span, Timestamp, WallTime, Window};
 pub use version::{ComponentVersion, ProtocolVersion};
 pub use word::{
     AllocationStatus, Ballot, BallotOutcome, CheckResult, CheckpointMessage, CheckpointTrigger,

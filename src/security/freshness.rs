@@ -25,6 +25,7 @@
 //! [`Timestamp::unix_millis`](crate::scalar::Timestamp::unix_millis) gives them. The clock is the
 //! caller's.
 
+use crate::scalar::WallTime;
 use std::time::Duration;
 
 /// How far a message's timestamp may be from the reader's clock.
@@ -78,15 +79,15 @@ impl Freshness {
     /// the reader finds, that it is stale.
     pub fn check(
         &self,
-        timestamp: Option<i64>,
+        timestamp: Option<WallTime>,
         ttl: Option<Duration>,
-        now: i64,
+        now: impl Into<WallTime>,
     ) -> Result<(), FreshnessError> {
         // In 128 bits nothing overflows, whatever a sender writes.
-        let timestamp = i128::from(timestamp.ok_or(FreshnessError::NoTimestamp)?);
+        let timestamp = i128::from(timestamp.ok_or(FreshnessError::NoTimestamp)?.unix_millis());
         let beyond = |past: i128| u64::try_from(past).ok().filter(|past| *past > 0);
         // How far the clock is past the timestamp; negative if the timestamp is ahead.
-        let age = i128::from(now) - timestamp;
+        let age = i128::from(now.into().unix_millis()) - timestamp;
         if let Some(millis) = beyond(-age - millis(self.ahead)) {
             return Err(FreshnessError::FromFuture { millis });
         }

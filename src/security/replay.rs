@@ -3,7 +3,7 @@
 //! See [`freshness`](super::freshness) for why the two are needed together.
 
 use super::freshness::Freshness;
-use crate::scalar::ComponentId;
+use crate::scalar::{ComponentId, WallTime};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -91,8 +91,8 @@ impl ReplayCache {
 
     /// Refuses messages with a timestamp up to `floor`. Give it the moment of a restart: what was
     /// sent before may have been admitted before.
-    pub const fn with_floor(mut self, floor: i64) -> Self {
-        self.floor = Some(floor);
+    pub fn with_floor(mut self, floor: impl Into<WallTime>) -> Self {
+        self.floor = Some(floor.into().unix_millis());
         self
     }
 
@@ -114,9 +114,10 @@ impl ReplayCache {
         &mut self,
         source: &ComponentId,
         message_id: &str,
-        at: i64,
-        now: i64,
+        at: impl Into<WallTime>,
+        now: impl Into<WallTime>,
     ) -> Result<(), ReplayError> {
+        let (at, now) = (at.into().unix_millis(), now.into().unix_millis());
         // First of all: outside the window nothing is remembered, so nothing can be known.
         if now.abs_diff(at) > self.window.unsigned_abs() {
             return Err(ReplayError::OutsideWindow);

@@ -4,7 +4,7 @@ use super::policy::replay_code;
 use super::{Checked, Context, EventLines, History, ValidationOutcome, Validator};
 use crate::finding::{Code, Finding, Level, Report};
 use crate::message::{Envelope, EnvelopeHeader};
-use crate::scalar::ComponentId;
+use crate::scalar::{ComponentId, WallTime};
 use crate::scan::Snippet;
 use crate::security::replay::ReplayCache;
 use crate::version::{Calendar, Date};
@@ -83,15 +83,14 @@ impl Gate {
         &self.history
     }
 
-    /// Takes a record that arrived at `now` (milliseconds since 1970-01-01T00:00:00Z), from a
-    /// component if the transport knows it.
+    /// Takes a record that arrived at `now`, from a component if the transport knows it.
     ///
     /// # Errors
     /// The report that refuses it. A refused record changes nothing.
     pub fn accept(
         &mut self,
         record: &[u8],
-        now: i64,
+        now: impl Into<WallTime>,
         from: Option<&ComponentId>,
     ) -> Result<Checked<Envelope>, Report> {
         self.inspect(record, now, from).accept()
@@ -101,9 +100,10 @@ impl Gate {
     pub fn inspect<'a>(
         &mut self,
         record: &'a [u8],
-        now: i64,
+        now: impl Into<WallTime>,
         from: Option<&ComponentId>,
     ) -> ValidationOutcome<'a> {
+        let now = now.into();
         let outcome = self.validator.check_bytes(record, &self.context(now, from));
         self.judged(outcome, now, from)
     }
@@ -113,18 +113,19 @@ impl Gate {
     pub fn inspect_snippet<'a>(
         &mut self,
         snippet: &'a Snippet<'_>,
-        now: i64,
+        now: impl Into<WallTime>,
         from: Option<&ComponentId>,
     ) -> ValidationOutcome<'a> {
+        let now = now.into();
         let outcome = self.validator.check_snippet(snippet, &self.context(now, from));
         if snippet.template { outcome } else { self.judged(outcome, now, from) }
     }
 
-    fn context<'s>(&'s self, now: i64, from: Option<&'s ComponentId>) -> Context<'s> {
+    fn context<'s>(&'s self, now: WallTime, from: Option<&'s ComponentId>) -> Context<'s> {
         let mut context = Context::new().with_history(&self.history).with_now(now);
         context.source = from;
         context.calendar = self.calendar.as_ref().and_then(|(calendar, on)| {
-            Some((calendar, on.or_else(|| Date::from_unix_millis(now))?))
+            Some((calendar, on.or_else(|| Date::from_unix_millis(now.unix_millis()))?))
         });
         context
     }
@@ -133,7 +134,7 @@ impl Gate {
     fn judged<'a>(
         &mut self,
         mut outcome: ValidationOutcome<'a>,
-        now: i64,
+        now: WallTime,
         from: Option<&ComponentId>,
     ) -> ValidationOutcome<'a> {
         // Only what everything else accepts is admitted: a refused message must not use up its
@@ -152,7 +153,12 @@ impl Gate {
     }
 
     /// Refuses what was accepted before, and what cannot be told apart from it.
-    fn admit(&mut self, outcome: &mut ValidationOutcome<'_>, now: i64, from: Option<&ComponentId>) {
+    fn admit(
+        &mut self,
+        outcome: &mut ValidationOutcome<'_>,
+        now: WallTime,
+        from: Option<&ComponentId>,
+    ) {
         let Some(replay) = &mut self.replay else { return };
         let lines = self.validator.policy().lines();
         if outcome.message.is_none() && lines == EventLines::Accept {

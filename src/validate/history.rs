@@ -3,7 +3,7 @@
 use super::Checked;
 use super::checked::Shared;
 use crate::message::{AllocationRequest, Envelope, Message};
-use crate::scalar::{ComponentId, Digest};
+use crate::scalar::{ComponentId, Digest, WallTime};
 use crate::version::{Calendar, Date};
 use smol_str::SmolStr;
 use std::collections::{HashMap, VecDeque};
@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub struct Context<'h> {
     /// What came before.
     pub history: Option<&'h History>,
-    /// The time, in milliseconds since 1970-01-01T00:00:00Z.
-    pub now: Option<i64>,
+    /// The time.
+    pub now: Option<WallTime>,
     /// The component that the transport knows the record to come from.
     pub source: Option<&'h ComponentId>,
     /// What is announced to end, and the day to judge its uses by.
@@ -64,9 +64,9 @@ impl<'h> Context<'h> {
         self
     }
 
-    /// Sets the time, in milliseconds since 1970-01-01T00:00:00Z.
-    pub const fn with_now(mut self, unix_millis: i64) -> Self {
-        self.now = Some(unix_millis);
+    /// Sets the time.
+    pub fn with_now(mut self, now: impl Into<WallTime>) -> Self {
+        self.now = Some(now.into());
         self
     }
 }

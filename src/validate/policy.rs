@@ -7,7 +7,7 @@ use crate::finding::{Code, Finding};
 use crate::json::Limits;
 use crate::message::{Envelope, Message};
 use crate::route::Pattern;
-use crate::scalar::{ComponentId, words};
+use crate::scalar::{ComponentId, WallTime, words};
 use crate::security::freshness::{Freshness, FreshnessError};
 use crate::security::permissions::{PermissionDenied, Permissions};
 use crate::security::replay::ReplayError;
@@ -229,9 +229,9 @@ impl Default for SecurityPolicy {
 }
 
 /// Timestamp and life of a message against the clock.
-fn fresh(freshness: &Freshness, envelope: &Envelope, now: i64) -> Result<(), FreshnessError> {
+fn fresh(freshness: &Freshness, envelope: &Envelope, now: WallTime) -> Result<(), FreshnessError> {
     let header = &envelope.header;
-    let sent = header.timestamp.as_ref().and_then(crate::scalar::Timestamp::unix_millis);
+    let sent = header.timestamp.as_ref().and_then(|sent| WallTime::try_from(sent).ok());
     let ttl = header.ttl_seconds.as_ref().map(|ttl| Duration::from_millis(ttl.to_millis()));
     freshness.check(sent, ttl, now)
 }

@@ -49,14 +49,15 @@ fn freshness_is_as_the_table_says() {
         (endless, -NOW, None, Ok(())),
     ];
     for (freshness, age, ttl, expected) in rows {
-        let found = freshness.check(Some(NOW - age), ttl.map(Duration::from_secs), NOW);
+        let found = freshness.check(Some((NOW - age).into()), ttl.map(Duration::from_secs), NOW);
         assert_eq!(found, *expected, "{freshness:?} {age} {ttl:?}");
     }
     assert_eq!(standard.check(None, Some(Duration::from_secs(60)), NOW), Err(NoTimestamp));
-    let ends = standard.check(Some(i64::MIN), None, i64::MAX).unwrap_err();
+    let ends = standard.check(Some(i64::MIN.into()), None, i64::MAX).unwrap_err();
     assert_eq!(ends, Stale { millis: u64::MAX - 300_000 });
-    let ends =
-        standard.check(Some(i64::MAX), Some(Duration::from_secs(u64::MAX)), i64::MIN).unwrap_err();
+    let ends = standard
+        .check(Some(i64::MAX.into()), Some(Duration::from_secs(u64::MAX)), i64::MIN)
+        .unwrap_err();
     assert_eq!(ends, FromFuture { millis: u64::MAX - 30_000 });
 }
 
@@ -142,7 +143,7 @@ fn the_window_is_that_of_the_freshness() {
         let now = NOW + later;
         for (id, at) in [("old", NOW - 300_000), ("new", NOW + 30_000)] {
             assert!(
-                freshness.check(Some(at), None, now).is_err()
+                freshness.check(Some(at.into()), None, now).is_err()
                     || later_on.admit(&hub(), id, at, now) == Err(ReplayError::Replayed),
                 "{id} {later}"
             );

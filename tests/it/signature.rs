@@ -4,7 +4,7 @@
 
 use coordination_protocol::Limits;
 use coordination_protocol::json::{JsonError, canonical};
-use coordination_protocol::scalar::ComponentId;
+use coordination_protocol::scalar::{ComponentId, WallTime};
 use coordination_protocol::security::signature::{
     KeyRing, PublicKey, SignatureClaim, SignatureError, Signer, Verified, Verifier, sign,
     signing_input, verify,
@@ -45,7 +45,7 @@ impl Verifier for Mirror {
         &self,
         claim: &SignatureClaim,
         input: &[u8],
-        _: i64,
+        _: WallTime,
     ) -> Result<Verified, SignatureError> {
         if claim.value() == input {
             return Ok(Verified::new(claim.key_id(), id("hub")));
@@ -309,9 +309,9 @@ fn signers_and_verifiers_may_fail() {
             &self,
             _: &SignatureClaim,
             _: &[u8],
-            at: i64,
+            at: WallTime,
         ) -> Result<Verified, SignatureError> {
-            Err(SignatureError::Unavailable(format!("no answer at {at}")))
+            Err(SignatureError::Unavailable(format!("no answer at {}", at.unix_millis())))
         }
     }
     let error = sign(r#"{"a":1}"#, &Locked, &LIMITS).unwrap_err();

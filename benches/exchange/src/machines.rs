@@ -7,7 +7,7 @@ use coordination_protocol::machine::{
 };
 use coordination_protocol::message::{AllocationRequest, AllocationResponse, Message, Resources};
 use coordination_protocol::scalar::{
-    AllocationStatus, ComponentId, Count, Instant, Now, RequestId, ResponseId, WorkflowId,
+    AllocationStatus, ComponentId, Count, Instant, Now, RequestId, ResponseId, WallTime, WorkflowId,
 };
 use coordination_protocol::validate::{Context, Validator};
 use coordination_protocol::{Checked, Envelope, Mode};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub const MESSAGES: usize = 256;
 pub const ROUND_TRIPS: usize = 256;
-const NOW: Now = Now::new(Instant::START, 1_736_942_400_000);
+const NOW: Now = Now::of(Instant::START, WallTime::from_unix_millis(1_736_942_400_000));
 
 fn checked(text: &str) -> Box<Checked<Envelope>> {
     let outcome = Validator::new(Mode::Strict).check(text, &Context::new());

@@ -1,15 +1,13 @@
 //! Moments: what the clock shows, and what `--at` names.
 
 use crate::output::{Failure, failure};
-use coordination_protocol::scalar::{Instant, Now, Timestamp};
+use coordination_protocol::scalar::{Now, Timestamp, WallTime};
 use coordination_protocol::version::Date;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// Both times by the wall: processes are short, so nothing is measured with it for long.
 pub(crate) fn now() -> Now {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let nanos = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-    Now::new(Instant::from_nanos(nanos), i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    SystemTime::now().into()
 }
 
 /// The moment by which a verb judges: the one name for it in all verbs.
@@ -23,22 +21,21 @@ pub(crate) struct At {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
     Now,
-    /// Milliseconds since 1970-01-01T00:00:00Z.
-    Unix(i64),
+    Given(WallTime),
 }
 
 impl At {
-    /// In milliseconds since 1970-01-01T00:00:00Z. `now` is looked up at each call.
-    pub(crate) fn millis(&self) -> i64 {
+    /// `now` is looked up at each call.
+    pub(crate) fn time(&self) -> WallTime {
         match self.at {
             Moment::Now => now().wall,
-            Moment::Unix(millis) => millis,
+            Moment::Given(time) => time,
         }
     }
 
     /// The day that it is in, in UTC.
     pub(crate) fn day(&self) -> Result<Date, Failure> {
-        Date::from_unix_millis(self.millis())
+        Date::from_unix_millis(self.time().unix_millis())
             .ok_or_else(|| failure("the clock shows no usable day; give one with --at"))
     }
 }
@@ -53,7 +50,7 @@ fn moment(text: &str) -> Result<Moment, String> {
         "it is no day like 2025-06-01, no timestamp like 2025-06-01T12:00:00Z, and not `now`"
             .to_owned()
     })?;
-    time.unix_millis().map(Moment::Unix).ok_or_else(|| "the time is out of range".to_owned())
+    WallTime::try_from(&time).map(Moment::Given).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -63,7 +60,7 @@ mod tests {
     #[test]
     fn a_day_is_its_first_moment() {
         assert_eq!(moment("2025-06-01"), moment("2025-06-01T00:00:00Z"));
-        assert_eq!(moment("2025-06-01"), Ok(Moment::Unix(1_748_736_000_000)));
+        assert_eq!(moment("2025-06-01"), Ok(Moment::Given(1_748_736_000_000.into())));
         assert_eq!(moment("2025-06-01T02:30:00+02:30"), moment("2025-06-01"));
         assert_eq!(moment("now"), Ok(Moment::Now));
         let last = At { at: moment("2025-06-01T23:59:59.999Z").unwrap() };

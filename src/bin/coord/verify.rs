@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let policy = SecurityPolicy::new().with_verifier(key_ring(&args.keys)?);
     let validator = Validator::from(args.reading.codec()).with_policy(policy);
     let mut checker = Checker::new(&validator, &args.reading, As::Auto);
-    checker.now = Some(args.at.millis());
+    checker.now = Some(args.at.time());
     let mut out = Printer::new(Format::Human);
     let (mut good, mut bad) = (0_u64, 0_u64);
     let all = checker.paths(&args.paths, &mut |source, item| {

@@ -91,12 +91,12 @@
 //!     VoteInput, VoteOutput, Voter,
 //! };
 //! use coordination_protocol::message::Envelope;
-//! use coordination_protocol::scalar::{Ballot, ComponentId, Instant, Now, WorkflowId};
+//! use coordination_protocol::scalar::{Ballot, ComponentId, Instant, Now, WallTime, WorkflowId};
 //! use coordination_protocol::storage::{Expect, Key, MemoryStore, Store, block_on};
 //! use coordination_protocol::validate::{Checked, Context, Validator};
 //! use coordination_protocol::Mode;
 //!
-//! const NOW: Now = Now::new(Instant::START, 1_736_942_400_000);
+//! const NOW: Now = Now::of(Instant::START, WallTime::from_unix_millis(1_736_942_400_000));
 //! type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 //!
 //! /// Every message passes the validator before a machine sees it.

@@ -176,9 +176,8 @@ impl Proposer {
         offered.slot.key()?;
         let digest = record::digest(&offered.state).map_err(BallotError::Unhashable)?;
         let open = at_least(offered.open.unwrap_or(self.options.open));
-        let millis = i64::try_from(open.as_millis()).unwrap_or(i64::MAX);
         // On the wall clock, the only one that voters share with us. We go by our own clock.
-        let deadline = Timestamp::from_unix_millis(now.wall.saturating_add(millis));
+        let deadline = Timestamp::from(now.wall.after(open));
         let BallotSlot { workflow_id, state_version } = offered.slot;
         let proposal =
             Proposal::new(id.clone(), workflow_id, state_version, self.own.clone(), digest)

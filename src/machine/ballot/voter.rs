@@ -227,7 +227,7 @@ impl Voter {
         // binds, never whether there is one and what is committed: by a clock that is ahead each
         // deadline has passed already, and whether the ballot is over is for its proposer to say.
         let left = deadline.and_then(|deadline| {
-            let left = u64::try_from(deadline.saturating_sub(now.wall)).ok()?;
+            let left = u64::try_from(deadline.saturating_sub(now.wall.unix_millis())).ok()?;
             (left > 0).then(|| Duration::from_millis(left))
         });
         // A bound refuses what is new. To drop a proposal that was accepted would free the voter

@@ -89,7 +89,7 @@ type Receivers = BTreeMap<ComponentId, Vec<SmolStr>>;
 /// let mut gate = Gate::new(Validator::new(Mode::Strict));
 /// let mut dispatcher = Dispatcher::new(7);
 /// let now = Now::new(Instant::START, 1_736_942_400_000);
-/// let mut take = |text: &str| gate.accept(text.as_bytes(), now.wall, None).unwrap();
+/// let mut take = |text: &str| gate.accept(text.as_bytes(), now, None).unwrap();
 ///
 /// let subscription = take(r#"{"source":"monitor","subscription":{"subscriber":"monitor",
 ///     "patterns":["*.failed"],"filter":{"compare":{"field":"/retry_count","op":">=","value":2}}}}"#);

@@ -216,7 +216,7 @@ impl Dispatcher {
     ) {
         let expires = message.expires().and_then(|end| {
             // It lives up to and including its last millisecond.
-            match u64::try_from(end.saturating_sub(now.wall)) {
+            match u64::try_from(end.saturating_sub(now.wall.unix_millis())) {
                 Ok(left) => now.at.after(Duration::from_millis(left.saturating_add(1))),
                 Err(_) => Some(now.at),
             }

@@ -193,8 +193,9 @@ impl Queue {
                 entry.state = State::UnderWay;
                 entry.attempts = entry.attempts.saturating_add(1);
                 // The first time stays: a dead letter says how long it was tried.
-                let first = entry.times.map_or(now.wall, |(first, _)| first);
-                entry.times = Some((first, now.wall));
+                let wall = now.wall.unix_millis();
+                let first = entry.times.map_or(wall, |(first, _)| first);
+                entry.times = Some((first, wall));
             }
             self.under_way.insert(number);
             self.place(&name, true);
@@ -365,11 +366,11 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::{Queue, QueueOptions, QueuedMessage, State};
-    use crate::scalar::{Instant, Now};
+    use crate::scalar::{Instant, Now, WallTime};
     use crate::transport::Gap;
     use std::sync::Arc;
 
-    const NOW: Now = Now::new(Instant::START, 1_736_942_400_000);
+    const NOW: Now = Now::of(Instant::START, WallTime::from_unix_millis(1_736_942_400_000));
 
     /// Messages of these order keys (`-` for none) and ranks, numbered from 1.
     fn filled(messages: &[(&str, u8)]) -> Queue {

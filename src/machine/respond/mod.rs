@@ -100,7 +100,7 @@ struct Done {
 ///
 /// let record = br#"{"source":"coordination-hub","request_id":"req_1","correlation_id":"corr_1",
 ///     "response_required":true,"allocation_request":{"request_id":"req_1"}}"#;
-/// let report = gate.accept(record, now.wall, None).unwrap_err();
+/// let report = gate.accept(record, now, None).unwrap_err();
 /// responder.handle(now, RespondInput::Rejected(Box::new(Rejected::new(*record, report))))?;
 /// let said = responder.poll().unwrap().to_string();
 /// assert!(said.starts_with("send error_report for req_1 to coordination-hub: `workflow_id` is missing"));

@@ -13,7 +13,7 @@ pub use input::FilterInput;
 pub use test::{Comparison, Literal};
 
 use crate::json::Json;
-use crate::scalar::{Priority, Quantity, Severity, Span};
+use crate::scalar::{Priority, Quantity, Severity, Span, WallTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -222,12 +222,12 @@ impl Filter {
         Ok(Filter::test(Test::age(field.unwrap_or_else(test::timestamp), max_age)))
     }
 
-    /// Whether the filter accepts an event or a message. `now` is in milliseconds since
-    /// 1970-01-01T00:00:00Z; only ages look at it.
+    /// Whether the filter accepts an event or a message. Only ages look at the
+    /// time.
     ///
     /// Tests are tried in order, and no more of them than it takes to know.
-    pub fn accepts(&self, subject: &FilterInput<'_>, now: i64) -> bool {
-        self.node.accepts(subject, now)
+    pub fn accepts(&self, subject: &FilterInput<'_>, now: impl Into<WallTime>) -> bool {
+        self.node.accepts(subject, now.into().unix_millis())
     }
 
     /// The fields that the tests look at, in order, repeated ones included.

@@ -9,7 +9,7 @@ mod span;
 mod timestamp;
 mod window;
 
-pub use now::{Instant, Now};
+pub use now::{Instant, Now, WallTime};
 pub use span::Span;
 pub use timestamp::Timestamp;
 pub use window::Window;

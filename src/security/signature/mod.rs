@@ -82,7 +82,7 @@ pub use key::PublicKey;
 pub use ring::KeyRing;
 
 use crate::json::{self, Dialect, JsonError, Limits};
-use crate::scalar::ComponentId;
+use crate::scalar::{ComponentId, WallTime};
 use root::Root;
 use smol_str::SmolStr;
 
@@ -106,8 +106,7 @@ pub trait Signer: Send + Sync {
 
 /// Checks signatures.
 pub trait Verifier: Send + Sync {
-    /// Checks a claimed signature over bytes at a moment, in milliseconds since
-    /// 1970-01-01T00:00:00Z.
+    /// Checks a claimed signature over bytes at a moment.
     ///
     /// The moment is that of the check or of the message's arrival. It is not the timestamp in
     /// the message: whoever stole a key writes a timestamp at which the key was good.
@@ -118,7 +117,7 @@ pub trait Verifier: Send + Sync {
         &self,
         claim: &SignatureClaim,
         input: &[u8],
-        at: i64,
+        at: WallTime,
     ) -> Result<Verified, SignatureError>;
 }
 
@@ -208,7 +207,7 @@ pub fn sign(text: &str, signer: &dyn Signer, limits: &Limits) -> Result<String, 
 pub fn verify(
     text: &str,
     verifier: &dyn Verifier,
-    at: i64,
+    at: impl Into<WallTime>,
     limits: &Limits,
 ) -> Result<Verified, SignatureError> {
     let root = Root::read(text, limits).map_err(SignatureError::uncheckable)?;
@@ -216,7 +215,7 @@ pub fn verify(
     // it against.
     let claim = root.claim()?;
     let input = root.signing_input(limits).map_err(SignatureError::uncheckable)?;
-    let proof = verifier.verify(&claim, input.as_bytes(), at)?;
+    let proof = verifier.verify(&claim, input.as_bytes(), at.into())?;
     // All that are named, or a forger could put the true one beside the false one.
     for source in root.sources() {
         proof.check_source(&source)?;

@@ -2,7 +2,7 @@
 
 use super::key::PublicKey;
 use super::{SignatureClaim, SignatureError, Verified, Verifier};
-use crate::scalar::Timestamp;
+use crate::scalar::{Timestamp, WallTime};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
@@ -119,9 +119,9 @@ impl Verifier for KeyRing {
         &self,
         claim: &SignatureClaim,
         input: &[u8],
-        at: i64,
+        at: WallTime,
     ) -> Result<Verified, SignatureError> {
-        let key_id = claim.key_id().to_owned();
+        let (key_id, at) = (claim.key_id().to_owned(), at.unix_millis());
         let Some(key) = self.keys.get(&*key_id) else {
             return Err(SignatureError::UnknownKey { key_id });
         };

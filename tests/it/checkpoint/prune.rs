@@ -86,7 +86,7 @@ fn the_laws_of_retention() {
             .collect();
         for (newer, summary) in before.iter().rev().enumerate() {
             let id = summary.sync.checkpoint_id.as_str();
-            let age = Duration::from_millis(u64::try_from(now.wall - summary.created).unwrap_or(0));
+            let age = now.wall.since(summary.created);
             let wanted = newer < retention.at_least
                 || retention.keep.is_none_or(|keep| newer < keep)
                     && retention.older_than.is_none_or(|limit| age <= limit);

@@ -126,7 +126,7 @@ fn attempts_carry_what_the_specification_asks_for() {
     assert_eq!(ids.len(), 3);
     let time = |e: &Envelope| e.header.timestamp.as_ref().unwrap().unix_millis().unwrap();
     let times: BTreeSet<_> = sent.iter().map(time).collect();
-    assert_eq!(times.iter().next(), Some(&now(0).wall));
+    assert_eq!(times.iter().next(), Some(&now(0).wall.unix_millis()));
     assert_eq!(times.len(), 3);
 }
 

@@ -134,7 +134,7 @@ impl Scripted for Dispatcher {
         let number = 1 + rng.below(6) as u64;
         Step::Input(match rng.below(24) {
             0..=10 => {
-                let sent = coordination_protocol::scalar::Timestamp::from_unix_millis(now.wall);
+                let sent = coordination_protocol::scalar::Timestamp::from(now.wall);
                 let header = match rng.below(4) {
                     0 => r#","priority":"high""#.to_owned(),
                     1 => format!(r#","timestamp":"{sent}","ttl_seconds":{}"#, rng.below(60)),

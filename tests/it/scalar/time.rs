@@ -1,7 +1,7 @@
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use chrono::DateTime;
-use coordination_protocol::scalar::{Span, Timestamp, Window};
+use coordination_protocol::scalar::{Now, Span, Timestamp, WallTime, Window};
 use proptest::prelude::*;
 
 use super::refuses;
@@ -262,4 +262,31 @@ proptest! {
         let inside = (0..2_000).filter(|minute| window.contains_minute(*minute) == Some(true));
         prop_assert_eq!(inside.count(), usize::from((end + 1_440 - start) % 1_440));
     }
+}
+
+#[test]
+fn a_moment_comes_from_what_hosts_have() {
+    let half = UNIX_EPOCH + Duration::from_micros(1_500_900);
+    assert_eq!(WallTime::from(half).unix_millis(), 1_500);
+    // Before 1970, too, a moment is rounded down.
+    let before = UNIX_EPOCH - Duration::from_micros(1_500_900);
+    assert_eq!(WallTime::from(before).unix_millis(), -1_501);
+    for millis in [i64::MIN, -1, 0, 1_736_942_400_000] {
+        let moment = WallTime::from(millis);
+        if let Some(system) = moment.to_system_time() {
+            assert_eq!(WallTime::from(system), moment);
+        }
+    }
+    let noon = WallTime::from(1_736_942_400_000);
+    let now = Now::new(Duration::from_secs(5), noon);
+    assert_eq!((WallTime::from(now), Timestamp::from(now)), (noon, noon.into()));
+    assert_eq!(Duration::from(now.at), Duration::from_secs(5));
+    assert_eq!(noon.to_string(), "2025-01-15T12:00:00Z");
+    assert_eq!(WallTime::try_from(&Timestamp::from_lenient("soon")).unwrap_err().to_string(), {
+        Timestamp::new("soon").unwrap_err().to_string()
+    });
+    assert_eq!(WallTime::from(i64::MAX).after(Duration::from_secs(1)).unix_millis(), i64::MAX);
+    assert_eq!(noon.since(noon.after(Duration::from_secs(1))), Duration::ZERO);
+    let short = Now::from(half);
+    assert_eq!((short.at.as_nanos(), short.wall.unix_millis()), (1_500_900_000, 1_500));
 }

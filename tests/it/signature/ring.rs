@@ -23,7 +23,7 @@ fn time(millis: i64) -> Timestamp {
 fn judge(ring: &KeyRing, key_id: &str, algorithm: &str, at: i64) -> SignatureError {
     let claim = SignatureClaim::new(key_id, algorithm, []).unwrap();
     let verifier: &dyn Verifier = ring;
-    verifier.verify(&claim, b"{}", at).unwrap_err()
+    verifier.verify(&claim, b"{}", at.into()).unwrap_err()
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn rfc_8032() {
         let ring = KeyRing::new().with_key(key).unwrap();
         let fits = |message: &[u8], signature: &[u8]| {
             let claim = SignatureClaim::new("k", ED25519, signature).unwrap();
-            match ring.verify(&claim, message, NOW) {
+            match ring.verify(&claim, message, NOW.into()) {
                 Ok(proof) => proof.owner() == &id("hub"),
                 Err(error) => {
                     assert_eq!(error.code(), "bad-signature");
@@ -85,7 +85,7 @@ fn a_signature_has_one_form() {
     let ring = KeyRing::new().with_key(key).unwrap();
     for signature in [signature, bytes(neutral)] {
         let claim = SignatureClaim::new("k", ED25519, signature).unwrap();
-        let error = ring.verify(&claim, &bytes(&vector.message), NOW).unwrap_err();
+        let error = ring.verify(&claim, &bytes(&vector.message), NOW.into()).unwrap_err();
         assert_eq!(error.code(), "bad-signature");
     }
 }

@@ -158,7 +158,7 @@ pub(super) fn admit(
     bytes: &[u8],
 ) -> Result<Checked<Envelope>, Option<Rejected>> {
     let sender = component(from);
-    match gate.accept(bytes, now.wall, Some(&sender)) {
+    match gate.accept(bytes, now, Some(&sender)) {
         // The transport knows better.
         Ok(envelope) if envelope.header.source.as_ref().is_some_and(|said| *said != sender) => {
             Err(None)

@@ -120,7 +120,7 @@ impl Watching {
 
 impl Actor for Watching {
     fn receive(&mut self, now: Now, _: &str, bytes: &[u8], effects: &mut Effects) {
-        match self.gate.accept(bytes, now.wall, None) {
+        match self.gate.accept(bytes, now, None) {
             Ok(envelope) => {
                 self.presence.receive(now, envelope);
             }

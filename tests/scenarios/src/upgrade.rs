@@ -278,7 +278,7 @@ impl Component {
 
 impl Actor for Component {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
-        if let Ok(envelope) = self.gate.accept(bytes, now.wall, Some(&component(from))) {
+        if let Ok(envelope) = self.gate.accept(bytes, now, Some(&component(from))) {
             self.take(now, from, envelope);
         } else {
             let kind = std::str::from_utf8(bytes).map(|text| peek(text).kind);

@@ -167,7 +167,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         style,
         fixes,
         given: args.given,
-        now: security.at.millis(),
+        now: security.at.time(),
         from: security.source()?,
         replay: security.freshness().map(|fresh| Arc::new(Mutex::new(seen_before(fresh)))),
         calendar,

@@ -5,7 +5,7 @@ use super::fix::FixArgs;
 use super::render::Style;
 use crate::config::{InForce, Sources};
 use crate::source::{As, Checker};
-use coordination_protocol::scalar::ComponentId;
+use coordination_protocol::scalar::{ComponentId, WallTime};
 use coordination_protocol::validate::Gate;
 use coordination_protocol::version::{Calendar, Date};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ pub(crate) struct Run<'s> {
     /// What the input is taken for.
     pub(crate) given: As,
     /// The time, in milliseconds since 1970-01-01T00:00:00Z.
-    pub(crate) now: i64,
+    pub(crate) now: WallTime,
     /// The component that records without a source come from.
     pub(crate) from: Option<ComponentId>,
     /// What refuses messages that were seen before.

@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
         let Some(input) = event.or_else(|| outcome.message.as_ref().map(FilterInput::from)) else {
             return Ok(());
         };
-        let accepted = filter.accepts(&input, args.at.millis());
+        let accepted = filter.accepts(&input, args.at.time());
         hit |= accepted;
         let Subject { source, line, .. } = *subject;
         Ok(out.row(&Row { source, line, accepted, record: &subject.text() })?)

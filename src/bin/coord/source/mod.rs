@@ -19,7 +19,7 @@ use crate::limits::Reading;
 use crate::output::{Failure, cannot_read, complain};
 use clap::ValueEnum;
 use coordination_protocol::event::Codec;
-use coordination_protocol::scalar::ComponentId;
+use coordination_protocol::scalar::{ComponentId, WallTime};
 use coordination_protocol::scan::FileKind;
 use coordination_protocol::validate::{Gate, History, ValidationOutcome, Validator};
 use coordination_protocol::version::{Calendar, Date};
@@ -52,7 +52,7 @@ pub(crate) struct Checker<'c> {
     reading: &'c Reading,
     given: As,
     /// The time, in milliseconds since 1970-01-01T00:00:00Z.
-    pub(crate) now: Option<i64>,
+    pub(crate) now: Option<WallTime>,
     /// The component that records without a source come from.
     pub(crate) from: Option<ComponentId>,
     /// What refuses messages that were seen before in a named input. Checkers by other settings share

@@ -240,7 +240,7 @@ impl Checker<'_> {
         context.now = self.now;
         context.source = self.from.as_ref();
         context.calendar = self.calendar.as_ref().and_then(|(calendar, on)| {
-            Some((calendar, on.or_else(|| Date::from_unix_millis(self.now?))?))
+            Some((calendar, on.or_else(|| Date::from_unix_millis(self.now?.unix_millis()))?))
         });
         sink.text(source, text, kind);
         let index = LineIndex::new(text);

@@ -180,7 +180,7 @@ fn an_electorate_is_replaced() {
 
 /// A voter that accepted, by a wall clock this number of milliseconds off.
 fn accepted(skew: i64) -> Result<Voter, String> {
-    let at = Now::new(now(0).at, now(0).wall + skew);
+    let at = Now::new(now(0).at, now(0).wall.unix_millis() + skew);
     let mut voter = Voter::new(name("a"), 1);
     let proposal = proposed("prop_1", "p1", 16, "x", 30_000);
     voter.receive(at, *proposal);

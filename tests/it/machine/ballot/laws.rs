@@ -87,7 +87,7 @@ impl Scripted for Voter {
         Step::Input(match rng.below(16) {
             0..=5 => {
                 let left = [0, 60_000, 3_600_000, 3_600_000][rng.below(4)];
-                let deadline = now.wall - super::START + left;
+                let deadline = now.wall.unix_millis() - super::START + left;
                 let (by, of) = match id.as_str() {
                     "prop_0" => ("p1", rng.pick(&["x", "x", "y"])),
                     _ => ("p2", "y"),

@@ -162,7 +162,7 @@ impl Hub {
         };
         // It was accepted from another component, so permissions and replays do not matter here.
         let mut gate = Gate::new(Validator::new(Mode::Strict));
-        let Ok(envelope) = gate.accept(original.as_bytes(), now.wall, None) else {
+        let Ok(envelope) = gate.accept(original.as_bytes(), now, None) else {
             return effects.mark("cannot-replay", original);
         };
         match self
