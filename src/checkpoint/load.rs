@@ -12,7 +12,9 @@ use super::parts::Parts;
 use crate::json::{Dialect, Json, check};
 use crate::message::{CheckpointSync, StateSnapshot};
 use crate::scalar::{CheckpointId, Digest, WallTime, WorkflowId};
-use crate::storage::{self, Expect, Key, StorageError, Store, StoreScan};
+use crate::storage::{
+    self, DamagedValue, Expect, Key, KeyRevision, StorageError, Store, StoreScan, scan_past_damage,
+};
 
 /// A checkpoint in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub(super) struct Found {
 
 impl Found {
     fn read(entry: &storage::Entry) -> Option<Self> {
-        let id = CheckpointId::new(entry.key.segments().nth(2)?).ok()?;
+        let id = id_of(&entry.key)?;
         Some(Found {
             key: entry.key.clone(),
             revision: entry.revision,
@@ -68,6 +70,23 @@ impl Found {
             id,
         })
     }
+
+    /// An entry whose bytes the store itself finds damaged. Its revision is not known, and nobody
+    /// replaces it by what it was.
+    fn damaged(damage: DamagedValue) -> Option<Self> {
+        let id = id_of(&damage.key)?;
+        let entry = Err(Damage::new(id.clone(), damage.reason));
+        Some(Found { key: damage.key, revision: 0, entry, id })
+    }
+}
+
+/// The checkpoint that a key of an entry or of a part names.
+pub(super) fn id_of(key: &Key) -> Option<CheckpointId> {
+    CheckpointId::new(key.segments().nth(2)?).ok()
+}
+
+fn workflow_of(key: &Key) -> Option<WorkflowId> {
+    WorkflowId::new(key.segments().nth(1)?).ok()
 }
 
 fn form(entry: &Entry) -> CheckpointForm {
@@ -109,11 +128,9 @@ impl<S: Store> Checkpoints<S> {
     /// # Errors
     /// [`StorageError`].
     pub async fn workflows(&self) -> Result<Vec<WorkflowId>, StorageError> {
-        let found = self.scan(&format!("{ENTRIES}/")).await?;
-        let mut workflows: Vec<WorkflowId> = found
-            .iter()
-            .filter_map(|entry| WorkflowId::new(entry.key.segments().nth(1)?).ok())
-            .collect();
+        let found = self.keys(&format!("{ENTRIES}/")).await?;
+        let mut workflows: Vec<WorkflowId> =
+            found.iter().filter_map(|found| workflow_of(&found.key)).collect();
         workflows.sort();
         workflows.dedup();
         Ok(workflows)
@@ -125,13 +142,9 @@ impl<S: Store> Checkpoints<S> {
     /// [`CheckpointError::Escapes`] and [`CheckpointError::Storage`].
     pub async fn find(&self, id: &CheckpointId) -> Result<Vec<WorkflowId>, CheckpointError> {
         entry::checked(id.as_str())?;
-        let found = self.scan(&format!("{ENTRIES}/")).await?;
-        let workflow = |entry: &storage::Entry| {
-            let mut segments = entry.key.segments().skip(1);
-            let workflow = segments.next()?;
-            (segments.next()? == id.as_str()).then(|| WorkflowId::new(workflow).ok())?
-        };
-        Ok(found.iter().filter_map(workflow).collect())
+        let mut found = self.keys(&format!("{ENTRIES}/")).await?;
+        found.retain(|found| id_of(&found.key).as_ref() == Some(id));
+        Ok(found.iter().filter_map(|found| workflow_of(&found.key)).collect())
     }
 
     /// A checkpoint, once all its digests are verified.
@@ -263,13 +276,13 @@ impl<S: Store> Checkpoints<S> {
     }
 
     /// A value, or what the store says of one that it finds damaged itself.
-    async fn stored(
+    pub(super) async fn stored(
         &self,
         key: &Key,
     ) -> Result<Result<Option<storage::Entry>, String>, StorageError> {
         match self.store.get(key).await {
-            Err(StorageError::Corrupt { detail, .. }) => Ok(Err(detail)),
-            found => found.map(Ok),
+            Ok(found) => Ok(Ok(found)),
+            Err(error) => Ok(Err(DamagedValue::from_error(key, error)?.reason)),
         }
     }
 
@@ -307,35 +320,32 @@ impl<S: Store> Checkpoints<S> {
         Ok(Json::from_valid(&text))
     }
 
-    /// All entries of a workflow, in the order of their keys.
+    /// All entries of a workflow, in the order of their keys; also those that cannot be read.
     pub(super) async fn entries(&self, place: &Place<'_>) -> Result<Vec<Found>, StorageError> {
-        let found = self.scan(&place.prefix(ENTRIES)?).await?;
-        Ok(found.iter().filter_map(Found::read).collect())
-    }
-
-    pub(super) async fn scan(&self, prefix: &str) -> Result<Vec<storage::Entry>, StorageError> {
-        let mut all: Vec<storage::Entry> = Vec::new();
+        let mut scan = StoreScan::new(place.prefix(ENTRIES)?).with_limit(1_000);
+        let mut all = Vec::new();
         loop {
-            let mut scan = StoreScan::new(prefix).with_limit(1_000);
-            scan.after = all.last().map(|entry| entry.key.clone());
-            let page = self.store.scan(&scan).await?;
-            let more = page.more && !page.entries.is_empty();
-            all.extend(page.entries);
-            if !more {
-                return Ok(all);
+            let page = scan_past_damage(&self.store, &scan).await?;
+            all.extend(page.entries.iter().filter_map(Found::read));
+            all.extend(page.damaged.into_iter().filter_map(Found::damaged));
+            if page.next.is_none() {
+                break;
             }
+            scan.after = page.next;
         }
+        all.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(all)
     }
 
-    /// Keys and revisions of what is stored of parts. The values are read, but not kept.
-    pub(super) async fn part_keys(&self, prefix: &str) -> Result<Vec<(Key, u64)>, StorageError> {
-        let mut all: Vec<(Key, u64)> = Vec::new();
+    /// All keys with a prefix. No value is read.
+    pub(super) async fn keys(&self, prefix: &str) -> Result<Vec<KeyRevision>, StorageError> {
+        let mut scan = StoreScan::new(prefix).with_limit(4_096);
+        let mut all = Vec::new();
         loop {
-            let mut scan = StoreScan::new(prefix);
-            scan.after = all.last().map(|(key, _)| key.clone());
-            let page = self.store.scan(&scan).await?;
-            let more = page.more && !page.entries.is_empty();
-            all.extend(page.entries.into_iter().map(|entry| (entry.key, entry.revision)));
+            let page = self.store.keys(&scan).await?;
+            scan.after = page.keys.last().map(|last| last.key.clone());
+            let more = page.more && !page.keys.is_empty();
+            all.extend(page.keys);
             if !more {
                 return Ok(all);
             }
@@ -349,7 +359,7 @@ impl<S: Store> Checkpoints<S> {
         id: &CheckpointId,
     ) -> Result<(), StorageError> {
         let prefix = format!("{}{}/", place.prefix(PARTS)?, Key::of([id.as_str()])?);
-        for (key, revision) in self.part_keys(&prefix).await? {
+        for KeyRevision { key, revision } in self.keys(&prefix).await? {
             self.remove_part(&key, revision).await?;
         }
         Ok(())

@@ -3,9 +3,9 @@
 use super::Checkpoints;
 use super::entry::{Entry, PARTS, Place, Stage, seal};
 use super::error::CheckpointError;
-use super::load::Found;
+use super::load::{Found, id_of};
 use crate::scalar::{CheckpointId, Now, WorkflowId};
-use crate::storage::{Expect, StorageError, Store};
+use crate::storage::{Expect, KeyRevision, StorageError, Store};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -210,14 +210,22 @@ impl<S: Store> Checkpoints<S> {
         Ok(true)
     }
 
+    /// Whether there is an entry, damaged or not.
+    async fn has_entry(
+        &self,
+        place: &Place<'_>,
+        id: &CheckpointId,
+    ) -> Result<bool, CheckpointError> {
+        Ok(!matches!(self.stored(&place.entry(id)?).await?, Ok(None)))
+    }
+
     /// Removes parts without an entry. A writer has an entry before its first part and until its
     /// last, so none of them can still become a checkpoint.
     async fn sweep(&self, place: &Place<'_>) -> Result<usize, CheckpointError> {
         let mut orphans = 0;
-        for (key, revision) in self.part_keys(&place.prefix(PARTS)?).await? {
-            let id = key.segments().nth(2).and_then(|id| CheckpointId::new(id).ok());
-            let Some(id) = id else { continue };
-            if self.store.get(&place.entry(&id)?).await?.is_none() {
+        for KeyRevision { key, revision } in self.keys(&place.prefix(PARTS)?).await? {
+            let Some(id) = id_of(&key) else { continue };
+            if !self.has_entry(place, &id).await? {
                 orphans += usize::from(self.remove_part(&key, revision).await?);
             }
         }

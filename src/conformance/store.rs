@@ -16,6 +16,7 @@ cases! { Store:
     any_key "keys of any text stay apart";
     scans "a scan finds exactly the keys with the prefix, ordered by their bytes";
     pages "pages of any size put together are the whole scan";
+    keys_alone "keys are listed with their revisions, within any prefix and range, in pages of any size";
     one_winner "of writers that race from one revision exactly one succeeds";
     counting "increments by compare and set are never lost, however they interleave";
 }
@@ -218,6 +219,50 @@ async fn pages<S: Store>(store: &S) -> Result<(), Failure> {
         same(&format!("pages of {limit}"), found, expected)?;
     }
     Ok(())
+}
+
+async fn keys_alone<S: Store>(store: &S) -> Result<(), Failure> {
+    fill(store).await?;
+    for prefix in ["", "a", "a/", "a/1", "c"] {
+        for before in [None, Some("a/2"), Some("a0"), Some("A")] {
+            for limit in 1..=NAMES.len() + 1 {
+                let mut scan = StoreScan::new(prefix).with_limit(limit);
+                scan.before = before.map(Key::parse).transpose()?;
+                // What the values say of the same range.
+                let mut expected = Vec::new();
+                for name in NAMES.iter().filter(|name| name.starts_with(prefix)) {
+                    if before.is_none_or(|before| *name < before) {
+                        let revision = value(store, &Key::parse(name)?).await?;
+                        expected
+                            .extend(revision.map(|(_, revision)| ((*name).to_owned(), revision)));
+                    }
+                }
+                let mut found = Vec::new();
+                loop {
+                    let page = store.keys(&scan).await?;
+                    if page.keys.len() > limit || page.keys.is_empty() && page.more {
+                        let keys = page.keys.len();
+                        return Err(Failure::new(format!(
+                            "{keys} keys of {limit}, more {}",
+                            page.more
+                        )));
+                    }
+                    found.extend(page.keys.iter().map(|key| (key.key.to_string(), key.revision)));
+                    match page.keys.last() {
+                        Some(last) if page.more => scan = scan.after(last.key.clone()),
+                        _ => break,
+                    }
+                }
+                same(
+                    &format!("keys of `{prefix}` before {before:?}, {limit} a page"),
+                    found,
+                    expected,
+                )?;
+            }
+        }
+    }
+    let empty = store.keys(&StoreScan::new("a/").with_limit(0)).await?;
+    same("page of 0", (empty.keys.len(), empty.more), (0, true))
 }
 
 async fn one_winner<S: Store>(store: &S) -> Result<(), Failure> {

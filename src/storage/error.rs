@@ -153,6 +153,14 @@ pub enum StorageError {
         /// What is wrong with the value.
         reason: String,
     },
+    /// A record of a journal cannot be read, or is missing. Those around it can.
+    #[error("the record at {position} is damaged: {reason}", reason = printable(.reason))]
+    DamagedRecord {
+        /// Its position.
+        position: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The state is not at the version that the writer expected: another one was faster.
     #[doc(alias = "optimistic concurrency")]
     #[error("`{key}` {}, expected {}", at(*found), version(*expected), key = printable(.key))]
@@ -420,7 +428,10 @@ crate::error::leaf_errors! {
         Self::Refused { .. } => ["refused", System, Corruption, lasting, "correct_and_resend",
             "Send a message of the kind that is kept here."],
         Self::Damaged { .. } => ["damaged", State, Corruption, lasting, "restore_backup",
-            "Look at the value with `coord store export`, and restore or remove it.",
+            "Restore it from a backup or a checkpoint; `coord store repair` removes what is damaged.",
+            with_severity(Severity::Critical), with_scope(ErrorScope::System)],
+        Self::DamagedRecord { .. } => ["damaged-record", State, Corruption, lasting, "skip_record",
+            "Read on behind it; `coord store repair` empties it.",
             with_severity(Severity::Critical), with_scope(ErrorScope::System)],
         Self::VersionConflict { .. } => ["version", State, Conflict, lasting, "read_and_retry",
             "Read what is there, decide anew and write again."],

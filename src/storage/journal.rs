@@ -14,6 +14,9 @@ use std::sync::Arc;
 ///   whoever appends. A position is never given again, not even when all records were trimmed.
 /// - **A batch is atomic**: all of its records become visible, side by side, or none.
 /// - **Reading never skips**: what was trimmed is an error, not a silence.
+/// - **Damage stays local**: a record that is not what was written is a
+///   [`DamagedRecord`](StorageError::DamagedRecord) when it is read; the ones before and behind it
+///   can be read.
 ///
 /// ```
 /// use coordination_protocol::storage::{Journal, Key, MemoryJournal, StorageError, block_on};
@@ -57,7 +60,9 @@ pub trait Journal: Send + Sync {
     /// journal ends or the page is full, none only if there are none. 0 reads like 1.
     ///
     /// # Errors
-    /// [`Trimmed`](StorageError::Trimmed) if the record at `from` is no longer there.
+    /// [`Trimmed`](StorageError::Trimmed) if the record at `from` is no longer there;
+    /// [`DamagedRecord`](StorageError::DamagedRecord) if one that would be returned is damaged, so
+    /// that a read of it alone, with a limit of 1, tells whether it is.
     fn read(
         &self,
         from: u64,

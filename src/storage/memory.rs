@@ -4,7 +4,7 @@ use super::StorageLimits;
 use super::error::StorageError;
 use super::journal::{Bounds, Cursor, Journal, JournalRecord};
 use super::key::Key;
-use super::store::{Entry, Expect, Page, Store, StoreScan};
+use super::store::{Entry, Expect, KeyPage, KeyRevision, Page, Store, StoreScan};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::ops::{Bound, Range};
@@ -39,6 +39,26 @@ struct Entries {
     map: BTreeMap<Key, (u64, Arc<[u8]>)>,
     revision: u64,
     bytes: usize,
+}
+
+impl Entries {
+    fn selected(&self, scan: &StoreScan) -> impl Iterator<Item = (&Key, &(u64, Arc<[u8]>))> {
+        // Keys sort like their texts, so those with the prefix stand side by side.
+        let start = match &scan.after {
+            Some(after) if after.as_str() >= scan.prefix.as_str() => {
+                Bound::Excluded(after.as_str())
+            }
+            _ => Bound::Included(scan.prefix.as_str()),
+        };
+        // Bounds are compared inside of the walk: a range whose end is before its start would panic.
+        let in_range = |key: &Key| {
+            key.as_str().starts_with(&scan.prefix)
+                && scan.before.as_ref().is_none_or(|before| key < before)
+        };
+        self.map
+            .range::<str, _>((start, Bound::Unbounded))
+            .take_while(move |(key, _)| in_range(key))
+    }
 }
 
 impl Default for MemoryStore {
@@ -97,20 +117,9 @@ impl MemoryStore {
     fn scan_now(&self, scan: &StoreScan) -> Page {
         let limit = scan.limit.min(self.limits.page_items);
         let entries = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        // Keys sort like their texts, so those with the prefix stand side by side.
-        let start = match &scan.after {
-            Some(after) if after.as_str() >= scan.prefix.as_str() => {
-                Bound::Excluded(after.as_str())
-            }
-            _ => Bound::Included(scan.prefix.as_str()),
-        };
-        let found = entries
-            .map
-            .range::<str, _>((start, Bound::Unbounded))
-            .take_while(|(key, _)| key.as_str().starts_with(&scan.prefix));
         let mut page = Page::default();
         let mut bytes = 0;
-        for (key, (revision, value)) in found {
+        for (key, (revision, value)) in entries.selected(scan) {
             // Checked before an entry is taken, so a page has at least one, however large.
             if page.entries.len() == limit || bytes > self.limits.page_bytes {
                 page.more = true;
@@ -120,6 +129,15 @@ impl MemoryStore {
             page.entries.push(Entry::new(key.clone(), Arc::clone(value), *revision));
         }
         page
+    }
+
+    fn keys_now(&self, scan: &StoreScan) -> KeyPage {
+        let limit = scan.limit.min(self.limits.page_items);
+        let entries = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = entries.selected(scan);
+        let keys = found.by_ref().take(limit);
+        let keys = keys.map(|(key, (revision, _))| KeyRevision::new(key.clone(), *revision));
+        KeyPage::new(keys.collect(), found.next().is_some())
     }
 }
 
@@ -148,6 +166,10 @@ impl Store for MemoryStore {
 
     async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
         Ok(self.scan_now(scan))
+    }
+
+    async fn keys(&self, scan: &StoreScan) -> Result<KeyPage, StorageError> {
+        Ok(self.keys_now(scan))
     }
 }
 

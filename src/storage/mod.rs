@@ -41,6 +41,7 @@
 //! `conformance`).
 
 mod block;
+mod damage;
 mod error;
 mod journal;
 mod key;
@@ -49,11 +50,12 @@ mod store;
 pub mod view;
 
 pub use block::block_on;
+pub use damage::{DamagedValue, SoundPage, scan_past_damage};
 pub use error::{ImportFault, KeyFault, StorageError};
 pub use journal::{Bounds, Cursor, Journal, JournalRecord};
 pub use key::Key;
 pub use memory::{MemoryJournal, MemoryStore};
-pub use store::{Entry, Expect, Page, Store, StoreScan};
+pub use store::{Entry, Expect, KeyPage, KeyRevision, Page, Store, StoreScan};
 
 /// How much one operation may carry. An implementation states its own.
 ///

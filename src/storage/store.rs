@@ -17,6 +17,11 @@ use std::sync::Arc;
 ///   succeeds.
 /// - **Reads see acknowledged writes**, whoever made them.
 /// - **Scans are ordered** by the bytes of the key. A page is one moment; two pages may be two.
+/// - **Keys can be listed alone**: [`keys`](Self::keys) reads no value, so its cost does not depend on
+///   their sizes, and a damaged value does not stop it.
+/// - **Damage stays local.** A value that is not what was written is
+///   [`Damaged`](StorageError::Damaged) when it is read, and a scan over it fails; other keys can be
+///   read, and the damaged one can be deleted or replaced.
 #[doc(alias = "key-value store")]
 #[doc(alias = "KV")]
 #[doc(alias = "bucket")]
@@ -52,7 +57,15 @@ pub trait Store: Send + Sync {
     ) -> impl Future<Output = Result<bool, StorageError>> + Send;
 
     /// The entries whose keys start with a text, a page at a time.
+    ///
+    /// # Errors
+    /// [`Damaged`](StorageError::Damaged) if one of them is not what was written. To go on past it,
+    /// list the [`keys`](Self::keys) and get each.
     fn scan(&self, scan: &StoreScan) -> impl Future<Output = Result<Page, StorageError>> + Send;
+
+    /// The same without the values, which are not read: for counts, lists and removals. Only the
+    /// number of keys ends a page, not their size.
+    fn keys(&self, scan: &StoreScan) -> impl Future<Output = Result<KeyPage, StorageError>> + Send;
 }
 
 /// A value with its key and revision.
@@ -156,6 +169,8 @@ pub struct StoreScan {
     pub prefix: String,
     /// Only keys behind this one.
     pub after: Option<Key>,
+    /// Only keys before this one.
+    pub before: Option<Key>,
     /// The maximum number of entries of a page, 100 unless set; the store's own limit holds, too.
     pub limit: usize,
 }
@@ -163,12 +178,18 @@ pub struct StoreScan {
 impl StoreScan {
     /// All keys that start with a text.
     pub fn new(prefix: impl Into<String>) -> Self {
-        StoreScan { prefix: prefix.into(), after: None, limit: 100 }
+        StoreScan { prefix: prefix.into(), after: None, before: None, limit: 100 }
     }
 
     /// Starts behind a key: the last one of the page before.
     pub fn after(mut self, key: Key) -> Self {
         self.after = Some(key);
+        self
+    }
+
+    /// Ends before a key.
+    pub fn before(mut self, key: Key) -> Self {
+        self.before = Some(key);
         self
     }
 
@@ -193,5 +214,56 @@ impl Page {
     /// A page.
     pub const fn new(entries: Vec<Entry>, more: bool) -> Self {
         Page { entries, more }
+    }
+}
+
+/// A key that is there, with the revision of its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyRevision {
+    /// The key.
+    pub key: Key,
+    /// The revision of the write that left its value.
+    pub revision: u64,
+}
+
+impl KeyRevision {
+    /// A key at a revision.
+    pub const fn new(key: Key, revision: u64) -> Self {
+        KeyRevision { key, revision }
+    }
+}
+
+/// Some of the keys of a scan, in order.
+///
+/// ```
+/// use coordination_protocol::storage::{Expect, Key, MemoryStore, StorageError, Store, StoreScan, block_on};
+///
+/// block_on(async {
+///     let store = MemoryStore::new();
+///     for id in ["a", "b", "c"] {
+///         store.put(&Key::of(["state", id])?, b"", Expect::Absent).await?;
+///     }
+///     let scan = StoreScan::new("state/").before(Key::of(["state", "c"])?);
+///     let page = store.keys(&scan).await?;
+///     let keys: Vec<&str> = page.keys.iter().map(|found| found.key.as_str()).collect();
+///     assert_eq!((keys, page.more), (vec!["state/a", "state/b"], false));
+///     Ok::<(), StorageError>(())
+/// })?;
+/// # Ok::<(), StorageError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyPage {
+    /// The keys.
+    pub keys: Vec<KeyRevision>,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+impl KeyPage {
+    /// A page.
+    pub const fn new(keys: Vec<KeyRevision>, more: bool) -> Self {
+        KeyPage { keys, more }
     }
 }

@@ -279,8 +279,7 @@ fn damage_is_found_and_named() {
     );
     assert_eq!(changed, Ok(1));
     drop(raw);
-    let second = "`workflow_state` of ckpt_2 is damaged: the value of \
-        `checkpoint-parts/wf_001/ckpt_2/workflow_state` does not match its checksum";
+    let second = "`workflow_state` of ckpt_2 is damaged: the value does not match its checksum";
     assert_eq!(
         verb(&folder, &["verify"], ""),
         (1, format!("damaged: {told}\ndamaged: {second}\n"), String::new())

@@ -685,7 +685,9 @@ fn survey(folder: &Folder, values: &[Vec<u8>], case: &str) -> bool {
     };
     let mut whole = true;
     let mut wrong = |what: String, error: &StorageError| {
-        let known = ["corrupt", "unavailable", "trimmed", "out-of-range"].contains(&error.code());
+        let known =
+            ["corrupt", "damaged", "damaged-record", "unavailable", "trimmed", "out-of-range"];
+        let known = known.contains(&error.code());
         assert!(known, "{case}: {what}: {error}");
         whole = false;
     };

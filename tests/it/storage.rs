@@ -33,7 +33,7 @@ fn memory_passes_the_kit() {
 #[test]
 fn the_kit_finds_faulty_implementations() {
     use coordination_protocol::conformance;
-    use coordination_protocol::storage::{Entry, Page};
+    use coordination_protocol::storage::{Entry, KeyPage, Page};
 
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Fault {
@@ -42,6 +42,7 @@ fn the_kit_finds_faulty_implementations() {
         ForgetsDeletes,
         CutsPages,
         TakesAnySize,
+        IgnoresRanges,
     }
 
     struct Faulty(MemoryStore, Fault);
@@ -79,6 +80,14 @@ fn the_kit_finds_faulty_implementations() {
             }
             Ok(page)
         }
+
+        async fn keys(&self, scan: &StoreScan) -> Result<KeyPage, StorageError> {
+            let mut scan = scan.clone();
+            if self.1 == Fault::IgnoresRanges {
+                scan.before = None;
+            }
+            self.0.keys(&scan).await
+        }
     }
 
     for (fault, expected) in [
@@ -87,6 +96,7 @@ fn the_kit_finds_faulty_implementations() {
         (Fault::ForgetsDeletes, &["deletes", "old_revisions_stay_old"]),
         (Fault::CutsPages, &["pages"]),
         (Fault::TakesAnySize, &["limits"]),
+        (Fault::IgnoresRanges, &["keys_alone"]),
     ] {
         // The count case would retry for ever against a store that gives wrong revisions.
         let mut cases = conformance::store::cases();
@@ -102,7 +112,7 @@ fn the_kit_finds_faulty_implementations() {
         }
         assert!(!summary.passed.is_empty());
         let text = summary.into_result().unwrap_err().to_string();
-        assert!(text.contains("of 13 cases failed\n"), "{text}");
+        assert!(text.contains("of 14 cases failed\n"), "{text}");
     }
 }
 

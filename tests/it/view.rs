@@ -9,8 +9,8 @@ use coordination_protocol::storage::view::{
     self, Allocations, DeadLetters, Events, Registrations, States,
 };
 use coordination_protocol::storage::{
-    Entry, Expect, Journal, Key, MemoryJournal, MemoryStore, Page, StorageError, Store, StoreScan,
-    block_on,
+    Entry, Expect, Journal, Key, KeyPage, MemoryJournal, MemoryStore, Page, StorageError, Store,
+    StoreScan, block_on,
 };
 use coordination_protocol::{Codec, Envelope, Message, Mode, merge};
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,6 +139,11 @@ impl Store for Faulty {
         self.step()?;
         self.inner.scan(scan).await
     }
+
+    async fn keys(&self, scan: &StoreScan) -> Result<KeyPage, StorageError> {
+        self.step()?;
+        self.inner.keys(scan).await
+    }
 }
 
 #[test]
@@ -188,14 +193,16 @@ fn states_agree_with_a_model() {
         }
         let listed: Vec<String> = block_on(states.list(None, 99))
             .unwrap()
+            .items
             .into_iter()
             .map(|stored| stored.state.workflow_id.to_string())
             .collect();
         let there = model.iter().filter(|(_, known)| !known.is_empty());
         assert!(listed.iter().collect::<BTreeSet<_>>().into_iter().eq(there.map(|(id, _)| id)));
         if let Some(first) = listed.first() {
-            let rest = block_on(states.list(Some(&workflow(first)), 1)).unwrap();
-            assert_eq!(rest.len(), listed.len().min(2) - 1);
+            let after = States::key(&workflow(first)).unwrap();
+            let rest = block_on(states.list(Some(&after), 1)).unwrap();
+            assert_eq!(rest.items.len(), listed.len().min(2) - 1);
         }
     }
 }
@@ -415,8 +422,10 @@ fn damaged_values_name_their_key() {
     let text = state("wf", 1, "");
     put(&["state", "wf"], format!("sha256:00\n{text}").as_bytes());
     damaged(get(), "state/wf", "the state does not match its digest");
+    let listed = block_on(states.list(None, 9)).unwrap();
+    assert_eq!(listed.items.len(), 0);
     damaged(
-        block_on(states.list(None, 9)).map(drop),
+        Err(listed.damaged[0].clone().into()),
         "state/wf",
         "the state does not match its digest",
     );
@@ -433,11 +442,7 @@ fn damaged_values_name_their_key() {
     block_on(store.delete(&key(&["state", "wf"]), Expect::Any)).unwrap();
     block_on(states.put(&text, None)).unwrap();
     put(&["state-version", "wf", "x"], b"");
-    damaged(
-        block_on(states.versions(&workflow("wf"))).map(drop),
-        "state-version/wf/x",
-        "invalid digit found in string",
-    );
+    assert_eq!(block_on(states.versions(&workflow("wf"))).unwrap(), [1]);
 
     put(&["registration", "hub"], registration("other").as_bytes());
     damaged(
@@ -476,7 +481,7 @@ fn damaged_values_name_their_key() {
     // What is not under a view's key is no one's business.
     put(&["states", "wf"], b"\xff");
     put(&["mine"], b"\xff");
-    assert_eq!(block_on(states.list(None, 9)).unwrap().len(), 1);
+    assert_eq!(block_on(states.list(None, 9)).unwrap().items.len(), 1);
 }
 
 #[test]
@@ -490,16 +495,16 @@ fn dead_letters_are_bounded_by_count_and_age() {
         assert_eq!(block_on(letters.add(&text, &at(1_000 + number))).unwrap(), added);
         assert_eq!(block_on(letters.get(&added.key)).unwrap().unwrap().text, text);
     }
-    let all = block_on(letters.list(None, 99)).unwrap();
+    let all = block_on(letters.list(None, 99)).unwrap().items;
     let phases: Vec<&str> =
         all.iter().map(|one| one.letter.original.split(':').nth(2).unwrap()).collect();
     assert_eq!(phases, (20..30).map(|n| n.to_string()).collect::<Vec<_>>());
-    let page = block_on(letters.list(Some(&all[3].key), 2)).unwrap();
+    let page = block_on(letters.list(Some(&all[3].key), 2)).unwrap().items;
     assert_eq!(page[..], all[4..6]);
 
     let young = DeadLetters::new(store).with_max_age(Duration::from_millis(5));
     assert_eq!(block_on(young.prune(&at(1_029))).unwrap(), 4);
-    assert_eq!(block_on(young.list(None, 99)).unwrap()[0], all[4]);
+    assert_eq!(block_on(young.list(None, 99)).unwrap().items[0], all[4]);
     assert_eq!(block_on(young.prune(&at(9_999))).unwrap(), 6);
     let early = block_on(young.add(&letter("x"), &at(-1))).unwrap_err();
     assert_eq!(
@@ -522,7 +527,7 @@ fn dead_letters_give_back_what_was_received() {
     assert!(error.ends_with("the encoding `rot13` is not known"), "{error}");
     let error = block_on(letters.add(&letter(&letter("x")), &at(4))).unwrap_err();
     assert_eq!(error, StorageError::LetterAboutLetter);
-    assert_eq!(block_on(letters.list(None, 9)).unwrap().len(), 2);
+    assert_eq!(block_on(letters.list(None, 9)).unwrap().items.len(), 2);
 }
 
 #[test]
@@ -548,7 +553,7 @@ fn one_of_many_takes_a_letter_or_releases_a_grant() {
         assert_eq!(got.iter().filter(|(letter, _)| *letter).count(), 1);
         assert_eq!(got.iter().filter(|(_, released)| *released).count(), 1);
     }
-    assert!(block_on(allocations.of(&workflow("wf"))).unwrap().is_empty());
+    assert!(block_on(allocations.of(&workflow("wf"))).unwrap().items.is_empty());
 }
 
 #[test]
@@ -558,13 +563,13 @@ fn grants_are_found_by_id_and_workflow() {
     for (owner, id) in [("wf/1", "b"), ("wf/1", "a"), ("wf", "c")] {
         block_on(allocations.grant(&workflow(owner), &grant(id, "approved"))).unwrap();
     }
-    let ids = |grants: Vec<view::Grant>| -> Vec<String> {
-        grants.into_iter().map(|grant| grant.allocation.to_string()).collect()
+    let ids = |grants: view::Listed<view::Grant>| -> Vec<String> {
+        grants.items.into_iter().map(|grant| grant.allocation.to_string()).collect()
     };
     assert_eq!(ids(block_on(allocations.of(&workflow("wf/1"))).unwrap()), ["a", "b"]);
     assert_eq!(ids(block_on(allocations.of(&workflow("wf"))).unwrap()), ["c"]);
     let all = block_on(allocations.list(None, 99)).unwrap();
-    let after = block_on(allocations.list(Some(&all[0].allocation), 99)).unwrap();
+    let after = block_on(allocations.list(Some(&key(&["allocation", "a"])), 99)).unwrap();
     assert_eq!((ids(all), ids(after).len()), (vec!["a".into(), "b".into(), "c".into()], 2));
 
     let again = |owner: &str, text: &str| block_on(allocations.grant(&workflow(owner), text));
@@ -572,7 +577,7 @@ fn grants_are_found_by_id_and_workflow() {
     let taken = again("other", &grant("c", "approved")).unwrap_err();
     assert_eq!(taken, StorageError::Exists { key: key(&["allocation", "c"]) });
     // The index of the refused one leads to a grant of somebody else.
-    assert!(block_on(allocations.of(&workflow("other"))).unwrap().is_empty());
+    assert!(block_on(allocations.of(&workflow("other"))).unwrap().items.is_empty());
     for (text, sentence) in [
         (grant("d", "queued"), "this answer grants nothing: its status is `queued`"),
         (
@@ -611,8 +616,11 @@ fn registrations_replace_and_end() {
     block_on(registrations.register(&newer)).unwrap();
     let hub = ComponentId::new("hub").unwrap();
     assert_eq!(block_on(registrations.get(&hub)).unwrap().unwrap().text, newer);
-    assert_eq!(block_on(registrations.list(None, 9)).unwrap().len(), 2);
-    assert_eq!(block_on(registrations.list(Some(&hub), 9)).unwrap().len(), 1);
+    assert_eq!(block_on(registrations.list(None, 9)).unwrap().items.len(), 2);
+    assert_eq!(
+        block_on(registrations.list(Some(&key(&["registration", "hub"])), 9)).unwrap().items.len(),
+        1
+    );
     assert!(block_on(registrations.deregister(&hub)).unwrap());
     assert!(!block_on(registrations.deregister(&hub)).unwrap());
     assert!(block_on(registrations.get(&hub)).unwrap().is_none());
@@ -635,9 +643,9 @@ fn events_are_kept_as_written_and_selected_by_pattern() {
     let batch =
         [timeout("wf_1"), timeout("wf_2"), envelope, request.to_owned(), registration("hub")];
     assert_eq!(block_on(events.append(&batch)).unwrap(), 1..6);
-    let (all, next) = block_on(events.read(1, 99)).unwrap();
-    assert_eq!(next, 6);
-    assert!(all.iter().map(|event| &*event.text).eq(batch.iter().map(String::as_str)));
+    let all = block_on(events.read(1, 99)).unwrap();
+    assert_eq!((all.next, all.unreadable.len()), (6, 0));
+    assert!(all.events.iter().map(|event| &*event.text).eq(batch.iter().map(String::as_str)));
     for (pattern, positions) in [
         ("task.*.timeout", &[1, 2][..]),
         ("*.wf_2.*", &[2, 3]),
@@ -645,19 +653,95 @@ fn events_are_kept_as_written_and_selected_by_pattern() {
         ("PHASE_SKIPPED.>", &[3]),
     ] {
         let pattern: Pattern = pattern.parse().unwrap();
-        let (found, next) = block_on(events.read_matching(1, 99, &pattern)).unwrap();
-        let found: Vec<u64> = found.iter().map(|event| event.position).collect();
-        assert_eq!((&found[..], next), (positions, 6), "{pattern:?}");
+        let page = block_on(events.read_matching(1, 99, &pattern)).unwrap();
+        let found: Vec<u64> = page.events.iter().map(|event| event.position).collect();
+        assert_eq!((&found[..], page.next), (positions, 6), "{pattern:?}");
     }
     let broken = block_on(events.append(&[timeout("wf_1"), "TASK_TIMEOUT:wf".to_owned()]));
     let StorageError::Event { index: 1, .. } = broken.unwrap_err() else { panic!() };
     assert_eq!(block_on(journal.bounds()).unwrap().next, 6);
-    block_on(journal.append(&[&b"\xff"[..]])).unwrap();
-    assert_eq!(
-        block_on(events.read(6, 9)).unwrap_err().to_string(),
-        "the store is damaged: the record at 6 is no event: invalid utf-8 sequence of 1 bytes from \
-         index 0"
-    );
+}
+
+/// A record that is no text, and one that is neither event nor message, stop no reader.
+#[test]
+fn a_consumer_goes_on_past_unreadable_and_foreign_records() {
+    let journal = MemoryJournal::new();
+    let events = Events::new(journal.clone());
+    block_on(events.append(&[timeout("a")])).unwrap();
+    block_on(journal.append(&[&b"\xff"[..], b"hello", b""])).unwrap();
+    block_on(events.append(&[timeout("b")])).unwrap();
+    let page = block_on(events.read(1, 9)).unwrap();
+    let positions: Vec<u64> = page.events.iter().map(|event| event.position).collect();
+    assert_eq!((positions, page.next), (vec![1, 5], 6));
+    let named: Vec<(u64, &str)> =
+        page.unreadable.iter().map(|record| (record.position, record.reason.as_str())).collect();
+    assert_eq!(named[0], (2, "invalid utf-8 sequence of 1 bytes from index 0"));
+    assert_eq!((named[1].0, named.len()), (3, 2));
+    assert_eq!(page.unreadable[0].data.as_deref(), Some(&b"\xff"[..]));
+
+    // Both kinds of consumers name them, and pass them with the batch.
+    let wanted: Pattern = "*.b.*".parse().unwrap();
+    for (name, consumer) in [
+        ("all", events.consumer(key(&["all"])).with_limit(2)),
+        ("b", events.consumer(key(&["b"])).with_pattern(wanted).with_limit(2)),
+    ] {
+        let mut seen = (Vec::new(), Vec::new());
+        while seen.0.last() != Some(&5) {
+            let batch = block_on(consumer.next()).unwrap();
+            seen.0.extend(batch.events.iter().map(|event| event.position));
+            seen.1.extend(batch.unreadable.iter().map(|record| record.position));
+            block_on(consumer.acknowledge(&batch)).unwrap();
+        }
+        let positions = if name == "all" { vec![1, 5] } else { vec![5] };
+        assert_eq!(seen, (positions, vec![2, 3]), "{name}");
+    }
+
+    // A part of a batch is acknowledged, and one record skipped.
+    let consumer = events.consumer(key(&["c"]));
+    let batch = block_on(consumer.next()).unwrap();
+    assert_eq!(batch.events.len(), 2);
+    let outside = block_on(consumer.acknowledge_through(&batch, 6)).unwrap_err();
+    assert_eq!(outside.code(), "out-of-range");
+    assert_eq!(block_on(consumer.skip()).unwrap(), 0);
+    block_on(consumer.acknowledge_through(&batch, 1)).unwrap();
+    assert_eq!(block_on(consumer.skip()).unwrap(), 1);
+    assert_eq!(block_on(journal.cursor(&key(&["c"]))).unwrap(), Some(3));
+    assert_eq!(block_on(consumer.skip()).unwrap(), 1);
+    assert_eq!(block_on(consumer.next()).unwrap().events[0].position, 5);
+}
+
+/// A reader of rare events is alive, so trimming what it passed is no loss to it.
+#[test]
+fn a_consumer_moves_past_what_it_does_not_want() {
+    let journal = MemoryJournal::new();
+    let events = Events::new(journal.clone());
+    let line = [timeout("a")];
+    let lines: Vec<&String> = line.iter().cycle().take(1_000).collect();
+    block_on(events.append(&lines)).unwrap();
+    let name = key(&["rare"]);
+    let consumer =
+        events.consumer(name.clone()).with_pattern("*.rare.*".parse::<Pattern>().unwrap());
+    let thread = std::thread::spawn(move || block_on(consumer.next()));
+    let mut waited = 0;
+    while block_on(journal.cursor(&name)).unwrap() != Some(1_001) {
+        waited += 1;
+        assert!(waited < 2_000, "the cursor is at {:?}", block_on(journal.cursor(&name)));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    block_on(journal.trim(1_001)).unwrap();
+    block_on(events.append(&[timeout("rare")])).unwrap();
+    let batch = thread.join().unwrap().unwrap();
+    assert_eq!(batch.events[0].position, 1_001);
+
+    // One that is behind a long way is moved on the way, too.
+    block_on(events.append(&lines)).unwrap();
+    let slow = events.consumer(name.clone()).with_pattern("*.never.*".parse::<Pattern>().unwrap());
+    block_on(slow.acknowledge(&batch)).unwrap();
+    let slow = slow.with_limit(10);
+    let mut next = std::pin::pin!(slow.next());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(next.as_mut().poll(&mut context).is_pending());
+    assert_eq!(block_on(journal.cursor(&name)).unwrap(), Some(2_002));
 }
 
 #[test]

@@ -66,19 +66,29 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
             problems.push(format!("revision {revision} is higher than the last one, {last}"));
         }
         Ok(_) => {}
-        Err(error) => problems.push(from_sqlite(error).to_string()),
+        Err(error) => problems.push(sentence(from_sqlite(error))),
     }
-    problems.extend(state.err().map(|error| error.to_string()));
+    problems.extend(state.err().map(sentence));
     let cursors = each(&moment, "SELECT name, position, checksum FROM cursor", |row| {
         operations::cursor_of(row).map(drop)
     });
     for found in [listed, entries, records, cursors] {
-        problems.extend(found.into_iter().map(|error| error.to_string()));
+        problems.extend(found.into_iter().map(sentence));
     }
     // A file that is damaged all over would list every row.
     problems.truncate(MAX_PROBLEMS);
     report.problems = problems;
     Ok(report)
+}
+
+/// What is damaged, without saying for each that it is.
+fn sentence(error: StorageError) -> String {
+    match error {
+        StorageError::Damaged { key, reason } => format!("`{key}`: {reason}"),
+        StorageError::DamagedRecord { position, reason } => format!("record {position}: {reason}"),
+        StorageError::Corrupt { detail, .. } => detail,
+        other => other.to_string(),
+    }
 }
 
 /// Visits each row; an error of a row is kept and the next one visited.

@@ -76,8 +76,8 @@ pub use check::CheckReport;
 pub use item::{Contents, ItemChange, StoreItem};
 
 use crate::storage::{
-    Bounds, Cursor, Entry, Expect, Journal, JournalRecord, Key, Page, StorageError, StorageLimits,
-    Store, StoreScan,
+    Bounds, Cursor, Entry, Expect, Journal, JournalRecord, Key, KeyPage, Page, StorageError,
+    StorageLimits, Store, StoreScan,
 };
 use operations::Write;
 use std::ops::Range;
@@ -270,6 +270,11 @@ impl Store for Sqlite {
     async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
         let (scan, limits) = (scan.clone(), self.options.limits);
         self.workers.read(move |connection| operations::scan(connection, &scan, limits)).await
+    }
+
+    async fn keys(&self, scan: &StoreScan) -> Result<KeyPage, StorageError> {
+        let (scan, limits) = (scan.clone(), self.options.limits);
+        self.workers.read(move |connection| operations::keys(connection, &scan, limits)).await
     }
 }
 

@@ -3,7 +3,8 @@
 use super::error::from_sqlite;
 use super::item::{Contents, ItemChange, StoreItem};
 use crate::storage::{
-    Bounds, Cursor, Entry, Expect, JournalRecord, Key, Page, StorageError, StorageLimits, StoreScan,
+    Bounds, Cursor, Entry, Expect, JournalRecord, Key, KeyPage, KeyRevision, Page, StorageError,
+    StorageLimits, StoreScan,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::ops::Range;
@@ -96,8 +97,8 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
     let sum: i64 = row.get(2).map_err(from_sqlite)?;
     let value = row.get_ref(3).map_err(from_sqlite)?.as_blob().unwrap_or_default();
     if checksum(key.as_str().as_bytes(), revision, value) != sum {
-        let detail = format!("the value of `{key}` does not match its checksum");
-        return Err(StorageError::corrupt(detail));
+        let reason = "the value does not match its checksum".to_owned();
+        return Err(StorageError::Damaged { key, reason });
     }
     Ok(Entry::new(key, value, revision))
 }
@@ -108,8 +109,8 @@ pub(super) fn record(row: &Row<'_>) -> Result<JournalRecord> {
     let sum: i64 = row.get(1).map_err(from_sqlite)?;
     let data = row.get_ref(2).map_err(from_sqlite)?.as_blob().unwrap_or_default();
     if checksum(&[], position, data) != sum {
-        let detail = format!("the record at {position} does not match its checksum");
-        return Err(StorageError::corrupt(detail));
+        let reason = "it does not match its checksum".to_owned();
+        return Err(StorageError::DamagedRecord { position, reason });
     }
     Ok(JournalRecord::new(position, data))
 }
@@ -126,15 +127,11 @@ pub(super) fn scan(
     scan: &StoreScan,
     limits: StorageLimits,
 ) -> Result<Page> {
-    // Keys are ASCII and compared by their bytes, so nothing with the prefix lies behind this.
-    // A range of the primary key, and not `LIKE`: it walks the index from the first match and needs
-    // no escapes.
-    let end = format!("{}\u{7f}", scan.prefix);
-    let after = scan.after.as_ref().map_or("", |key| key.as_str());
     let limit = scan.limit.min(limits.page_items);
     let sql = "SELECT key, revision, checksum, value FROM entry
                WHERE key >= ?1 AND key < ?2 AND key > ?3 ORDER BY key LIMIT ?4";
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
+    let (end, after) = range(scan);
     let mut rows = statement
         // One more than asked for tells whether there is another page without counting.
         .query(params![scan.prefix, end, after, sql_limit(limit.saturating_add(1))])
@@ -153,6 +150,46 @@ pub(super) fn scan(
         page.entries.push(entry);
     }
     Ok(page)
+}
+
+/// Keys and revisions, which stand before the values in a row: no page of a value is read.
+pub(super) fn keys(
+    connection: &Connection,
+    scan: &StoreScan,
+    limits: StorageLimits,
+) -> Result<KeyPage> {
+    let limit = scan.limit.min(limits.page_items);
+    // Rows come one by one, so no limit is needed, and what is passed over does not count.
+    let sql = "SELECT key, revision FROM entry
+               WHERE key >= ?1 AND key < ?2 AND key > ?3 ORDER BY key";
+    let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
+    let (end, after) = range(scan);
+    let mut rows = statement.query(params![scan.prefix, end, after]).map_err(from_sqlite)?;
+    let mut page = KeyPage::default();
+    while let Some(row) = rows.next().map_err(from_sqlite)? {
+        if page.keys.len() == limit {
+            page.more = true;
+            break;
+        }
+        // A text that is no key has no name to be read or removed by; the check and the repair of
+        // the file tell of it.
+        let Ok(key) = key_of(row, 0) else { continue };
+        page.keys.push(KeyRevision::new(key, number(row, 1).map_err(from_sqlite)?));
+    }
+    Ok(page)
+}
+
+/// Where a scan ends, and behind what it starts.
+fn range(scan: &StoreScan) -> (String, &str) {
+    // Keys are ASCII and compared by their bytes, so nothing with the prefix lies behind this.
+    // A range of the primary key, and not `LIKE`: it walks the index from the first match and needs
+    // no escapes.
+    let end = format!("{}\u{7f}", scan.prefix);
+    let end = match &scan.before {
+        Some(before) if before.as_str() < end.as_str() => before.to_string(),
+        _ => end,
+    };
+    (end, scan.after.as_ref().map_or("", |key| key.as_str()))
 }
 
 pub(super) fn bounds(connection: &Connection) -> Result<Bounds> {
@@ -206,9 +243,8 @@ pub(super) fn records(
         let data = row.get_ref(2).map_err(from_sqlite)?.as_blob().unwrap_or_default();
         if checksum(&[], expected, data) != sum {
             let record = record(row)?;
-            let detail =
-                format!("the record at {expected} is missing, {} follows", record.position);
-            return Err(StorageError::corrupt(detail));
+            let reason = format!("it is missing, {} follows", record.position);
+            return Err(StorageError::DamagedRecord { position: expected, reason });
         }
         bytes += data.len();
         found.push(JournalRecord::new(expected, data));

@@ -1,9 +1,10 @@
 //! Grants of resources.
 
-use super::{Head, below, given, join, key, stored};
+use super::{Head, Listed, given, join, key, keys_below, list, stored};
 use crate::message::AllocationResponse;
 use crate::scalar::{AllocationId, AllocationStatus, WorkflowId};
-use crate::storage::{Entry, Expect, Key, StorageError, Store};
+use crate::storage::DamagedValue;
+use crate::storage::{Entry, Expect, Key, KeyRevision, StorageError, Store};
 
 pub(super) const PREFIX: &str = "allocation";
 const INDEX: &str = "allocation-of";
@@ -24,7 +25,7 @@ const INDEX: &str = "allocation-of";
 ///     let allocations = Allocations::new(MemoryStore::new());
 ///     let workflow = WorkflowId::new("wf_001").unwrap();
 ///     allocations.grant(&workflow, answer).await?;
-///     assert_eq!(allocations.of(&workflow).await?[0].text, answer);
+///     assert_eq!(allocations.of(&workflow).await?.items[0].text, answer);
 ///
 ///     let id = AllocationId::new("alloc_1").unwrap();
 ///     let released = allocations.release(&id).await?.unwrap();
@@ -124,30 +125,32 @@ impl<S: Store> Allocations<S> {
         found.as_ref().map(Grant::read).transpose()
     }
 
-    /// All grants of a workflow, ordered by identifier.
-    pub async fn of(&self, workflow: &WorkflowId) -> Result<Vec<Grant>, StorageError> {
+    /// All grants of a workflow, ordered by identifier, on one page.
+    pub async fn of(&self, workflow: &WorkflowId) -> Result<Listed<Grant>, StorageError> {
         let prefix = key([INDEX, workflow.as_str()])?;
-        let mut grants = Vec::new();
-        for entry in below(&self.store, prefix.as_str(), None, usize::MAX).await? {
-            let allocation = entry.key.segments().nth(2).unwrap_or_default().into_owned();
-            let allocation = AllocationId::new(allocation)
-                .map_err(|error| StorageError::damaged(&entry.key, error))?;
-            let found = self.get(&allocation).await?;
-            // The index is a hint; the grant itself says whose it is.
-            grants.extend(found.filter(|grant| grant.workflow == *workflow));
+        let mut listed = Listed { items: Vec::new(), damaged: Vec::new(), next: None };
+        for KeyRevision { key, .. } in keys_below(&self.store, prefix.as_str()).await? {
+            let allocation = key.segments().nth(2).unwrap_or_default().into_owned();
+            let found = match AllocationId::new(allocation) {
+                Ok(allocation) => self.get(&allocation).await,
+                Err(error) => Err(StorageError::damaged(&key, error)),
+            };
+            match found {
+                // The index is a hint; the grant itself says whose it is.
+                Ok(found) => listed.items.extend(found.filter(|grant| grant.workflow == *workflow)),
+                Err(error) => listed.damaged.push(DamagedValue::from_error(&key, error)?),
+            }
         }
-        Ok(grants)
+        Ok(listed)
     }
 
-    /// Up to `limit` grants of all workflows, ordered by identifier, behind one of them.
+    /// Up to `limit` grants of all workflows, ordered by identifier, behind a key.
     pub async fn list(
         &self,
-        after: Option<&AllocationId>,
+        after: Option<&Key>,
         limit: usize,
-    ) -> Result<Vec<Grant>, StorageError> {
-        let after = after.map(key_of).transpose()?;
-        let entries = below(&self.store, PREFIX, after.as_ref(), limit).await?;
-        entries.iter().map(Grant::read).collect()
+    ) -> Result<Listed<Grant>, StorageError> {
+        list(&self.store, PREFIX, after, limit, Grant::read).await
     }
 
     /// Takes a grant out and returns it; none if it is not there, or not any more.

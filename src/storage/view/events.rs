@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// Events in the order they happened: event lines, and envelopes of any kind.
 ///
 /// An empty record is passed over; a migration leaves one where a version cannot say what there
-/// was, so that all others keep their positions.
+/// was, and a repair where a record was damaged, so that all others keep their positions. A record
+/// that is neither is named ([`EventPage::unreadable`]), and the others are read.
 ///
 /// ```
 /// use coordination_protocol::route::Pattern;
@@ -27,8 +28,8 @@ use std::sync::Arc;
 ///     ]).await?;
 ///
 ///     let paused: Pattern = "workflow.*.paused".parse().unwrap();
-///     let (found, next) = events.read_matching(1, 100, &paused).await?;
-///     assert_eq!((found[0].position, found.len(), next), (2, 1, 3));
+///     let page = events.read_matching(1, 100, &paused).await?;
+///     assert_eq!((page.events[0].position, page.events.len(), page.next), (2, 1, 3));
 ///     Ok::<(), StorageError>(())
 /// })?;
 /// # Ok::<(), StorageError>(())
@@ -48,15 +49,32 @@ pub struct StoredEvent {
     pub text: Arc<str>,
 }
 
-impl StoredEvent {
-    fn read(record: &JournalRecord) -> Result<Self, StorageError> {
-        let text = std::str::from_utf8(&record.data).map_err(|error| {
-            let detail = format!("the record at {} is no event: {error}", record.position);
-            StorageError::corrupt(detail)
-        })?;
-        Ok(StoredEvent { position: record.position, text: text.into() })
-    }
+/// A record that is neither an event nor a message, or that the journal cannot read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnreadableRecord {
+    /// Its position.
+    pub position: u64,
+    /// What is wrong with it.
+    pub reason: String,
+    /// Its bytes, for a [dead letter](crate::message::DeadLetter), unless the journal cannot read
+    /// them.
+    pub data: Option<Arc<[u8]>>,
+}
 
+/// What was read of a journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventPage {
+    /// The events.
+    pub events: Vec<StoredEvent>,
+    /// The records among those that were looked at that are no events.
+    pub unreadable: Vec<UnreadableRecord>,
+    /// The position to go on at.
+    pub next: u64,
+}
+
+impl StoredEvent {
     /// What patterns match; none for a message that patterns have no name for, and for a record
     /// that is neither event nor message.
     pub fn key(&self) -> Option<RouteKey<'static>> {
@@ -84,6 +102,9 @@ fn key_of(text: &str) -> Result<Option<RouteKey<'static>>, String> {
     Ok(RouteKey::of_message(kind, workflow).map(RouteKey::into_owned))
 }
 
+/// After how many looks without an event a reader's place is moved.
+const LOOKS: u32 = 16;
+
 impl<J: Journal> Events<J> {
     /// Events in a journal.
     pub const fn new(journal: J) -> Self {
@@ -107,35 +128,106 @@ impl<J: Journal> Events<J> {
         self.journal.append(&bytes).await
     }
 
-    /// Up to `limit` events from a position on, and the position to go on at.
+    /// Up to `limit` records from a position on: the events among them, what is unreadable, and the
+    /// position to go on at.
     ///
     /// # Errors
     /// [`Trimmed`](StorageError::Trimmed) if the journal starts behind the position.
-    pub async fn read(
-        &self,
-        from: u64,
-        limit: usize,
-    ) -> Result<(Vec<StoredEvent>, u64), StorageError> {
-        let records = self.journal.read(from, limit).await?;
-        // From the last record that was looked at, not from the last that matched: a reader of rare
-        // events would read the others again and again.
-        let next = records.last().map_or(from.max(1), |record| record.position + 1);
-        // An empty record keeps its position, so that cursors and references stay right.
-        let kept = records.iter().filter(|record| !record.data.is_empty());
-        Ok((kept.map(StoredEvent::read).collect::<Result<_, _>>()?, next))
+    pub async fn read(&self, from: u64, limit: usize) -> Result<EventPage, StorageError> {
+        self.page(from, limit, None).await
     }
 
-    /// Like [`read`](Self::read), only events that a pattern matches, of `limit` that are looked
-    /// at.
+    /// Like [`read`](Self::read), only events that a pattern matches, of `limit` records that are
+    /// looked at.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
     pub async fn read_matching(
         &self,
         from: u64,
         limit: usize,
         pattern: &Pattern,
-    ) -> Result<(Vec<StoredEvent>, u64), StorageError> {
-        let (mut events, next) = self.read(from, limit).await?;
-        events.retain(|event| event.key().is_some_and(|key| pattern.matches(&key)));
-        Ok((events, next))
+    ) -> Result<EventPage, StorageError> {
+        self.page(from, limit, Some(pattern)).await
+    }
+
+    async fn page(
+        &self,
+        from: u64,
+        limit: usize,
+        pattern: Option<&Pattern>,
+    ) -> Result<EventPage, StorageError> {
+        let (records, damaged) = self.records(from, limit).await?;
+        let last = records.last().map(|record| record.position);
+        let last = last.max(damaged.last().map(|record| record.position));
+        // From the last record that was looked at, not from the last that matched: a reader of rare
+        // events would read the others again and again.
+        let next = last.map_or(from.max(1), |last| last + 1);
+        let mut page = EventPage { events: Vec::new(), unreadable: damaged, next };
+        for JournalRecord { position, data } in records {
+            // An empty record keeps its position, so that cursors and references stay right.
+            if data.is_empty() {
+                continue;
+            }
+            let text = std::str::from_utf8(&data).map_err(|error| error.to_string());
+            match text.and_then(|text| Ok((text, key_of(text)?))) {
+                Ok((text, key)) => {
+                    let wanted = |key| pattern.is_none_or(|pattern| pattern.matches(key));
+                    if key.as_ref().map_or(pattern.is_none(), wanted) {
+                        page.events.push(StoredEvent { position, text: text.into() });
+                    }
+                }
+                Err(reason) => {
+                    let data = Some(Arc::clone(&data));
+                    page.unreadable.push(UnreadableRecord { position, reason, data });
+                }
+            }
+        }
+        page.unreadable.sort_by_key(|record| record.position);
+        Ok(page)
+    }
+
+    /// Records, with those that the journal itself cannot read named instead of in the way.
+    async fn records(
+        &self,
+        from: u64,
+        limit: usize,
+    ) -> Result<(Vec<JournalRecord>, Vec<UnreadableRecord>), StorageError> {
+        let is_damage = |error: &StorageError| {
+            matches!(error, StorageError::DamagedRecord { .. } | StorageError::Corrupt { .. })
+        };
+        let failed = match self.journal.read(from, limit).await {
+            Err(error) if is_damage(&error) => error,
+            read => return Ok((read?, Vec::new())),
+        };
+        let (mut records, mut damaged) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        let next = self.journal.bounds().await?.next;
+        let end = next.min(from.max(1).saturating_add(limit as u64));
+        for position in from.max(1)..end {
+            match self.journal.read(position, 1).await {
+                Err(error) if is_damage(&error) => {
+                    let reason = match error {
+                        StorageError::DamagedRecord { reason, .. } => reason,
+                        other => other.to_string(),
+                    };
+                    damaged.push(UnreadableRecord { position, reason, data: None });
+                }
+                read => records.extend(read?),
+            }
+            bytes =
+                records.last().map_or(bytes, |record: &JournalRecord| bytes + record.data.len());
+            if bytes > self.journal.limits().page_bytes {
+                break;
+            }
+        }
+        // A journal none of whose records can be read is broken as a whole: to pass over all of it
+        // would lose it.
+        let whole = matches!(failed, StorageError::Corrupt { .. }) && records.is_empty();
+        if whole || damaged.is_empty() && records.is_empty() {
+            return Err(failed);
+        }
+        Ok((records, damaged))
     }
 
     /// A reader whose place is kept under a name.
@@ -150,8 +242,11 @@ impl<J: Journal> Events<J> {
 /// A reader that takes up where it left off, even after a crash: at-least-once.
 ///
 /// [`next`](Self::next) gives the same events again until they are
-/// [acknowledged](Self::acknowledge). Of two readers with one name, one learns that the other
-/// was faster.
+/// [acknowledged](Self::acknowledge), wholly or [up to one](Self::acknowledge_through). Of two
+/// readers with one name, one learns that the other was faster.
+///
+/// A record that cannot be read stops no reader: it is named in the batch, and acknowledged with it.
+/// [`skip`](Self::skip) passes one alone.
 ///
 /// ```
 /// use coordination_protocol::storage::view::Events;
@@ -185,8 +280,10 @@ pub struct Consumer<J> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventBatch {
-    /// The events.
+    /// The events; none if there is only something unreadable.
     pub events: Vec<StoredEvent>,
+    /// The records that are no events, for a log or a dead letter; acknowledged with the batch.
+    pub unreadable: Vec<UnreadableRecord>,
     /// Where the cursor stood.
     from: Option<u64>,
     /// Where it stands when they are acknowledged.
@@ -200,7 +297,7 @@ impl<J: Journal> Consumer<J> {
         self
     }
 
-    /// Sets how many events are looked at at a time, at least 1. 256 unless set.
+    /// Sets how many records are looked at at a time, at least 1. 256 unless set.
     pub const fn with_limit(mut self, events: usize) -> Self {
         self.limit = if events == 0 { 1 } else { events };
         self
@@ -209,29 +306,51 @@ impl<J: Journal> Consumer<J> {
     /// The next events; waits until there are some. A reader that is new starts with the first
     /// event that is there.
     ///
+    /// The reader's place moves past records that its pattern does not match, so that they can be
+    /// trimmed: before each wait, and on the way after as many as [a look](Self::with_limit) takes
+    /// sixteen times.
+    ///
     /// # Errors
     /// [`Trimmed`](StorageError::Trimmed) if the journal starts behind the reader's place: it
     /// missed something. [`skip`](Self::skip) goes on.
+    /// [`CursorMoved`](StorageError::CursorMoved) if another reader of this name was faster.
     pub async fn next(&self) -> Result<EventBatch, StorageError> {
         let journal = &self.events.journal;
-        let from = journal.cursor(&self.name).await?;
+        let mut from = journal.cursor(&self.name).await?;
         let mut at = match from {
+            // A merge leaves it there for a reader that had missed records where it came from.
+            Some(0) => {
+                let first = journal.bounds().await?.first;
+                return Err(StorageError::Trimmed { from: 0, first });
+            }
             Some(at) => at,
             // Not 1: what was trimmed before the reader came is not missed.
             None => journal.bounds().await?.first,
         };
+        let (mut looks, mut place) = (0, at);
         loop {
-            let (events, to) = match &self.pattern {
-                Some(pattern) => self.events.read_matching(at, self.limit, pattern).await?,
-                None => self.events.read(at, self.limit).await?,
-            };
-            if !events.is_empty() {
-                return Ok(EventBatch { events, from, to });
+            let page = self.events.page(at, self.limit, self.pattern.as_ref()).await?;
+            let EventPage { events, unreadable, next: to } = page;
+            if !events.is_empty() || !unreadable.is_empty() {
+                return Ok(EventBatch { events, unreadable, from, to });
+            }
+            looks += 1;
+            let ended = to == at;
+            // Not for each record, and not for each look: a write costs more than reading some
+            // again after a crash. But before a wait, which may be long, and now and then on the
+            // way, or a trim would overtake a reader that is alive.
+            if to > place && (ended || looks % LOOKS == 0) {
+                match journal.move_cursor(&self.name, from, to).await {
+                    Ok(()) => (from, place) = (Some(to), to),
+                    // Trimmed since it was read; the next look tells.
+                    Err(StorageError::OutOfRange { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
             at = to;
-            // The cursor is not moved for events that do not match: one write for each of them
-            // would cost more than reading them again after a crash.
-            journal.wait(at).await?;
+            if ended {
+                journal.wait(at).await?;
+            }
         }
     }
 
@@ -246,17 +365,43 @@ impl<J: Journal> Consumer<J> {
         self.events.journal.move_cursor(&self.name, from, to).await
     }
 
-    /// Goes on at the first event that is there, and returns how many were missed.
+    /// Notes that the events up to a position were handled, and no more of the batch. The next batch
+    /// goes on behind it.
+    ///
+    /// # Errors
+    /// [`CursorMoved`](StorageError::CursorMoved) as for [`acknowledge`](Self::acknowledge);
+    /// [`OutOfRange`](StorageError::OutOfRange) for a position that is not in the batch.
+    pub async fn acknowledge_through(
+        &self,
+        batch: &EventBatch,
+        position: u64,
+    ) -> Result<(), StorageError> {
+        let first = batch.from.unwrap_or(0);
+        if position < first || position >= batch.to {
+            return Err(StorageError::OutOfRange { position, first, next: batch.to });
+        }
+        self.events.journal.move_cursor(&self.name, batch.from, position + 1).await
+    }
+
+    /// Goes on where the reader cannot: at the first record that is there if it was left behind by a
+    /// trim, else behind the one record at its place, if that is unreadable. Returns how many records
+    /// it passed; 0 if the reader can go on as it is.
     pub async fn skip(&self) -> Result<u64, StorageError> {
         let journal = &self.events.journal;
-        let Some(at) = journal.cursor(&self.name).await? else { return Ok(0) };
+        let cursor = journal.cursor(&self.name).await?;
         let first = journal.bounds().await?.first;
-        let missed = first.saturating_sub(at);
-        if missed > 0 {
+        let at = cursor.unwrap_or(first);
+        let to = if at < first {
+            first
+        } else {
+            let page = self.events.read(at, 1).await?;
+            if page.unreadable.is_empty() { at } else { page.next }
+        };
+        if to > at {
             // Only forward, and by compare-and-set: a skip must not undo another reader's progress.
-            journal.move_cursor(&self.name, Some(at), first).await?;
+            journal.move_cursor(&self.name, cursor, to).await?;
         }
-        Ok(missed)
+        Ok(to - at)
     }
 
     /// Forgets the reader's place, and tells whether it had one.

@@ -1,6 +1,6 @@
 //! Dead letters.
 
-use super::{Head, below, given, key, stored};
+use super::{Head, Listed, given, key, keys_below, list, stored};
 use crate::message::{DeadLetter, MessageKind, peek};
 use crate::scalar::{Digest, TextEncoding, Timestamp};
 use crate::storage::{Entry, Expect, Key, StorageError, Store};
@@ -33,7 +33,7 @@ pub(super) const PREFIX: &str = "dead-letter";
 ///     let added = letters.add(text, &now).await?;
 ///     let taken = letters.take(&added.key).await?.unwrap();
 ///     assert_eq!(taken.original()?, b"PHASE_STARTED:wf:x:{}");
-///     assert!(letters.list(None, 10).await?.is_empty());
+///     assert!(letters.list(None, 10).await?.items.is_empty());
 ///     Ok::<(), StorageError>(())
 /// })?;
 /// # Ok::<(), StorageError>(())
@@ -134,7 +134,7 @@ impl<S: Store> DeadLetters<S> {
     #[doc(alias = "eviction")]
     #[doc(alias = "retention")]
     pub async fn prune(&self, now: &Timestamp) -> Result<u64, StorageError> {
-        let entries = below(&self.store, PREFIX, None, usize::MAX).await?;
+        let entries = keys_below(&self.store, PREFIX).await?;
         // Keys start with the time, so the surplus is at the front, and age is a comparison of
         // keys. No letter has to be read, so a damaged one goes like the others.
         let surplus = entries.len().saturating_sub(self.max_count);
@@ -165,9 +165,8 @@ impl<S: Store> DeadLetters<S> {
         &self,
         after: Option<&Key>,
         limit: usize,
-    ) -> Result<Vec<StoredLetter>, StorageError> {
-        let entries = below(&self.store, PREFIX, after, limit).await?;
-        entries.iter().map(StoredLetter::read).collect()
+    ) -> Result<Listed<StoredLetter>, StorageError> {
+        list(&self.store, PREFIX, after, limit, StoredLetter::read).await
     }
 
     /// Takes a letter out; none if it is not there, or another one took it.

@@ -24,7 +24,8 @@
 //! | `allocation-of/<workflow>/<allocation>` | nothing: the index of the one above |
 //!
 //! Whatever else is in a store is none of a view's business. A value under one of these keys that
-//! is not what the table says is an error that names the key ([`StorageError::Damaged`]).
+//! is not what the table says is an error that names the key ([`StorageError::Damaged`]). A list
+//! goes on past it and names it ([`Listed::damaged`]).
 
 mod allocations;
 mod events;
@@ -33,12 +34,14 @@ mod registrations;
 mod states;
 
 pub use allocations::{Allocations, Grant};
-pub use events::{Consumer, EventBatch, Events, StoredEvent};
+pub use events::{Consumer, EventBatch, EventPage, Events, StoredEvent, UnreadableRecord};
 pub use letters::{DeadLetters, StoredLetter};
 pub use registrations::{Registrations, StoredRegistration};
 pub use states::{States, StoredState};
 
-use super::{Entry, Key, StorageError, Store, StoreScan};
+use super::{
+    DamagedValue, Entry, Key, KeyRevision, StorageError, Store, StoreScan, scan_past_damage,
+};
 use crate::event::Codec;
 use crate::finding::Mode;
 use crate::json::Limits;
@@ -53,6 +56,9 @@ const ATTEMPTS: u32 = 16;
 /// How many entries are fetched at a time.
 // Few round trips for a list; the store's own page limit bounds the bytes.
 const PAGE: usize = 256;
+
+/// How many keys are fetched at a time.
+const KEYS: usize = 4_096;
 
 /// The limits that views read and write with: messages of up to 16 MiB, 65,536 keys in an object.
 pub const LIMITS: Limits = Limits::DEFAULT.with_bytes(16 << 20).with_keys(1 << 16);
@@ -209,27 +215,64 @@ fn key<const N: usize>(segments: [&str; N]) -> Result<Key, StorageError> {
     Key::of(segments)
 }
 
-/// Up to `limit` entries below a key, behind another one.
-async fn below<S: Store>(
+/// A page of what a view lists: what can be read, and the names of what cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listed<T> {
+    /// What can be read, in the order of the keys.
+    pub items: Vec<T>,
+    /// What stands under a key of the view and cannot be read.
+    pub damaged: Vec<DamagedValue>,
+    /// The key that the next page goes on behind; none if this is the last one.
+    pub next: Option<Key>,
+}
+
+/// Up to `limit` values below a key, behind another one; those that are damaged count as well.
+async fn list<S: Store, T>(
     store: &S,
     prefix: &str,
     after: Option<&Key>,
     limit: usize,
-) -> Result<Vec<Entry>, StorageError> {
+    read: impl Fn(&Entry) -> Result<T, StorageError>,
+) -> Result<Listed<T>, StorageError> {
     // With the slash, or `state` would also find `state-version`.
     let mut scan = StoreScan::new(format!("{prefix}/"));
     scan.after = after.cloned();
-    let mut found = Vec::new();
-    while found.len() < limit {
-        scan.limit = PAGE.min(limit - found.len());
-        let page = store.scan(&scan).await?;
-        scan.after = page.entries.last().map(|entry| entry.key.clone()).or(scan.after);
-        // A page without entries that says that more follow would make this loop for ever.
-        let ended = !page.more || page.entries.is_empty();
-        found.extend(page.entries);
-        if ended {
+    let mut listed = Listed { items: Vec::new(), damaged: Vec::new(), next: None };
+    let mut looked_at = 0;
+    loop {
+        scan.limit = PAGE.min(limit - looked_at);
+        let page = scan_past_damage(store, &scan).await?;
+        looked_at += page.entries.len() + page.damaged.len();
+        listed.damaged.extend(page.damaged);
+        for entry in &page.entries {
+            match read(entry) {
+                Ok(item) => listed.items.push(item),
+                Err(error) => listed.damaged.push(DamagedValue::from_error(&entry.key, error)?),
+            }
+        }
+        listed.next.clone_from(&page.next);
+        if page.next.is_none() || looked_at >= limit {
             break;
         }
+        scan.after = page.next;
     }
-    Ok(found)
+    listed.damaged.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(listed)
+}
+
+/// All keys below a key, in order. No value is read.
+async fn keys_below<S: Store>(store: &S, prefix: &str) -> Result<Vec<KeyRevision>, StorageError> {
+    let mut scan = StoreScan::new(format!("{prefix}/")).with_limit(KEYS);
+    let mut found = Vec::new();
+    loop {
+        let page = store.keys(&scan).await?;
+        scan.after = page.keys.last().map(|last| last.key.clone());
+        // A page without keys that says that more follow would make this loop for ever.
+        let ended = !page.more || page.keys.is_empty();
+        found.extend(page.keys);
+        if ended {
+            return Ok(found);
+        }
+    }
 }

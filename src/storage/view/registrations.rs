@@ -1,6 +1,6 @@
 //! Registrations of components.
 
-use super::{Head, below, given, key, stored};
+use super::{Head, Listed, given, key, list, stored};
 use crate::message::ComponentRegistration;
 use crate::scalar::ComponentId;
 use crate::storage::{Entry, Expect, Key, StorageError, Store};
@@ -20,9 +20,10 @@ pub(super) const PREFIX: &str = "registration";
 ///     let registrations = Registrations::new(MemoryStore::new());
 ///     registrations.register(text).await?;
 ///     let all = registrations.list(None, 100).await?;
-///     assert_eq!(all[0].registration.component_type.as_deref(), Some("utility"));
-///     assert_eq!(all[0].text, text);
-///     assert!(registrations.deregister(&all[0].registration.component_id).await?);
+///     let first = &all.items[0];
+///     assert_eq!(first.registration.component_type.as_deref(), Some("utility"));
+///     assert_eq!(first.text, text);
+///     assert!(registrations.deregister(&first.registration.component_id).await?);
 ///     Ok::<(), StorageError>(())
 /// })?;
 /// # Ok::<(), StorageError>(())
@@ -83,15 +84,13 @@ impl<S: Store> Registrations<S> {
         found.as_ref().map(StoredRegistration::read).transpose()
     }
 
-    /// Up to `limit` registrations, ordered by component, behind one of them.
+    /// Up to `limit` registrations, ordered by component, behind a key.
     pub async fn list(
         &self,
-        after: Option<&ComponentId>,
+        after: Option<&Key>,
         limit: usize,
-    ) -> Result<Vec<StoredRegistration>, StorageError> {
-        let after = after.map(key_of).transpose()?;
-        let entries = below(&self.store, PREFIX, after.as_ref(), limit).await?;
-        entries.iter().map(StoredRegistration::read).collect()
+    ) -> Result<Listed<StoredRegistration>, StorageError> {
+        list(&self.store, PREFIX, after, limit, StoredRegistration::read).await
     }
 
     /// Removes a registration and tells whether it was there.

@@ -1,10 +1,12 @@
 //! States of workflows.
 
-use super::{ATTEMPTS, Head, Kept, LIMITS, below, given, join, key, other_kind, stored};
+use super::{
+    ATTEMPTS, Head, Kept, LIMITS, Listed, given, join, key, keys_below, list, other_kind, stored,
+};
 use crate::merge::content_digest;
 use crate::message::{Envelope, MessageKind, WorkflowState};
 use crate::scalar::{Digest, WorkflowId};
-use crate::storage::{Entry, Expect, Key, StorageError, Store};
+use crate::storage::{Entry, Expect, Key, KeyRevision, StorageError, Store};
 
 pub(super) const LATEST: &str = "state";
 pub(super) const OLDER: &str = "state-version";
@@ -226,14 +228,15 @@ impl<S: Store> States<S> {
         let kept = self.kept(workflow).await?;
         // Keys have 20 digits, so their order is that of the versions.
         let surplus = kept.len().saturating_sub(self.keep);
-        for entry in &kept[..surplus] {
-            self.store.delete(&entry.key, Expect::Any).await?;
+        for found in &kept[..surplus] {
+            self.store.delete(&found.key, Expect::Any).await?;
         }
         Ok(())
     }
 
-    async fn kept(&self, workflow: &str) -> Result<Vec<Entry>, StorageError> {
-        below(&self.store, key([OLDER, workflow])?.as_str(), None, usize::MAX).await
+    /// The keys of older versions. Their values may be damaged.
+    async fn kept(&self, workflow: &str) -> Result<Vec<KeyRevision>, StorageError> {
+        keys_below(&self.store, key([OLDER, workflow])?.as_str()).await
     }
 
     /// A version of a state, the latest or an older one that is still kept.
@@ -242,41 +245,46 @@ impl<S: Store> States<S> {
         workflow: &WorkflowId,
         version: u64,
     ) -> Result<Option<StoredState>, StorageError> {
-        let current = self.get(workflow).await?;
-        // The latest is asked first: it is what is usually wanted, and without it older ones are
-        // left-overs of a removal.
-        if current.as_ref().is_none_or(|state| state.version() == version) {
-            return Ok(current);
+        let current = self.get(workflow).await;
+        match current {
+            // Its own version is not known; those before it are still there.
+            Err(StorageError::Damaged { .. } | StorageError::Corrupt { .. }) => {}
+            // The latest is asked first: it is what is usually wanted.
+            Ok(Some(state)) if state.version() == version => return Ok(Some(state)),
+            Ok(_) => {}
+            Err(error) => return Err(error),
         }
         let found = self.store.get(&older(workflow.as_str(), version)?).await?;
         found.as_ref().map(StoredState::read).transpose()
     }
 
-    /// The versions that are kept, in order; the last one is the latest.
+    /// The versions that are kept, in order; the last one is the latest, unless that is damaged.
+    ///
+    /// They are told by their keys: each may still be damaged when it is read.
     pub async fn versions(&self, workflow: &WorkflowId) -> Result<Vec<u64>, StorageError> {
-        let Some(current) = self.get(workflow).await? else { return Ok(Vec::new()) };
+        let current = match self.get(workflow).await {
+            Err(StorageError::Damaged { .. } | StorageError::Corrupt { .. }) => None,
+            found => found?.map(|state| state.version()),
+        };
         let mut versions = Vec::new();
-        for entry in self.kept(workflow.as_str()).await? {
-            let digits = entry.key.segments().last().unwrap_or_default().into_owned();
-            let version =
-                digits.parse().map_err(|error| StorageError::damaged(&entry.key, error))?;
-            versions.push(version);
+        for found in self.kept(workflow.as_str()).await? {
+            // What has no number is no version of this view.
+            let digits = found.key.segments().last().unwrap_or_default().into_owned();
+            versions.extend(digits.parse::<u64>());
         }
         // A writer that ended half-way leaves the latest there, too.
-        versions.retain(|version| *version < current.version());
-        versions.push(current.version());
+        versions.retain(|version| current.is_none_or(|current| *version < current));
+        versions.extend(current);
         Ok(versions)
     }
 
-    /// Up to `limit` latest states, ordered by workflow, behind one of them.
+    /// Up to `limit` latest states, ordered by workflow, behind a key.
     pub async fn list(
         &self,
-        after: Option<&WorkflowId>,
+        after: Option<&Key>,
         limit: usize,
-    ) -> Result<Vec<StoredState>, StorageError> {
-        let after = after.map(|workflow| latest(workflow.as_str())).transpose()?;
-        let entries = below(&self.store, LATEST, after.as_ref(), limit).await?;
-        entries.iter().map(StoredState::read).collect()
+    ) -> Result<Listed<StoredState>, StorageError> {
+        list(&self.store, LATEST, after, limit, StoredState::read).await
     }
 
     /// Removes the state of a workflow with all its versions, and tells whether it was there.
@@ -301,8 +309,8 @@ impl<S: Store> States<S> {
         if found != version {
             return Err(moved(Some(found)));
         }
-        // The latest goes first: without it the others are not found any more, so a removal that
-        // ends half-way looks done and can be repeated.
+        // The latest goes first: a removal that ends half-way can be repeated, and no version is
+        // taken for the latest that is not.
         match self.store.delete(&key, Expect::Revision(entry.revision)).await {
             Ok(gone) => {
                 self.remove_older(workflow).await?;

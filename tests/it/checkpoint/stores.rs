@@ -1,7 +1,7 @@
 //! Stores that fail, die, or let somebody else in at a chosen operation.
 
 use coordination_protocol::storage::{
-    Entry, Expect, Key, Page, StorageError, StorageLimits, Store, StoreScan,
+    Entry, Expect, Key, KeyPage, Page, StorageError, StorageLimits, Store, StoreScan,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -100,5 +100,9 @@ impl<S: Store> Store for Faulty<S> {
 
     async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
         faulty!(self, self.inner.scan(scan))
+    }
+
+    async fn keys(&self, scan: &StoreScan) -> Result<KeyPage, StorageError> {
+        faulty!(self, self.inner.keys(scan))
     }
 }

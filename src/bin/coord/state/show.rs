@@ -21,6 +21,9 @@ Examples:
   coord state show workflow_123 --format json
   coord state show workflow_123 --state-version 14 --format records > base.json
 
+A state that is damaged is named, and the others are shown. If the latest of a workflow is damaged,
+the versions that are kept are named, too.
+
 Exit status: 0 if there is something to show, 1 if there is no such state or one is damaged, 2 if
 the store cannot be opened.")]
 pub(super) struct Args {
@@ -131,21 +134,28 @@ impl From<Failure> for Stop {
 
 fn all(args: &Args, states: &States<Sqlite>) -> Result<ExitStatus, Stop> {
     let mut out = Printer::new(args.format);
-    let mut last: Option<WorkflowId> = None;
+    let mut after = None;
+    let (mut shown, mut damaged) = (0, 0);
     loop {
-        let page = block_on(states.list(last.as_ref(), PAGE))?;
-        for stored in &page {
+        let page = block_on(states.list(after.as_ref(), PAGE))?;
+        for stored in &page.items {
             out.row(&Row::new(stored, None))?;
         }
-        match page.into_iter().next_back() {
-            Some(stored) => last = Some(stored.state.workflow_id),
-            None => break,
+        // One that is damaged does not keep the others from being shown.
+        for damage in &page.damaged {
+            out.complain(damage)?;
+        }
+        shown += page.items.len();
+        damaged += page.damaged.len();
+        after = page.next;
+        if after.is_none() {
+            break;
         }
     }
-    if last.is_none() {
+    if shown + damaged == 0 {
         out.complain(format_args!("there are no states in {}", args.place.file().display()))?;
     }
-    Ok(out.finish(ExitStatus::found(last.is_none()))?)
+    Ok(out.finish(ExitStatus::found(damaged > 0 || shown == 0))?)
 }
 
 fn phase(state: &WorkflowState) -> String {
@@ -161,7 +171,10 @@ fn phase(state: &WorkflowState) -> String {
 fn one(args: &Args, states: &States<Sqlite>, workflow: &WorkflowId) -> Result<ExitStatus, Stop> {
     let found = match args.state_version {
         Some(version) => block_on(states.version(workflow, version))?,
-        None => block_on(states.get(workflow))?,
+        None => match block_on(states.get(workflow)) {
+            Err(error) if !is_failure(&error) => return unreadable(states, workflow, &error),
+            found => found?,
+        },
     };
     let versions = block_on(states.versions(workflow))?;
     let Some(stored) = found else {
@@ -175,4 +188,22 @@ fn one(args: &Args, states: &States<Sqlite>, workflow: &WorkflowId) -> Result<Ex
     let mut out = Printer::new(args.format);
     out.row(&Row::new(&stored, Some(versions)))?;
     Ok(out.finish(ExitStatus::Fine)?)
+}
+
+/// Says what is wrong with the latest state, and which versions before it there are.
+fn unreadable(
+    states: &States<Sqlite>,
+    workflow: &WorkflowId,
+    error: &StorageError,
+) -> Result<ExitStatus, Stop> {
+    complain(error);
+    let versions = block_on(states.versions(workflow))?;
+    if let Some(last) = versions.last() {
+        let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+        complain(format_args!(
+            "versions that are kept: {}; `--state-version {last}` shows the last of them",
+            versions.join(" ")
+        ));
+    }
+    Ok(ExitStatus::Found)
 }

@@ -23,7 +23,6 @@ pub(super) fn run(args: &Args) -> CmdResult {
     let report = block_on(file.check())?;
     waiting.finish_and_clear();
     for problem in &report.problems {
-        let problem = problem.strip_prefix("the store is damaged: ").unwrap_or(problem);
         say(format_args!("damaged: {problem}"))?;
     }
     let (entries, records) = (report.entries, report.records);
