@@ -426,6 +426,24 @@ macro_rules! code_table {
             good GOOD_DOCUMENT;
             bad Example::new(r#"{"source":"hub","subscription":{"subscriber":"hub","patterns":["task.*.failed"]}}"#).under("permissions that cover `workflow.*.created`");
 
+        SenderDenied "sender-denied" Security, strict Error, interop Error;
+            says "{detail}";
+            because "Who may send a kind of message is a row of a table: a configuration takes the capability `coordination`, a vote a voter that the host names. Give the component what the row asks for in the permissions, send from a component that has it, or replace the row in the policy.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"source":"hub","decision":{"proposal_id":"prop_1","outcome":"rejected"}}"#).under("permissions that cover `workflow.*.created`");
+
+        RegistrationDenied "registration-denied" Security, strict Error, interop Error;
+            says "{detail}";
+            because "Every component may register itself, but not give itself rights: patterns beyond those that the host lists, and capabilities that decide who may send what, need a place in the host's permissions or, for a component that is known, a signature. An open policy gives new components the patterns that they ask for.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"source":"hub","component_registration":{"component_id":"hub","component_type":"utility","version":"1.0.0","event_publications":[">"]}}"#).under("permissions that cover `workflow.*.created`");
+
+        ForeignSource "foreign-source" Security, strict Error, interop Error;
+            says "{detail}";
+            because "The transport knows who sent the message, and the message names another component as its source. A component that passes on the messages of others is named as a relay in the policy; the source of such a message counts as unverified unless it signed.";
+            good GOOD_DOCUMENT;
+            bad Example::new(r#"{"source":"hub","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#).under("a transport that knows it to come from `worker-1`");
+
         Unsigned "unsigned" Security, strict Error, interop Error;
             says "{detail}";
             because "The policy asks for signatures, and the message has none. `coord sign` signs a message; an event line has no room for a signature.";

@@ -3,7 +3,7 @@
 use crate::finding::Report;
 use crate::merge::content_digest;
 use crate::message::{Envelope, Message};
-use crate::scalar::Digest;
+use crate::scalar::{Digest, words};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -121,6 +121,35 @@ std::thread_local! {
     pub(super) static DIGESTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
+words! {
+    /// What vouches for the source of a message; ordered, the last vouches most.
+    SourceTrust {
+        /// It has no source.
+        Unknown "unknown",
+        /// The message names it, and nothing else does.
+        Stated "stated",
+        /// A relay passed the message on, and the message names it.
+        Relayed "relayed",
+        /// The transport knows the message to come from it.
+        Transport "transport",
+        /// An accepted signature.
+        Signed "signed",
+    }
+}
+
+impl SourceTrust {
+    /// Whether more than the message's own word vouches for its source.
+    pub const fn is_verified(self) -> bool {
+        matches!(self, SourceTrust::Transport | SourceTrust::Signed)
+    }
+}
+
+impl Default for SourceTrust {
+    fn default() -> Self {
+        SourceTrust::Unknown
+    }
+}
+
 /// Which parts of the security level were checked. What was not is said, never implied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -134,6 +163,8 @@ pub struct Security {
     pub freshness: bool,
     /// Whether it was seen before.
     pub replay: bool,
+    /// What vouches for its source.
+    pub source: SourceTrust,
 }
 
 impl Security {

@@ -1,9 +1,9 @@
 //! What stands before a receiver: the validator, and what it remembers.
 
-use super::policy::replay_code;
-use super::{Checked, Context, EventLines, History, ValidationOutcome, Validator};
+use super::judge::replay_code;
+use super::{Checked, Context, EventLines, History, SourceTrust, ValidationOutcome, Validator};
 use crate::finding::{Code, Finding, Level, Report};
-use crate::message::{Envelope, EnvelopeHeader};
+use crate::message::{Envelope, EnvelopeHeader, Message};
 use crate::scalar::{ComponentId, WallTime};
 use crate::scan::Snippet;
 use crate::security::replay::ReplayCache;
@@ -39,17 +39,32 @@ pub struct Gate {
     history: History,
     replay: Option<ReplayCache>,
     calendar: Option<(Calendar, Option<Date>)>,
+    assumed_source: Option<ComponentId>,
 }
 
 impl Gate {
     /// A gate that remembers nothing yet.
     pub fn new(validator: Validator) -> Self {
-        Gate { validator, history: History::new(), replay: None, calendar: None }
+        let history = History::new();
+        Gate { validator, history, replay: None, calendar: None, assumed_source: None }
     }
 
-    /// Judges what comes next by another validator. What was accepted before stays known.
-    pub fn with_validator(mut self, validator: Validator) -> Self {
+    /// Judges what comes next by another validator. What was accepted before stays known, and so does
+    /// what registrations gave.
+    pub fn with_validator(mut self, mut validator: Validator) -> Self {
+        if let (Some(old), Some(new)) =
+            (self.validator.policy().permissions(), validator.policy_mut().permissions_mut())
+        {
+            new.adopt_registered(old);
+        }
         self.validator = validator;
+        self
+    }
+
+    /// Sets the component that records come from of which neither they nor the transport says; see
+    /// [`Context::with_assumed_source`].
+    pub fn with_assumed_source(mut self, source: ComponentId) -> Self {
+        self.assumed_source = Some(source);
         self
     }
 
@@ -124,6 +139,7 @@ impl Gate {
     fn context<'s>(&'s self, now: WallTime, from: Option<&'s ComponentId>) -> Context<'s> {
         let mut context = Context::new().with_history(&self.history).with_now(now);
         context.source = from;
+        context.assumed_source = self.assumed_source.as_ref();
         context.calendar = self.calendar.as_ref().and_then(|(calendar, on)| {
             Some((calendar, on.or_else(|| Date::from_unix_millis(now.unix_millis()))?))
         });
@@ -148,8 +164,27 @@ impl Gate {
             && let Some(envelope) = outcome.envelope()
         {
             self.history.remember(envelope);
+            self.register(&envelope.value.message, outcome.security.source);
         }
         outcome
+    }
+
+    /// Takes what a registration gives.
+    fn register(&mut self, message: &Message, source: SourceTrust) {
+        // Without the level nothing was asked of it.
+        if !self.validator.has_level(Level::Security) {
+            return;
+        }
+        let Some(permissions) = self.validator.policy_mut().permissions_mut() else { return };
+        match message {
+            Message::ComponentRegistration(registration) => {
+                // One that asks for too much was refused, unless its code is switched off; either way
+                // it gives nothing.
+                let _ = permissions.register(registration, source == SourceTrust::Signed);
+            }
+            Message::Deregistration(leaving) => permissions.deregister(&leaving.component_id),
+            _ => {}
+        }
     }
 
     /// Refuses what was accepted before, and what cannot be told apart from it.
@@ -160,6 +195,7 @@ impl Gate {
         from: Option<&ComponentId>,
     ) {
         let Some(replay) = &mut self.replay else { return };
+        let assumed = self.assumed_source.as_ref();
         let lines = self.validator.policy().lines();
         if outcome.message.is_none() && lines == EventLines::Accept {
             return;
@@ -170,7 +206,7 @@ impl Gate {
         let header = outcome.envelope().map_or(&line, |envelope| &envelope.value.header);
         let sent = header.timestamp.as_ref().and_then(crate::scalar::Timestamp::unix_millis);
         let (code, pointer, detail) =
-            match (&header.message_id, sent, header.source.as_ref().or(from)) {
+            match (&header.message_id, sent, header.source.as_ref().or(from).or(assumed)) {
                 (None, _, _) => {
                     (Code::NoMessageId, "/message_id", "the message has no `message_id`".to_owned())
                 }

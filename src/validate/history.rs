@@ -20,6 +20,8 @@ pub struct Context<'h> {
     pub now: Option<WallTime>,
     /// The component that the transport knows the record to come from.
     pub source: Option<&'h ComponentId>,
+    /// The component that records come from of which neither they nor the transport says.
+    pub assumed_source: Option<&'h ComponentId>,
     /// What is announced to end, and the day to judge its uses by.
     pub calendar: Option<(&'h Calendar, Date)>,
 }
@@ -27,7 +29,7 @@ pub struct Context<'h> {
 impl<'h> Context<'h> {
     /// Nothing.
     pub const fn new() -> Self {
-        Context { history: None, now: None, source: None, calendar: None }
+        Context { history: None, now: None, source: None, assumed_source: None, calendar: None }
     }
 
     /// Sets what came before.
@@ -36,11 +38,33 @@ impl<'h> Context<'h> {
         self
     }
 
-    /// Sets the component that the transport knows the record to come from. A source that the
-    /// message names goes before it.
+    /// Sets the component that the transport knows the record to come from. A message that names
+    /// another source is an error, unless the policy names this component as a
+    /// [relay](super::SecurityPolicy::with_relay).
     pub const fn with_source(mut self, source: &'h ComponentId) -> Self {
         self.source = Some(source);
         self
+    }
+
+    /// Sets the component that records come from which say nothing of their source, such as the lines
+    /// of its log. Unlike [`with_source`](Self::with_source), it contradicts no record that does.
+    pub const fn with_assumed_source(mut self, source: &'h ComponentId) -> Self {
+        self.assumed_source = Some(source);
+        self
+    }
+
+    /// The source of a message.
+    pub(super) fn source_of<'a>(&self, envelope: &'a Envelope) -> Option<&'a ComponentId>
+    where
+        'h: 'a,
+    {
+        envelope.header.source.as_ref().or(self.source).or(self.assumed_source)
+    }
+
+    /// The component to which the grant was made that a message gives back, as far as it is known.
+    pub(super) fn holder_of(&self, message: &Message) -> Option<&'h ComponentId> {
+        let Message::Release(release) = message else { return None };
+        self.history?.holder(release.allocation_id.as_str())
     }
 
     /// Sets what is announced to end, and the day to judge its uses by: before the sunset they are
@@ -130,6 +154,8 @@ pub struct History {
     /// digest, or have been forgotten, since it was put here.
     whole: VecDeque<SmolStr>,
     dependencies: Bounded<Vec<String>>,
+    /// Who asked for a grant, by allocation.
+    holders: Bounded<ComponentId>,
 }
 
 impl History {
@@ -152,6 +178,7 @@ impl History {
             states: Bounded::new(most),
             whole: VecDeque::new(),
             dependencies: Bounded::new(most),
+            holders: Bounded::new(most),
         }
     }
 
@@ -164,6 +191,13 @@ impl History {
         match &shared.value.message {
             Message::AllocationRequest(request) => {
                 self.requests.insert(request.request_id.as_str(), Arc::clone(shared));
+            }
+            Message::AllocationResponse(answer) => {
+                let Some(allocation) = answer.allocation_id() else { return };
+                let asked = self.requests.get(answer.request_id.as_str());
+                if let Some(holder) = asked.and_then(|shared| shared.value.header.source.clone()) {
+                    self.holders.insert(allocation.as_str(), holder);
+                }
             }
             Message::WorkflowState(state) => {
                 let version = state.state_version.get();
@@ -220,6 +254,11 @@ impl History {
     /// The newest version of a workflow's state.
     pub fn state_version(&self, workflow: &str) -> Option<u64> {
         self.states.get(workflow).map(|seen| seen.version)
+    }
+
+    /// The component to which a grant was made.
+    pub(super) fn holder(&self, allocation: &str) -> Option<&ComponentId> {
+        self.holders.get(allocation)
     }
 
     pub(super) fn state(&self, workflow: &str) -> Option<&SeenState> {

@@ -1,21 +1,12 @@
 //! The security level: what is asked of a message's source.
 
-use super::Context;
-use super::checked::Security;
-use super::rules::{key_of, speaker};
-use crate::finding::{Code, Finding};
-use crate::json::Limits;
-use crate::message::{Envelope, Message};
-use crate::route::Pattern;
-use crate::scalar::{ComponentId, WallTime, words};
-use crate::security::freshness::{Freshness, FreshnessError};
-use crate::security::permissions::{PermissionDenied, Permissions};
-use crate::security::replay::ReplayError;
-use crate::security::signature::{self, SignatureError, Verifier};
-use smol_str::SmolStr;
+use crate::scalar::{ComponentId, words};
+use crate::security::freshness::Freshness;
+use crate::security::permissions::Permissions;
+use crate::security::signature::Verifier;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What must hold of the source of a message. An empty policy asks nothing, and reports say that
 /// security was not checked.
@@ -43,6 +34,7 @@ pub struct SecurityPolicy {
     freshness: Option<Freshness>,
     required: bool,
     lines: EventLines,
+    relays: BTreeSet<ComponentId>,
 }
 
 words! {
@@ -51,7 +43,7 @@ words! {
     EventLines {
         /// They are refused.
         Refuse "refuse",
-        /// They are accepted without; [`Security`] says that it was not checked.
+        /// They are accepted without; [`Security`](super::Security) says that it was not checked.
         Accept "accept",
     }
 }
@@ -64,6 +56,7 @@ impl fmt::Debug for SecurityPolicy {
             .field("freshness", &self.freshness)
             .field("required", &self.required)
             .field("lines", &self.lines)
+            .field("relays", &self.relays)
             .finish()
     }
 }
@@ -77,22 +70,23 @@ impl SecurityPolicy {
             freshness: None,
             required: false,
             lines: EventLines::Refuse,
+            relays: BTreeSet::new(),
         }
     }
 
-    /// Asks that a component publishes and subscribes only what its registration covers.
+    /// Asks that a component publishes, subscribes to and sends only what it may.
     pub fn with_permissions(mut self, permissions: Permissions) -> Self {
         self.permissions = Some(permissions);
         self
     }
 
-    /// Asks for a signature of the source. It is checked at [`Context::now`].
+    /// Asks for a signature of the source. It is checked at [`Context::now`](super::Context::now).
     pub fn with_verifier(mut self, verifier: impl Verifier + 'static) -> Self {
         self.verifier = Some(Arc::new(verifier));
         self
     }
 
-    /// Asks that a message is recent at [`Context::now`].
+    /// Asks that a message is recent at [`Context::now`](super::Context::now).
     pub const fn with_freshness(mut self, freshness: Freshness) -> Self {
         self.freshness = Some(freshness);
         self
@@ -136,6 +130,59 @@ impl SecurityPolicy {
         self.required
     }
 
+    /// Names a component that passes on the messages of others. What a transport knows to come from it
+    /// may name another source in its header; without an accepted signature that source is only
+    /// [relayed](crate::validate::SourceTrust::Relayed), not verified.
+    ///
+    /// ```
+    /// use coordination_protocol::scalar::ComponentId;
+    /// use coordination_protocol::validate::{Gate, SecurityPolicy, SourceTrust, Validator};
+    /// use coordination_protocol::Mode;
+    ///
+    /// let text = r#"{"source":"worker","heartbeat":{"component_id":"worker","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
+    /// let hub = ComponentId::new("hub")?;
+    /// let accept = |policy| {
+    ///     let mut gate = Gate::new(Validator::new(Mode::Strict).with_policy(policy));
+    ///     gate.accept(text.as_bytes(), 1_736_942_400_000, Some(&hub))
+    /// };
+    /// let refused = accept(SecurityPolicy::new()).unwrap_err();
+    /// assert_eq!(refused.findings()[0].code.as_str(), "foreign-source");
+    /// let relayed = accept(SecurityPolicy::new().with_relay(hub.clone())).unwrap();
+    /// assert_eq!(relayed.security().source, SourceTrust::Relayed);
+    /// assert!(!relayed.security().source.is_verified());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_relay(mut self, component: ComponentId) -> Self {
+        self.relays.insert(component);
+        self
+    }
+
+    /// The components that pass on the messages of others.
+    pub fn relays(&self) -> impl Iterator<Item = &ComponentId> {
+        self.relays.iter()
+    }
+
+    /// What components may do, with what registrations gave so far.
+    pub const fn permissions(&self) -> Option<&Permissions> {
+        self.permissions.as_ref()
+    }
+
+    pub(super) const fn permissions_mut(&mut self) -> Option<&mut Permissions> {
+        self.permissions.as_mut()
+    }
+
+    pub(super) fn verifier(&self) -> Option<&dyn Verifier> {
+        self.verifier.as_deref()
+    }
+
+    pub(super) const fn freshness(&self) -> Option<&Freshness> {
+        self.freshness.as_ref()
+    }
+
+    pub(super) fn is_relay(&self, component: &ComponentId) -> bool {
+        self.relays.contains(component)
+    }
+
     /// Whether anything is asked.
     pub(super) fn asks(&self) -> bool {
         self.required
@@ -143,184 +190,10 @@ impl SecurityPolicy {
             || self.verifier.is_some()
             || self.freshness.is_some()
     }
-
-    /// Judges a message. `text` is the JSON text of the whole message, if it is no event line.
-    pub(super) fn judge(
-        &self,
-        envelope: &Envelope,
-        text: Option<&str>,
-        context: &Context<'_>,
-        limits: &Limits,
-        push: &mut dyn FnMut(Finding),
-    ) -> Security {
-        // What is asked and cannot be answered is a finding, never silence: a policy that is set up
-        // without a clock must not look like one that was kept.
-        let mut done = Security::default();
-        let mut say = |code: Code, pointer: &str, detail: String| {
-            push(Finding::new(code, 0..0).with_pointer(pointer).with_detail(SmolStr::from(detail)));
-        };
-        // A line cannot say what a header says.
-        let exempt = text.is_none() && self.lines == EventLines::Accept;
-        if let Some(verifier) = self.verifier.as_ref().filter(|_| !exempt) {
-            if let Some(at) = context.now {
-                done.signature = true;
-                let verified = match text {
-                    Some(text) => signature::verify(text, verifier.as_ref(), at, limits),
-                    None => Err(SignatureError::Unsigned),
-                };
-                // Without a source of its own, the message has that of the transport, and speaks for
-                // no component but the owner of the key.
-                let source = context.source.filter(|_| envelope.header.source.is_none());
-                let named = source.map(ComponentId::as_str);
-                let verified = verified.and_then(|proof| {
-                    let speaker = speaker(&envelope.message).map(|(_, name)| name);
-                    named.into_iter().chain(speaker).try_for_each(|name| proof.check_source(name))
-                });
-                if let Err(error) = verified {
-                    say(code_of(&error), "/signature", error.to_string());
-                }
-            } else {
-                let detail = "the signature cannot be checked without a clock value";
-                say(Code::SignatureUnchecked, "/signature", detail.to_owned());
-            }
-        }
-        if let Some(freshness) = self.freshness.as_ref().filter(|_| !exempt) {
-            if let Some(now) = context.now {
-                done.freshness = true;
-                if let Err(error) = fresh(freshness, envelope, now) {
-                    say(stale_code(error), "/timestamp", error.to_string());
-                }
-            } else {
-                let detail = "the age of the message cannot be told without a clock value";
-                say(Code::NoTimestamp, "/timestamp", detail.to_owned());
-            }
-        }
-        // Also where the signature did not hold, so that one report says all.
-        if let Some(permissions) = &self.permissions {
-            done.permissions = true;
-            match envelope.header.source.as_ref().or(context.source) {
-                Some(source) => granted(permissions, source, envelope, &mut say),
-                None => say(
-                    Code::UnknownSource,
-                    "/source",
-                    "the message does not say where it comes from".to_owned(),
-                ),
-            }
-        }
-        if self.required {
-            let missing = match (done.permissions, done.signature || exempt) {
-                (true, true) => return done,
-                (true, false) => "its signature was not checked",
-                (false, true) => "the permissions of its source were not checked",
-                (false, false) => {
-                    "neither its signature nor the permissions of its source were checked"
-                }
-            };
-            say(Code::SecurityRequired, "", format!("security is required, and {missing}"));
-        }
-        done
-    }
 }
 
 impl Default for SecurityPolicy {
     fn default() -> Self {
         SecurityPolicy::new()
-    }
-}
-
-/// Timestamp and life of a message against the clock.
-fn fresh(freshness: &Freshness, envelope: &Envelope, now: WallTime) -> Result<(), FreshnessError> {
-    let header = &envelope.header;
-    let sent = header.timestamp.as_ref().and_then(|sent| WallTime::try_from(sent).ok());
-    let ttl = header.ttl_seconds.as_ref().map(|ttl| Duration::from_millis(ttl.to_millis()));
-    freshness.check(sent, ttl, now)
-}
-
-fn granted(
-    permissions: &Permissions,
-    source: &ComponentId,
-    envelope: &Envelope,
-    say: &mut dyn FnMut(Code, &str, String),
-) {
-    // A component speaks for itself only, or it could register and vote as another.
-    if let Some((key, name)) = speaker(&envelope.message)
-        && name != source.as_str()
-    {
-        let pointer = format!("/{}/{key}", envelope.kind());
-        let detail = format!("`{source}` may not speak for `{name}`");
-        say(Code::PublicationDenied, &pointer, detail);
-    }
-    match &envelope.message {
-        Message::Event(body) => {
-            if let Err(denied) =
-                permissions.may_publish(source, &key_of(permissions.registry(), &body.event))
-            {
-                say(denied_code(&denied), "/source", denied.to_string());
-            }
-        }
-        Message::Subscription(subscription) => {
-            for (index, text) in subscription.patterns.iter().enumerate() {
-                // One that is no pattern has a finding of its own.
-                let Ok(pattern) = Pattern::parse(text) else { continue };
-                if let Err(denied) = permissions.may_subscribe(source, &pattern) {
-                    let pointer = format!("/subscription/patterns/{index}");
-                    say(denied_code(&denied), &pointer, denied.to_string());
-                }
-            }
-        }
-        // Who is not yet registered introduces himself.
-        Message::Hello(_) | Message::ComponentRegistration(_) => {}
-        _ => {
-            let known = permissions.components().any(|component| component == source);
-            if !known {
-                let detail = format!("component `{source}` is not registered");
-                say(Code::UnknownSource, "/source", detail);
-            }
-        }
-    }
-}
-
-fn denied_code(denied: &PermissionDenied) -> Code {
-    match denied {
-        PermissionDenied::UnknownComponent { .. } => Code::UnknownSource,
-        // Registrations are not judged here.
-        PermissionDenied::BadPattern { .. } | PermissionDenied::TooManyPatterns { .. } => {
-            Code::BadPattern
-        }
-        PermissionDenied::Publication { .. } => Code::PublicationDenied,
-        PermissionDenied::Subscription { .. } | PermissionDenied::NothingSelected { .. } => {
-            Code::SubscriptionDenied
-        }
-    }
-}
-
-fn code_of(error: &SignatureError) -> Code {
-    match error {
-        SignatureError::Unsigned => Code::Unsigned,
-        SignatureError::Malformed { .. } => Code::MalformedSignature,
-        SignatureError::UnknownKey { .. } => Code::UnknownKey,
-        SignatureError::NotYetValid { .. }
-        | SignatureError::Expired { .. }
-        | SignatureError::Revoked { .. } => Code::KeyNotValid,
-        SignatureError::WrongOwner { .. } => Code::WrongKeyOwner,
-        SignatureError::BadSignature { .. } => Code::BadSignature,
-        // Nothing is known of the signature, whatever kept the verifier from deciding.
-        _ => Code::SignatureUnchecked,
-    }
-}
-
-fn stale_code(error: FreshnessError) -> Code {
-    match error {
-        FreshnessError::NoTimestamp => Code::NoTimestamp,
-        FreshnessError::FromFuture { .. } => Code::FromFuture,
-        FreshnessError::Expired { .. } => Code::Expired,
-        FreshnessError::Stale { .. } => Code::Stale,
-    }
-}
-
-pub(super) fn replay_code(error: ReplayError) -> Code {
-    match error {
-        ReplayError::Replayed => Code::Replayed,
-        _ => Code::ReplayUnsure,
     }
 }

@@ -2,9 +2,10 @@
 
 use super::checked::Shared;
 use super::embedded::EventData;
+use super::judge::Judged;
 use super::outcome::ValidationOutcome;
 use super::rules::{FindingSink, Place, RULES, RuleInput, ValidationRule};
-use super::{Context, Security, SecurityPolicy};
+use super::{Context, Security, SecurityPolicy, SourceTrust};
 use crate::event::{Codec, EventRef, RecordShape};
 use crate::finding::{Code, Finding, FindingSeverity, Hint, Level, Mode, Report};
 use crate::json::{self, Limits};
@@ -90,6 +91,10 @@ impl Validator {
     /// What is asked of the source of a message.
     pub fn policy(&self) -> &SecurityPolicy {
         &self.policy
+    }
+
+    pub(super) const fn policy_mut(&mut self) -> &mut SecurityPolicy {
+        &mut self.policy
     }
 
     /// A record without a sound reading stays refused, whatever is switched off: no caller may get a
@@ -230,6 +235,12 @@ impl Validator {
                 pass.business(&made, context, place);
                 pass.security(&made.value, None, context, place);
                 envelope = Some(made);
+            } else if self.has_level(Level::Security) {
+                pass.security.source = match (context.source, context.assumed_source) {
+                    (Some(_), _) => SourceTrust::Transport,
+                    (None, Some(_)) => SourceTrust::Stated,
+                    (None, None) => SourceTrust::Unknown,
+                };
             }
         }
         let known = record.name.is_some();
@@ -457,7 +468,7 @@ impl<'v> Pass<'v> {
         if !validator.levels.contains(&Level::Security) {
             return;
         }
-        let limits = validator.codec.limits();
+        let (limits, registry) = (validator.codec.limits(), validator.codec.registry());
         let mut push = |finding: Finding| {
             if text.is_some() {
                 let range = place.range(&finding.pointer);
@@ -468,7 +479,8 @@ impl<'v> Pass<'v> {
                 self.push(Finding { range, pointer: String::new(), ..finding });
             }
         };
-        self.security = validator.policy.judge(envelope, text, context, limits, &mut push);
+        let judged = Judged { envelope, text, context, registry, limits };
+        self.security = judged.by(&validator.policy, &mut push);
     }
 
     fn outcome<'a>(mut self, envelope: Option<Arc<Shared<Envelope>>>) -> ValidationOutcome<'a> {

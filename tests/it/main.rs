@@ -76,6 +76,7 @@ mod scan_lexers;
 #[cfg(feature = "schema")]
 mod schema;
 mod security;
+mod senders;
 mod signature;
 #[cfg(feature = "sim")]
 mod sim;

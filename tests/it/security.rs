@@ -30,8 +30,19 @@ fn refusal(code: Code) -> Vec<Code> {
     let mut policy = SecurityPolicy::new();
     let mut replay = None;
     match code {
-        Code::UnknownSource | Code::PublicationDenied | Code::SubscriptionDenied => {
+        Code::UnknownSource
+        | Code::PublicationDenied
+        | Code::SubscriptionDenied
+        | Code::SenderDenied
+        | Code::RegistrationDenied => {
             policy = policy.with_permissions(permissions());
+        }
+        Code::ForeignSource => {
+            let sender = ComponentId::new("worker-1").unwrap();
+            let report = Gate::new(Validator::new(Mode::Interop))
+                .accept(&record, now, Some(&sender))
+                .unwrap_err();
+            return report.findings().iter().map(|f| f.code).collect();
         }
         Code::NoTimestamp => policy = policy.with_freshness(freshness),
         Code::FromFuture => {

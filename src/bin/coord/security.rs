@@ -6,20 +6,31 @@ use crate::limits::Reading;
 use crate::output::{Failure, failure};
 use crate::source::{As, Checker};
 use coordination_protocol::json::Limits;
-use coordination_protocol::message::Message;
-use coordination_protocol::scalar::ComponentId;
+use coordination_protocol::message::{Message, MessageKind};
+use coordination_protocol::scalar::{ComponentId, ScalarError};
 use coordination_protocol::security::freshness::Freshness;
-use coordination_protocol::security::permissions::Permissions;
+use coordination_protocol::security::permissions::{Permissions, Sender};
 use coordination_protocol::security::signature::KeyRing;
 use coordination_protocol::validate::{EventLines, SecurityPolicy, Validator};
 use std::path::{Path, PathBuf};
 
+/// The largest file of keys or of a policy.
+const MOST: usize = 16 << 20;
+
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Security")]
 pub(crate) struct Security {
-    /// Registrations of components: each may publish and subscribe only what its own covers.
+    /// Registrations of components: each may publish, subscribe and send only what its own covers.
     #[arg(long, alias = "rights", value_name = "FILE")]
     pub(crate) permissions: Option<PathBuf>,
+
+    /// A JSON file of who may send which kind of message, of replicas, voters and relays.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// Replace who may send a kind of message, such as decision=capability:coordination,component:hub.
+    #[arg(long, value_name = "KIND=SENDER,..", value_parser = senders)]
+    pub(crate) senders: Vec<(MessageKind, Vec<Sender>)>,
 
     /// Public keys: each message must be signed by its source.
     #[arg(long, value_name = "FILE")]
@@ -57,6 +68,18 @@ impl Security {
         if self.keys.is_none() && !self.require {
             policy = policy.with_lines(EventLines::Accept);
         }
+        if let Some(path) = &self.policy {
+            policy = policy
+                .with_json(&input::text(path, MOST)?)
+                .map_err(|error| failure(format_args!("{}: {error}", input::name(path))))?;
+        }
+        if !self.senders.is_empty() {
+            let permissions = policy.permissions().cloned().unwrap_or_default();
+            let replaced = self.senders.iter().cloned();
+            policy = policy.with_permissions(
+                replaced.fold(permissions, |all, (kind, row)| all.with_senders(kind, row)),
+            );
+        }
         Ok(if self.require { policy.required() } else { policy })
     }
 
@@ -73,8 +96,18 @@ impl Security {
     }
 }
 
+/// Reads `KIND=SENDER,SENDER`.
+fn senders(text: &str) -> Result<(MessageKind, Vec<Sender>), String> {
+    let (kind, senders) = text
+        .split_once('=')
+        .ok_or("write KIND=SENDER, such as decision=capability:coordination")?;
+    let kind = kind.parse().map_err(|error: ScalarError| error.to_string())?;
+    let senders = senders.split(',').filter(|sender| !sender.is_empty());
+    let senders: Result<_, ScalarError> = senders.map(str::parse).collect();
+    Ok((kind, senders.map_err(|error| error.to_string())?))
+}
+
 pub(crate) fn key_ring(path: &Path) -> Result<KeyRing, Failure> {
-    const MOST: usize = 16 << 20;
     let text = input::text(path, MOST)?;
     KeyRing::new()
         .with_json(&text, &Limits::DEFAULT.with_bytes(MOST))
@@ -113,7 +146,11 @@ fn permissions(path: &Path, reading: &Reading) -> Result<Permissions, Failure> {
                 publications.iter().map(String::as_str),
                 subscriptions.iter().map(String::as_str),
             )
-            .map_err(|error| at(error.to_string()))?;
+            .map_err(|error| at(error.to_string()))?
+            .with_capabilities(
+                &registration.component_id,
+                registration.capabilities.iter().flatten().cloned(),
+            );
         Ok(())
     })?;
     if seen == 0 {

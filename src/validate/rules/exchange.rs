@@ -6,6 +6,7 @@ use crate::finding::Code;
 use crate::message::{Message, MessageKind};
 use crate::route::RouteKey;
 use crate::scalar::{ProtocolVersion, RequestId, Timestamp};
+use crate::security::permissions::speaker;
 use crate::version::VERSIONS;
 use smol_str::SmolStr;
 
@@ -122,22 +123,6 @@ pub(super) fn suggestions(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     }
 }
 
-/// The component that a message speaks for: the key of the body that names it.
-pub(in crate::validate) fn speaker(message: &Message) -> Option<(&'static str, &str)> {
-    Some(match message {
-        Message::ComponentRegistration(body) => ("component_id", body.component_id.as_str()),
-        Message::HealthStatus(body) => ("component_id", body.component_id.as_str()),
-        Message::Hello(body) => ("component_id", body.component_id.as_str()),
-        Message::Welcome(body) => ("component_id", body.component_id.as_str()),
-        Message::Heartbeat(body) => ("component_id", body.component_id.as_str()),
-        Message::Deregistration(body) => ("component_id", body.component_id.as_str()),
-        Message::Subscription(body) => ("subscriber", body.subscriber.as_str()),
-        Message::Vote(body) => ("voter", body.voter.as_str()),
-        Message::Proposal(body) => ("proposer", body.proposer.as_ref()?.as_str()),
-        _ => return None,
-    })
-}
-
 pub(super) fn source(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let Some(source) = &input.envelope.header.source else { return };
     if let Some((key, name)) = speaker(&input.envelope.message)
@@ -193,7 +178,7 @@ pub(super) fn version(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
 }
 
 /// The routing key of an event.
-pub(in crate::validate) fn key_of<'a>(registry: &'a Registry, event: &'a Event) -> RouteKey<'a> {
+fn key_of<'a>(registry: &'a Registry, event: &'a Event) -> RouteKey<'a> {
     let (workflow, phase) = (event.workflow_id.as_str(), event.phase.as_str());
     RouteKey::with_registry(registry, event.type_name(), workflow, phase)
 }

@@ -9,8 +9,6 @@ mod control;
 mod exchange;
 mod state;
 
-pub(super) use exchange::{key_of, speaker};
-
 use super::Context;
 use super::checked::Shared;
 use crate::event::Registry;

@@ -2,6 +2,7 @@
 
 use super::component;
 use coordination_protocol::error::{IntoReport, Occurrence, Problem};
+use coordination_protocol::finding::Code;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
     Caller, CallerError, CallerOptions, CallerOutput, Machine, OutboundRequest, Purpose, Rejected,
@@ -159,11 +160,9 @@ pub(super) fn admit(
 ) -> Result<Checked<Envelope>, Option<Rejected>> {
     let sender = component(from);
     match gate.accept(bytes, now, Some(&sender)) {
-        // The transport knows better.
-        Ok(envelope) if envelope.header.source.as_ref().is_some_and(|said| *said != sender) => {
-            Err(None)
-        }
         Ok(envelope) => Ok(envelope),
+        // The transport knows better, so there is nobody to answer.
+        Err(report) if report.has(Code::ForeignSource) => Err(None),
         Err(report) => Err(Some(Rejected::new(bytes, report).with_source(sender))),
     }
 }

@@ -3,6 +3,8 @@
 use super::names::{CodeName, LevelName, ModeName, OwnType, VersionName};
 use crate::show;
 use coordination_protocol::finding::Code;
+use coordination_protocol::message::MessageKind;
+use coordination_protocol::security::permissions::Sender;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,6 +40,9 @@ pub(crate) struct Contents {
     pub(crate) types: BTreeMap<String, Spanned<OwnType>>,
     pub(crate) permissions: Option<Spanned<PathBuf>>,
     pub(crate) keys: Option<Spanned<PathBuf>>,
+    pub(crate) policy: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(crate) senders: BTreeMap<MessageKind, Spanned<Vec<Sender>>>,
     pub(crate) max_bytes: Option<Spanned<usize>>,
     pub(crate) max_depth: Option<Spanned<usize>>,
     pub(crate) max_keys: Option<Spanned<usize>>,

@@ -7,6 +7,8 @@ use crate::limits::Reading;
 use crate::output::{Failure, printable};
 use coordination_protocol::finding::{Code, FindingSeverity};
 use coordination_protocol::json::Limits;
+use coordination_protocol::message::MessageKind;
+use coordination_protocol::security::permissions::Sender;
 use coordination_protocol::validate::Validator;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Serialize;
@@ -459,6 +461,11 @@ impl Merge<'_> {
                 &mut security.keys,
                 contents.and_then(|(file, contents)| Some((file, contents.keys.as_ref()?))),
             ),
+            (
+                "policy",
+                &mut security.policy,
+                contents.and_then(|(file, contents)| Some((file, contents.policy.as_ref()?))),
+            ),
         ] {
             let from = match (&*slot, listed) {
                 (Some(_), _) => Origin::Option,
@@ -473,7 +480,35 @@ impl Merge<'_> {
             let path = slot.as_deref().unwrap_or(Path::new(""));
             self.row(setting, shown(path, self.working), from);
         }
+        security.senders = self.senders();
         Ok(security.policy(reading)?)
+    }
+}
+
+impl Merge<'_> {
+    /// Who may send which kind of message; an option replaces what a file says of the same kind.
+    fn senders(&mut self) -> Vec<(MessageKind, Vec<Sender>)> {
+        let mut rows = BTreeMap::new();
+        if let Some(file) = self.file {
+            for (kind, senders) in &file.contents.senders {
+                let row = senders.get_ref().clone();
+                rows.insert(*kind, (row, self.origin(senders.span().start)));
+            }
+            if !rows.is_empty() {
+                let kinds: Vec<String> = rows.keys().map(|kind| format!("`{kind}`")).collect();
+                self.told.push(format!("says who may send {}", kinds.join(", ")));
+            }
+        }
+        for (kind, senders) in &self.options.security.senders {
+            rows.insert(*kind, (senders.clone(), Origin::Option));
+        }
+        let mut all = Vec::new();
+        for (kind, (senders, from)) in rows {
+            let names: Vec<String> = senders.iter().map(Sender::to_string).collect();
+            self.row(format!("senders.{kind}"), names, from);
+            all.push((kind, senders));
+        }
+        all
     }
 }
 

@@ -164,6 +164,10 @@ impl Checker<'_> {
 
     fn prepared(&self, gate: Gate) -> Gate {
         let gate = gate.with_history(History::new());
+        let gate = match &self.from {
+            Some(source) => gate.with_assumed_source(source.clone()),
+            None => gate,
+        };
         match &self.calendar {
             Some((calendar, on)) => gate.with_calendar(calendar.clone(), *on),
             None => gate,
@@ -171,7 +175,7 @@ impl Checker<'_> {
     }
 
     fn inspect<'a>(&self, gate: &mut Gate, bytes: &'a [u8]) -> ValidationOutcome<'a> {
-        gate.inspect(bytes, self.now.unwrap_or_default(), self.from.as_ref())
+        gate.inspect(bytes, self.now.unwrap_or_default(), None)
     }
 
     fn codec(&self) -> &Codec {

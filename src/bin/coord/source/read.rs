@@ -238,7 +238,7 @@ impl Checker<'_> {
         // What a file shows are examples, not a history.
         let mut context = Context::new();
         context.now = self.now;
-        context.source = self.from.as_ref();
+        context.assumed_source = self.from.as_ref();
         context.calendar = self.calendar.as_ref().and_then(|(calendar, on)| {
             Some((calendar, on.or_else(|| Date::from_unix_millis(self.now?.unix_millis()))?))
         });
@@ -288,7 +288,7 @@ impl Checker<'_> {
                     let outcome = self.inspect(gate, bytes);
                     Item { outcome, bytes, place: Place::Slice(place, snippet.range().start) }
                 } else {
-                    let outcome = gate.inspect_snippet(&snippet, now, self.from.as_ref());
+                    let outcome = gate.inspect_snippet(&snippet, now, None);
                     let bytes = snippet.text.as_bytes();
                     Item { outcome, bytes, place: Place::Snippet(place, &snippet) }
                 };
