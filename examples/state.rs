@@ -87,19 +87,39 @@ pub(crate) fn main() -> Result<(), Failed> {
     // What they say is the same; the metadata is each replica's own.
     assert_eq!(content_digest(&merged), content_digest(&copy(&replicas[1].1)?));
 
+    println!(
+        "# a copy that is not current any more is merged with the version that it was made from"
+    );
+    let mut late = copy(&replicas[0].1)?;
+    let mut quick = late.clone();
+    quick.agent_states.get_or_insert_default().insert("a2", AgentState::new("active"));
+    replicas[1].1.handle(now(13), SyncInput::Changed(Box::new(quick)))?;
+    exchange(&mut replicas, now(13))?;
+    late.agent_states.get_or_insert_default().insert("a3", AgentState::new("active"));
+    replicas[0].1.handle(now(14), SyncInput::Changed(Box::new(late)))?;
+    exchange(&mut replicas, now(14))?;
+    let merged = copy(&replicas[1].1)?;
+    assert_eq!(merged.agent_states.as_ref().map(|agents| agents.len()), Some(3));
+
     // A folder of its own, which goes with the program.
     let folder = std::env::temp_dir().join(format!("coord-example-{}", std::process::id()));
     let done = block_on(keep(&folder, &workflow, merged));
     std::fs::remove_dir_all(&folder)?;
-    done
+
+    println!("# what was put back begins an epoch, which all follow");
+    replicas[0].1.handle(now(31), SyncInput::Decided(Box::new(done?)))?;
+    exchange(&mut replicas, now(31))?;
+    let (ours, theirs) = (copy(&replicas[0].1)?, copy(&replicas[1].1)?);
+    assert_eq!((content_digest(&ours), ours.epoch), (content_digest(&theirs), theirs.epoch));
+    Ok(())
 }
 
-/// Stores a state, makes a checkpoint of it, and goes back to that.
+/// Stores a state, makes a checkpoint of it, goes back to that, and returns what was put back.
 async fn keep(
     folder: &std::path::Path,
     workflow: &WorkflowId,
     state: WorkflowState,
-) -> Result<(), Failed> {
+) -> Result<WorkflowState, Failed> {
     println!("# kept");
     let store = Sqlite::open_in(folder, &SqliteOptions::new("example"))?;
     let states = States::new(store.clone());
@@ -124,8 +144,12 @@ async fn keep(
     // Verified first; the state before is kept in a checkpoint of its own.
     let mut target = StateTarget::new(store, States::key(workflow)?);
     let done = checkpoints.restore(workflow, id, &mut target, &new(30, [2; 10])).await?;
-    println!("restored version {}", done.state_version);
-    assert_eq!(states.get(workflow).await?, Some(good));
+    println!("put back as version {}", done.state_version);
+    let back = states.get(workflow).await?.ok_or("there is no state")?;
+    assert!(Parts::parse(&back.text)?.says_the_same(&Parts::parse(&good.text)?));
+    // Who read the version that was given up is late.
+    let late = states.put_state(good.state, None, Some(version + 1)).await.unwrap_err();
+    println!("{late}");
     assert!(checkpoints.verify(workflow).await?.is_empty());
-    Ok(())
+    Ok(back.state)
 }

@@ -9,6 +9,7 @@ use crate::scalar::{CheckpointId, Digest, WorkflowId};
 use crate::storage::{Key, StorageError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The form that this version writes, and the only one that it reads.
 const FORMAT: u32 = 1;
@@ -88,6 +89,10 @@ pub(super) struct Mark {
     pub(super) backup: Option<CheckpointId>,
     /// What may have been changed.
     pub(super) parts: Vec<PartName>,
+    /// The digest of each as it was to be written; `None` if it was to be removed. By these what others
+    /// wrote after the restore died is told from what it wrote itself.
+    #[serde(default)]
+    pub(super) written: BTreeMap<PartName, Option<Digest>>,
 }
 
 /// Refuses an identifier that is a path to somewhere else.

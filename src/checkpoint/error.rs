@@ -32,6 +32,9 @@ pub enum CheckpointError {
         /// What is wrong.
         detail: String,
     },
+    /// Versions, or epochs, are used up: what is put back needs one more.
+    #[error("{0} is the last version that there is, and what is put back would need the next one")]
+    LastVersion(u64),
     /// The protocol's own parts are objects.
     #[error("`{part}` must be an object", part = printable(.part))]
     NotAnObject {
@@ -244,6 +247,7 @@ leaf_errors! {
         Self::PartName(_) => ["part-name", State, Corruption, lasting, "correct_and_retry", "Use letters, digits, `_`, `-` or `.`."],
         Self::Json { .. } => ["json", State, Corruption, lasting, "correct_and_retry", "Give sound JSON whose numbers a double can hold."],
         Self::State { .. } => ["state", State, Corruption, lasting, "correct_and_retry", "Give the state of a workflow."],
+        Self::LastVersion(_) => ["last-version", State, LimitExceeded, lasting, "correct_and_retry", "Begin another workflow: its versions are used up."],
         Self::NotAnObject { .. } => ["not-an-object", State, Corruption, lasting, "correct_and_retry", "Give a JSON object."],
         Self::File { .. } => ["file", State, Corruption, lasting, "correct_and_retry", "Give each file its digest."],
         Self::Digest { .. } => ["digest", State, Corruption, lasting, "correct_and_retry", "Give sound JSON whose numbers a double can hold."],

@@ -36,7 +36,10 @@
 //!     let done = checkpoints
 //!         .restore(&workflow, &made.sync.checkpoint_id, &mut target, &NewCheckpoint::new(now, [8; 10]))
 //!         .await?;
-//!     assert_eq!(states.get(&workflow).await?.unwrap().text, good);
+//!     let back = states.get(&workflow).await?.unwrap();
+//!     assert!(Parts::parse(&back.text)?.says_the_same(&Parts::parse(good)?));
+//!     // It counts on, in an epoch of its own: writers that read version 16 are refused.
+//!     assert_eq!((back.version(), back.state.epoch), (17, Some(1_u64.into())));
 //!     let backup = checkpoints.load(&workflow, &done.backup.unwrap().checkpoint_id).await?;
 //!     assert!(backup.parts.state_text().as_str().contains(r#""state_version":16"#));
 //!     Ok::<(), Box<dyn std::error::Error>>(())
@@ -54,7 +57,8 @@
 //!
 //! A [`restore`](Checkpoints::restore) touches nothing before the checkpoint is verified and the
 //! current state is backed up. What fails half-way is undone. If the process dies half-way, a mark
-//! in the store remains, and [`recover`](Checkpoints::recover) undoes what it had begun.
+//! in the store remains, and [`recover`](Checkpoints::recover) undoes what it had begun; what others
+//! wrote since stays.
 //!
 //! # What is stored
 //!

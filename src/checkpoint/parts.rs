@@ -233,6 +233,27 @@ impl Parts {
         Ok(snapshot)
     }
 
+    /// Whether others say the same, as after a restore: the same parts, and a state that differs in
+    /// nothing but `state_version`, `epoch`, `restored_version`, `checkpoint_id`, `timestamp` and
+    /// `metadata`. Lists of files are not compared, for those are not put back.
+    ///
+    /// ```
+    /// use coordination_protocol::checkpoint::Parts;
+    ///
+    /// let state = r#"{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z"}"#;
+    /// let then = Parts::parse(state)?;
+    /// assert!(then.says_the_same(&Parts::parse(&state.replace("15", "17"))?));
+    /// assert!(!then.says_the_same(&Parts::parse(&state.replace("001", "002"))?));
+    /// # Ok::<(), coordination_protocol::checkpoint::CheckpointError>(())
+    /// ```
+    pub fn says_the_same(&self, other: &Parts) -> bool {
+        let all = |parts: &Parts| -> BTreeMap<PartName, Json> {
+            let given = parts.given().filter(|(name, _)| **name != PartName::FILE_SYSTEM);
+            given.map(|(name, value)| (name.clone(), content(name, value))).collect()
+        };
+        all(self) == all(other)
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -244,6 +265,20 @@ impl Parts {
         }
         self
     }
+}
+
+/// What a part says: of a state, what it says about the workflow and not about itself.
+pub(super) fn content(name: &PartName, value: &Json) -> Json {
+    if *name != PartName::WORKFLOW_STATE {
+        return value.clone();
+    }
+    let mut state = ObjectEdit::of(value);
+    let about =
+        ["state_version", "epoch", "restored_version", "checkpoint_id", "timestamp", "metadata"];
+    for member in about {
+        state.set(member, None);
+    }
+    state.into_json()
 }
 
 /// A text without white space between its values.

@@ -18,11 +18,11 @@ use super::error::CheckpointError;
 use super::load::LoadedCheckpoint;
 use super::part_name::PartName;
 use super::parts::Parts;
-use super::rollback::wanted;
+use super::rollback::{restored, wanted};
 use super::target::Target;
-use crate::json::Json;
+use crate::json::{Json, Limits, canonical};
 use crate::message::{CheckpointSync, Rollback, ValidationResults};
-use crate::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, WorkflowId, words};
+use crate::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, Digest, WorkflowId, words};
 use crate::storage::{Expect, Key, StorageError, Store};
 
 words! {
@@ -75,6 +75,8 @@ pub struct Recovered {
     pub backup: Option<CheckpointId>,
     /// The parts that had to be put back.
     pub written: Vec<PartName>,
+    /// The parts that others have written since, which stay as they are.
+    pub kept: Vec<PartName>,
 }
 
 /// One part on its way: what it is now, and what it shall be.
@@ -85,10 +87,14 @@ struct Step {
 }
 
 impl<S: Store> Checkpoints<S> {
-    /// Puts a checkpoint back as it was, its `state_version` included.
+    /// Puts a checkpoint back.
     ///
     /// The parts that the checkpoint and the target have are compared, and those that differ are
-    /// written or removed, the workflow's state last unless there was none. `new` gives the time, and the identifier of
+    /// written or removed, the workflow's state last unless there was none. What the state says is what it
+    /// said then, but for what tells that it was put back: its `state_version` is one more than the higher
+    /// of both, its `epoch` too, and `restored_version`, `checkpoint_id` and `timestamp` tell of the
+    /// restore. So no replica takes it for an old one, and writers that go on from what was current are
+    /// refused. If nothing [differs](Parts::says_the_same), nothing is written. `new` gives the time, and the identifier of
     /// the backup.
     ///
     /// # Errors
@@ -102,7 +108,8 @@ impl<S: Store> Checkpoints<S> {
         new: &NewCheckpoint,
     ) -> Result<Restored, CheckpointError> {
         let loaded = self.load(workflow, id).await?;
-        self.switch(workflow, &loaded, target, new, |_| Ok(loaded.parts.clone())).await
+        let plan = |current: Option<&Parts>| restored(current, &loaded.parts, id, new.now);
+        self.switch(workflow, &loaded, target, new, plan).await
     }
 
     /// Takes a workflow back as a request says.
@@ -113,8 +120,8 @@ impl<S: Store> Checkpoints<S> {
     /// | `partial` | the named parts: stored ones, or members of the state such as `current_phase` |
     /// | `selective` | the states of the named agents, and of those that work on the named tasks in either state |
     ///
-    /// The `state_version` becomes one more than the higher of both, so that no replica takes the
-    /// state for an old one; `timestamp` and `checkpoint_id` tell of the rollback.
+    /// `state_version` and `epoch` count on as in a [`restore`](Self::restore), and the same members tell
+    /// of the rollback.
     ///
     /// # Errors
     /// As those of [`restore`](Self::restore).
@@ -133,6 +140,7 @@ impl<S: Store> Checkpoints<S> {
 
     /// Undoes a restore whose process died half-way; `None` if there is none.
     ///
+    /// Only what the restore itself has written is put back: what others wrote after it died stays.
     /// It must not be called while a restore of the workflow is alive. A restore that writes one
     /// part only is done or not done, and leaves nothing to recover.
     ///
@@ -154,17 +162,17 @@ impl<S: Store> Checkpoints<S> {
         };
         let now = self.current(workflow, target).await?;
         // Which of its writes the dead process had done is not known; so every part that it meant
-        // to write is compared, and put back where it differs.
-        let steps: Vec<Step> = mark
-            .parts
-            .iter()
-            .map(|part| Step {
-                part: part.clone(),
-                old: before.as_ref().and_then(|parts| parts.stored(part).cloned()),
-                new: now.as_ref().and_then(|parts| parts.stored(part).cloned()),
-            })
-            .filter(|step| step.old != step.new)
-            .collect();
+        // to write is compared, and put back where it is what was written.
+        let step = |part: &PartName| Step {
+            part: part.clone(),
+            old: before.as_ref().and_then(|parts| parts.stored(part).cloned()),
+            new: now.as_ref().and_then(|parts| parts.stored(part).cloned()),
+        };
+        let differing = mark.parts.iter().map(step).filter(|step| step.old != step.new);
+        let (steps, others): (Vec<Step>, Vec<Step>) = differing.partition(|step| {
+            let found = step.new.as_ref().map(digest_of);
+            mark.written.get(&step.part) == Some(&found)
+        });
         let failed = undo(target, &steps).await;
         if !failed.is_empty() {
             let step = "a restore that died".to_owned();
@@ -174,7 +182,8 @@ impl<S: Store> Checkpoints<S> {
         }
         self.unmark(&key, revision).await.map_err(CheckpointError::Mark)?;
         let written = steps.into_iter().rev().map(|step| step.part).collect();
-        Ok(Some(Recovered { checkpoint: mark.checkpoint, backup: mark.backup, written }))
+        let kept = others.into_iter().map(|step| step.part).collect();
+        Ok(Some(Recovered { checkpoint: mark.checkpoint, backup: mark.backup, written, kept }))
     }
 
     async fn switch<T: Target>(
@@ -232,6 +241,10 @@ impl<S: Store> Checkpoints<S> {
                 checkpoint: checkpoint.clone(),
                 backup: backup.clone(),
                 parts: restored.written.clone(),
+                written: steps
+                    .iter()
+                    .map(|step| (step.part.clone(), step.new.as_ref().map(digest_of)))
+                    .collect(),
             };
             let key = place.mark()?;
             // `Absent`, because another process may have marked since we looked.
@@ -304,6 +317,13 @@ impl<S: Store> Checkpoints<S> {
     async fn unmark(&self, key: &Key, revision: u64) -> Result<(), StorageError> {
         self.store.delete(key, Expect::Revision(revision)).await.map(drop)
     }
+}
+
+/// The digest of a part, whoever spelled it; of one that has no canonical form as it is spelled.
+fn digest_of(value: &Json) -> Digest {
+    let limits = Limits::DEFAULT.with_bytes(usize::MAX).with_depth(Limits::MAX_DEPTH);
+    let text = canonical(value.as_str(), &limits.with_keys(usize::MAX));
+    Digest::of(text.as_deref().unwrap_or(value.as_str()).as_bytes())
 }
 
 /// The parts that differ, the workflow's state last: whoever reads it finds the others done. Where

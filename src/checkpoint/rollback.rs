@@ -7,11 +7,36 @@ use super::parts::Parts;
 use crate::json::{Json, ObjectEdit};
 use crate::message::Rollback;
 use crate::scalar::{CheckpointId, Now, RollbackMode};
+use crate::spec::FieldType;
 use std::collections::BTreeSet;
 
 /// Members of a state that tell which one it is. An old value of them would make the rolled back
 /// state pass for another workflow, or for an old version.
-const FIXED: [&str; 4] = ["workflow_id", "state_version", "timestamp", "checkpoint_id"];
+const FIXED: [&str; 6] =
+    ["workflow_id", "state_version", "timestamp", "checkpoint_id", "epoch", "restored_version"];
+
+/// The parts of a checkpoint as they are put back: what they say is the checkpoint's, but for what
+/// tells that it was put back. The current ones if those say the same already.
+pub(super) fn restored(
+    current: Option<&Parts>,
+    checkpoint: &Parts,
+    id: &CheckpointId,
+    now: Now,
+) -> Result<Parts, CheckpointError> {
+    if let Some(current) = current
+        && current.says_the_same(checkpoint)
+    {
+        return Ok(current.clone());
+    }
+    counted_on(checkpoint.clone(), current, checkpoint, Back { id, whole: true }, now)
+}
+
+/// Where a rollback goes back to.
+struct Back<'a> {
+    id: &'a CheckpointId,
+    /// Whether all of it goes back.
+    whole: bool,
+}
 
 /// The parts that a rollback asks for: those of the checkpoint, or the current ones with some of
 /// the checkpoint's in them. The state counts on from the higher of both versions.
@@ -21,6 +46,12 @@ pub(super) fn wanted(
     checkpoint: &Parts,
     now: Now,
 ) -> Result<Parts, CheckpointError> {
+    let state = PartName::WORKFLOW_STATE;
+    let all = |names: &Vec<String>| names.iter().any(|name| name == state.as_str());
+    let whole = match &request.mode {
+        Some(RollbackMode::Partial) => request.parts.as_ref().is_some_and(all),
+        mode => *mode == Some(RollbackMode::Full),
+    };
     let parts = match &request.mode {
         Some(RollbackMode::Full) => checkpoint.clone(),
         Some(RollbackMode::Partial) => {
@@ -46,26 +77,39 @@ pub(super) fn wanted(
             return Err(CheckpointError::RollbackMode(word.to_owned()));
         }
     };
-    counted_on(parts, current, checkpoint, &request.checkpoint_id, now)
+    let back = Back { id: &request.checkpoint_id, whole };
+    counted_on(parts, current, checkpoint, back, now)
 }
 
 fn counted_on(
     parts: Parts,
     current: Option<&Parts>,
     checkpoint: &Parts,
-    id: &CheckpointId,
+    back: Back<'_>,
     now: Now,
 ) -> Result<Parts, CheckpointError> {
-    // A rollback is a new version of the state, not an old one: replicas drop what is not newer
-    // than what they have, and would keep the state that was rolled back.
+    // What was put back is a new version of the state, not an old one: replicas drop what is not newer
+    // than what they have, and a writer that read the version of an old number would take the new one of
+    // that number for it.
     let version = |parts: &Parts| parts.state().state_version.get();
+    let epoch = |parts: &Parts| parts.state().epoch.as_ref().map_or(0, |epoch| epoch.get());
+    let next = |highest: u64| {
+        let next = highest.checked_add(1).filter(|next| *next <= FieldType::LAST_STATE_VERSION);
+        next.map(Json::from).ok_or(CheckpointError::LastVersion(highest))
+    };
     let highest = current.map_or(0, version).max(version(checkpoint));
+    let epoch = current.map_or(0, epoch).max(epoch(checkpoint));
+    // Where only a part goes back, the rest goes on from what is current.
+    let back_to = if back.whole { version(checkpoint) } else { highest };
     let text = parts.state_text().clone();
     let mut state = ObjectEdit::of(&text);
-    state.set("state_version", Some(&Json::from(highest.saturating_add(1))));
+    state.set("state_version", Some(&next(highest)?));
+    // Writers that go on from the line before are told by it, whatever they have counted to.
+    state.set("epoch", Some(&next(epoch)?));
+    state.set("restored_version", Some(&Json::from(back_to)));
     state.set("timestamp", Some(&Json::text(now.timestamp().as_str())));
     // Who reads the state finds out what it was taken from.
-    state.set("checkpoint_id", Some(&Json::text(id.as_str())));
+    state.set("checkpoint_id", Some(&Json::text(back.id.as_str())));
     parts.with_part(PartName::WORKFLOW_STATE, state.into_json().as_str())
 }
 

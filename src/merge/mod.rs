@@ -75,13 +75,14 @@ pub use diff::{Difference, diff};
 pub use document::merge_json;
 pub use error::MergeError;
 pub use policy::MergePolicy;
+pub(crate) use relation::across_epochs;
 pub use relation::{Relation, StateAgreement, agreement, content_digest, relation, relation_by};
 pub use row::Row;
 pub use rule::{MergeRule, Strategy};
 pub use table::STATE_ROWS;
 
 /// The members of a state that are no part of its content when versions are compared.
-const WITHOUT: [&str; 2] = ["timestamp", "metadata"];
+const WITHOUT: [&str; 4] = ["timestamp", "metadata", "epoch", "restored_version"];
 
 /// Merges two states of a workflow that both started from `base`. Ours is changed in place: /// only we touched is not copied, and nothing is serialized but what goes into a conflict.
 ///

@@ -5,10 +5,12 @@ use crate::json::{Json, Limits, canonical, write_text};
 use crate::message::WorkflowState;
 use crate::scalar::{Digest, Ratio};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::fmt;
 
 /// The digest of what a state says, without when and by whom: SHA-256 over its RFC 8785 form
-/// without `timestamp` and `metadata`. `None` if it holds a number that has no such form.
+/// without `timestamp`, `metadata`, `epoch` and `restored_version`. `None` if it holds a number that
+/// has no such form.
 ///
 /// A store may keep it beside the state, for [`relation_by`].
 pub fn content_digest(state: &WorkflowState) -> Option<Digest> {
@@ -95,7 +97,8 @@ impl fmt::Display for Relation {
     }
 }
 
-/// Relates a state that comes in to the one that is known. Timestamp and metadata do not count.
+/// Relates a state that comes in to the one that is known. Timestamp and metadata do not count. A state
+/// that names an earlier epoch is older, whatever its version, and one of a later epoch newer.
 ///
 /// ```
 /// use coordination_protocol::merge::{Relation, relation};
@@ -118,13 +121,35 @@ pub fn relation(known: &WorkflowState, incoming: &WorkflowState) -> Relation {
     if known.workflow_id != incoming.workflow_id {
         return Relation::Unrelated;
     }
-    relation_by(known.state_version.get(), incoming.state_version.get(), || {
+    let (old, new) = (known.state_version.get(), incoming.state_version.get());
+    let epochs = known.epoch.as_ref().zip(incoming.epoch.as_ref());
+    if let Some(relation) = epochs.and_then(|(a, b)| across_epochs(a.get(), b.get(), old, new)) {
+        return relation;
+    }
+    relation_by(old, new, || {
         // Equal values need no digest, and have none if they hold a number that RFC 8785 refuses.
         Some(known == incoming || content_digest(known)? == content_digest(incoming)?)
     })
 }
 
-/// Like [`relation`], from versions of one workflow and whatever tells whether the contents are
+/// What a version of another epoch is to the known one; `None` if it is of the same. A later epoch
+/// stands for a decision to go back, so versions that were counted further before it mean nothing.
+pub(crate) fn across_epochs(
+    known_epoch: u64,
+    incoming_epoch: u64,
+    known: u64,
+    incoming: u64,
+) -> Option<Relation> {
+    match incoming_epoch.cmp(&known_epoch) {
+        Ordering::Equal => None,
+        Ordering::Less => Some(Relation::Older { behind: known.saturating_sub(incoming).max(1) }),
+        Ordering::Greater => {
+            Some(Relation::Newer { gap: incoming.saturating_sub(known).saturating_sub(1) })
+        }
+    }
+}
+
+/// Like [`relation`], from versions of one epoch of a workflow and whatever tells whether the contents are
 /// the same. It is asked only where the versions are equal, so that digests are made or fetched
 /// only then; `None` is "cannot be told".
 ///

@@ -42,6 +42,8 @@ policy_table! {
     "/state_version" Version, about; "A merged state is newer than both, unless it is one of them."
     "/timestamp" Latest, join, about; "A state is as young as the youngest it was made of."
     "/message_type" Manual; "There is only one word."
+    "/epoch" Highest, join, about; "Nothing brings a line back that was given up."
+    "/restored_version" Highest of "epoch", about; "It belongs to the epoch."
     "/checkpoint_id" Newer; "The later state knows the later checkpoint."
     "/current_phase" Members; "Field by field."
     "/current_phase/phase_id" Highest, join; "The phase that is further on; names have no order."

@@ -159,6 +159,8 @@ macro_rules! object_table {
             optional {
                 message_type with_message_type: StateMessage, "Always `state_sync`; checked if present, the body key decides.";
                 checkpoint_id with_checkpoint_id: CheckpointId, "The checkpoint that the state goes back to.";
+                epoch with_epoch since V1_1_0: StateVersion, "How often the workflow was taken back; 0 if absent. States of an earlier epoch are of a line that was given up. Extension.";
+                restored_version with_restored_version since V1_1_0: StateVersion, "The version that the epoch went back to; later ones of earlier epochs are abandoned. Extension.";
                 current_phase with_current_phase: CurrentPhase, "The phase that runs.";
                 agent_states with_agent_states: Map<AgentState>, "The agents' states by agent.";
                 resource_usage with_resource_usage: ResourceUsage, "What is used.";
@@ -567,6 +569,7 @@ macro_rules! object_table {
             }
             optional {
                 value with_value: Json, "The proposed state.";
+                epoch with_epoch: StateVersion, "The epoch of the workflow that the version is of; 0 if absent.";
                 deadline with_deadline: Timestamp, "When the ballot ends.";
             }
         }
@@ -591,6 +594,7 @@ macro_rules! object_table {
             optional {
                 workflow_id with_workflow_id: WorkflowId, "The workflow.";
                 state_version with_state_version: StateVersion, "The version that was committed.";
+                epoch with_epoch: StateVersion, "The epoch of the workflow that the version is of; 0 if absent.";
                 digest with_digest: Digest, "The digest of the state that was committed.";
                 accepted with_accepted: Count, "Votes for it.";
                 rejected with_rejected: Count, "Votes against it.";

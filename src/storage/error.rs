@@ -182,6 +182,16 @@ pub enum StorageError {
         /// The version of the new state.
         given: u64,
     },
+    /// The workflow was taken back since: the state is of a line that was given up.
+    #[error("`{key}` is in epoch {stored}; the state is of epoch {given}, which was given up", key = printable(.key))]
+    Abandoned {
+        /// The key of the state.
+        key: Key,
+        /// The epoch that is there.
+        stored: u64,
+        /// The epoch of the new state.
+        given: u64,
+    },
     /// Other writers were faster each time.
     #[error("`{key}` was changed by others {attempts} times in a row", key = printable(.key))]
     Contended {
@@ -437,6 +447,8 @@ crate::error::leaf_errors! {
             "Read what is there, decide anew and write again."],
         Self::NotNewer { .. } => ["not-newer", State, Conflict, lasting, "read_and_retry",
             "Read what is there, decide anew and write again."],
+        Self::Abandoned { .. } => ["abandoned", State, Conflict, lasting, "read_and_retry",
+            "Go on from the state that was put back."],
         Self::Contended { .. } => ["contended", State, Conflict, transient, "retry",
             "Try again later."],
         Self::Exists { .. } => ["exists", State, Conflict, lasting, "read_and_retry",

@@ -190,7 +190,14 @@ damage
 coord checkpoint verify && exit 9
 coord checkpoint restore ckpt_2 && exit 9
 coord checkpoint restore ckpt_1
-coord state show wf_1 --format records | coord state diff merged.json -
+# It says what it said then, in a later version of a new epoch.
+coord state show wf_1 --format records > back.json
+coord state diff merged.json back.json > differs && exit 9
+grep -q epoch differs
+grep -q -e current_phase -e agent_states differs && exit 9
+# Whoever goes on from what was there before is refused.
+coord state put late.json --replaces 4 && exit 9
+coord state show wf_1 | grep 'given up  4'
 coord store check && exit 9
 echo done
 ";
@@ -202,6 +209,7 @@ echo done
     folder.write("2.json", state(2, &phase(20)));
     folder.write("fork.json", state(2, &(phase(10) + agent)));
     folder.write("worse.json", state(4, &phase(90)));
+    folder.write("late.json", state(5, &phase(95)));
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_coord")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let (before, behind) = SCRIPT.split_once("damage\n").unwrap();

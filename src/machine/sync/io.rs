@@ -19,13 +19,18 @@ pub enum SyncInput {
     Join(ComponentId),
     /// A component takes part no more, until it joins or speaks again.
     Leave(ComponentId),
-    /// The component itself made a new state. The machine gives it its version, its time and its
-    /// metadata.
+    /// The component itself made a new state: change a [copy](super::StateSync::state) of the current
+    /// one. If another version is current by then, the two are merged with the version that it was
+    /// copied from, which its metadata and its `state_version` tell. Without metadata, 0 or the next
+    /// version says that it was made from the current one. The machine gives it its version, its epoch,
+    /// its time and its metadata.
     Changed(Box<WorkflowState>),
     /// The results of a validation that an output asked for, by name.
     Validated(u64, Vec<(String, CheckResult)>),
-    /// All agreed on this state: what a ballot committed, or what somebody settled by hand. If ours has
-    /// gone on without it, it is merged into ours, and wins where both are in conflict.
+    /// All agreed on this state: what a ballot committed, what somebody settled by hand, or what a
+    /// restore put back. It is adopted as it is if its version is later than
+    /// ours, or its epoch. If ours has gone on without it, it is merged into ours, and wins where both
+    /// are in conflict.
     Decided(Box<WorkflowState>),
 }
 
@@ -50,6 +55,29 @@ pub enum SyncError {
     /// The component does not take part.
     #[error("`{}` does not take part", printable(.0))]
     NotAPeer(ComponentId),
+    /// The new state was made from a version that is not current, and cannot be merged with the one
+    /// that is. Nothing was written over.
+    #[error("the state was made from version {made_from}, but version {current} is current{}", both_changed(.conflicts))]
+    Stale {
+        /// The version that it was made from.
+        made_from: u64,
+        /// The version that is current.
+        current: u64,
+        /// Pointers to what both changed, each in its own way. Empty if the version that it was made
+        /// from is not known here: it is too old, of an earlier epoch, or never was.
+        conflicts: Vec<String>,
+    },
+    /// The workflow was taken back since: the state is of a line that was given up.
+    #[error("the state is of epoch {found}, but epoch {current} has begun")]
+    Abandoned {
+        /// The epoch of the state.
+        found: u64,
+        /// The epoch of ours.
+        current: u64,
+    },
+    /// Versions end at 2^53 - 1: beyond, programs that count in doubles skip some.
+    #[error("version {0} is beyond the last one, 9007199254740991")]
+    BeyondLastVersion(u64),
     /// The new state says what the old one says.
     #[error("the state says nothing new")]
     Unchanged,
@@ -61,12 +89,22 @@ pub enum SyncError {
     Unpolled(usize),
 }
 
+fn both_changed(conflicts: &[String]) -> String {
+    match conflicts {
+        [] => String::new(),
+        conflicts => format!("; both changed {}", printable(&conflicts.join(", "))),
+    }
+}
+
 leaf_errors! {
     SyncError, Machine {
         Self::OtherWorkflow { .. } => ["other-workflow", State, Conflict, lasting, "correct_and_resend", "Hand in states of the workflow that is kept in step."],
         Self::Ours => ["ours", State, Conflict, lasting, "correct_and_resend", "Let other components join only."],
         Self::Full(_) => ["full", State, LimitExceeded, transient, "retry", "Let a component leave first."],
         Self::NotAPeer(_) => ["not-a-peer", State, Conflict, lasting, "join", "Let the component join first."],
+        Self::Stale { .. } => ["stale", State, Conflict, lasting, "merge", "Change a copy of the current state, and hand that in."],
+        Self::Abandoned { .. } => ["abandoned", State, Conflict, lasting, "read_and_retry", "Go on from the state that was put back."],
+        Self::BeyondLastVersion(_) => ["beyond-last-version", State, Conflict, lasting, "correct_and_resend", "Hand in versions up to 9007199254740991; where they are used up, begin another workflow."],
         Self::Unchanged => ["unchanged", State, Conflict, lasting, "correct_and_resend", "Hand in states that differ from the current one."],
         Self::NotValidating(_) => ["not-validating", State, Conflict, lasting, "correct_and_resend", "Hand in the results of the validation that is under way."],
         Self::Unpolled(_) => ["unpolled", Execution, LimitExceeded, transient, "retry", "Fetch the outputs, then hand in the same input."],
@@ -91,6 +129,8 @@ pub enum StateOrigin {
     Merged,
     /// All agreed on it.
     Decided,
+    /// It begins a later epoch: the workflow was taken back. What was current is abandoned.
+    Restored,
 }
 
 impl fmt::Display for StateOrigin {
@@ -102,6 +142,7 @@ impl fmt::Display for StateOrigin {
             StateOrigin::Newer { gap } => write!(f, "newer, gap={gap}"),
             StateOrigin::Merged => f.write_str("merged"),
             StateOrigin::Decided => f.write_str("decided"),
+            StateOrigin::Restored => f.write_str("restored"),
         }
     }
 }
@@ -149,7 +190,9 @@ pub enum SyncOutput {
         /// What of both could be merged; at conflicts it holds the side with the later timestamp.
         state: Box<WorkflowState>,
         /// What could not. Empty if nothing is in conflict by itself, but no common ancestor is known,
-        /// so that removals cannot be told from additions.
+        /// so that removals cannot be told from additions. `/state_version` or `/epoch` alone if the
+        /// peer's state, which is the one given, is further ahead than
+        /// [`max_jump`](super::SyncOptions::max_jump) allows.
         conflicts: Vec<Conflict>,
     },
     /// What a peer's state is to ours, where that changed.

@@ -8,14 +8,23 @@
 //! |---|---|
 //! | the same | nothing |
 //! | an older one | the answer is ours |
-//! | a newer one that came from ours | it is adopted, also if versions between were never seen |
+//! | a newer one that came from ours | it is adopted, however many versions between were never seen |
 //! | another of the same version, or a newer one that did not come from ours | both are [merged](crate::merge) with the version that both came from; the result is newer than both |
 //! | one that cannot be merged, or whose common ancestor is not known | the host is asked for consensus: a [ballot](super::Proposer), or a person |
+//! | one that is further ahead than [`max_jump`](SyncOptions::max_jump) | the host is asked for consensus |
+//! | one of a later [epoch](crate::message::WorkflowState::epoch) | it is adopted: the workflow was taken back |
+//! | one of an earlier epoch | it is ignored, and answered with ours |
 //! | the notice of a checkpoint of a later version | an exchange with its source |
 //!
 //! So that a state that lacks one's own changes is not taken for newer, states name the digests of
-//! their [`ancestors`](crate::message::StateMetadata::ancestors) (extension). Of a component that does
-//! not name them, what it last had counts instead.
+//! their [`ancestors`](crate::message::StateMetadata::ancestors) (extension): the latest ones, and
+//! what each peer last had if that is among the earlier ones. So a component that changed nothing always follows.
+//! What a component last sent counts as an ancestor of what it sends now, too, which is all there is of one that names
+//! none; unless the state names an ancestor of that and not that itself: then it was put back to an older
+//! snapshot meanwhile.
+//!
+//! What the component itself hands in names the version that it was made from. If that is not the current one any more, the two
+//! are merged, or the state is refused; none is written over.
 //!
 //! Before a state of a peer becomes the current one, what its `validation_required` names is run by
 //! the host; if one has failed, the state is not adopted. A validation that the host cannot run is `unknown` and does not
@@ -49,6 +58,7 @@
 //! when it meets the same fork again. Who merges several times in a row pauses before it sends, longer
 //! each time. When nothing changes, versions stop growing.
 
+mod handed_in;
 mod io;
 mod options;
 mod reconcile;
@@ -69,15 +79,18 @@ use crate::scalar::{
     ComponentId, CorrelationId, Digest, Instant, MessageId, Now, RequestId, WorkflowId,
 };
 use crate::validate::Checked;
-use replica::{History, Version};
+use replica::{History, Version, VersionMark};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What is known of a peer.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Peer {
-    /// The version that it last had, and the digest of its content.
-    last: Option<(u64, Option<Digest>)>,
+    /// The version that it last had.
+    last: Option<VersionMark>,
+    /// The last of its contents that went into ours. It is named when we send, so that a peer that
+    /// changed nothing meanwhile can follow, however many versions it missed.
+    included: Option<Digest>,
     /// What that was to ours when it was last told.
     told: Option<String>,
     /// How often it was asked since its last message.
@@ -145,6 +158,9 @@ pub struct StateSync {
     peers: BTreeMap<ComponentId, Peer>,
     /// The first is being validated.
     candidates: VecDeque<Candidate>,
+    /// The contents that were decided, the latest last. A decision may be handed in again long after
+    /// the ancestors that a state names reach back to it.
+    decided: VecDeque<Digest>,
     /// The number of the last output to validate.
     number: u64,
     /// How many merges there were in a row.
@@ -169,6 +185,7 @@ impl StateSync {
             history: History::default(),
             peers: BTreeMap::new(),
             candidates: VecDeque::new(),
+            decided: VecDeque::new(),
             number: 0,
             merges: 0,
             timers: Timers::new(),
@@ -207,8 +224,7 @@ impl StateSync {
     }
 
     fn relation(&self, peer: &Peer) -> Option<Relation> {
-        let (number, digest) = peer.last.as_ref()?;
-        Some(self.current.as_ref()?.relation(*number, digest.as_ref()))
+        Some(self.current.as_ref()?.relation(peer.last.as_ref()?))
     }
 
     fn agrees(&self, name: &ComponentId) -> bool {
@@ -240,41 +256,6 @@ impl StateSync {
         Ok(())
     }
 
-    fn is_ours(&self, state: &WorkflowState) -> Result<(), SyncError> {
-        if state.workflow_id != self.workflow {
-            let (found, expected) = (state.workflow_id.clone(), self.workflow.clone());
-            return Err(SyncError::OtherWorkflow { found, expected });
-        }
-        Ok(())
-    }
-
-    fn changed(&mut self, now: Now, mut state: WorkflowState) -> Result<(), SyncError> {
-        self.is_ours(&state)?;
-        let mut origin = StateOrigin::First;
-        if let Some(current) = &self.current {
-            // Compared under the current number: a host need not know it, and a new number alone is
-            // no change.
-            let mut same = state.clone();
-            same.state_version = current.state.state_version.clone();
-            if Version::new(same).digest.is_some_and(|digest| current.digest == Some(digest)) {
-                return Err(SyncError::Unchanged);
-            }
-            state.state_version = current.number().saturating_add(1).into();
-            origin = StateOrigin::Own;
-        // 0 stands for no state at all when states without a common ancestor are merged.
-        } else if state.state_version.get() == 0 {
-            state.state_version = 1_u64.into();
-        }
-        // Stamped here, because the time decides which side of a fork comes first, at all replicas
-        // alike.
-        state.timestamp = Some(now.timestamp());
-        let metadata = state.metadata.take().unwrap_or_else(StateMetadata::new);
-        state.metadata = Some(metadata.with_last_update_source(self.own.as_str()));
-        let version = Version::new(state);
-        self.adopt(now, version, origin, None);
-        Ok(())
-    }
-
     fn received(&mut self, now: Now, envelope: Checked<Envelope>) -> Result<(), NotApplied> {
         let workflow = workflow_of(&envelope).ok_or(IgnoreReason::Unwanted)?;
         // Before the source is entered: a stray message adds no peer.
@@ -295,10 +276,12 @@ impl StateSync {
                 // another round.
                 let asked = header.request_id.filter(|_| header.response_required == Some(true));
                 let theirs = Version::with_digest(*state, digest);
-                self.on_state(now, theirs, Some(&source), None);
+                let result = self.on_state(now, theirs, Some(&source), None);
+                // Also who is refused: what is current tells it why.
                 if let Some(request) = asked {
                     self.answer(now, &source, request, header.correlation_id);
                 }
+                return result;
             }
             Message::CheckpointSync(notice) => {
                 let known = self.current.as_ref().map_or(0, Version::number);
@@ -334,6 +317,9 @@ impl StateSync {
         origin: StateOrigin,
         from: Option<&ComponentId>,
     ) {
+        if origin == StateOrigin::Decided {
+            self.remember_decision(&version);
+        }
         if let Some(old) = self.current.take() {
             // Names the old state as an ancestor before that is put away: by this others see that
             // it may replace theirs.
@@ -365,8 +351,8 @@ impl StateSync {
             if waits {
                 let pause = self.options.backoff.pause(attempt, &mut self.rng);
                 self.timers.set(Due::Peer(name.clone()), now.at.after(pause));
-            } else if let Some(state) = told.clone() {
-                self.ask(now, name, state);
+            } else if let Some(told) = told.clone() {
+                self.ask(now, name, told);
             }
         }
         for name in names {
@@ -396,22 +382,27 @@ impl StateSync {
         }
     }
 
-    /// Our state as it is sent: with how far all agree.
-    fn told(&self) -> Option<WorkflowState> {
-        let mut state = self.current.as_ref()?.state.clone();
+    /// Our state as it is sent: with how far all agree, and with what peers had that went into it.
+    fn told(&self) -> Option<Version> {
+        let mut told = self.current.clone()?;
         let forks = self.peers.values().filter_map(|peer| peer.fork.as_ref());
         let unsettled = forks.map(|fork| fork.conflicts).sum();
         let peers = self.peers.values().map(|peer| self.relation(peer));
         // Computed when it is sent: it is about the peers as they are known now, and no part of the
         // state.
-        let told = agreement(peers, unsettled);
-        let metadata = state.metadata.take().unwrap_or_else(StateMetadata::new);
-        state.metadata = Some(
+        let agreed = agreement(peers, unsettled);
+        let metadata = told.state.metadata.take().unwrap_or_else(StateMetadata::new);
+        told.state.metadata = Some(
             metadata
-                .with_synchronization_confidence(told.confidence)
-                .with_conflict_detected(told.conflict_detected),
+                .with_synchronization_confidence(agreed.confidence)
+                .with_conflict_detected(agreed.conflict_detected),
         );
-        Some(state)
+        // Those of other peers, too, as far as there is room: who gets this passes it on to them.
+        let included = self.peers.values().filter_map(|peer| peer.included.as_ref());
+        let far = included.filter(|digest| !told.comes_from(Some(digest)));
+        let far: Vec<Digest> = far.take(self.options.history).cloned().collect();
+        told.name(&far);
+        Some(told)
     }
 
     fn header(&mut self, now: Now) -> EnvelopeHeader {
@@ -423,12 +414,12 @@ impl StateSync {
 
     /// Sends our state to a peer and asks for its.
     fn exchange(&mut self, now: Now, to: &ComponentId) {
-        if let Some(state) = self.told() {
-            self.ask(now, to, state);
+        if let Some(told) = self.told() {
+            self.ask(now, to, told);
         }
     }
 
-    fn ask(&mut self, now: Now, to: &ComponentId, state: WorkflowState) {
+    fn ask(&mut self, now: Now, to: &ComponentId, mut told: Version) {
         let id = self.rng.id_bytes();
         let header = self
             .header(now)
@@ -436,13 +427,14 @@ impl StateSync {
             .with_correlation_id(CorrelationId::generate(now.id_millis(), id))
             .with_response_required(true);
         let Some(peer) = self.peers.get_mut(to) else { return };
+        told.name(&peer.included);
         // Counted when asking, not when the answer fails to come: a restart between the two does
         // not start the count anew.
         peer.attempts = peer.attempts.saturating_add(1);
         let purpose = Purpose::Request { attempt: peer.attempts };
         let until = now.at.after(at_least(self.options.timeout));
         self.timers.set(Due::Peer(to.clone()), until);
-        let envelope = Envelope::new(header, state);
+        let envelope = Envelope::new(header, told.state);
         self.out.push(Outbound::new(vec![to.clone()], envelope, purpose));
     }
 
@@ -453,11 +445,12 @@ impl StateSync {
         request: RequestId,
         correlation: Option<CorrelationId>,
     ) {
-        let Some(state) = self.told() else { return };
+        let Some(mut told) = self.told() else { return };
+        told.name(self.peers.get(to).and_then(|peer| peer.included.as_ref()));
         let mut header =
             self.header(now).with_request_id(request.clone()).with_response_to(request);
         header.correlation_id = correlation;
-        let envelope = Envelope::new(header, state);
+        let envelope = Envelope::new(header, told.state);
         self.out.push(Outbound::new(vec![to.clone()], envelope, Purpose::Answer));
     }
 }
@@ -487,11 +480,7 @@ impl Machine for StateSync {
             SyncInput::Leave(name) => self.leave(name),
             SyncInput::Changed(state) => self.changed(now, *state),
             SyncInput::Validated(number, results) => self.validated(now, number, results),
-            SyncInput::Decided(state) => {
-                self.is_ours(&state)?;
-                self.on_state(now, Version::new(*state), None, Some(StateOrigin::Decided));
-                Ok(())
-            }
+            SyncInput::Decided(state) => self.decided(now, *state),
         }
     }
 

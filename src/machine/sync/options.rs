@@ -19,6 +19,10 @@ pub struct SyncOptions {
     /// How many of its ancestors a state names, and how many of them are kept to merge with: replicas
     /// that made more versions apart find no common one. Default 32.
     pub history: usize,
+    /// How many versions a peer's state may be ahead of ours, and how many epochs, and be adopted on its
+    /// word; for one that is further ahead the host is asked for consensus. A component that counts
+    /// wrongly, or that lies, could use up all versions at once. Default 1,000,000.
+    pub max_jump: u64,
     /// How many peers may take part, and how many states may wait for validation, one of each peer.
     /// Default 1000.
     pub max_peers: usize,
@@ -54,6 +58,12 @@ impl SyncOptions {
         self
     }
 
+    /// Sets how far ahead of ours a peer's state may be.
+    pub const fn with_max_jump(mut self, versions: u64) -> Self {
+        self.max_jump = versions;
+        self
+    }
+
     /// Sets how many peers may take part.
     pub const fn with_max_peers(mut self, max_peers: usize) -> Self {
         self.max_peers = max_peers;
@@ -68,6 +78,7 @@ impl From<&Settings> for SyncOptions {
             backoff: Backoff::from(settings),
             interval: settings.health_check_interval,
             history: 32,
+            max_jump: 1_000_000,
             max_peers: settings.event_queue_size,
         }
     }

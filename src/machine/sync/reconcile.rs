@@ -1,12 +1,26 @@
 //! What a state that comes in means, and what is made of it.
 
 use super::io::{StateOrigin, SyncError, SyncOutput};
-use super::replica::Version;
+use super::replica::{Version, VersionMark};
 use super::{Candidate, Due, Fork, StateSync};
+use crate::json::Json;
+use crate::machine::IgnoreReason;
+use crate::machine::effect::NotApplied;
 use crate::machine::settings::at_least;
-use crate::merge::{Merged, Relation, Strategy, merge};
+use crate::merge::{Cause, Conflict, MergeRule, Merged, Relation, Strategy, merge};
 use crate::message::{StateMetadata, WorkflowState};
 use crate::scalar::{CheckResult, ComponentId, Now};
+use std::cmp::Ordering;
+
+/// Which line of a workflow a state is of, seen from ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Ours,
+    /// The workflow was taken back, and this goes on from there.
+    Later,
+    /// Ours goes on from where the workflow was taken back to; this does not.
+    Abandoned,
+}
 
 impl StateSync {
     /// Takes note of a state that comes in, from a peer or as `decided`.
@@ -16,35 +30,93 @@ impl StateSync {
         mut theirs: Version,
         from: Option<&ComponentId>,
         decided: Option<StateOrigin>,
-    ) {
+    ) -> Result<(), NotApplied> {
         let plain = theirs.ancestors().is_empty();
         if let Some(peer) = from.and_then(|name| self.peers.get_mut(name)) {
-            let last = (theirs.number(), theirs.digest.clone());
             // Noted also if the state is not adopted: relations and confidence are about what peers
             // have.
-            let before = peer.last.replace(last).and_then(|(_, digest)| digest);
+            let before = peer.last.replace(theirs.mark());
             // The peer has moved on, so what was done about the old fork is void.
             if peer.fork.as_ref().is_some_and(|fork| fork.theirs != theirs.digest) {
                 peer.fork = None;
             }
-            if plain {
-                // A peer that names no ancestors had its last state before this one. If that was
-                // ours, ours went into it.
-                theirs.came_from(before);
+            // A peer had its last state before this one.
+            if let Some(before) = before.filter(|before| self.went_into(before, &theirs)) {
+                theirs.name(&before.digest);
             }
         }
-        // A plain peer does not merge, so to wait for it would be to wait for ever. A decision
-        // waits for no answer.
-        if plain || decided.is_some() || !self.defer_to_peer(now, &theirs, from) {
-            self.reconcile(now, theirs, from, decided, false);
-        }
+        let result = match self.line_of(&theirs, plain || decided.is_some()) {
+            Line::Abandoned => {
+                let (found, current) = (theirs.epoch(), self.epoch());
+                let detail = format!("it is of epoch {found}, but epoch {current} has begun");
+                Err(NotApplied::new(IgnoreReason::Stale, detail))
+            }
+            line => {
+                let digest = theirs.digest.clone();
+                // A plain peer does not merge, so to wait for it would be to wait for ever. A
+                // decision waits for no answer.
+                let waits = line == Line::Ours && !plain && decided.is_none();
+                if !waits || !self.defer_to_peer(now, &theirs, from) {
+                    self.reconcile(now, theirs, from, decided, false);
+                }
+                if let (Some(peer), Some(ours)) =
+                    (from.and_then(|name| self.peers.get_mut(name)), &self.current)
+                    && ours.comes_from(digest.as_ref())
+                {
+                    peer.included = digest;
+                }
+                Ok(())
+            }
+        };
         self.schedule_peer(now, from);
+        result
+    }
+
+    fn epoch(&self) -> u64 {
+        self.current.as_ref().map_or(0, Version::epoch)
+    }
+
+    /// Whether what a peer had before went into what it has now.
+    fn went_into(&self, before: &VersionMark, theirs: &Version) -> bool {
+        // What is not known here is of no use, neither to follow nor to merge with.
+        let mut known = self.current.iter().chain(self.history.iter());
+        let known = known.find(|known| before.digest.is_some() && known.digest == before.digest);
+        known.is_some_and(|known| {
+            // A peer that was put back to an older snapshot has made its state of what came before.
+            // Ancestors are named from the latest on, so then it names those and not this. One of
+            // them alone may be what another peer last had.
+            let earlier = &known.ancestors()[..known.ancestors().len().min(3)];
+            let put_back = !earlier.is_empty()
+                && !theirs.comes_from(known.digest.as_ref())
+                && earlier.iter().all(|digest| theirs.comes_from(Some(digest)));
+            theirs.number() > known.number() && !put_back
+        })
+    }
+
+    /// Which line of the workflow a state is of.
+    fn line_of(&self, theirs: &Version, trusted: bool) -> Line {
+        let Some(ours) = &self.current else { return Line::Ours };
+        match theirs.epoch().cmp(&ours.epoch()) {
+            Ordering::Greater => return Line::Later,
+            Ordering::Less if theirs.state.epoch.is_some() => return Line::Abandoned,
+            Ordering::Less => {}
+            Ordering::Equal => return Line::Ours,
+        }
+        // It names no epoch. Versions before the first restore have none. 1.0.0 writers know none, so
+        // what they made counts as current if nothing contradicts it, and so does what was decided.
+        let mut line = self.history.iter().chain([ours]).filter(|v| v.epoch() == ours.epoch());
+        let follows = line.any(|version| theirs.comes_from(version.digest.as_ref()));
+        if follows || trusted && theirs.number() > ours.number() {
+            Line::Ours
+        } else {
+            Line::Abandoned
+        }
     }
 
     /// Whether a fork that is met for the first time is left to the peer.
     fn defer_to_peer(&mut self, now: Now, theirs: &Version, from: Option<&ComponentId>) -> bool {
         let Some(ours) = &self.current else { return false };
-        let relation = ours.relation(theirs.number(), theirs.digest.as_ref());
+        let relation = ours.relation(&theirs.mark());
         let fork = self.fork(now, ours, theirs, 0);
         let Some(peer) = from.and_then(|name| self.peers.get_mut(name)) else { return false };
         // One of two merges, by an order that both compute alike. If both did, with different
@@ -82,37 +154,137 @@ impl StateSync {
         validated: bool,
     ) {
         let decided = origin == Some(StateOrigin::Decided);
-        let relation = self
-            .current
-            .as_ref()
-            .map(|ours| (ours, ours.relation(theirs.number(), theirs.digest.as_ref())));
-        let origin = match relation {
-            None => origin.unwrap_or(StateOrigin::First),
+        if !decided && self.jumps(now, &theirs, from) {
+            return;
+        }
+        let Some(ours) = &self.current else {
+            let origin = origin.unwrap_or(StateOrigin::First);
+            return self.accept_candidate(now, theirs, origin, from, validated);
+        };
+        if theirs.epoch() > ours.epoch() {
+            // Versions never go back here, whatever was counted in the line that is given up.
+            let number = ours.number().saturating_add(1);
+            let theirs = if theirs.number() < number {
+                theirs.renumbered(number, self.options.history)
+            } else {
+                theirs
+            };
+            return self.accept_candidate(now, theirs, StateOrigin::Restored, from, validated);
+        }
+        let origin = match ours.relation(&theirs.mark()) {
+            // What was decided is what we have, so nothing is in dispute any more.
+            Relation::Duplicate if decided => {
+                self.remember_decision(&theirs);
+                return self.forget_forks();
+            }
+            // All agreed on it, so what ours says beside it counts no more.
+            Relation::Newer { .. } if decided => StateOrigin::Decided,
             // A higher number proves nothing: two lines may have grown apart. Only a state that
             // ours went into may replace ours.
-            Some((ours, Relation::Newer { gap })) if theirs.comes_from(ours.digest.as_ref()) => {
-                match origin {
-                    None | Some(StateOrigin::Newer { .. }) => StateOrigin::Newer { gap },
-                    Some(origin) => origin,
-                }
-            }
-            // What was decided is what we have, so nothing is in dispute any more.
-            Some((_, Relation::Duplicate)) if decided => return self.forget_forks(),
+            Relation::Newer { gap } if theirs.comes_from(ours.digest.as_ref()) => match origin {
+                None | Some(StateOrigin::Newer { .. }) => StateOrigin::Newer { gap },
+                Some(origin) => origin,
+            },
+            Relation::Older { .. } if decided && self.has_decided(&theirs) => return,
             // A decision stands, though ours has gone on without it.
-            Some((ours, Relation::Older { .. }))
-                if decided && !ours.comes_from(theirs.digest.as_ref()) =>
-            {
+            Relation::Older { .. } if decided && !ours.comes_from(theirs.digest.as_ref()) => {
                 return self.merge_fork(now, &theirs, from, decided);
             }
-            Some((_, Relation::Duplicate | Relation::Older { .. } | Relation::Unrelated)) => return,
-            Some((_, Relation::Newer { .. } | Relation::Fork | Relation::Unknown)) => {
+            Relation::Duplicate | Relation::Older { .. } | Relation::Unrelated => return,
+            Relation::Newer { .. } | Relation::Fork | Relation::Unknown => {
                 return self.merge_fork(now, &theirs, from, decided);
             }
         };
+        self.accept_candidate(now, theirs, origin, from, validated);
+    }
+
+    /// Adopts a state that may replace ours, or has it validated first.
+    fn accept_candidate(
+        &mut self,
+        now: Now,
+        mut theirs: Version,
+        origin: StateOrigin,
+        from: Option<&ComponentId>,
+        validated: bool,
+    ) {
+        if theirs.state.epoch.is_none()
+            && let Some(ours) = &self.current
+        {
+            // A 1.0.0 writer leaves it out; the epoch goes on nevertheless.
+            theirs.state.epoch.clone_from(&ours.state.epoch);
+            theirs.state.restored_version.clone_from(&ours.state.restored_version);
+        }
         if validated {
             self.adopt(now, theirs, origin, from);
         } else {
             self.validate_candidate(now, theirs, origin, from);
+        }
+    }
+
+    /// Whether a peer's state is too far ahead to be taken on its word. Then the host is asked.
+    fn jumps(&mut self, now: Now, theirs: &Version, from: Option<&ComponentId>) -> bool {
+        let own = self.current.as_ref().map_or((0, 0), |ours| (ours.number(), ours.epoch()));
+        let far = |own: u64, other: u64| other > own.saturating_add(self.options.max_jump);
+        let (pointer, ours, others) = if far(own.0, theirs.number()) {
+            ("/state_version", own.0, theirs.number())
+        } else if far(own.1, theirs.epoch()) {
+            ("/epoch", own.1, theirs.epoch())
+        } else {
+            return false;
+        };
+        let conflict = Conflict {
+            pointer: pointer.to_owned(),
+            base: None,
+            ours: Some(Json::from(ours)),
+            theirs: Some(Json::from(others)),
+            rule: MergeRule::Version,
+            cause: Cause::Unfit,
+        };
+        self.ask_consensus(now, theirs, from, theirs.state.clone(), vec![conflict]);
+        true
+    }
+
+    /// Asks the host to have a fork settled, once a fork and interval: states are repeated, and it
+    /// should not be asked again each time.
+    fn ask_consensus(
+        &mut self,
+        now: Now,
+        theirs: &Version,
+        with: Option<&ComponentId>,
+        state: WorkflowState,
+        conflicts: Vec<Conflict>,
+    ) {
+        let ours = self.current.as_ref().and_then(|ours| ours.digest.clone());
+        let until = now.at.after(at_least(self.options.interval));
+        let conflict_count = conflicts.len().max(1);
+        let fork = Fork { ours, theirs: theirs.digest.clone(), conflicts: conflict_count, until };
+        let Some((with, peer)) = with.and_then(|with| Some((with, self.peers.get_mut(with)?)))
+        else {
+            return;
+        };
+        let again = peer.fork.as_ref().is_some_and(|known| {
+            known.conflicts > 0
+                && (&known.ours, &known.theirs) == (&fork.ours, &fork.theirs)
+                && known.until.is_none_or(|until| until > now.at)
+        });
+        if !again {
+            peer.fork = Some(fork);
+            let (with, state) = (with.clone(), Box::new(state));
+            self.out.push(SyncOutput::Consensus { with, state, conflicts });
+        }
+    }
+
+    /// Whether a decision was adopted, or merged into ours.
+    fn has_decided(&self, theirs: &Version) -> bool {
+        theirs.digest.as_ref().is_some_and(|digest| self.decided.contains(digest))
+    }
+
+    pub(super) fn remember_decision(&mut self, theirs: &Version) {
+        if let (Some(digest), false) = (theirs.digest.clone(), self.has_decided(theirs)) {
+            self.decided.push_back(digest);
+            if self.decided.len() > self.options.history.max(1) {
+                self.decided.pop_front();
+            }
         }
     }
 
@@ -127,6 +299,18 @@ impl StateSync {
         let Some(ours) = self.current.clone() else { return };
         // The latest common ancestor: the less has changed since, the fewer conflicts.
         let common = self.history.latest(|known| theirs.comes_from(known.digest.as_ref()));
+        // A decision of a version was made of the one before, though it may not name it: it may have
+        // been written by hand.
+        let before =
+            |known: &Version| known.number() < theirs.number() && known.epoch() == ours.epoch();
+        let common = common.or_else(|| self.history.latest(before).filter(|_| decided));
+        if common.is_none() && decided {
+            // What was removed in it cannot be told from what ours has added, so it stands alone.
+            let number = ours.number().saturating_add(1);
+            self.remember_decision(theirs);
+            let theirs = theirs.renumbered(number, self.options.history);
+            return self.accept_candidate(now, theirs, StateOrigin::Decided, from, false);
+        }
         let base = common.map(Version::bare);
         let known = base.is_some();
         // Without an ancestor nothing counts as removed.
@@ -156,24 +340,14 @@ impl StateSync {
         value.metadata = Some(metadata.with_last_update_source(self.own.as_str()));
         let mut merged = Version::new(value);
         merged.descend(&[first, second], self.options.history);
-        // A merge with conflicts is not adopted on our own authority. The host is asked once a fork
-        // and interval, because states are repeated and it should not be asked again each time.
-        if let (false, false, Some(with)) = (clean, decided, from) {
-            let fork = self.fork(now, &ours, theirs, conflicts.len().max(1));
-            let Some(peer) = self.peers.get_mut(with) else { return };
-            let again = peer.fork.as_ref().is_some_and(|known| {
-                known.conflicts > 0
-                    && (&known.ours, &known.theirs) == (&fork.ours, &fork.theirs)
-                    && known.until.is_none_or(|until| until > now.at)
-            });
-            if !again {
-                peer.fork = Some(fork);
-                let (with, state) = (with.clone(), Box::new(merged.state));
-                self.out.push(SyncOutput::Consensus { with, state, conflicts });
-            }
-            return;
+        // A merge with conflicts is not adopted on our own authority.
+        if !clean && !decided {
+            return self.ask_consensus(now, theirs, from, merged.state, conflicts);
         }
-        if ours.relation(merged.number(), merged.digest.as_ref()) == Relation::Duplicate {
+        if decided {
+            self.remember_decision(theirs);
+        }
+        if ours.relation(&merged.mark()) == Relation::Duplicate {
             // Ours has everything already. Say so, so that the peer can take it.
             self.current = Some(merged);
             self.forget_forks();

@@ -1,6 +1,6 @@
 //! Our own copy of a state, and where it came from.
 
-use crate::merge::{Relation, content_digest, relation_by};
+use crate::merge::{Relation, across_epochs, content_digest, relation_by};
 use crate::message::{StateMetadata, WorkflowState};
 use crate::scalar::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -29,11 +29,37 @@ impl Version {
         self.state.state_version.get()
     }
 
-    /// What an incoming version, known by its number and digest, is to this one.
-    pub(super) fn relation(&self, number: u64, digest: Option<&Digest>) -> Relation {
+    /// The epoch, 0 before the workflow was taken back for the first time.
+    pub(super) fn epoch(&self) -> u64 {
+        self.state.epoch.as_ref().map_or(0, |epoch| epoch.get())
+    }
+
+    /// What tells it from others.
+    pub(super) fn mark(&self) -> VersionMark {
+        let epoch = self.state.epoch.as_ref().map(|epoch| epoch.get());
+        VersionMark { number: self.number(), epoch, digest: self.digest.clone() }
+    }
+
+    /// What another version is to this one.
+    pub(super) fn relation(&self, other: &VersionMark) -> Relation {
+        // Who states no epoch has its version compared alone: a 1.0.0 writer cannot state one.
+        let across = other
+            .epoch
+            .and_then(|epoch| across_epochs(self.epoch(), epoch, self.number(), other.number));
         // Without a digest two states are never called equal; then they are merged, which is safe
         // if they were.
-        relation_by(self.number(), number, || Some(self.digest.as_ref()? == digest?))
+        let same = || Some(self.digest.as_ref()? == other.digest.as_ref()?);
+        across.unwrap_or_else(|| relation_by(self.number(), other.number, same))
+    }
+
+    /// The same content under another number.
+    pub(super) fn renumbered(&self, number: u64, capacity: usize) -> Self {
+        let mut state = self.state.clone();
+        state.state_version = number.into();
+        let mut renumbered = Version::new(state);
+        // So that who has it under the old number sees that nothing of it is missing.
+        renumbered.descend(&[self], capacity);
+        renumbered
     }
 
     pub(super) fn ancestors(&self) -> &[Digest] {
@@ -48,14 +74,20 @@ impl Version {
         })
     }
 
-    /// Says of a state that names no ancestors what it came from.
-    pub(super) fn came_from(&mut self, before: Option<Digest>) {
-        // A repetition is not its own ancestor.
-        let Some(before) = before.filter(|before| self.digest.as_ref() != Some(before)) else {
-            return;
-        };
-        let metadata = self.state.metadata.take().unwrap_or_else(StateMetadata::new);
-        self.state.metadata = Some(metadata.with_ancestors(vec![before]));
+    /// Names more contents that went into it.
+    pub(super) fn name<'d>(&mut self, more: impl IntoIterator<Item = &'d Digest>) {
+        let mut ancestors = self.ancestors().to_vec();
+        let known = ancestors.len();
+        for digest in more {
+            // A state is not its own ancestor.
+            if self.digest.as_ref() != Some(digest) && !ancestors.contains(digest) {
+                ancestors.push(digest.clone());
+            }
+        }
+        if ancestors.len() > known {
+            let metadata = self.state.metadata.take().unwrap_or_else(StateMetadata::new);
+            self.state.metadata = Some(metadata.with_ancestors(ancestors));
+        }
     }
 
     /// Names what it came from: the contents of these and their ancestors, the latest first. Those of
@@ -106,6 +138,15 @@ impl Version {
     }
 }
 
+/// What tells one version from others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct VersionMark {
+    pub(super) number: u64,
+    /// `None` if the state names none.
+    pub(super) epoch: Option<u64>,
+    pub(super) digest: Option<Digest>,
+}
+
 /// The states that were current here, the latest last.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct History(VecDeque<Version>);
@@ -117,6 +158,10 @@ impl History {
         while self.0.len() > capacity.max(1) {
             self.0.pop_front();
         }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Version> {
+        self.0.iter()
     }
 
     /// The latest that fits.

@@ -37,7 +37,8 @@ pub use allocations::{Allocations, Grant};
 pub use events::{Consumer, EventBatch, EventPage, Events, StoredEvent, UnreadableRecord};
 pub use letters::{DeadLetters, StoredLetter};
 pub use registrations::{Registrations, StoredRegistration};
-pub use states::{States, StoredState};
+pub(crate) use states::keep_older;
+pub use states::{KeptVersion, States, StoredState};
 
 use super::{
     DamagedValue, Entry, Key, KeyRevision, StorageError, Store, StoreScan, scan_past_damage,

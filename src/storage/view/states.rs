@@ -3,6 +3,7 @@
 use super::{
     ATTEMPTS, Head, Kept, LIMITS, Listed, given, join, key, keys_below, list, other_kind, stored,
 };
+use crate::json::{Json, with_value_at};
 use crate::merge::content_digest;
 use crate::message::{Envelope, MessageKind, WorkflowState};
 use crate::scalar::{Digest, WorkflowId};
@@ -79,6 +80,18 @@ impl StoredState {
     }
 }
 
+/// A version of a state that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeptVersion {
+    /// The version.
+    pub version: u64,
+    /// Its epoch; 0 before the workflow was taken back for the first time.
+    pub epoch: u64,
+    /// Whether the workflow was taken back to before it: what is current did not come from it.
+    pub abandoned: bool,
+}
+
 impl States<()> {
     /// The key of the latest state of a workflow, for what reads or writes it without the view; see
     /// [`message`](super::message) and [`replace`](super::replace).
@@ -109,11 +122,13 @@ impl<S: Store> States<S> {
     }
 
     /// Writes a state in the place of the version that it was made from; none if there was none.
-    /// Versions may be left out, but never go back.
+    /// Versions may be left out, but never go back. Nor do epochs: a state that names an earlier one is of a line
+    /// that was given up, and one that names none gets the stored one's, unless it is signed.
     ///
     /// # Errors
     /// [`Version`](StorageError::VersionConflict) if the stored one is not as expected;
-    /// [`NotNewer`](StorageError::NotNewer); [`Refused`](StorageError::Refused).
+    /// [`NotNewer`](StorageError::NotNewer); [`Abandoned`](StorageError::Abandoned);
+    /// [`Refused`](StorageError::Refused).
     pub async fn put(
         &self,
         text: &str,
@@ -180,12 +195,12 @@ impl<S: Store> States<S> {
 
     async fn write(
         &self,
-        new: StoredState,
+        mut new: StoredState,
         replaces: Option<u64>,
     ) -> Result<StoredState, StorageError> {
-        let workflow = new.state.workflow_id.as_str();
+        let workflow = new.state.workflow_id.clone();
+        let workflow = workflow.as_str();
         let (key, given) = (latest(workflow)?, new.version());
-        let value = join(new.digest.as_str(), &new.text);
         for _ in 0..ATTEMPTS {
             let entry = self.store.get(&key).await?;
             let old = entry.as_ref().map(StoredState::read).transpose()?;
@@ -200,6 +215,10 @@ impl<S: Store> States<S> {
             if let Some(stored) = found.filter(|stored| *stored >= given) {
                 return Err(StorageError::NotNewer { key, stored, given });
             }
+            if let Some(old) = &old {
+                go_on(&key, &mut new, &old.state)?;
+            }
+            let value = join(new.digest.as_str(), &new.text);
             // The old one is kept first: if this ends in between, it is there twice, not lost.
             if let (Some(entry), Some(version)) = (&entry, found)
                 && self.keep > 0
@@ -278,6 +297,41 @@ impl<S: Store> States<S> {
         Ok(versions)
     }
 
+    /// The versions that are kept with their epochs, in order, and which of them were abandoned when the
+    /// workflow was taken back. Of one that cannot be read the epoch counts as 0.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
+    pub async fn kept_versions(
+        &self,
+        workflow: &WorkflowId,
+    ) -> Result<Vec<KeptVersion>, StorageError> {
+        let Some(current) = self.get(workflow).await? else { return Ok(Vec::new()) };
+        let mut kept: Vec<(u64, u64)> = Vec::new();
+        // To which version each epoch went back. All versions of an epoch say so.
+        let mut backs: Vec<(u64, u64)> = Vec::new();
+        for version in self.versions(workflow).await? {
+            let state = if version == current.version() {
+                Some(current.state.clone())
+            } else {
+                let found = self.store.get(&older(workflow.as_str(), version)?).await?;
+                found.and_then(|entry| StoredState::read(&entry).ok()).map(|stored| stored.state)
+            };
+            let epoch = state.as_ref().map_or(0, epoch_of);
+            let back = state.and_then(|state| state.restored_version);
+            backs.extend(back.map(|back| (epoch, back.get())));
+            kept.push((version, epoch));
+        }
+        let abandoned = |version: u64, epoch: u64| {
+            backs.iter().any(|(later, back)| *later > epoch && *back < version)
+        };
+        let row = |(version, epoch)| {
+            let abandoned = abandoned(version, epoch);
+            KeptVersion { version, epoch, abandoned }
+        };
+        Ok(kept.into_iter().map(row).collect())
+    }
+
     /// Up to `limit` latest states, ordered by workflow, behind a key.
     pub async fn list(
         &self,
@@ -330,6 +384,50 @@ impl<S: Store> States<S> {
         }
         Ok(())
     }
+}
+
+fn epoch_of(state: &WorkflowState) -> u64 {
+    state.epoch.as_ref().map_or(0, |epoch| epoch.get())
+}
+
+/// Has a state that names no epoch go on in the stored one's; refuses one of an earlier epoch.
+fn go_on(key: &Key, new: &mut StoredState, old: &WorkflowState) -> Result<(), StorageError> {
+    let (given, stored) = (epoch_of(&new.state), epoch_of(old));
+    if given >= stored {
+        return Ok(());
+    }
+    if new.state.epoch.is_some() {
+        return Err(StorageError::Abandoned { key: key.clone(), stored, given });
+    }
+    new.state.epoch.clone_from(&old.epoch);
+    new.state.restored_version.clone_from(&old.restored_version);
+    // The rest stays as it is spelled. What is signed stays whole: a signature covers every byte.
+    let whole = Json::from_valid(new.text.trim());
+    if whole.get("signature").is_some() {
+        return Ok(());
+    }
+    let body = if whole.get("workflow_id").is_some() { "" } else { "/workflow_state" };
+    let fields = [("epoch", &old.epoch), ("restored_version", &old.restored_version)];
+    let mut text = whole;
+    for (name, value) in fields {
+        let Some(value) = value else { continue };
+        let edited =
+            with_value_at(&text, &format!("{body}/{name}"), Some(&Json::from(value.get())));
+        text = edited.unwrap_or(text);
+    }
+    new.text = text.as_str().to_owned();
+    Ok(())
+}
+
+/// Keeps what stands under the key of a latest state among the older versions, before something else
+/// than [`States`] replaces it. What cannot be read is left alone.
+pub(crate) async fn keep_older<S: Store>(store: &S, entry: &Entry) -> Result<(), StorageError> {
+    if entry.key.segments().next().as_deref() != Some(LATEST) {
+        return Ok(());
+    }
+    let Ok(old) = StoredState::read(entry) else { return Ok(()) };
+    let older = older(old.state.workflow_id.as_str(), old.version())?;
+    store.put(&older, &entry.value, Expect::Any).await.map(drop)
 }
 
 fn latest(workflow: &str) -> Result<Key, StorageError> {

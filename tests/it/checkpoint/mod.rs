@@ -60,6 +60,28 @@ fn get(store: &impl Store, key: &Key) -> Option<Vec<u8>> {
     block_on(store.get(key)).unwrap().map(|entry| entry.value.to_vec())
 }
 
+/// A state without what tells that it was put back.
+fn said(state: &[u8]) -> String {
+    let mut state: serde_json::Value = serde_json::from_slice(state).unwrap();
+    let body = match state.get_mut("workflow_state") {
+        Some(body) => body.as_object_mut().unwrap(),
+        None => state.as_object_mut().unwrap(),
+    };
+    for name in ["state_version", "epoch", "restored_version", "checkpoint_id", "timestamp"] {
+        body.remove(name);
+    }
+    state.to_string()
+}
+
+/// Which version of which epoch a state is, and to which it went back.
+fn line(state: &[u8]) -> (u64, u64, Option<u64>) {
+    let state = parts(std::str::from_utf8(state).unwrap());
+    let state = state.state();
+    let epoch = state.epoch.as_ref().map_or(0, |epoch| epoch.get());
+    let back = state.restored_version.as_ref().map(|version| version.get());
+    (state.state_version.get(), epoch, back)
+}
+
 /// Everything in a store whose key starts with a text.
 fn all(store: &impl Store, prefix: &str) -> Vec<(Key, Vec<u8>)> {
     let page = block_on(store.scan(&StoreScan::new(prefix).with_limit(10_000))).unwrap();

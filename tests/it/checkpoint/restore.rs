@@ -41,10 +41,11 @@ fn whole(version: u64) -> Parts {
     })
 }
 
-/// What a reader of the state sees.
+/// What a reader of the state sees, but for what tells that it was put back.
 fn seen(store: &impl Store) -> Vec<Option<Vec<u8>>> {
-    let keys = names().into_iter().map(|(_, key)| key).chain([state_key()]);
-    keys.map(|key| get(store, &key)).collect()
+    let parts = names().into_iter().map(|(_, key)| get(store, &key));
+    let state = get(store, &state_key()).map(|state| said(&state).into_bytes());
+    parts.chain([state]).collect()
 }
 
 /// A checkpoint of version 1, and version 2 in force; what version 1 looks like, and version 2.
@@ -132,6 +133,7 @@ fn a_failing_target_leaves_the_state<S: Store + Clone>(fresh: &dyn Fn() -> S) {
             let now = seen(&store);
             let Err(error) = result else {
                 assert_eq!(now, first);
+                assert_eq!(line(&get(&store, &state_key()).unwrap()), (3, 1, Some(1)));
                 assert!(number >= 9, "one read, four writes, four verifications");
                 break;
             };
@@ -322,7 +324,7 @@ fn a_restore_of_one_part_is_atomic() {
             ));
             assert_eq!(get(&store, &key(&["checkpoint-restores", "wf_001"])), None);
             let now = get(&store, &state_key()).unwrap();
-            if now == state(1).as_bytes() {
+            if said(&now) == said(state(1).as_bytes()) {
                 assert_eq!(loaded(&sound, "ckpt_9"), parts(&state(2)));
             } else {
                 assert_eq!(now, state(2).as_bytes());
@@ -453,7 +455,10 @@ fn a_restore_says_what_it_did() {
     };
     let done = restore(2);
     assert_eq!((done.backup, done.written), (None, vec![PartName::WORKFLOW_STATE]));
-    assert_eq!(get(&store, &state_key()).unwrap(), state(1).as_bytes());
+    let put_back = get(&store, &state_key()).unwrap();
+    assert_eq!(said(&put_back), said(state(1).as_bytes()));
+    // It may have been lost here only, so it counts on from what the checkpoint knows.
+    assert_eq!(line(&put_back), (2, 1, Some(1)));
     // A part that the checkpoint does not have goes; the message around a state stays.
     put(
         &store,
@@ -463,7 +468,7 @@ fn a_restore_says_what_it_did() {
     put(&store, &key(&["queue", "wf_001"]), "[1]");
     let done = restore(3);
     assert_eq!(done.written, [queue(), PartName::WORKFLOW_STATE]);
-    assert_eq!(done.state_version, 1);
+    assert_eq!(done.state_version, 6);
     let backup = done.backup.unwrap();
     assert_eq!(backup.checkpoint_type, CheckpointType::Emergency);
     assert_eq!(backup.state_version.unwrap().get(), 5);
@@ -474,7 +479,15 @@ fn a_restore_says_what_it_did() {
         [("b", FileChange::Changed), ("c", FileChange::Missing), ("d", FileChange::Added)]
     );
     let text = String::from_utf8(get(&store, &state_key()).unwrap()).unwrap();
-    assert_eq!(text, format!(r#"{{"source":"hub","workflow_state":{},"x":1.0}}"#, state(1)));
+    let marks = r#","epoch":1,"restored_version":1,"checkpoint_id":"ckpt_1"}"#;
+    let expected = state(1)
+        .replace("\"state_version\":1,", "\"state_version\":6,")
+        .replace("2025-01-15T12:00:00Z", "2025-01-15T12:00:03Z")
+        .replace(
+            r#""resource_usage":{"memory_current":8.70}}"#,
+            &format!(r#""resource_usage":{{"memory_current":8.70}}{marks}"#),
+        );
+    assert_eq!(text, format!(r#"{{"source":"hub","workflow_state":{expected},"x":1.0}}"#));
     assert_eq!(get(&store, &key(&["queue", "wf_001"])), None);
     // Once more there is nothing to do, and no backup of it.
     let done = restore(4);
@@ -482,8 +495,83 @@ fn a_restore_says_what_it_did() {
     // And back again.
     let done =
         block_on(checkpoints.restore(&workflow(), &id("ckpt_3"), &mut target(), &new(5))).unwrap();
-    assert_eq!(done.state_version, 5);
+    assert_eq!(done.state_version, 7);
+    assert_eq!(line(&get(&store, &state_key()).unwrap()), (7, 2, Some(5)));
     assert_eq!(get(&store, &key(&["queue", "wf_001"])).unwrap(), b"[1]");
+}
+
+/// A restore that died is undone, but not what others wrote since.
+#[test]
+fn recovery_keeps_what_others_wrote() {
+    let mut kept = 0;
+    for number in 0.. {
+        let store = MemoryStore::new();
+        let [_, second] = scene(&store);
+        let faulty = Faulty::new(store.clone(), Fault::Dead, number);
+        let mut dying = target(&|| faulty.clone());
+        let checkpoints = Checkpoints::new(faulty.clone());
+        let _ = block_on(checkpoints.restore(&workflow(), &id("ckpt_1"), &mut dying, &new(9)));
+        if !faulty.reached() {
+            break;
+        }
+        let alive = Checkpoints::new(store.clone());
+        // Others go on: with the state, and with one part.
+        let queue = key(&["queue", "wf_001"]);
+        put(&store, &state_key(), state(7));
+        put(&store, &queue, r#"{"queue":7.0}"#);
+        let recovered =
+            block_on(alive.recover(&workflow(), &mut target(&|| store.clone()))).unwrap();
+        assert_eq!(get(&store, &state_key()).unwrap(), state(7).as_bytes(), "{number}");
+        assert_eq!(get(&store, &queue).unwrap(), br#"{"queue":7.0}"#, "{number}");
+        if let Some(recovered) = recovered {
+            kept += 1;
+            let queue = PartName::new("queue").unwrap();
+            assert_eq!(recovered.kept, [queue, PartName::WORKFLOW_STATE]);
+            // What was half done is as it was.
+            assert_eq!(seen(&store)[..2], second[..2], "{number}");
+            let mark = get(&store, &key(&["checkpoint-restores", "wf_001"]));
+            assert_eq!(mark, None);
+        }
+    }
+    assert!(kept > 5, "{kept}");
+}
+
+/// A workflow that was taken back goes on under higher numbers: a writer that read the old line cannot
+/// write over the new one, and what was kept of the old line is marked.
+#[test]
+fn writers_of_the_old_line_are_refused() {
+    use coordination_protocol::storage::StorageError;
+    use coordination_protocol::storage::view::States;
+    let store = MemoryStore::new();
+    let states = States::new(store.clone());
+    let message = |state: &str| format!(r#"{{"workflow_state":{state}}}"#);
+    let put = |version: u64, replaces| block_on(states.put(&message(&state(version)), replaces));
+    put(1, None).unwrap();
+    let checkpoints = Checkpoints::new(store.clone());
+    create(&checkpoints, &state(1), &new(1));
+    put(2, Some(1)).unwrap();
+    put(3, Some(2)).unwrap();
+    let mut target = StateTarget::new(store.clone(), States::key(&workflow()).unwrap());
+    block_on(checkpoints.restore(&workflow(), &id("ckpt_1"), &mut target, &new(9))).unwrap();
+
+    // Who read version 3 of the old line.
+    let late = put(4, Some(3)).unwrap_err().to_string();
+    assert_eq!(late, "`state/wf_001` is at version 4, expected version 3");
+    // Who says which line it goes on with, though it names the version that is there.
+    let old = state(5).replace(r#""workflow_id""#, r#""epoch":0,"workflow_id""#);
+    let late = block_on(states.put(&message(&old), Some(4))).unwrap_err();
+    assert!(matches!(late, StorageError::Abandoned { stored: 1, given: 0, .. }));
+    assert_eq!(
+        late.to_string(),
+        "`state/wf_001` is in epoch 1; the state is of epoch 0, which was given up"
+    );
+    // Who knows no epochs goes on with the one that is there.
+    let next = put(5, Some(4)).unwrap();
+    assert_eq!(next.state.epoch.as_ref().unwrap().get(), 1);
+    let kept = block_on(states.kept_versions(&workflow())).unwrap();
+    let kept: Vec<_> = kept.iter().map(|one| (one.version, one.epoch, one.abandoned)).collect();
+    assert_eq!(kept, [(1, 0, false), (2, 0, true), (3, 0, true), (4, 1, false), (5, 1, false)]);
+    assert_eq!(block_on(states.get(&workflow())).unwrap(), Some(next));
 }
 
 #[test]

@@ -53,7 +53,11 @@ fn marked(text: &str, version: u64, changes: &[(&str, &str)]) -> String {
         assert!(text.contains(from), "{from}");
         text = text.replace(from, to);
     }
-    format!(r#"{},"checkpoint_id":"ckpt_1"}}"#, text.strip_suffix('}').unwrap())
+    let back = if changes.is_empty() { own } else { (version - 1).to_string() };
+    format!(
+        r#"{},"epoch":1,"restored_version":{back},"checkpoint_id":"ckpt_1"}}"#,
+        text.strip_suffix('}').unwrap()
+    )
 }
 
 const A1: (&str, &str) = (

@@ -448,7 +448,9 @@ impl World {
         }
         let value = Percent::parse(&progress.to_string()).unwrap();
         agents.insert(agent.clone(), AgentState::new("active").with_progress(value));
-        let made = WorkflowState::new(workflow(), 1_u64, now(self.millis).timestamp())
+        // Made from the copy, whose version it names.
+        let version = own.map_or(1, |state| state.state_version.get());
+        let made = WorkflowState::new(workflow(), version, now(self.millis).timestamp())
             .with_agent_states(Map::from_iter(agents));
         self.replicas[who].handle(now(self.millis), SyncInput::Changed(Box::new(made))).unwrap();
         self.drain(who);
@@ -547,6 +549,274 @@ fn planted_bugs_are_found() {
         let errors: Vec<String> = found.collect();
         assert!(errors.iter().any(|error| error.contains(text)), "{text}: {errors:?}");
     }
+}
+
+/// Two replicas, each of which joined the other.
+struct Two([StateSync; 2]);
+
+impl Two {
+    fn new() -> Self {
+        let mut two = Two([fresh("c0", 1), fresh("c1", 2)]);
+        two.0[0].handle(now(0), SyncInput::Join(name("c1"))).unwrap();
+        two.0[1].handle(now(0), SyncInput::Join(name("c0"))).unwrap();
+        two
+    }
+
+    fn change(&mut self, who: usize, millis: u64, agents: &str) -> WorkflowState {
+        let made = state(0, agents, now(millis));
+        self.0[who].handle(now(millis), SyncInput::Changed(Box::new(made))).unwrap();
+        self.0[who].state().unwrap().clone()
+    }
+
+    /// Carries what is sent; tells everything else that came out. What is sent to `away` is lost.
+    fn exchange(&mut self, millis: u64, away: Option<usize>) -> Vec<String> {
+        let mut told = Vec::new();
+        loop {
+            let mut way = Vec::new();
+            for (who, replica) in self.0.iter_mut().enumerate() {
+                while let Some(output) = replica.poll() {
+                    match output {
+                        SyncOutput::Send(Outbound { to, envelope, .. }) => {
+                            way.push((usize::from(to[0].as_str() == "c1"), envelope));
+                        }
+                        output => told.push(format!("c{who}: {output}")),
+                    }
+                }
+            }
+            if way.is_empty() {
+                return told;
+            }
+            for (to, envelope) in way {
+                if away.is_none_or(|away| away != to && away != 1 - to) {
+                    self.0[to].receive(now(millis), *checked(&envelope.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Lets time pass over a good network.
+    fn an_hour(&mut self, millis: u64) -> Vec<String> {
+        let mut told = Vec::new();
+        for second in 0..3_600 {
+            let at = millis + second * 1_000;
+            self.0.iter_mut().for_each(|replica| replica.handle_timeout(now(at)));
+            told.extend(self.exchange(at, None));
+        }
+        told
+    }
+
+    fn contents(&self) -> [(u64, Option<coordination_protocol::scalar::Digest>); 2] {
+        self.0.each_ref().map(|replica| {
+            let state = replica.state().unwrap();
+            (state.state_version.get(), content_digest(state))
+        })
+    }
+}
+
+/// A replica that changed nothing follows, whatever it missed, and whoever had heard what of the other.
+#[test]
+fn who_changed_nothing_catches_up() {
+    for missed in [1, 31, 32, 33, 1_000] {
+        for author in [0, 1] {
+            let mut two = Two::new();
+            two.change(author, 0, "a=0");
+            two.exchange(0, None);
+            for n in 1..=missed {
+                two.change(0, n, &format!("a={}", n % 100));
+                two.exchange(n, Some(1));
+            }
+            let told = two.an_hour(10_000).join("\n");
+            assert!(!told.contains("consensus"), "{missed}: {told}");
+            let [a, b] = two.contents();
+            assert_eq!(a, b, "{missed}: {told}");
+            assert_eq!(b.0, 1 + missed);
+        }
+    }
+}
+
+/// The answer that told what the other had got lost: what it last sent is remembered there.
+#[test]
+fn who_was_not_heard_catches_up() {
+    let mut two = Two::new();
+    two.change(0, 0, "a=0");
+    // c1 gets it; its answer is lost.
+    while let Some(output) = two.0[0].poll() {
+        if let SyncOutput::Send(Outbound { envelope, .. }) = output {
+            two.0[1].receive(now(0), *checked(&envelope.to_string()));
+        }
+    }
+    while two.0[1].poll().is_some() {}
+    for n in 1..=40 {
+        two.change(0, n, &format!("a={n}"));
+        two.exchange(n, Some(1));
+    }
+    let told = two.an_hour(10_000).join("\n");
+    assert!(!told.contains("consensus"), "{told}");
+    let [a, b] = two.contents();
+    assert_eq!(a, b, "{told}");
+    assert_eq!(b.0, 41);
+}
+
+/// A peer that was put back to an older snapshot has not seen ours, though it once had it.
+#[test]
+fn who_was_put_back_takes_nothing_back() {
+    let mut two = Two::new();
+    two.change(0, 0, "a=1");
+    two.exchange(0, None);
+    let old = two.0[0].snapshot().unwrap();
+    two.change(0, 1, "a=1,b=2");
+    two.exchange(1, None);
+    two.0[0] = StateSync::restore(&old).unwrap();
+    two.change(0, 2, "a=1,c=3");
+    two.change(0, 3, "a=1,c=4");
+    two.an_hour(10_000);
+    let [a, b] = two.contents();
+    assert_eq!(a, b);
+    let agents = two.0[1].state().unwrap().agent_states.clone().unwrap();
+    let agents: Vec<_> = agents.iter().map(|(name, agent)| (name, progress_of(agent))).collect();
+    assert_eq!(agents, [("a", 1), ("c", 4), ("b", 2)]);
+}
+
+/// What was decided stands as it is: an agent that was removed in it does not come back.
+#[test]
+fn a_decision_is_adopted_as_it_is() {
+    for decided_at in [3, 9] {
+        let mut two = Two::new();
+        two.change(0, 0, "a=1,b=1");
+        two.exchange(0, None);
+        for (who, agents) in [(0, "a=2,b=1"), (1, "a=1,b=3")] {
+            let made = two.change(who, 1 + who as u64, agents);
+            assert_eq!(made.state_version.get(), 2);
+        }
+        two.exchange(2, Some(0));
+        let decided = state(decided_at, "a=2", now(3));
+        for replica in &mut two.0 {
+            replica.handle(now(3), SyncInput::Decided(Box::new(decided.clone()))).unwrap();
+        }
+        two.exchange(3, None);
+        two.an_hour(10_000);
+        for replica in &mut two.0 {
+            assert_eq!(content_digest(replica.state().unwrap()), content_digest(&decided));
+            // Handed in again, it changes nothing.
+            replica.handle(now(4), SyncInput::Decided(Box::new(decided.clone()))).unwrap();
+            assert_eq!(replica.state().unwrap().state_version.get(), decided_at);
+        }
+    }
+}
+
+/// What is handed in is merged with the version that it was made from, or refused.
+#[test]
+fn stale_states_are_never_written_over() {
+    let mut two = Two::new();
+    let old = two.change(0, 0, "a=1,b=1");
+    two.exchange(0, None);
+    // Another component removes one agent and adds one, while the host works on its copy.
+    two.change(1, 1, "a=1,c=5");
+    two.exchange(1, None);
+    let mut late = old.clone();
+    late.agent_states.as_mut().unwrap().insert("d", AgentState::new("active"));
+    two.0[0].handle(now(2), SyncInput::Changed(Box::new(late))).unwrap();
+    two.exchange(2, None);
+    for replica in &two.0 {
+        let state = replica.state().unwrap();
+        assert_eq!(state.state_version.get(), 3);
+        let agents: Vec<_> = state.agent_states.as_ref().unwrap().iter().map(|a| a.0).collect();
+        assert_eq!(agents, ["a", "c", "d"]);
+    }
+
+    let mut refused = |made: WorkflowState| {
+        let before = two.0[0].snapshot().unwrap();
+        let error = two.0[0].handle(now(3), SyncInput::Changed(Box::new(made))).unwrap_err();
+        assert_eq!(two.0[0].snapshot().unwrap(), before);
+        error.to_string()
+    };
+    let mut gone = old.clone();
+    gone.agent_states.as_mut().unwrap().insert("b", AgentState::new("stuck"));
+    assert_eq!(
+        refused(gone),
+        "the state was made from version 1, but version 3 is current; both changed /agent_states/b"
+    );
+    assert_eq!(
+        refused(state(7, "a=9", now(3))),
+        "the state was made from version 7, but version 3 is current"
+    );
+    assert_eq!(refused(old), "the state says nothing new");
+    assert_eq!(
+        refused(state((1 << 53) - 1 + 1, "a=9", now(3))),
+        "version 9007199254740992 is beyond the last one, 9007199254740991"
+    );
+}
+
+/// A peer cannot use up the versions: a jump is put to consensus, and what is beyond the last version
+/// is no state.
+#[test]
+fn jumps_are_bounded() {
+    let mut machine = fresh("hub", 1).with_options(SyncOptions::new().with_max_jump(100));
+    machine.handle(now(0), SyncInput::Changed(Box::new(state(1, "a=1", now(0))))).unwrap();
+    outputs(&mut machine);
+    machine.receive(now(1), *from("a", "", &state(102, "a=2", now(1))));
+    let told = outputs(&mut machine);
+    assert_eq!(
+        told,
+        ["ask for consensus on v102 with a: /state_version", "a is newer, 100 missing between"]
+    );
+    assert_eq!(machine.state().unwrap().state_version.get(), 1);
+    machine.receive(now(2), *from("a", "", &state(102, "a=2", now(1))));
+    assert_eq!(outputs(&mut machine), Vec::<String>::new());
+    // Whoever decides may.
+    let decided = state((1 << 53) - 1, "a=3", now(3));
+    machine.handle(now(3), SyncInput::Decided(Box::new(decided))).unwrap();
+    let more = machine.handle(now(4), SyncInput::Changed(Box::new(state(0, "a=4", now(4)))));
+    assert_eq!(
+        more.unwrap_err().to_string(),
+        "version 9007199254740992 is beyond the last one, 9007199254740991"
+    );
+    let text = Envelope::from(state(1 << 53, "a=1", now(0))).to_string();
+    let gate = coordination_protocol::Gate::new(coordination_protocol::Validator::new(
+        coordination_protocol::Mode::Interop,
+    ));
+    assert!({ gate }.accept(text.as_bytes(), now(0).wall, None).is_err());
+}
+
+/// A workflow that was taken back goes on in a later epoch; who did not hear of it is refused, and
+/// learns it.
+#[test]
+fn a_later_epoch_replaces_the_line_before() {
+    let mut two = Two::new();
+    two.change(0, 0, "a=1");
+    two.exchange(0, None);
+    two.change(0, 1, "a=2");
+    two.exchange(1, None);
+    // One takes it back to version 1 while the other goes on.
+    let mut back = state(3, "a=1", now(2));
+    back.epoch = Some(1_u64.into());
+    back.restored_version = Some(1_u64.into());
+    two.0[0].handle(now(2), SyncInput::Decided(Box::new(back))).unwrap();
+    let copy = two.change(1, 3, "a=3");
+    two.change(1, 4, "a=4");
+    let told = two.exchange(5, None).join("\n");
+    assert!(told.contains("c0: adopt v3: restored"), "{told}");
+    assert!(told.contains("stale, it is of epoch 0, but epoch 1 has begun"), "{told}");
+    assert!(told.contains("c1: adopt v5 from c0: restored"), "{told}");
+    let [a, b] = two.contents();
+    assert_eq!(a, b, "{told}");
+    let ours = two.0[0].state().unwrap();
+    assert_eq!(ours.agent_states, state(1, "a=1", now(0)).agent_states);
+    assert_eq!((ours.state_version.get(), ours.epoch.clone()), (5, Some(1_u64.into())));
+
+    // A copy of the old line is refused, and so is what was decided in it.
+    let late = two.0[1].handle(now(6), SyncInput::Changed(Box::new(copy.clone()))).unwrap_err();
+    assert_eq!(late.to_string(), "the state was made from version 3, but version 5 is current");
+    let mut decided = state(9, "a=9", now(6));
+    decided.epoch = Some(0_u64.into());
+    let late = two.0[1].handle(now(6), SyncInput::Decided(Box::new(decided))).unwrap_err();
+    assert_eq!(late.to_string(), "the state is of epoch 0, but epoch 1 has begun");
+    // The next one is of the epoch, though the host does not say so.
+    let next = two.change(1, 7, "a=7");
+    assert_eq!((next.state_version.get(), next.epoch), (6, Some(1_u64.into())));
+    two.exchange(7, None);
+    let [a, b] = two.contents();
+    assert_eq!(a, b);
 }
 
 /// Two who settle the same conflict by the same decision have the same state.

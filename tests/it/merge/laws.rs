@@ -329,6 +329,7 @@ fn rows_are_the_joins_they_claim_to_be() {
         ("/metadata/conflict_detected", &["true", "false"]),
         ("/metadata/ancestors", &[r#"["a"]"#, r#"["b"]"#, r#"["a","c"]"#, "[]"]),
         ("/current_phase/phase_id", &["3", "4", "5", "3.0"]),
+        ("/epoch", &["1", "2", "2.0", "7"]),
     ];
     // Whole phases, for the rows that belong to their number.
     let phase = |id, progress, started, end| {

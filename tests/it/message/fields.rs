@@ -101,6 +101,8 @@ WorkflowState
     required timestamp timestamp
     essential state_version state_version
     optional checkpoint_id id
+    optional epoch state_version
+    optional restored_version state_version
     optional current_phase CurrentPhase
     optional agent_states map of AgentState
     optional resource_usage ResourceUsage
@@ -344,6 +346,7 @@ Proposal
     required proposer id
     required digest digest
     optional value json
+    optional epoch state_version
     optional deadline timestamp
 
 Vote
@@ -358,6 +361,7 @@ Decision
     essential outcome ballot_outcome
     optional workflow_id id
     optional state_version state_version
+    optional epoch state_version
     optional digest digest
     optional accepted count
     optional rejected count
@@ -457,6 +461,7 @@ fn a_row_knows_its_members_and_its_summaries() {
                 "ttl_seconds",
                 "signature",
             ],
+            "WorkflowState" => &["epoch", "restored_version"],
             "StateMetadata" => &["ancestors"],
             _ => &[],
         };
@@ -570,7 +575,13 @@ fn the_examples_name_every_field_but_the_extensions() {
     let silent: Vec<_> = all.difference(&seen).map(|(spec, key)| format!("{spec}.{key}")).collect();
     assert_eq!(
         silent,
-        ["AllocationResponse.reason", "CheckpointSync.state_version", "StateMetadata.ancestors"]
+        [
+            "AllocationResponse.reason",
+            "CheckpointSync.state_version",
+            "StateMetadata.ancestors",
+            "WorkflowState.epoch",
+            "WorkflowState.restored_version"
+        ]
     );
 }
 

@@ -86,7 +86,11 @@ fn new_records_lose_exactly_what_the_old_version_lacks() {
             Some(r#"{ "checkpoint_sync": { "checkpoint_id": "ckpt_1" } }"#),
         ),
         (
-            &["/workflow_state/metadata/ancestors"],
+            &[
+                "/workflow_state/epoch",
+                "/workflow_state/restored_version",
+                "/workflow_state/metadata/ancestors",
+            ],
             Some(concat!(
                 r#"{"workflow_state":{"workflow_id":"wf_001","state_version":2,"#,
                 r#""metadata":{"conflict_detected":false}}}"#

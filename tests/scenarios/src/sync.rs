@@ -237,6 +237,7 @@ fn origin_word(how: coordination_protocol::machine::StateOrigin) -> &'static str
         StateOrigin::Newer { .. } => "newer-with-gap",
         StateOrigin::Merged => "merged",
         StateOrigin::Decided => "decided",
+        StateOrigin::Restored => "restored",
         other => panic!("no host knows {other:?}"),
     }
 }

@@ -26,7 +26,9 @@ Examples:
   coord checkpoint restore ckpt_789 --files src Cargo.toml
   coord checkpoint restore ckpt_789 --output state.json
 
-The checkpoint is verified first, and the state before is kept in a checkpoint of its own. Files are
+The checkpoint is verified first, and the state before is kept in a checkpoint of its own. What is put
+back counts on: its version is higher than any before, in a new epoch, so that writers that read the
+state before are refused. If the state says what the checkpoint says, nothing is done. Files are
 not restored, for a checkpoint has only their digests; with --files, those that differ are listed.
 A current state that cannot be read is not replaced: see what it is, or restore to --output.
 
@@ -48,7 +50,7 @@ Examples:
   coord checkpoint rollback ckpt_789 --mode partial --parts current_phase,resource_usage
   coord checkpoint rollback ckpt_789 --mode selective --agents agent_001 --tasks task_789
 
-Unlike after a restore, the state's version counts on, so that it is not taken for an old one.
+As after a restore, the state's version counts on in a new epoch.
 
 Exit status: as of `coord checkpoint restore`.")]
 pub(super) struct Rollback {

@@ -65,6 +65,7 @@ fn is_failure(error: &StorageError) -> bool {
             | StorageError::Refused { .. }
             | StorageError::VersionConflict { .. }
             | StorageError::NotNewer { .. }
+            | StorageError::Abandoned { .. }
             | StorageError::Contended { .. }
     )
 }

@@ -149,6 +149,10 @@ fn advice(error: &StorageError) -> String {
         }
         StorageError::VersionConflict { found: None, .. } => "; leave --replaces out".to_owned(),
         StorageError::NotNewer { .. } => "; raise state_version".to_owned(),
+        StorageError::Abandoned { .. } => {
+            "; see `coord state show`, and make the change again in the state that is there"
+                .to_owned()
+        }
         StorageError::Contended { .. } => "; try again".to_owned(),
         StorageError::Refused { .. } => "; see `coord schema workflow_state`".to_owned(),
         StorageError::Damaged { .. } | StorageError::Corrupt { .. } => {

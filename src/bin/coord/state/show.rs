@@ -8,7 +8,7 @@ use crate::store_args::StoreArgs;
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::message::WorkflowState;
 use coordination_protocol::scalar::WorkflowId;
-use coordination_protocol::storage::view::{States, StoredState};
+use coordination_protocol::storage::view::{KeptVersion, States, StoredState};
 use coordination_protocol::storage::{StorageError, block_on};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -56,6 +56,9 @@ struct Row<'a> {
     digest: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     versions: Option<Vec<u64>>,
+    /// Those that the workflow was taken back to before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    abandoned: Vec<u64>,
     workflow_state: &'a WorkflowState,
     #[serde(skip)]
     stored: &'a StoredState,
@@ -63,14 +66,22 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// The versions that are kept are shown with one state, and not in a list of many.
-    fn new(stored: &'a StoredState, versions: Option<Vec<u64>>) -> Self {
-        Row { digest: stored.digest.as_str(), versions, workflow_state: &stored.state, stored }
+    fn new(stored: &'a StoredState, kept: Option<&[KeptVersion]>) -> Self {
+        let versions = kept.map(|kept| kept.iter().map(|one| one.version).collect());
+        let abandoned = kept.into_iter().flatten().filter(|one| one.abandoned);
+        Row {
+            digest: stored.digest.as_str(),
+            versions,
+            abandoned: abandoned.map(|one| one.version).collect(),
+            workflow_state: &stored.state,
+            stored,
+        }
     }
 }
 
 impl Print for Row<'_> {
     fn human(&self, out: &mut Lines<'_>) -> io::Result<()> {
-        let Row { stored, workflow_state: state, versions, digest } = self;
+        let Row { stored, workflow_state: state, versions, abandoned, digest } = self;
         let (workflow, version) = (state.workflow_id.as_str(), stored.version());
         let head = format!("{workflow}  version {version}{}", phase(state));
         let Some(versions) = versions else {
@@ -79,9 +90,16 @@ impl Print for Row<'_> {
                 None => out.line(head),
             };
         };
-        let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+        let listed = |versions: &[u64]| {
+            let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+            versions.join(" ")
+        };
         out.line(head)?;
-        out.line(format_args!("kept    {}", versions.join(" ")))?;
+        out.line(format_args!("kept    {}", listed(versions)))?;
+        if !abandoned.is_empty() {
+            // Kept to be looked at: what is current did not come from them.
+            out.line(format_args!("given up  {}", listed(abandoned)))?;
+        }
         out.line(format_args!("digest  {digest}"))?;
         out.json(&stored.text)
     }
@@ -176,7 +194,7 @@ fn one(args: &Args, states: &States<Sqlite>, workflow: &WorkflowId) -> Result<Ex
             found => found?,
         },
     };
-    let versions = block_on(states.versions(workflow))?;
+    let kept = block_on(states.kept_versions(workflow))?;
     let Some(stored) = found else {
         let what = args.state_version.map_or_else(
             || "state".to_owned(),
@@ -186,7 +204,7 @@ fn one(args: &Args, states: &States<Sqlite>, workflow: &WorkflowId) -> Result<Ex
         return Ok(ExitStatus::Found);
     };
     let mut out = Printer::new(args.format);
-    out.row(&Row::new(&stored, Some(versions)))?;
+    out.row(&Row::new(&stored, Some(&kept)))?;
     Ok(out.finish(ExitStatus::Fine)?)
 }
 
