@@ -5,7 +5,7 @@ use super::error::CheckpointError;
 use super::pack::Packing;
 use super::part_name::PartName;
 use crate::message::CheckpointSync;
-use crate::scalar::{CheckpointId, Digest, WorkflowId};
+use crate::scalar::{CheckpointId, CheckpointTrigger, CheckpointType, Digest, WorkflowId};
 use crate::storage::{Key, StorageError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,14 @@ impl Entry {
             parts: Vec::new(),
             sync: None,
         }
+    }
+
+    /// Whether a restore made it of the state before.
+    pub(super) fn is_backup(&self) -> bool {
+        self.sync.as_ref().is_some_and(|sync| {
+            sync.checkpoint_type == CheckpointType::Emergency
+                && sync.trigger == Some(CheckpointTrigger::FailurePrevention)
+        })
     }
 
     pub(super) fn stored_bytes(&self) -> u64 {

@@ -1,10 +1,13 @@
 //! Retention.
 
 use super::Checkpoints;
+use super::damage::Damage;
 use super::entry::{Entry, PARTS, Place, Stage, seal};
 use super::error::CheckpointError;
 use super::load::{Found, id_of};
+use super::parts::Parts;
 use crate::scalar::{CheckpointId, Now, WorkflowId};
+use crate::storage::view::{self, States};
 use crate::storage::{Expect, KeyRevision, StorageError, Store};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +16,11 @@ use std::time::Duration;
 ///
 /// A checkpoint goes if it is beyond the count or beyond the age. The newest
 /// [`at_least`](Self::at_least) stay whatever their age, and a full one stays while a delta that
-/// stays needs it.
+/// stays needs it. The backups that a restore or a rollback makes by itself are counted apart: they do
+/// not push out what was made on purpose, and the other way round.
+///
+/// Only what loads is counted, so that damage to the newest never costs the last one that is sound.
+/// What the latest state of the workflow names, and what a restore under way needs, stays in any case.
 ///
 /// ```
 /// use coordination_protocol::checkpoint::Retention;
@@ -33,6 +40,11 @@ pub struct Retention {
     pub older_than: Option<Duration>,
     /// The newest ones, which stay whatever the other two say. 1 unless set.
     pub at_least: usize,
+    /// The maximum number of automatic backups that stays; [`keep`](Self::keep) unless set.
+    pub keep_backups: Option<usize>,
+    /// Checkpoints that stay whatever the others say, such as those that states outside of the store
+    /// name.
+    pub named: BTreeSet<CheckpointId>,
 }
 
 impl Default for Retention {
@@ -44,7 +56,13 @@ impl Default for Retention {
 impl Retention {
     /// All stay.
     pub const fn new() -> Self {
-        Retention { keep: None, older_than: None, at_least: 1 }
+        Retention {
+            keep: None,
+            older_than: None,
+            at_least: 1,
+            keep_backups: None,
+            named: BTreeSet::new(),
+        }
     }
 
     /// Sets the maximum number that stays.
@@ -65,12 +83,25 @@ impl Retention {
         self
     }
 
-    /// Whether one stays of which `newer` are newer, made so long ago.
-    fn keeps(&self, newer: usize, age: Duration) -> bool {
+    /// Sets the maximum number of automatic backups that stays.
+    pub const fn with_keep_backups(mut self, count: usize) -> Self {
+        self.keep_backups = Some(count);
+        self
+    }
+
+    /// Adds checkpoints that stay in any case.
+    pub fn with_named(mut self, ids: impl IntoIterator<Item = CheckpointId>) -> Self {
+        self.named.extend(ids);
+        self
+    }
+
+    /// Whether one stays of which `newer` of its kind are newer and load, made so long ago.
+    fn keeps(&self, newer: usize, backup: bool, age: Duration) -> bool {
+        let keep = self.keep_backups.filter(|_| backup).or(self.keep);
         // The newest stay even if they are too old: a workflow that rests must not lose its last
         // checkpoint to the clock.
         newer < self.at_least
-            || self.keep.is_none_or(|keep| newer < keep)
+            || keep.is_none_or(|keep| newer < keep)
                 && self.older_than.is_none_or(|limit| age <= limit)
     }
 }
@@ -81,12 +112,29 @@ impl Retention {
 pub struct Pruned {
     /// The checkpoints that went: deltas, then full ones, each oldest first.
     pub removed: Vec<CheckpointId>,
-    /// Full ones that stayed only because deltas need them, or a restore that died half-way.
+    /// Those that stayed only because something needs them: deltas, the state that names them, or a
+    /// restore under way or that died half-way.
     pub needed: Vec<CheckpointId>,
     /// Those that were never complete and were left behind.
     pub swept: Vec<CheckpointId>,
     /// Stored parts without an entry, which went, too.
     pub orphans: usize,
+    /// Damage that was met. What is damaged stays, is not counted, and is removed by
+    /// [`repair`](Checkpoints::repair).
+    pub damaged: Vec<Damage>,
+}
+
+/// What has to stay whatever the retention says.
+struct Named {
+    ids: BTreeSet<CheckpointId>,
+    /// All automatic backups.
+    backups: bool,
+}
+
+impl Named {
+    fn holds(&self, id: &CheckpointId, entry: &Entry) -> bool {
+        self.ids.contains(id) || self.backups && entry.is_backup()
+    }
 }
 
 impl<S: Store> Checkpoints<S> {
@@ -102,6 +150,30 @@ impl<S: Store> Checkpoints<S> {
         retention: &Retention,
         now: Now,
     ) -> Result<Pruned, CheckpointError> {
+        self.prune_or_plan(workflow, retention, now, false).await
+    }
+
+    /// What [`prune`](Self::prune) would do at this moment. Nothing is changed.
+    ///
+    /// # Errors
+    /// Those of [`prune`](Self::prune).
+    #[doc(alias = "dry run")]
+    pub async fn plan_prune(
+        &self,
+        workflow: &WorkflowId,
+        retention: &Retention,
+        now: Now,
+    ) -> Result<Pruned, CheckpointError> {
+        self.prune_or_plan(workflow, retention, now, true).await
+    }
+
+    async fn prune_or_plan(
+        &self,
+        workflow: &WorkflowId,
+        retention: &Retention,
+        now: Now,
+        dry_run: bool,
+    ) -> Result<Pruned, CheckpointError> {
         let place = Place::of(workflow)?;
         let mut pruned = Pruned::default();
         let age = |entry: &Entry| {
@@ -113,30 +185,56 @@ impl<S: Store> Checkpoints<S> {
         // An entry without a confirmation belongs to a writer that is at work, or died. Only its age
         // tells which; a writer that is slower than that finds its entry gone, and says so.
         for found in self.entries(&place).await? {
-            let Ok(entry) = found.entry.clone() else { continue };
+            let entry = match found.entry.clone() {
+                Ok(entry) => entry,
+                Err(damage) => {
+                    pruned.damaged.push(damage);
+                    continue;
+                }
+            };
             if entry.stage != Stage::Pending {
                 ready.push((found, entry));
             } else if age(&entry) > self.options.abandoned_after
-                && self.withdraw(&place, &found.id, found.revision).await?
+                && (dry_run || self.withdraw(&place, &found.id, found.revision).await?)
             {
                 pruned.swept.push(found.id);
             }
         }
         // By time of making, then by identifier, so that every process prunes the same ones.
         ready.sort_by(|(a, x), (b, y)| (x.created, &a.id).cmp(&(y.created, &b.id)));
-        let count = ready.len();
-        // What a restore that died needs to be undone stays as well.
-        let backup = self.mark(&place).await?.and_then(|(.., mark)| mark.backup);
+        let named = self.named(workflow, &place, retention).await?;
+        // Loading takes time, so it is done only if one would go that the count may need.
+        let mut counts = [0, 0];
+        let verify = ready.iter().rev().any(|(_, entry)| {
+            let newer = &mut counts[usize::from(entry.is_backup())];
+            *newer += 1;
+            !retention.keeps(*newer - 1, entry.is_backup(), age(entry))
+        });
+        counts = [0, 0];
         let (mut going, mut bases) = (Vec::new(), BTreeSet::new());
-        for (at, (found, entry)) in ready.iter().enumerate().rev() {
-            if retention.keeps(count - 1 - at, age(entry)) {
-                bases.extend(entry.base.clone());
-                // Left so by a process that died.
-                if entry.stage == Stage::Condemned {
-                    self.set_stage(found, entry, Stage::Ready, found.revision).await?;
+        for (found, entry) in ready.iter().rev() {
+            let newer = &mut counts[usize::from(entry.is_backup())];
+            if retention.keeps(*newer, entry.is_backup(), age(entry)) {
+                match verify {
+                    true => match self.load(workflow, &found.id).await {
+                        Ok(_) => *newer += 1,
+                        Err(CheckpointError::Damaged(damage)) => pruned.damaged.push(damage),
+                        // Removed by another process meanwhile.
+                        Err(CheckpointError::NotFound { .. }) => {}
+                        Err(error) => return Err(error),
+                    },
+                    false => *newer += 1,
                 }
+            } else if named.holds(&found.id, entry) {
+                pruned.needed.push(found.id.clone());
             } else {
                 going.push((found, entry));
+                continue;
+            }
+            bases.extend(entry.base.clone());
+            // Left so by a process that died.
+            if entry.stage == Stage::Condemned && !dry_run {
+                self.set_stage(found, entry, Stage::Ready, found.revision).await?;
             }
         }
         going.reverse();
@@ -145,15 +243,17 @@ impl<S: Store> Checkpoints<S> {
         // Deltas go before what they refer to: a process that dies between the two leaves no delta
         // without a base.
         for (found, _) in deltas {
-            if self.withdraw(&place, &found.id, found.revision).await? {
+            if dry_run || self.withdraw(&place, &found.id, found.revision).await? {
                 pruned.removed.push(found.id.clone());
             }
         }
         // A delta that is made at this moment either finds its base condemned, or is found below.
         let mut condemned = Vec::new();
         for (found, entry) in fulls {
-            if bases.contains(&found.id) || backup.as_ref() == Some(&found.id) {
+            if bases.contains(&found.id) {
                 pruned.needed.push(found.id.clone());
+            } else if dry_run {
+                pruned.removed.push(found.id.clone());
             } else if let Some(revision) =
                 self.set_stage(found, entry, Stage::Condemned, found.revision).await?
             {
@@ -173,8 +273,45 @@ impl<S: Store> Checkpoints<S> {
                 pruned.removed.push(found.id.clone());
             }
         }
-        pruned.orphans = self.sweep(&place).await?;
+        pruned.orphans = self.sweep(&place, dry_run).await?;
         Ok(pruned)
+    }
+
+    /// What is needed by something outside of the checkpoints.
+    async fn named(
+        &self,
+        workflow: &WorkflowId,
+        place: &Place<'_>,
+        retention: &Retention,
+    ) -> Result<Named, CheckpointError> {
+        let mut named = Named { ids: retention.named.clone(), backups: false };
+        match self.mark(place).await {
+            // A restore goes on from its checkpoint, and is undone from its backup.
+            Ok(mark) => named.ids.extend(
+                mark.into_iter()
+                    .flat_map(|(.., mark)| mark.backup.into_iter().chain([mark.checkpoint])),
+            ),
+            // It cannot be told which one it needs, so it may be any.
+            Err(CheckpointError::Storage(
+                StorageError::Damaged { .. } | StorageError::Corrupt { .. },
+            )) => named.backups = true,
+            Err(error) => return Err(error),
+        }
+        named.ids.extend(self.named_by_state(workflow).await?);
+        Ok(named)
+    }
+
+    /// The checkpoint that the latest state of a workflow in the store says that it was taken from,
+    /// if that state can be read.
+    pub(super) async fn named_by_state(
+        &self,
+        workflow: &WorkflowId,
+    ) -> Result<Option<CheckpointId>, CheckpointError> {
+        let key = States::key(workflow)?;
+        let Ok(Some(found)) = self.stored(&key).await? else { return Ok(None) };
+        let Ok(Some(text)) = view::message(&key, &found.value) else { return Ok(None) };
+        let parts = Parts::parse_with(text, &self.options);
+        Ok(parts.ok().and_then(|parts| parts.state().checkpoint_id.clone()))
     }
 
     /// Sets the stage of a checkpoint; `None` if somebody else changed its entry meanwhile.
@@ -194,7 +331,7 @@ impl<S: Store> Checkpoints<S> {
     }
 
     /// Removes an entry, then its parts; false if somebody else changed it meanwhile.
-    async fn withdraw(
+    pub(super) async fn withdraw(
         &self,
         place: &Place<'_>,
         id: &CheckpointId,
@@ -221,12 +358,16 @@ impl<S: Store> Checkpoints<S> {
 
     /// Removes parts without an entry. A writer has an entry before its first part and until its
     /// last, so none of them can still become a checkpoint.
-    async fn sweep(&self, place: &Place<'_>) -> Result<usize, CheckpointError> {
+    pub(super) async fn sweep(
+        &self,
+        place: &Place<'_>,
+        dry_run: bool,
+    ) -> Result<usize, CheckpointError> {
         let mut orphans = 0;
         for KeyRevision { key, revision } in self.keys(&place.prefix(PARTS)?).await? {
             let Some(id) = id_of(&key) else { continue };
             if !self.has_entry(place, &id).await? {
-                orphans += usize::from(self.remove_part(&key, revision).await?);
+                orphans += usize::from(dry_run || self.remove_part(&key, revision).await?);
             }
         }
         Ok(orphans)

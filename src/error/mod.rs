@@ -39,6 +39,7 @@
 //! by itself, and the advice. Nothing restates it.
 
 mod cause;
+mod dead_letter;
 mod leaf;
 mod report;
 

@@ -206,6 +206,12 @@ pub enum StorageError {
         /// The key.
         key: Key,
     },
+    /// The grant was released before; what has ended is not granted again.
+    #[error("`{key}` was released and is not granted again", key = printable(.key))]
+    Ended {
+        /// The key that the grant had.
+        key: Key,
+    },
     /// An answer that grants nothing.
     #[error("this answer grants nothing: {reason}", reason = printable(.reason))]
     NotAGrant {
@@ -453,6 +459,8 @@ crate::error::leaf_errors! {
             "Try again later."],
         Self::Exists { .. } => ["exists", State, Conflict, lasting, "read_and_retry",
             "Read what is there, decide anew and write again."],
+        Self::Ended { .. } => ["ended", State, Conflict, lasting, "drop",
+            "Ignore the repeated answer; ask for a new grant if one is needed."],
         Self::NotAGrant { .. } => ["not-a-grant", System, Corruption, lasting,
             "correct_and_resend", "Send a message of the kind that is kept here."],
         Self::LetterAboutLetter => ["letter-about-letter", Execution, Conflict, lasting, "drop",

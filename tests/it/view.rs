@@ -3,8 +3,9 @@
 
 use crate::support::{Rng, scaled};
 use coordination_protocol::error::IntoReport;
+use coordination_protocol::message::DeadLetter;
 use coordination_protocol::route::Pattern;
-use coordination_protocol::scalar::{AllocationId, ComponentId, Digest, Timestamp, WorkflowId};
+use coordination_protocol::scalar::{AllocationId, ComponentId, Digest, WallTime, WorkflowId};
 use coordination_protocol::storage::view::{
     self, Allocations, DeadLetters, Events, Registrations, States,
 };
@@ -33,10 +34,6 @@ fn content_digest(text: &str) -> Option<Digest> {
 
 fn workflow(id: &str) -> WorkflowId {
     WorkflowId::new(id).unwrap()
-}
-
-fn at(millis: i64) -> Timestamp {
-    Timestamp::from_unix_millis(millis)
 }
 
 /// A state with what a typed round trip would lose: spacing, spelling, unknown fields.
@@ -490,10 +487,17 @@ fn dead_letters_are_bounded_by_count_and_age() {
     let letters = DeadLetters::new(store.clone()).with_max_count(10);
     for number in 0..30 {
         let text = letter(&format!("PHASE_STARTED:wf:{number}:{{}}"));
-        let added = block_on(letters.add(&text, &at(1_000 + number))).unwrap();
+        let added = block_on(letters.add(&text, 1_000 + number)).unwrap();
         // At-least-once: the same letter again is the same letter.
-        assert_eq!(block_on(letters.add(&text, &at(1_000 + number))).unwrap(), added);
-        assert_eq!(block_on(letters.get(&added.key)).unwrap().unwrap().text, text);
+        let again = block_on(letters.add(&text, 1_000 + number)).unwrap();
+        assert_eq!((&again.letter, again.evicted.len()), (&added.letter, 0));
+        assert_eq!(block_on(letters.get(&added.letter.key)).unwrap().unwrap().text, text);
+        // What goes for it is told, and is the oldest.
+        let gone: Vec<String> =
+            added.evicted.iter().map(|gone| gone.letter.as_ref().unwrap().text.clone()).collect();
+        let oldest =
+            (number >= 10).then(|| letter(&format!("PHASE_STARTED:wf:{}:{{}}", number - 10)));
+        assert_eq!(gone, oldest.into_iter().collect::<Vec<_>>());
     }
     let all = block_on(letters.list(None, 99)).unwrap().items;
     let phases: Vec<&str> =
@@ -503,29 +507,228 @@ fn dead_letters_are_bounded_by_count_and_age() {
     assert_eq!(page[..], all[4..6]);
 
     let young = DeadLetters::new(store).with_max_age(Duration::from_millis(5));
-    assert_eq!(block_on(young.prune(&at(1_029))).unwrap(), 4);
+    assert_eq!(block_on(young.prune(1_029)).unwrap().len(), 4);
     assert_eq!(block_on(young.list(None, 99)).unwrap().items[0], all[4]);
-    assert_eq!(block_on(young.prune(&at(9_999))).unwrap(), 6);
-    let early = block_on(young.add(&letter("x"), &at(-1))).unwrap_err();
+    assert_eq!(block_on(young.prune(9_999)).unwrap().len(), 6);
+    let early = block_on(young.add(&letter("x"), -1)).unwrap_err();
     assert_eq!(
         early.to_string(),
         "not a readable dead_letter: `1969-12-31T23:59:59.999Z` is no time since 1970"
     );
 }
 
+/// Counts what a store is asked for, and what it gives.
+#[derive(Clone, Debug)]
+struct Counting(MemoryStore, Arc<AtomicUsize>);
+
+impl Counting {
+    fn note(&self, cost: usize) {
+        self.1.fetch_add(cost, Ordering::Relaxed);
+    }
+
+    fn cost_of(&self, work: impl FnOnce()) -> usize {
+        self.1.store(0, Ordering::Relaxed);
+        work();
+        self.1.load(Ordering::Relaxed)
+    }
+}
+
+impl Store for Counting {
+    async fn get(&self, key: &Key) -> Result<Option<Entry>, StorageError> {
+        self.note(1);
+        self.0.get(key).await
+    }
+
+    async fn put(&self, key: &Key, value: &[u8], expect: Expect) -> Result<u64, StorageError> {
+        self.note(1);
+        self.0.put(key, value, expect).await
+    }
+
+    async fn delete(&self, key: &Key, expect: Expect) -> Result<bool, StorageError> {
+        self.note(1);
+        self.0.delete(key, expect).await
+    }
+
+    async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
+        let page = self.0.scan(scan).await?;
+        self.note(1 + page.entries.len());
+        Ok(page)
+    }
+
+    async fn keys(&self, scan: &StoreScan) -> Result<KeyPage, StorageError> {
+        let page = self.0.keys(scan).await?;
+        self.note(1 + page.keys.len());
+        Ok(page)
+    }
+}
+
+#[test]
+fn a_letter_costs_the_same_at_any_fill() {
+    for full in [10, 100, 1_000, 4_000] {
+        let store = Counting(MemoryStore::new(), Arc::default());
+        let letters = DeadLetters::new(store.clone()).with_max_count(full);
+        let add = |number: usize| {
+            let text = letter(&format!("PHASE_STARTED:wf:{number}:{{}}"));
+            block_on(letters.add(&text, number as i64)).unwrap()
+        };
+        let filling = store.cost_of(|| drop((0..full).map(add).collect::<Vec<_>>()));
+        assert!(filling <= full * 12, "{filling} for {full}");
+        // The last hundred of many, so that a count that was due is among them or is not.
+        let one = store.cost_of(|| assert_eq!(add(full).evicted.len(), 1));
+        assert!(one <= 12 || one <= full + 20, "{one} at {full}");
+        let more =
+            store.cost_of(|| drop((1..=2 * full).map(|n| add(full + n)).collect::<Vec<_>>()));
+        assert!(more <= 2 * full * 16, "{more} for {}", 2 * full);
+        let kept = block_on(store.0.keys(&StoreScan::new("dead-letter/").with_limit(9_999)));
+        assert_eq!(kept.unwrap().keys.len(), full);
+    }
+}
+
+#[test]
+fn what_was_just_added_stays() {
+    let letters = DeadLetters::new(MemoryStore::new()).with_max_count(3);
+    let add = |text: &str, now: i64| block_on(letters.add(&letter(text), now)).unwrap();
+    for number in 0..3 {
+        assert!(add(&number.to_string(), 1_000_000 + number).evicted.is_empty());
+    }
+    // The clock is set back an hour: the order of arrival decides all the same.
+    let mut expected = vec!["0", "1", "2"];
+    for (number, text) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        let added = add(text, i64::try_from(number).unwrap());
+        assert!(block_on(letters.get(&added.letter.key)).unwrap().is_some(), "{text}");
+        assert_eq!(added.evicted.len(), 1);
+        if number < 3 {
+            let gone = added.evicted[0].letter.as_ref().unwrap().letter.original.clone();
+            assert_eq!(gone, expected.remove(0));
+        }
+    }
+    // None may be kept: the one that was added is, until the next comes.
+    let none = DeadLetters::new(MemoryStore::new()).with_max_count(0);
+    for (number, evicted) in [(1, 0), (2, 1)] {
+        let added = block_on(none.add(&letter("x"), number)).unwrap();
+        assert_eq!(added.evicted.len(), evicted);
+        assert_eq!(block_on(none.list(None, 9)).unwrap().items, [added.letter]);
+    }
+}
+
+#[test]
+fn a_damaged_letter_is_named_evicted_and_counted() {
+    let store = MemoryStore::new();
+    let letters = DeadLetters::new(store.clone()).with_max_count(3);
+    for number in 0..3_i64 {
+        block_on(letters.add(&letter(&number.to_string()), number)).unwrap();
+    }
+    let first = block_on(letters.list(None, 1)).unwrap().items.remove(0).key;
+    block_on(store.put(&first, b"\xff", Expect::Any)).unwrap();
+    let listed = block_on(letters.list(None, 9)).unwrap();
+    assert_eq!((listed.items.len(), &listed.damaged[0].key), (2, &first));
+    // Page by page as well, also where a page holds nothing but damage.
+    let (mut after, mut found) = (None, 0);
+    loop {
+        let page = block_on(letters.list(after.as_ref(), 1)).unwrap();
+        found += page.items.len();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, 2);
+    let added = block_on(letters.add(&letter("3"), 3)).unwrap();
+    assert_eq!(added.evicted[0].key, first);
+    assert_eq!(added.evicted[0].letter.as_ref().unwrap_err().code(), "damaged");
+    // A tally that is damaged or gone is made anew.
+    for bytes in [&b"\xff"[..], b"{}", b"{\"count\":0,\"newest\":0,\"changes\":9999}"] {
+        block_on(store.put(&key(&["dead-letter-tally"]), bytes, Expect::Any)).unwrap();
+        let text = letter(&String::from_utf8_lossy(bytes));
+        assert_eq!(block_on(letters.add(&text, 5)).unwrap().evicted.len(), 1);
+        assert_eq!(block_on(letters.list(None, 9)).unwrap().items.len(), 3);
+    }
+}
+
+#[test]
+fn a_letter_is_made_of_bytes_and_of_a_typed_one() {
+    let codec = Codec::new(Mode::Strict);
+    let letters = DeadLetters::new(MemoryStore::new());
+    for bytes in [&b"PHASE_STARTED:wf:\xff\xfe"[..], b"PHASE_STARTED:wf:x:{}", b""] {
+        let report = codec.check_bytes(bytes).report;
+        let made = DeadLetter::of(bytes, &report, WallTime::from(1_736_942_400_000));
+        let added = block_on(letters.add_letter(made.clone(), 1_736_942_400_000)).unwrap();
+        assert_eq!(added.letter.letter, made);
+        assert_eq!(added.letter.original().unwrap(), bytes);
+        let findings = made.findings.unwrap();
+        assert_eq!(findings.len(), report.findings().len());
+    }
+}
+
+#[test]
+fn a_grant_that_has_ended_is_not_given_again() {
+    let store = MemoryStore::new();
+    let allocations = Allocations::new(store.clone()).with_max_ended(3);
+    let id = |name: &str| AllocationId::new(name).unwrap();
+    let give = |name: &str| block_on(allocations.grant(&workflow("wf"), &grant(name, "approved")));
+    give("a").unwrap();
+    // A repetition while it is held changes nothing.
+    give("a").unwrap();
+    block_on(allocations.release(&id("a"))).unwrap().unwrap();
+    let late = give("a").unwrap_err();
+    assert_eq!(late.to_string(), "`allocation/a` was released and is not granted again");
+    assert!(block_on(allocations.has_ended(&id("a"))).unwrap());
+    assert!(block_on(allocations.get(&id("a"))).unwrap().is_none());
+    assert!(block_on(allocations.of(&workflow("wf"))).unwrap().items.is_empty());
+    // The oldest is forgotten first, and nothing is left of it.
+    for name in ["b", "c", "d"] {
+        give(name).unwrap();
+        block_on(allocations.release(&id(name))).unwrap().unwrap();
+    }
+    for (name, ended) in [("a", false), ("b", true), ("c", true), ("d", true)] {
+        assert_eq!(block_on(allocations.has_ended(&id(name))).unwrap(), ended, "{name}");
+        assert_eq!(give(name).is_ok(), !ended, "{name}");
+    }
+    let keys = block_on(store.keys(&StoreScan::new("allocation-ended").with_limit(99))).unwrap();
+    assert_eq!(keys.keys.len(), 7);
+    // None is remembered where none shall be.
+    let forgetful = Allocations::new(MemoryStore::new()).with_max_ended(0);
+    for _ in 0..2 {
+        block_on(forgetful.grant(&workflow("wf"), &grant("a", "approved"))).unwrap();
+        block_on(forgetful.release(&id("a"))).unwrap().unwrap();
+    }
+}
+
+/// Whoever dies at any step of a release leaves a grant that is held or has ended, never one that can
+/// be given again.
+#[test]
+fn a_release_that_dies_anywhere_ends_or_holds() {
+    let id = AllocationId::new("a").unwrap();
+    let text = grant("a", "approved");
+    for steps in 0..20 {
+        let store = MemoryStore::new();
+        let sound = Allocations::new(store.clone());
+        block_on(sound.grant(&workflow("wf"), &text)).unwrap();
+        let done = block_on(Allocations::new(Faulty::new(&store, steps)).release(&id));
+        let held = block_on(sound.get(&id)).unwrap().is_some();
+        assert!(held || matches!(&done, Ok(Some(_))) || steps > 0, "{steps}");
+        if !held {
+            assert_eq!(block_on(sound.grant(&workflow("wf"), &text)).unwrap_err().code(), "ended");
+        } else {
+            assert!(block_on(sound.release(&id)).unwrap().is_some(), "{steps}");
+        }
+        assert_eq!(block_on(sound.grant(&workflow("wf"), &text)).unwrap_err().code(), "ended");
+    }
+}
+
 #[test]
 fn dead_letters_give_back_what_was_received() {
     let letters = DeadLetters::new(MemoryStore::new());
     let original = r#"{"request_id":"req_7","x":1.0}"#;
-    let added = block_on(letters.add(&letter(original), &at(1))).unwrap();
-    assert_eq!(added.original().unwrap(), original.as_bytes());
+    let added = block_on(letters.add(&letter(original), 1)).unwrap();
+    assert_eq!(added.letter.original().unwrap(), original.as_bytes());
     let encoded = letter("/wD+").replace("\"attempts\"", "\"encoding\":\"base64\",\"attempts\"");
-    let added = block_on(letters.add(&encoded, &at(2))).unwrap();
-    assert_eq!(added.original().unwrap(), [255, 0, 254]);
+    let added = block_on(letters.add(&encoded, 2)).unwrap();
+    assert_eq!(added.letter.original().unwrap(), [255, 0, 254]);
     let odd = encoded.replace("base64", "rot13");
-    let error = block_on(letters.add(&odd, &at(3))).unwrap_err().to_string();
+    let error = block_on(letters.add(&odd, 3)).unwrap_err().to_string();
     assert!(error.ends_with("the encoding `rot13` is not known"), "{error}");
-    let error = block_on(letters.add(&letter(&letter("x")), &at(4))).unwrap_err();
+    let error = block_on(letters.add(&letter(&letter("x")), 4)).unwrap_err();
     assert_eq!(error, StorageError::LetterAboutLetter);
     assert_eq!(block_on(letters.list(None, 9)).unwrap().items.len(), 2);
 }
@@ -536,7 +739,7 @@ fn one_of_many_takes_a_letter_or_releases_a_grant() {
     let letters = DeadLetters::new(store.clone());
     let allocations = Allocations::new(store);
     for number in 0..i64::try_from(scaled(20)).unwrap() {
-        let key = block_on(letters.add(&letter("x"), &at(number))).unwrap().key;
+        let key = block_on(letters.add(&letter("x"), number)).unwrap().letter.key;
         let id = AllocationId::new(format!("alloc_{number}")).unwrap();
         block_on(allocations.grant(&workflow("wf"), &grant(id.as_str(), "partial"))).unwrap();
         let got: Vec<(bool, bool)> = std::thread::scope(|scope| {

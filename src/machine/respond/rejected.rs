@@ -1,12 +1,10 @@
 //! What becomes of what the gate refused.
 
 use super::{Asked, Done, Rejected, RequestKey, RespondOutput, Responder};
-use crate::error::IntoReport as _;
 use crate::finding::{Code, FindingSeverity, Level};
-use crate::json::{self, Json};
+use crate::json;
 use crate::message::{DeadLetter, EnvelopeHeader, MessageKind, peek};
-use crate::scalar::{Count, Now, RequestId, TextEncoding, WorkflowId};
-use base64ct::{Base64, Encoding as _};
+use crate::scalar::{Now, RequestId, WorkflowId};
 
 impl Responder {
     /// What becomes of a message that is invalid.
@@ -106,20 +104,12 @@ impl Responder {
     }
 
     fn dead_letter(&mut self, now: Now, rejected: &Rejected) {
-        let (original, encoding) = match std::str::from_utf8(&rejected.record) {
-            Ok(text) => (text.to_owned(), TextEncoding::Utf8),
-            // Evidence keeps each byte, also what no text can hold.
-            Err(_) => (Base64::encode_string(&rejected.record), TextEncoding::Base64),
-        };
-        let findings = rejected.report.findings();
-        let reason = match findings.iter().find(|finding| unreadable(finding.code)) {
-            Some(finding) => format!("{finding} ({})", finding.code),
-            None => rejected.report.problem().message,
-        };
-        let letter = DeadLetter::new(reason, original, Count::new(1), now.timestamp())
-            .with_encoding(encoding)
-            .with_subscriber(self.own.clone())
-            .with_findings(findings.iter().filter_map(|f| Json::of(f).ok()).collect::<Vec<_>>());
+        let mut letter = DeadLetter::of(&rejected.record, &rejected.report, now)
+            .with_subscriber(self.own.clone());
+        let mut findings = rejected.report.findings().iter();
+        if let Some(finding) = findings.find(|finding| unreadable(finding.code)) {
+            letter.reason = format!("{finding} ({})", finding.code);
+        }
         self.out.push(RespondOutput::DeadLetter(Box::new(letter)));
     }
 }

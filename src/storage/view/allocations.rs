@@ -1,6 +1,6 @@
 //! Grants of resources.
 
-use super::{Head, Listed, given, join, key, keys_below, list, stored};
+use super::{Head, Listed, ended, given, join, key, keys_below, list, stored};
 use crate::message::AllocationResponse;
 use crate::scalar::{AllocationId, AllocationStatus, WorkflowId};
 use crate::storage::DamagedValue;
@@ -32,6 +32,9 @@ const INDEX: &str = "allocation-of";
 ///     assert_eq!(released.workflow, workflow);
 ///     // Of two that release it, one gets it.
 ///     assert!(allocations.release(&id).await?.is_none());
+///     // The answer arrives once more: what has ended is not granted again.
+///     let late = allocations.grant(&workflow, answer).await.unwrap_err();
+///     assert_eq!(late.code(), "ended");
 ///     Ok::<(), StorageError>(())
 /// })?;
 /// # Ok::<(), StorageError>(())
@@ -40,6 +43,7 @@ const INDEX: &str = "allocation-of";
 #[derive(Clone, Debug)]
 pub struct Allocations<S> {
     store: S,
+    max_ended: usize,
 }
 
 /// A grant as it stands in the store.
@@ -88,16 +92,33 @@ impl Grant {
 }
 
 impl<S: Store> Allocations<S> {
-    /// Grants in a store.
+    /// Grants in a store, with up to 10,000 that have ended.
     pub const fn new(store: S) -> Self {
-        Allocations { store }
+        Allocations { store, max_ended: 10_000 }
+    }
+
+    /// Sets how many released grants are remembered, so that an answer that is repeated does not grant
+    /// again; the oldest are forgotten first. 0 remembers none. The number should cover what is
+    /// released while an answer may still be on its way.
+    pub const fn with_max_ended(mut self, grants: usize) -> Self {
+        self.max_ended = grants;
+        self
+    }
+
+    /// Whether a grant was released and is still remembered.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn has_ended(&self, allocation: &AllocationId) -> Result<bool, StorageError> {
+        Ok(self.max_ended > 0 && ended::has_ended(&self.store, allocation).await?)
     }
 
     /// Notes a grant. Doing so again, with the same answer, changes nothing.
     ///
     /// # Errors
     /// [`NotAGrant`](StorageError::NotAGrant) for an answer that is neither `approved` nor `partial`,
-    /// or has no `allocation_id`; [`Exists`](StorageError::Exists) if the identifier is taken.
+    /// or has no `allocation_id`; [`Exists`](StorageError::Exists) if the identifier is taken;
+    /// [`Ended`](StorageError::Ended) if it was released before.
     pub async fn grant(&self, workflow: &WorkflowId, text: &str) -> Result<Grant, StorageError> {
         let response = given::<AllocationResponse>(text)?;
         let grant = Grant::of(workflow.clone(), text, response)?;
@@ -109,6 +130,16 @@ impl<S: Store> Allocations<S> {
         // order could leave a grant that its workflow does not find.
         self.store.put(&index, b"", Expect::Any).await?;
         match self.store.put(&key, &value, Expect::Absent).await {
+            // Looked up behind the write: a release notes the end before it removes the grant, so
+            // whoever finds no grant finds its end.
+            Ok(revision) if self.has_ended(&grant.allocation).await? => {
+                match self.store.delete(&key, Expect::Revision(revision)).await {
+                    Ok(_) | Err(StorageError::Conflict { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+                let _ = self.store.delete(&index, Expect::Any).await;
+                Err(StorageError::Ended { key })
+            }
             Ok(_) => Ok(grant),
             Err(StorageError::Conflict { .. }) => match self.store.get(&key).await? {
                 // The writer may repeat after a failure whose outcome it could not know.
@@ -153,11 +184,15 @@ impl<S: Store> Allocations<S> {
         list(&self.store, PREFIX, after, limit, Grant::read).await
     }
 
-    /// Takes a grant out and returns it; none if it is not there, or not any more.
+    /// Takes a grant out and returns it; none if it is not there, or not any more. Its end is
+    /// remembered.
     pub async fn release(&self, allocation: &AllocationId) -> Result<Option<Grant>, StorageError> {
         let key = key_of(allocation)?;
         let Some(entry) = self.store.get(&key).await? else { return Ok(None) };
         let grant = Grant::read(&entry)?;
+        if self.max_ended > 0 {
+            ended::note(&self.store, allocation).await?;
+        }
         // By revision, so that of two that release it at the same time one gets the grant and gives
         // the resources back.
         match self.store.delete(&key, Expect::Revision(entry.revision)).await {
@@ -168,6 +203,7 @@ impl<S: Store> Allocations<S> {
         }
         // It is released, whatever comes now: an index that leads nowhere is passed over.
         let _ = self.store.delete(&index_of(&grant.workflow, allocation)?, Expect::Any).await;
+        let _ = ended::forget(&self.store, self.max_ended).await;
         Ok(Some(grant))
     }
 }

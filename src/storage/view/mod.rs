@@ -22,20 +22,25 @@
 //! | `registration/<component>` | the `component_registration` |
 //! | `allocation/<allocation>` | a line with the workflow, then the `allocation_response` |
 //! | `allocation-of/<workflow>/<allocation>` | nothing: the index of the one above |
+//! | `allocation-ended/<allocation>` | the number of its end, while it is remembered |
+//! | `allocation-ended-order/<number>` | the allocation that ended; the number has 20 digits |
+//! | `allocation-ended-tally`, `dead-letter-tally` | how many there are |
 //!
 //! Whatever else is in a store is none of a view's business. A value under one of these keys that
 //! is not what the table says is an error that names the key ([`StorageError::Damaged`]). A list
 //! goes on past it and names it ([`Listed::damaged`]).
 
 mod allocations;
+mod ended;
 mod events;
 mod letters;
 mod registrations;
 mod states;
+mod tally;
 
 pub use allocations::{Allocations, Grant};
 pub use events::{Consumer, EventBatch, EventPage, Events, StoredEvent, UnreadableRecord};
-pub use letters::{DeadLetters, StoredLetter};
+pub use letters::{AddedLetter, DeadLetters, EvictedLetter, StoredLetter};
 pub use registrations::{Registrations, StoredRegistration};
 pub(crate) use states::keep_older;
 pub use states::{KeptVersion, States, StoredState};

@@ -4,11 +4,19 @@ use super::stores::Faulty;
 use super::*;
 use crate::support::scaled;
 use coordination_protocol::checkpoint::{
-    CheckpointError, CheckpointForm, CheckpointOptions, CheckpointSummary, Retention,
+    CheckpointError, CheckpointForm, CheckpointOptions, CheckpointSummary, Retention, StateTarget,
 };
+use coordination_protocol::message::Rollback;
+use coordination_protocol::scalar::RollbackMode;
+use coordination_protocol::storage::view::States;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// The message of a state.
+fn message(state: &str) -> String {
+    format!(r#"{{"workflow_state":{state}}}"#)
+}
 
 /// All stay.
 pub(super) fn everything() -> Retention {
@@ -245,4 +253,67 @@ fn damaged_ones_are_kept_and_told() {
     let damaged = block_on(checkpoints.verify(&workflow())).unwrap();
     assert_eq!(damaged[0].to_string(), "the entry of ckpt_1 is damaged: it is not sealed");
     assert_eq!(all(checkpoints.store(), "checkpoint-parts/").len(), 1);
+}
+
+/// Damages a checkpoint: its entry, or a part that its entry names.
+fn damage(checkpoints: &Checkpoints<MemoryStore>, checkpoint: &str, part: Option<&str>) {
+    let key = match part {
+        None => key(&["checkpoints", "wf_001", checkpoint]),
+        Some(part) => key(&["checkpoint-parts", "wf_001", checkpoint, part]),
+    };
+    put(checkpoints.store(), &key, "x");
+}
+
+#[test]
+fn what_is_kept_loads() {
+    for part in [None, Some("workflow_state")] {
+        let checkpoints = Checkpoints::new(MemoryStore::new());
+        for number in 1..=4 {
+            create(&checkpoints, &state(number.into()), &new(number));
+        }
+        damage(&checkpoints, "ckpt_4", part);
+        let keep = Retention::new().with_keep(1);
+        let before = all(checkpoints.store(), "");
+        let plan = block_on(checkpoints.plan_prune(&workflow(), &keep, at(9))).unwrap();
+        assert_eq!(all(checkpoints.store(), ""), before, "a plan changes nothing");
+        let pruned = block_on(checkpoints.prune(&workflow(), &keep, at(9))).unwrap();
+        assert_eq!(pruned, plan);
+        assert_eq!(pruned.removed, [id("ckpt_1"), id("ckpt_2")], "{part:?}");
+        assert_eq!(pruned.damaged[0].checkpoint, id("ckpt_4"));
+        assert_eq!(loaded(&checkpoints, "ckpt_3"), parts(&state(3)));
+        // Once more is the same.
+        let again = block_on(checkpoints.prune(&workflow(), &keep, at(9))).unwrap();
+        assert_eq!((again.removed.len(), again.damaged.len()), (0, 1));
+    }
+}
+
+#[test]
+fn what_a_state_names_stays_and_backups_are_counted_apart() {
+    let store = MemoryStore::new();
+    let states = States::new(store.clone());
+    block_on(states.put(&message(&state(1)), None)).unwrap();
+    let checkpoints = Checkpoints::new(store.clone());
+    create(&checkpoints, &state(1), &new(1));
+    for number in 2..=4_u64 {
+        let text = message(&state(number));
+        block_on(states.put(&text, Some(number - 1))).unwrap();
+    }
+    let request = Rollback::new(workflow(), id("ckpt_1"), RollbackMode::Full);
+    let mut target = StateTarget::new(store.clone(), States::key(&workflow()).unwrap());
+    block_on(checkpoints.rollback(&request, &mut target, &new(5))).unwrap();
+    create(&checkpoints, &state(6), &new(6));
+    create(&checkpoints, &state(7), &new(7));
+    // The backup of the rollback does not count, and what the state names stays.
+    let keep = Retention::new().with_keep(1);
+    let pruned = block_on(checkpoints.prune(&workflow(), &keep, at(9))).unwrap();
+    assert_eq!((pruned.removed, pruned.needed), (vec![id("ckpt_6")], vec![id("ckpt_1")]));
+    let listing = block_on(checkpoints.list(&workflow())).unwrap();
+    assert_eq!(ids(&listing.checkpoints), ["ckpt_1", "ckpt_5", "ckpt_7"]);
+    // So does what the host names; backups have a number of their own.
+    create(&checkpoints, &state(8), &new(8));
+    let keep = keep.with_at_least(0).with_keep_backups(0).with_named([id("ckpt_7")]);
+    let pruned = block_on(checkpoints.prune(&workflow(), &keep, at(9))).unwrap();
+    assert_eq!(pruned.removed, [id("ckpt_5")]);
+    let listing = block_on(checkpoints.list(&workflow())).unwrap();
+    assert_eq!(ids(&listing.checkpoints), ["ckpt_1", "ckpt_7", "ckpt_8"]);
 }
