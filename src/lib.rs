@@ -130,6 +130,7 @@ pub mod security;
 #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
 pub mod sim;
 pub mod spec;
+mod spelling;
 pub mod storage;
 pub mod transport;
 pub mod validate;
@@ -146,7 +147,7 @@ pub use json::{Json, Limits};
 pub use machine::Machine;
 pub use message::{Envelope, Message, MessageKind, MessageRef};
 pub use route::{Filter, Pattern, RouteKey, RouteTable};
-pub use scalar::{Instant, Now, Phase, ProtocolVersion, WorkflowId};
+pub use scalar::{Instant, Now, Phase, ProtocolVersion, WallTime, WorkflowId};
 pub use storage::{Journal, Store};
 pub use transport::Transport;
 pub use validate::{Checked, Gate, Validator};

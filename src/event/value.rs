@@ -3,11 +3,10 @@
 use super::line::{EventBuf, EventRef};
 use super::payload::{Data, DataFields, PartialData, UntypedData, is_read_back};
 use crate::codec::{Entry, LENIENT, Node, ReadError, Untyped, examine_object};
-use crate::json::Json;
+use crate::json::{Json, StringMeans, read_json, write_json, write_text};
 use crate::scalar::{Phase, WorkflowId, id};
 use crate::spec::{DATA, EVENT, EVENT_TYPE, EventType, PHASE, WORKFLOW};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 use smol_str::SmolStr;
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +14,8 @@ use std::str::FromStr;
 /// An event by its meaning. Its type follows from its data.
 ///
 /// `Display` writes the canonical line; [`FromStr`] reads a line strictly. Serde's form is an
-/// object, `{"event_type","workflow_id","phase","data"}`, the body of an envelope.
+/// object, `{"event_type","workflow_id","phase","data"}`, the body of an envelope; in formats that are
+/// not for humans, its JSON text.
 ///
 /// ```
 /// use coordination_protocol::event::{Event, TaskTimeout};
@@ -202,46 +202,39 @@ impl FromStr for Event {
     }
 }
 
-/// The serde form.
-#[derive(Serialize)]
-#[serde(rename = "Event")]
-struct Wire<T, D> {
-    event_type: T,
-    workflow_id: WorkflowId,
-    phase: Phase,
-    data: D,
+/// The serde form, as JSON: `{"event_type","workflow_id","phase","data"}`.
+pub(crate) fn write_object(header: [&str; 3], data: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::with_capacity(256);
+    let keys = [&b"{\"event_type\":"[..], b",\"workflow_id\":", b",\"phase\":"];
+    for (lead, text) in keys.into_iter().zip(header) {
+        out.extend_from_slice(lead);
+        write_text(&mut out, text);
+    }
+    out.extend_from_slice(b",\"data\":");
+    data(&mut out);
+    out.push(b'}');
+    text(out)
 }
 
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut data = Vec::with_capacity(256);
-        self.data.write(&mut data);
-        let data = RawValue::from_string(text(data)).map_err(serde::ser::Error::custom)?;
-        let (workflow_id, phase) = (self.workflow_id.clone(), self.phase.clone());
-        Wire { event_type: self.type_name(), workflow_id, phase, data }.serialize(serializer)
+        let header = [self.type_name(), self.workflow_id.as_str(), self.phase.as_str()];
+        write_json(&write_object(header, |out| self.data.write(out)), serializer)
     }
 }
 
 impl Serialize for EventRef<'_> {
     /// The same form as an [`Event`]'s, whatever interop mode let pass.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut data = Vec::with_capacity(256);
-        self.write_canonical_data(&mut data);
-        Wire {
-            event_type: self.type_name(),
-            workflow_id: WorkflowId::from_valid(self.workflow()),
-            phase: Phase::from_valid(self.phase()),
-            data: RawValue::from_string(text(data)).map_err(serde::ser::Error::custom)?,
-        }
-        .serialize(serializer)
+        let header = [self.type_name(), self.workflow(), self.phase()];
+        write_json(&write_object(header, |out| self.write_canonical_data(out)), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Event {
     /// Reads as lenient as serde is: unregistered types and unreadable texts are kept.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let text = raw.get();
+        let text = &*read_json(deserializer, StringMeans::Json)?;
         let examined = LENIENT
             .read(
                 |sink| examine_object(&LENIENT, text, 0, EVENT, sink, Vec::<Entry>::new()),

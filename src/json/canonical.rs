@@ -1,12 +1,12 @@
 //! RFC 8785, the JSON Canonicalization Scheme.
 
-use super::decimal::Decimal;
 use super::error::JsonError;
 use super::limits::{Dialect, Limits};
 use super::members::{elements, members, value};
 use super::raw::write_text;
 use super::scanner::check;
 use super::token::{Kind, Token};
+use crate::spelling::Decimal;
 
 /// The RFC 8785 form of a JSON text: no white space, keys sorted by UTF-16 code units, numbers and
 /// strings spelled in the one prescribed way. Digests and signatures are made over it; event lines

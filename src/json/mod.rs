@@ -26,7 +26,6 @@
 mod brackets;
 mod bytes;
 mod canonical;
-mod decimal;
 mod edit;
 mod error;
 mod fault;
@@ -37,6 +36,7 @@ mod members;
 pub mod pointer;
 mod raw;
 mod scanner;
+mod serde;
 mod token;
 mod tree;
 
@@ -52,6 +52,7 @@ pub(crate) use members::value as value_at;
 pub use members::{Elements, Members, elements, members};
 pub use raw::{Json, write_text};
 pub use scanner::{Visit, check, scan};
+pub(crate) use serde::{StringMeans, read as read_json, write as write_json};
 pub(crate) use token::Stored;
 pub use token::{Kind, Token};
 pub(crate) use tree::{Node, Tree, form, same};

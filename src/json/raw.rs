@@ -4,11 +4,11 @@ use super::bytes::plain_run;
 use super::error::JsonError;
 use super::limits::{Dialect, Limits};
 use super::scanner::check;
+use super::serde::StringMeans;
 use super::token::{Kind, Token};
 use super::{elements, members};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 use smol_str::SmolStr;
 use std::fmt;
 use std::str::FromStr;
@@ -27,7 +27,9 @@ use std::str::FromStr;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Serde reads and writes it through `serde_json` only: other formats have no raw JSON.
+/// `serde_json` reads and writes it as it is spelled. Serde's buffers and other formats for humans
+/// may lose the spelling of numbers, never their value: what they cannot hold is an error. In
+/// formats that are not for humans it is one string.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Json(SmolStr);
 
@@ -247,16 +249,15 @@ impl fmt::Debug for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
-        raw.serialize(serializer)
+        super::serde::write(&self.0, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Json {
     /// Refuses what the scanner refuses, duplicate keys among it.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        raw.get().parse().map_err(serde::de::Error::custom)
+        let text = super::serde::read(deserializer, StringMeans::Itself)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -3,7 +3,6 @@
 //! Comparing and merging ask for the same values many times; from the text they would be walked each
 //! time. The tree holds positions only, so that what is not changed is copied as it was spelled.
 
-use super::decimal::number_form;
 use super::fault::JsonFault;
 use super::finder::{Finder, Keyed};
 use super::limits::Limits;
@@ -11,6 +10,7 @@ use super::members::{elements, members, value};
 use super::raw::{Json, write_text};
 use super::scanner::{Visit, scan};
 use super::token::{Kind, Token};
+use crate::spelling::number_form;
 use std::borrow::Cow;
 use std::hash::Hasher;
 use std::ops::ControlFlow;

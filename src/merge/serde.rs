@@ -3,17 +3,17 @@
 use super::Conflict;
 use super::apply_rule::Cause;
 use super::policy::MergePolicy;
-use super::row::Row;
 use super::rule::{MergeRule, Strategy};
 use crate::json::{Json, Limits};
 use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 #[derive(Serialize)]
 struct PolicyRef<'p> {
     clock: &'p str,
     strategy: &'p str,
-    rows: &'p [Row],
+    rows: Json,
 }
 
 #[derive(Deserialize)]
@@ -27,7 +27,9 @@ impl Serialize for MergePolicy {
     /// The clock, the strategy and the rows.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let strategy = self.strategy().as_str();
-        PolicyRef { clock: self.clock(), strategy, rows: self.rows() }.serialize(serializer)
+        // A value of its own, as it is read.
+        let rows = Json::of(self.rows()).map_err(S::Error::custom)?;
+        PolicyRef { clock: self.clock(), strategy, rows }.serialize(serializer)
     }
 }
 

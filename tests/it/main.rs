@@ -77,6 +77,7 @@ mod scan_lexers;
 mod schema;
 mod security;
 mod senders;
+mod serde_formats;
 mod signature;
 #[cfg(feature = "sim")]
 mod sim;

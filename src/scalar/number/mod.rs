@@ -5,10 +5,11 @@
 //! value on demand. Ranges are checked on the digits, exactly: `100.00000000000000000001` is not
 //! a percentage although the nearest double is 100.
 //!
-//! The spelling travels through `serde_json` as a raw value. Text forms of JSON are supported
-//! (`from_str`, `from_slice`, `from_reader`, `to_string`, ...). `serde_json::Value` works but
-//! spells numbers its own way. Other formats, and serde's buffered shapes (`flatten`,
-//! `untagged`), are not supported.
+//! `serde_json` reads and writes the spelling. Serde's buffers (`flatten`, `untagged`, tags inside),
+//! `serde_json::Value` and other formats for humans may lose it, never the value: a number that they
+//! cannot hold exactly is an error when it is written, a whole number beyond 2^53 that arrives as a
+//! double is one when it is read. In formats that are not for humans, and as the key of a map, a number
+//! is a string, its spelling.
 
 mod count;
 
@@ -16,9 +17,7 @@ use core::cmp::Ordering;
 use core::fmt;
 use core::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error as _};
-use serde::ser::{Error as _, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::{SmolStr, ToSmolStr as _};
 
 use super::ScalarError;
@@ -147,16 +146,13 @@ macro_rules! spelled_number {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let raw: &RawValue =
-                    serde_json::from_str(self.as_str()).map_err(S::Error::custom)?;
-                raw.serialize(serializer)
+                crate::spelling::write(self.as_str(), serializer)
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let raw = Box::<RawValue>::deserialize(deserializer)?;
-                Self::parse(raw.get()).map_err(D::Error::custom)
+                crate::spelling::read(deserializer, Self::parse)
             }
         }
     };

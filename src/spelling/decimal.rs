@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// The value of a number: its significant digits, and the power of ten behind them. Two spellings
 /// have equal values exactly if these are equal.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Decimal<'a> {
+pub(crate) struct Decimal<'a> {
     negative: bool,
     /// Without zeros in front or at the end; empty for zero.
     digits: Cow<'a, str>,
@@ -15,7 +15,7 @@ pub(super) struct Decimal<'a> {
 impl<'a> Decimal<'a> {
     /// Reads a scanned number; `None` if its exponent has more digits than are counted here. Such a
     /// number is beyond every double, or below all of them.
-    pub(super) fn of(raw: &'a str) -> Option<Self> {
+    pub(crate) fn of(raw: &'a str) -> Option<Self> {
         let (mantissa, exponent) = raw.split_once(['e', 'E']).unwrap_or((raw, "0"));
         let unsigned = mantissa.trim_start_matches('-');
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
@@ -39,14 +39,24 @@ impl<'a> Decimal<'a> {
         Some(Decimal { negative: mantissa.starts_with('-'), digits, power })
     }
 
+    /// The value of a whole number; `None` for one with a fraction, or beyond 128 bits.
+    pub(super) fn to_whole(&self) -> Option<i128> {
+        if self.digits.is_empty() {
+            return Some(0);
+        }
+        let scale = 10_i128.checked_pow(u32::try_from(self.power).ok()?)?;
+        let value = self.digits.parse::<i128>().ok()?.checked_mul(scale)?;
+        Some(if self.negative { -value } else { value })
+    }
+
     /// Whether it is a whole number, however it is spelled: `10e-1` and `4.0` are.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.power >= 0
     }
 }
 
 /// One spelling for all spellings of a number: of two numbers, the same only if they are equal.
-pub(super) fn number_form(raw: &str) -> Cow<'_, str> {
+pub(crate) fn number_form(raw: &str) -> Cow<'_, str> {
     let plain = raw.bytes().all(|byte| byte.is_ascii_digit());
     if plain && !raw.ends_with('0') {
         return Cow::Borrowed(raw);
