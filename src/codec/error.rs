@@ -79,8 +79,8 @@ pub enum BuildError {
     /// A strict reader refuses what was built.
     #[error(transparent)]
     Refused(#[from] ReadError),
-    /// The key is there already, as an extra field or as a required one.
-    #[error("the data already has the key `{}`", printable(.0))]
+    /// The key of an extra field is that of a field of its own.
+    #[error("`{}` is a field of its own; set it there", printable(.0))]
     Repeated(String),
     /// A JSON value that should be an object is none.
     #[error("expected an object, found {found}")]

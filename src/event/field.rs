@@ -219,9 +219,20 @@ impl fmt::Display for PhaseName {
     }
 }
 
-impl From<u32> for PhaseId {
-    fn from(number: u32) -> Self {
-        PhaseId::Number(Quantity::from(number))
+macro_rules! phase_numbers {
+    ($($integer:ty)+) => { $(
+        impl From<$integer> for PhaseId {
+            fn from(number: $integer) -> Self {
+                PhaseId::Number(Quantity::from(number))
+            }
+        }
+    )+ };
+}
+phase_numbers! { u8 u16 u32 u64 i32 i64 usize }
+
+impl From<String> for PhaseId {
+    fn from(name: String) -> Self {
+        PhaseId::Name(name.into())
     }
 }
 

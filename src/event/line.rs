@@ -1,6 +1,7 @@
 //! Checked lines, borrowed and owned.
 
-use super::payload::{DataFields, ExtraFields};
+use super::extra::ExtraFields;
+use super::payload::DataFields;
 use crate::codec::{LineShape, ReadError, STRICT};
 use crate::json::{Json, JsonError, Limits, Members, Token, canonical, members, write_text};
 use crate::scalar::Digest;

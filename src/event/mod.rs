@@ -36,7 +36,9 @@
 
 mod builder;
 mod codec;
+mod extra;
 pub(crate) mod field;
+pub(crate) mod into_field;
 mod line;
 mod payload;
 mod value;
@@ -49,7 +51,9 @@ pub use crate::spec::{
     Registry,
 };
 pub use builder::EventBuilder;
+pub use extra::{ExtraFields, ExtraFieldsMut};
 pub use field::{JsonObject, PhaseId, PhaseName, TextList};
+pub use into_field::IntoField;
 pub use line::{EventBuf, EventRef};
 pub use payload::*;
 pub use value::Event;

@@ -4,74 +4,17 @@
 //! registry's order, and [`ExtraFields`] for whatever else a message carries. `new` takes the required
 //! data, so a payload without it cannot be built.
 
+use super::extra::{ExtraFields, ExtraFieldsMut};
 use super::field::{Field, JsonObject, PhaseId, TextList};
+use super::into_field::IntoField;
 use crate::codec::{BuildError, NO_PLACE, Node, Slots};
-use crate::json::{Json, Token, write_text};
+use crate::json::{Json, Token};
 use crate::scalar::Count as StateVersion;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
 use crate::spec::{EventType, event_table};
 use smol_str::SmolStr;
 use std::ops::RangeFrom;
-
-/// Data beyond what the registry requires: kept in order, numbers as spelled.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExtraFields(Vec<(SmolStr, Json)>);
-
-impl ExtraFields {
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&Json> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
-    }
-
-    /// Keys and values, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Keys and values, to be changed; no key may be there twice.
-    pub(crate) fn entries_mut(&mut self) -> &mut Vec<(SmolStr, Json)> {
-        &mut self.0
-    }
-
-    pub(crate) fn entries(&self) -> &[(SmolStr, Json)] {
-        &self.0
-    }
-
-    pub(crate) fn push(&mut self, key: SmolStr, value: Json) {
-        self.0.push((key, value));
-    }
-
-    pub(crate) fn insert(&mut self, key: &str, value: Json) -> Result<(), BuildError> {
-        if self.get(key).is_some() {
-            return Err(BuildError::Repeated(key.to_owned()));
-        }
-        self.0.push((SmolStr::new(key), value));
-        Ok(())
-    }
-
-    pub(crate) fn write(&self, out: &mut Vec<u8>, mut first: bool) {
-        for (key, value) in &self.0 {
-            if !first {
-                out.push(b',');
-            }
-            first = false;
-            write_text(out, key);
-            out.push(b':');
-            out.extend_from_slice(value.as_str().as_bytes());
-        }
-    }
-}
 
 /// Data of a type that the protocol does not register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,17 +49,19 @@ impl UntypedData {
         &self.fields
     }
 
-    /// Adds a field.
-    ///
-    /// # Errors
-    /// [`BuildError`] if the key is there already.
-    pub fn with(mut self, key: &str, value: impl Into<Json>) -> Result<Self, BuildError> {
-        self.fields.insert(key, value.into())?;
-        Ok(self)
+    /// All data, to be changed like a map.
+    pub fn fields_mut(&mut self) -> ExtraFieldsMut<'_> {
+        self.fields.guarded(|_| false)
+    }
+
+    /// Sets a field. A key that is set again takes the new value.
+    pub fn with(mut self, key: &str, value: impl Into<Json>) -> Self {
+        self.fields.set(key, value.into());
+        self
     }
 
     pub(super) fn from_valid(name: &str, fields: Vec<(SmolStr, Json)>) -> Self {
-        UntypedData { name: SmolStr::new(name), fields: ExtraFields(fields) }
+        UntypedData { name: SmolStr::new(name), fields: ExtraFields::from_valid(fields) }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -147,7 +92,7 @@ impl PartialData {
         let required = event_type.spec().required();
         let place = |name: &str| required.iter().position(|field| field.name == name);
         fields.sort_by_key(|(name, _)| place(name).unwrap_or(required.len()));
-        PartialData { event_type, fields: ExtraFields(fields) }
+        PartialData { event_type, fields: ExtraFields::from_valid(fields) }
     }
 }
 
@@ -206,8 +151,9 @@ macro_rules! payloads {
 
             impl $variant {
                 /// The data with everything that the registry requires.
-                pub fn new($first: impl Into<$first_type> $(, $field: impl Into<$type>)*) -> Self {
-                    $variant { $first: $first.into(), $($field: $field.into(),)* extra: ExtraFields::default() }
+                #[track_caller]
+                pub fn new($first: impl IntoField<$first_type> $(, $field: impl IntoField<$type>)*) -> Self {
+                    $variant { $first: $first.into_field(), $($field: $field.into_field(),)* extra: ExtraFields::default() }
                 }
 
                 /// The data beyond what is required.
@@ -215,15 +161,17 @@ macro_rules! payloads {
                     &self.extra
                 }
 
-                /// Adds a field beyond what is required.
+                /// The data beyond what is required, to be changed like a map.
+                pub fn extra_mut(&mut self) -> ExtraFieldsMut<'_> {
+                    self.extra.guarded(|key| key == stringify!($first) $(|| key == stringify!($field))*)
+                }
+
+                /// Sets a field beyond what is required. A key that is set again takes the new value.
                 ///
                 /// # Errors
-                /// [`BuildError`] if the key is there already.
+                /// [`BuildError::Repeated`] if it is the key of what is required.
                 pub fn with_extra(mut self, key: &str, value: impl Into<Json>) -> Result<Self, BuildError> {
-                    if key == stringify!($first) $(|| key == stringify!($field))* {
-                        return Err(BuildError::Repeated(key.to_owned()));
-                    }
-                    self.extra.insert(key, value.into())?;
+                    self.extra_mut().insert(key, value)?;
                     Ok(self)
                 }
 
@@ -278,6 +226,12 @@ macro_rules! payloads {
             /// The data beyond what is required; all of it for an unregistered type and for partial data.
             pub fn extra(&self) -> &ExtraFields {
                 match self { $(Data::$variant(data) => &data.extra,)+ Data::Partial(partial) => &partial.fields, Data::Untyped(data) => &data.fields }
+            }
+
+            /// The data beyond what is required, to be changed like a map; all of it for an unregistered
+            /// type and for partial data.
+            pub fn extra_mut(&mut self) -> ExtraFieldsMut<'_> {
+                match self { $(Data::$variant(data) => data.extra_mut(),)+ Data::Partial(partial) => partial.fields.guarded(|_| false), Data::Untyped(data) => data.fields_mut() }
             }
 
             /// Reads checked data of a registered type.

@@ -269,7 +269,7 @@ macro_rules! members {
                     cx,
                 );)+)?
                 let base = base.map_or(&[][..], |base| base.extra().entries());
-                entries(base, self.extra_mut().entries_mut(), theirs.extra().entries(), &siblings, cx);
+                entries(base, self.all_extra_mut().entries_mut(), theirs.extra().entries(), &siblings, cx);
             }
         }
     };

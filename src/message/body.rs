@@ -4,7 +4,7 @@
 use super::document::*;
 use super::value::{Object, Value};
 use crate::codec::{NO_PLACE, Node, Untyped};
-use crate::event::{Event, ExtraFields};
+use crate::event::{Event, ExtraFields, ExtraFieldsMut};
 use crate::json::write_text;
 use crate::spec::{EventType, HEADERS, MESSAGE, MessageKind, body_table};
 
@@ -96,6 +96,11 @@ impl EventBody {
     /// The fields beside the event's own four, which an event line has no room for.
     pub fn extra(&self) -> &ExtraFields {
         &self.extra
+    }
+
+    /// The fields beside the event's own four, to be changed like a map.
+    pub fn extra_mut(&mut self) -> ExtraFieldsMut<'_> {
+        self.extra.guarded(|key| ["event_type", "workflow_id", "phase", "data"].contains(&key))
     }
 
     fn read(node: Node<'_>, event_type: Option<EventType>) -> Result<Self, Untyped> {

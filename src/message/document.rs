@@ -4,10 +4,11 @@
 //! field, and [`ExtraFields`] for what else a message carries. What a writer must give and a reader may
 //! miss is an `Option`.
 
-use super::value::{Element, Map, Object, Value, read_member, write_member};
+use super::value::{Element, Object, Value, read_member, write_member};
 use crate::codec::{BuildError, NO_PLACE, Node, Untyped};
-use crate::event::{ExtraFields, PhaseId};
-use crate::json::Json;
+use crate::event::into_field::by_into;
+use crate::event::{ExtraFields, ExtraFieldsMut, IntoField, PhaseId};
+use crate::json::{Json, Map};
 use crate::scalar::Count as StateVersion;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
@@ -55,16 +56,17 @@ macro_rules! documents {
             pub const SPEC: &'static ObjectSpec = objects::$name::SPEC;
 
             /// Everything that a writer must give.
+            #[track_caller]
             #[allow(clippy::new_without_default, clippy::too_many_arguments)]
             pub fn new(
-                $($($essential: impl Into<$essential_type>,)+)?
-                $($($required: impl Into<$required_type>,)+)?
-                $($($recommended: impl Into<$recommended_type>,)+)?
+                $($($essential: impl IntoField<$essential_type>,)+)?
+                $($($required: impl IntoField<$required_type>,)+)?
+                $($($recommended: impl IntoField<$recommended_type>,)+)?
             ) -> Self {
                 $name {
-                    $($($essential: $essential.into(),)+)?
-                    $($($required: Some($required.into()),)+)?
-                    $($($recommended: Some($recommended.into()),)+)?
+                    $($($essential: $essential.into_field(),)+)?
+                    $($($required: Some($required.into_field()),)+)?
+                    $($($recommended: Some($recommended.into_field()),)+)?
                     $($($optional: None,)+)?
                     extra: ExtraFields::default(),
                 }
@@ -72,8 +74,8 @@ macro_rules! documents {
 
             $($(
                 #[doc = concat!("Sets [`", stringify!($optional), "`](Self::", stringify!($optional), "). ", $optional_doc)]
-                pub fn $setter(mut self, $optional: impl Into<$optional_type>) -> Self {
-                    self.$optional = Some($optional.into());
+                pub fn $setter(mut self, $optional: impl IntoField<$optional_type>) -> Self {
+                    self.$optional = Some($optional.into_field());
                     self
                 }
             )+)?
@@ -83,20 +85,22 @@ macro_rules! documents {
                 &self.extra
             }
 
-            /// Adds a field that the protocol does not know.
+            /// The fields that the protocol does not know, to be changed like a map.
+            pub fn extra_mut(&mut self) -> ExtraFieldsMut<'_> {
+                self.extra.guarded(|key| Self::SPEC.member(key).is_some() || is_taken(Self::SPEC, key))
+            }
+
+            /// Sets a field that the protocol does not know. A key that is set again takes the new value.
             ///
             /// # Errors
-            /// [`BuildError`] if the protocol knows it, or it is there already.
+            /// [`BuildError::Repeated`] if the protocol knows it.
             pub fn with_extra(mut self, key: &str, value: impl Into<Json>) -> Result<Self, BuildError> {
-                if Self::SPEC.member(key).is_some() || is_taken(Self::SPEC, key) {
-                    return Err(BuildError::Repeated(key.to_owned()));
-                }
-                self.extra.insert(key, value.into())?;
+                self.extra_mut().insert(key, value)?;
                 Ok(self)
             }
 
             #[allow(dead_code, reason = "only some move their extra fields")]
-            pub(crate) fn extra_mut(&mut self) -> &mut ExtraFields {
+            pub(crate) fn all_extra_mut(&mut self) -> &mut ExtraFields {
                 &mut self.extra
             }
         }
@@ -171,6 +175,7 @@ macro_rules! documents {
         }
 
         impl Element for $name {}
+        by_into! { $name }
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -59,7 +59,7 @@ impl Envelope {
         let message = match body {
             Some(root) if flat => Message::Event(Box::new(EventBody::read_flat(root, event_type)?)),
             Some(body) => Message::read(kind, body, event_type)?,
-            None => Message::Unknown(std::mem::take(header.extra_mut())),
+            None => Message::Unknown(std::mem::take(header.all_extra_mut())),
         };
         Ok(Envelope { header, message })
     }

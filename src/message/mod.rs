@@ -36,6 +36,8 @@ mod raw;
 mod serde;
 mod value;
 
+pub use crate::event::{ExtraFields, ExtraFieldsMut, IntoField};
+pub use crate::json::Map;
 pub(crate) use crate::spec::{ENVELOPE, FLAT, object_table};
 pub use crate::spec::{MemberSpec, MessageKind, OBJECTS, ObjectSpec, Requirement, Shape};
 pub use body::{EventBody, Message};
@@ -43,5 +45,4 @@ pub use codec::{EnvelopeText, MessageRef, Part, Peek, peek};
 pub use document::*;
 pub use envelope::Envelope;
 pub use line::EventLine;
-pub use value::Map;
 pub(crate) use value::Value;

@@ -3,11 +3,10 @@
 use crate::codec::{Node, Untyped};
 use crate::event::field::Field;
 use crate::event::{JsonObject, PhaseId};
-use crate::json::{Json, write_text};
+use crate::json::{Json, Map, write_text};
 #[allow(clippy::wildcard_imports, reason = "every scalar is a value")]
 use crate::scalar::*;
 use crate::spec::{ObjectSpec, vocabulary_table};
-use smol_str::SmolStr;
 
 /// A value of a field.
 pub(crate) trait Value: Sized {
@@ -81,105 +80,15 @@ impl<T: Element> Value for Vec<T> {
     }
 }
 
-/// Values by a key of the writer's choice, in their order.
-///
-/// ```
-/// use coordination_protocol::message::Map;
-/// use coordination_protocol::scalar::Amount;
-///
-/// let mut tools = Map::new();
-/// tools.insert("bash", Amount::from(3));
-/// assert_eq!(tools.get("bash"), Some(&Amount::from(3)));
-/// assert_eq!(tools.insert("bash", Amount::from(4)), Some(Amount::from(3)));
-/// assert_eq!(tools.len(), 1);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Map<T>(Vec<(SmolStr, T)>);
-
-impl<T> Map<T> {
-    /// An empty map.
-    pub const fn new() -> Self {
-        Map(Vec::new())
-    }
-
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&T> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
-    }
-
-    /// Sets the value of a key, and returns the one it had.
-    pub fn insert(&mut self, key: &str, value: T) -> Option<T> {
-        if let Some((_, old)) = self.0.iter_mut().find(|(name, _)| name == key) {
-            return Some(std::mem::replace(old, value));
-        }
-        self.0.push((SmolStr::new(key), value));
-        None
-    }
-
-    /// Keys and values, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
-    }
-
-    /// Keys and values, to be changed; no key may be there twice.
-    pub(crate) fn entries_mut(&mut self) -> &mut Vec<(SmolStr, T)> {
-        &mut self.0
-    }
-
-    pub(crate) fn entries(&self) -> &[(SmolStr, T)] {
-        &self.0
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<T> Default for Map<T> {
-    fn default() -> Self {
-        Map::new()
-    }
-}
-
-impl<K: AsRef<str>, T> FromIterator<(K, T)> for Map<T> {
-    /// Of equal keys, the last counts, at the place of the first.
-    fn from_iter<I: IntoIterator<Item = (K, T)>>(items: I) -> Self {
-        let mut entries: Vec<(SmolStr, T)> =
-            items.into_iter().map(|(key, value)| (SmolStr::new(key), value)).collect();
-        if entries.is_sorted_by(|a, b| a.0 < b.0) {
-            return Map(entries);
-        }
-        let mut order: Vec<usize> = (0..entries.len()).collect();
-        order.sort_by(|a, b| entries[*a].0.cmp(&entries[*b].0));
-        let mut repeated = vec![false; entries.len()];
-        let mut rest = &order[..];
-        while let Some(&first) = rest.first() {
-            let equal = rest.iter().take_while(|at| entries[**at].0 == entries[first].0).count();
-            entries.swap(first, rest[equal - 1]);
-            rest[1..equal].iter().for_each(|at| repeated[*at] = true);
-            rest = &rest[equal..];
-        }
-        let mut repeated = repeated.into_iter();
-        entries.retain(|_| !repeated.next().unwrap_or_default());
-        Map(entries)
-    }
-}
-
 impl<T: Value> Value for Map<T> {
     fn read(node: Node<'_>) -> Option<Self> {
         let items = node.sound().map(|child| Some((child.key(), T::read(child)?)));
-        items.collect::<Option<_>>().map(Map)
+        items.collect::<Option<_>>().map(Map::from_valid)
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         out.push(b'{');
-        for (index, (key, value)) in self.0.iter().enumerate() {
+        for (index, (key, value)) in self.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }

@@ -240,3 +240,10 @@ mod tests {
         assert!(size_of::<ScalarError>() <= 24);
     }
 }
+
+impl From<core::convert::Infallible> for ScalarError {
+    /// For conversions that are generic over whether they can fail.
+    fn from(never: core::convert::Infallible) -> Self {
+        match never {}
+    }
+}

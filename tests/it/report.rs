@@ -2,14 +2,14 @@
 
 use coordination_protocol::error::{IntoReport, Occurrence, Problem};
 use coordination_protocol::event::{
-    BuildError, EventBuilder, EventHeader, EventRef, EventType, Registry, UntypedData,
+    BuildError, EventBuilder, EventHeader, EventRef, EventType, Registry, TaskFailed, UntypedData,
 };
 use coordination_protocol::json::{Dialect, JsonError, canonical, check};
 use coordination_protocol::message::{Envelope, ErrorContext, MessageKind, MessageRef};
 use coordination_protocol::route::{Filter, Pattern, RouteKey};
 use coordination_protocol::scalar::{
-    ByteSize, ComponentId, ComponentVersion, Digest, ErrorCategory, ErrorId, ErrorType, Percent,
-    Priority, Severity, Span, Timestamp, Window, WorkflowId,
+    AgentId, ByteSize, ComponentId, ComponentVersion, Digest, ErrorCategory, ErrorId, ErrorType,
+    Percent, Priority, Severity, Span, TaskId, Timestamp, Window, WorkflowId,
 };
 use coordination_protocol::security::freshness::Freshness;
 use coordination_protocol::security::permissions::Permissions;
@@ -64,7 +64,11 @@ fn every_error_becomes_a_report() {
             registry.with_type("TASK_FAILED", EventType::TaskFailed.category(), []).unwrap_err(),
         ),
         Box::new(UntypedData::new("TASK_FAILED").unwrap_err()),
-        Box::new(UntypedData::new("X").unwrap().with("a", 1).unwrap().with("a", 2).unwrap_err()),
+        Box::new(
+            TaskFailed::new(TaskId::new("t").unwrap(), AgentId::new("a").unwrap(), "x", 1)
+                .with_extra("task_id", 2)
+                .unwrap_err(),
+        ),
         Box::new(MessageRef::parse("{}").unwrap_err()),
         Box::new("{}".parse::<Envelope>().unwrap_err()),
         Box::new("x".parse::<MessageKind>().unwrap_err()),

@@ -176,8 +176,8 @@ fn one_string<T: Sample>(value: &T, text: &str) {
 }
 
 const STATE: &str = r#"{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z",
-    "agents":{"agent_1":{"status":"working","current_task":"t1","progress":94.20,"own":{"n":-1.50e2}}},
-    "resources":{"tokens":9007199254740991,"none":null,"list":[1,2.0,"x",true,[],{}]},
+    "agent_states":{"agent_1":{"status":"working","current_task":"t1","progress":94.20,"own":{"n":-1.50e2}}},
+    "resource_usage":{"memory_current":2.50,"tokens":9007199254740991,"none":null,"list":[1,2.0,"x",true,[],{}]},
     "metadata":{"small":0.1,"\u00fc \"q\"":"\n"},"surprise":[{"deep":[null]}]}"#;
 
 #[test]

@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 
 use smol_str::SmolStr;
 
-use super::Quantity;
+use super::{Quantity, from_numbers};
 use crate::scalar::ScalarError;
 use crate::scalar::decimal::Number;
 use crate::scalar::text::excerpt;
@@ -106,17 +106,7 @@ impl Default for Count {
     }
 }
 
-impl From<u64> for Count {
-    fn from(value: u64) -> Self {
-        Self(Quantity::from(value).0)
-    }
-}
-
-impl From<u32> for Count {
-    fn from(value: u32) -> Self {
-        Self::from(u64::from(value))
-    }
-}
+from_numbers! { Count: u8 u16 u32 u64 usize; try i32 i64 f64 }
 
 impl From<Count> for u64 {
     fn from(count: Count) -> Self {

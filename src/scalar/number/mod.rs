@@ -118,7 +118,42 @@ macro_rules! quantity_from {
         }
     )+};
 }
-quantity_from!(u32 i32 u64 i64);
+quantity_from!(u8 u16 u32 u64 usize i8 i16 i32 i64);
+
+/// Writes how a number with a range is made of plain ones.
+macro_rules! from_numbers {
+    ($name:ident: $($integer:ty)*; try $($number:ty)+) => {
+        $(
+            impl From<$integer> for $name {
+                fn from(value: $integer) -> Self {
+                    Self(Quantity::from(value).0)
+                }
+            }
+        )*
+        $(
+            impl TryFrom<$number> for $name {
+                type Error = ScalarError;
+
+                fn try_from(value: $number) -> Result<Self, ScalarError> {
+                    Self::try_from(Quantity::try_from(value)?)
+                }
+            }
+        )+
+    };
+}
+pub(super) use from_numbers;
+
+impl TryFrom<f64> for Quantity {
+    type Error = ScalarError;
+
+    fn try_from(value: f64) -> Result<Self, ScalarError> {
+        Self::new(value)
+    }
+}
+
+from_numbers! { Percent: ; try u8 u32 u64 i32 i64 f64 }
+from_numbers! { Ratio: ; try u8 i32 f64 }
+from_numbers! { Amount: u32; try u64 usize i32 i64 f64 }
 
 /// Writes what all spelled numbers share.
 macro_rules! spelled_number {
@@ -366,12 +401,6 @@ impl TryFrom<Quantity> for Amount {
 impl From<Amount> for Quantity {
     fn from(amount: Amount) -> Self {
         Self(amount.0)
-    }
-}
-
-impl From<u32> for Amount {
-    fn from(value: u32) -> Self {
-        Self(value.to_smolstr())
     }
 }
 

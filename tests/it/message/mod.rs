@@ -1,5 +1,6 @@
 //! Messages: the documents, the envelope, what is found in them.
 
+mod editing;
 mod envelope;
 mod event_forms;
 mod field;
