@@ -163,10 +163,14 @@ impl From<i64> for WallTime {
 impl From<SystemTime> for WallTime {
     /// In whole milliseconds, rounded down.
     fn from(time: SystemTime) -> Self {
-        let millis = |millis: u128| i64::try_from(millis).unwrap_or(i64::MAX);
         WallTime(match time.duration_since(UNIX_EPOCH) {
-            Ok(past) => millis(past.as_millis()),
-            Err(before) => -millis(before.duration().as_nanos().div_ceil(1_000_000)),
+            Ok(past) => i64::try_from(past.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => {
+                let millis = before.duration().as_nanos().div_ceil(1_000_000);
+                0_i64
+                    .checked_sub_unsigned(u64::try_from(millis).unwrap_or(u64::MAX))
+                    .unwrap_or(i64::MIN)
+            }
         })
     }
 }
