@@ -220,7 +220,7 @@ impl Caller {
         self.out.command(RequesterError::Unpolled)?;
         // Before the circuit is asked: what cannot leave is no call, and must not take the place of
         // the probe.
-        self.requester.may_start(&request)?;
+        self.requester.may_start(now, &request)?;
         let (peer, id) = (request.peer().cloned(), request.request_id().clone());
         let options = self.options.breaker.with_calls(self.options.request.max_open);
         let breaker = self.breakers.entry(peer.clone()).or_insert_with(|| Breaker::new(options));

@@ -95,6 +95,9 @@ pub enum RequesterError {
     /// As many requests are open as may be.
     #[error("{0} requests are open, which is the limit")]
     Busy(usize),
+    /// As many requests are open, or ended a short while ago, as can be remembered.
+    #[error("{0} requests are remembered, which is the limit")]
+    TooManyRemembered(usize),
     /// The identifier is in use, or was a short while ago.
     #[error("`{}` was asked before; each request needs an identifier of its own", printable(.0))]
     AskedBefore(RequestId),
@@ -117,6 +120,7 @@ pub enum RequesterError {
 leaf_errors! {
     RequesterError, Machine {
         Self::Busy(_) => ["busy", Execution, Conflict, transient, "retry", "Ask again when an open request has ended."],
+        Self::TooManyRemembered(_) => ["too-many-remembered", Execution, LimitExceeded, transient, "retry", "Ask again after a pause, or raise the limit."],
         Self::AskedBefore(_) => ["asked-before", Execution, Conflict, lasting, "correct_and_retry", "Ask under a fresh identifier."],
         Self::IdsDiffer { .. } => ["ids-differ", Execution, Conflict, lasting, "correct_and_retry", "Give header and body one identifier."],
         Self::NotOpen(_) => ["not-open", Execution, Conflict, lasting, "correct_and_retry", "Cancel open requests only."],

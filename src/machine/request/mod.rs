@@ -25,6 +25,7 @@ mod options;
 pub use io::{
     OutboundRequest, RequestEnd, RequestInput, RequestOutcome, RequestOutput, RequesterError,
 };
+pub(super) use options::REMEMBERED;
 pub use options::RequestOptions;
 
 pub(super) use answer::own_id;
@@ -73,27 +74,43 @@ struct Past {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum State {
-    Waiting(Waiting),
-    Resting(Resting),
-    Queued(Queued),
+    /// An attempt was made, and no answer has come.
+    Waiting,
+    /// There is a pause before the next attempt.
+    Resting {
+        /// What the attempt ended with, unless it timed out.
+        error: Option<Box<Envelope>>,
+    },
+    /// The responder has put it into its queue.
+    Queued,
 }
 
-/// An attempt was made, and no answer has come.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Waiting {}
-
-/// There is a pause before the next attempt.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Resting {
-    /// What the attempt ended with, unless it timed out.
-    error: Option<Box<Envelope>>,
-}
-
-/// The responder has put it into its queue.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Queued {}
-
-/// Makes requests; see [the module](super) for an example.
+/// Makes requests, with attempts and an end for each.
+///
+/// ```
+/// use coordination_protocol::machine::{Machine, OutboundRequest, RequestInput, Requester};
+/// use coordination_protocol::message::AllocationRequest;
+/// use coordination_protocol::scalar::{ComponentId, Instant, Now, RequestId, WorkflowId};
+///
+/// let now = Now::new(Instant::START, 1_736_942_400_000);
+/// let mut hub = Requester::new(ComponentId::new("coordination-hub")?, 7);
+/// let (id, workflow) = (RequestId::new("req_1")?, WorkflowId::new("wf_001")?);
+/// let ask = AllocationRequest::new(id, workflow, "coordination-hub", now.timestamp());
+/// hub.handle(now, RequestInput::Start(Box::new(OutboundRequest::new(ask, now, [7; 10]))))?;
+/// assert_eq!(hub.poll().unwrap().to_string(), "send allocation_request req_1 attempt=1");
+///
+/// // The network is silent. After the time-out there is a pause, then the next attempt.
+/// while let Some(at) = hub.deadline() {
+///     hub.handle_timeout(Now::new(at, now.wall));
+/// }
+/// let said: Vec<String> = std::iter::from_fn(|| hub.poll()).map(|said| said.to_string()).collect();
+/// assert_eq!(said, [
+///     "send allocation_request req_1 attempt=2",
+///     "send allocation_request req_1 attempt=3",
+///     "end req_1 timed out attempts=3",
+/// ]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[doc(alias = "retry")]
 #[doc(alias = "timeout")]
 #[doc(alias = "client")]
@@ -105,7 +122,8 @@ pub struct Requester {
     #[serde(with = "super::pairs")]
     open: BTreeMap<RequestId, Open>,
     timers: Timers<RequestId>,
-    /// The requests that ended.
+    /// The requests that ended. What has had its time is forgotten when there is something else to do:
+    /// that alone is nothing to wake up for.
     ended: Window<RequestId, Past>,
     out: Outbox<RequestOutput>,
 }
@@ -139,26 +157,36 @@ impl Requester {
     }
 
     fn start(&mut self, now: Now, request: OutboundRequest) -> Result<(), RequesterError> {
-        self.may_start(&request)?;
+        self.may_start(now, &request)?;
         let OutboundRequest { mut envelope, id, peer, within } = request;
         // Responders tell requests apart by source and identifier, so a request without a source
         // shares its names with all others of that kind.
         envelope.header.source.get_or_insert_with(|| self.own.clone());
         let last = within.and_then(|within| now.at.after(at_least(within)));
-        let state = State::Waiting(Waiting {});
+        let state = State::Waiting;
         let open = Open { envelope, peer, attempt: 0, errors: Vec::new(), last, state };
         self.attempt(now, id, open);
         Ok(())
     }
 
     /// Whether a request can be made.
-    pub(super) fn may_start(&self, request: &OutboundRequest) -> Result<(), RequesterError> {
+    pub(super) fn may_start(
+        &mut self,
+        now: Now,
+        request: &OutboundRequest,
+    ) -> Result<(), RequesterError> {
         let OutboundRequest { envelope, id, .. } = request;
+        self.ended.expire(now.at);
         self.out.command(RequesterError::Unpolled)?;
         // A bound refuses the newest and ends none of the open ones: each of those was promised an
         // end.
         if self.open.len() >= self.options.max_open.max(1) {
             return Err(RequesterError::Busy(self.open.len()));
+        }
+        // To forget an end before its time would hide an answer that contradicts it.
+        let known = self.open.len() + self.ended.len();
+        if known >= self.options.remembered.max(1) {
+            return Err(RequesterError::TooManyRemembered(known));
         }
         // A late answer to the earlier request of that name would end this one.
         if self.open.contains_key(id) || self.ended.get(id).is_some() {
@@ -175,7 +203,7 @@ impl Requester {
     /// Sends the next attempt.
     fn attempt(&mut self, now: Now, id: RequestId, mut open: Open) {
         open.attempt = open.attempt.saturating_add(1);
-        open.state = State::Waiting(Waiting {});
+        open.state = State::Waiting;
         let header = &mut open.envelope.header;
         header.timestamp = Some(now.timestamp());
         // Each attempt is a message of its own, or a replay cache on the way would drop the
@@ -210,16 +238,16 @@ impl Requester {
         // timeout.
         if over || !self.options.backoff.allows_after(open.attempt) {
             let outcome = error.map_or(RequestOutcome::TimedOut, RequestOutcome::Failed);
-            return self.end(id, open, outcome);
+            return self.end(now, id, open, outcome);
         }
         // Also after an error report that asks for a retry: who is overloaded is not helped by
         // haste.
         let pause = self.options.backoff.pause(open.attempt, &mut self.rng);
-        open.state = State::Resting(Resting { error });
+        open.state = State::Resting { error };
         self.wait(now, id, open, pause);
     }
 
-    fn end(&mut self, request_id: RequestId, open: Open, mut outcome: RequestOutcome) {
+    fn end(&mut self, now: Now, request_id: RequestId, open: Open, mut outcome: RequestOutcome) {
         self.timers.set(request_id.clone(), None);
         let answer = match &mut outcome {
             RequestOutcome::Answered(answer) | RequestOutcome::Failed(answer) => Some(said(answer)),
@@ -232,13 +260,16 @@ impl Requester {
             answer,
             contradiction: None,
         };
-        self.ended.put(request_id.clone(), past, None, self.options.max_open);
+        let until = now.at.after(self.options.remembering());
+        // How many there may be was decided when the request was made.
+        self.ended.put(request_id.clone(), past, until, usize::MAX);
         let attempts = open.attempt;
         self.out.push(RequestOutput::Ended { request_id, attempts, outcome });
     }
 
     fn answer(&mut self, now: Now, answer: Checked<Envelope>) -> Result<(), NotApplied> {
         let id = answered(&answer).ok_or(IgnoreReason::Unwanted)?.clone();
+        self.ended.expire(now.at);
         let Some(open) = self.open.get(&id) else { return self.after_the_end(id, answer) };
         let asked = open.envelope.header.correlation_id.as_ref();
         belongs(&id, &answer, asked, open.peer.as_ref())?;
@@ -257,19 +288,19 @@ impl Requester {
         }
         match (&verdict, &open.state) {
             // The attempt is over already, or the request waits in the queue already.
-            (Verdict::TryAgain, State::Resting(_)) => {
+            (Verdict::TryAgain, State::Resting { .. }) => {
                 let detail = "the attempt is over";
                 return Err(NotApplied::new(IgnoreReason::Late, detail));
             }
-            (Verdict::Queued, State::Queued(_)) => return Err(IgnoreReason::Duplicate.into()),
+            (Verdict::Queued, State::Queued) => return Err(IgnoreReason::Duplicate.into()),
             _ => {}
         }
         // From here on nothing is refused: the request ends, or is entered again.
         let Some(mut open) = self.open.remove(&id) else { return Ok(()) };
         let answer = Box::new(answer.into_inner());
         match verdict {
-            Verdict::Final => self.end(id, open, RequestOutcome::Answered(answer)),
-            Verdict::Hopeless => self.end(id, open, RequestOutcome::Failed(answer)),
+            Verdict::Final => self.end(now, id, open, RequestOutcome::Answered(answer)),
+            Verdict::Hopeless => self.end(now, id, open, RequestOutcome::Failed(answer)),
             Verdict::TryAgain => {
                 if let Message::ErrorReport(report) = &answer.message {
                     open.errors.push(report.error_id.clone());
@@ -287,7 +318,7 @@ impl Requester {
                 let wait = asked
                     .and_then(|constraints| constraints.max_wait_time.as_ref()?.value())
                     .unwrap_or(self.options.queue_wait);
-                open.state = State::Queued(Queued {});
+                open.state = State::Queued;
                 self.out.push(RequestOutput::Queued { request_id: id.clone(), answer });
                 self.wait(now, id, open, wait);
             }
@@ -301,8 +332,7 @@ impl Requester {
         id: RequestId,
         answer: Checked<Envelope>,
     ) -> Result<(), NotApplied> {
-        // After its end a request is remembered for a while. What was never asked is a stray, or a
-        // forgery.
+        // What was never asked is a stray, or a forgery; what was forgotten looks like it.
         let past = self.ended.get(&id);
         let past = past.ok_or_else(|| {
             NotApplied::new(IgnoreReason::Unknown, format_args!("`{id}` was not asked"))
@@ -345,7 +375,7 @@ impl Machine for Requester {
             RequestInput::Start(request) => self.start(now, *request),
             RequestInput::Cancel(id) => match self.open.remove(&id) {
                 Some(open) => {
-                    self.end(id, open, RequestOutcome::Cancelled);
+                    self.end(now, id, open, RequestOutcome::Cancelled);
                     Ok(())
                 }
                 None => Err(RequesterError::NotOpen(id)),
@@ -372,16 +402,16 @@ impl Machine for Requester {
             let Some(open) = self.open.remove(&id) else { continue };
             let over = open.last.is_some_and(|last| last <= now.at);
             match open.state.clone() {
-                State::Waiting(Waiting {}) => self.rest(now, id, open, None),
+                State::Waiting => self.rest(now, id, open, None),
                 // Pause and total deadline can be due at the same instant. The end wins, or an
                 // attempt would go out whose answer no request waits for.
-                State::Resting(Resting { error }) if over => {
+                State::Resting { error } if over => {
                     let outcome = error.map_or(RequestOutcome::TimedOut, RequestOutcome::Failed);
-                    self.end(id, open, outcome);
+                    self.end(now, id, open, outcome);
                 }
-                State::Resting(_) => self.attempt(now, id, open),
+                State::Resting { .. } => self.attempt(now, id, open),
                 // No further attempt: it would only join the same queue at its end.
-                State::Queued(Queued {}) => self.end(id, open, RequestOutcome::TimedOut),
+                State::Queued => self.end(now, id, open, RequestOutcome::TimedOut),
             }
         }
     }

@@ -5,6 +5,12 @@ use crate::machine::{Backoff, Settings};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// How long answers and ends are remembered at least: networks repeat messages late, too.
+const LEAST_REMEMBERED: Duration = Duration::from_secs(300);
+
+/// How many requests are known at once, which is 33 a second for 5 min.
+pub(in crate::machine) const REMEMBERED: usize = 10_000;
+
 /// How a [`Requester`](super::Requester) asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -15,9 +21,12 @@ pub struct RequestOptions {
     pub backoff: Backoff,
     /// How long a queued request waits that has no `max_wait_time`. Default 10 min.
     pub queue_wait: Duration,
-    /// How many requests may be open at a time, and how many ended ones are remembered.
-    /// Default 1000.
+    /// How many requests may be open at a time. Default 1000.
     pub max_open: usize,
+    /// How many requests are known at once: those that are open, and those that ended within
+    /// [`remembering`](Self::remembering). One more has to wait, since an answer that contradicts the end
+    /// of its request is told only while that is known. Default 10,000.
+    pub remembered: usize,
 }
 
 impl RequestOptions {
@@ -54,6 +63,18 @@ impl RequestOptions {
         at_least(self.timeout).saturating_add(pause).saturating_mul(attempts)
     }
 
+    /// How long the end of a request, or its answer, has to be remembered: [`longest`](Self::longest),
+    /// and at least 5 min.
+    pub fn remembering(&self) -> Duration {
+        self.longest().max(LEAST_REMEMBERED)
+    }
+
+    /// Sets how many requests are known at once.
+    pub const fn with_remembered(mut self, requests: usize) -> Self {
+        self.remembered = requests;
+        self
+    }
+
     /// Sets how many requests may be open at a time.
     pub const fn with_max_open(mut self, max_open: usize) -> Self {
         self.max_open = max_open;
@@ -68,6 +89,7 @@ impl From<&Settings> for RequestOptions {
             backoff: Backoff::from(settings),
             queue_wait: Duration::from_secs(600),
             max_open: settings.event_queue_size,
+            remembered: REMEMBERED,
         }
     }
 }

@@ -1,17 +1,12 @@
 //! How requests are answered.
 
+use crate::machine::request::REMEMBERED;
 use crate::machine::settings::from_settings;
 use crate::machine::{RequestOptions, Settings};
 use crate::scalar::ComponentId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// How long answers are remembered at least: networks repeat messages late, too.
-const LEAST_REMEMBERED: Duration = Duration::from_secs(300);
-
-/// How many requests are known at once.
-const REMEMBERED: usize = 10_000;
 
 /// How a [`Responder`](super::Responder) answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +21,8 @@ pub struct RespondOptions {
     /// request be performed twice. Default 10,000, which is 33 requests a second for 5 min.
     pub remembered: usize,
     /// How long an answer is remembered: as long as an attempt of its request may still arrive, or the
-    /// request would be performed twice. Default [`RequestOptions::longest`], which is attempts times
-    /// timeout and longest pause, and at least 5 min.
+    /// request would be performed twice. Default [`RequestOptions::remembering`], which is attempts
+    /// times timeout and longest pause, and at least 5 min.
     pub remember: Duration,
     /// How long a request may be under way: as long as its requester waits and asks again. Default
     /// [`RequestOptions::longest`], 102 s.
@@ -89,13 +84,13 @@ impl RespondOptions {
 
 impl From<&Settings> for RespondOptions {
     fn from(settings: &Settings) -> Self {
-        let longest = RequestOptions::from(settings).longest();
+        let requests = RequestOptions::from(settings);
         RespondOptions {
             concurrent: settings.max_concurrent_operations,
             capacity: settings.event_queue_size,
             remembered: REMEMBERED,
-            remember: longest.max(LEAST_REMEMBERED),
-            execution_timeout: longest,
+            remember: requests.remembering(),
+            execution_timeout: requests.longest(),
             queue_wait: Duration::from_secs(600),
             accepted: BTreeSet::new(),
         }

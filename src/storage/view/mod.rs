@@ -42,6 +42,7 @@ pub use allocations::{Allocations, Grant};
 pub use events::{Consumer, EventBatch, EventPage, Events, StoredEvent, UnreadableRecord};
 pub use letters::{AddedLetter, DeadLetters, EvictedLetter, StoredLetter};
 pub use registrations::{Registrations, StoredRegistration};
+#[cfg(feature = "checkpoint")]
 pub(crate) use states::keep_older;
 pub use states::{KeptVersion, States, StoredState};
 

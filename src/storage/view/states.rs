@@ -421,6 +421,7 @@ fn go_on(key: &Key, new: &mut StoredState, old: &WorkflowState) -> Result<(), St
 
 /// Keeps what stands under the key of a latest state among the older versions, before something else
 /// than [`States`] replaces it. What cannot be read is left alone.
+#[cfg(feature = "checkpoint")]
 pub(crate) async fn keep_older<S: Store>(store: &S, entry: &Entry) -> Result<(), StorageError> {
     if entry.key.segments().next().as_deref() != Some(LATEST) {
         return Ok(());

@@ -305,6 +305,7 @@ fn replay(text: &str) -> String {
             let options = RequestOptions::new()
                 .with_timeout(command.span("timeout", "30s"))
                 .with_max_open(command.count("max_open", "1000"))
+                .with_remembered(command.count("remembered", "10000"))
                 .with_backoff(backoff);
             follow(Requester::new(name("hub"), seed).with_options(options), blocks, &mut page);
         }

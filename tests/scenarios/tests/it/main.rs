@@ -124,6 +124,8 @@ enum Flaw {
     Sleeps,
     /// A crash costs it its disk.
     Forgets,
+    /// A crash costs it what it knew of ended requests.
+    ForgetsEnds,
     /// It excuses itself to whom it does not know.
     Polite,
     /// It takes agents for gigabytes.
@@ -171,7 +173,15 @@ impl Actor for Flawed {
     }
 
     fn disk(&self) -> Option<Json> {
-        self.actor.disk().filter(|_| self.flaw != Flaw::Forgets)
+        match self.flaw {
+            Flaw::Forgets => None,
+            Flaw::ForgetsEnds => {
+                let mut disk: serde_json::Value = self.actor.disk()?.decode().ok()?;
+                disk["requester"]["ended"] = serde_json::json!({ "order": [], "values": [] });
+                Json::of(&disk).ok()
+            }
+            _ => self.actor.disk(),
+        }
     }
 }
 

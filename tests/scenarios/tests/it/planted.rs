@@ -78,8 +78,10 @@ fn a_requester_that_counts_repeated_errors_is_found() {
 /// A requester that forgets its ended requests takes a late grant for an answer to nothing.
 #[test]
 fn a_late_grant_that_nobody_hears_of_is_found() {
-    let forgetful = RequestOptions::new().with_max_open(1);
-    found(&Requests::new().with_request(forgetful), "what is granted too late is told", 12);
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
+        |actor| Box::new(Flawed { actor, flaw: Flaw::ForgetsEnds });
+    let scenario = Planted { scenario: Requests::new(), node: "hub-1", wrap };
+    found(&scenario, "what is granted too late is told", 12);
 }
 
 #[test]
