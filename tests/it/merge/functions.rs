@@ -125,8 +125,9 @@ fn replicas_merge_by_functions() {
     };
     let change = |replica: &mut StateSync, budget: i64, second: u64| {
         let own = replica.state().cloned();
-        let mut made = own.unwrap_or_else(|| state(""));
-        made.extra_mut().insert("budget", Json::from(budget));
+        let own = Json::of(&own.unwrap_or_else(|| state(""))).unwrap();
+        let made = own.with_member("/budget", Some(&Json::from(budget))).unwrap();
+        let made: WorkflowState = made.decode().unwrap();
         replica.handle(now(second), SyncInput::Changed(Box::new(made))).unwrap();
     };
     change(&mut replicas[0], 100, 0);
