@@ -126,8 +126,9 @@ fn replicas_merge_by_functions() {
     let change = |replica: &mut StateSync, budget: i64, second: u64| {
         let own = replica.state().cloned();
         let own = Json::of(&own.unwrap_or_else(|| state(""))).unwrap();
-        let made = own.with_member("/budget", Some(&Json::from(budget))).unwrap();
-        let made: WorkflowState = made.decode().unwrap();
+        let mut made: serde_json::Value = serde_json::from_str(own.as_str()).unwrap();
+        made["budget"] = budget.into();
+        let made: WorkflowState = serde_json::from_str(&made.to_string()).unwrap();
         replica.handle(now(second), SyncInput::Changed(Box::new(made))).unwrap();
     };
     change(&mut replicas[0], 100, 0);
