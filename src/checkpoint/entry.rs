@@ -16,7 +16,7 @@ const FORMAT: u32 = 1;
 
 pub(super) const ENTRIES: &str = "checkpoints";
 pub(super) const PARTS: &str = "checkpoint-parts";
-const MARKS: &str = "checkpoint-restores";
+pub(super) const MARKS: &str = "checkpoint-restores";
 
 /// How far a checkpoint has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

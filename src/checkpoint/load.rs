@@ -61,7 +61,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn read(entry: &storage::Entry) -> Option<Self> {
+    pub(super) fn read(entry: &storage::Entry) -> Option<Self> {
         let id = id_of(&entry.key)?;
         Some(Found {
             key: entry.key.clone(),
@@ -71,12 +71,11 @@ impl Found {
         })
     }
 
-    /// An entry whose bytes the store itself finds damaged. Its revision is not known, and nobody
-    /// replaces it by what it was.
+    /// An entry whose bytes the store itself finds damaged.
     fn damaged(damage: DamagedValue) -> Option<Self> {
         let id = id_of(&damage.key)?;
         let entry = Err(Damage::new(id.clone(), damage.reason));
-        Some(Found { key: damage.key, revision: 0, entry, id })
+        Some(Found { key: damage.key, revision: damage.revision.unwrap_or(0), entry, id })
     }
 }
 
@@ -85,7 +84,8 @@ pub(super) fn id_of(key: &Key) -> Option<CheckpointId> {
     CheckpointId::new(key.segments().nth(2)?).ok()
 }
 
-fn workflow_of(key: &Key) -> Option<WorkflowId> {
+/// The workflow in a key.
+pub(super) fn workflow_of(key: &Key) -> Option<WorkflowId> {
     WorkflowId::new(key.segments().nth(1)?).ok()
 }
 

@@ -84,6 +84,7 @@ mod pack;
 mod part_name;
 mod parts;
 mod prune;
+mod repair;
 mod restore;
 mod rollback;
 mod target;
@@ -98,6 +99,7 @@ pub use options::CheckpointOptions;
 pub use part_name::PartName;
 pub use parts::Parts;
 pub use prune::{Pruned, Retention};
+pub use repair::{DanglingCheckpoint, Inspection};
 pub use restore::{FileChange, FileDifference, Recovered, Restored};
 pub use target::{StateTarget, Target};
 

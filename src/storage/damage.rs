@@ -14,12 +14,20 @@ pub struct DamagedValue {
     pub key: Key,
     /// What is wrong with it.
     pub reason: String,
+    /// The revision of the value, if it is known.
+    pub revision: Option<u64>,
 }
 
 impl DamagedValue {
     /// Says what is wrong with the value of a key.
     pub fn new(key: Key, reason: impl Into<String>) -> Self {
-        DamagedValue { key, reason: reason.into() }
+        DamagedValue { key, reason: reason.into(), revision: None }
+    }
+
+    /// Sets the revision.
+    pub(crate) const fn at(mut self, revision: u64) -> Self {
+        self.revision = Some(revision);
+        self
     }
 
     /// The damage that an error of reading one key tells, or the error.
@@ -28,7 +36,7 @@ impl DamagedValue {
     /// What says nothing about this value, such as a store that cannot be reached.
     pub(crate) fn from_error(key: &Key, error: StorageError) -> Result<Self, StorageError> {
         match error {
-            StorageError::Damaged { key, reason } => Ok(DamagedValue { key, reason }),
+            StorageError::Damaged { key, reason } => Ok(DamagedValue::new(key, reason)),
             StorageError::Corrupt { detail, .. } => Ok(DamagedValue::new(key.clone(), detail)),
             other => Err(other),
         }
@@ -37,14 +45,14 @@ impl DamagedValue {
 
 impl fmt::Display for DamagedValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DamagedValue { key, reason } = self;
+        let DamagedValue { key, reason, .. } = self;
         let (key, reason) = (printable(key), printable(reason));
         write!(f, "`{key}` is damaged or not of this protocol: {reason}")
     }
 }
 
 impl From<DamagedValue> for StorageError {
-    fn from(DamagedValue { key, reason }: DamagedValue) -> Self {
+    fn from(DamagedValue { key, reason, .. }: DamagedValue) -> Self {
         StorageError::Damaged { key, reason }
     }
 }
@@ -108,7 +116,10 @@ pub async fn scan_past_damage<S: Store>(
             }
             // Removed since the keys were listed.
             Ok(None) => {}
-            Err(error) => page.damaged.push(DamagedValue::from_error(&found.key, error)?),
+            Err(error) => {
+                let damaged = DamagedValue::from_error(&found.key, error)?;
+                page.damaged.push(damaged.at(found.revision));
+            }
         }
         // As a page of the store: one that is read key by key must not hold more.
         if bytes > store.limits().page_bytes {

@@ -98,6 +98,19 @@ pub enum StorageError {
         /// Who wrote last, if that is known. It need not be who holds the lock.
         writer: Option<String>,
     },
+    /// The write-ahead log is at its maximum, and readers keep it from being emptied.
+    #[error(
+        "the write-ahead log has {bytes} bytes, at most {limit} are allowed, and readers kept it from \
+         being emptied for {} ms", waited.as_millis()
+    )]
+    LogFull {
+        /// How many bytes it has.
+        bytes: u64,
+        /// How many it may have.
+        limit: u64,
+        /// How long the operation waited for the readers.
+        waited: Duration,
+    },
     /// Too many operations of this process are waiting.
     #[doc(alias = "backpressure")]
     #[error("{limit} operations are waiting already")]
@@ -429,6 +442,8 @@ crate::error::leaf_errors! {
             "correct_and_retry", "Compress the value or split the batch."],
         Self::Busy { .. } => ["busy", Resource, Timeout, transient, "retry",
             "Try again; if it persists, look at the process that wrote last."],
+        Self::LogFull { .. } => ["log-full", Resource, LimitExceeded, transient, "retry",
+            "End the process that has been reading for long, or raise the maximum; then try again."],
         Self::Overloaded { .. } => ["overloaded", Resource, LimitExceeded, transient, "retry",
             "Try again later."],
         Self::Full { .. } => ["full", Resource, LimitExceeded, lasting, "free_space",

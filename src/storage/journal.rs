@@ -83,7 +83,8 @@ pub trait Journal: Send + Sync {
     /// [`OutOfRange`](StorageError::OutOfRange) if there is no such position yet.
     fn trim(&self, before: u64) -> impl Future<Output = Result<u64, StorageError>> + Send;
 
-    /// Where a cursor stands: the next position that its reader wants. None if it is not there.
+    /// Where a cursor stands: the next position that its reader wants. None if it is not there. 0 is
+    /// what a merge of two journals leaves for a reader that had missed records in the one it read.
     fn cursor(&self, name: &Key) -> impl Future<Output = Result<Option<u64>, StorageError>> + Send;
 
     /// Moves a cursor, or makes one if `expected` is none. It may move back.

@@ -280,8 +280,9 @@ fn check_and_backup_tell_what_they_did() {
     );
     assert!(err(&damaged).starts_with("coord: go back to a backup"), "{}", err(&damaged));
     let export = run(&["store", "export", "--root", &root], b"");
-    assert_eq!(export.status.code(), Some(2));
-    assert!(err(&export).contains("the value does not match its checksum"));
+    assert_eq!(export.status.code(), Some(1));
+    let told = "coord: damaged: `k`: the value does not match its checksum\n";
+    assert_eq!(err(&export), told);
 }
 
 const STATE: &str = r#"{"priority":"high","workflow_state":{"workflow_id":"ID","state_version":VERSION,"timestamp":"2025-01-15T12:00:00Z","current_phase":{"phase_id":3,"name":"implementation","progress":67.50},"x":1.0}}"#;

@@ -50,6 +50,8 @@ mod coord_trial;
 mod coord_version;
 #[cfg(all(feature = "cli", unix))]
 mod coord_words;
+#[cfg(all(feature = "cli", unix))]
+mod damage;
 mod events;
 mod examples;
 mod filter;

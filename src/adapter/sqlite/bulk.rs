@@ -2,18 +2,15 @@
 
 use super::connect::{begin, connect};
 use super::error::from_sqlite;
-use super::item::{Contents, ItemChange, StoreItem};
+use super::item::{Contents, DamagedItem, DamagedPlace, ItemChange, StoreItem};
+use super::log::Log;
 use super::operations::{self, Changes};
+use super::walk::walk;
 use super::{Sqlite, SqliteOptions};
 use crate::storage::{
-    Cursor, Entry, Expect, ImportFault, JournalRecord, StorageError, StorageLimits, StoreScan,
+    Bounds, Cursor, Entry, Expect, ImportFault, JournalRecord, StorageError, StorageLimits,
 };
 use rusqlite::Connection;
-
-/// How many items are held at a time.
-// A dump of a large store must not hold it in memory, and a rewrite must not change rows under an
-// open statement.
-const PAGE: usize = 256;
 
 /// How [`Sqlite::load`] treats what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +37,14 @@ pub struct LoadSummary {
     pub kept: u64,
     /// Of these, how many had another content.
     pub differing: u64,
+    /// What was damaged where the items come from: values and cursors that were left out, records
+    /// that were taken in as empty ones.
+    pub damaged: u64,
 }
 
 impl Sqlite {
-    /// Visits everything at one moment, while others read and write. Blocks.
+    /// Visits everything at one moment, while others read and write. Blocks. What is damaged is
+    /// visited as such ([`StoreItem::Damaged`]), and the visit goes on.
     ///
     /// ```
     /// use coordination_protocol::adapter::sqlite::{StoreItem, Sqlite, SqliteOptions};
@@ -113,6 +114,7 @@ impl Sqlite {
                 given: None,
                 last: None,
                 done: LoadSummary::default(),
+                left_out: 0,
             };
             // Taken in as they come, so an export of any size needs the memory of one item. The
             // transaction makes it all or nothing.
@@ -143,10 +145,13 @@ impl Sqlite {
         self.changing(&connection, |changes| {
             let contents = operations::contents(&connection)?;
             each(&StoreItem::Contents(contents))?;
-            walk(&connection, contents, |item| {
+            walk(&connection, contents, |item| -> Result<(), E> {
                 let change = each(&item)?;
                 Ok(changes.rewrite(&item, change)?)
-            })
+            })?;
+            // What is left has sound revisions; none of them may be given again.
+            changes.count_on()?;
+            Ok(())
         })
     }
 
@@ -158,6 +163,8 @@ impl Sqlite {
     ) -> Result<T, E> {
         // Writers of other processes wait meanwhile: that is the price of all or nothing.
         let label = self.options.label();
+        let log = Log::new(self.path(), &self.options);
+        log.make_room(connection)?;
         begin(connection, self.options.lock_timeout)?;
         let run = || {
             let mut changes = Changes::start(connection, &label)?;
@@ -173,40 +180,10 @@ impl Sqlite {
             // error would hide the reason.
             let _ = connection.execute_batch("ROLLBACK");
         }
+        // All of it went through the log.
+        log.tidy(connection, true);
         result
     }
-}
-
-/// Visits values, records and cursors, a page at a time, so that what was visited may be changed.
-fn walk<E: From<StorageError>>(
-    connection: &Connection,
-    contents: Contents,
-    mut visit: impl FnMut(StoreItem) -> Result<(), E>,
-) -> Result<(), E> {
-    let limits = StorageLimits::default();
-    let mut scan = StoreScan::new("").with_limit(PAGE);
-    loop {
-        let page = operations::scan(connection, &scan, limits)?;
-        let Some(last) = page.entries.last() else { break };
-        scan.after = Some(last.key.clone());
-        for entry in page.entries {
-            visit(StoreItem::Entry(entry))?;
-        }
-    }
-    // Started at the bounds of the same moment: an append that came later belongs to the next dump.
-    let mut from = contents.bounds.first;
-    loop {
-        let records = operations::records(connection, from, PAGE, limits)?;
-        let Some(last) = records.last() else { break };
-        from = last.position + 1;
-        for record in records {
-            visit(StoreItem::Record(record))?;
-        }
-    }
-    for cursor in operations::cursors(connection)? {
-        visit(StoreItem::Cursor(cursor))?;
-    }
-    Ok(())
 }
 
 struct Loading<'l, 'c> {
@@ -218,6 +195,8 @@ struct Loading<'l, 'c> {
     /// The last position that was taken in.
     last: Option<u64>,
     done: LoadSummary,
+    /// Damaged values and cursors.
+    left_out: u64,
 }
 
 impl Loading<'_, '_> {
@@ -234,7 +213,10 @@ impl Loading<'_, '_> {
                 // same.
                 self.limits.check_value(bytes.len())?;
             }
-            StoreItem::Contents(_) | StoreItem::Cursor(_) => {}
+            StoreItem::Contents(_) | StoreItem::Cursor(_) | StoreItem::Damaged(_) => {}
+        }
+        if let StoreItem::Damaged(damaged) = item {
+            return self.damaged(&damaged, how);
         }
         match how {
             LoadMode::Restore => self.restore(item),
@@ -255,6 +237,25 @@ impl Loading<'_, '_> {
         }
         self.last = Some(expected);
         Ok(())
+    }
+
+    /// Passes over what is damaged. A record keeps its position, so that cursors keep their places.
+    fn damaged(&mut self, item: &DamagedItem, how: LoadMode) -> Result<(), StorageError> {
+        self.given()?;
+        self.done.damaged += 1;
+        match item.place {
+            DamagedPlace::Record(position) => {
+                let empty = JournalRecord::new(position, Vec::new());
+                match how {
+                    LoadMode::Restore => self.restore(StoreItem::Record(empty)),
+                    LoadMode::Merge => self.merge(StoreItem::Record(empty)),
+                }
+            }
+            _ => {
+                self.left_out += 1;
+                Ok(())
+            }
+        }
     }
 
     fn restore(&mut self, item: StoreItem) -> Result<(), StorageError> {
@@ -283,18 +284,38 @@ impl Loading<'_, '_> {
                 self.changes.set_cursor(&cursor.name, cursor.position)?;
                 self.done.cursors += 1;
             }
+            // Taken before.
+            StoreItem::Damaged(_) => {}
         }
         Ok(())
     }
 
     fn merge(&mut self, item: StoreItem) -> Result<(), StorageError> {
         match item {
-            StoreItem::Contents(contents) => self.given = Some(contents),
+            StoreItem::Contents(contents) => {
+                self.given = Some(contents);
+                // A journal that never had a record or a reader goes on as the copy, whose positions
+                // then stay the same.
+                if self.there.bounds.next == 1 && self.there.cursors == 0 {
+                    let first = contents.bounds.first;
+                    self.there.bounds = Bounds::new(first, first);
+                    self.changes.go_on_at(first);
+                }
+            }
             StoreItem::Entry(entry) => {
                 self.given()?;
-                match operations::get(self.connection, &entry.key)? {
+                let found = match operations::get(self.connection, &entry.key) {
+                    // What is there and damaged is not sound because the copy is: see `repair`.
+                    Err(StorageError::Damaged { .. }) => {
+                        self.keep(false);
+                        return Ok(());
+                    }
+                    found => found?,
+                };
+                match found {
                     None => {
                         self.changes.put(&entry.key, &entry.value, Expect::Absent)?;
+                        self.changes.touch(&entry.key);
                         self.done.entries += 1;
                     }
                     // Merging adds and never overwrites: which of two values is right is not for a
@@ -309,9 +330,14 @@ impl Loading<'_, '_> {
             }
             StoreItem::Cursor(Cursor { name, position }) => {
                 let first = self.given()?.bounds.first;
+                let Bounds { first: own, next, .. } = self.there.bounds;
                 // Records of the copy land behind those of the file, so its cursors move by the
-                // same distance. One that was left behind by a trim stands at the first.
-                let position = self.there.bounds.next + position.saturating_sub(first);
+                // same distance. One that was left behind by a trim has to learn it here, too: it
+                // stands before the first record that is there.
+                let position = match position.checked_sub(first) {
+                    Some(distance) => next + distance,
+                    None => own - 1,
+                };
                 match operations::cursor(self.connection, &name)? {
                     None => {
                         self.changes.set_cursor(&name, position)?;
@@ -320,6 +346,7 @@ impl Loading<'_, '_> {
                     Some(there) => self.keep(there == position),
                 }
             }
+            StoreItem::Damaged(_) => {}
         }
         Ok(())
     }
@@ -333,7 +360,8 @@ impl Loading<'_, '_> {
         let given = self.given()?;
         let LoadSummary { entries, records, cursors, kept, .. } = self.done;
         // A copy that was cut off at the end looks sound line by line; only the count tells.
-        let (items, announced) = (entries + records + cursors + kept, given.items());
+        let items = entries + records + cursors + kept + self.left_out;
+        let announced = given.items();
         if items != announced || records != given.bounds.len() {
             return Err(ImportFault::Count { items, announced }.into());
         }

@@ -53,6 +53,10 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
         let missing = record.position != expected;
         let place = std::mem::replace(&mut expected, record.position + 1);
         report.records += 1;
+        if missing && place + 1 == record.position {
+            let reason = "it is missing".to_owned();
+            return Err(StorageError::DamagedRecord { position: place, reason });
+        }
         if missing {
             let detail = format!("records from {place} to {} are missing", record.position - 1);
             return Err(StorageError::corrupt(detail));

@@ -151,10 +151,15 @@ fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, Failed> {
     )?;
     // Damage to a page is found when the page is read, instead of spreading with the next write.
     connection.pragma_update(None, "cell_size_check", true)?;
+    // Where `SQLite` starts the log anew by itself, its file gets smaller as well.
+    let limit = i64::try_from(options.emptied_bytes()).unwrap_or(i64::MAX);
+    connection.query_row(&format!("PRAGMA journal_size_limit = {limit}"), [], |_| Ok(()))?;
     if let Some(bytes) = options.max_bytes {
         // A quota in bytes, which `SQLite` counts in pages. It fails a write like a full disk does,
         // so one path handles both.
         let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        // The log has its own part of it.
+        let bytes = bytes - options.log_bytes();
         let pages = (bytes / page.unsigned_abs().max(1)).clamp(1, u64::from(u32::MAX) - 1);
         connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
     }
@@ -242,7 +247,8 @@ mod tests {
         assert_eq!(number(&connection, "PRAGMA cell_size_check"), 1);
         assert_eq!(number(&connection, "PRAGMA busy_timeout"), 0);
         let page = number(&connection, "PRAGMA page_size");
-        assert_eq!(number(&connection, "PRAGMA max_page_count"), (1 << 20) / page);
+        assert_eq!(number(&connection, "PRAGMA max_page_count"), (3 << 18) / page);
+        assert_eq!(number(&connection, "PRAGMA journal_size_limit"), 1 << 17);
         assert_eq!(number(&connection, "PRAGMA application_id"), APPLICATION_ID);
         assert_eq!(
             number(&connection, "PRAGMA user_version"),

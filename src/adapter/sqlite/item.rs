@@ -1,6 +1,9 @@
 //! What a file holds, item by item, for those who go over all of it.
 
+use crate::scalar::printable;
 use crate::storage::{Bounds, Cursor, Entry, JournalRecord};
+use std::fmt;
+use std::sync::Arc;
 
 /// Something that is in a file. They come in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,57 @@ pub enum StoreItem {
     Record(JournalRecord),
     /// A cursor, ordered by name.
     Cursor(Cursor),
+    /// One of these that cannot be read, in the place where it would stand.
+    Damaged(DamagedItem),
+}
+
+/// A value, record or cursor that is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedItem {
+    /// What it should be.
+    pub place: DamagedPlace,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The bytes that stand there, as far as they can be read.
+    pub data: Option<Arc<[u8]>>,
+    /// The row of a value, whose key may not name it.
+    pub(super) row: Option<i64>,
+}
+
+impl DamagedItem {
+    /// Says what is wrong in a place.
+    pub fn new(place: DamagedPlace, reason: impl Into<String>) -> Self {
+        DamagedItem { place, reason: reason.into(), data: None, row: None }
+    }
+}
+
+impl fmt::Display for DamagedItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, printable(&self.reason))
+    }
+}
+
+/// Where damage is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DamagedPlace {
+    /// A value, by the text of its key, which may itself be damaged.
+    Entry(String),
+    /// A record, by its position.
+    Record(u64),
+    /// A cursor, by the text of its name.
+    Cursor(String),
+}
+
+impl fmt::Display for DamagedPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DamagedPlace::Entry(key) => write!(f, "`{}`", printable(key)),
+            DamagedPlace::Record(position) => write!(f, "record {position}"),
+            DamagedPlace::Cursor(name) => write!(f, "cursor `{}`", printable(name)),
+        }
+    }
 }
 
 /// How much is in a file.

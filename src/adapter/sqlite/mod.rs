@@ -36,8 +36,8 @@
 //! # All of a file
 //!
 //! [`Sqlite::dump`] visits everything at one moment, [`Sqlite::load`] takes it in elsewhere, and
-//! [`Sqlite::rewrite`] changes everything at once, as a migration does. Each is one transaction:
-//! whoever is killed half-way did nothing.
+//! [`Sqlite::rewrite`] changes everything at once, as a migration does. [`Sqlite::repair`] removes what
+//! is damaged. Each is one transaction: whoever is killed half-way did nothing.
 //!
 //! # Where the work is done
 //!
@@ -59,6 +59,8 @@
 //! - The file and its neighbours `-wal` and `-shm` belong together, on a local file system.
 //! - A process that has it open must not open the file by other means: closing that handle would
 //!   release the locks. To copy it, use [`Sqlite::backup`].
+//! - The write-ahead log is emptied when it gets long and no reader needs it, and bounded in any case
+//!   ([`SqliteOptions::max_log_bytes`]).
 //! - Trimming frees room for new records; the file does not shrink.
 
 mod bulk;
@@ -66,14 +68,17 @@ mod check;
 mod connect;
 mod error;
 mod item;
+mod log;
 mod operations;
+mod repair;
 #[cfg(test)]
 mod scratch;
+mod walk;
 mod worker;
 
 pub use bulk::{LoadMode, LoadSummary};
 pub use check::CheckReport;
-pub use item::{Contents, ItemChange, StoreItem};
+pub use item::{Contents, DamagedItem, DamagedPlace, ItemChange, StoreItem};
 
 use crate::storage::{
     Bounds, Cursor, Entry, Expect, Journal, JournalRecord, Key, KeyPage, Page, StorageError,
@@ -102,8 +107,15 @@ pub struct SqliteOptions {
     pub lock_timeout: Duration,
     /// How often to look for appends of other processes while a task waits. 8 ms unless set.
     pub poll: Duration,
-    /// The maximum number of bytes of the file, without its write-ahead log; no limit unless set.
+    /// The maximum number of bytes of the file and its write-ahead log together; no limit unless set.
+    /// A quarter of it is for the log.
     pub max_bytes: Option<u64>,
+    /// The maximum number of bytes of the write-ahead log, which one write may exceed by what it
+    /// carries. 64 MiB unless set. A reader that looks at one moment for long keeps the log from being
+    /// emptied; at the maximum, writes wait for it as for a lock, and then are refused
+    /// ([`LogFull`](StorageError::LogFull)).
+    #[doc(alias = "WAL")]
+    pub max_log_bytes: u64,
     /// Whether to make the file and its folder if they are not there. True unless set.
     pub create: bool,
     /// The maximum number of operations of each kind, reads and writes, that wait. 4,096 unless set.
@@ -124,6 +136,7 @@ impl SqliteOptions {
             lock_timeout: Duration::from_secs(5),
             poll: Duration::from_millis(8),
             max_bytes: None,
+            max_log_bytes: 64 << 20,
             // Short commands start on machines where nothing has been written yet.
             create: true,
             max_waiting: 4_096,
@@ -149,9 +162,15 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets the maximum number of bytes of the file.
+    /// Sets the maximum number of bytes of the file and its write-ahead log together.
     pub const fn with_max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets the maximum number of bytes of the write-ahead log.
+    pub const fn with_max_log_bytes(mut self, bytes: u64) -> Self {
+        self.max_log_bytes = bytes;
         self
     }
 

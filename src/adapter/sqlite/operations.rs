@@ -1,7 +1,9 @@
 //! What is done with the file, in SQL. Nothing here waits.
 
 use super::error::from_sqlite;
-use super::item::{Contents, ItemChange, StoreItem};
+use super::item::{Contents, DamagedItem, DamagedPlace, ItemChange, StoreItem};
+use crate::message::MessageKind;
+use crate::storage::view;
 use crate::storage::{
     Bounds, Cursor, Entry, Expect, JournalRecord, Key, KeyPage, KeyRevision, Page, StorageError,
     StorageLimits, StoreScan,
@@ -307,6 +309,8 @@ pub(super) struct Changes<'c> {
     revision: u64,
     bounds: Bounds,
     changed: bool,
+    /// Dead letters came or went without the view that counts them.
+    letters: bool,
     pub(super) appended: bool,
 }
 
@@ -321,7 +325,8 @@ impl<'c> Changes<'c> {
             .map_err(from_sqlite)?;
         // A new writer has to leave its name, even if it only appends: the row is then written
         // although revision and first stay.
-        Ok(Changes { connection, revision, bounds, changed, appended: false })
+        let letters = false;
+        Ok(Changes { connection, revision, bounds, changed, letters, appended: false })
     }
 
     /// Carries out one change. What it returns depends on the change; a refusal changes nothing.
@@ -340,7 +345,10 @@ impl<'c> Changes<'c> {
     }
 
     /// Writes what all changes share, before the commit.
-    pub(super) fn finish(&self, writer: &str) -> Result<()> {
+    pub(super) fn finish(&mut self, writer: &str) -> Result<()> {
+        if self.letters {
+            self.delete(&view::letters_tally()?, Expect::Any)?;
+        }
         // Appends alone leave the row alone: their position is in the table of records, and one
         // page less is written.
         if self.changed {
@@ -394,19 +402,46 @@ impl<'c> Changes<'c> {
         self.changed = true;
     }
 
+    /// Starts a journal that has no records at a position.
+    pub(super) fn go_on_at(&mut self, first: u64) {
+        self.bounds = Bounds::new(first, first);
+        self.changed = true;
+    }
+
+    /// Notes that a value came or went without its view.
+    pub(super) fn touch(&mut self, key: &Key) {
+        self.letters |= view::kind(key) == Some(MessageKind::DeadLetter);
+    }
+
+    /// Makes sure that no revision that is there is given again.
+    pub(super) fn count_on(&mut self) -> Result<()> {
+        let sql = "SELECT coalesce(max(revision), 0) FROM entry";
+        let highest = self.connection.query_row(sql, [], |row| number(row, 0));
+        let highest = highest.map_err(from_sqlite)?;
+        if highest > self.revision {
+            self.revision = highest;
+            self.changed = true;
+        }
+        Ok(())
+    }
+
     /// Changes an item in its place.
     pub(super) fn rewrite(&mut self, item: &StoreItem, change: ItemChange) -> Result<()> {
         let done = match (item, change) {
             // A cursor has no value; it can only go.
             (_, ItemChange::Keep)
             | (StoreItem::Contents(_), _)
-            | (StoreItem::Cursor(_), ItemChange::Replace(_)) => {
+            | (StoreItem::Cursor(_) | StoreItem::Damaged(_), ItemChange::Replace(_)) => {
                 return Ok(());
             }
             (StoreItem::Entry(entry), ItemChange::Replace(value)) => {
                 self.put(&entry.key, &value, Expect::Any)
             }
-            (StoreItem::Entry(entry), ItemChange::Remove) => self.delete(&entry.key, Expect::Any),
+            (StoreItem::Entry(entry), ItemChange::Remove) => {
+                self.touch(&entry.key);
+                self.delete(&entry.key, Expect::Any)
+            }
+            (StoreItem::Damaged(item), ItemChange::Remove) => self.remove(item),
             (StoreItem::Record(record), ItemChange::Replace(data)) => {
                 self.replace(record.position, &data)
             }
@@ -420,10 +455,33 @@ impl<'c> Changes<'c> {
 
     // A record keeps its position, and its checksum covers it, so both are written anew.
     fn replace(&self, position: u64, data: &[u8]) -> Result<Range<u64>> {
-        let sql = "UPDATE record SET checksum = ?2, data = ?3 WHERE position = ?1";
+        // One that is missing gets its place back.
+        let sql = "INSERT OR REPLACE INTO record (position, checksum, data) VALUES (?1, ?2, ?3)";
         let sum = checksum(&[], position, data);
         self.execute(sql, params![position.cast_signed(), sum, data])?;
         Ok(position..position + 1)
+    }
+
+    /// Removes what is damaged, by what names it for certain.
+    fn remove(&mut self, item: &DamagedItem) -> Result<Range<u64>> {
+        match &item.place {
+            DamagedPlace::Entry(key) => {
+                if let Ok(key) = Key::parse(key) {
+                    self.touch(&key);
+                }
+                self.execute("DELETE FROM entry WHERE rowid = ?1", [item.row])?;
+                // The index may name the row by another key than the row itself.
+                self.connection.execute_batch("REINDEX entry").map_err(from_sqlite)?;
+                self.revision += 1;
+                self.changed = true;
+                Ok(0..1)
+            }
+            DamagedPlace::Record(position) => self.replace(*position, &[]),
+            DamagedPlace::Cursor(name) => {
+                self.execute("DELETE FROM cursor WHERE name = ?1", [name])?;
+                Ok(0..1)
+            }
+        }
     }
 
     fn delete(&mut self, key: &Key, expect: Expect) -> Result<Range<u64>> {

@@ -5,6 +5,7 @@
 use super::SqliteOptions;
 use super::connect::{Failed, begin, connect, patiently};
 use super::error::from_sqlite;
+use super::log::Log;
 use super::operations::{self, Changes, Write};
 use crate::storage::StorageError;
 use rusqlite::Connection;
@@ -32,6 +33,8 @@ const GROUP_BYTES: usize = 16 << 20;
 /// soon as it is let go, and every insert reads the same pages again. So the pool is kept from
 /// filling up with pages of a journal, which are not written again.
 const CACHED_BYTES: usize = 64 << 10;
+/// How often an idle writer looks whether the readers are gone that kept the log from being emptied.
+const TIDY_PAUSE: Duration = Duration::from_millis(250);
 
 /// What a write returns; the change says what it means.
 type Outcome = Result<Range<u64>, StorageError>;
@@ -70,6 +73,7 @@ impl Workers {
             connection: connect(path, options)?,
             label: options.label(),
             lock_timeout: options.lock_timeout,
+            log: Log::new(path, options),
         };
         // Two connections, because in WAL mode a reader never waits for the writer. One thread
         // each, because a connection must not be used by two threads at once, and because polling a
@@ -205,15 +209,29 @@ struct Writer {
     connection: Connection,
     label: String,
     lock_timeout: Duration,
+    log: Log,
 }
 
 impl Writer {
+    /// The next job; none if the last handle is gone and the queue is empty.
+    fn next(&self, jobs: &Receiver<WriteJob>) -> Option<WriteJob> {
+        // `recv` fails only when the last handle is gone and the queue is empty, so what was handed
+        // over is always done.
+        while self.log.is_kept() {
+            match jobs.recv_timeout(TIDY_PAUSE) {
+                Ok(job) => return Some(job),
+                // The reader that kept it may be gone, and no write comes that would see to it.
+                Err(RecvTimeoutError::Timeout) => self.log.tidy(&self.connection, true),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        jobs.recv().ok()
+    }
+
     /// Takes what waits, in groups, until the last handle is gone.
     fn run(&self, jobs: &Receiver<WriteJob>, appended: impl Fn()) {
         let mut cached = 0;
-        // `recv` fails only when the last handle is gone and the queue is empty, so what was handed
-        // over is always done.
-        while let Ok(first) = jobs.recv() {
+        while let Some(first) = self.next(jobs) {
             let mut bytes = first.write.bytes();
             // Only what is queued already joins: waiting for more would make a lone write slower
             // for the sake of others that may not come.
@@ -230,6 +248,8 @@ impl Writer {
             if self.group(group) {
                 appended();
             }
+            // After the answers: no write waits for it.
+            self.log.tidy(&self.connection, false);
             // Counted by what was written, because `SQLite` does not tell how full its pool is.
             cached += bytes;
             if cached >= CACHED_BYTES {
@@ -269,6 +289,7 @@ impl Writer {
     /// One transaction. No write is answered before its commit, not even with a refusal: it may rest
     /// on a change of the same transaction.
     fn commit(&self, writes: &[&Write]) -> Result<(Vec<Outcome>, bool), StorageError> {
+        self.log.make_room(&self.connection)?;
         begin(&self.connection, self.lock_timeout)?;
         let result = self.carry_out(writes);
         if !self.connection.is_autocommit() {
@@ -526,7 +547,8 @@ mod tests {
         let options = options();
         let connection = connect(&folder.file(), &options).unwrap();
         let label = options.label();
-        let thread = Writer { connection, label, lock_timeout: options.lock_timeout };
+        let log = Log::new(&folder.file(), &options);
+        let thread = Writer { connection, label, lock_timeout: options.lock_timeout, log };
         let (jobs, queue) = sync_channel(writes.len());
         let answers: Vec<Answer<Range<u64>>> = writes
             .into_iter()

@@ -208,6 +208,10 @@ impl<S: Store> Allocations<S> {
     }
 }
 
+pub(super) fn check(entry: &Entry) -> Result<(), StorageError> {
+    Grant::read(entry).map(drop)
+}
+
 fn key_of(allocation: &AllocationId) -> Result<Key, StorageError> {
     key([PREFIX, allocation.as_str()])
 }

@@ -307,6 +307,10 @@ impl<S: Store> DeadLetters<S> {
     }
 }
 
+pub(super) fn check(entry: &Entry) -> Result<(), StorageError> {
+    StoredLetter::read(entry)?.original().map(drop)
+}
+
 /// The time in a key, in milliseconds since 1970.
 pub(super) fn millis_in(key: &Key) -> Option<u64> {
     key.segments().nth(1)?.split('-').next()?.parse().ok()

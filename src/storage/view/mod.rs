@@ -84,14 +84,22 @@ enum Head {
     Workflow,
 }
 
-/// Which message stands under a key, and what before it. This is the table above.
-const LAYOUT: &[(&str, MessageKind, Head)] = &[
-    (states::LATEST, MessageKind::WorkflowState, Head::Digest),
-    (states::OLDER, MessageKind::WorkflowState, Head::Digest),
-    (letters::PREFIX, MessageKind::DeadLetter, Head::Nothing),
-    (registrations::PREFIX, MessageKind::ComponentRegistration, Head::Nothing),
-    (allocations::PREFIX, MessageKind::AllocationResponse, Head::Workflow),
+/// Which message stands under a key, what before it, and who reads it. This is the table above.
+const LAYOUT: &[(&str, MessageKind, Head, Check)] = &[
+    (states::LATEST, MessageKind::WorkflowState, Head::Digest, states::check),
+    (states::OLDER, MessageKind::WorkflowState, Head::Digest, states::check),
+    (letters::PREFIX, MessageKind::DeadLetter, Head::Nothing, letters::check),
+    (
+        registrations::PREFIX,
+        MessageKind::ComponentRegistration,
+        Head::Nothing,
+        registrations::check,
+    ),
+    (allocations::PREFIX, MessageKind::AllocationResponse, Head::Workflow, allocations::check),
 ];
+
+/// Reads a value as its view does.
+type Check = fn(&Entry) -> Result<(), StorageError>;
 
 /// The message in a value, if the key is one of a view that keeps messages.
 ///
@@ -144,6 +152,33 @@ pub fn replace(key: &Key, value: Option<&[u8]>, text: &str) -> Result<Vec<u8>, S
         Head::Digest => join(states::digest(&given(text)?)?.as_str(), text),
         Head::Nothing | Head::Workflow => join(line, text),
     })
+}
+
+/// The key of the number of dead letters, for what changes them without their view: without it they
+/// are counted.
+pub(crate) fn letters_tally() -> Result<Key, StorageError> {
+    tally::key()
+}
+
+/// Whether a value is what its key demands; a key of no view demands nothing.
+///
+/// ```
+/// use coordination_protocol::storage::{Entry, Key, view};
+///
+/// let entry = Entry::new(Key::of(["state", "wf_001"])?, *b"{}", 1);
+/// let damaged = view::check(&entry).unwrap_err();
+/// assert!(damaged.to_string().ends_with("the line before the message is missing"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`StorageError::Damaged`].
+pub fn check(entry: &Entry) -> Result<(), StorageError> {
+    let Some((first, _)) = entry.key.as_str().split_once('/') else { return Ok(()) };
+    match LAYOUT.iter().find(|(prefix, ..)| *prefix == first) {
+        Some((.., check)) => check(entry),
+        None => Ok(()),
+    }
 }
 
 fn layout(key: &Key) -> Option<(MessageKind, Head)> {
@@ -255,7 +290,10 @@ async fn list<S: Store, T>(
         for entry in &page.entries {
             match read(entry) {
                 Ok(item) => listed.items.push(item),
-                Err(error) => listed.damaged.push(DamagedValue::from_error(&entry.key, error)?),
+                Err(error) => {
+                    let damaged = DamagedValue::from_error(&entry.key, error)?;
+                    listed.damaged.push(damaged.at(entry.revision));
+                }
             }
         }
         listed.next.clone_from(&page.next);

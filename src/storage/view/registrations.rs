@@ -99,6 +99,10 @@ impl<S: Store> Registrations<S> {
     }
 }
 
+pub(super) fn check(entry: &Entry) -> Result<(), StorageError> {
+    StoredRegistration::read(entry).map(drop)
+}
+
 fn key_of(component: &ComponentId) -> Result<Key, StorageError> {
     key([PREFIX, component.as_str()])
 }

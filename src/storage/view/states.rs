@@ -314,7 +314,11 @@ impl<S: Store> States<S> {
             let state = if version == current.version() {
                 Some(current.state.clone())
             } else {
-                let found = self.store.get(&older(workflow.as_str(), version)?).await?;
+                let found = match self.store.get(&older(workflow.as_str(), version)?).await {
+                    // Found damaged by the store itself.
+                    Err(StorageError::Damaged { .. } | StorageError::Corrupt { .. }) => None,
+                    found => found?,
+                };
                 found.and_then(|entry| StoredState::read(&entry).ok()).map(|stored| stored.state)
             };
             let epoch = state.as_ref().map_or(0, epoch_of);
@@ -429,6 +433,10 @@ pub(crate) async fn keep_older<S: Store>(store: &S, entry: &Entry) -> Result<(),
     let Ok(old) = StoredState::read(entry) else { return Ok(()) };
     let older = older(old.state.workflow_id.as_str(), old.version())?;
     store.put(&older, &entry.value, Expect::Any).await.map(drop)
+}
+
+pub(super) fn check(entry: &Entry) -> Result<(), StorageError> {
+    StoredState::read(entry).map(drop)
 }
 
 fn latest(workflow: &str) -> Result<Key, StorageError> {

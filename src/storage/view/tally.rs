@@ -6,7 +6,7 @@ use crate::storage::{Expect, Key, StorageError, Store};
 use serde::{Deserialize, Serialize};
 
 /// Where it stands: beside the letters, not among them.
-pub(super) const KEY: &str = "dead-letter-tally";
+const KEY: &str = "dead-letter-tally";
 
 /// How many letters may come and go on one count, besides as many as there are.
 const CHANGES: u64 = 256;
@@ -100,6 +100,6 @@ impl Tally {
     }
 }
 
-fn key() -> Result<Key, StorageError> {
+pub(super) fn key() -> Result<Key, StorageError> {
     Key::of([KEY])
 }

@@ -3,7 +3,7 @@
 use super::tally::KINDS;
 use super::{Args, TOLD, migrator};
 use crate::output::{CmdResult, ExitStatus, Failure, complain, say, tell};
-use coordination_protocol::adapter::sqlite::{ItemChange, StoreItem};
+use coordination_protocol::adapter::sqlite::{DamagedPlace, ItemChange, StoreItem};
 use coordination_protocol::storage::{StorageError, view};
 use coordination_protocol::version::Migrator;
 use std::collections::BTreeMap;
@@ -116,6 +116,13 @@ impl Job<'_> {
                         Ok(self.refuse(&place, &error.to_string(), true))
                     }
                 }
+            }
+            // A migration must not hide what is wrong.
+            StoreItem::Damaged(item) => {
+                let event = matches!(item.place, DamagedPlace::Record(_));
+                self.tally(event).seen += 1;
+                let why = format!("{}; `coord store repair` removes it", item.reason);
+                Ok(self.refuse(&item.place.to_string(), &why, event))
             }
             _ => Ok(ItemChange::Keep),
         }

@@ -20,7 +20,7 @@ The store has to be new or empty, and becomes what was exported: values with the
 records with their positions, cursors. With --merge, what is missing is added: values and cursors
 that are there stay, and records are appended behind those that are there, even if they are the
 same.
-All of it is taken in, or nothing.
+All of it is taken in, or nothing; what was damaged when it was exported is left out.
 
 Exit status: 0 if all was taken in, 1 if the export is damaged or the store not empty, 2 for I/O
 errors.")]
@@ -91,8 +91,11 @@ fn stopped(stop: Stop) -> CmdResult {
 }
 
 fn sentence(done: &LoadSummary) -> String {
-    let LoadSummary { entries, records, cursors, kept, differing, .. } = done;
-    let taken = format!("{entries} values, {records} records and {cursors} cursors taken in");
+    let LoadSummary { entries, records, cursors, kept, differing, damaged, .. } = done;
+    let mut taken = format!("{entries} values, {records} records and {cursors} cursors taken in");
+    if *damaged > 0 {
+        taken.push_str(&format!("; {damaged} were damaged and are left out or empty"));
+    }
     if *kept == 0 {
         return taken;
     }

@@ -5,15 +5,17 @@
 //! {"sum":"09ab…","entry":{"key":"state/wf_001","revision":2,"text":"…"}}
 //! {"sum":"77c0…","record":{"position":1,"base64":"…"}}
 //! {"sum":"e1e1…","cursor":{"name":"monitor","position":2}}
+//! {"sum":"90b2…","damaged":{"key":"state/wf_002","reason":"…","base64":"…"}}
 //! {"sum":"4c3d…","end":{"lines":5}}
 //! ```
 //!
 //! `sum` is 16 hexadecimal digits of the SHA-256 over the sum of the line before and the rest of
 //! this line, so a line that was changed, lost, added or moved is seen where it happened. Bytes are
-//! `text` where they are UTF-8, else `base64`.
+//! `text` where they are UTF-8, else `base64`. What is damaged in the store stands in its place, with
+//! the bytes that are there; it has a `key`, a `position` or a `cursor`, and is not taken in.
 
 use base64ct::{Base64, Encoding as _};
-use coordination_protocol::adapter::sqlite::{Contents, StoreItem};
+use coordination_protocol::adapter::sqlite::{Contents, DamagedItem, DamagedPlace, StoreItem};
 use coordination_protocol::scalar::Digest;
 use coordination_protocol::storage::{Bounds, Cursor, Entry, JournalRecord, Key};
 use serde::{Deserialize, Serialize};
@@ -54,9 +56,42 @@ enum Line {
         name: String,
         position: u64,
     },
+    Damaged {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        position: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cursor: Option<String>,
+        reason: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        base64: Option<String>,
+    },
     End {
         lines: u64,
     },
+}
+
+/// What is damaged, as a line of its own.
+fn damaged(item: DamagedItem) -> Line {
+    let DamagedItem { place, reason, data, .. } = item;
+    let (text, base64) = data.map_or((None, None), |data| spell(&data));
+    let (mut key, mut position, mut cursor) = (None, None, None);
+    match place {
+        DamagedPlace::Entry(text) => key = Some(text),
+        DamagedPlace::Record(number) => position = Some(number),
+        DamagedPlace::Cursor(name) => cursor = Some(name),
+        _ => {}
+    }
+    Line::Damaged { key, position, cursor, reason, text, base64 }
+}
+
+/// A line of JSON about what is damaged, without a sum: what a repair saves before it removes it.
+pub(super) fn saved(item: DamagedItem) -> Result<String, String> {
+    let json = serde_json::to_string(&damaged(item)).map_err(|error| error.to_string())?;
+    Ok(format!("{json}\n"))
 }
 
 /// What a line says.
@@ -102,6 +137,7 @@ impl Chain {
             StoreItem::Cursor(Cursor { name, position, .. }) => {
                 Line::Cursor { name: name.to_string(), position }
             }
+            StoreItem::Damaged(item) => damaged(item),
             other => return Err(format!("an export has no room for {other:?}")),
         })
     }
@@ -153,6 +189,15 @@ impl Chain {
                 StoreItem::Record(JournalRecord::new(position, bytes(text, base64)?))
             }
             Line::Cursor { name, position } => StoreItem::Cursor(Cursor::new(key(name)?, position)),
+            Line::Damaged { key, position, cursor, reason, .. } => {
+                let place = match (key, position, cursor) {
+                    (Some(key), None, None) => DamagedPlace::Entry(key),
+                    (None, Some(position), None) => DamagedPlace::Record(position),
+                    (None, None, Some(name)) => DamagedPlace::Cursor(name),
+                    _ => return Err("it needs one of `key`, `position` and `cursor`".to_owned()),
+                };
+                StoreItem::Damaged(DamagedItem::new(place, reason))
+            }
             Line::End { lines } if lines == self.lines => return Ok(Read::End),
             Line::End { lines } => return Err(format!("this should be line {lines}")),
         }))

@@ -6,6 +6,7 @@ mod export;
 mod import;
 mod line;
 mod progress;
+mod repair;
 
 use crate::output::{CmdResult, Failure, exit_status, failure};
 use clap::Subcommand;
@@ -18,6 +19,7 @@ Examples:
   coord store check                       is everything in the store sound?
   coord store backup coord-backup.sqlite
   coord store export store.jsonl
+  coord store repair --dry-run            what is damaged, and would go?
 
 ",
     exit_status!(),
@@ -32,6 +34,8 @@ pub(crate) struct Args {
 enum Verb {
     /// Look at everything in the store: structure, checksums, positions, revisions.
     Check(check::Args),
+    /// Remove what is damaged: values, records, cursors, checkpoints that do not load.
+    Repair(repair::Args),
     /// Copy the store to a new file, while others use it.
     Backup(backup::Args),
     /// Write everything in the store as lines of JSON.
@@ -43,6 +47,7 @@ enum Verb {
 pub(crate) fn run(args: &Args) -> CmdResult {
     match &args.verb {
         Verb::Check(args) => check::run(args),
+        Verb::Repair(args) => repair::run(args),
         Verb::Backup(args) => backup::run(args),
         Verb::Export(args) => export::run(args),
         Verb::Import(args) => import::run(args),

@@ -1,0 +1,143 @@
+//! Visiting everything in a file, also what is damaged.
+
+use super::error::from_sqlite;
+use super::item::{Contents, DamagedItem, DamagedPlace, StoreItem};
+use super::operations;
+use crate::storage::StorageError;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+/// How many missing records in a row are told one by one. More than that is a position that is wrong,
+/// not records that were lost.
+const MAX_GAP: u64 = 1_000_000;
+
+/// Visits values, records and cursors. What was visited may be changed.
+pub(super) fn walk<E: From<StorageError>>(
+    connection: &Connection,
+    contents: Contents,
+    mut visit: impl FnMut(StoreItem) -> Result<(), E>,
+) -> Result<(), E> {
+    // Their numbers first, and each by itself: no statement is open while rows change, memory holds
+    // one value, and a page that cannot be read costs the rows on it only.
+    for row in numbers(connection, "SELECT rowid FROM entry ORDER BY key")? {
+        if let Some(item) = entry(connection, row)? {
+            visit(item)?;
+        }
+    }
+    // From the bounds of the same moment: an append that came later belongs to the next dump.
+    let mut expected = contents.bounds.first;
+    let sql = "SELECT position FROM record ORDER BY position";
+    for position in numbers(connection, sql)?.into_iter().map(i64::cast_unsigned) {
+        // Left behind by a trim that was damaged; readers do not see them either.
+        if position < expected {
+            continue;
+        }
+        if position - expected > MAX_GAP {
+            let detail = format!("records from {expected} to {} are missing", position - 1);
+            return Err(StorageError::corrupt(detail).into());
+        }
+        for missing in expected..position {
+            let reason = "it is missing".to_owned();
+            let place = DamagedPlace::Record(missing);
+            visit(StoreItem::Damaged(DamagedItem { place, reason, data: None, row: None }))?;
+        }
+        visit(record(connection, position)?)?;
+        expected = position + 1;
+    }
+    for item in cursors(connection)? {
+        visit(item)?;
+    }
+    Ok(())
+}
+
+fn numbers(connection: &Connection, sql: &str) -> Result<Vec<i64>, StorageError> {
+    let mut statement = connection.prepare(sql).map_err(from_sqlite)?;
+    let rows = statement.query_map([], |row| row.get(0)).map_err(from_sqlite)?;
+    rows.collect::<Result<_, _>>().map_err(from_sqlite)
+}
+
+/// What an error of reading one row says of it; what is in the way of the file stays an error.
+fn reason(error: StorageError) -> Result<String, StorageError> {
+    match error {
+        StorageError::Damaged { reason, .. } | StorageError::DamagedRecord { reason, .. } => {
+            Ok(reason)
+        }
+        StorageError::Corrupt { detail, .. } => Ok(detail),
+        other => Err(other),
+    }
+}
+
+/// One row of a table: what it is, or the error of reading it with its name and bytes.
+fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    row: i64,
+    read: impl FnOnce(&Row<'_>) -> Result<T, StorageError>,
+) -> Result<Option<Result<T, (StorageError, String, Option<Vec<u8>>)>>, StorageError> {
+    let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
+    let found = statement.query_row([row], |row| {
+        Ok(read(row).map_err(|error| {
+            let name = row.get_ref(0).ok().and_then(|name| name.as_bytes().ok());
+            let name = name.map(|name| String::from_utf8_lossy(name).into_owned());
+            let bytes = row.get_ref(3).ok().and_then(|bytes| bytes.as_bytes().ok());
+            (error, name.unwrap_or_default(), bytes.map(<[u8]>::to_vec))
+        }))
+    });
+    match found.optional() {
+        Ok(found) => Ok(found),
+        // The row stands on a page that is broken.
+        Err(error) => Ok(Some(Err((from_sqlite(error), String::new(), None)))),
+    }
+}
+
+fn entry(connection: &Connection, row: i64) -> Result<Option<StoreItem>, StorageError> {
+    let sql = "SELECT key, revision, checksum, value FROM entry WHERE rowid = ?1";
+    Ok(match one(connection, sql, row, operations::entry)? {
+        None => None,
+        Some(Ok(entry)) => Some(StoreItem::Entry(entry)),
+        Some(Err((error, key, data))) => Some(StoreItem::Damaged(DamagedItem {
+            place: DamagedPlace::Entry(key),
+            reason: reason(error)?,
+            data: data.map(Into::into),
+            row: Some(row),
+        })),
+    })
+}
+
+fn record(connection: &Connection, position: u64) -> Result<StoreItem, StorageError> {
+    let sql = "SELECT position, checksum, data, data FROM record WHERE position = ?1";
+    let place = DamagedPlace::Record(position);
+    Ok(match one(connection, sql, position.cast_signed(), operations::record)? {
+        Some(Ok(record)) => StoreItem::Record(record),
+        Some(Err((error, _, data))) => {
+            let (reason, data) = (reason(error)?, data.map(Into::into));
+            StoreItem::Damaged(DamagedItem { place, reason, data, row: None })
+        }
+        None => {
+            let reason = "it is missing".to_owned();
+            StoreItem::Damaged(DamagedItem { place, reason, data: None, row: None })
+        }
+    })
+}
+
+fn cursors(connection: &Connection) -> Result<Vec<StoreItem>, StorageError> {
+    let sql = "SELECT name, position, checksum FROM cursor ORDER BY name";
+    let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
+    let mut rows = statement.query([]).map_err(from_sqlite)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(from_sqlite)? {
+        found.push(match operations::cursor_of(row) {
+            Ok(cursor) => StoreItem::Cursor(cursor),
+            Err(error) => {
+                let name = row.get_ref(0).ok().and_then(|name| name.as_bytes().ok());
+                let name = String::from_utf8_lossy(name.unwrap_or_default()).into_owned();
+                StoreItem::Damaged(DamagedItem {
+                    place: DamagedPlace::Cursor(name),
+                    reason: reason(error)?,
+                    data: None,
+                    row: None,
+                })
+            }
+        });
+    }
+    Ok(found)
+}
