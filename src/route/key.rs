@@ -1,8 +1,9 @@
 //! Routing keys.
 
 use super::escape::{self, EscapeError};
+use super::message::{SCOPE, in_message_scope, routed};
 use super::text::Text;
-use crate::event::{EventRef, EventType, REGISTRY, Registry};
+use crate::event::{Event, EventRef, EventType, REGISTRY, Registry};
 use crate::scalar::{ScalarError, id};
 use std::borrow::Cow;
 use std::fmt;
@@ -231,6 +232,8 @@ fn origin<'a>(registry: &'a Registry, name: &str) -> Origin<'a> {
     } else if let Some(custom) = registry.custom().find(|custom| custom.name == name) {
         let word_at = custom.name.len() - custom.word().len();
         return Origin::Caller { scope: Text::Borrowed(custom.category.as_str()), word_at };
+    } else if in_message_scope(name) {
+        return Origin::Caller { scope: Text::Borrowed(SCOPE), word_at: 0 };
     }
     Origin::unknown(name)
 }
@@ -313,6 +316,7 @@ fn header(registry: &Registry, text: &str) -> Result<RouteKey<'static>, RouteKey
 fn type_of<'r>(registry: &'r Registry, scope: &str, workflow: &str, word: &str) -> Cow<'r, str> {
     let find = |meets: &dyn Fn(&RouteKey<'_>) -> bool| {
         names(registry)
+            .chain(routed().map(|(_, name)| name))
             .find(|name| meets(&RouteKey::with_registry(registry, name, workflow, id::GLOBAL)))
     };
     // The type's own scope first: `workflow.*.failed` is the failure of a workflow, although
@@ -362,6 +366,14 @@ impl<'a> From<&EventRef<'a>> for RouteKey<'a> {
             phase: Some(Text::Borrowed(event.phase())),
             origin: event.event_type().map_or_else(|| Origin::unknown(name), Origin::Protocol),
         }
+    }
+}
+
+impl<'a> From<&'a Event> for RouteKey<'a> {
+    /// Under the registry of protocol 1.1.0; see [`with_registry`](RouteKey::with_registry) for others.
+    fn from(event: &'a Event) -> Self {
+        let (workflow, phase) = (event.workflow_id.as_str(), event.phase.as_str());
+        RouteKey::new(event.type_name(), workflow, phase)
     }
 }
 

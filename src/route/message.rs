@@ -3,14 +3,53 @@
 use super::key::RouteKey;
 use crate::message::{Envelope, Message, MessageKind};
 use crate::scalar::id;
+use std::sync::LazyLock;
 
-/// What stands where an event has its type, by the kind of message.
-pub(super) const ROUTED: &[(MessageKind, &str)] =
-    &[(MessageKind::AllocationRequest, "RESOURCE_REQUEST")];
+/// The scope of all of them but the request, whose key has been in use longer.
+pub(super) const SCOPE: &str = "system";
+
+/// What stands where an event has its type, by the kind of message: the body key in upper case. The
+/// request for resources is called `RESOURCE_REQUEST`, as the specification's own patterns call it.
+static ROUTED: LazyLock<Vec<(MessageKind, String)>> = LazyLock::new(|| {
+    let kinds = MessageKind::KNOWN.iter().filter(|kind| **kind != MessageKind::Event);
+    let name = |kind: MessageKind| match kind {
+        MessageKind::AllocationRequest => "RESOURCE_REQUEST".to_owned(),
+        kind => kind.as_str().to_ascii_uppercase(),
+    };
+    kinds.map(|kind| (*kind, name(*kind))).collect()
+});
+
+/// The kinds that have a key, with the names of their types.
+pub(super) fn routed() -> impl Iterator<Item = (MessageKind, &'static str)> {
+    ROUTED.iter().map(|(kind, name)| (*kind, name.as_str()))
+}
+
+/// Whether a type's name is that of a kind of message in the scope of those.
+pub(super) fn in_message_scope(name: &str) -> bool {
+    routed().any(|(kind, routed)| kind != MessageKind::AllocationRequest && routed == name)
+}
+
+/// The workflow that a message is about.
+fn workflow_of(message: &Message) -> Option<&str> {
+    Some(match message {
+        Message::AllocationRequest(body) => body.workflow_id.as_str(),
+        Message::WorkflowState(body) => body.workflow_id.as_str(),
+        Message::CheckpointSync(body) => body.workflow_id.as_str(),
+        Message::ErrorReport(body) => body.workflow_id.as_ref()?.as_str(),
+        Message::Release(body) => body.workflow_id.as_ref()?.as_str(),
+        Message::ConflictCheck(body) => body.workflow_id.as_ref()?.as_str(),
+        Message::Rollback(body) => body.workflow_id.as_str(),
+        Message::Proposal(body) => body.workflow_id.as_str(),
+        Message::Decision(body) => body.workflow_id.as_ref()?.as_str(),
+        _ => return None,
+    })
+}
 
 impl<'a> RouteKey<'a> {
-    /// The key of a message that is no event, in a workflow or in `global`; its phase is `global`.
-    /// `None` for a kind that patterns have no name for: only the request for resources has one.
+    /// The key of a message that is no event, in a workflow or in `global`. Its type is the body key in
+    /// upper case (`RESOURCE_REQUEST` for a request for resources), its scope `system`, its phase
+    /// `global`. `None` for an event, whose key follows from its type, and for a message without a
+    /// known body.
     ///
     /// ```
     /// use coordination_protocol::MessageKind;
@@ -18,38 +57,40 @@ impl<'a> RouteKey<'a> {
     ///
     /// let key = RouteKey::of_message(MessageKind::AllocationRequest, "wf_001").unwrap();
     /// assert!(Pattern::parse("workflow.*.resource_request")?.matches(&key));
-    /// assert!(RouteKey::of_message(MessageKind::Heartbeat, "global").is_none());
+    /// let key = RouteKey::of_message(MessageKind::Heartbeat, "global").unwrap();
+    /// assert_eq!(key.to_string(), "system.global.heartbeat");
+    /// assert_eq!(key.type_key().as_deref(), Some("HEARTBEAT.global.global"));
     /// # Ok::<(), coordination_protocol::route::PatternError>(())
     /// ```
     pub fn of_message(kind: MessageKind, workflow: &'a str) -> Option<Self> {
-        let (_, name) = ROUTED.iter().find(|(routed, _)| *routed == kind)?;
+        let (_, name) = routed().find(|(routed, _)| *routed == kind)?;
         Some(RouteKey::new(name, workflow, id::GLOBAL))
     }
 
-    /// The key of a message: that of its event or of its kind, else its header's `routing_key`. `None`
-    /// if it has none of these, so that no pattern selects it.
+    /// The key of a message: that of its event or of its kind, whatever its header's `routing_key` says.
+    /// Only a message without a known body has the one that its header states. `None` if it has none
+    /// of these, so that no pattern selects it.
     ///
     /// ```
     /// use coordination_protocol::Envelope;
-    /// use coordination_protocol::route::RouteKey;
+    /// use coordination_protocol::route::{Pattern, RouteKey};
     ///
-    /// let text = r#"{"routing_key":"system.global.error","heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
+    /// let text = r#"{"checkpoint_sync":{"workflow_id":"wf_001","checkpoint_id":"c","checkpoint_type":"manual",
+    ///     "timestamp":"2025-01-15T12:00:00Z","state_version":3}}"#;
     /// let envelope: Envelope = text.parse()?;
-    /// assert_eq!(RouteKey::of(&envelope).unwrap().to_string(), "system.global.error");
+    /// let key = RouteKey::of(&envelope).unwrap();
+    /// assert_eq!(key.to_string(), "system.wf_001.checkpoint_sync");
+    /// assert!(Pattern::parse("workflow.wf_001.checkpoint_sync")?.matches(&key));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn of(envelope: &'a Envelope) -> Option<Self> {
-        let stated = || RouteKey::parse(envelope.header.routing_key.as_deref()?).ok();
         match &envelope.message {
-            Message::Event(body) => {
-                let event = &body.event;
-                let (workflow, phase) = (event.workflow_id.as_str(), event.phase.as_str());
-                Some(RouteKey::new(event.type_name(), workflow, phase))
+            Message::Event(body) => Some(RouteKey::from(&body.event)),
+            Message::Unknown(_) => RouteKey::parse(envelope.header.routing_key.as_deref()?).ok(),
+            message => {
+                let workflow = workflow_of(message).unwrap_or(id::GLOBAL);
+                RouteKey::of_message(envelope.kind(), workflow)
             }
-            Message::AllocationRequest(body) => {
-                RouteKey::of_message(envelope.kind(), body.workflow_id.as_str())
-            }
-            _ => stated(),
         }
     }
 }

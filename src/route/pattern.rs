@@ -2,7 +2,7 @@
 
 use super::escape::{self, EscapeError};
 use super::key::{RouteKey, names};
-use super::message::ROUTED;
+use super::message::routed;
 use crate::event::Registry;
 use crate::message::MessageKind;
 use crate::scalar::{id, printable};
@@ -152,8 +152,8 @@ impl Pattern {
     /// ```
     pub fn messages(&self) -> Vec<MessageKind> {
         let registry = Registry::default();
-        let routed = ROUTED.iter().filter(|(_, name)| self.can_select(&registry, name));
-        routed.map(|(kind, _)| *kind).collect()
+        let routed = routed().filter(|(_, name)| self.can_select(&registry, name));
+        routed.map(|(kind, _)| kind).collect()
     }
 
     pub(super) fn selector(&self) -> &Selector {

@@ -6,6 +6,7 @@
 //! combination of these properties, and a question about all keys is answered by trying those.
 
 use super::key::{RouteKey, names};
+use super::message::routed;
 use super::pattern::{Pattern, Selector};
 use crate::event::Registry;
 use crate::scalar::id;
@@ -228,7 +229,9 @@ impl Tokens {
         let joined = heads.iter().flat_map(|head| tails.iter().map(move |tail| [head, "_", tail]));
         let unregistered: BTreeSet<String> =
             tokens().cloned().chain(joined.map(|name| name.concat())).collect();
-        let known = names(registry).map(str::to_owned).chain(self.types.iter().cloned());
+        let messages = routed().map(|(_, name)| name.to_owned());
+        let known = names(registry).map(str::to_owned).chain(messages);
+        let known = known.chain(self.types.iter().cloned());
         let spelled = unregistered.iter().filter_map(|name| self.unregistered(name, registry));
         known.chain(spelled).collect()
     }
@@ -238,7 +241,7 @@ impl Tokens {
     fn unregistered(&self, name: &str, registry: &Registry) -> Option<String> {
         let letters = name.bytes().filter(u8::is_ascii_alphabetic).count() as u32;
         // One spelling more than could be taken.
-        let taken = names(registry).count() + self.types.len();
+        let taken = names(registry).count() + routed().count() + self.types.len();
         // With one spelling more than names that could take one, at least one is free, unless the
         // letters do not give as many.
         let spellings = 1_usize.checked_shl(letters).unwrap_or(usize::MAX).min(taken + 1);
@@ -254,7 +257,12 @@ impl Tokens {
             });
             spelled.collect::<String>()
         };
-        (0..spellings).map(spell).find(|name| !registry.knows(name) && !self.types.contains(name))
+        let is_taken = |name: &str| {
+            registry.knows(name)
+                || self.types.contains(name)
+                || routed().any(|(_, routed)| routed == name)
+        };
+        (0..spellings).map(spell).find(|name| !is_taken(name))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is probably wrong with a pattern that can select nothing.
 
 use super::key::{RouteKey, names};
+use super::message::routed;
 use super::pattern::{Pattern, Selector};
 use crate::event::{EventType, Registry};
 use crate::scalar::{Escaping, ProtocolVersion, ScalarError, id, nearest, printable};
@@ -201,12 +202,12 @@ fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
             version: registry.version().clone(),
         });
     }
-    let keys: Vec<RouteKey<'_>> = names(registry)
-        .map(|name| RouteKey::with_registry(registry, name, id::GLOBAL, id::GLOBAL))
-        .collect();
+    let all = || names(registry).chain(routed().map(|(_, name)| name));
+    let keys: Vec<RouteKey<'_>> =
+        all().map(|name| RouteKey::with_registry(registry, name, id::GLOBAL, id::GLOBAL)).collect();
     let (scope, word) = match pattern.selector() {
         Selector::Typed { name, .. } => {
-            let nearest = nearest(name, names(registry)).map(SmolStr::new);
+            let nearest = nearest(name, all()).map(SmolStr::new);
             return Some(PatternWarning::UnregisteredType { name: name.clone(), nearest });
         }
         Selector::Scoped { scope, word, .. } => (scope.as_ref(), word.as_ref()),

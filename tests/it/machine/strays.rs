@@ -131,7 +131,7 @@ machines! {
     caller_survives Caller:;
     handshake_survives Handshake: "hello";
     presence_survives Presence: "component_registration" "deregistration" "health_status" "heartbeat";
-    dispatcher_survives Dispatcher: "allocation_request" "event" "subscription";
+    dispatcher_survives Dispatcher: "allocation_request" "allocation_response" "checkpoint_sync" "component_config" "component_registration" "conflict_check" "dead_letter" "decision" "deregistration" "error_report" "event" "health_status" "heartbeat" "hello" "proposal" "release" "rollback" "subscription" "vote" "welcome" "workflow_state";
     sync_survives StateSync:;
     proposer_survives Proposer:;
     voter_survives Voter: "decision" "proposal";
