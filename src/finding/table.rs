@@ -288,6 +288,12 @@ macro_rules! code_table {
             good Example::new(r#"{"workflow_state":{"workflow_id":"wf_001","state_version":16,"timestamp":"2025-01-15T12:00:00Z"}}"#).after(&[r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z"}}"#]);
             bad Example::new(r#"{"workflow_state":{"workflow_id":"wf_001","state_version":14,"timestamp":"2025-01-15T12:00:00Z"}}"#).after(&[r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z"}}"#]);
 
+        StaleEpoch "stale-epoch" Business, strict Warning, interop Warning;
+            says "the state is of epoch {actual}, and epoch {expected} was seen before";
+            because "Taking a workflow back begins an epoch. A state of an earlier one, or of none, was written on a line that was given up; it is kept as stale, and not applied.";
+            good Example::new(r#"{"workflow_state":{"workflow_id":"wf_001","state_version":16,"timestamp":"2025-01-15T12:00:00Z","epoch":2}}"#).after(&[r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z","epoch":1}}"#]);
+            bad Example::new(r#"{"workflow_state":{"workflow_id":"wf_001","state_version":16,"timestamp":"2025-01-15T12:00:00Z","epoch":1}}"#).after(&[r#"{"workflow_state":{"workflow_id":"wf_001","state_version":15,"timestamp":"2025-01-15T12:00:00Z","epoch":2}}"#]);
+
         StateFork "state-fork" Business, strict Error, interop Warning;
             says "state version {actual} was seen before with other content";
             because "Two components changed the same version. Their states must be merged or voted on; neither may silently win.";
@@ -407,6 +413,96 @@ macro_rules! code_table {
             because "Who applies the decision must know which version it made.";
             good Example::new(r#"{"decision":{"proposal_id":"prop_1","outcome":"committed","state_version":16}}"#);
             bad Example::new(r#"{"decision":{"proposal_id":"prop_1","outcome":"committed"}}"#);
+
+        AnswerWithoutRequest "answer-without-request" Business, strict Note, interop Note;
+            says "`{actual}` was not asked, as far as was seen";
+            because "An answer names a request that did not come before. It may lie before the beginning of what was seen, or have been sent by the reader itself (`Gate::note_sent` tells the gate of it), so this is only worth knowing.";
+            good Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:05Z"}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5}}}"#]);
+            bad Example::new(r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:05Z"}}"#);
+
+        ContradictingAnswer "contradicting-answer" Business, strict Error, interop Warning;
+            says "the answer says {actual}, the one before said {expected}";
+            because "A request has one last word: `approved`, `partial` or `denied`, with one grant. Whoever acted on the first answer does not know of the second. `queued` may come before, and the same answer may come again.";
+            good Example::new(r#"{"allocation_response":{"response_id":"resp_2","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:06Z"}}"#).after(&[r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"queued","timestamp":"2025-01-15T12:00:05Z"}}"#]);
+            bad Example::new(r#"{"allocation_response":{"response_id":"resp_2","request_id":"req_1","status":"denied","timestamp":"2025-01-15T12:00:06Z"}}"#).after(&[r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":4}}}"#]);
+
+        RequestIdReused "request-id-reused" Business, strict Error, interop Warning;
+            says "`{actual}` was used before, for another request";
+            because "An identifier stands for one request of its source. Under a second one, answers cannot be told apart, and whoever remembers the first answers with that. Sending the same request again, also at another time, is no reuse.";
+            good Example::new(r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:30Z","resources":{"agents":5}}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5}}}"#]);
+            bad Example::new(r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:30Z","resources":{"agents":2}}}"#).after(&[r#"{"allocation_request":{"request_id":"req_1","workflow_id":"wf_001","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5}}}"#]);
+
+        FileGrantedTwice "file-granted-twice" Business, strict Warning, interop Warning;
+            says "`{actual}` is granted although `{expected}` holds it";
+            because "An exclusive file, or what lies below an exclusive folder, belongs to one grant at a time. A warning only: the release of the other grant may not have been seen. Paths are compared by segments; `*` and `**` stand for what lies below.";
+            good Example::new(r#"{"allocation_response":{"response_id":"resp_2","request_id":"req_2","status":"approved","timestamp":"2025-01-15T12:10:00Z","allocated_resources":{"allocation_id":"alloc_2","exclusive_files":["src/ab.rs"]}}}"#).after(&[r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","exclusive_files":["src/a"]}}}"#]);
+            bad Example::new(r#"{"allocation_response":{"response_id":"resp_2","request_id":"req_2","status":"approved","timestamp":"2025-01-15T12:10:00Z","allocated_resources":{"allocation_id":"alloc_2","exclusive_files":["./src/a/b.rs"]}}}"#).after(&[r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","exclusive_files":["src/a/**"]}}}"#]);
+
+        ReleaseOfUnknown "release-of-unknown" Business, strict Note, interop Note;
+            says "`{actual}` was not granted, as far as was seen";
+            because "What is given back was granted before. The grant may lie before the beginning of what was seen, so this is only worth knowing; else the identifier is misspelled.";
+            good Example::new(r#"RESOURCE_DEALLOCATED:wf_001:build:{"allocation_id":"alloc_1","release_reason":"done"}"#).after(&[r#"RESOURCE_ALLOCATED:wf_001:build:{"allocation_id":"alloc_1","resource_details":{"agents":4},"requester":"hub"}"#]);
+            bad Example::new(r#"RESOURCE_DEALLOCATED:wf_001:build:{"allocation_id":"alloc_1","release_reason":"done"}"#);
+
+        ReleaseOfEnded "release-of-ended" Business, strict Warning, interop Warning;
+            says "`{actual}` was given back before";
+            because "A grant ends once. A holder that gives it back again may have worked with what others held by then. The same message may come again, and the event that tells of a release comes after it.";
+            good Example::new(r#"RESOURCE_DEALLOCATED:wf_001:build:{"allocation_id":"alloc_1","release_reason":"done"}"#).after(&[r#"RESOURCE_DEALLOCATED:wf_001:build:{"allocation_id":"alloc_1","release_reason":"done"}"#]);
+            bad Example::new(r#"{"release":{"allocation_id":"alloc_1","release_reason":"done"}}"#).after(&[r#"RESOURCE_DEALLOCATED:wf_001:build:{"allocation_id":"alloc_1","release_reason":"timeout"}"#]);
+
+        StaleFence "stale-fence" Business, strict Warning, interop Warning;
+            says "the fence {actual} is older than {expected}, with which it was granted";
+            because "Each grant carries a number that only grows. Who names an older one acts on a grant that is over.";
+            good Example::new(r#"{"release":{"allocation_id":"alloc_1","release_reason":"done","fence":7}}"#).after(&[r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":4,"fence":7}}}"#]);
+            bad Example::new(r#"{"release":{"allocation_id":"alloc_1","release_reason":"done","fence":6}}"#).after(&[r#"{"allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"approved","timestamp":"2025-01-15T12:00:05Z","allocated_resources":{"allocation_id":"alloc_1","agents":4,"fence":7}}}"#]);
+
+        StartNotSeen "start-not-seen" Business, strict Note, interop Note;
+            says "{actual} of the {detail}: its {expected} was not seen";
+            because "What ends or goes on began before. The beginning may lie before what was seen of the workflow, or come late, so this is only worth knowing.";
+            good Example::new(r#"PHASE_COMPLETED:wf_001:build:{"phase_id":3,"actual_duration":"1h","success_metrics":{}}"#).after(&[r#"PHASE_STARTED:wf_001:build:{"phase_id":3,"estimated_duration":"1h","resource_allocation":{}}"#]);
+            bad Example::new(r#"PHASE_COMPLETED:wf_001:build:{"phase_id":3,"actual_duration":"1h","success_metrics":{}}"#).after(&[r#"TASK_ASSIGNED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","estimated_duration":"1h"}"#]);
+
+        NotBegun "not-begun" Business, strict Warning, interop Warning;
+            says "{actual} of the {detail}, which has not begun: its {expected} is missing";
+            because "The workflow was seen from its beginning, and this part of it was not started: the event is missing, comes late, or names another phase or task.";
+            good Example::new(r#"PHASE_COMPLETED:wf_001:build:{"phase_id":3,"actual_duration":"1h","success_metrics":{}}"#).after(&[r#"WORKFLOW_STARTED:wf_001:global:{"start_time":"2025-01-15T12:00:00Z","resource_allocation":{}}"#, r#"PHASE_STARTED:wf_001:build:{"phase_id":3,"estimated_duration":"1h","resource_allocation":{}}"#]);
+            bad Example::new(r#"PHASE_COMPLETED:wf_001:build:{"phase_id":3,"actual_duration":"1h","success_metrics":{}}"#).after(&[r#"WORKFLOW_STARTED:wf_001:global:{"start_time":"2025-01-15T12:00:00Z","resource_allocation":{}}"#]);
+
+        AfterEnd "after-end" Business, strict Warning, interop Warning;
+            says "{actual} after {expected} of the {detail}";
+            because "Work goes on although it has ended: the event comes late, or somebody has not heard of the end. What failed may be tried again, phases and workflows may be started again, and tasks assigned again.";
+            good Example::new(r#"TASK_STARTED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","start_time":"2025-01-15T12:00:00Z"}"#).after(&[r#"TASK_ASSIGNED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","estimated_duration":"1h"}"#, r#"TASK_FAILED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","failure_reason":"exit 1","retry_count":1}"#]);
+            bad Example::new(r#"TASK_STARTED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","start_time":"2025-01-15T12:00:00Z"}"#).after(&[r#"TASK_COMPLETED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","duration":"1h","results":{}}"#]);
+
+        OtherAgent "other-agent" Business, strict Warning, interop Warning;
+            says "`{actual}` works on the {detail}, which `{expected}` has";
+            because "A task is one agent's at a time. An event of another agent comes late, after the task was reassigned, or that agent has not heard of it; it counts as stale.";
+            good Example::new(r#"TASK_STARTED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","start_time":"2025-01-15T12:00:00Z"}"#).after(&[r#"TASK_ASSIGNED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","estimated_duration":"1h"}"#]);
+            bad Example::new(r#"TASK_STARTED:wf_001:build:{"task_id":"task_7","agent_id":"agent_004","start_time":"2025-01-15T12:00:00Z"}"#).after(&[r#"TASK_ASSIGNED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","estimated_duration":"1h"}"#]);
+
+        StaleAttempt "stale-attempt" Business, strict Warning, interop Warning;
+            says "attempt {actual} of the {detail} is older than attempt {expected}";
+            because "Each assignment of a task counts its `attempt` up. What an older one reports is stale: it is kept, and changes nothing.";
+            good Example::new(r#"TASK_STARTED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","start_time":"2025-01-15T12:00:00Z","attempt":2}"#).after(&[r#"TASK_ASSIGNED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","estimated_duration":"1h","attempt":2}"#]);
+            bad Example::new(r#"TASK_STARTED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","start_time":"2025-01-15T12:00:00Z","attempt":1}"#).after(&[r#"TASK_ASSIGNED:wf_001:build:{"task_id":"task_7","agent_id":"agent_003","estimated_duration":"1h","attempt":2}"#]);
+
+        ThresholdNotReached "threshold-not-reached" Business, strict Error, interop Warning;
+            says "a use of {actual} does not reach the threshold of {expected}";
+            because "`RESOURCE_THRESHOLD` tells that the use of a resource crossed its threshold. Below it, there is nothing to tell; the two values are probably swapped.";
+            good Example::new(r#"RESOURCE_THRESHOLD:global:global:{"resource_type":"memory","current_usage":92,"threshold":80}"#);
+            bad Example::new(r#"RESOURCE_THRESHOLD:global:global:{"resource_type":"memory","current_usage":72,"threshold":80}"#);
+
+        SameAgent "same-agent" Business, strict Error, interop Warning;
+            says "the task is taken from `{actual}` and given to the same agent";
+            because "`TASK_REASSIGNED` moves a task to another agent. To have the same one try again, assign the task again.";
+            good Example::new(r#"TASK_REASSIGNED:wf_001:build:{"task_id":"task_7","old_agent":"agent_003","new_agent":"agent_004","reason":"timeout"}"#);
+            bad Example::new(r#"TASK_REASSIGNED:wf_001:build:{"task_id":"task_7","old_agent":"agent_003","new_agent":"agent_003","reason":"timeout"}"#);
+
+        NotObeyed "not-obeyed" Business, strict Warning, interop Warning;
+            says "`{actual}` is obeyed by no machine: {detail}";
+            because "A configuration is obeyed, or its writer is told. This key is not one that the machines of this library take; whoever applies the configuration sees to it, or leaves it out. `Settings::from_config` finds it, a check of a file does not: which machines a component has is not in the file.";
+            good Example::new(r#"{"component_config":{"component_id":"hub","coordination":{"event_queue_size":1000}}}"#);
+            bad Example::new(r#"{"component_config":{"component_id":"hub","performance":{"resource_pool_size":20}}}"#).under("a component that applies it");
 
         UnknownSource "unknown-source" Security, strict Error, interop Error;
             says "{detail}";

@@ -165,9 +165,9 @@ mod window;
 pub use backoff::Backoff;
 #[doc(inline)]
 pub use ballot::{
-    AppliedBallot, BallotEnd, BallotError, BallotOptions, BallotRecord, BallotSlot, Commit,
-    CountedVote, NewProposal, ProposeInput, ProposeOutput, Proposer, Quorum, Tally, VoteInput,
-    VoteOutput, Voter, VoterSet,
+    BallotEnd, BallotError, BallotOptions, BallotRecord, BallotSlot, Commit, CountedVote,
+    NewProposal, ProposeInput, ProposeOutput, Proposer, Quorum, Tally, VoteInput, VoteOutput,
+    Voter, VoterSet,
 };
 #[doc(inline)]
 pub use breaker::{
@@ -200,7 +200,7 @@ pub use request::{
 pub use respond::{
     Rejected, RequestKey, RespondInput, RespondOptions, RespondOutput, Responder, ResponderError,
 };
-pub use settings::Settings;
+pub use settings::{SettingKey, Settings};
 pub use splitmix64::SplitMix64;
 #[doc(inline)]
 pub use sync::{StateOrigin, StateSync, SyncError, SyncInput, SyncOptions, SyncOutput};

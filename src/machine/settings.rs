@@ -1,8 +1,10 @@
 //! What a component's configuration asks of its machines (specification, Configuration
 //! Management).
 
+use crate::finding::{Code, Finding};
 use crate::message::ComponentConfig;
 use crate::scalar::{Count, Span};
+use smol_str::SmolStr;
 use std::time::Duration;
 
 /// The least duration that a timer waits.
@@ -38,14 +40,34 @@ impl Setting for usize {
     }
 }
 
-/// Expands the table of keys: section and key, default, type, sentence.
+/// A key of a [`ComponentConfig`], and who obeys it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SettingKey {
+    /// The section and the key, such as `coordination.heartbeat_interval`.
+    pub path: &'static str,
+    /// The machines that obey it; empty if none does.
+    pub obeyed_by: &'static [&'static str],
+    /// What it sets, or whose it is if no machine obeys it.
+    pub summary: &'static str,
+}
+
+/// Expands the table of keys. Those that machines obey: section and key, type, default, the machines,
+/// sentence. The others: section and key, whose they are.
 macro_rules! settings {
-    ($($section:ident.$key:ident: $type:ty = $default:expr, $doc:literal;)+) => {
+    (
+        obeyed { $($section:ident.$key:ident: $type:ty = $default:expr, [$($machine:ident),+], $doc:literal;)+ }
+        others { $($outer:ident.$other:ident $(.$inner:ident)?, $whose:literal;)+ }
+    ) => {
         /// The keys of a [`ComponentConfig`] that machines obey, with the specification's figures for
         /// what is absent or unreadable.
         ///
-        /// The others belong to what stands around the machines: endpoints to the transport, pools and
-        /// caches to the component, thresholds to monitoring.
+        /// The others belong to what stands around the machines:
+        ///
+        /// | key | obeyed by |
+        /// |---|---|
+        $(#[doc = concat!("| `", stringify!($section), ".", stringify!($key), "` |", $(" [`", stringify!($machine), "`](crate::machine::", stringify!($machine), ")",)+ " |")])+
+        $(#[doc = concat!("| `", stringify!($outer), ".", stringify!($other), $(".", stringify!($inner),)? "` | no machine; ", $whose, " |")])+
         ///
         /// ```
         /// use coordination_protocol::machine::Settings;
@@ -65,6 +87,34 @@ macro_rules! settings {
         pub struct Settings {
             $(#[doc = concat!("`", stringify!($section), ".", stringify!($key), "`: ", $doc)]
             pub $key: $type,)+
+        }
+
+        impl Settings {
+            /// All keys, those that machines obey first.
+            pub const KEYS: &'static [SettingKey] = &[
+                $(SettingKey {
+                    path: concat!(stringify!($section), ".", stringify!($key)),
+                    obeyed_by: &[$(stringify!($machine)),+],
+                    summary: $doc,
+                },)+
+                $(SettingKey {
+                    path: concat!(stringify!($outer), ".", stringify!($other) $(, ".", stringify!($inner))?),
+                    obeyed_by: &[],
+                    summary: $whose,
+                },)+
+            ];
+
+            /// The keys of a configuration that no machine obeys.
+            fn others(config: &ComponentConfig) -> Vec<&'static SettingKey> {
+                let given = [$(config
+                    .$outer
+                    .as_ref()
+                    .and_then(|section| section.$other.as_ref())
+                    $(.and_then(|inner| inner.$inner.as_ref()))?
+                    .is_some(),)+];
+                let others = Settings::KEYS.iter().filter(|key| key.obeyed_by.is_empty());
+                others.zip(given).filter(|(_, given)| *given).map(|(key, _)| key).collect()
+            }
         }
 
         impl Default for Settings {
@@ -88,12 +138,76 @@ macro_rules! settings {
 }
 
 settings! {
-    coordination.heartbeat_interval: Duration = Duration::from_secs(30), "time between heartbeats, one's own and expected ones. Default 30 s.";
-    coordination.event_queue_size: usize = 1000, "the limit of everything that is kept: open requests, answers, components. Default 1000.";
-    coordination.max_retry_attempts: usize = 3, "attempts in all. Default 3.";
-    coordination.timeout_default: Duration = Duration::from_secs(30), "how long one attempt waits. Default 30 s.";
-    performance.max_concurrent_operations: usize = 50, "requests under way at a responder. Default 50.";
-    monitoring.health_check_interval: Duration = Duration::from_secs(60), "time between reports of one's own health. Default 60 s.";
+    obeyed {
+        coordination.heartbeat_interval: Duration = Duration::from_secs(30), [Presence, Handshake], "time between heartbeats, one's own and expected ones. Default 30 s.";
+        coordination.event_queue_size: usize = 1000, [Requester, Responder, Breaker, Presence, Dispatcher, StateSync, Proposer, Voter], "the limit of everything that is kept: open requests, answers, components. Default 1000.";
+        coordination.max_retry_attempts: usize = 3, [Requester, Dispatcher, StateSync], "attempts in all. Default 3.";
+        coordination.timeout_default: Duration = Duration::from_secs(30), [Requester, Breaker, Dispatcher, StateSync, Proposer, Voter], "how long one attempt waits. Default 30 s.";
+        performance.max_concurrent_operations: usize = 50, [Responder], "requests under way at a responder. Default 50.";
+        monitoring.health_check_interval: Duration = Duration::from_secs(60), [Presence, StateSync], "time between reports of one's own health. Default 60 s.";
+    }
+    others {
+        coordination.hub_endpoint, "the transport resolves it";
+        performance.resource_pool_size, "the component sizes its own pool";
+        performance.cache_size_mb, "the component sizes its own cache";
+        performance.optimization_interval, "the component optimizes by itself";
+        monitoring.metrics_collection, "the host collects metrics";
+        monitoring.performance_tracking, "the host tracks performance";
+        monitoring.alert_thresholds.response_time, "the host raises alerts";
+        monitoring.alert_thresholds.error_rate, "the host raises alerts";
+        monitoring.alert_thresholds.memory_usage, "the host raises alerts";
+    }
+}
+
+impl Settings {
+    /// The settings of a configuration, and a finding ([`Code::NotObeyed`]) for each key of it that no
+    /// machine obeys: whoever applies it does that, or tells its writer. Keys that the protocol
+    /// does not know are among them.
+    ///
+    /// ```
+    /// use coordination_protocol::machine::Settings;
+    /// use coordination_protocol::message::{ComponentConfig, PerformanceConfig};
+    /// use coordination_protocol::scalar::{ComponentId, Count};
+    ///
+    /// let performance = PerformanceConfig::new().with_resource_pool_size(Count::from(20_u64));
+    /// let config = ComponentConfig::new(ComponentId::new("hub")?).with_performance(performance);
+    /// let (settings, not_obeyed) = Settings::from_config(&config);
+    /// assert_eq!(settings, Settings::default());
+    /// assert_eq!(not_obeyed[0].code.as_str(), "not-obeyed");
+    /// assert_eq!(not_obeyed[0].pointer, "/component_config/performance/resource_pool_size");
+    /// assert_eq!(
+    ///     not_obeyed[0].to_string(),
+    ///     "`performance.resource_pool_size` is obeyed by no machine: the component sizes its own pool",
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_config(config: &ComponentConfig) -> (Settings, Vec<Finding>) {
+        let mut findings: Vec<Finding> = Settings::others(config)
+            .into_iter()
+            .map(|key| not_obeyed(key.path, key.summary))
+            .collect();
+        let unknown = [
+            ("coordination", config.coordination.as_ref().map(|section| section.extra())),
+            ("performance", config.performance.as_ref().map(|section| section.extra())),
+            ("monitoring", config.monitoring.as_ref().map(|section| section.extra())),
+        ];
+        for (section, extra) in unknown {
+            for (key, _) in extra.into_iter().flat_map(|extra| extra.iter()) {
+                findings
+                    .push(not_obeyed(&format!("{section}.{key}"), "the protocol does not know it"));
+            }
+        }
+        (Settings::from(config), findings)
+    }
+}
+
+fn not_obeyed(path: &str, whose: &str) -> Finding {
+    let mut pointer = "/component_config".to_owned();
+    path.split('.').for_each(|key| crate::json::pointer::push_key(&mut pointer, key));
+    Finding::new(Code::NotObeyed, 0..0)
+        .with_pointer(pointer)
+        .with_actual(path)
+        .with_detail(SmolStr::from(whose))
 }
 
 /// Options that follow from settings follow from a configuration, and have defaults.

@@ -1,5 +1,6 @@
 //! What validation yields.
 
+use super::history::Step;
 use crate::finding::Report;
 use crate::merge::content_digest;
 use crate::message::{Envelope, Message};
@@ -17,11 +18,22 @@ pub struct Checked<T> {
     shared: Arc<Shared<T>>,
     report: Report,
     security: Security,
+    /// What the event that it is tells of the life of its subject.
+    step: Option<Box<Step>>,
 }
 
 impl<T> Checked<T> {
-    pub(super) fn new(shared: Arc<Shared<T>>, report: Report, security: Security) -> Self {
-        Checked { shared, report, security }
+    pub(super) fn new(
+        shared: Arc<Shared<T>>,
+        report: Report,
+        security: Security,
+        step: Option<Step>,
+    ) -> Self {
+        Checked { shared, report, security, step: step.map(Box::new) }
+    }
+
+    pub(super) fn step(&self) -> Option<&Step> {
+        self.step.as_deref()
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared<T>> {

@@ -19,6 +19,12 @@ pub(super) struct EventData<'a> {
 }
 
 impl EventData<'_> {
+    /// The value of a key of the data.
+    pub(super) fn get(&self, key: &str) -> Option<Token> {
+        let mut members = members(self.text, self.data.start());
+        members.find(|(name, _)| name.means(self.text, key)).map(|(_, value)| value)
+    }
+
     /// What is wrong with the documents in the data, at most `most` findings of each.
     ///
     /// A field that the registry says to be a document is examined as one. Any other that is called

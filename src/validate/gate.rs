@@ -1,5 +1,6 @@
 //! What stands before a receiver: the validator, and what it remembers.
 
+use super::checked::Shared;
 use super::judge::replay_code;
 use super::{Checked, Context, EventLines, History, SourceTrust, ValidationOutcome, Validator};
 use crate::finding::{Code, Finding, Level, Report};
@@ -93,6 +94,32 @@ impl Gate {
         &self.validator
     }
 
+    /// Remembers a message that the host itself sends, such as a request: its answer then answers
+    /// something, and is compared with nothing that another component asked under the same identifier.
+    ///
+    /// ```
+    /// use coordination_protocol::validate::{Gate, Validator};
+    /// use coordination_protocol::{Envelope, Mode};
+    ///
+    /// let request: Envelope = r#"{"source":"hub","allocation_request":{"request_id":"req_1","workflow_id":"wf_001",
+    ///     "requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":5}}}"#.parse()?;
+    /// let answer = r#"{"source":"rm","allocation_response":{"response_id":"resp_1","request_id":"req_1",
+    ///     "status":"denied","timestamp":"2025-01-15T12:00:05Z"}}"#;
+    /// let mut gate = Gate::new(Validator::new(Mode::Strict));
+    /// let now = 1_736_942_405_000;
+    /// let outcome = gate.inspect(answer.as_bytes(), now, None);
+    /// assert_eq!(outcome.report.findings()[0].code.as_str(), "answer-without-request");
+    ///
+    /// let mut gate = Gate::new(Validator::new(Mode::Strict));
+    /// gate.note_sent(request);
+    /// assert!(gate.inspect(answer.as_bytes(), now, None).report.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn note_sent(&mut self, envelope: Envelope) {
+        let source = envelope.header.source.clone();
+        self.history.remember(&Shared::new(envelope), source.as_ref());
+    }
+
     /// What was accepted so far.
     pub fn history(&self) -> &History {
         &self.history
@@ -158,12 +185,18 @@ impl Gate {
         if outcome.is_accepted() && self.validator.has_level(Level::Security) {
             self.admit(&mut outcome, now, from);
         }
-        // Last, so that a refused record changes nothing. Nothing is judged by earlier event lines.
-        if outcome.is_accepted()
-            && outcome.message.is_some()
+        // Last, so that a refused record changes nothing.
+        if !outcome.is_accepted() {
+            return outcome;
+        }
+        if let Some(step) = &outcome.step {
+            self.history.take(step);
+        }
+        if outcome.message.is_some()
             && let Some(envelope) = outcome.envelope()
         {
-            self.history.remember(envelope);
+            let source = self.context(now, from).source_of(&envelope.value).cloned();
+            self.history.remember(envelope, source.as_ref());
             self.register(&envelope.value.message, outcome.security.source);
         }
         outcome

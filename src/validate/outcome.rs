@@ -2,6 +2,7 @@
 
 use super::Checked;
 use super::checked::{Security, Shared};
+use super::history::Step;
 use super::rules::Place;
 use super::validator::RecordKind;
 use crate::event::EventRef;
@@ -27,6 +28,8 @@ pub struct ValidationOutcome<'a> {
     /// The message over its text, if it is a message and was not refused when it was read.
     pub message: Option<MessageRef<'a>>,
     pub(super) envelope: Option<Arc<Shared<Envelope>>>,
+    /// What the event tells of the life of its subject; only where there is a history.
+    pub(super) step: Option<Step>,
 }
 
 impl ValidationOutcome<'_> {
@@ -58,7 +61,7 @@ impl ValidationOutcome<'_> {
         }
         let from_line = || self.event.as_ref().map(|event| Shared::new(Envelope::from_line(event)));
         match self.envelope.or_else(from_line) {
-            Some(envelope) => Ok(Checked::new(envelope, self.report, self.security)),
+            Some(envelope) => Ok(Checked::new(envelope, self.report, self.security, self.step)),
             // Not reachable: what was not refused has an envelope or an event.
             None => Err(self.report),
         }

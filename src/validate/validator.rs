@@ -2,9 +2,10 @@
 
 use super::checked::Shared;
 use super::embedded::EventData;
+use super::history::Step;
 use super::judge::Judged;
 use super::outcome::ValidationOutcome;
-use super::rules::{FindingSink, Place, RULES, RuleInput, ValidationRule};
+use super::rules::{self, FindingSink, Place, RULES, RuleInput, ValidationRule};
 use super::{Context, Security, SecurityPolicy, SourceTrust};
 use crate::event::{Codec, EventRef, RecordShape};
 use crate::finding::{Code, Finding, FindingSeverity, Hint, Level, Mode, Report};
@@ -225,7 +226,9 @@ impl Validator {
             if let Some(data) = json::value_at(text.as_bytes(), event.data_start()) {
                 let (workflow, phase) = (event.workflow(), event.phase());
                 let event_type = event.event_type();
-                pass.embedded(&EventData { text, data, base: "", event_type, workflow, phase });
+                let data = EventData { text, data, base: "", event_type, workflow, phase };
+                pass.embedded(&data);
+                pass.event(&data, context);
             }
             // The protocol's own rules ask nothing more of a line than its reader does, so a
             // line without rules and policy, the most frequent record, is not turned into an envelope.
@@ -281,14 +284,16 @@ impl Validator {
                         (&made.message, json::pointer::find(text, root, &body))
                     {
                         let event = &made.event;
-                        pass.embedded(&EventData {
+                        let data = EventData {
                             text,
                             data,
                             base: &body,
                             event_type: event.event_type(),
                             workflow: event.workflow_id.as_str(),
                             phase: event.phase.as_str(),
-                        });
+                        };
+                        pass.embedded(&data);
+                        pass.event(&data, context);
                     }
                     let place = Place { text, root, body: &body };
                     let made = Shared::new(made);
@@ -363,6 +368,7 @@ struct Pass<'v> {
     report: Report,
     sorted: bool,
     security: Security,
+    step: Option<Step>,
     most: usize,
 }
 
@@ -374,7 +380,7 @@ impl<'v> Pass<'v> {
             report.retain(|finding| wanted(finding.code), wanted);
         }
         // The reader leaves its findings in order.
-        Pass { validator, report, sorted: true, security: Security::default(), most }
+        Pass { validator, report, sorted: true, security: Security::default(), step: None, most }
     }
 
     fn push(&mut self, finding: Finding) {
@@ -424,6 +430,17 @@ impl<'v> Pass<'v> {
     fn embedded(&mut self, data: &EventData<'_>) {
         let validator = self.validator;
         data.check(&validator.codec, self.most, &mut |found| self.absorb(found, |finding| finding));
+    }
+
+    /// What an event says of itself, and what came before it.
+    fn event(&mut self, data: &EventData<'_>, context: &Context<'_>) {
+        if !self.validator.has_level(Level::Business) {
+            return;
+        }
+        self.step = context.history.and_then(|_| Step::of(data));
+        let step = self.step.take();
+        rules::event(data, step.as_ref(), context.history, &mut |finding| self.push(finding));
+        self.step = step;
     }
 
     fn business(&mut self, shared: &Shared<Envelope>, context: &Context<'_>, place: Place<'_>) {
@@ -495,6 +512,7 @@ impl<'v> Pass<'v> {
             event: None,
             message: None,
             envelope,
+            step: self.step,
         }
     }
 }

@@ -58,6 +58,7 @@ mod filter;
 mod fixes;
 mod freshness;
 mod fuzz_corpus;
+mod history;
 mod hostile;
 mod json;
 mod layers;

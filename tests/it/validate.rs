@@ -2,7 +2,7 @@
 
 use crate::fuzz_corpus::bodies;
 use coordination_protocol::event::{Category, Registry};
-use coordination_protocol::finding::{Code, Example, Level};
+use coordination_protocol::finding::{Code, Example};
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::scan::scan;
 use coordination_protocol::security::permissions::Permissions;
@@ -45,9 +45,9 @@ fn check<T>(
     look(validator.check_bytes(&record, &Context::new().with_history(&history)))
 }
 
-/// The codes that need no policy: all but those of the security level.
+/// The codes that need neither a policy nor a component that applies a configuration.
 fn unconditional() -> impl Iterator<Item = &'static Code> {
-    Code::ALL.iter().filter(|code| code.level() != Level::Security)
+    Code::ALL.iter().filter(|code| code.bad().circumstances().is_empty())
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use super::{FindingSink, RuleInput};
 use crate::finding::Code;
-use crate::message::{AllocatedResources, AllocationRequest, FallbackOptions, Message, Resources};
+use crate::message::{
+    AllocatedResources, AllocationRequest, AllocationResponse, FallbackOptions, Message, Resources,
+};
 use crate::scalar::{AllocationStatus, Amount};
 use std::cmp::Ordering;
 
@@ -90,10 +92,29 @@ struct Pair<'a> {
 
 pub(super) fn grant_and_request(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let Message::AllocationResponse(response) = &input.envelope.message else { return };
-    let history = input.context.history;
-    let Some(request) = history.and_then(|h| h.request(response.request_id.as_str())) else {
-        return;
-    };
+    let Some(history) = input.context.history else { return };
+    // Identifiers are the requesters' own. Where several used this one, the answer has to fit one of
+    // their requests, or whoever sends a request under another's identifier could have its answer refused.
+    let mut first = None;
+    for request in history.exchanges().requests_of(input.envelope) {
+        let mut found = Vec::new();
+        let mut push = |finding| found.push(finding);
+        one(input, &mut FindingSink { place: sink.place, push: &mut push }, request, response);
+        if found.is_empty() {
+            return;
+        }
+        first.get_or_insert(found);
+    }
+    first.into_iter().flatten().for_each(|finding| (sink.push)(finding));
+}
+
+/// An answer against one request.
+fn one(
+    input: &RuleInput<'_>,
+    sink: &mut FindingSink<'_>,
+    request: &AllocationRequest,
+    response: &AllocationResponse,
+) {
     let nothing = FallbackOptions::new();
     let fallback = request.fallback_options.as_ref().unwrap_or(&nothing);
     match response.status {

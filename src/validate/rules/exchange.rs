@@ -33,14 +33,13 @@ pub(super) fn times(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
             }
         }
         Message::AllocationResponse(response) => {
-            let request = input
-                .context
-                .history
-                .and_then(|history| history.request(response.request_id.as_str()));
             let answered = response.timestamp.as_ref();
-            if let Some(request) = request {
-                let asked = request.timestamp.as_ref();
-                after("timestamp", answered, "before the request,", asked);
+            let history = input.context.history;
+            let requests = history.map(|history| history.exchanges().requests_of(input.envelope));
+            let asked =
+                requests.into_iter().flatten().filter_map(|request| request.timestamp.as_ref());
+            if let Some(asked) = asked.min_by_key(|asked| asked.unix_millis()) {
+                after("timestamp", answered, "before the request,", Some(asked));
             }
             for (index, other) in response.alternatives.iter().flatten().enumerate() {
                 let path = format!("alternatives/{index}/available_at");

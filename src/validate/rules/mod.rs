@@ -6,8 +6,12 @@
 mod allocation;
 mod component;
 mod control;
+mod event;
 mod exchange;
+mod history;
 mod state;
+
+pub(super) use event::event;
 
 use super::Context;
 use super::checked::Shared;
@@ -190,7 +194,7 @@ pub(super) const RULES: &[Row] = &[
         allocation::grant_and_request,
     ),
     (&[Code::TimeOrder], exchange::times),
-    (&[Code::StaleVersion, Code::StateFork], state::versions),
+    (&[Code::StaleVersion, Code::StaleEpoch, Code::StateFork], state::versions),
     (&[Code::UnsafeIdentifier], state::folders),
     (&[Code::CommitWithoutVersion], state::commit),
     (&[Code::BadPattern, Code::DeadPattern], component::patterns),
@@ -206,4 +210,8 @@ pub(super) const RULES: &[Row] = &[
     (&[Code::EmptyRange], control::ranges),
     (&[Code::RollbackWithoutTarget], control::rollback),
     (&[Code::LetterAboutLetter], control::letter),
+    (&[Code::AnswerWithoutRequest, Code::ContradictingAnswer], history::answers),
+    (&[Code::RequestIdReused], history::reuse),
+    (&[Code::FileGrantedTwice], history::files),
+    (&[Code::ReleaseOfUnknown, Code::ReleaseOfEnded, Code::StaleFence], history::release),
 ];

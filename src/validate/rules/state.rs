@@ -11,6 +11,14 @@ pub(super) fn versions(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let Message::WorkflowState(state) = &input.envelope.message else { return };
     let Some(seen) = history.state(state.workflow_id.as_str()) else { return };
     let version = state.state_version.get();
+    let epoch = state.epoch.as_ref().map_or(0, |epoch| epoch.get());
+    if epoch < seen.epoch {
+        let (expected, actual) = (seen.epoch.to_string(), epoch.to_string());
+        return sink.differ(Code::StaleEpoch, input.body("epoch"), expected, &actual);
+    }
+    if epoch > seen.epoch {
+        return;
+    }
     let path = input.body("state_version");
     if version < seen.version {
         sink.differ(Code::StaleVersion, path, seen.version.to_string(), &version.to_string());

@@ -294,3 +294,72 @@ fn options_without_a_key() {
     machine.handle(now(1_000), RespondInput::Answer(key, Box::new(queued))).unwrap();
     assert_eq!(machine.deadline(), Some(now(10_000).at));
 }
+
+/// The table of who obeys which key has each key of the specification of a configuration once, and a key
+/// is told exactly if no machine obeys it.
+#[test]
+fn keys_that_no_machine_obeys_are_told() {
+    use coordination_protocol::message::{MemberSpec, Shape};
+    fn keys(members: &[MemberSpec], prefix: &str, out: &mut Vec<String>) {
+        for member in members {
+            let path = format!("{prefix}{}", member.name);
+            match member.shape {
+                Shape::Object(object) => keys(object.members, &format!("{path}."), out),
+                _ if prefix.is_empty() => {}
+                _ => out.push(path),
+            }
+        }
+    }
+    let spec = coordination_protocol::MessageKind::ComponentConfig.spec().unwrap();
+    let mut specified = Vec::new();
+    keys(spec.members, "", &mut specified);
+    let mut listed: Vec<String> = Settings::KEYS.iter().map(|key| key.path.to_owned()).collect();
+    specified.sort();
+    listed.sort();
+    assert_eq!(listed, specified);
+    assert_eq!(listed.len(), 15);
+
+    let written: ComponentConfig = serde_json::from_str(SPECIFICATION).unwrap();
+    let (settings, findings) = Settings::from_config(&written);
+    assert_eq!(settings, Settings::default());
+    let told: Vec<&str> = findings.iter().map(|finding| finding.actual()).collect();
+    assert_eq!(
+        told,
+        [
+            "coordination.hub_endpoint",
+            "performance.resource_pool_size",
+            "performance.cache_size_mb",
+            "performance.optimization_interval",
+            "monitoring.metrics_collection",
+            "monitoring.performance_tracking",
+        ],
+    );
+    let thresholds = config("monitoring", "alert_thresholds", r#"{"error_rate":5}"#);
+    let told = |config: &ComponentConfig| {
+        Settings::from_config(config).1.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&thresholds),
+        [
+            "`monitoring.alert_thresholds.error_rate` is obeyed by no machine: the host raises alerts"
+        ],
+    );
+    assert_eq!(
+        told(&config("coordination", "heartbeat_intervall", "30")),
+        [
+            "`coordination.heartbeat_intervall` is obeyed by no machine: the protocol does not know it"
+        ],
+    );
+    for key in Settings::KEYS.iter().filter(|key| !key.obeyed_by.is_empty()) {
+        let (section, name) = key.path.split_once('.').unwrap();
+        let value =
+            if name.ends_with("interval") || name.starts_with("timeout") { r#""7s""# } else { "7" };
+        assert_eq!(told(&config(section, name, value)), [""; 0]);
+    }
+    // A check of a file says nothing of it.
+    let validator =
+        coordination_protocol::validate::Validator::new(coordination_protocol::Mode::Strict);
+    let text = format!(r#"{{"component_config":{SPECIFICATION}}}"#);
+    let outcome = validator.check(&text, &coordination_protocol::validate::Context::new());
+    assert!(outcome.report.is_empty(), "{:?}", outcome.report);
+}

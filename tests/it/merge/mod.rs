@@ -1,7 +1,6 @@
 //! Comparing and merging states and JSON documents.
 
 mod behaviour;
-mod functions;
 mod generate;
 mod laws;
 mod oracle;

@@ -1,12 +1,23 @@
 //! What rules know beyond the message: what came before, and the time.
 
+mod bounded;
+mod exchange;
+mod grants;
+mod lifecycle;
+
+pub(super) use exchange::Exchanges;
+pub(super) use grants::{End, GrantStatus, Grants, release_id};
+pub(super) use lifecycle::{Lives, Misstep, Step};
+
 use super::Checked;
 use super::checked::Shared;
+use crate::event::EventType;
 use crate::message::{AllocationRequest, Envelope, Message};
 use crate::scalar::{ComponentId, Digest, WallTime};
 use crate::version::{Calendar, Date};
+use bounded::Bounded;
 use smol_str::SmolStr;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What a check may use beside the record. Each part is optional; rules that need what is absent
@@ -99,6 +110,8 @@ impl<'h> Context<'h> {
 #[derive(Clone, Debug)]
 pub(super) struct SeenState {
     pub(super) version: u64,
+    /// How often the workflow was taken back before.
+    pub(super) epoch: u64,
     content: Content,
 }
 
@@ -124,8 +137,12 @@ impl SeenState {
     }
 }
 
-/// Accepted messages, as far as later ones are judged by them: requests, state versions,
-/// registrations. Bounded; the oldest are forgotten first.
+/// Accepted messages, as far as later ones are judged by them: requests and answers, grants, state
+/// versions, registrations, the lives of workflows, phases and tasks. Bounded; the oldest are
+/// forgotten first, and what is not known is never held against a message as more than a note.
+///
+/// Requests and answers are kept by their source, so that what one component says under the identifier of
+/// another changes nothing for that one.
 ///
 /// ```
 /// use coordination_protocol::Mode;
@@ -148,18 +165,19 @@ impl SeenState {
 #[doc(alias = "eviction")]
 #[derive(Clone, Debug)]
 pub struct History {
-    requests: Bounded<Arc<Shared<Envelope>>>,
+    exchanges: Exchanges,
+    grants: Grants,
+    lives: Lives,
     states: Bounded<SeenState>,
     /// The workflows whose state is kept itself, the oldest first. A workflow may have got a
     /// digest, or have been forgotten, since it was put here.
     whole: VecDeque<SmolStr>,
     dependencies: Bounded<Vec<String>>,
-    /// Who asked for a grant, by allocation.
-    holders: Bounded<ComponentId>,
 }
 
 impl History {
-    /// How many requests, workflows and components are remembered unless set otherwise.
+    /// How many requests, grants, workflows with their phases and tasks, and components are remembered
+    /// unless set otherwise.
     pub const CAPACITY: usize = 4096;
 
     /// How many states are kept themselves until they are compared. A typed state takes several
@@ -171,33 +189,43 @@ impl History {
         History::with_capacity(Self::CAPACITY)
     }
 
-    /// Remembers at most this number of requests, workflows and components each.
+    /// Remembers at most this number of requests, grants, states, lives and components each.
     pub fn with_capacity(most: usize) -> Self {
         History {
-            requests: Bounded::new(most),
+            exchanges: Exchanges::new(most),
+            grants: Grants::new(most),
+            lives: Lives::new(most),
             states: Bounded::new(most),
             whole: VecDeque::new(),
             dependencies: Bounded::new(most),
-            holders: Bounded::new(most),
         }
     }
 
     /// Remembers an accepted message, which it shares with who holds it.
+    ///
+    /// What an event tells of a workflow, a phase or a task is known only if it was checked against a
+    /// history.
     pub fn note(&mut self, envelope: &Checked<Envelope>) {
-        self.remember(envelope.shared());
+        if let Some(step) = envelope.step() {
+            self.take(step);
+        }
+        self.remember(envelope.shared(), envelope.header.source.as_ref());
     }
 
-    pub(super) fn remember(&mut self, shared: &Arc<Shared<Envelope>>) {
+    /// Remembers a message of `source`.
+    pub(super) fn remember(
+        &mut self,
+        shared: &Arc<Shared<Envelope>>,
+        source: Option<&ComponentId>,
+    ) {
+        self.exchanges.remember(shared, source);
         match &shared.value.message {
-            Message::AllocationRequest(request) => {
-                self.requests.insert(request.request_id.as_str(), Arc::clone(shared));
-            }
             Message::AllocationResponse(answer) => {
-                let Some(allocation) = answer.allocation_id() else { return };
-                let asked = self.requests.get(answer.request_id.as_str());
-                if let Some(holder) = asked.and_then(|shared| shared.value.header.source.clone()) {
-                    self.holders.insert(allocation.as_str(), holder);
-                }
+                self.grants.granted(answer, self.exchanges.asker_of(&shared.value));
+            }
+            Message::Release(release) => {
+                let end = End::Released(release_id(&shared.value).map(str::to_owned));
+                self.grants.ended(release.allocation_id.as_str(), end);
             }
             Message::WorkflowState(state) => {
                 let version = state.state_version.get();
@@ -206,7 +234,8 @@ impl History {
                 // An older one can only be accepted where its code is switched off; what is newest
                 // stays the measure. One of the same version replaces it: they are equal, or the
                 // host has switched forks off and took the later one.
-                if seen.is_none_or(|seen| seen.version <= version) {
+                let epoch = state.epoch.as_ref().map_or(0, |epoch| epoch.get());
+                if seen.is_none_or(|seen| (seen.epoch, seen.version) <= (epoch, version)) {
                     let was_whole = seen.is_some_and(SeenState::is_whole);
                     let content = match shared.known_digest() {
                         // They were compared. The message itself is of no more use.
@@ -214,7 +243,7 @@ impl History {
                         None => Content::State(Arc::clone(shared)),
                     };
                     let whole = matches!(content, Content::State(_));
-                    self.states.insert(workflow, SeenState { version, content });
+                    self.states.insert(workflow, SeenState { version, epoch, content });
                     if whole && !was_whole {
                         self.whole.push_back(SmolStr::new(workflow));
                         self.reduce();
@@ -237,18 +266,38 @@ impl History {
     fn reduce(&mut self) {
         while self.whole.len() > Self::WHOLE {
             let Some(workflow) = self.whole.pop_front() else { break };
-            if let Some(seen) = self.states.values.get_mut(&workflow) {
+            if let Some(seen) = self.states.get_mut(&workflow) {
                 seen.content = Content::Digest(seen.digest().cloned());
             }
         }
     }
 
-    /// The request of an identifier.
-    pub fn request(&self, id: &str) -> Option<&AllocationRequest> {
-        match &self.requests.get(id)?.value.message {
-            Message::AllocationRequest(request) => Some(request),
-            _ => None,
+    /// Remembers what an event tells of a workflow, a phase, a task or a grant.
+    pub(super) fn take(&mut self, step: &Step) {
+        match step.event_type {
+            EventType::ResourceAllocated => self.grants.mentioned(&step.subject),
+            EventType::ResourceDeallocated => {
+                self.grants.ended(&step.subject, End::Told(step.print))
+            }
+            _ => self.lives.take(step),
         }
+    }
+
+    pub(super) const fn exchanges(&self) -> &Exchanges {
+        &self.exchanges
+    }
+
+    pub(super) const fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    pub(super) const fn lives(&self) -> &Lives {
+        &self.lives
+    }
+
+    /// The request of an identifier; the first, where several components use it.
+    pub fn request(&self, id: &str) -> Option<&AllocationRequest> {
+        self.exchanges.request(id)
     }
 
     /// The newest version of a workflow's state.
@@ -258,7 +307,7 @@ impl History {
 
     /// The component to which a grant was made.
     pub(super) fn holder(&self, allocation: &str) -> Option<&ComponentId> {
-        self.holders.get(allocation)
+        self.grants.holder(allocation)
     }
 
     pub(super) fn state(&self, workflow: &str) -> Option<&SeenState> {
@@ -273,44 +322,6 @@ impl History {
 impl Default for History {
     fn default() -> Self {
         History::new()
-    }
-}
-
-/// A map that forgets what was inserted first: who floods it with new keys pushes out the oldest,
-/// and a key that is written again keeps its place, so that it cannot be kept alive by repetition.
-#[derive(Clone, Debug)]
-struct Bounded<T> {
-    most: usize,
-    values: HashMap<SmolStr, T>,
-    order: VecDeque<SmolStr>,
-}
-
-impl<T> Bounded<T> {
-    fn new(most: usize) -> Self {
-        Bounded { most, values: HashMap::new(), order: VecDeque::new() }
-    }
-
-    fn get(&self, key: &str) -> Option<&T> {
-        self.values.get(key)
-    }
-
-    fn insert(&mut self, key: &str, value: T) {
-        let key = SmolStr::new(key);
-        if self.values.insert(key.clone(), value).is_none() {
-            self.order.push_back(key);
-        }
-        while self.values.len() > self.most {
-            match self.order.pop_front() {
-                Some(oldest) => self.values.remove(&oldest),
-                None => break,
-            };
-        }
-    }
-
-    fn remove(&mut self, key: &str) {
-        if self.values.remove(key).is_some() {
-            self.order.retain(|known| known != key);
-        }
     }
 }
 
@@ -331,26 +342,6 @@ mod tests {
     fn note(history: &mut History, text: &str) {
         let outcome = Validator::new(Mode::Strict).check(text, &Context::new());
         history.note(&outcome.accept().expect("it is valid"));
-    }
-
-    #[test]
-    fn the_first_that_came_is_the_first_to_go() {
-        let mut map = Bounded::new(2);
-        for (key, value) in [("a", 1), ("b", 2), ("a", 3)] {
-            map.insert(key, value);
-        }
-        // Written again, `a` is still the older one.
-        map.insert("c", 4);
-        assert_eq!((map.get("a"), map.get("b"), map.get("c")), (None, Some(&2), Some(&4)));
-        // What was removed leaves its room, and no place in the order.
-        map.remove("b");
-        map.insert("d", 5);
-        map.insert("e", 6);
-        assert_eq!((map.get("c"), map.get("d"), map.get("e")), (None, Some(&5), Some(&6)));
-        assert_eq!(map.order, ["d", "e"]);
-        let mut none = Bounded::new(0);
-        none.insert("a", 1);
-        assert_eq!((none.get("a"), none.order.len()), (None, 0));
     }
 
     #[test]

@@ -1,0 +1,91 @@
+//! Requests, answers and grants against those that came before.
+
+use super::{FindingSink, RuleInput};
+use crate::finding::Code;
+use crate::message::Message;
+use crate::validate::history::{End, GrantStatus, release_id};
+
+/// An answer belongs to a request, and stays the answer.
+pub(super) fn answers(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Some(history) = input.context.history else { return };
+    let envelope = input.envelope;
+    let exchanges = history.exchanges();
+    let Message::AllocationResponse(answer) = &envelope.message else {
+        if exchanges.is_unasked(envelope)
+            && let Some(request) = &envelope.header.response_to
+        {
+            let request = request.as_str();
+            sink.push(Code::AnswerWithoutRequest, "/response_to", |f| f.with_actual(request));
+        }
+        return;
+    };
+    if exchanges.is_unasked(envelope) {
+        let request = answer.request_id.as_str();
+        sink.push(Code::AnswerWithoutRequest, input.body("request_id"), |f| f.with_actual(request));
+    }
+    let source = input.context.source_of(envelope);
+    if let Some(before) = exchanges.contradicted(envelope, answer, source) {
+        let name = |status: &str, allocation: Option<&str>| match allocation {
+            Some(allocation) => format!("{status} with `{allocation}`"),
+            None => status.to_owned(),
+        };
+        let own = answer.allocation_id();
+        sink.differ(
+            Code::ContradictingAnswer,
+            input.body("status"),
+            name(before.status.as_str(), before.allocation.as_deref()),
+            &name(answer.status.as_str(), own.as_ref().map(|id| id.as_str())),
+        );
+    }
+}
+
+/// One identifier, one request.
+pub(super) fn reuse(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Some(history) = input.context.history else { return };
+    let source = input.context.source_of(input.envelope);
+    if !history.exchanges().is_reused(input.envelope, source) {
+        return;
+    }
+    let (path, id) = match &input.envelope.message {
+        Message::AllocationRequest(body) => (input.body("request_id"), body.request_id.as_str()),
+        _ => {
+            let id = input.envelope.header.request_id.as_ref();
+            ("/request_id".to_owned(), id.map_or("", |id| id.as_str()))
+        }
+    };
+    sink.push(Code::RequestIdReused, path, |finding| finding.with_actual(id));
+}
+
+/// A file that one grant holds exclusively is in no other.
+pub(super) fn files(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Some(history) = input.context.history else { return };
+    let Message::AllocationResponse(answer) = &input.envelope.message else { return };
+    let Some(shared) = history.grants().conflict(input.envelope, answer) else { return };
+    let files = answer.allocated_resources.as_ref().and_then(|r| r.exclusive_files.as_ref());
+    let Some(file) = files.and_then(|files| files.get(shared.index)) else { return };
+    let path = input.body(&format!("allocated_resources/exclusive_files/{}", shared.index));
+    sink.differ(Code::FileGrantedTwice, path, shared.allocation, file);
+}
+
+/// What is given back was granted, and is held.
+pub(super) fn release(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Some(history) = input.context.history else { return };
+    let Message::Release(release) = &input.envelope.message else { return };
+    let allocation = release.allocation_id.as_str();
+    let end = End::Released(release_id(input.envelope).map(str::to_owned));
+    let code = match history.grants().status(allocation, &end) {
+        GrantStatus::Unknown => Code::ReleaseOfUnknown,
+        GrantStatus::Ended => Code::ReleaseOfEnded,
+        GrantStatus::Held { fence } => {
+            let own = release.extra().get("fence").and_then(|own| own.as_str().parse::<u64>().ok());
+            if let (Some(own), Some(fence)) = (own, fence)
+                && own < fence
+            {
+                let path = input.body("fence");
+                sink.differ(Code::StaleFence, path, fence.to_string(), &own.to_string());
+            }
+            return;
+        }
+    };
+    sink.push(code, input.body("allocation_id"), |finding| finding.with_actual(allocation));
+}
