@@ -82,6 +82,14 @@ pub enum BuildError {
     /// The key of an extra field is that of a field of its own.
     #[error("`{}` is a field of its own; set it there", printable(.0))]
     Repeated(String),
+    /// The data of an event type of the caller's own cannot be written as JSON.
+    #[error("the data of `{name}` cannot be written: {reason}", name = printable(.name), reason = printable(.reason))]
+    Unwritable {
+        /// The event type.
+        name: String,
+        /// What `serde_json` says.
+        reason: String,
+    },
     /// A JSON value that should be an object is none.
     #[error("expected an object, found {found}")]
     NotAnObject {

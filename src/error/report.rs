@@ -305,6 +305,7 @@ super::leaf_errors! {
         Self::Refused(error) => (error),
         Self::Splits { .. } => ["splits", System, Corruption, lasting, "correct_and_retry", "Use identifiers without `:`."],
         Self::Repeated(_) => ["repeated-key", Execution, Conflict, lasting, "correct_and_retry", "Give each key once."],
+        Self::Unwritable { .. } => ["unwritable", Execution, Corruption, lasting, "correct_and_retry", "Give data that JSON can hold."],
         Self::NotAnObject { .. } => ["not-an-object", Execution, Corruption, lasting, "correct_and_retry", "Give a JSON object."],
         Self::Registered(_) => ["registered", Execution, Conflict, lasting, "correct_and_retry", "Use the payload of the registered type."],
         Self::Start(_) => ["bad-start", Execution, Conflict, lasting, "correct_and_retry", "Use a name that starts with a letter."],

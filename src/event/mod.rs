@@ -36,6 +36,7 @@
 
 mod builder;
 mod codec;
+mod custom;
 mod extra;
 pub(crate) mod field;
 pub(crate) mod into_field;
@@ -51,6 +52,7 @@ pub use crate::spec::{
     Registry,
 };
 pub use builder::EventBuilder;
+pub use custom::CustomEvent;
 pub use extra::{ExtraFields, ExtraFieldsMut};
 pub use field::{JsonObject, PhaseId, PhaseName, TextList};
 pub use into_field::IntoField;

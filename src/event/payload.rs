@@ -60,6 +60,11 @@ impl UntypedData {
         self
     }
 
+    /// Puts fields in another order; those of equal places keep theirs.
+    pub(super) fn sort_by_key(&mut self, place: impl Fn(&str) -> usize) {
+        self.fields.entries_mut().sort_by_key(|(key, _)| place(key));
+    }
+
     pub(super) fn from_valid(name: &str, fields: Vec<(SmolStr, Json)>) -> Self {
         UntypedData { name: SmolStr::new(name), fields: ExtraFields::from_valid(fields) }
     }

@@ -185,7 +185,7 @@ fn some(text: &SmolStr) -> Option<&str> {
 /// It keeps at most [`Limits::findings`](crate::json::Limits::findings) and counts the rest by code, so
 /// a hostile record cannot make it grow. Whatever is kept, [`worst`](Self::worst),
 /// [`verdict`](Self::verdict), [`has`](Self::has) and [`counts`](Self::counts) speak of all findings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     findings: Vec<Finding>,
     omitted: usize,
@@ -354,6 +354,21 @@ impl Report {
         self.findings.sort_by(|a, b| {
             (a.range.start, a.range.end, a.code).cmp(&(b.range.start, b.range.end, b.code))
         });
+    }
+}
+
+/// Short: the findings as their sentences.
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for finding in &self.findings {
+            let Finding { code, severity, pointer, .. } = finding;
+            list.entry(&format_args!("{severity} `{code}` at {pointer:?}: {finding}"));
+        }
+        if self.omitted > 0 {
+            list.entry(&format_args!("{} more", self.omitted));
+        }
+        list.finish()
     }
 }
 

@@ -99,7 +99,7 @@ pub struct BadText {
 }
 
 /// A word, and the list that does not have it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BadWord {
     /// The refused word; a long one is cut and ends in `…`.
@@ -245,5 +245,19 @@ impl From<core::convert::Infallible> for ScalarError {
     /// For conversions that are generic over whether they can fail.
     fn from(never: core::convert::Infallible) -> Self {
         match never {}
+    }
+}
+
+/// The list may have all event types: `Debug` shows a few words, or their number.
+impl fmt::Debug for BadWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const FEW: usize = 4;
+        let mut shown = f.debug_struct("BadWord");
+        shown.field("word", &self.word);
+        if self.known.len() > FEW {
+            shown.field("known", &format_args!("{} words", self.known.len())).finish()
+        } else {
+            shown.field("known", &self.known).finish()
+        }
     }
 }

@@ -42,6 +42,7 @@
 
 mod block;
 mod damage;
+mod dynamic;
 mod error;
 mod journal;
 mod key;
@@ -51,6 +52,7 @@ pub mod view;
 
 pub use block::block_on;
 pub use damage::{DamagedValue, SoundPage, scan_past_damage};
+pub use dynamic::{DynJournal, DynStore};
 pub use error::{ImportFault, KeyFault, StorageError};
 pub use journal::{Bounds, Cursor, Journal, JournalRecord};
 pub use key::Key;

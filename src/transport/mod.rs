@@ -44,11 +44,13 @@
 //! implementation shows that it keeps the promises of the traits with the module `conformance`
 //! (feature `conformance`).
 
+mod dynamic;
 mod error;
 mod frame;
 mod memory;
 mod packet;
 
+pub use dynamic::{DynReceiver, DynTransport};
 pub use error::{AddressFault, FrameFault, TransportError};
 pub use frame::{LineDecoder, encode_line};
 pub use memory::{MemoryReceiver, MemoryTransport};

@@ -128,7 +128,22 @@ impl Gate {
     /// Takes a record that arrived at `now`, from a component if the transport knows it.
     ///
     /// # Errors
-    /// The report that refuses it. A refused record changes nothing.
+    /// The report that refuses it, an error like any other: its sentence is that of the gravest finding.
+    /// A refused record changes nothing.
+    ///
+    /// ```
+    /// use coordination_protocol::{Gate, Mode, Validator};
+    /// use std::time::SystemTime;
+    ///
+    /// fn take(gate: &mut Gate, line: &str) -> Result<(), Box<dyn std::error::Error>> {
+    ///     gate.accept(line.as_bytes(), SystemTime::now(), None)?;
+    ///     Ok(())
+    /// }
+    ///
+    /// let mut gate = Gate::new(Validator::new(Mode::Interop));
+    /// let error = take(&mut gate, r#"{"heartbeat":{"component_id":7}}"#).unwrap_err();
+    /// assert!(error.to_string().starts_with("expected an identifier, found number 7"));
+    /// ```
     pub fn accept(
         &mut self,
         record: &[u8],

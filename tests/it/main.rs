@@ -52,6 +52,8 @@ mod coord_version;
 mod coord_words;
 #[cfg(all(feature = "cli", unix))]
 mod damage;
+#[cfg(feature = "conformance")]
+mod embedding;
 mod events;
 mod examples;
 mod filter;

@@ -84,7 +84,7 @@ fn numbers_that_do_not_fit_are_told() {
     let told = negative.unwrap_err();
     assert_eq!(
         told.downcast_ref::<String>().unwrap(),
-        "-1 is out of range; the value must be from 0 to 18446744073709551615"
+        "-1 is out of range: it must be from 0 to 18446744073709551615"
     );
 }
 
