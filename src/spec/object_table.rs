@@ -342,6 +342,7 @@ macro_rules! object_table {
                 event_publications with_event_publications: Vec<String>, "Patterns of the events it sends.";
                 health_check_endpoint with_health_check_endpoint: String, "Where its health is asked for; the transport resolves it.";
                 performance_metrics with_performance_metrics: Vec<String>, "Names of the metrics it reports.";
+                instance with_instance since V1_1_0: String, "Which start of the component it is: another word after each start. Extension.";
             }
         }
         "The health of a component (Health Monitoring)."
@@ -360,6 +361,7 @@ macro_rules! object_table {
                 active_operations with_active_operations: Count, "Operations under way.";
                 queue_size with_queue_size: Count, "Operations that wait.";
                 dependencies with_dependencies: Map<HealthState>, "The health of what it depends on.";
+                instance with_instance since V1_1_0: String, "Which start of the component it is: another word after each start. Extension.";
             }
         }
         "How well a component does."
@@ -524,6 +526,7 @@ macro_rules! object_table {
             }
             optional {
                 status with_status: HealthState, "How it is.";
+                instance with_instance: String, "Which start of the component it is, as in its registration.";
             }
         }
         "A request to receive events, or to receive them no more. Extension."
@@ -610,6 +613,7 @@ macro_rules! object_table {
             }
             optional {
                 timestamp with_timestamp: Timestamp, "When it leaves.";
+                instance with_instance: String, "Which start of the component it is, as in its registration.";
             }
         }
     } };

@@ -215,6 +215,7 @@ ComponentRegistration
     optional event_publications text_list
     optional health_check_endpoint text
     optional performance_metrics text_list
+    optional instance text
 
 HealthStatus
     essential component_id id
@@ -226,6 +227,7 @@ HealthStatus
     optional active_operations count
     optional queue_size count
     optional dependencies map of health_state
+    optional instance text
 
 ComponentPerformance
     optional response_time_avg span
@@ -320,6 +322,7 @@ Heartbeat
     required sequence count
     required timestamp timestamp
     optional status health_state
+    optional instance text
 
 Subscription
     essential subscriber id
@@ -370,6 +373,7 @@ Deregistration
     essential component_id id
     required reason text
     optional timestamp timestamp
+    optional instance text
 ";
 
 /// The lists of words that the specification writes as `a|b|c`, and those of the extensions.
@@ -462,6 +466,7 @@ fn a_row_knows_its_members_and_its_summaries() {
                 "signature",
             ],
             "WorkflowState" => &["epoch", "restored_version"],
+            "ComponentRegistration" | "HealthStatus" => &["instance"],
             "StateMetadata" => &["ancestors"],
             _ => &[],
         };
@@ -578,6 +583,8 @@ fn the_examples_name_every_field_but_the_extensions() {
         [
             "AllocationResponse.reason",
             "CheckpointSync.state_version",
+            "ComponentRegistration.instance",
+            "HealthStatus.instance",
             "StateMetadata.ancestors",
             "WorkflowState.epoch",
             "WorkflowState.restored_version"

@@ -96,6 +96,14 @@ fn new_records_lose_exactly_what_the_old_version_lacks() {
                 r#""metadata":{"conflict_detected":false}}}"#
             )),
         ),
+        (
+            &["/component_registration/instance"],
+            Some(r#"{"component_registration":{"component_id":"hub","component_type":"hub"}}"#),
+        ),
+        (
+            &["/health_status/instance"],
+            Some(r#"{"health_status":{"component_id":"hub","status":"healthy"}}"#),
+        ),
         (&["/event/event_type"], None),
         (&["/hello"], None),
         (&["/welcome"], None),
@@ -146,7 +154,7 @@ fn the_fixtures_show_every_addition() {
     }
     assert_eq!(
         additions().into_iter().filter(|addition| addition.since > OLD).count(),
-        5 + 12 + 8 + 2
+        5 + 12 + 8 + 2 + 2 + 2
     );
     let old = additions().into_iter().filter(|addition| addition.since == OLD);
     assert_eq!(old.count(), 33 + 9 + 5);

@@ -5,7 +5,7 @@ use coordination_protocol::error::IntoReport as _;
 use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
-    IgnoreReason, Machine, Presence, PresenceInput, PresenceOptions, PresenceOutput, SplitMix64,
+    Machine, Presence, PresenceInput, PresenceOptions, PresenceOutput, SplitMix64,
 };
 use coordination_protocol::message::{ComponentRegistration, HealthStatus, MessageKind, peek};
 use coordination_protocol::scalar::{ComponentId, HealthState, Instant, Now};
@@ -27,8 +27,8 @@ const WATCHING: &str = "hub";
 /// * Who is not heard for three heartbeats and the grace is unhealthy from that moment on.
 /// * In the end, who is alive is what it says of itself, and who has left or hangs is not healthy.
 ///
-/// Wall clocks do not jump here: a component that starts again with a clock that was set back looks
-/// silent if its registration is lost, until the clock has passed its earlier time.
+/// The watcher knows no one when it starts, and may start last, or anew without its disk. Wall clocks jump by up
+/// to an hour, in the middle of a run and before a restart. Registrations get lost like everything else.
 #[derive(Clone, Debug, Default)]
 pub struct Presences {
     options: PresenceOptions,
@@ -74,7 +74,7 @@ impl Scenario for Presences {
 
     fn conditions(&self) -> Conditions {
         // Twenty minutes hold ten times the longest silence that is accepted.
-        Conditions::new().with_stimuli(8).with_shifts(0).with_calm(600_000).with_end(1_200_000)
+        Conditions::new().with_stimuli(8).with_shifts(6).with_calm(600_000).with_end(1_200_000)
     }
 
     fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
@@ -86,31 +86,32 @@ impl Scenario for Presences {
 struct Watching {
     presence: Presence,
     gate: Gate,
-    fresh: bool,
 }
 
 impl Watching {
     fn new(host: &Host<'_>, options: PresenceOptions) -> Self {
         let kept = host.disk.and_then(|disk| Presence::restore(disk).ok());
         Watching {
-            fresh: kept.is_none(),
             presence: kept.unwrap_or_else(|| Presence::new(host.seed).with_options(options)),
             gate: Gate::new(Validator::new(Mode::Strict)),
         }
     }
 
-    fn follow(&mut self, now: Now, effects: &mut Effects) {
+    fn follow(&mut self, effects: &mut Effects) {
         while let Some(output) = self.presence.poll() {
             match output {
                 PresenceOutput::Changed { component, to, .. } => {
                     let state = to.as_ref().map_or("gone", HealthState::as_str);
                     effects.mark("sees", format!("{component} {state}"));
                 }
-                PresenceOutput::Ignored(ignored) if ignored.reason == IgnoreReason::Unknown => {
-                    // Its registration was lost; the next heartbeat counts. There is room for it.
-                    let Some(who) = ignored.message.source else { continue };
-                    effects.mark("expects", who.as_str());
-                    let _ = self.presence.handle(now, PresenceInput::Expect(who));
+                PresenceOutput::Send(message) => {
+                    for to in &message.to {
+                        effects.mark("asks", to.as_str());
+                        effects.send(to.as_str(), message.envelope.to_string());
+                    }
+                }
+                PresenceOutput::Ignored(ignored) => {
+                    effects.mark("ignores", ignored.reason.as_str());
                 }
                 _ => {}
             }
@@ -126,18 +127,12 @@ impl Actor for Watching {
             }
             Err(report) => effects.mark("turned-away", report.problem().message),
         }
-        self.follow(now, effects);
+        self.follow(effects);
     }
 
     fn wake(&mut self, now: Now, effects: &mut Effects) {
-        if std::mem::take(&mut self.fresh) {
-            for name in WATCHED {
-                // There is room for three.
-                let _ = self.presence.handle(now, PresenceInput::Expect(component(name)));
-            }
-        }
         self.presence.handle_timeout(now);
-        self.follow(now, effects);
+        self.follow(effects);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -153,6 +148,7 @@ impl Actor for Watching {
 struct Watched {
     own: ComponentId,
     presence: Presence,
+    gate: Gate,
     state: HealthState,
     hangs: bool,
     fresh: bool,
@@ -163,6 +159,7 @@ impl Watched {
         Watched {
             own: component(host.name),
             presence: Presence::new(host.seed).with_options(options),
+            gate: Gate::new(Validator::new(Mode::Strict)),
             state: HealthState::Healthy,
             hangs: false,
             fresh: true,
@@ -198,6 +195,17 @@ impl Watched {
 }
 
 impl Actor for Watched {
+    fn receive(&mut self, now: Now, _: &str, bytes: &[u8], effects: &mut Effects) {
+        if self.hangs {
+            return;
+        }
+        match self.gate.accept(bytes, now.wall, None) {
+            Ok(envelope) => self.presence.receive(now, envelope),
+            Err(report) => effects.mark("turned-away", report.problem().message),
+        }
+        self.follow(now, effects);
+    }
+
     fn wake(&mut self, now: Now, effects: &mut Effects) {
         if std::mem::take(&mut self.fresh) {
             self.join(now, effects);
@@ -244,16 +252,17 @@ impl Actor for Watched {
 /// What is known of a watched component, without its machine.
 #[derive(Default)]
 struct Seen {
-    /// When each message was sent.
-    sent: BTreeMap<u32, Instant>,
+    /// When each message was sent, and in which turn: a component takes a turn each time that it joins.
+    sent: BTreeMap<u32, (Instant, u32)>,
+    turn: u32,
+    /// The turn that the hub knows of, and whether it has ended there.
+    known: Option<u32>,
+    gone: bool,
     /// When a message last arrived that may count, and when one that must.
     may: Option<Instant>,
     must: Option<Instant>,
-    /// When the latest of those that arrived was sent, the latest heartbeat, and when the component
-    /// last started.
-    newest: Option<Instant>,
+    /// When the latest heartbeat of the turn that arrived was sent.
     beat: Option<Instant>,
-    started: Option<Instant>,
     /// What the hub calls it.
     state: String,
     /// What it says of itself.
@@ -265,29 +274,25 @@ struct Seen {
 }
 
 impl Seen {
-    /// A message arrives. A registration always counts, and all counts anew after it. Of the others,
-    /// those that are newer than what came before. A heartbeat may count if it is newer than the last
-    /// heartbeat, and once more if it is from before the last start, since numbers start again.
+    /// A message arrives. The first registration of a turn counts whatever the clocks say, and so does each
+    /// heartbeat after it that no later one has overtaken. Of an earlier turn, or one that has ended, nothing
+    /// counts.
     fn hears(&mut self, at: Instant, number: u32, kind: MessageKind) {
-        let sent = self.sent.get(&number).copied();
+        let Some((sent, turn)) = self.sent.get(&number).copied() else { return };
         match kind {
-            MessageKind::ComponentRegistration => {
-                (self.may, self.must, self.newest, self.beat) = (Some(at), Some(at), None, None);
+            MessageKind::ComponentRegistration if Some(turn) > self.known => {
+                (self.known, self.gone, self.beat) = (Some(turn), false, None);
+                (self.may, self.must) = (Some(at), Some(at));
             }
-            MessageKind::Heartbeat | MessageKind::HealthStatus => {
-                if sent > self.newest {
-                    self.must = Some(at);
+            _ if Some(turn) != self.known || self.gone => {}
+            MessageKind::ComponentRegistration | MessageKind::HealthStatus => self.may = Some(at),
+            MessageKind::Heartbeat => {
+                self.may = Some(at);
+                if Some(sent) > self.beat {
+                    (self.must, self.beat) = (Some(at), Some(sent));
                 }
-                let beat = kind == MessageKind::Heartbeat;
-                let in_order = sent >= self.newest || beat && sent > self.beat;
-                if in_order || sent < self.started {
-                    self.may = Some(at);
-                }
-                if beat {
-                    self.beat = sent.max(self.beat);
-                }
-                self.newest = sent.max(self.newest);
             }
+            MessageKind::Deregistration => self.gone = true,
             _ => {}
         }
     }
@@ -313,7 +318,10 @@ impl Alive {
         }
         let Some(agent) = self.agents.get_mut(event.node) else { return Ok(()) };
         match word {
-            "joins" => (agent.left, agent.says) = (false, text.to_owned()),
+            "joins" => {
+                (agent.left, agent.says) = (false, text.to_owned());
+                agent.turn += 1;
+            }
             "leaves" => agent.left = true,
             "hangs" => agent.hangs = true,
             "goes-on" => agent.hangs = false,
@@ -330,10 +338,6 @@ impl Alive {
         let (name, state) = text.split_once(' ').unwrap_or((text, ""));
         let Some(agent) = self.agents.get_mut(name) else { return Ok(()) };
         state.clone_into(&mut agent.state);
-        if matches!(state, "gone" | "unknown") {
-            // From here on all counts anew.
-            (agent.newest, agent.beat) = (None, None);
-        }
         let heard = agent.must.map(|heard| at.since(heard));
         let soon = |missing| heard.is_some_and(|silence| silence < Alive::silence(missing));
         let wrong = match state {
@@ -373,7 +377,7 @@ impl Check for Alive {
             SimEventKind::Marked { word, text } => self.mark(event, word, text)?,
             SimEventKind::Sent { number, .. } => {
                 if let Some(agent) = self.agents.get_mut(event.node) {
-                    agent.sent.insert(number, event.at);
+                    agent.sent.insert(number, (event.at, agent.turn));
                 }
             }
             SimEventKind::Received { from, number, bytes } => {
@@ -388,7 +392,7 @@ impl Check for Alive {
                 if wiped {
                     for agent in self.agents.values_mut() {
                         (agent.may, agent.must) = (None, None);
-                        (agent.newest, agent.beat) = (None, None);
+                        (agent.known, agent.gone, agent.beat) = (None, false, None);
                         agent.state.clear();
                     }
                 }
@@ -402,11 +406,6 @@ impl Check for Alive {
             SimEventKind::Started(_) if event.node == WATCHING => {
                 self.watching = true;
                 return Ok(());
-            }
-            SimEventKind::Started(_) => {
-                if let Some(agent) = self.agents.get_mut(event.node) {
-                    agent.started = Some(event.at);
-                }
             }
             _ => {}
         }
@@ -423,7 +422,7 @@ impl Check for Alive {
         for (name, agent) in &self.agents {
             let Seen { state, says, left, hangs, .. } = agent;
             let right = match (state.as_str(), *left || *hangs) {
-                ("unhealthy" | "unknown" | "gone", true) => true,
+                ("unhealthy" | "gone" | "", true) => true,
                 (state, false) => state == says,
                 _ => false,
             };

@@ -18,7 +18,8 @@ fn requests_end_exactly_once() {
 fn who_is_alive_is_known_in_time() {
     let stats = holds(&Presences::new(), 200);
     covers(&stats, &[("sees", 3_000), ("hangs", 300), ("leaves", 100), ("goes-on", 50)]);
-    assert!(stats.wiped >= 50, "{stats}");
+    covers(&stats, &[("asks", 200), ("ignores", 500)]);
+    assert!(stats.wiped >= 50 && stats.shifts >= 300, "{stats}");
 }
 
 #[test]

@@ -132,6 +132,10 @@ enum Flaw {
     Misreads,
     /// It is woken too late.
     Slow,
+    /// It hears nothing.
+    Deaf,
+    /// It does not see which start of a component a message is of.
+    MissesMarks,
     /// It cannot tell which attempt an error report is about, nor two of them apart.
     Blurs,
 }
@@ -147,6 +151,13 @@ impl Actor for Flawed {
             let after = after.split_once("\",").map_or("", |(_, after)| after);
             let fresh = format!(r#""error_id":"err_{}_"#, now.at.as_nanos());
             let text = format!("{before}{after}").replace(r#""error_id":""#, &fresh);
+            return self.actor.receive(now, from, text.as_bytes(), effects);
+        }
+        if self.flaw == Flaw::Deaf {
+            return;
+        }
+        if self.flaw == Flaw::MissesMarks {
+            let text = String::from_utf8_lossy(bytes).replace(r#""instance":"#, r#""marked":"#);
             return self.actor.receive(now, from, text.as_bytes(), effects);
         }
         if self.flaw == Flaw::Misreads {
