@@ -109,7 +109,8 @@ trait Driven:
     }
 
     /// An input of its own. The record is that of the line, if it is a message.
-    fn own(step: u8, rest: &[u8], record: Option<Envelope>, now: Now) -> Option<Self::Input>;
+    fn own(&self, step: u8, rest: &[u8], record: Option<Envelope>, now: Now)
+    -> Option<Self::Input>;
 }
 
 fn name(text: &str) -> ComponentId {
@@ -127,19 +128,29 @@ impl Driven for Requester {
         Requester::new(name("hub"), options.0).with_options(options.request())
     }
 
-    fn own(step: u8, rest: &[u8], record: Option<Envelope>, now: Now) -> Option<RequestInput> {
-        if step == b'a' {
-            return Some(RequestInput::Cancel(id(rest)));
-        }
-        let mut ask = OutboundRequest::new(record?, now, [step; 10]);
-        if step == b'b' {
-            ask = ask.with_deadline(Duration::from_millis(number(rest)));
-        }
-        if step == b'c' {
-            ask = ask.with_peer(name("rm"));
-        }
-        Some(RequestInput::Start(Box::new(ask)))
+    fn own(
+        &self,
+        step: u8,
+        rest: &[u8],
+        record: Option<Envelope>,
+        now: Now,
+    ) -> Option<RequestInput> {
+        request(step, rest, record, now)
     }
+}
+
+fn request(step: u8, rest: &[u8], record: Option<Envelope>, now: Now) -> Option<RequestInput> {
+    if step == b'a' {
+        return Some(RequestInput::Cancel(id(rest)));
+    }
+    let mut ask = OutboundRequest::new(record?, now, [step; 10]);
+    if step == b'b' {
+        ask = ask.with_deadline(Duration::from_millis(number(rest)));
+    }
+    if step == b'c' {
+        ask = ask.with_peer(name("rm"));
+    }
+    Some(RequestInput::Start(Box::new(ask)))
 }
 
 impl Driven for Caller {
@@ -149,8 +160,14 @@ impl Driven for Caller {
         Caller::new(name("hub"), options.0).with_options(caller)
     }
 
-    fn own(step: u8, rest: &[u8], record: Option<Envelope>, now: Now) -> Option<RequestInput> {
-        Requester::own(step, rest, record, now)
+    fn own(
+        &self,
+        step: u8,
+        rest: &[u8],
+        record: Option<Envelope>,
+        now: Now,
+    ) -> Option<RequestInput> {
+        request(step, rest, record, now)
     }
 }
 
@@ -170,7 +187,7 @@ impl Driven for Responder {
         Some(RespondInput::Rejected(Box::new(rejected)))
     }
 
-    fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<RespondInput> {
+    fn own(&self, step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<RespondInput> {
         let source = if step == b'a' { "null" } else { "\"hub\"" };
         let key = format!(r#"{{"source":{source},"request_id":"{}"}}"#, id(rest));
         let key = serde_json::from_str(&key).expect("a key");
@@ -187,7 +204,7 @@ impl Driven for Breaker {
         Breaker::new(breaker)
     }
 
-    fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<BreakerInput> {
+    fn own(&self, step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<BreakerInput> {
         Some(match step % 3 {
             0 => BreakerInput::Call(id(rest)),
             1 if rest.len() > 3 => BreakerInput::Ended(id(rest), CallResult::Neutral),
@@ -208,7 +225,7 @@ impl Driven for Handshake {
         if options.0.is_multiple_of(2) { machine } else { machine.with_peer(name("rm")) }
     }
 
-    fn own(step: u8, _: &[u8], _: Option<Envelope>, _: Now) -> Option<HandshakeInput> {
+    fn own(&self, step: u8, _: &[u8], _: Option<Envelope>, _: Now) -> Option<HandshakeInput> {
         Some(HandshakeInput::Greet([step; 10]))
     }
 }
@@ -224,7 +241,13 @@ impl Driven for Presence {
         Presence::new(options.0).with_options(presence)
     }
 
-    fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<PresenceInput> {
+    fn own(
+        &self,
+        step: u8,
+        rest: &[u8],
+        record: Option<Envelope>,
+        _: Now,
+    ) -> Option<PresenceInput> {
         Some(match (step, record.map(|record| record.message)) {
             (b'a', _) => PresenceInput::Leave(String::from_utf8_lossy(rest).into_owned()),
             (b'b', _) => PresenceInput::Expect(name(id(rest).as_str())),
@@ -256,14 +279,20 @@ impl Driven for Dispatcher {
         Dispatcher::new(options.0).with_options(delivery)
     }
 
-    fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<DispatcherInput> {
+    fn own(&self, step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<DispatcherInput> {
         let who = name(id(rest).as_str());
         let number = number(&rest[rest.len().min(1)..]);
         let reason = || "it crashed".to_owned();
+        // One that was given, or else one that was not.
+        let receipt = self.under_way(&who).nth(number as usize % 8);
+        let receipt = receipt.unwrap_or_else(|| {
+            format!("0-0-{number}-1").parse().expect("it has the form of a receipt")
+        });
         Some(match step {
-            b'a' => DispatcherInput::Acknowledge(who, vec![number, number.saturating_add(1)]),
-            b'b' => DispatcherInput::Fail(who, number, reason()),
-            b'c' => DispatcherInput::Reject(who, number, reason()),
+            b'a' => DispatcherInput::Acknowledge(who, vec![receipt, receipt]),
+            b'b' => DispatcherInput::Fail(who, receipt, reason()),
+            b'c' => DispatcherInput::Reject(who, receipt, reason()),
+            b'e' => DispatcherInput::Extend(who, vec![receipt]),
             b'd' => DispatcherInput::Disconnected(who),
             _ => DispatcherInput::Reconnected(who),
         })
@@ -282,7 +311,7 @@ impl Driven for StateSync {
         StateSync::new(name("hub"), workflow, options.0).with_options(sync)
     }
 
-    fn own(step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<SyncInput> {
+    fn own(&self, step: u8, rest: &[u8], record: Option<Envelope>, _: Now) -> Option<SyncInput> {
         let state = match record.map(|record| record.message) {
             Some(Message::WorkflowState(state)) => Some(state),
             _ => None,
@@ -336,7 +365,7 @@ impl Driven for Proposer {
         Proposer::new(name("p1"), options.0).with_options(options.ballot())
     }
 
-    fn own(step: u8, rest: &[u8], _: Option<Envelope>, now: Now) -> Option<ProposeInput> {
+    fn own(&self, step: u8, rest: &[u8], _: Option<Envelope>, now: Now) -> Option<ProposeInput> {
         let slot = slot(rest);
         Some(match step {
             b'a' => {
@@ -362,7 +391,7 @@ impl Driven for Voter {
         Voter::new(name("a"), options.0).with_options(options.ballot())
     }
 
-    fn own(step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<VoteInput> {
+    fn own(&self, step: u8, rest: &[u8], _: Option<Envelope>, _: Now) -> Option<VoteInput> {
         let slot = slot(rest);
         Some(match step {
             b'a' | b'b' => VoteInput::Cast {
@@ -411,7 +440,7 @@ fn play<M: Driven>(options: &Options, script: &[&[u8]]) {
             b'a'..=b'f' => {
                 let record = gate.accept(&rest[rest.len().min(1)..], wall, None).ok();
                 let record = record.map(Checked::into_inner);
-                if let Some(input) = M::own(step, rest, record, now) {
+                if let Some(input) = machine.own(step, rest, record, now) {
                     handle(&mut machine, &mut twin, now, input);
                 }
             }

@@ -180,7 +180,7 @@ pub use degrade::{Action, Degradation, Fallback, Role};
 #[doc(inline)]
 pub use dispatcher::{
     Delivered, Dispatcher, DispatcherError, DispatcherInput, DispatcherOptions, DispatcherOutput,
-    QueueOptions,
+    GapNotice, IgnoredReceipt, QueueOptions, Receipt, Settlement,
 };
 pub use effect::{IgnoreReason, Ignored, MachineOutput, MessageIdentity, Outbound, Purpose};
 #[doc(inline)]

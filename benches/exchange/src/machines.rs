@@ -54,9 +54,9 @@ fn deliver(mut machine: Dispatcher, messages: &[Box<Checked<Envelope>>]) -> usiz
         while let Some(output) = machine.poll() {
             if let DispatcherOutput::Deliver { to, batch, .. } = output {
                 count += batch.len();
-                let numbers = batch.iter().map(|item| item.number).collect();
+                let receipts = batch.iter().map(|item| item.receipt).collect();
                 machine
-                    .handle(NOW, DispatcherInput::Acknowledge(to, numbers))
+                    .handle(NOW, DispatcherInput::Acknowledge(to, receipts))
                     .expect("it is known");
             }
         }

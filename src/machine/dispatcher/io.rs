@@ -1,5 +1,7 @@
 //! What goes in and out.
 
+use super::queue::Queue;
+use super::receipt::Receipt;
 use crate::error::leaf_errors;
 use crate::machine::effect::machine_output;
 use crate::machine::{IgnoreReason, Ignored};
@@ -25,15 +27,23 @@ pub enum DispatcherInput {
     /// A message is for this subscriber once more: the replay of a dead letter. It keeps its
     /// identifiers, and that it was published before does not count.
     Redrive(ComponentId, Box<Checked<Envelope>>),
-    /// A subscriber has handled the messages of these numbers.
-    Acknowledge(ComponentId, Vec<u64>),
+    /// A subscriber has handled these messages.
+    Acknowledge(ComponentId, Vec<Receipt>),
+    /// A subscriber is still at work on these messages: each has a whole time-out from now on, up to
+    /// [`longest`](super::DispatcherOptions::longest) in all. One who works on a batch message by
+    /// message names the first of each order key, or all that it has.
+    #[doc(alias = "in progress")]
+    #[doc(alias = "still working")]
+    #[doc(alias = "visibility timeout")]
+    Extend(ComponentId, Vec<Receipt>),
     /// A subscriber knows of this gap. What was lost since it was told makes up the next one.
-    AckGap(ComponentId, Gap),
-    /// A subscriber could not handle the message of a number, for a reason; it is tried again.
-    Fail(ComponentId, u64, String),
-    /// A subscriber will never handle the message of a number, for a reason: it becomes a dead letter at once.
-    Reject(ComponentId, u64, String),
-    /// A subscriber cannot be reached. Its messages wait, and no attempt counts.
+    AckGap(ComponentId, Receipt),
+    /// A subscriber could not handle a message, for a reason; it is tried again.
+    Fail(ComponentId, Receipt, String),
+    /// A subscriber will never handle a message, for a reason: it becomes a dead letter at once.
+    Reject(ComponentId, Receipt, String),
+    /// A subscriber cannot be reached. Its messages wait; those under way were cut off, and go again
+    /// if an attempt is left.
     Disconnected(ComponentId),
     /// A subscriber can be reached again.
     Reconnected(ComponentId),
@@ -93,14 +103,9 @@ pub enum DispatcherError {
     /// As many outputs wait to be fetched as may.
     #[error("{0} outputs wait to be fetched, which is the limit")]
     Unpolled(usize),
-    /// There is no message of that number yet.
-    #[error("`{subscriber}` was not given number {number}", subscriber = printable(.subscriber))]
-    NotGiven {
-        /// Who speaks of it.
-        subscriber: ComponentId,
-        /// The number.
-        number: u64,
-    },
+    /// A text is no receipt.
+    #[error("`{}` is no receipt", printable(.0))]
+    NotReceipt(String),
 }
 
 leaf_errors! {
@@ -113,9 +118,9 @@ leaf_errors! {
         Self::TooMany { .. } => ["too-many-subscriptions", Resource, LimitExceeded, lasting, "correct_and_resend", "Cancel subscriptions that are not needed, or join patterns into wider ones."],
         Self::Busy { .. } => ["busy", Resource, LimitExceeded, transient, "retry", "Publish the message again after a pause."],
         Self::NoRoute(_) => ["no-route", Execution, Conflict, lasting, "correct_and_resend", "Publish messages that have a routing key only."],
-        Self::NotSubscribed(_) => ["not-subscribed", State, Conflict, lasting, "resubscribe", "Subscribe, and go by the numbers of what is delivered from then on."],
+        Self::NotSubscribed(_) => ["not-subscribed", State, Conflict, lasting, "resubscribe", "Subscribe, and go by the receipts of what is delivered from then on."],
         Self::Unpolled(_) => ["unpolled", Execution, LimitExceeded, transient, "retry", "Fetch the outputs, then hand in the same input."],
-        Self::NotGiven { .. } => ["not-given", State, Conflict, lasting, "resubscribe", "Subscribe, and go by the numbers of what is delivered from then on."],
+        Self::NotReceipt(_) => ["not-a-receipt", Execution, Conflict, lasting, "correct_and_resend", "Repeat the receipt of a message as it was given."],
     }
 }
 
@@ -123,11 +128,9 @@ leaf_errors! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Delivered {
-    /// Its number, to acknowledge it by. The messages of a subscriber are numbered from 1 without
-    /// gaps.
-    pub number: u64,
-    /// Which attempt it is, from 1.
-    pub attempt: u32,
+    /// What names this hand-over: its number, the attempt, and the epoch of the numbering. A subscriber
+    /// repeats it to tell what became of the message.
+    pub receipt: Receipt,
     /// The message.
     #[serde(with = "super::shared")]
     pub envelope: Arc<Envelope>,
@@ -142,20 +145,75 @@ impl DispatcherError {
             }
             DispatcherError::NotTheSubscriber { .. } => IgnoreReason::WrongSender,
             DispatcherError::NoPattern(_) => IgnoreReason::Incomplete,
-            DispatcherError::Pattern { .. } | DispatcherError::Filter(_) => IgnoreReason::Invalid,
+            DispatcherError::Pattern { .. }
+            | DispatcherError::Filter(_)
+            | DispatcherError::NotReceipt(_) => IgnoreReason::Invalid,
             DispatcherError::TooMany { .. } | DispatcherError::Busy { .. } => IgnoreReason::Full,
             DispatcherError::Unpolled(_) => IgnoreReason::Unpolled,
-            DispatcherError::NotSubscribed(_) | DispatcherError::NotGiven { .. } => {
-                IgnoreReason::Unknown
-            }
+            DispatcherError::NotSubscribed(_) => IgnoreReason::Unknown,
         }
     }
 }
 
 impl Delivered {
-    pub(super) const fn new(number: u64, attempt: u32, envelope: Arc<Envelope>) -> Self {
-        Delivered { number, attempt, envelope }
+    pub(super) const fn new(receipt: Receipt, envelope: Arc<Envelope>) -> Self {
+        Delivered { receipt, envelope }
     }
+}
+
+/// What was lost to a subscriber and not acknowledged as lost yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GapNotice {
+    /// What to acknowledge it by.
+    pub receipt: Receipt,
+    /// What was lost.
+    pub gap: Gap,
+}
+
+impl GapNotice {
+    pub(super) fn of(queue: &Queue) -> Option<Self> {
+        let (receipt, gap) = (queue.gap_receipt()?, queue.gap?.gap);
+        Some(GapNotice { receipt, gap })
+    }
+}
+
+/// What a subscriber told of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Settlement {
+    /// That it handled it.
+    Acknowledge,
+    /// That it is still at work on it.
+    Extend,
+    /// That it could not handle it.
+    Fail,
+    /// That it will never handle it.
+    Reject,
+    /// That it knows what it lost.
+    AckGap,
+}
+
+impl fmt::Display for Settlement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Settlement::Acknowledge => "acknowledgement",
+            Settlement::Extend => "extension",
+            Settlement::Fail => "failure",
+            Settlement::Reject => "rejection",
+            Settlement::AckGap => "acknowledgement of a gap",
+        })
+    }
+}
+
+/// A receipt that was not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct IgnoredReceipt {
+    /// Which.
+    pub receipt: Receipt,
+    /// Why; [`ReceiptsIgnored`](DispatcherOutput::ReceiptsIgnored) says what each reason means here.
+    pub reason: IgnoreReason,
 }
 
 /// What a [`Dispatcher`](super::Dispatcher) asks its host to do or to know: its effects. `Display` is one line for logs.
@@ -169,7 +227,7 @@ pub enum DispatcherOutput {
         /// To whom.
         to: ComponentId,
         /// What was lost to it and not acknowledged as lost yet.
-        gap: Option<Gap>,
+        gap: Option<GapNotice>,
         /// The messages; none only if there is a gap.
         batch: Vec<Delivered>,
     },
@@ -183,6 +241,24 @@ pub enum DispatcherOutput {
     /// A message was not applied. A message that was published before is a duplicate, also if the host
     /// published it.
     Ignored(Ignored),
+    /// What a subscriber told was not applied to some messages. It is late, or comes again, which is no
+    /// harm; nothing else was settled instead. The reasons:
+    ///
+    /// | reason | what the receipt is of |
+    /// |---|---|
+    /// | `duplicate` | a message whose end the subscriber told before |
+    /// | `late` | a message that ended without the subscriber: it is a dead letter, was lost in a gap, or went to another member of the group. An acknowledgement says that it was handled all the same. Of a failure or an extension also: an attempt whose time is over |
+    /// | `stale` | an earlier attempt, an earlier subscription, or a message of a snapshot that was gone back to |
+    /// | `unknown` | no message, or no subscriber |
+    /// | `full` | a message that cannot be extended any more |
+    ReceiptsIgnored {
+        /// Who told it.
+        subscriber: ComponentId,
+        /// What it told.
+        said: Settlement,
+        /// Which receipts, and why.
+        ignored: Vec<IgnoredReceipt>,
+    },
     /// Subscriptions were made or replaced.
     Subscribed {
         /// Whose.
@@ -226,13 +302,13 @@ impl fmt::Display for DispatcherOutput {
                 write!(f, "deliver {to}:")?;
                 let mut comma = "";
                 if let Some(gap) = gap {
-                    write!(f, " {}", GapLine(*gap))?;
+                    write!(f, " {}", GapLine(gap.gap))?;
                     comma = ",";
                 }
                 for item in batch {
-                    write!(f, "{comma} {}", item.number)?;
-                    if item.attempt > 1 {
-                        write!(f, " (attempt {})", item.attempt)?;
+                    write!(f, "{comma} {}", item.receipt.number())?;
+                    if item.receipt.attempt() > 1 {
+                        write!(f, " (attempt {})", item.receipt.attempt())?;
                     }
                     comma = ",";
                 }
@@ -245,6 +321,15 @@ impl fmt::Display for DispatcherOutput {
                 write!(f, "published to {receivers}")
             }
             DispatcherOutput::Ignored(ignored) => write!(f, "ignore {ignored}"),
+            DispatcherOutput::ReceiptsIgnored { subscriber, said, ignored } => {
+                write!(f, "ignore {said} of {subscriber}:")?;
+                for (at, IgnoredReceipt { receipt, reason }) in ignored.iter().enumerate() {
+                    let comma = if at == 0 { "" } else { "," };
+                    let (number, attempt) = (receipt.number(), receipt.attempt());
+                    write!(f, "{comma} {number} (attempt {attempt}) {reason}")?;
+                }
+                Ok(())
+            }
             DispatcherOutput::Subscribed { subscriber, patterns } => {
                 write!(f, "subscribed {subscriber} patterns={patterns}")
             }

@@ -8,11 +8,13 @@
 //! | what happens | what follows |
 //! |---|---|
 //! | no acknowledgement comes in time, or the subscriber fails | the message goes again after a pause, drawn from a [`Backoff`](super::Backoff) |
+//! | the subscriber [extends](DispatcherInput::Extend) its time | it has a whole time-out from then on, up to [`longest`](DispatcherOptions::longest) in all |
+//! | the link is lost while messages are under way | they go again when it is back |
 //! | no attempt is left | a dead letter with the evidence |
 //! | the subscriber rejects it, or its `ttl_seconds` are over | a dead letter at once |
-//! | the queue is full | the publisher is refused, and no subscriber gets the message; or, by [`QueueOptions::overflow`], the oldest makes room and the subscriber is told of a [`Gap`] until it [acknowledges](DispatcherInput::AckGap) that |
+//! | the queue is full | the publisher is refused, and no subscriber gets the message; or, by [`QueueOptions::overflow`], the oldest makes room and the subscriber is told of a [gap](GapNotice) until it [acknowledges](DispatcherInput::AckGap) that |
 //! | the same message is published again | nothing |
-//! | the subscriber is offline | its messages wait, and no attempt counts |
+//! | the subscriber is offline | its messages wait |
 //!
 //! So every message that was accepted ends as acknowledged, as a dead letter, or in a gap; none is lost
 //! in silence. A message that was handled and whose acknowledgement got lost comes again: a subscriber
@@ -20,30 +22,120 @@
 //! come so late that its messages were given up: who needs the order leaves out a number below one that
 //! it handled of the same order key.
 //!
-//! **Order.** Messages with one value in the field [`DispatcherOptions::order`] reach a subscriber in the
+//! # Laws
+//!
+//! Whatever a subscriber does, or does not do:
+//!
+//! 1. **Hand-overs are bounded.** A message is handed over to a subscriber at most
+//!    [`attempts`](super::Backoff::attempts) times. Those that a lost link cut off count, unless
+//!    [`disconnections`](DispatcherOptions::disconnections) forgives some. What goes from one member of a
+//!    queue group to another keeps its count, so the bound holds for the group as a whole.
+//!    A [redrive](DispatcherInput::Redrive) is another message.
+//! 2. **Attempts are true.** [`Receipt::attempt`] counts the hand-overs of the message, and a dead letter
+//!    says how many there were, the first and last time, and why it ended.
+//! 3. **Nothing is settled unseen.** What a subscriber tells counts if its [`Receipt`] is that of the last
+//!    hand-over of an unsettled message. A receipt of an earlier attempt, of an earlier subscription, of a
+//!    message that has ended, or of a message that took its number before the host went back to an older
+//!    snapshot comes out as [ignored](DispatcherOutput::ReceiptsIgnored), with the reason, and settles
+//!    nothing. An acknowledgement whose attempt ran out of time still counts until the next attempt.
+//! 4. **A silent subscriber is drained in bounded time.** If it tells nothing at all, its first *n* messages
+//!    are dead letters after at most ⌈*n* / *b*⌉ + 1 rounds, where *b* is the smaller of
+//!    [`batch`](QueueOptions::batch) and [`window`](QueueOptions::window), and a round is `attempts` times the
+//!    time-out and the linger, and the longest pauses between. By the defaults that is 27 min for
+//!    1,000 messages of one workflow, and less if they are of several.
+//! 5. **So is any other.** *n* messages take at most *n* times `attempts` times the time-out (or `longest`,
+//!    if it extends) with the pauses between.
+//!
+//! # Order
+//!
+//! Messages with one value in the field [`DispatcherOptions::order`] reach a subscriber in the
 //! order of publication; as long as one of them is not settled, only the same batch holds later ones.
 //! Others go by `priority`, then by age: as long as more urgent ones keep coming, the less urgent wait.
 //! A message of an order key that is tried or replayed again comes late, not the ones after it early.
+//!
+//! The time of a message begins when it is handed over and those before it in its batch of its order key are
+//! settled. If one fails, those behind it come back and it goes alone from then on; one that never
+//! came to its turn is not left without an attempt for that. Only if a subscriber says nothing do all that went
+//! together fail together.
 //!
 //! Of a **queue group** one member receives each message. As long as it wants them and has unsettled
 //! ones of an order key, the others of that key go to it, too. If it is offline, others with room for them
 //! all take over the messages of a key, in their order. What no member has room for waits for its member
 //! to come back, and the others are asked again after each timeout.
+//!
+//! # Example
+//!
+//! A task that takes longer than a time-out, a late acknowledgement, and what comes of it:
+//!
+//! ```
+//! use coordination_protocol::Mode;
+//! use coordination_protocol::machine::{
+//!     Dispatcher, DispatcherInput, DispatcherOutput, Machine, Receipt,
+//! };
+//! use coordination_protocol::scalar::{ComponentId, Instant, Now};
+//! use coordination_protocol::validate::{Gate, Validator};
+//!
+//! /// The receipts of what is handed over; the rest is for the log.
+//! fn outputs(hub: &mut Dispatcher) -> (Vec<Receipt>, Vec<String>) {
+//!     let (mut given, mut log) = (Vec::new(), Vec::new());
+//!     while let Some(output) = hub.poll() {
+//!         match output {
+//!             // Send each message with its receipt, as a text.
+//!             DispatcherOutput::Deliver { batch, .. } => {
+//!                 given.extend(batch.iter().map(|item| item.receipt));
+//!             }
+//!             other => log.push(other.to_string()),
+//!         }
+//!     }
+//!     (given, log)
+//! }
+//!
+//! let mut gate = Gate::new(Validator::new(Mode::Strict));
+//! let now = |seconds: u64| Now::new(Instant::from_millis(seconds * 1_000), 1_736_942_400_000);
+//! let mut take = |text: &str| gate.accept(text.as_bytes(), now(0), None).unwrap();
+//! let mut hub = Dispatcher::new(7);
+//! hub.receive(now(0), take(r#"{"subscription":{"subscriber":"w","patterns":["task.>"]}}"#));
+//! hub.receive(now(0), take(r#"TASK_FAILED:wf_1:build:{"task_id":"t","agent_id":"a","failure_reason":"x","retry_count":1}"#));
+//! let (first, _) = outputs(&mut hub);
+//! let worker = ComponentId::new("w")?;
+//!
+//! // It is at work still: 30 s more. Then its host is too busy to say so again.
+//! hub.handle(now(20), DispatcherInput::Extend(worker.clone(), first.clone()))?;
+//! assert_eq!(hub.deadline(), Some(now(50).at));
+//! hub.handle_timeout(now(50));
+//! hub.handle_timeout(now(52));
+//! let (second, _) = outputs(&mut hub);
+//! assert_eq!((second[0].number(), second[0].attempt()), (1, 2));
+//!
+//! // What it says of the first attempt now is told, and settles nothing. Of the second it counts.
+//! hub.handle(now(60), DispatcherInput::Acknowledge(worker.clone(), first))?;
+//! assert_eq!(outputs(&mut hub).1, ["ignore acknowledgement of w: 1 (attempt 1) stale"]);
+//! hub.handle(now(61), DispatcherInput::Acknowledge(worker, second))?;
+//! assert_eq!(outputs(&mut hub).1, [""; 0]);
+//! assert_eq!(hub.subscribers().map(|(_, unsettled)| unsettled).sum::<usize>(), 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod entry;
 mod io;
 mod options;
 mod publish;
 mod queue;
 mod queued_message;
+mod receipt;
 mod subscribe;
 mod subscription_index;
+mod told;
 
-pub use io::{Delivered, DispatcherError, DispatcherInput, DispatcherOutput};
+pub use io::{
+    Delivered, DispatcherError, DispatcherInput, DispatcherOutput, GapNotice, IgnoredReceipt,
+    Settlement,
+};
 pub use options::{DispatcherOptions, QueueOptions};
+pub use receipt::Receipt;
 
 use super::effect::NotApplied;
 use super::outbox::{Outbox, bounded_outputs};
-use super::settings::at_least;
 use super::window::Window;
 use super::{Machine, SplitMix64, Timers, earliest, snapshot_of};
 use crate::error::Error;
@@ -51,14 +143,14 @@ use crate::json::Json;
 use crate::message::{Envelope, Message};
 use crate::route::RouteKey;
 use crate::scalar::{ComponentId, Instant, MessageId, Now};
-use crate::transport::Gap;
 use crate::validate::Checked;
-use queue::{Entry, Queue, State};
+use entry::{Entry, State, Taken};
+use queue::Queue;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use subscription_index::SubscriptionIndex;
+use told::Told;
 
 /// What is due of a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,8 +174,10 @@ type Receivers = BTreeMap<ComponentId, Vec<SmolStr>>;
 ///
 /// ```
 /// use coordination_protocol::Mode;
-/// use coordination_protocol::machine::{Dispatcher, DispatcherInput, Machine};
-/// use coordination_protocol::scalar::{ComponentId, Instant, Now};
+/// use coordination_protocol::machine::{
+///     Dispatcher, DispatcherInput, DispatcherOutput, Machine,
+/// };
+/// use coordination_protocol::scalar::{Instant, Now};
 /// use coordination_protocol::validate::{Gate, Validator};
 ///
 /// let mut gate = Gate::new(Validator::new(Mode::Strict));
@@ -102,10 +196,12 @@ type Receivers = BTreeMap<ComponentId, Vec<SmolStr>>;
 /// }
 /// assert_eq!(dispatcher.poll().unwrap().to_string(), "published to 0");
 /// assert_eq!(dispatcher.poll().unwrap().to_string(), "published to 1");
-/// assert_eq!(dispatcher.poll().unwrap().to_string(), "deliver monitor: 1");
+/// let Some(DispatcherOutput::Deliver { to, batch, .. }) = dispatcher.poll() else { panic!() };
 ///
-/// let monitor = ComponentId::new("monitor")?;
-/// dispatcher.handle(now, DispatcherInput::Acknowledge(monitor, vec![1]))?;
+/// // Its number, which attempt it is, and which numbering: what the subscriber tells repeats it.
+/// let receipt = batch[0].receipt;
+/// assert_eq!((to.as_str(), receipt.number(), receipt.attempt()), ("monitor", 1, 1));
+/// dispatcher.handle(now, DispatcherInput::Acknowledge(to, vec![receipt]))?;
 /// assert_eq!(dispatcher.deadline(), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -128,6 +224,10 @@ pub struct Dispatcher {
     holders: BTreeMap<(SmolStr, SmolStr), (ComponentId, usize)>,
     /// What was published, and until when it is remembered.
     seen: Window<(Option<ComponentId>, MessageId), Option<Instant>>,
+    /// The messages that ended otherwise than by their subscriber's word, and their marks.
+    ended: Window<(ComponentId, u64), (u64, u64)>,
+    /// The epochs of numberings.
+    epochs: SplitMix64,
     timers: Timers<(ComponentId, Due)>,
     out: Outbox<DispatcherOutput>,
 }
@@ -135,15 +235,21 @@ pub struct Dispatcher {
 bounded_outputs!(Dispatcher);
 
 impl Dispatcher {
-    /// There is no subscription yet. The seed decides on pauses: give each start a random one.
+    /// There is no subscription yet. The seed decides on pauses, on the epochs of numberings, and on the
+    /// hashes by which subscriptions are found: give each start a random one, or strangers who know it
+    /// can choose patterns that are slow to find.
     pub fn new(seed: u64) -> Self {
+        // Streams of their own, so that a subscription more changes no pause.
+        let mut epochs = SplitMix64::new(!seed);
         Dispatcher {
             options: DispatcherOptions::default(),
             rng: SplitMix64::new(seed),
-            index: SubscriptionIndex::new(),
+            index: SubscriptionIndex::new(epochs.next_u64()),
             queues: BTreeMap::new(),
             holders: BTreeMap::new(),
             seen: Window::new(),
+            ended: Window::new(),
+            epochs,
             timers: Timers::new(),
             out: Outbox::new(),
         }
@@ -160,10 +266,19 @@ impl Dispatcher {
         self.queues.iter().map(|(name, queue)| (name, queue.len()))
     }
 
+    /// What names the hand-overs that are under way to a subscriber, in the order of their numbers.
+    pub fn under_way(&self, subscriber: &ComponentId) -> impl Iterator<Item = Receipt> {
+        let queue = self.queues.get(subscriber);
+        queue.into_iter().flat_map(|queue| {
+            let under_way = queue.numbered().filter(|(_, entry)| entry.state == State::UnderWay);
+            under_way.filter_map(|(number, _)| queue.receipt(number))
+        })
+    }
+
     /// Hands over what is due to a subscriber.
     fn dispatch(&mut self, now: Now, name: &ComponentId) {
         let Some(queue) = self.queues.get_mut(name) else { return };
-        let timeout = now.at.after(at_least(self.options.timeout));
+        let (limits, timeout) = (self.options.limits(), self.options.until(now));
         // As long as full batches are ready and the window has room.
         loop {
             let count = queue.due(now);
@@ -171,21 +286,21 @@ impl Dispatcher {
                 break;
             }
             let mut batch = Vec::with_capacity(count);
-            for number in queue.take(now, count) {
-                let Some(entry) = queue.get(number) else { continue };
-                let envelope = Arc::clone(&entry.message.envelope);
-                batch.push(Delivered::new(number, entry.attempts, envelope));
-                // A deadline for each message, not for the batch: one that is never acknowledged
+            for Taken { receipt, envelope, runs } in queue.take(now, count, limits, timeout) {
+                // A deadline for each order key, not for the batch: one that is never acknowledged
                 // does not bring the others again.
-                self.timers.set((name.clone(), Due::Message(number)), timeout);
+                if runs {
+                    self.timers.set((name.clone(), Due::Message(receipt.number())), timeout);
+                }
+                batch.push(Delivered::new(receipt, envelope));
             }
             // Told with each batch until it is acknowledged, because the batch that told of it may
             // be lost.
-            let gap = queue.gap.as_mut().map(|pending| {
+            if let Some(pending) = &mut queue.gap {
                 pending.attempts = pending.attempts.saturating_add(1);
                 self.timers.set((name.clone(), Due::Gap), timeout);
-                pending.gap
-            });
+            }
+            let gap = GapNotice::of(queue);
             self.out.push(DispatcherOutput::Deliver { to: name.clone(), gap, batch });
         }
         if queue.options.patience().is_some() {
@@ -209,18 +324,24 @@ impl Dispatcher {
             return;
         }
         pending.attempts += 1;
-        let timeout = now.at.after(at_least(self.options.timeout));
-        self.timers.set((name.clone(), Due::Gap), timeout);
-        let (to, gap) = (name.clone(), Some(gap));
+        self.timers.set((name.clone(), Due::Gap), self.options.until(now));
+        let (to, gap) = (name.clone(), GapNotice::of(queue));
         self.out.push(DispatcherOutput::Deliver { to, gap, batch: Vec::new() });
     }
 
     /// Takes a message out of a queue for good.
     fn settle(&mut self, now: Now, name: &ComponentId, number: u64) -> Option<Entry> {
-        let entry = self.queues.get_mut(name)?.remove(now, number)?;
+        let queue = self.queues.get_mut(name)?;
+        let (entry, next) = queue.remove(now, number)?;
         // What waits has no deadline of its own.
         if entry.state != State::Waiting {
             self.timers.set((name.clone(), Due::Message(number)), None);
+        }
+        // The subscriber gets to the next one now, so its time begins.
+        if let Some(next) = next {
+            let until = self.options.until(now);
+            queue.run(next, now.at, until);
+            self.timers.set((name.clone(), Due::Message(next)), until);
         }
         if entry.expires.is_some() {
             self.timers.set((name.clone(), Due::Expiry(number)), None);
@@ -243,6 +364,19 @@ impl Dispatcher {
         Some(entry)
     }
 
+    /// Takes a message out of a queue for good although its subscriber did not say so: what it says
+    /// later is late.
+    fn give_up(&mut self, now: Now, name: &ComponentId, number: u64) -> Option<Entry> {
+        let entry = self.settle(now, name, number)?;
+        // What was never handed over, no one can speak of.
+        if entry.tries.made > 0 {
+            let epoch = self.queues.get(name).map_or(0, Queue::epoch);
+            let key = (name.clone(), number);
+            self.ended.put(key, (epoch, entry.message.mark), None, self.options.remember);
+        }
+        Some(entry)
+    }
+
     fn dead_letter(&mut self, now: Now, name: &ComponentId, entry: &Entry, reason: &str) {
         // A subscriber of dead letters that fails would make letters about letters without end.
         if matches!(entry.message.envelope.message, Message::DeadLetter(_)) {
@@ -250,45 +384,53 @@ impl Dispatcher {
             self.out.push(DispatcherOutput::Discard { subscriber, reason });
             return;
         }
-        let letter = entry.message.letter(now, reason, name, entry.attempts, entry.times);
+        let letter = entry.message.letter(now, reason, name, &entry.tries);
         self.out.push(DispatcherOutput::DeadLetter(letter));
     }
 
-    /// An attempt failed: the message pauses, or becomes a dead letter if that was the last.
-    fn failed(&mut self, now: Now, name: &ComponentId, number: u64, reason: &str, hopeless: bool) {
+    /// The time of a message under way ran out.
+    fn timed_out(&mut self, now: Now, name: &ComponentId, number: u64) {
         let Some(queue) = self.queues.get_mut(name) else { return };
-        // Acknowledged, failed or returned meanwhile: then this is late, and changes nothing.
-        let Some(entry) = queue.get(number).filter(|entry| entry.state == State::UnderWay) else {
-            return;
-        };
-        // What is past its life gets no further attempt, however many are left.
-        let expired = entry.expires.is_some_and(|end| end <= now.at);
-        let attempts = entry.attempts;
-        // Those of the same key that went after it come back, or they would overtake it.
-        let back = queue.fail(now, number);
-        if expired || hopeless || !self.options.backoff.allows_after(attempts) {
-            if let Some(entry) = self.settle(now, name, number) {
-                self.dead_letter(
-                    now,
-                    name,
-                    &entry,
-                    if hopeless || !expired { reason } else { EXPIRED },
-                );
-            }
-        } else {
-            let pause = self.options.backoff.pause(attempts, &mut self.rng);
-            self.timers.set((name.clone(), Due::Message(number)), now.at.after(pause));
-        }
-        self.returned(now, name, &back);
+        let back = queue.time_out(now, number);
+        self.rest(now, name, number, "it was not acknowledged in time");
+        self.retire(now, name, &back, "it was not acknowledged in time");
         self.dispatch(now, name);
     }
 
-    /// Messages that were under way wait again: nothing is due of them, unless their life is over.
-    fn returned(&mut self, now: Now, name: &ComponentId, numbers: &[u64]) {
-        for number in numbers {
-            self.timers.set((name.clone(), Due::Message(*number)), None);
-            self.expire_if_due(now, name, *number);
+    /// An attempt failed: the message pauses, or becomes a dead letter if that was the last.
+    fn rest(&mut self, now: Now, name: &ComponentId, number: u64, reason: &str) {
+        if self.retire(now, name, &[number], reason) > 0 {
+            return;
         }
+        let entry = self.queues.get(name).and_then(|queue| queue.get(number));
+        let Some(made) = entry.map(|entry| entry.tries.made) else { return };
+        let pause = self.options.backoff.pause(made, &mut self.rng);
+        self.timers.set((name.clone(), Due::Message(number)), now.at.after(pause));
+    }
+
+    /// Makes dead letters of those that may not go again: their life is over, or no attempt is left.
+    /// Returns how many.
+    fn retire(&mut self, now: Now, name: &ComponentId, numbers: &[u64], reason: &str) -> usize {
+        let limits = self.options.limits();
+        let mut count = 0;
+        for number in numbers {
+            // What waits again has no deadline.
+            self.timers.set((name.clone(), Due::Message(*number)), None);
+            let entry = self.queues.get(name).and_then(|queue| queue.get(*number));
+            let why = entry.and_then(|entry| {
+                // What is past its life gets no further attempt, however many are left.
+                let expired = entry.expires.is_some_and(|end| end <= now.at);
+                let why = if expired { EXPIRED } else { reason };
+                (expired || entry.tries.left(limits) == 0).then_some(why)
+            });
+            if let Some(why) = why
+                && let Some(entry) = self.give_up(now, name, *number)
+            {
+                self.dead_letter(now, name, &entry, why);
+                count += 1;
+            }
+        }
+        count
     }
 
     fn expire_if_due(&mut self, now: Now, name: &ComponentId, number: u64) {
@@ -305,40 +447,10 @@ impl Dispatcher {
         if queue.and_then(|queue| queue.get(number)).is_some_and(under_way) {
             return;
         }
-        if let Some(entry) = self.settle(now, name, number) {
+        if let Some(entry) = self.give_up(now, name, number) {
             self.dead_letter(now, name, &entry, EXPIRED);
         }
         self.dispatch(now, name);
-    }
-
-    fn acknowledge(
-        &mut self,
-        now: Now,
-        name: &ComponentId,
-        numbers: &[u64],
-    ) -> Result<(), DispatcherError> {
-        for number in numbers {
-            // All are checked before one is settled, for a refused input changes nothing.
-            self.given(name, *number)?;
-        }
-        for number in numbers {
-            self.settle(now, name, *number);
-        }
-        self.dispatch(now, name);
-        Ok(())
-    }
-
-    fn ack_gap(&mut self, now: Now, name: &ComponentId, gap: Gap) -> Result<(), DispatcherError> {
-        let queue = self.queues.get_mut(name);
-        let queue = queue.ok_or_else(|| DispatcherError::NotSubscribed(name.clone()))?;
-        // Only the gap exactly as it was told. An acknowledgement that is late, of an earlier gap,
-        // must not hide what was lost since.
-        if queue.gap.is_some_and(|told| told.attempts > 0 && told.gap == gap) {
-            let another = queue.next_gap();
-            self.timers.set((name.clone(), Due::Gap), None);
-            self.dispatch_and_tell(now, name, another);
-        }
-        Ok(())
     }
 
     /// Hands over what is due, and if `gap` says so tells of a gap even if nothing is.
@@ -354,19 +466,6 @@ impl Dispatcher {
     fn is_offline(&self, name: &ComponentId) -> bool {
         self.queues.get(name).is_some_and(|queue| queue.offline)
     }
-
-    /// Refuses a number that a subscriber cannot know.
-    fn given(&self, name: &ComponentId, number: u64) -> Result<(), DispatcherError> {
-        let queue = self.queues.get(name);
-        let queue = queue.ok_or_else(|| DispatcherError::NotSubscribed(name.clone()))?;
-        // What was never handed over cannot have been handled: to accept that would lose the
-        // message without a trace.
-        let not_sent = queue.get(number).is_some_and(|entry| entry.times.is_none());
-        if number == 0 || number > queue.last() || not_sent {
-            return Err(DispatcherError::NotGiven { subscriber: name.clone(), number });
-        }
-        Ok(())
-    }
 }
 
 /// Why a message whose life is over becomes a dead letter.
@@ -378,36 +477,30 @@ impl Machine for Dispatcher {
     type Error = DispatcherError;
 
     fn handle(&mut self, now: Now, input: DispatcherInput) -> Result<(), DispatcherError> {
-        // What would lead to deliveries waits until there is room for them. What settles messages
-        // frees more than it adds.
-        if matches!(
-            input,
-            DispatcherInput::Subscribe(_)
-                | DispatcherInput::Publish(_)
-                | DispatcherInput::Redrive(..)
-                | DispatcherInput::Reconnected(_)
-        ) {
-            self.out.command(DispatcherError::Unpolled)?;
-        }
+        self.out.command(DispatcherError::Unpolled)?;
         match input {
-            DispatcherInput::Subscribe(message) => self.subscription(now, *message),
-            DispatcherInput::Publish(message) => self.publish(now, *message),
-            DispatcherInput::Redrive(name, message) => self.redrive(now, &name, *message),
-            DispatcherInput::Acknowledge(name, numbers) => self.acknowledge(now, &name, &numbers),
-            DispatcherInput::AckGap(name, gap) => self.ack_gap(now, &name, gap),
-            DispatcherInput::Fail(name, number, reason) => {
-                self.given(&name, number)?;
-                self.failed(now, &name, number, &reason, false);
-                Ok(())
+            DispatcherInput::Subscribe(message) => return self.subscription(now, *message),
+            DispatcherInput::Publish(message) => return self.publish(now, *message),
+            DispatcherInput::Redrive(name, message) => return self.redrive(now, &name, *message),
+            DispatcherInput::Disconnected(name) => return self.disconnected(now, &name),
+            DispatcherInput::Reconnected(name) => return self.reconnected(now, &name),
+            DispatcherInput::Acknowledge(name, receipts) => {
+                self.told(now, &name, Told::Acknowledge(&receipts));
             }
-            DispatcherInput::Reject(name, number, reason) => {
-                self.given(&name, number)?;
-                self.failed(now, &name, number, &reason, true);
-                Ok(())
+            DispatcherInput::Extend(name, receipts) => {
+                self.told(now, &name, Told::Extend(&receipts));
             }
-            DispatcherInput::Disconnected(name) => self.disconnected(now, &name),
-            DispatcherInput::Reconnected(name) => self.reconnected(now, &name),
+            DispatcherInput::AckGap(name, receipt) => {
+                self.told(now, &name, Told::AckGap(receipt));
+            }
+            DispatcherInput::Fail(name, receipt, reason) => {
+                self.told(now, &name, Told::Fail(receipt, &reason));
+            }
+            DispatcherInput::Reject(name, receipt, reason) => {
+                self.told(now, &name, Told::Reject(receipt, &reason));
+            }
         }
+        Ok(())
     }
 
     fn wants(&self, message: &Envelope) -> bool {
@@ -442,10 +535,7 @@ impl Machine for Dispatcher {
                 Due::Message(number) => {
                     let Some(queue) = self.queues.get_mut(&name) else { continue };
                     match queue.get(number).map(|entry| entry.state) {
-                        Some(State::UnderWay) => {
-                            let reason = "it was not acknowledged in time";
-                            self.failed(now, &name, number, reason, false);
-                        }
+                        Some(State::UnderWay) => self.timed_out(now, &name, number),
                         Some(State::Resting) => {
                             queue.requeue(now, number);
                             self.dispatch(now, &name);

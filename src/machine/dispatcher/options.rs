@@ -3,7 +3,7 @@
 use crate::machine::settings::{at_least, from_settings};
 use crate::machine::{Backoff, Settings};
 use crate::route::Field;
-use crate::scalar::ComponentId;
+use crate::scalar::{ComponentId, Instant, Now};
 use crate::transport::Overflow;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,8 +15,14 @@ use std::time::Duration;
 pub struct DispatcherOptions {
     /// How long an acknowledgement may take. Default 30 s.
     pub timeout: Duration,
-    /// The attempts and the pauses between them.
+    /// How long a message may stay with its subscriber in all, however often the subscriber extends its
+    /// time. Default 20 time-outs, which is 10 min.
+    pub longest: Duration,
+    /// How often a message is handed over, and the pauses between. All hand-overs count.
     pub backoff: Backoff,
+    /// How many hand-overs of a message do not count against the attempts, because a lost link cut
+    /// them off. Default 0.
+    pub disconnections: u32,
     /// The queue of a subscriber that has none of its own in `queues`.
     pub queue: QueueOptions,
     /// Queues of single subscribers.
@@ -44,7 +50,20 @@ impl DispatcherOptions {
         self
     }
 
-    /// Sets the attempts and the pauses between them.
+    /// Sets how long a message may stay with its subscriber in all, at least the time-out.
+    pub const fn with_longest(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
+    }
+
+    /// Sets how many hand-overs of a message that a lost link cut off do not count against the
+    /// attempts.
+    pub const fn with_disconnections(mut self, disconnections: u32) -> Self {
+        self.disconnections = disconnections;
+        self
+    }
+
+    /// Sets how often a message is handed over, and the pauses between.
     pub const fn with_backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
@@ -80,13 +99,25 @@ impl DispatcherOptions {
         self.subscriptions = most;
         self
     }
+
+    pub(super) fn limits(&self) -> HandOverLimits {
+        let (attempts, disconnections) = (self.backoff.attempts, self.disconnections);
+        HandOverLimits { attempts, disconnections }
+    }
+
+    /// Until when something that begins now must be acknowledged; `None` is never.
+    pub(super) fn until(&self, now: Now) -> Option<Instant> {
+        now.at.after(at_least(self.timeout))
+    }
 }
 
 impl From<&Settings> for DispatcherOptions {
     fn from(settings: &Settings) -> Self {
         DispatcherOptions {
             timeout: settings.timeout_default,
+            longest: settings.timeout_default.saturating_mul(20),
             backoff: Backoff::from(settings),
+            disconnections: 0,
             queue: QueueOptions::new().with_limit(settings.event_queue_size),
             queues: BTreeMap::new(),
             order: Some(Field::workflow()),
@@ -97,6 +128,13 @@ impl From<&Settings> for DispatcherOptions {
     }
 }
 from_settings!(DispatcherOptions);
+
+/// How often a message is handed over.
+#[derive(Clone, Copy)]
+pub(super) struct HandOverLimits {
+    pub(super) attempts: u32,
+    pub(super) disconnections: u32,
+}
 
 /// The queue of one subscriber.
 #[doc(alias = "capacity")]

@@ -1,5 +1,6 @@
 //! From the publisher into the queues.
 
+use super::entry::Tries;
 use super::io::{DispatcherError, DispatcherOutput};
 use super::queue::Queue;
 use super::queued_message::QueuedMessage;
@@ -44,7 +45,7 @@ impl Dispatcher {
             return Err(DispatcherError::NoRoute(message.kind()));
         }
         let text = OnceCell::new();
-        let message = QueuedMessage::new(message, &text, self.options.order.as_ref());
+        let message = QueuedMessage::new(now, message, &text, self.options.order.as_ref());
         // All or nothing. Receivers are found and room is checked before anything is noted, so a
         // publisher that is refused may try again under the same identifier.
         let receivers = self.receivers(now, &message, &text, None)?;
@@ -57,7 +58,7 @@ impl Dispatcher {
         }
         let count = receivers.len();
         self.out.push(DispatcherOutput::Published { message_id, receivers: count });
-        self.hand_out(now, &Arc::new(message), receivers);
+        self.hand_out(now, &Arc::new(message), receivers, Tries::default());
         Ok(())
     }
 
@@ -71,10 +72,11 @@ impl Dispatcher {
             return Err(DispatcherError::NotSubscribed(name.clone()));
         }
         self.has_room(name)?;
-        let message = QueuedMessage::new(message, &OnceCell::new(), self.options.order.as_ref());
+        let order = self.options.order.as_ref();
+        let message = QueuedMessage::new(now, message, &OnceCell::new(), order);
         // For this subscriber alone: without groups it is not passed on. It is not looked up among
         // what was published either, since its identifier is known there.
-        self.enqueue(now, name, Arc::new(message), Vec::new());
+        self.enqueue(now, name, Arc::new(message), Vec::new(), Tries::default());
         self.dispatch(now, name);
         Ok(())
     }
@@ -200,9 +202,10 @@ impl Dispatcher {
         now: Now,
         message: &Arc<QueuedMessage>,
         receivers: Receivers,
+        tries: Tries,
     ) {
         for (name, groups) in receivers {
-            self.enqueue(now, &name, Arc::clone(message), groups);
+            self.enqueue(now, &name, Arc::clone(message), groups, tries);
             self.dispatch(now, &name);
         }
     }
@@ -213,6 +216,7 @@ impl Dispatcher {
         name: &ComponentId,
         message: Arc<QueuedMessage>,
         groups: Vec<SmolStr>,
+        tries: Tries,
     ) {
         let expires = message.expires().and_then(|end| {
             // It lives up to and including its last millisecond.
@@ -226,13 +230,12 @@ impl Dispatcher {
         let full = self.queues.get(name).filter(|queue| queue.is_full() && !dead);
         if let Some(number) = full.and_then(Queue::oldest) {
             // Settled before it is noted as lost: it must not be owed and lost at once.
-            self.settle(now, name, number);
+            let mark = self.give_up(now, name, number).map_or(0, |entry| entry.message.mark);
             if let Some(queue) = self.queues.get_mut(name) {
-                queue.lose(number);
+                queue.lose(number, mark);
                 // The next batch tells of it; if there is none for long, nothing but the gap goes.
                 if queue.gap.is_some_and(|pending| pending.attempts == 0) && !queue.offline {
-                    let timeout = now.at.after(at_least(self.options.timeout));
-                    self.timers.set((name.clone(), Due::Gap), timeout);
+                    self.timers.set((name.clone(), Due::Gap), self.options.until(now));
                 }
             }
         }
@@ -248,7 +251,7 @@ impl Dispatcher {
         }
         let Some(queue) = self.queues.get_mut(name) else { return };
         let passes_on = queue.offline && !groups.is_empty();
-        let number = queue.push(now, message, groups, expires);
+        let number = queue.push(now, message, groups, tries, expires);
         if expires.is_some() {
             self.timers.set((name.clone(), Due::Expiry(number)), expires);
             // It got a number all the same, so that its dead letter is as complete as any other.

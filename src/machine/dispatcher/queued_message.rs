@@ -1,5 +1,7 @@
 //! A published message, shared by all who receive it.
 
+use super::entry::Tries;
+use super::receipt;
 use crate::finding::Report;
 use crate::json::Json;
 use crate::message::{DeadLetter, Envelope, Message};
@@ -17,6 +19,8 @@ pub(super) struct QueuedMessage {
     pub(super) envelope: Arc<Envelope>,
     /// What was found in it although it was accepted.
     findings: Vec<Json>,
+    /// What tells it from all others.
+    pub(super) mark: u64,
     /// Messages with one value here keep their order.
     pub(super) order: Option<SmolStr>,
     /// How urgent it is; more is more.
@@ -26,6 +30,7 @@ pub(super) struct QueuedMessage {
 impl QueuedMessage {
     /// `text` is the envelope as it is written, if that is needed.
     pub(super) fn new(
+        now: Now,
         message: Checked<Envelope>,
         text: &OnceCell<String>,
         order: Option<&Field>,
@@ -46,7 +51,8 @@ impl QueuedMessage {
         // A message that says nothing is as urgent as one that says `medium`.
         let rank = envelope.header.priority.as_ref().and_then(crate::scalar::Priority::rank);
         let rank = rank.unwrap_or(crate::scalar::Priority::Medium.rank().unwrap_or_default());
-        QueuedMessage { envelope: Arc::new(envelope), findings, order, rank }
+        let mark = receipt::mark(now, &envelope);
+        QueuedMessage { envelope: Arc::new(envelope), findings, mark, order, rank }
     }
 
     pub(super) fn route(&self) -> Option<RouteKey<'_>> {
@@ -69,15 +75,14 @@ impl QueuedMessage {
         now: Now,
         reason: &str,
         subscriber: &ComponentId,
-        attempts: u32,
-        times: Option<(i64, i64)>,
+        tries: &Tries,
     ) -> Box<DeadLetter> {
         // The text as it was published, so that it can be published again.
         let original = self.envelope.to_string();
-        let count = Count::new(u64::from(attempts));
+        let count = Count::new(u64::from(tries.made));
         let mut letter = DeadLetter::new(reason, original, count, now.timestamp());
         letter.subscriber = Some(subscriber.clone());
-        if let Some((first, last)) = times {
+        if let Some((first, last)) = tries.times {
             letter.first_attempt_at = Some(Timestamp::from_unix_millis(first));
             letter.last_attempt_at = Some(Timestamp::from_unix_millis(last));
         }

@@ -1,11 +1,11 @@
 //! Who subscribes, and who is offline.
 
+use super::entry::Entry;
 use super::io::{DispatcherError, DispatcherOutput};
 use super::publish::Takeover;
-use super::queue::{Entry, Queue};
+use super::queue::Queue;
 use super::subscription_index::{Interest, Key};
 use super::{Dispatcher, Due, Receivers};
-use crate::machine::settings::at_least;
 use crate::message::{Envelope, Message, Subscription};
 use crate::route::{Filter, Pattern};
 use crate::scalar::{ComponentId, Now};
@@ -81,7 +81,9 @@ impl Dispatcher {
         // A queue keeps the options that it was made with. To shrink a full one would lose
         // messages.
         let options = self.options.queues.get(subscriber).unwrap_or(&self.options.queue);
-        self.queues.entry(subscriber.clone()).or_insert_with(|| Queue::new(*options));
+        self.queues
+            .entry(subscriber.clone())
+            .or_insert_with(|| Queue::new(*options, self.epochs.next_u64()));
         let patterns = self.index.count(subscriber);
         self.out.push(DispatcherOutput::Subscribed { subscriber: subscriber.clone(), patterns });
         Ok(())
@@ -138,9 +140,10 @@ impl Dispatcher {
         let queue = queue.ok_or_else(|| DispatcherError::NotSubscribed(name.clone()))?;
         queue.offline = true;
         // Whether they arrived is not known. They go again, as duplicates at worst: that is what at
-        // least once means.
-        let back = queue.return_all(now);
-        self.returned(now, name, &back);
+        // least once means. But not for ever: who loses its link over each delivery may do so because
+        // of what is delivered.
+        let back = queue.cut_off(now);
+        self.retire(now, name, &back, "its link was lost, and no attempt is left");
         // Nothing is due of it until it comes back, but the end of lives.
         for due in [Due::Batch, Due::Gap] {
             self.timers.set((name.clone(), due), None);
@@ -188,7 +191,7 @@ impl Dispatcher {
         let key = (name.clone(), Due::PassOn);
         // A try that is due sooner is kept: new messages must not put it off.
         if !self.timers.has(&key) {
-            self.timers.set(key, now.at.after(at_least(self.options.timeout)));
+            self.timers.set(key, self.options.until(now));
         }
     }
 
@@ -223,13 +226,19 @@ impl Dispatcher {
             for (number, takers, complete) in plan {
                 // Taken out here before it is entered there, or this member would still count as
                 // the holder of its key.
-                let Some(entry) = self.settle(now, name, number) else { continue };
+                let Some(entry) = self.give_up(now, name, number) else { continue };
+                if entry.tries.left(self.options.limits()) == 0 {
+                    let reason = "its subscriber left, and no attempt is left";
+                    self.dead_letter(now, name, &entry, reason);
+                    continue;
+                }
                 if !complete {
                     let reason = "no other member of its queue group can take it";
                     self.dead_letter(now, name, &entry, reason);
                 }
                 for receivers in takers {
-                    self.hand_out(now, &entry.message, receivers);
+                    // Its attempts go along: passed to and fro, it would be handed over for ever.
+                    self.hand_out(now, &entry.message, receivers, entry.tries);
                 }
             }
         }

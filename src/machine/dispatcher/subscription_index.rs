@@ -39,8 +39,9 @@ pub(super) struct SubscriptionIndex {
 }
 
 impl SubscriptionIndex {
-    pub(super) fn new() -> Self {
-        SubscriptionIndex { table: RouteTable::new(), of: BTreeMap::new() }
+    /// Without a subscription. Who knows the seed can choose patterns that are slow to find.
+    pub(super) fn new(seed: u64) -> Self {
+        SubscriptionIndex { table: RouteTable::with_seed(seed), of: BTreeMap::new() }
     }
 
     pub(super) fn find(&self, subscriber: &ComponentId, key: &Key) -> Option<SubscriptionId> {
@@ -113,7 +114,7 @@ mod tests {
     }
 
     fn filled() -> SubscriptionIndex {
-        let mut index = SubscriptionIndex::new();
+        let mut index = SubscriptionIndex::new(7);
         for (who, group, pattern) in [
             ("a", None, "task.>"),
             ("a", Some("g"), "task.>"),

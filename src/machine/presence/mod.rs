@@ -58,7 +58,7 @@
 //!     while let Some(output) = from.poll() {
 //!         if let PresenceOutput::Send(message) = output {
 //!             let text = message.envelope.to_string();
-//!             to.receive(now, gate.accept(text.as_bytes(), now.wall, None).unwrap());
+//!             to.receive(now, gate.accept(text.as_bytes(), now, None).unwrap());
 //!         }
 //!     }
 //! }

@@ -43,7 +43,7 @@ pub(super) struct Stamp {
 impl Stamp {
     pub(super) fn new(now: Now, options: &PresenceOptions, stated: i64) -> Self {
         let ahead = i64::try_from(options.max_ahead.as_millis()).unwrap_or(i64::MAX);
-        Stamp { stated, counts: stated.min(now.wall.saturating_add(ahead)) }
+        Stamp { stated, counts: stated.min(now.wall.unix_millis().saturating_add(ahead)) }
     }
 
     /// Whether what has this time was sent later.

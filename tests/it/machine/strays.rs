@@ -1,11 +1,12 @@
 //! Whatever comes from outside: no machine fails, stops, or keeps outputs without end.
 
+use super::dispatcher::Hosted;
 use super::laws::Scripted;
 use super::{checked, hand_in, name, now, outputs};
 use crate::support::{Rng, every_kind, scaled};
 use coordination_protocol::machine::{
-    Breaker, Caller, Dispatcher, Handshake, IgnoreReason, Machine, MachineOutput, Presence,
-    Proposer, RequestInput, RequestOutput, Requester, RequesterError, Responder, StateSync, Voter,
+    Breaker, Caller, Handshake, IgnoreReason, Machine, MachineOutput, Presence, Proposer,
+    RequestInput, RequestOutput, Requester, RequesterError, Responder, StateSync, Voter,
 };
 use coordination_protocol::{Checked, Envelope, MessageKind};
 use std::collections::BTreeSet;
@@ -131,7 +132,7 @@ machines! {
     caller_survives Caller:;
     handshake_survives Handshake: "hello";
     presence_survives Presence: "component_registration" "deregistration" "health_status" "heartbeat";
-    dispatcher_survives Dispatcher: "allocation_request" "allocation_response" "checkpoint_sync" "component_config" "component_registration" "conflict_check" "dead_letter" "decision" "deregistration" "error_report" "event" "health_status" "heartbeat" "hello" "proposal" "release" "rollback" "subscription" "vote" "welcome" "workflow_state";
+    dispatcher_survives Hosted: "allocation_request" "allocation_response" "checkpoint_sync" "component_config" "component_registration" "conflict_check" "dead_letter" "decision" "deregistration" "error_report" "event" "health_status" "heartbeat" "hello" "proposal" "release" "rollback" "subscription" "vote" "welcome" "workflow_state";
     sync_survives StateSync:;
     proposer_survives Proposer:;
     voter_survives Voter: "decision" "proposal";

@@ -218,15 +218,21 @@ impl Told for Presence {
             Some(time) => format!(r#""timestamp":"2025-01-15T{time}Z","#),
             None => String::new(),
         };
+        let instance = || match command.pairs.get("instance") {
+            Some(mark) => format!(r#","instance":"{mark}""#),
+            None => String::new(),
+        };
         let registration = || {
             checked(&format!(
-                r#"{{{}"component_registration":{{"component_id":"{who}","component_type":"utility","version":"1.0.0"}}}}"#,
+                r#"{{{}"component_registration":{{"component_id":"{who}","component_type":"utility","version":"1.0.0"{}}}}}"#,
                 sent(),
+                instance(),
             ))
         };
         let health = |status: &str, time: &str| {
             checked(&format!(
-                r#"{{"health_status":{{"component_id":"{who}","status":"{status}","timestamp":"2025-01-15T{time}Z"}}}}"#,
+                r#"{{"health_status":{{"component_id":"{who}","status":"{status}","timestamp":"2025-01-15T{time}Z"{}}}}}"#,
+                instance(),
             ))
         };
         Step::Input(match command.words[0] {
@@ -250,15 +256,26 @@ impl Told for Presence {
                     word => format!(r#","status":"{word}""#),
                 };
                 return Step::Message(checked(&format!(
-                    r#"{{"heartbeat":{{"component_id":"{who}","sequence":{},"timestamp":"2025-01-15T{}Z"{status}}}}}"#,
+                    r#"{{"heartbeat":{{"component_id":"{who}","sequence":{},"timestamp":"2025-01-15T{}Z"{status}{}}}}}"#,
                     command.words[2],
                     command.get("sent", "12:00:00"),
+                    instance(),
+                )));
+            }
+            // Somebody asks a component for its registration.
+            "asked" => {
+                let strategy = command.get("strategy", "register");
+                return Step::Message(checked(&format!(
+                    r#"{{"source":"watcher","error_report":{{"error_id":"err_1","workflow_id":"global","timestamp":"2025-01-15T12:00:00Z",
+                        "classification":{{"category":"state","severity":"low","type":"unavailable","scope":"system","recoverable":true}},
+                        "context":{{"component":"{who}"}},"recovery_suggestions":[{{"strategy":"{strategy}"}}]}}}}"#,
                 )));
             }
             "deregistration" => {
                 return Step::Message(checked(&format!(
-                    r#"{{{}"deregistration":{{"component_id":"{who}","reason":"done"}}}}"#,
+                    r#"{{{}"deregistration":{{"component_id":"{who}","reason":"done"{}}}}}"#,
                     sent(),
+                    instance(),
                 )));
             }
             other => panic!("unknown command `{other}`"),

@@ -199,7 +199,7 @@ impl Actor for Watched {
         if self.hangs {
             return;
         }
-        match self.gate.accept(bytes, now.wall, None) {
+        match self.gate.accept(bytes, now, None) {
             Ok(envelope) => self.presence.receive(now, envelope),
             Err(report) => effects.mark("turned-away", report.problem().message),
         }

@@ -1,8 +1,10 @@
 //! What became of every message.
 
+use super::Bounds;
 use super::ends::{about, read};
 use super::{ALL, GROUP, HUB, MALLORY, PICKY, RETRIES, SLOW, SUBSCRIBERS, limits};
 use coordination_protocol::json::Json;
+use coordination_protocol::machine::Receipt;
 use coordination_protocol::scalar::Instant;
 use coordination_protocol::sim::{Check, SimEvent, SimEventKind, Violation};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +16,8 @@ const ONCE: &str = "a message is handled once";
 const WANTED: &str = "only what was published and matches is delivered";
 const LIMITS: &str = "queues and windows keep their limits";
 const LETTERS: &str = "a dead letter holds its message and is kept";
+const BOUNDED: &str = "hand-overs of a message are bounded, and each is counted";
+const UNSEEN: &str = "nothing is settled that its subscriber was not given";
 const HOSTILE: &str = "hostile messages cause no reply";
 
 /// How long the hub waits for an acknowledgement.
@@ -51,10 +55,16 @@ pub(super) struct Ledger {
     last: u64,
     gaps: Vec<(u64, u64)>,
     under_way: BTreeMap<String, UnderWay>,
+    /// The attempts of each message, by receiver, since it was accepted or replayed.
+    attempts: BTreeMap<(&'static str, String), u32>,
+    bounds: Bounds,
     /// Who lost its disk.
     wiped: BTreeSet<&'static str>,
     /// The hub lost its disk: nothing holds any more, but that strangers get no reply.
     void: bool,
+    /// The hub went back to an older snapshot, or may have: from then on only what is accepted later is
+    /// known, and nothing of orders and numbers.
+    older: bool,
 }
 
 fn wrong(invariant: &'static str, why: impl Into<String>) -> Result<(), Violation> {
@@ -72,6 +82,21 @@ fn receiver(name: &str) -> &'static str {
 }
 
 impl Ledger {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Ledger { bounds, ..Ledger::default() }
+    }
+
+    /// The hub starts with an older snapshot. What it was told since, it does not know; all that it will
+    /// accept from now on has to end.
+    fn go_back(&mut self) {
+        self.older = true;
+        self.fates.clear();
+        self.accepted.clear();
+        self.under_way.clear();
+        self.attempts.clear();
+        self.letters.clear();
+    }
+
     fn mark(&mut self, node: &str, word: &str, text: &str) -> Result<(), Violation> {
         let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
@@ -81,7 +106,7 @@ impl Ledger {
             "handled" => self.handle(node, first)?,
             "dead-letters" => self.dead_letter(first, rest)?,
             "replays" => self.replay(first, rest)?,
-            "no-letters" if !self.letters.is_empty() => {
+            "no-letters" if !self.older && !self.letters.is_empty() => {
                 return wrong(LETTERS, format!("{:?} is gone", self.letters[0]));
             }
             "cannot-replay" | "nameless" | "unexpected" => return wrong(LETTERS, text),
@@ -114,12 +139,12 @@ impl Ledger {
         if !self.published.contains_key(id) {
             return wrong(WANTED, format!("{id} is accepted and was not published"));
         }
-        if self.accepted.insert(id.to_owned(), self.accepted.len()).is_some() {
+        if self.accepted.insert(id.to_owned(), self.accepted.len()).is_some() && !self.older {
             return wrong(ONCE, format!("{id} is accepted twice"));
         }
         let who: BTreeSet<_> = self.subscribed.iter().map(|name| receiver(name)).collect();
         let who: Vec<_> = who.into_iter().filter(|receiver| self.wants(receiver, id)).collect();
-        if count != who.len().to_string() {
+        if count != who.len().to_string() && !self.older {
             return wrong(ENDS, format!("{count} will receive {id}, not {who:?}"));
         }
         for receiver in who {
@@ -138,12 +163,15 @@ impl Ledger {
     fn handle(&mut self, node: &str, id: &str) -> Result<(), Violation> {
         let receiver = receiver(node);
         let key = (receiver, id.to_owned());
-        if !self.handled.insert((node.to_owned(), id.to_owned())) && !self.wiped.contains(receiver)
-        {
+        let again = !self.handled.insert((node.to_owned(), id.to_owned()));
+        if again && !self.wiped.contains(receiver) {
             return wrong(ONCE, format!("{node} handles {id} again"));
         }
         let (Some(at), Some(fate)) = (self.accepted.get(id), self.fates.get_mut(&key)) else {
-            return wrong(WANTED, format!("{node} handles {id}"));
+            return match self.older {
+                true => Ok(()),
+                false => wrong(WANTED, format!("{node} handles {id}")),
+            };
         };
         if std::mem::replace(fate, MessageFate::Handled) == MessageFate::Handled {
             return Ok(());
@@ -153,7 +181,7 @@ impl Ledger {
         // What was given up may be handled late: by a replay, or by another member of the group.
         let given_up =
             self.replayed.contains(&key) || receiver == GROUP && self.dead_letters.contains(&key);
-        if *at < *reached && !given_up && !self.wiped.contains(receiver) {
+        if *at < *reached && !given_up && !self.wiped.contains(receiver) && !self.older {
             return wrong(ORDER, format!("{node} handles {id} late"));
         }
         *reached = (*reached).max(*at);
@@ -167,6 +195,7 @@ impl Ledger {
         }
         let key = (receiver(name), id.clone());
         match self.fates.get_mut(&key) {
+            None if self.older => return Ok(()),
             None => return wrong(WANTED, format!("{id} is a dead letter for {name}")),
             Some(fate @ MessageFate::Open(_)) => *fate = MessageFate::DeadLettered,
             Some(_) => {}
@@ -179,7 +208,11 @@ impl Ledger {
     fn replay(&mut self, name: &str, original: &str) -> Result<(), Violation> {
         let id = about(original).unwrap_or_default().0;
         let letter = (name.to_owned(), id.clone());
+        self.attempts.remove(&(receiver(name), id.clone()));
         let Some(at) = self.letters.iter().position(|kept| *kept == letter) else {
+            if self.older {
+                return Ok(());
+            }
             return wrong(LETTERS, format!("{id} is replayed for {name} and was no dead letter"));
         };
         self.letters.remove(at);
@@ -192,13 +225,31 @@ impl Ledger {
         Ok(())
     }
 
+    /// A hand-over. Members of a group share the attempts of a message.
+    fn count(&mut self, to: &str, receipt: Receipt, id: &str) -> Result<(), Violation> {
+        let made = self.attempts.entry((receiver(to), id.to_owned())).or_default();
+        *made += 1;
+        if *made > self.bounds.hand_overs {
+            return wrong(BOUNDED, format!("{id} is handed over to {to} {made} times"));
+        }
+        if *made != receipt.attempt() {
+            let told = receipt.attempt();
+            return wrong(BOUNDED, format!("{id} is handed over {made} times, and told as {told}"));
+        }
+        Ok(())
+    }
+
     /// The hub hands something over.
     fn deliver(&mut self, at: Instant, to: &str, text: &str) -> Result<(), Violation> {
         let (_, window, batch) = limits(to);
         let items: Vec<_> = text.lines().skip(1).filter_map(read).collect();
-        for (_, id, _) in &items {
-            if !self.wants(receiver(to), id) || !self.accepted.contains_key(id) {
+        for (receipt, id, _) in &items {
+            let known = self.accepted.contains_key(id);
+            if !self.wants(receiver(to), id) || !known && !self.older {
                 return wrong(WANTED, format!("{to} gets {id}"));
+            }
+            if known {
+                self.count(to, *receipt, id)?;
             }
         }
         let under_way = self.under_way.entry(to.to_owned()).or_default();
@@ -211,9 +262,10 @@ impl Ledger {
             settle(under_way, number, true);
         }
         let count = items.len();
-        under_way.extend(items.into_iter().map(|(number, _, lane)| (number, (at, lane))));
+        under_way
+            .extend(items.into_iter().map(|(receipt, _, lane)| (receipt.number(), (at, lane))));
         let open = under_way.len();
-        if count > batch || open > window {
+        if !self.older && (count > batch || open > window) {
             return wrong(LIMITS, format!("{count} messages in a batch, {open} under way to {to}"));
         }
         Ok(())
@@ -224,8 +276,10 @@ impl Ledger {
         let Some((word @ ("handled" | "failed" | "rejected"), rest)) = text.split_once(' ') else {
             return;
         };
-        if let (Some(under_way), Ok(number)) = (self.under_way.get_mut(from), rest.parse()) {
-            settle(under_way, number, word != "handled");
+        if let (Some(under_way), Ok(receipt)) =
+            (self.under_way.get_mut(from), rest.parse::<Receipt>())
+        {
+            settle(under_way, receipt.number(), word != "handled");
         }
     }
 }
@@ -257,6 +311,11 @@ impl Check for Ledger {
             }
             SimEventKind::Marked { word, text } => return self.mark(event.node, word, text),
             SimEventKind::Crashed { wiped: true } if event.node == HUB => self.void = true,
+            SimEventKind::Crashed { wiped: false }
+                if event.node == HUB && self.bounds.goes_back =>
+            {
+                self.go_back();
+            }
             SimEventKind::Crashed { wiped: true } if SUBSCRIBERS.contains(&event.node) => {
                 self.wiped.insert(receiver(event.node));
             }
@@ -272,7 +331,9 @@ impl Check for Ledger {
                 && !self.void
                 && !number.is_some_and(told)
             {
-                return wrong(ENDS, format!("{id} is in no state for {receiver}"));
+                // It was settled by what was told of another, or else it would be one of the above.
+                let invariant = if self.older { UNSEEN } else { ENDS };
+                return wrong(invariant, format!("{id} is in no state for {receiver}"));
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::super::hostile::mutate;
 use super::{GROUP, HUB, MALLORY, MEMBERS, PICKY, PUBLISHERS, RETRIES, SLOW, SUBSCRIBERS};
 use coordination_protocol::json::Json;
-use coordination_protocol::machine::{SplitMix64, Timers};
+use coordination_protocol::machine::{Receipt, SplitMix64, Timers};
 use coordination_protocol::message::peek;
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::sim::{Actor, Effects, Host};
@@ -97,7 +97,7 @@ pub(super) struct Subscriber {
 }
 
 struct Item {
-    number: u64,
+    receipt: Receipt,
     batch: u64,
     id: String,
     workflow: String,
@@ -107,8 +107,8 @@ struct Item {
 struct Known {
     subscribed: bool,
     handled: BTreeSet<String>,
-    /// The highest number handled of each workflow.
-    reached: BTreeMap<String, u64>,
+    /// The highest number handled of each workflow, and the epoch of its numbering.
+    reached: BTreeMap<String, (u64, u64)>,
 }
 
 impl Subscriber {
@@ -149,28 +149,33 @@ impl Subscriber {
     fn take(&mut self, text: &str, effects: &mut Effects) {
         let mut lines = text.lines();
         let head: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
-        if let ["deliver", "gap", from, to, dropped] = head[..] {
-            effects.mark("hears-gap", format!("{} {from} {to} {dropped}", self.name));
-            effects.send(HUB, format!("heard {from} {to} {dropped}"));
+        if let ["deliver", "gap", from, to, receipt] = head[..] {
+            effects.mark("hears-gap", format!("{} {from} {to}", self.name));
+            effects.send(HUB, format!("heard {receipt}"));
         }
         self.batches += 1;
         for line in lines {
-            if let Some((number, id, workflow)) = read(line) {
-                self.given.push_back(Item { number, batch: self.batches, id, workflow });
+            if let Some((receipt, id, workflow)) = read(line) {
+                self.given.push_back(Item { receipt, batch: self.batches, id, workflow });
             }
         }
     }
 
     fn handle(&mut self, item: Item, effects: &mut Effects) {
-        let Item { number, batch, id, workflow } = item;
+        let Item { receipt, batch, id, workflow } = item;
         let lane = (batch, workflow.clone());
         if self.left_out.contains(&lane) {
             return;
         }
         if self.disk.handled.contains(&id) {
-            return effects.send(HUB, format!("handled {number}"));
+            return effects.send(HUB, format!("handled {receipt}"));
         }
-        let reached = self.disk.reached.entry(workflow).or_default();
+        let (epoch, reached) = self.disk.reached.entry(workflow).or_default();
+        if *epoch != receipt.epoch() {
+            // Another numbering: the hub lost its disk.
+            (*epoch, *reached) = (receipt.epoch(), 0);
+        }
+        let number = receipt.number();
         if number < *reached {
             // It was given up, or the later ones would not have come.
             return effects.mark("leaves-out", id);
@@ -189,7 +194,7 @@ impl Subscriber {
             self.left_out.insert(lane);
         }
         effects.mark(word, id);
-        effects.send(HUB, format!("{word} {number}"));
+        effects.send(HUB, format!("{word} {receipt}"));
     }
 }
 
@@ -214,6 +219,10 @@ impl Actor for Subscriber {
         if let Some(item) = self.given.pop_front() {
             self.handle(item, effects);
         }
+        // What takes long says so.
+        for item in self.given.iter().filter(|_| self.name == SLOW) {
+            effects.send(HUB, format!("working {}", item.receipt));
+        }
         self.next = self.pause(now);
     }
 
@@ -226,11 +235,11 @@ impl Actor for Subscriber {
     }
 }
 
-/// A line of a batch: the number, the identifier of the message, and its workflow.
-pub(super) fn read(line: &str) -> Option<(u64, String, String)> {
-    let (number, message) = line.split_once(' ')?;
+/// A line of a batch: the receipt, the identifier of the message, and its workflow.
+pub(super) fn read(line: &str) -> Option<(Receipt, String, String)> {
+    let (receipt, message) = line.split_once(' ')?;
     let (id, workflow) = about(message)?;
-    Some((number.parse().ok()?, id, workflow))
+    Some((receipt.parse().ok()?, id, workflow))
 }
 
 /// The identifier and the workflow of a message.
@@ -262,10 +271,13 @@ impl Mallory {
         let message = event(number, source, now);
         let (to, text) = match draws.below(8) {
             0 | 1 => (HUB, message),
-            2 => (HUB, format!("handled {}", number % 20)),
-            3 => (HUB, format!("rejected {}", number % 20)),
+            2 => (HUB, format!("handled 1-1-{}-1", number % 20)),
+            3 => (HUB, format!("rejected 1-1-{}-1", number % 20)),
             4 => (publisher, format!("accepted msg_{number}")),
-            5 => (subscriber, format!("deliver gap 1 {number} 1\n{} {message}", number % 20)),
+            5 => (
+                subscriber,
+                format!("deliver gap 1 {number} 1-1-1-1\n1-1-{}-1 {message}", number % 20),
+            ),
             6 => (
                 HUB,
                 format!(

@@ -7,12 +7,11 @@ use coordination_protocol::finding::Mode;
 use coordination_protocol::json::Json;
 use coordination_protocol::machine::{
     Dispatcher, DispatcherInput, DispatcherOptions, DispatcherOutput, IgnoreReason, Machine,
-    SplitMix64, Timers,
+    Receipt, SplitMix64, Timers,
 };
 use coordination_protocol::scalar::{ComponentId, Instant, Now};
 use coordination_protocol::security::permissions::Permissions;
 use coordination_protocol::sim::{Actor, Effects, Host};
-use coordination_protocol::transport::Gap;
 use coordination_protocol::validate::{Gate, SecurityPolicy, Validator};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -27,6 +26,19 @@ pub(super) struct Hub {
     gate: Gate,
     /// The longest that each queue was.
     peaks: BTreeMap<ComponentId, usize>,
+    habit: Habit,
+    /// What stands on the disk of one that stores now and then.
+    stored: Option<Json>,
+    steps: u32,
+}
+
+/// How a hub departs from what is asked of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Habit {
+    /// It stores every tenth step only, and so goes back to an older snapshot when it starts anew.
+    pub(super) stores_seldom: bool,
+    /// It goes by the numbers of receipts, and by nothing else that they say.
+    pub(super) trusts_numbers: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,7 +51,7 @@ struct Disk {
 }
 
 impl Hub {
-    pub(super) fn new(host: &Host<'_>, options: DispatcherOptions) -> Self {
+    pub(super) fn new(host: &Host<'_>, options: DispatcherOptions, habit: Habit) -> Self {
         let disk = host.disk.and_then(|disk| disk.decode().ok()).unwrap_or_else(|| Disk {
             delivery: Dispatcher::new(SplitMix64::new(host.seed).next_u64()).with_options(options),
             letters: VecDeque::new(),
@@ -59,7 +71,8 @@ impl Hub {
             .fold(permissions, |permissions, name| grant(permissions, name, [&[], &["task.>"]]));
         let policy = SecurityPolicy::new().with_permissions(permissions);
         let gate = Gate::new(Validator::new(Mode::Strict).with_policy(policy));
-        Hub { disk, gate, peaks: BTreeMap::new() }
+        let stored = host.disk.cloned();
+        Hub { disk, gate, peaks: BTreeMap::new(), habit, stored, steps: 0 }
     }
 
     /// A message of the protocol.
@@ -70,19 +83,22 @@ impl Hub {
         self.disk.delivery.receive(now, envelope);
     }
 
-    /// A message of the hosts: what became of a number, or that a gap was heard of.
+    /// A message of the hosts: what became of a message, or that a gap was heard of.
     fn note(&mut self, now: Now, from: &str, word: &str, rest: &str, effects: &mut Effects) {
-        let numbers: Vec<u64> = rest.split(' ').filter_map(|text| text.parse().ok()).collect();
         let (who, why) = (component(from), word.to_owned());
-        let [number, ref more @ ..] = numbers[..] else { return effects.mark("turned-away", from) };
-        let input = match (word, more) {
-            ("heard", [to, dropped]) => {
-                DispatcherInput::AckGap(who, Gap::new(number, *to, *dropped))
-            }
-            ("handled", []) => DispatcherInput::Acknowledge(who, vec![number]),
-            ("failed", []) => DispatcherInput::Fail(who, number, why),
-            ("rejected", []) => DispatcherInput::Reject(who, number, why),
-            _ => return effects.mark("turned-away", from),
+        let Ok(mut receipt) = rest.parse::<Receipt>() else {
+            return effects.mark("turned-away", from);
+        };
+        if self.habit.trusts_numbers {
+            let mut open = self.disk.delivery.under_way(&who);
+            receipt = open.find(|open| open.number() == receipt.number()).unwrap_or(receipt);
+        }
+        let input = match word {
+            "heard" => DispatcherInput::AckGap(who, receipt),
+            "handled" => DispatcherInput::Acknowledge(who, vec![receipt]),
+            "working" => DispatcherInput::Extend(who, vec![receipt]),
+            "failed" => DispatcherInput::Fail(who, receipt, why),
+            _ => DispatcherInput::Reject(who, receipt, why),
         };
         if let Err(refused) = self.disk.delivery.handle(now, input) {
             effects.mark("not-taken", refused.to_string());
@@ -96,10 +112,11 @@ impl Hub {
                 DispatcherOutput::Deliver { to, gap, batch } => {
                     let mut text = String::from("deliver");
                     if let Some(gap) = gap {
-                        let _ = write!(text, " gap {} {} {}", gap.from, gap.to, gap.dropped);
+                        let _ =
+                            write!(text, " gap {} {} {}", gap.gap.from, gap.gap.to, gap.receipt);
                     }
                     for item in batch {
-                        let _ = write!(text, "\n{} {}", item.number, item.envelope);
+                        let _ = write!(text, "\n{} {}", item.receipt, item.envelope);
                     }
                     effects.send(to.as_str(), text);
                 }
@@ -132,6 +149,11 @@ impl Hub {
                     effects.mark("dead-letters", format!("{who} {}", letter.original));
                     self.disk.letters.push_back((who, letter.original.clone()));
                 }
+                DispatcherOutput::ReceiptsIgnored { subscriber, said, ignored } => {
+                    for one in ignored {
+                        effects.mark("stray", format!("{} {said} {subscriber}", one.reason));
+                    }
+                }
                 DispatcherOutput::GapUnacknowledged { subscriber, gap } => {
                     effects.mark("unheard", format!("{subscriber} {} {}", gap.from, gap.to));
                 }
@@ -144,6 +166,13 @@ impl Hub {
                 *peak = count;
                 effects.mark("holds", format!("{name} {count}"));
             }
+        }
+    }
+
+    fn step(&mut self) {
+        self.steps += 1;
+        if self.habit.stores_seldom && self.steps.is_multiple_of(10) {
+            self.stored = Json::of(&self.disk).ok();
         }
     }
 
@@ -183,12 +212,13 @@ impl Actor for Hub {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         match text.split_once(' ') {
-            Some((word @ ("handled" | "failed" | "rejected" | "heard"), rest)) => {
+            Some((word @ ("handled" | "failed" | "rejected" | "working" | "heard"), rest)) => {
                 self.note(now, from, word, rest, effects);
             }
             _ => self.message(now, from, bytes, effects),
         }
         self.follow(Some(from), effects);
+        self.step();
     }
 
     fn wake(&mut self, now: Now, effects: &mut Effects) {
@@ -199,6 +229,7 @@ impl Actor for Hub {
             let _ = self.disk.delivery.handle(now, DispatcherInput::Reconnected(name));
         }
         self.follow(None, effects);
+        self.step();
     }
 
     fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
@@ -207,6 +238,7 @@ impl Actor for Hub {
             _ => self.replay(now, effects),
         }
         self.follow(None, effects);
+        self.step();
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -215,6 +247,9 @@ impl Actor for Hub {
     }
 
     fn disk(&self) -> Option<Json> {
-        Json::of(&self.disk).ok()
+        match self.habit.stores_seldom {
+            true => self.stored.clone(),
+            false => Json::of(&self.disk).ok(),
+        }
     }
 }

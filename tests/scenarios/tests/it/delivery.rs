@@ -2,6 +2,7 @@
 
 use super::{Planted, Under, covers, found, found_any, holds};
 use coordination_protocol::Json;
+use coordination_protocol::machine::Backoff;
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::sim::{Actor, Effects, Scenario};
 use scenarios::Deliveries;
@@ -18,6 +19,44 @@ fn every_message_is_handled_in_a_dead_letter_or_in_a_gap() {
     );
     covers(&stats, &[("hears-gap", 200), ("replays", 150), ("knows", 200), ("turned-away", 1_500)]);
     covers(&stats, &[("away", 100), ("leaves-out", 3), ("failed", 400), ("rejected", 400)]);
+    covers(&stats, &[("stray", 300)]);
+}
+
+/// A subscriber that never says a word costs the others nothing, and its messages end.
+#[test]
+fn a_subscriber_that_never_acknowledges_is_drained() {
+    let wraps: [fn(Box<dyn Actor>) -> Box<dyn Actor>; 3] = [
+        |actor| flawed(actor, Flaw::DeafTo("slow")),
+        |actor| flawed(actor, Flaw::DeafTo("all")),
+        |actor| flawed(actor, Flaw::DeafTo("member-1")),
+    ];
+    for wrap in wraps {
+        let stats = holds(&Planted { scenario: Deliveries::new(), node: "hub", wrap }, 10);
+        covers(&stats, &[("dead-letters", 50)]);
+    }
+}
+
+#[test]
+fn what_is_told_of_before_an_older_snapshot_settles_nothing() {
+    let stats = holds(&Deliveries::new().with_older_snapshots(), 60);
+    covers(&stats, &[("accepted", 2_000), ("stray", 300)]);
+}
+
+#[test]
+fn a_hub_that_goes_by_numbers_is_found() {
+    let scenario = Under {
+        scenario: Deliveries::new().with_older_snapshots().with_trust_in_numbers(),
+        conditions: |usual| usual.with_crashes(12).with_wiped(0),
+    };
+    found(&scenario, "nothing is settled that its subscriber was not given", 60);
+}
+
+#[test]
+fn a_hub_that_hands_over_too_often_is_found() {
+    let invariant = "hand-overs of a message are bounded, and each is counted";
+    let often = Deliveries::new().with_backoff(Backoff::new().with_attempts(4));
+    found(&often, invariant, 12);
+    found(&Deliveries::new().with_disconnections(9), invariant, 12);
 }
 
 struct Flawed {
@@ -38,6 +77,8 @@ enum Flaw {
     Hasty,
     /// It takes no notice of gaps.
     Deaf,
+    /// One subscriber does not get through to it with what became of anything.
+    DeafTo(&'static str),
 }
 
 impl Flawed {
@@ -52,10 +93,16 @@ impl Flawed {
 impl Actor for Flawed {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         let mut text = String::from_utf8_lossy(bytes).into_owned();
+        if let Flaw::DeafTo(node) = self.flaw
+            && from == node
+            && !text.starts_with('{')
+        {
+            return;
+        }
         if text.starts_with("deliver") && from == "hub" {
             if self.flaw == Flaw::Hasty {
-                for number in text.lines().skip(1).filter_map(|line| line.split(' ').next()) {
-                    effects.send("hub", format!("handled {number}"));
+                for receipt in text.lines().skip(1).filter_map(|line| line.split(' ').next()) {
+                    effects.send("hub", format!("handled {receipt}"));
                 }
             }
             if self.flaw == Flaw::Deaf && text.starts_with("deliver gap") {

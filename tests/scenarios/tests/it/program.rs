@@ -25,14 +25,12 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Breaks an invariant: a component starts again with a wall clock that was set back, its registration is
-/// lost, and so its heartbeats count as old.
+/// Breaks an invariant: the run ends before a component is heard again.
 const BROKEN: &str = "\
 scenario presence
-end 1200.000s
-shift agent-1 at 61.000s by -3600.000s
-crash agent-1 at 62.000s for 1.000s
-lose agent-1 hub 5 # the registration
+end 160.000s
+shift agent-2 at 61.000s by -3600.000s # does no harm
+cut agent-1 at 40.000s for 120.000s
 ";
 
 #[test]
@@ -102,30 +100,30 @@ fn a_plan_that_breaks_a_law_replays() {
     let output = run(&["--plan", path.to_str().unwrap()], b"");
     let text = out(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    let invariant = "presence fails: who is heard is what it says, but 93.001s: ";
+    let invariant = "presence fails: in the end each component is seen as it is, but 160.000s: ";
     assert!(
-        text.ends_with(&format!("\n{invariant}agent-1 is degraded, heard 0ns ago\n")),
+        text.ends_with(&format!("\n{invariant}agent-1 is called unhealthy and is healthy\n")),
         "{text}"
     );
     let output = run(&["--plan", "-", "--format", "json", "--transcript"], BROKEN.as_bytes());
     assert_eq!(output.status.code(), Some(1));
     let line: Value = serde_json::from_str(out(&output).lines().last().unwrap()).unwrap();
     let plan = line["failed"]["plan"].as_str().unwrap();
-    assert!(plan.contains("shift agent-1 at 61.000s by -3600.000s\n"), "{plan}");
+    assert!(plan.contains("cut agent-1 at 40.000s for 120.000s\n"), "{plan}");
 }
 
 /// What is found is printed small, and the printed plan breaks the same invariant.
 #[test]
 fn a_seed_that_breaks_a_law_is_shrunk() {
-    let args = ["--scenario", "presence", "--seeds", "400", "--shifts", "4"];
-    let output = run(&[&args[..], &["--crashes", "12", "--lost", "300"]].concat(), b"");
+    // Messages take so long that silence and the way cannot be told apart.
+    let args = ["--scenario", "presence", "--seeds", "400", "--latency", "100s"];
+    let output = run(&args, b"");
     let text = out(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("\nthe end of its transcript:\n"), "{text}");
     let (_, plan) = text.split_once("the plan, shrunk:\n").unwrap();
     let (plan, _) = plan.split_once("\n\n").unwrap();
     assert!(plan.lines().count() <= 14, "{plan}");
-    assert!(plan.contains("\nshift agent-"), "{plan}");
     let output = run(&["--plan", "-"], plan.as_bytes());
     assert_eq!(output.status.code(), Some(1), "{}", out(&output));
 }
