@@ -1,6 +1,6 @@
 //! The sentences of refusals that no transcript shows, and how refusals are reported.
 
-use super::{answer, asked, checked, id, ignored, name, now, request};
+use super::{answer, asked, checked, id, ignored, name, now, outputs, request};
 use coordination_protocol::error::{IntoReport, Occurrence};
 use coordination_protocol::machine::{
     BreakerError, Handshake, HandshakeError, Machine, OutboundRequest, Presence, PresenceError,
@@ -92,6 +92,9 @@ fn presence() {
     assert_eq!(refused(PresenceInput::Health(status)), "`a` is not the component that takes part");
     let other = checked(&request("req_1", 3, "").to_string());
     assert_eq!(ignored(&mut machine, other), "unwanted");
+    // Who is not known is asked to register, and not again at once.
+    machine.receive(now(0), *checked(HEARTBEAT));
+    assert_eq!(outputs(&mut machine)[0], "send error_report to a: `a` is not registered here");
     assert_eq!(
         ignored(&mut machine, checked(HEARTBEAT)),
         "unknown, `a` is neither registered nor expected"

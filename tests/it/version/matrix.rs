@@ -22,7 +22,7 @@ fn the_current_matrix_reads_as_it_was_reviewed() {
     - event types: `ERROR_ENCOUNTERED`, `RECOVERY_INITIATED`, `RECOVERY_COMPLETED`, `RECOVERY_FAILED`, `CHECKPOINT_CREATED`
     - messages: `hello`, `welcome`, `release`, `conflict_check`, `rollback`, `heartbeat`, `subscription`, `dead_letter`, `proposal`, `vote`, `decision`, `deregistration`
     - header keys: `protocol_version`, `message_id`, `timestamp`, `source`, `causation_id`, `priority`, `ttl_seconds`, `signature`
-    - fields: `workflow_state/epoch`, `workflow_state/restored_version`, `workflow_state/metadata/ancestors`, `checkpoint_sync/state_version`
+    - fields: `workflow_state/epoch`, `workflow_state/restored_version`, `workflow_state/metadata/ancestors`, `checkpoint_sync/state_version`, `component_registration/instance`, `health_status/instance`
     ");
 }
 
@@ -41,7 +41,7 @@ fn the_json_form_has_every_pair() {
         ["1.0.0 1.0.0 all", "1.0.0 1.1.0 down-level", "1.1.0 1.0.0 all", "1.1.0 1.1.0 all"]
     );
     let unknown = cells[1]["unknown"].as_array().unwrap();
-    assert_eq!(unknown.len(), 29);
+    assert_eq!(unknown.len(), 31);
     let one =
         serde_json::json!({"since": "1.1.0", "kind": "event_type", "name": "ERROR_ENCOUNTERED"});
     assert_eq!(unknown[0], one);

@@ -5,6 +5,7 @@
 mod delivery;
 mod holds;
 mod planted;
+mod presence;
 mod program;
 mod states;
 
