@@ -215,15 +215,14 @@ impl<S: Store> Checkpoints<S> {
         for (found, entry) in ready.iter().rev() {
             let newer = &mut counts[usize::from(entry.is_backup())];
             if retention.keeps(*newer, entry.is_backup(), age(entry)) {
-                match verify {
-                    true => match self.load(workflow, &found.id).await {
-                        Ok(_) => *newer += 1,
-                        Err(CheckpointError::Damaged(damage)) => pruned.damaged.push(damage),
-                        // Removed by another process meanwhile.
-                        Err(CheckpointError::NotFound { .. }) => {}
-                        Err(error) => return Err(error),
-                    },
-                    false => *newer += 1,
+                let loaded =
+                    if verify { self.load(workflow, &found.id).await.map(drop) } else { Ok(()) };
+                match loaded {
+                    Ok(()) => *newer += 1,
+                    Err(CheckpointError::Damaged(damage)) => pruned.damaged.push(damage),
+                    // Removed by another process meanwhile.
+                    Err(CheckpointError::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
                 }
             } else if named.holds(&found.id, entry) {
                 pruned.needed.push(found.id.clone());

@@ -243,18 +243,14 @@ impl Loading<'_, '_> {
     fn damaged(&mut self, item: &DamagedItem, how: LoadMode) -> Result<(), StorageError> {
         self.given()?;
         self.done.damaged += 1;
-        match item.place {
-            DamagedPlace::Record(position) => {
-                let empty = JournalRecord::new(position, Vec::new());
-                match how {
-                    LoadMode::Restore => self.restore(StoreItem::Record(empty)),
-                    LoadMode::Merge => self.merge(StoreItem::Record(empty)),
-                }
-            }
-            _ => {
-                self.left_out += 1;
-                Ok(())
-            }
+        let DamagedPlace::Record(position) = item.place else {
+            self.left_out += 1;
+            return Ok(());
+        };
+        let empty = StoreItem::Record(JournalRecord::new(position, Vec::new()));
+        match how {
+            LoadMode::Restore => self.restore(empty),
+            LoadMode::Merge => self.merge(empty),
         }
     }
 

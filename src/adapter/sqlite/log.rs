@@ -79,9 +79,8 @@ impl Log {
         if self.len() < self.max_bytes {
             return Ok(());
         }
-        let emptied = patiently(self.patience, || match empty(connection)? {
-            true => Ok(()),
-            false => Err(Failed::Sqlite(busy())),
+        let emptied = patiently(self.patience, || {
+            if empty(connection)? { Ok(()) } else { Err(Failed::Sqlite(busy())) }
         });
         match emptied {
             Ok(()) => self.kept.set(None),

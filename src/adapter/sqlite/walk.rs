@@ -66,13 +66,16 @@ fn reason(error: StorageError) -> Result<String, StorageError> {
     }
 }
 
+/// Why a row cannot be read, with its name and bytes as far as they can.
+type Unreadable = (StorageError, String, Option<Vec<u8>>);
+
 /// One row of a table: what it is, or the error of reading it with its name and bytes.
 fn one<T>(
     connection: &Connection,
     sql: &str,
     row: i64,
     read: impl FnOnce(&Row<'_>) -> Result<T, StorageError>,
-) -> Result<Option<Result<T, (StorageError, String, Option<Vec<u8>>)>>, StorageError> {
+) -> Result<Option<Result<T, Unreadable>>, StorageError> {
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let found = statement.query_row([row], |row| {
         Ok(read(row).map_err(|error| {

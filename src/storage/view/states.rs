@@ -266,11 +266,10 @@ impl<S: Store> States<S> {
     ) -> Result<Option<StoredState>, StorageError> {
         let current = self.get(workflow).await;
         match current {
-            // Its own version is not known; those before it are still there.
-            Err(StorageError::Damaged { .. } | StorageError::Corrupt { .. }) => {}
             // The latest is asked first: it is what is usually wanted.
             Ok(Some(state)) if state.version() == version => return Ok(Some(state)),
-            Ok(_) => {}
+            // The version of one that is damaged is not known; those before it are still there.
+            Ok(_) | Err(StorageError::Damaged { .. } | StorageError::Corrupt { .. }) => {}
             Err(error) => return Err(error),
         }
         let found = self.store.get(&older(workflow.as_str(), version)?).await?;

@@ -6,6 +6,7 @@ use crate::output::{CmdResult, ExitStatus, Failure, cannot_read, complain, say};
 use crate::store_args::StoreArgs;
 use coordination_protocol::adapter::sqlite::{LoadMode, LoadSummary, StoreItem};
 use coordination_protocol::storage::StorageError;
+use std::fmt::Write as _;
 use std::io::{BufRead, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -94,7 +95,7 @@ fn sentence(done: &LoadSummary) -> String {
     let LoadSummary { entries, records, cursors, kept, differing, damaged, .. } = done;
     let mut taken = format!("{entries} values, {records} records and {cursors} cursors taken in");
     if *damaged > 0 {
-        taken.push_str(&format!("; {damaged} were damaged and are left out or empty"));
+        let _ = write!(taken, "; {damaged} were damaged and are left out or empty");
     }
     if *kept == 0 {
         return taken;
