@@ -165,9 +165,9 @@ mod window;
 pub use backoff::Backoff;
 #[doc(inline)]
 pub use ballot::{
-    BallotEnd, BallotError, BallotOptions, BallotRecord, BallotSlot, Commit, CountedVote,
-    NewProposal, ProposeInput, ProposeOutput, Proposer, Quorum, Tally, VoteInput, VoteOutput,
-    Voter, VoterSet,
+    AppliedBallot, BallotEnd, BallotError, BallotOptions, BallotRecord, BallotSlot, Commit,
+    CountedVote, NewProposal, ProposeInput, ProposeOutput, Proposer, Quorum, Tally, VoteInput,
+    VoteOutput, Voter, VoterSet,
 };
 #[doc(inline)]
 pub use breaker::{

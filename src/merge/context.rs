@@ -1,7 +1,7 @@
 //! The engine: where a merge is, and what becomes of each value.
 
 use super::apply_rule::{Cause, RuleValue, Settled, Side, apply_rule};
-use super::conflict::Conflict;
+use super::conflict::{Conflict, ConflictChoice};
 use super::policy::MergePolicy;
 use super::row::Row;
 use super::rule::{MergeRule, Strategy};
@@ -27,6 +27,8 @@ pub(super) trait Item: Copy {
 pub(super) enum Decision {
     Take(Side),
     New(Json),
+    /// There is no value.
+    Remove,
     /// Both are objects; their members are merged.
     Members,
     /// A version, which is known when all else is.
@@ -232,6 +234,13 @@ impl<'p> MergeContext<'p> {
                     }
                 }
             }
+            Decision::Remove => {
+                for (side, value) in [(Side::Ours, ours), (Side::Theirs, theirs)] {
+                    if self.watches(side) && value.is_some() {
+                        self.differ(side);
+                    }
+                }
+            }
             Decision::Conflict(_) => self.differ(Side::Theirs),
             Decision::Members | Decision::Version => {}
         }
@@ -278,6 +287,9 @@ impl<'p> MergeContext<'p> {
         if both(ours, base, I::same) {
             return Decision::Take(Side::Theirs);
         }
+        if let Some(decision) = self.by_function(base, ours, theirs).filter(|_| !manual) {
+            return decision;
+        }
         let (Some(own), Some(other)) = (ours, theirs) else {
             let changed = ours.or(theirs).zip(base);
             // Typed objects tell here whether they really were changed.
@@ -305,6 +317,34 @@ impl<'p> MergeContext<'p> {
             Settled::New(json) => Decision::New(json),
             Settled::Not(cause) => self.undecided(cause),
         }
+    }
+
+    /// What the function of the row says, if there is one and it settles this.
+    fn by_function<I: Item>(
+        &self,
+        base: Option<I>,
+        ours: Option<I>,
+        theirs: Option<I>,
+    ) -> Option<Decision> {
+        // A document as a whole cannot be taken away, so its row's function is not asked.
+        let function = self.row().filter(|_| !self.levels.is_empty())?.function.as_ref()?;
+        let [base, own, other] = [base, ours, theirs].map(|side| side.map(I::json));
+        // Typed objects tell here whether they really were changed.
+        let unchanged = |side: &Option<Json>| match (side, &base) {
+            (Some(side), Some(base)) => same(side, base),
+            (side, base) => side.is_none() && base.is_none(),
+        };
+        if unchanged(&own) || unchanged(&other) {
+            let side = if unchanged(&own) { Side::Theirs } else { Side::Ours };
+            return Some(Decision::Take(side));
+        }
+        Some(match function.call(base.as_ref(), own.as_ref(), other.as_ref())? {
+            ConflictChoice::Ours => Decision::Take(Side::Ours),
+            ConflictChoice::Theirs => Decision::Take(Side::Theirs),
+            ConflictChoice::Base => base.map_or(Decision::Remove, Decision::New),
+            ConflictChoice::Value(value) => Decision::New(value),
+            ConflictChoice::Nothing => Decision::Remove,
+        })
     }
 
     /// One side removed what the other changed.

@@ -205,6 +205,7 @@ fn one(
     match decision {
         Decision::Take(Side::Ours) => copy(ours),
         Decision::Take(Side::Theirs) => copy(theirs),
+        Decision::Remove => {}
         Decision::New(json) => out.extend_from_slice(json.as_str().as_bytes()),
         Decision::Conflict(cause) => {
             copy(ours);

@@ -43,6 +43,8 @@
 //! it holds for objects of join rows too; [`MergeRule::RemoveWins`] and [`MergeRule::ChangeWins`] lift that
 //! condition.
 //!
+//! A rule may also be a [function](Row::with_function) of one's own.
+//!
 //! Removals need no tombstones: what the base has and a side has not was removed there. So merge
 //! with the true common ancestor, and keep it until all have what came of it.
 //!

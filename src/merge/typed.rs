@@ -242,6 +242,10 @@ macro_rules! members {
                 true
             }
 
+            fn from_json(json: &Json) -> Option<Self> {
+                json.decode().ok()
+            }
+
             fn merge(&mut self, base: Option<&Self>, theirs: &Self, cx: &mut MergeContext<'_>) {
                 let siblings = siblings(cx, base, self, theirs, Self::named);
                 $($(
@@ -332,6 +336,7 @@ fn apply<T: Part>(
     }
     match (decision, ours.as_mut(), theirs) {
         (Decision::Take(Side::Theirs), _, theirs) => *ours = theirs.cloned(),
+        (Decision::Remove, ..) => *ours = None,
         (Decision::Conflict(cause), own, theirs) => {
             cx.conflict(cause, base, own.as_deref(), theirs);
         }
@@ -431,6 +436,6 @@ pub(super) fn state(
         Decision::Take(Side::Theirs) => ours.clone_from(theirs),
         Decision::Members => ours.merge(Some(base), theirs, cx),
         Decision::Conflict(cause) => cx.conflict(cause, Some(base), Some(&*ours), Some(theirs)),
-        Decision::Take(Side::Ours) | Decision::New(_) | Decision::Version => {}
+        Decision::Take(Side::Ours) | Decision::New(_) | Decision::Remove | Decision::Version => {}
     }
 }

@@ -104,6 +104,14 @@ pub enum BallotError {
     /// The digest is that of another state.
     #[error("the digest is not that of the proposed state")]
     DigestDiffers,
+    /// What was decided is no state of the workflow, so it cannot be applied.
+    #[error("what was decided as {slot} is no state: {detail}", slot = printable(.slot), detail = printable(.detail))]
+    NoState {
+        /// The version.
+        slot: BallotSlot,
+        /// What it is instead, or what is wrong with it.
+        detail: String,
+    },
     /// A voter's vote is counted more than once.
     #[error("the vote of `{}` is counted twice", printable(.0))]
     CountedTwice(ComponentId),
@@ -136,6 +144,7 @@ leaf_errors! {
         Self::NoDigest => ["no-digest", State, Corruption, lasting, "restore_backup", "Keep what is stored for analysis, and restore the decision from a backup."],
         Self::NotCanonical(_) => ["not-canonical", State, Corruption, lasting, "restore_backup", "Keep what is stored for analysis, and restore the decision from a backup."],
         Self::DigestDiffers => ["digest-differs", State, Corruption, lasting, "restore_backup", "Keep what is stored for analysis, and restore the decision from a backup."],
+        Self::NoState { .. } => ["no-state", State, Conflict, lasting, "correct_and_retry", "Propose whole states of the workflow, as `workflow_state` holds them."],
         Self::CountedTwice(_) => ["counted-twice", State, Corruption, lasting, "restore_backup", "Keep what is stored for analysis, and restore the decision from a backup."],
         Self::NotCarried(_) => ["not-carried", State, Corruption, lasting, "restore_backup", "Keep what is stored for analysis, and restore the decision from a backup."],
     }

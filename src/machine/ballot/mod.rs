@@ -21,6 +21,9 @@
 //! * **At most one state per version, ever**: by the store. Each version has a key of its own
 //!   ([`BallotSlot::key`]) that is only ever written where nothing is ([`Commit::EXPECT`]). Whatever
 //!   is lost, doubled, delayed or restarted, the second writer fails. Clocks play no part in it.
+//! * **An epoch has versions of its own.** When a workflow is [taken back](crate::message::WorkflowState::epoch),
+//!   what was decided before stays decided, and ballots go on under [`BallotSlot::after`] the state that was put
+//!   back. A decision that was never applied is not applied any more then ([`BallotRecord::apply`]).
 //! * **A committed state had a quorum's approval**: by the votes. They are counted once a voter, at
 //!   most with the weight that the voter set grants, and stored with the decision.
 //! * **A component never approves of two states of a version at a time**: by the voter. An accepting
@@ -217,6 +220,6 @@ pub use options::BallotOptions;
 pub use propose::{BallotEnd, NewProposal, ProposeInput, ProposeOutput};
 pub use proposer::Proposer;
 pub use quorum::{Quorum, VoterSet};
-pub use record::{BallotRecord, BallotSlot, Commit, CountedVote, Tally};
+pub use record::{AppliedBallot, BallotRecord, BallotSlot, Commit, CountedVote, Tally};
 pub use vote::{VoteInput, VoteOutput};
 pub use voter::Voter;

@@ -103,7 +103,30 @@ pub enum ProposeInput {
 pub enum BallotEnd {
     /// The store holds the proposed state. The record may be of another proposal of the same state.
     Committed(Box<BallotRecord>),
-    /// The store holds another state for the version.
+    /// The store holds another state for the version. Merge that with what was proposed, and propose
+    /// the result for the version after it:
+    ///
+    /// ```
+    /// use coordination_protocol::json::Json;
+    /// use coordination_protocol::machine::{BallotRecord, BallotSlot, NewProposal, VoterSet};
+    /// use coordination_protocol::merge::{MergePolicy, merge};
+    /// use coordination_protocol::message::WorkflowState;
+    /// use coordination_protocol::scalar::Now;
+    ///
+    /// /// `base` is the version that both were made from, `ours` what we proposed.
+    /// fn propose_again(
+    ///     record: &BallotRecord, base: &WorkflowState, ours: WorkflowState, policy: &MergePolicy,
+    ///     voters: VoterSet, now: Now, random: [u8; 10],
+    /// ) -> Result<Option<NewProposal>, Box<dyn std::error::Error>> {
+    ///     let theirs = record.state()?;
+    ///     let merged = merge(base, ours, &theirs, policy);
+    ///     if !merged.is_clean() {
+    ///         return Ok(None); // For a person to settle.
+    ///     }
+    ///     let slot = BallotSlot::after(&theirs);
+    ///     Ok(Some(NewProposal::new(slot, Json::of(&merged.value)?, voters, now, random)))
+    /// }
+    /// ```
     Conflict(Box<BallotRecord>),
     /// Enough accept no more, whoever still votes. The store held nothing.
     Rejected(Tally),

@@ -90,10 +90,11 @@ impl Open {
 
     /// Whether it is about the version that somebody says is decided.
     fn is_about(&self, decision: &Decision) -> bool {
+        let number = |count: &Option<Count>| count.as_ref().map(Count::get);
         decision.outcome == BallotOutcome::Committed
             && decision.workflow_id.as_ref() == Some(&self.proposal.workflow_id)
-            && decision.state_version.as_ref().map(Count::get)
-                == Some(self.proposal.state_version.get())
+            && number(&decision.state_version) == Some(self.proposal.state_version.get())
+            && number(&decision.epoch).unwrap_or(0) == number(&self.proposal.epoch).unwrap_or(0)
     }
 
     fn record(&self) -> BallotRecord {
@@ -178,11 +179,12 @@ impl Proposer {
         let open = at_least(offered.open.unwrap_or(self.options.open));
         // On the wall clock, the only one that voters share with us. We go by our own clock.
         let deadline = Timestamp::from(now.wall.after(open));
-        let BallotSlot { workflow_id, state_version } = offered.slot;
-        let proposal =
+        let BallotSlot { workflow_id, state_version, epoch } = offered.slot;
+        let mut proposal =
             Proposal::new(id.clone(), workflow_id, state_version, self.own.clone(), digest)
                 .with_value(offered.state)
                 .with_deadline(deadline);
+        proposal.epoch = (epoch > 0).then(|| epoch.into());
         // The attempts are spread over the time that the ballot is open: one that comes near its
         // end still finds voters that can be heard.
         let interval = at_least(open / self.options.retry.attempts.max(1));

@@ -1,15 +1,19 @@
 //! What the store holds of a decision, and where.
 
 use super::error::BallotError;
+use crate::error::Error;
 use crate::json::{self, Json, JsonError, Limits};
-use crate::message::{Decision, Proposal};
+use crate::merge::content_digest;
+use crate::message::{Decision, Proposal, WorkflowState};
 use crate::scalar::{Ballot, BallotOutcome, ComponentId, Count, Digest, WorkflowId};
+use crate::storage::view::{States, StoredState};
 use crate::storage::{Entry, Expect, Key, StorageError, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// One version of a workflow's state: what a ballot decides on.
+/// One version of a workflow's state: what a ballot decides on. When a workflow is taken back, an epoch
+/// begins, and its versions are others than those of the same number before.
 ///
 /// ```
 /// use coordination_protocol::machine::BallotSlot;
@@ -17,6 +21,9 @@ use std::fmt;
 ///
 /// let slot = BallotSlot::new(WorkflowId::new("wf_001")?, 16);
 /// assert_eq!(slot.key()?.as_str(), "ballot/wf_001/00000000000000000016");
+/// let slot = slot.with_epoch(1);
+/// assert_eq!(slot.key()?.as_str(), "ballot/wf_001/00000000000000000016/00000000000000000001");
+/// assert_eq!(slot.to_string(), "wf_001 version 16 of epoch 1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,16 +33,32 @@ pub struct BallotSlot {
     pub workflow_id: WorkflowId,
     /// The version.
     pub state_version: u64,
+    /// The epoch; 0 before the workflow was taken back for the first time.
+    #[serde(default)]
+    pub epoch: u64,
 }
 
 impl BallotSlot {
-    /// A version of a workflow's state.
+    /// A version of a workflow's state, in epoch 0.
     pub const fn new(workflow_id: WorkflowId, state_version: u64) -> Self {
-        BallotSlot { workflow_id, state_version }
+        BallotSlot { workflow_id, state_version, epoch: 0 }
     }
 
-    /// The key of its decision: `ballot/<workflow>/<version>`, the version with 20 digits, so that
-    /// scans list versions in order.
+    /// The version after a state, in its epoch.
+    pub fn after(state: &WorkflowState) -> Self {
+        let version = state.state_version.get().saturating_add(1);
+        let epoch = state.epoch.as_ref().map_or(0, Count::get);
+        BallotSlot::new(state.workflow_id.clone(), version).with_epoch(epoch)
+    }
+
+    /// Sets the epoch.
+    pub const fn with_epoch(mut self, epoch: u64) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
+    /// The key of its decision: `ballot/<workflow>/<version>`, behind the first epoch with another
+    /// segment for that; both numbers have 20 digits, so that scans list versions in order.
     ///
     /// The key is written once. Deleting it while a proposer may still be at work on the version
     /// allows a second decision: delete old versions only.
@@ -44,7 +67,10 @@ impl BallotSlot {
     /// [`StorageError`] if a workflow with many unusual characters makes the key too long.
     pub fn key(&self) -> Result<Key, StorageError> {
         // 20 digits hold every 64-bit version, so keys sort as their numbers do.
-        Key::of(["ballot", self.workflow_id.as_str(), &format!("{:020}", self.state_version)])
+        let version = format!("{:020}", self.state_version);
+        let epoch = (self.epoch > 0).then(|| format!("{:020}", self.epoch));
+        let segments = ["ballot", self.workflow_id.as_str(), &version];
+        Key::of(segments.into_iter().chain(epoch.as_deref()))
     }
 
     /// Reads what was decided: what a machine asks for with `Get`.
@@ -55,7 +81,8 @@ impl BallotSlot {
 
 impl fmt::Display for BallotSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} version {}", self.workflow_id, self.state_version)
+        write!(f, "{} version {}", self.workflow_id, self.state_version)?;
+        if self.epoch == 0 { Ok(()) } else { write!(f, " of epoch {}", self.epoch) }
     }
 }
 
@@ -184,14 +211,123 @@ impl BallotRecord {
             .with_state_version(proposal.state_version.clone())
             .with_accepted(Count::new(tally.accepted))
             .with_rejected(Count::new(tally.rejected));
+        decision.epoch.clone_from(&proposal.epoch);
         decision.digest.clone_from(&proposal.digest);
         decision
     }
+
+    /// The decided state, with the version and the epoch that it was decided for.
+    ///
+    /// # Errors
+    /// [`BallotError::NoState`] if something else was decided than a state of the workflow.
+    pub fn state(&self) -> Result<WorkflowState, BallotError> {
+        let slot = self.slot();
+        let none = |detail: String| BallotError::NoState { slot: slot.clone(), detail };
+        let value = self.proposal.value.as_ref();
+        let value = value.ok_or_else(|| none("the proposal brings none".to_owned()))?;
+        let mut state: WorkflowState = value.decode().map_err(|error| none(error.to_string()))?;
+        if state.workflow_id != slot.workflow_id {
+            return Err(none(format!("it is that of `{}`", state.workflow_id)));
+        }
+        state.state_version = slot.state_version.into();
+        if slot.epoch > 0 {
+            state.epoch = Some(slot.epoch.into());
+        }
+        Ok(state)
+    }
+
+    /// Makes the decided state the current one. Whoever learns of a decision may do it, any number of times:
+    /// it is written once, and never over what came after it.
+    ///
+    /// ```
+    /// use coordination_protocol::machine::{AppliedBallot, BallotRecord};
+    /// use coordination_protocol::storage::view::States;
+    /// use coordination_protocol::storage::Store;
+    ///
+    /// async fn on_learned<S: Store>(
+    ///     record: &BallotRecord,
+    ///     states: &States<S>,
+    /// ) -> Result<(), coordination_protocol::Error> {
+    ///     match record.apply(states).await? {
+    ///         AppliedBallot::Written(stored) => println!("version {} is current", stored.version()),
+    ///         other => println!("nothing to do: {other:?}"),
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`BallotError::NoState`]; those of [`States`]: a
+    /// [`VersionConflict`](StorageError::VersionConflict) if another state was written as this version without a
+    /// ballot. [Merge](crate::merge) it, and propose the result for the next version.
+    pub async fn apply<S: Store>(&self, states: &States<S>) -> Result<AppliedBallot, Error> {
+        let (slot, state) = (self.slot(), self.state()?);
+        for _ in 0..APPLY_ATTEMPTS {
+            let current = states.get(&slot.workflow_id).await?;
+            let mut replaces = None;
+            if let Some(current) = current {
+                let epoch = current.state.epoch.as_ref().map_or(0, Count::get);
+                if epoch > slot.epoch {
+                    return Ok(AppliedBallot::Abandoned { epoch });
+                }
+                let version = current.version();
+                if epoch == slot.epoch && version > slot.state_version {
+                    return Ok(AppliedBallot::Superseded { version });
+                }
+                if epoch == slot.epoch && version == slot.state_version {
+                    if content_digest(&state).as_ref() == Some(&current.digest) {
+                        return Ok(AppliedBallot::Already);
+                    }
+                    let key = States::key(&slot.workflow_id)?;
+                    let expected = slot.state_version.checked_sub(1);
+                    let found = Some(version);
+                    return Err(StorageError::VersionConflict { key, expected, found }.into());
+                }
+                replaces = Some(version);
+            }
+            match states.put_state(state.clone(), None, replaces).await {
+                Ok(stored) => return Ok(AppliedBallot::Written(Box::new(stored))),
+                // Somebody was faster, perhaps with the same decision.
+                Err(
+                    StorageError::VersionConflict { .. }
+                    | StorageError::NotNewer { .. }
+                    | StorageError::Abandoned { .. },
+                ) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let key = States::key(&slot.workflow_id)?;
+        Err(StorageError::Contended { key, attempts: APPLY_ATTEMPTS }.into())
+    }
+}
+
+/// How often a decision is tried to be applied while others write.
+const APPLY_ATTEMPTS: u32 = 16;
+
+/// What came of [applying](BallotRecord::apply) a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AppliedBallot {
+    /// It is the current state now.
+    Written(Box<StoredState>),
+    /// It was the current state already.
+    Already,
+    /// A later version is current, so this one was applied before, or is not needed any more.
+    Superseded {
+        /// The version.
+        version: u64,
+    },
+    /// The workflow was taken back after the ballot: it decided on a line that was given up.
+    Abandoned {
+        /// The epoch that has begun.
+        epoch: u64,
+    },
 }
 
 /// The version that a proposal is for.
 pub(super) fn slot(proposal: &Proposal) -> BallotSlot {
     BallotSlot::new(proposal.workflow_id.clone(), proposal.state_version.get())
+        .with_epoch(proposal.epoch.as_ref().map_or(0, Count::get))
 }
 
 /// The digest of a state: SHA-256 over its RFC 8785 form.

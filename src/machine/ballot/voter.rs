@@ -85,7 +85,8 @@ impl Seen {
 /// The version that a decision is about, if it names it.
 fn slot_of(decision: &Decision) -> Option<BallotSlot> {
     let version = decision.state_version.as_ref()?.get();
-    Some(BallotSlot::new(decision.workflow_id.clone()?, version))
+    let epoch = decision.epoch.as_ref().map_or(0, |epoch| epoch.get());
+    Some(BallotSlot::new(decision.workflow_id.clone()?, version).with_epoch(epoch))
 }
 
 /// Two decisions of a version are of one state.

@@ -199,7 +199,30 @@ impl StateSync {
         self
     }
 
-    /// Sets how states are merged. It must be the same for all replicas.
+    /// Sets how states are merged. It must be the same for all replicas. [Functions](crate::merge::Row::with_function) are not in a
+    /// snapshot: set the policy again on a machine that was restored.
+    ///
+    /// ```
+    /// use coordination_protocol::json::Json;
+    /// use coordination_protocol::machine::{Machine, StateSync};
+    /// use coordination_protocol::merge::{ConflictChoice, MergePolicy, MergeRule, Row};
+    /// use coordination_protocol::scalar::{ComponentId, WorkflowId};
+    ///
+    /// // A field of one's own: whichever note is longer says more.
+    /// let policy = || -> Result<MergePolicy, Box<dyn std::error::Error>> {
+    ///     let note = Row::new("/note", MergeRule::Manual)?.with_function(|_, ours, theirs| {
+    ///         let (ours, theirs) = (ours?.to_text()?, theirs?.to_text()?);
+    ///         let rank = |text: &String| (text.len(), text.clone());
+    ///         let longer = if rank(&ours) > rank(&theirs) { ours } else { theirs };
+    ///         Some(ConflictChoice::Value(Json::text(&longer)))
+    ///     });
+    ///     Ok(MergePolicy::state().with_row(note))
+    /// };
+    /// let (hub, workflow) = (ComponentId::new("hub")?, WorkflowId::new("wf_001")?);
+    /// let machine = StateSync::new(hub, workflow, 7).with_policy(policy()?);
+    /// let again = StateSync::restore(&machine.snapshot()?)?.with_policy(policy()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_policy(mut self, policy: MergePolicy) -> Self {
         self.policy = policy;
         self

@@ -1,6 +1,7 @@
 //! Comparing and merging states and JSON documents.
 
 mod behaviour;
+mod functions;
 mod generate;
 mod laws;
 mod oracle;

@@ -39,7 +39,21 @@ const PLAIN: u64 = 0;
 /// same on both sides. Disks are not lost here, since a copy that no other replica has seen is lost with it.
 #[derive(Clone, Debug, Default)]
 pub struct Syncs {
-    joins: bool,
+    kind: Kind,
+}
+
+/// What the replicas go through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Conflicts,
+    /// No replica changes what could be in conflict.
+    Joins,
+    /// Their hosts store snapshots now and then only, so a crash puts a replica back to an older one; and
+    /// now and then one takes the workflow back. Clocks jump, and cuts take minutes.
+    Setbacks,
+    /// One changes the state, the others follow, with hardly any history.
+    Author,
 }
 
 impl Syncs {
@@ -50,7 +64,22 @@ impl Syncs {
 
     /// No replica changes what could be in conflict.
     pub const fn with_joins_only(mut self) -> Self {
-        self.joins = true;
+        self.kind = Kind::Joins;
+        self
+    }
+
+    /// Crashes put replicas back to older snapshots, replicas take the workflow back, clocks jump, and
+    /// cuts take minutes. Then changes are lost with who made them; still all have the same state in the end, of the
+    /// latest epoch.
+    pub const fn with_setbacks(mut self) -> Self {
+        self.kind = Kind::Setbacks;
+        self
+    }
+
+    /// One replica changes the state again and again, through cuts of minutes. The others follow, and none
+    /// is ever asked for consensus.
+    pub const fn with_one_author(mut self) -> Self {
+        self.kind = Kind::Author;
         self
     }
 }
@@ -69,21 +98,28 @@ impl Scenario for Syncs {
     }
 
     fn boot(&self, host: &Host<'_>) -> Box<dyn Actor> {
-        Box::new(Copy::new(host, self.joins))
+        Box::new(Copy::new(host, self.kind))
     }
 
     fn check(&self) -> Box<dyn Check> {
-        Box::new(Changes { joins: self.joins, ..Changes::default() })
+        Box::new(Changes { kind: self.kind, ..Changes::default() })
     }
 
     fn conditions(&self) -> Conditions {
-        Conditions::new().with_stimuli(50).with_wiped(0)
+        let usual = Conditions::new().with_stimuli(50).with_wiped(0);
+        match self.kind {
+            Kind::Conflicts | Kind::Joins => usual,
+            Kind::Setbacks | Kind::Author => {
+                usual.with_crashes(8).with_shifts(6).with_cuts(6).with_cut(280_000)
+            }
+        }
     }
 
     fn stimuli(&self, conditions: &Conditions, draws: &mut SplitMix64) -> Vec<Stimulus> {
         let mut stimuli = vec![Stimulus::new(REPLICAS[0], 0, PLAIN)];
         for number in 1..=u64::from(conditions.stimuli) {
-            let node = REPLICAS[draws.below(4) as usize];
+            let which = if self.kind == Kind::Author { 0 } else { draws.below(4) as usize };
+            let node = REPLICAS[which];
             stimuli.push(Stimulus::new(node, draws.below(conditions.calm), number));
         }
         stimuli.push(Stimulus::new(REPLICAS[0], conditions.calm + 600_000, PLAIN));
@@ -95,12 +131,14 @@ impl Scenario for Syncs {
 struct Copy {
     machine: StateSync,
     gate: Gate,
-    joins: bool,
+    kind: Kind,
     draws: SplitMix64,
+    /// The snapshot that its host has stored, where that does not store each.
+    stored: Option<Json>,
 }
 
 impl Copy {
-    fn new(host: &Host<'_>, joins: bool) -> Self {
+    fn new(host: &Host<'_>, kind: Kind) -> Self {
         let mut draws = SplitMix64::new(host.seed);
         let restored = host.disk.and_then(|disk| StateSync::restore(disk).ok());
         let machine = restored.unwrap_or_else(|| {
@@ -109,7 +147,10 @@ impl Copy {
                 Row::new("/agent_states/*/status", MergeRule::Manual).expect("it is a pointer");
             let mut fresh = StateSync::new(component(host.name), workflow, draws.next_u64())
                 .with_policy(MergePolicy::state().with_row(row))
-                .with_options(SyncOptions::new().with_history(HISTORY));
+                .with_options(SyncOptions::new().with_history(match kind {
+                    Kind::Author => 1,
+                    _ => HISTORY,
+                }));
             for peer in REPLICAS.iter().filter(|peer| **peer != host.name) {
                 // There is room, and it is another replica.
                 let _ = fresh.handle(host.now, SyncInput::Join(component(peer)));
@@ -120,7 +161,8 @@ impl Copy {
         let validator = Validator::new(Mode::Strict)
             .without_code(Code::StateFork)
             .without_code(Code::StaleVersion);
-        Copy { machine, gate: Gate::new(validator), joins, draws }
+        let stored = host.disk.cloned();
+        Copy { machine, gate: Gate::new(validator), kind, draws, stored }
     }
 
     fn tell(&mut self, now: Now, input: SyncInput, effects: &mut Effects) {
@@ -130,6 +172,26 @@ impl Copy {
     }
 
     fn follow(&mut self, now: Now, effects: &mut Effects) {
+        self.fetch(now, effects);
+        // The first one is stored: without any it would begin as a stranger.
+        if self.stored.is_none() || self.draws.below(8) == 0 {
+            self.stored = self.machine.snapshot().ok();
+        }
+    }
+
+    /// Takes the workflow back to how it was without agents, as a restore of a checkpoint would.
+    fn take_back(&mut self, now: Now, effects: &mut Effects) {
+        let Some(own) = self.machine.state() else { return effects.mark("waits", "") };
+        let (version, epoch) = (own.state_version.get(), own.epoch.clone());
+        let epoch = epoch.map_or(0, |epoch| epoch.get()) + 1;
+        let mut back = WorkflowState::new(own.workflow_id.clone(), version + 1, now.timestamp());
+        back.epoch = Some(epoch.into());
+        back.restored_version = Some(1_u64.into());
+        effects.mark("takes-back", epoch.to_string());
+        self.tell(now, SyncInput::Decided(Box::new(back)), effects);
+    }
+
+    fn fetch(&mut self, now: Now, effects: &mut Effects) {
         while let Some(output) = self.machine.poll() {
             match output {
                 SyncOutput::Send(message) => {
@@ -143,7 +205,8 @@ impl Copy {
                     let agents: Vec<String> =
                         agents.map(|(name, says)| format!("{name}={says}")).collect();
                     let (version, agents) = (&state.state_version, agents.join(" "));
-                    effects.mark("adopts", format!("{version} {agents}"));
+                    let epoch = state.epoch.as_ref().map_or(0, |epoch| epoch.get());
+                    effects.mark("adopts", format!("{version} {epoch} {agents}"));
                     effects.mark(origin_word(origin), version.to_string());
                 }
                 SyncOutput::Consensus { state, conflicts, .. } => {
@@ -189,7 +252,8 @@ impl Copy {
         let before = all.remove(&name).unwrap_or_else(|| AgentState::new("idle"));
         let progress = progress(&before);
         let status = status(&before).to_owned();
-        let changed = if !self.joins && number != PLAIN && number.is_multiple_of(2) {
+        let plain = matches!(self.kind, Kind::Joins | Kind::Author);
+        let changed = if !plain && number != PLAIN && number.is_multiple_of(2) {
             effects.mark("says", format!("{name} s{number} {status}"));
             AgentState::new(format!("s{number}").as_str()).with_progress(percent(progress))
         } else {
@@ -257,7 +321,11 @@ impl Actor for Copy {
     }
 
     fn stimulus(&mut self, now: Now, number: u64, effects: &mut Effects) {
-        self.change(now, number, effects);
+        if self.kind == Kind::Setbacks && number != PLAIN && number.is_multiple_of(16) {
+            self.take_back(now, effects);
+        } else {
+            self.change(now, number, effects);
+        }
         self.follow(now, effects);
     }
 
@@ -266,7 +334,10 @@ impl Actor for Copy {
     }
 
     fn disk(&self) -> Option<Json> {
-        self.machine.snapshot().ok()
+        match self.kind {
+            Kind::Setbacks => self.stored.clone(),
+            _ => self.machine.snapshot().ok(),
+        }
     }
 }
 
@@ -275,6 +346,7 @@ const LOST: &str = "no change is lost without being named";
 const BACK: &str = "versions never go back";
 const AGREE: &str = "there is no conflict in the end";
 const JOINS: &str = "joins have no conflict";
+const FOLLOW: &str = "who changed nothing is not asked for consensus";
 
 /// Status and progress by agent.
 type Agents = BTreeMap<String, (String, u64)>;
@@ -282,9 +354,11 @@ type Agents = BTreeMap<String, (String, u64)>;
 /// What was changed, and what became of it.
 #[derive(Default)]
 struct Changes {
-    joins: bool,
-    /// The version and the agents of each replica.
-    copies: BTreeMap<String, (u64, Agents)>,
+    kind: Kind,
+    /// The epoch, the version and the agents of each replica.
+    copies: BTreeMap<String, (u64, u64, Agents)>,
+    /// The epoch and the version of each replica since its last crash.
+    lines: BTreeMap<String, (u64, u64)>,
     /// The progress that each agent made.
     progress: BTreeMap<String, u64>,
     /// What each agent was said to do; and what was replaced knowingly or named in a conflict.
@@ -315,24 +389,29 @@ impl Changes {
                 *highest = (*highest).max(next().parse().unwrap_or(0));
             }
             "asked" => {
-                if self.joins && !text.is_empty() {
+                if self.kind == Kind::Author {
+                    return wrong(FOLLOW, format!("{node} is"));
+                }
+                if self.kind == Kind::Joins && !text.is_empty() {
                     return wrong(JOINS, format!("{node} is asked about {text}"));
                 }
                 self.settled.extend(text.split(' ').map(str::to_owned));
             }
             "adopts" => {
                 let version = next().parse().unwrap_or(0);
+                let epoch = next().parse().unwrap_or(0);
                 let agent = |text: &str| {
                     let (name, says) = text.split_once('=')?;
                     let (status, progress) = says.split_once('/')?;
                     Some((name.to_owned(), (status.to_owned(), progress.parse().ok()?)))
                 };
                 let agents = text.split(' ').filter_map(agent).collect();
-                let copy = (version, agents);
-                if let Some((before, _)) = self.copies.insert(node.to_owned(), copy)
-                    && before > version
+                self.copies.insert(node.to_owned(), (epoch, version, agents));
+                let line = (epoch, version);
+                if let Some(before) = self.lines.insert(node.to_owned(), line)
+                    && (before.0 > epoch || before.1 > version)
                 {
-                    return wrong(BACK, format!("{node} goes from {before} to {version}"));
+                    return wrong(BACK, format!("{node} goes from {before:?} to {line:?}"));
                 }
             }
             _ => {}
@@ -359,6 +438,10 @@ impl Check for Changes {
         match event.kind {
             _ if self.void => {}
             SimEventKind::Crashed { wiped: true } => self.void = true,
+            // Who is put back to an older snapshot goes on from there.
+            SimEventKind::Crashed { .. } if self.kind == Kind::Setbacks => {
+                self.lines.remove(event.node);
+            }
             SimEventKind::Marked { word, text } => return self.mark(event.node, word, text),
             SimEventKind::Sent { bytes, .. } => {
                 let text = std::str::from_utf8(bytes).unwrap_or_default();
@@ -366,19 +449,29 @@ impl Check for Changes {
                 self.conflicts.insert(event.node.to_owned(), told);
             }
             // It has been calm for long, and nothing was changed since.
-            SimEventKind::Stimulated(PLAIN) if event.at > Instant::START => return self.same(),
+            // In spite of a setback that no adoption told of, the last change is adopted by all.
+            SimEventKind::Stimulated(PLAIN)
+                if event.at > Instant::START && self.kind != Kind::Setbacks =>
+            {
+                return self.same();
+            }
             _ => {}
         }
         Ok(())
     }
 
     fn end(&mut self, _: Instant) -> Result<(), Violation> {
-        let Some((_, (_, agents))) = self.copies.first_key_value().filter(|_| !self.void) else {
+        let Some((_, (_, _, agents))) = self.copies.first_key_value().filter(|_| !self.void)
+        else {
             return Ok(());
         };
         self.same()?;
         if let Some((node, _)) = self.conflicts.iter().find(|(_, conflict)| **conflict) {
             return wrong(AGREE, format!("{node} does"));
+        }
+        if self.kind == Kind::Setbacks {
+            // What a replica forgets in a crash, or takes back, is lost with it.
+            return Ok(());
         }
         for (agent, highest) in &self.progress {
             if agents.get(agent).is_none_or(|(_, progress)| progress < highest) {

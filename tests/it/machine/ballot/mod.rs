@@ -1,6 +1,7 @@
 //! Ballots: their messages, records and commands for transcripts.
 
 mod adversary;
+mod applied;
 mod laws;
 mod refusals;
 mod schedules;

@@ -24,6 +24,49 @@ fn replicas_converge_and_lose_no_change() {
     covers(&stats, &[("gets-to", 400), ("merged", 3)]);
 }
 
+/// Through restarts from older snapshots, clocks that jump, and cuts of minutes.
+#[test]
+fn replicas_converge_through_setbacks() {
+    let stats = holds(&Syncs::new().with_setbacks(), 60);
+    covers(&stats, &[("takes-back", 80), ("restored", 200), ("merged", 20), ("decided", 10)]);
+    assert!(stats.shifts >= 60, "{stats}");
+}
+
+#[test]
+fn who_changed_nothing_follows() {
+    let stats = holds(&Syncs::new().with_one_author(), 40);
+    covers(&stats, &[("gets-to", 1_000), ("newer-with-gap", 200), ("newer", 500)]);
+}
+
+#[test]
+fn a_replica_that_does_not_name_what_others_had_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> = |actor| {
+        let mislead = |_: &dyn Actor, text: &str| {
+            let (before, after) = text.split_once("\"ancestors\":[").unwrap_or((text, ""));
+            let after = after.split_once(']').map_or("", |(_, after)| after);
+            let other = format!("\"ancestors\":[\"sha256:{}\"]", "0".repeat(64));
+            if after.is_empty() { text.to_owned() } else { format!("{before}{other}{after}") }
+        };
+        Box::new(Misled { actor, mislead })
+    };
+    let scenario = Planted { scenario: Syncs::new().with_one_author(), node: "copy-2", wrap };
+    found(&scenario, "who changed nothing is not asked for consensus", 12);
+}
+
+#[test]
+fn a_replica_that_knows_no_epochs_is_found() {
+    let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> = |actor| {
+        let mislead = |_: &dyn Actor, text: &str| {
+            let (before, after) = text.split_once("\"epoch\":").unwrap_or((text, ""));
+            let after = after.split_once(',').map_or("", |(_, after)| after);
+            if after.is_empty() { text.to_owned() } else { format!("{before}{after}") }
+        };
+        Box::new(Misled { actor, mislead })
+    };
+    let scenario = Planted { scenario: Syncs::new().with_setbacks(), node: "copy-3", wrap };
+    found(&scenario, "all have the same state in the end", 12);
+}
+
 #[test]
 fn a_voter_that_forgets_its_vote_is_found() {
     let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
