@@ -21,6 +21,7 @@ cases! { Journal:
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the callers' lines stay short")]
+#[track_caller]
 fn refused<T: std::fmt::Debug>(
     what: &str,
     result: Result<T, StorageError>,

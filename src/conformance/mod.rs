@@ -14,8 +14,9 @@
 //! ```
 //!
 //! Each case gets a fresh instance, empty and not used by anything else. A case that waits for something
-//! which never comes does not end: run the kit under a time limit. The cases drive several
-//! operations at once, on one task, so they need no particular runtime.
+//! which never comes does not end: [`run_within`] ends it after a time of yours, and takes instances that
+//! are made asynchronously. The cases drive several operations at once, on one task, so they need no
+//! particular runtime. A failure names the step of its case by where it stands in this kit.
 
 pub mod journal;
 pub mod store;
@@ -23,8 +24,10 @@ pub mod transport;
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::panic::Location;
+use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 /// The run of a case.
 pub type Run<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
@@ -79,6 +82,62 @@ pub async fn run<T>(cases: &[Case<T>], mut fresh: impl FnMut() -> T) -> Conforma
     summary
 }
 
+/// Runs cases in turn, each against an instance that is made asynchronously, and each within a time
+/// limit. `sleep` is your runtime's, such as `tokio::time::sleep`.
+///
+/// An instance that cannot be made, and a case that does not end in time, are failures of the case.
+///
+/// ```
+/// use coordination_protocol::conformance;
+/// use coordination_protocol::storage::{MemoryStore, StorageError, block_on};
+/// use std::future::pending;
+/// use std::time::Duration;
+///
+/// async fn open() -> Result<MemoryStore, StorageError> {
+///     Ok(MemoryStore::new())
+/// }
+///
+/// let (cases, limit) = (conformance::store::cases(), Duration::from_secs(10));
+/// let summary = block_on(conformance::run_within(&cases, open, limit, |_| pending::<()>()));
+/// summary.into_result()?;
+/// # Ok::<(), conformance::Failures>(())
+/// ```
+pub async fn run_within<T, E: fmt::Display, S: Future>(
+    cases: &[Case<T>],
+    mut fresh: impl AsyncFnMut() -> Result<T, E>,
+    limit: Duration,
+    mut sleep: impl FnMut(Duration) -> S,
+) -> ConformanceSummary {
+    let mut summary = ConformanceSummary::default();
+    for case in cases {
+        let run = async {
+            let instance = fresh()
+                .await
+                .map_err(|error| Failure::new(format!("no instance could be made: {error}")))?;
+            case.run(&instance).await
+        };
+        match within(run, sleep(limit)).await {
+            Some(Ok(())) => summary.passed.push(case.name),
+            Some(Err(failure)) => summary.failed.push((case.name, case.promise, failure)),
+            None => {
+                let failure = Failure::new(format!("it did not end within {limit:?}"));
+                summary.failed.push((case.name, case.promise, failure));
+            }
+        }
+    }
+    summary
+}
+
+/// The output of a future, if it comes before the end of another one.
+async fn within<F: Future>(future: F, end: impl Future) -> Option<F::Output> {
+    let (mut future, mut end) = (pin!(future), pin!(end));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => end.as_mut().poll(context).map(|_| None),
+    })
+    .await
+}
+
 /// What came of a run.
 #[doc(alias = "test report")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,7 +165,7 @@ impl fmt::Display for Failures {
         let ConformanceSummary { passed, failed } = &self.0;
         write!(f, "{} of {} cases failed", failed.len(), failed.len() + passed.len())?;
         for (name, promise, failure) in failed {
-            write!(f, "\n{name}: {failure}\n  promised: {promise}")?;
+            write!(f, "\n{name}: {failure}\n  promised: {promise}\n  step: {}", failure.step())?;
         }
         Ok(())
     }
@@ -116,12 +175,19 @@ impl fmt::Display for Failures {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     detail: String,
+    step: &'static Location<'static>,
 }
 
 impl Failure {
-    /// Says what happened.
+    /// Says what happened, in the step that calls this.
+    #[track_caller]
     pub fn new(detail: impl Into<String>) -> Self {
-        Failure { detail: detail.into() }
+        Failure { detail: detail.into(), step: Location::caller() }
+    }
+
+    /// The step of the case: where it stands in the source.
+    pub const fn step(&self) -> &'static Location<'static> {
+        self.step
     }
 }
 
@@ -132,12 +198,14 @@ impl fmt::Display for Failure {
 }
 
 impl From<crate::storage::StorageError> for Failure {
+    #[track_caller]
     fn from(error: crate::storage::StorageError) -> Self {
         Failure::new(format!("unexpected error: {error}"))
     }
 }
 
 impl From<crate::transport::TransportError> for Failure {
+    #[track_caller]
     fn from(error: crate::transport::TransportError) -> Self {
         Failure::new(format!("unexpected error: {error}"))
     }
@@ -160,6 +228,7 @@ use cases;
 
 /// Fails unless both are equal.
 #[allow(clippy::needless_pass_by_value, reason = "the callers' lines stay short")]
+#[track_caller]
 fn same<A: PartialEq<B> + fmt::Debug, B: fmt::Debug>(
     what: &str,
     found: A,

@@ -21,6 +21,7 @@ cases! { Store:
     counting "increments by compare and set are never lost, however they interleave";
 }
 
+#[track_caller]
 fn conflict(
     what: &str,
     result: Result<impl std::fmt::Debug, StorageError>,

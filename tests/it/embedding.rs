@@ -137,3 +137,60 @@ fn keys_of_ones_own_events_go_by_the_category() {
     let key = RouteKey::parse_with(&registry, "deploy.wf.ship_done").unwrap();
     assert_eq!(key.type_name(), "SHIP_DONE");
 }
+
+/// A store that forgets what it is given, one that never answers, and one that cannot be opened.
+#[test]
+fn the_kit_ends_and_names_the_step() {
+    use coordination_protocol::storage::{
+        Entry, Expect, Key, KeyPage, Page, StorageError, StoreScan,
+    };
+    use std::future::{pending, ready};
+    use std::time::Duration;
+
+    struct Forgetful {
+        silent: bool,
+    }
+
+    impl Store for Forgetful {
+        async fn get(&self, _: &Key) -> Result<Option<Entry>, StorageError> {
+            if self.silent { pending().await } else { Ok(None) }
+        }
+
+        async fn put(&self, _: &Key, _: &[u8], _: Expect) -> Result<u64, StorageError> {
+            Ok(1)
+        }
+
+        async fn delete(&self, _: &Key, _: Expect) -> Result<bool, StorageError> {
+            Ok(false)
+        }
+
+        async fn scan(&self, _: &StoreScan) -> Result<Page, StorageError> {
+            Ok(Page::default())
+        }
+
+        async fn keys(&self, _: &StoreScan) -> Result<KeyPage, StorageError> {
+            Ok(KeyPage::default())
+        }
+    }
+
+    let cases = conformance::store::cases();
+    let limit = Duration::from_secs(1);
+    let open = async || Ok::<_, String>(Forgetful { silent: false });
+    let summary = block_on(conformance::run_within(&cases, open, limit, |_| pending::<()>()));
+    let told = summary.clone().into_result().unwrap_err().to_string();
+    assert!(summary.passed.contains(&"absent_keys"), "{told}");
+    assert!(told.contains("  step: src") && told.contains("store.rs:"), "{told}");
+
+    let open = async || Ok::<_, String>(Forgetful { silent: true });
+    let summary = block_on(conformance::run_within(&cases, open, limit, |_| ready(())));
+    let (name, _, failure) = &summary.failed[0];
+    assert_eq!(
+        (*name, failure.to_string()),
+        ("absent_keys", "it did not end within 1s".to_owned())
+    );
+
+    let open = async || Err::<Forgetful, _>("no room");
+    let summary = block_on(conformance::run_within(&cases, open, limit, |_| pending::<()>()));
+    assert_eq!(summary.failed.len(), cases.len());
+    assert_eq!(summary.failed[0].2.to_string(), "no instance could be made: no room");
+}
