@@ -1,6 +1,6 @@
 //! Bugs that are planted in requesters, responders, breakers, watchers and readers are found.
 
-use super::{Flaw, Flawed, Planted, found, scaled};
+use super::{Flaw, Flawed, Planted, Under, found, scaled};
 use coordination_protocol::machine::{
     Backoff, BreakerOptions, PresenceOptions, RequestOptions, RespondOptions,
 };
@@ -81,6 +81,8 @@ fn a_late_grant_that_nobody_hears_of_is_found() {
     let wrap: fn(Box<dyn Actor>) -> Box<dyn Actor> =
         |actor| Box::new(Flawed { actor, flaw: Flaw::ForgetsEnds });
     let scenario = Planted { scenario: Requests::new(), node: "hub-1", wrap };
+    // A crash has to come between the end and the grant.
+    let scenario = Under { scenario, conditions: |usual| usual.with_crashes(30).with_wiped(0) };
     found(&scenario, "what is granted too late is told", 12);
 }
 
