@@ -2,7 +2,7 @@
 //! Management).
 
 use crate::finding::{Code, Finding};
-use crate::message::ComponentConfig;
+use crate::message::{ComponentConfig, CoordinationConfig, MonitoringConfig, PerformanceConfig};
 use crate::scalar::{Count, Span};
 use smol_str::SmolStr;
 use std::time::Duration;
@@ -187,9 +187,9 @@ impl Settings {
             .map(|key| not_obeyed(key.path, key.summary))
             .collect();
         let unknown = [
-            ("coordination", config.coordination.as_ref().map(|section| section.extra())),
-            ("performance", config.performance.as_ref().map(|section| section.extra())),
-            ("monitoring", config.monitoring.as_ref().map(|section| section.extra())),
+            ("coordination", config.coordination.as_ref().map(CoordinationConfig::extra)),
+            ("performance", config.performance.as_ref().map(PerformanceConfig::extra)),
+            ("monitoring", config.monitoring.as_ref().map(MonitoringConfig::extra)),
         ];
         for (section, extra) in unknown {
             for (key, _) in extra.into_iter().flat_map(|extra| extra.iter()) {

@@ -85,7 +85,7 @@ impl<T: fmt::Debug> fmt::Debug for Checked<T> {
             .field("value", &self.shared.value)
             .field("report", &self.report)
             .field("security", &self.security)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,6 +156,7 @@ impl SourceTrust {
     }
 }
 
+#[allow(clippy::derivable_impls, reason = "the vocabulary writes the type")]
 impl Default for SourceTrust {
     fn default() -> Self {
         SourceTrust::Unknown

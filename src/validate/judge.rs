@@ -120,7 +120,7 @@ impl Judged<'_> {
             return false;
         };
         done.signature = true;
-        let verified = match self.text {
+        let proof = match self.text {
             Some(text) => signature::verify(text, verifier, at, self.limits),
             None => Err(SignatureError::Unsigned),
         };
@@ -132,7 +132,7 @@ impl Judged<'_> {
             let speaker = speaker(&self.envelope.message).map(|(_, name)| name);
             source.into_iter().chain(speaker).try_for_each(|name| proof.check_source(name))
         };
-        match verified.and_then(proven) {
+        match proof.and_then(proven) {
             Ok(()) => true,
             Err(error) => {
                 say(code_of(&error), "/signature", error.to_string());

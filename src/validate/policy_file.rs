@@ -88,7 +88,7 @@ impl SecurityPolicy {
                 let line_start =
                     before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
                 PolicyFileError {
-                    line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+                    line: before.split(|byte| *byte == b'\n').count(),
                     column: before.len() - line_start + 1,
                     problem: fault.to_string(),
                 }

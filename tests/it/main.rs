@@ -35,6 +35,7 @@ mod coord_pipes;
 #[cfg(feature = "cli")]
 mod coord_schema;
 #[cfg(feature = "cli")]
+mod coord_senders;
 mod coord_settings;
 #[cfg(feature = "cli")]
 mod coord_state;

@@ -2,7 +2,7 @@
 
 use super::bounded::Bounded;
 use crate::message::{AllocationRequest, AllocationResponse, Envelope, Message};
-use crate::scalar::{AllocationStatus, ComponentId, CorrelationId};
+use crate::scalar::{AllocationStatus, ComponentId, CorrelationId, RequestId};
 use crate::validate::checked::Shared;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ fn asks(envelope: &Envelope) -> Option<&str> {
         Message::AllocationRequest(body) => Some(body.request_id.as_str()),
         Message::AllocationResponse(_) => None,
         _ if envelope.header.response_to.is_some() => None,
-        _ => envelope.header.request_id.as_ref().map(|id| id.as_str()),
+        _ => envelope.header.request_id.as_ref().map(RequestId::as_str),
     }
 }
 
@@ -45,7 +45,7 @@ fn asks(envelope: &Envelope) -> Option<&str> {
 fn answers(envelope: &Envelope) -> Option<&str> {
     match &envelope.message {
         Message::AllocationResponse(body) => Some(body.request_id.as_str()),
-        _ => envelope.header.response_to.as_ref().map(|id| id.as_str()),
+        _ => envelope.header.response_to.as_ref().map(RequestId::as_str),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::bounded::Bounded;
 use crate::message::{AllocationResponse, Envelope};
-use crate::scalar::{AllocationStatus, ComponentId};
+use crate::scalar::{AllocationStatus, ComponentId, MessageId, RequestId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many files of one grant are compared with those of others.
@@ -42,8 +42,8 @@ pub(in crate::validate) enum GrantStatus {
 /// The identifier by which a release is known that is sent again.
 pub(in crate::validate) fn release_id(envelope: &Envelope) -> Option<&str> {
     let header = &envelope.header;
-    let request = header.request_id.as_ref().map(|id| id.as_str());
-    request.or(header.message_id.as_ref().map(|id| id.as_str()))
+    let request = header.request_id.as_ref().map(RequestId::as_str);
+    request.or(header.message_id.as_ref().map(MessageId::as_str))
 }
 
 /// Grants by allocation.
@@ -195,7 +195,7 @@ impl Grants {
     ) -> Option<SharedFile> {
         let own = answer.allocation_id().filter(|_| grants(answer))?;
         let at = answer.timestamp.as_ref().or(envelope.header.timestamp.as_ref());
-        let at = at.and_then(|at| at.unix_millis());
+        let at = at.and_then(Timestamp::unix_millis);
         let runs = |allocation: &String| {
             allocation != own.as_str()
                 && self.known.get(allocation).is_some_and(|grant| {

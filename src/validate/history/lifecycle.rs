@@ -208,9 +208,8 @@ impl Lives {
             (Noun::Phase, Move::Work | Move::Complete | Move::Fail) if !life.started => {
                 EventType::PhaseStarted
             }
-            (Noun::Task, Move::Start) if !life.begun => EventType::TaskAssigned,
             (Noun::Task, Move::Complete) if !life.started => EventType::TaskStarted,
-            (Noun::Task, Move::Fail) if !life.begun => EventType::TaskAssigned,
+            (Noun::Task, Move::Start | Move::Fail) if !life.begun => EventType::TaskAssigned,
             (Noun::Workflow, Move::Work | Move::Complete | Move::Fail) if !life.begun => {
                 EventType::WorkflowStarted
             }
@@ -242,8 +241,8 @@ impl Lives {
             let goes_on = match (noun, moved) {
                 // What failed is tried again, and fails again.
                 (_, Move::Start | Move::Fail) if failed => false,
-                (Noun::Phase | Noun::Workflow, Move::Start) => false,
-                (_, Move::Assign | Move::Recover | Move::Skip) => false,
+                (Noun::Phase | Noun::Workflow, Move::Start)
+                | (_, Move::Assign | Move::Recover | Move::Skip) => false,
                 _ => true,
             };
             if goes_on {

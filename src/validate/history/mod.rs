@@ -277,7 +277,7 @@ impl History {
         match step.event_type {
             EventType::ResourceAllocated => self.grants.mentioned(&step.subject),
             EventType::ResourceDeallocated => {
-                self.grants.ended(&step.subject, End::Told(step.print))
+                self.grants.ended(&step.subject, End::Told(step.print));
             }
             _ => self.lives.take(step),
         }

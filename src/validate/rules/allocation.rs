@@ -165,7 +165,7 @@ fn compare(
     let tools = |map: &'_ Option<crate::message::Map<Amount>>| map.clone().unwrap_or_default();
     let (asked_tools, granted_tools) =
         (tools(&asked.tool_instances), tools(&granted.tool_instances));
-    for (tool, amount) in asked_tools.iter() {
+    for (tool, amount) in &asked_tools {
         pairs.push(pair(&tool_path(tool), Some(amount), granted_tools.get(tool)));
     }
     for (tool, amount) in granted_tools.iter().filter(|(tool, _)| asked_tools.get(tool).is_none()) {

@@ -3,6 +3,7 @@
 use super::{FindingSink, RuleInput};
 use crate::finding::Code;
 use crate::message::Message;
+use crate::scalar::{AllocationId, RequestId};
 use crate::validate::history::{End, GrantStatus, release_id};
 
 /// An answer belongs to a request, and stays the answer.
@@ -34,7 +35,7 @@ pub(super) fn answers(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
             Code::ContradictingAnswer,
             input.body("status"),
             name(before.status.as_str(), before.allocation.as_deref()),
-            &name(answer.status.as_str(), own.as_ref().map(|id| id.as_str())),
+            &name(answer.status.as_str(), own.as_ref().map(AllocationId::as_str)),
         );
     }
 }
@@ -46,12 +47,11 @@ pub(super) fn reuse(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     if !history.exchanges().is_reused(input.envelope, source) {
         return;
     }
-    let (path, id) = match &input.envelope.message {
-        Message::AllocationRequest(body) => (input.body("request_id"), body.request_id.as_str()),
-        _ => {
-            let id = input.envelope.header.request_id.as_ref();
-            ("/request_id".to_owned(), id.map_or("", |id| id.as_str()))
-        }
+    let (path, id) = if let Message::AllocationRequest(body) = &input.envelope.message {
+        (input.body("request_id"), body.request_id.as_str())
+    } else {
+        let id = input.envelope.header.request_id.as_ref();
+        ("/request_id".to_owned(), id.map_or("", RequestId::as_str))
     };
     sink.push(Code::RequestIdReused, path, |finding| finding.with_actual(id));
 }
