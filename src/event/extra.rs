@@ -145,6 +145,15 @@ impl ExtraFieldsMut<'_> {
     }
 }
 
+impl<'m> IntoIterator for &'m mut ExtraFieldsMut<'_> {
+    type Item = (&'m str, &'m mut Json);
+    type IntoIter = IterMut<'m, Json>;
+
+    fn into_iter(self) -> IterMut<'m, Json> {
+        self.iter_mut()
+    }
+}
+
 impl Deref for ExtraFieldsMut<'_> {
     type Target = Map<Json>;
 

@@ -170,7 +170,6 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
         let is_json = match (self.means, self.origin) {
-            (None, _) => false,
             (Some(_), Origin::OneString | Origin::BinaryBuffer) => true,
             (Some(StringMeans::Json), origin) => origin.is_buffer(),
             (Some(StringMeans::Itself), Origin::Buffer) => {
@@ -184,7 +183,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 }
                 false
             }
-            (Some(StringMeans::Itself), _) => false,
+            (Some(StringMeans::Itself) | None, _) => false,
         };
         if is_json {
             self.out.extend_from_slice(text.as_bytes());

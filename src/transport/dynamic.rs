@@ -26,7 +26,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, TransportError>> + Sen
 ///     let hub = Address::new("hub")?;
 ///     let mut inbox = transport.listen(&hub, 10).await?;
 ///     let key = RouteKey::new("TASK_FAILED", "wf_001", "build");
-///     transport.send(&hub, [Packet::new(key, b"one")]).await?;
+///     transport.send(&hub, [Packet::new(key, "one".as_bytes())]).await?;
 ///     inbox.receive().await?;
 ///     Ok::<(), Box<dyn std::error::Error>>(())
 /// })?;
