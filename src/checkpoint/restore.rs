@@ -94,7 +94,9 @@ impl<S: Store> Checkpoints<S> {
     /// said then, but for what tells that it was put back: its `state_version` is one more than the higher
     /// of both, its `epoch` too, and `restored_version`, `checkpoint_id` and `timestamp` tell of the
     /// restore. So no replica takes it for an old one, and writers that go on from what was current are
-    /// refused. If nothing [differs](Parts::says_the_same), nothing is written. `new` gives the time, and the identifier of
+    /// refused. If nothing [differs](Parts::says_the_same), nothing is written.
+    ///
+    /// `new` gives the time, and the identifier of
     /// the backup.
     ///
     /// # Errors

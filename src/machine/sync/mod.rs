@@ -18,13 +18,13 @@
 //!
 //! So that a state that lacks one's own changes is not taken for newer, states name the digests of
 //! their [`ancestors`](crate::message::StateMetadata::ancestors) (extension): the latest ones, and
-//! what each peer last had if that is among the earlier ones. So a component that changed nothing always follows.
-//! What a component last sent counts as an ancestor of what it sends now, too, which is all there is of one that names
-//! none; unless the state names an ancestor of that and not that itself: then it was put back to an older
-//! snapshot meanwhile.
+//! what each peer last had if that is among the earlier ones. So a component that changed nothing
+//! always follows. What a component last sent counts as an ancestor of what it sends now, too, which
+//! is all there is of one that names none; unless the state names the ancestors of that and not that
+//! itself: then the component was put back to an older snapshot meanwhile.
 //!
-//! What the component itself hands in names the version that it was made from. If that is not the current one any more, the two
-//! are merged, or the state is refused; none is written over.
+//! What the component itself hands in names the version that it was made from. If that is not the
+//! current one any more, the two are merged, or the state is refused; none is written over.
 //!
 //! Before a state of a peer becomes the current one, what its `validation_required` names is run by
 //! the host; if one has failed, the state is not adopted. A validation that the host cannot run is `unknown` and does not
@@ -199,8 +199,9 @@ impl StateSync {
         self
     }
 
-    /// Sets how states are merged. It must be the same for all replicas. [Functions](crate::merge::Row::with_function) are not in a
-    /// snapshot: set the policy again on a machine that was restored.
+    /// Sets how states are merged. It must be the same for all replicas.
+    /// [Functions](crate::merge::Row::with_function) are not in a snapshot: set the policy again on a
+    /// machine that was restored.
     ///
     /// ```
     /// use coordination_protocol::json::Json;

@@ -16,8 +16,9 @@ pub struct SyncOptions {
     pub backoff: Backoff,
     /// The time until a peer that did not answer is tried again. Default 60 s.
     pub interval: Duration,
-    /// How many of its ancestors a state names, and how many of them are kept to merge with: replicas
-    /// that made more versions apart find no common one. Default 32.
+    /// How many of its latest ancestors a state names, and how many of them are kept to merge with: replicas
+    /// that both made more versions apart find no common one. As many others are named, so that peers
+    /// follow that missed more. Default 32.
     pub history: usize,
     /// How many versions a peer's state may be ahead of ours, and how many epochs, and be adopted on its
     /// word; for one that is further ahead the host is asked for consensus. A component that counts

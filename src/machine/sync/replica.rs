@@ -91,27 +91,31 @@ impl Version {
     }
 
     /// Names what it came from: the contents of these and their ancestors, the latest first. Those of
-    /// each take turns, so that no line is cut off by the other.
+    /// each take turns, so that no line is cut off by the other. What it names itself comes behind them: others
+    /// had it, and may follow by it.
     pub(super) fn descend(&mut self, from: &[&Version], capacity: usize) {
+        let capacity = capacity.max(1);
         let own = self.ancestors().to_vec();
         let lines: Vec<Vec<&Digest>> = from
             .iter()
             .map(|version| version.digest.iter().chain(version.ancestors()).collect())
-            // What the state names itself goes last: the lines of both sides say more about who may
-            // adopt it.
-            .chain([own.iter().collect()])
             .collect();
         let longest = lines.iter().map(Vec::len).max().unwrap_or_default();
+        let turns = (0..longest).flat_map(|at| lines.iter().filter_map(move |line| line.get(at)));
         let mut ancestors: Vec<Digest> = Vec::new();
-        for digest in (0..longest).flat_map(|at| lines.iter().filter_map(move |line| line.get(at)))
-        {
-            // Others may name any number of them.
-            if ancestors.len() >= capacity.max(1) {
-                break;
-            }
-            // Twice or itself would waste places, of which there are few.
-            if Some(*digest) != self.digest.as_ref() && !ancestors.contains(digest) {
-                ancestors.push((*digest).clone());
+        // Others may name any number of them.
+        for (digests, most) in [
+            (turns.copied().collect::<Vec<_>>(), capacity),
+            (own.iter().collect(), capacity.saturating_mul(2)),
+        ] {
+            for digest in digests {
+                if ancestors.len() >= most {
+                    break;
+                }
+                // Twice or itself would waste places, of which there are few.
+                if Some(digest) != self.digest.as_ref() && !ancestors.contains(digest) {
+                    ancestors.push(digest.clone());
+                }
             }
         }
         let metadata = self.state.metadata.take().unwrap_or_else(StateMetadata::new);

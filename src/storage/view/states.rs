@@ -122,8 +122,8 @@ impl<S: Store> States<S> {
     }
 
     /// Writes a state in the place of the version that it was made from; none if there was none.
-    /// Versions may be left out, but never go back. Nor do epochs: a state that names an earlier one is of a line
-    /// that was given up, and one that names none gets the stored one's, unless it is signed.
+    /// Versions may be left out, but never go back. Nor do epochs: a state that names an earlier one is of
+    /// a line that was given up, and one that names none gets the stored one's, unless it is signed.
     ///
     /// # Errors
     /// [`Version`](StorageError::VersionConflict) if the stored one is not as expected;

@@ -8,7 +8,7 @@
 //! | [`Upgrade`] | [`Handshake`](coordination_protocol::machine::Handshake), [`Envelope::encode_for`](coordination_protocol::Envelope::encode_for) | nothing is lost or misread while components go from 1.0.0 to 1.1.0 |
 //! | [`Deliveries`] | [`Dispatcher`](coordination_protocol::machine::Dispatcher) | each message is handled, in a dead letter, or in a gap; order, filters and limits hold |
 //! | [`Ballots`] | [`Proposer`](coordination_protocol::machine::Proposer), [`Voter`](coordination_protocol::machine::Voter) | one state for each version, with a quorum; who ends says what the store says |
-//! | [`Syncs`] | [`StateSync`](coordination_protocol::machine::StateSync) | all converge, and no change is lost without being named |
+//! | [`Syncs`] | [`StateSync`](coordination_protocol::machine::StateSync) | all converge, also after setbacks; no change is lost without being named; who changed nothing follows |
 //!
 //! The hosts in them run the specification's figures, so a run covers minutes of virtual time. Each
 //! writes its state to its disk in every step, so a crash costs nothing but the time; those of

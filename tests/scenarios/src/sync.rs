@@ -52,7 +52,7 @@ enum Kind {
     /// Their hosts store snapshots now and then only, so a crash puts a replica back to an older one; and
     /// now and then one takes the workflow back. Clocks jump, and cuts take minutes.
     Setbacks,
-    /// One changes the state, the others follow, with hardly any history.
+    /// One changes the state, and the others follow.
     Author,
 }
 
@@ -69,8 +69,8 @@ impl Syncs {
     }
 
     /// Crashes put replicas back to older snapshots, replicas take the workflow back, clocks jump, and
-    /// cuts take minutes. Then changes are lost with who made them; still all have the same state in the end, of the
-    /// latest epoch.
+    /// cuts take minutes. Then changes are lost with who made them; still all have the same state in the
+    /// end, and no replica goes back to an earlier epoch.
     pub const fn with_setbacks(mut self) -> Self {
         self.kind = Kind::Setbacks;
         self
@@ -147,10 +147,7 @@ impl Copy {
                 Row::new("/agent_states/*/status", MergeRule::Manual).expect("it is a pointer");
             let mut fresh = StateSync::new(component(host.name), workflow, draws.next_u64())
                 .with_policy(MergePolicy::state().with_row(row))
-                .with_options(SyncOptions::new().with_history(match kind {
-                    Kind::Author => 1,
-                    _ => HISTORY,
-                }));
+                .with_options(SyncOptions::new().with_history(HISTORY));
             for peer in REPLICAS.iter().filter(|peer| **peer != host.name) {
                 // There is room, and it is another replica.
                 let _ = fresh.handle(host.now, SyncInput::Join(component(peer)));
