@@ -5,9 +5,19 @@ use crate::{World, proposal, proposed};
 use coordination_protocol::machine::BallotEnd;
 use stateright::{Expectation, Model, Property};
 
-/// Two states are never committed for one version.
-fn one_state(_: &World, state: &State) -> bool {
-    state.ever.len() <= 1
+/// The proposals of an epoch among some.
+fn of_epoch(world: &World, epoch: u64, some: impl Fn(usize) -> bool) -> Vec<usize> {
+    (0..world.open.len()).filter(|which| world.epoch(*which) == epoch && some(*which)).collect()
+}
+
+fn epochs(world: &World) -> impl Iterator<Item = u64> {
+    let last = (0..world.open.len()).map(|which| world.epoch(which)).max().unwrap_or(0);
+    0..=last
+}
+
+/// Two states are never committed for one version of an epoch.
+fn one_state(world: &World, state: &State) -> bool {
+    epochs(world).all(|epoch| of_epoch(world, epoch, |which| state.ever.contains(which)).len() <= 1)
 }
 
 /// What is committed was accepted by a majority, each of whom sent that vote.
@@ -16,9 +26,10 @@ fn approved(_: &World, state: &State) -> bool {
 }
 
 /// Who has ended says what the store says; who has failed has not committed, then or later.
-fn ends_are_true(_: &World, state: &State) -> bool {
-    let stored = state.stored.as_ref().map(|stored| &stored.decision.proposal);
+fn ends_are_true(world: &World, state: &State) -> bool {
     let told = state.ends().all(|(which, end)| {
+        let stored = state.stored.get(&world.epoch(which));
+        let stored = stored.map(|stored| &stored.decision.proposal);
         let own = |state: &_| *state == Some(proposed(which));
         match end {
             BallotEnd::Committed(_) => stored.is_some_and(|stored| own(&stored.value)),
@@ -30,13 +41,21 @@ fn ends_are_true(_: &World, state: &State) -> bool {
         .all(|which| !(state.failed.contains(which) && state.ever.contains(which)))
 }
 
-/// A voter that accepted two states was free of one of them: its ballot had failed, or its deadline
-/// had passed by the voter's clock.
+/// A voter that accepted two states of a version was free of one of them: its ballot had failed, or its
+/// deadline had passed by the voter's clock. A clock by which it had passed when the proposal came does not
+/// make a vote bind less: then it binds for as long as a ballot is open.
 fn one_promise(world: &World, state: &State) -> bool {
-    let first = world.open.iter().min().copied().unwrap_or(0) * 1_000;
     state.given.iter().zip(&state.voters).all(|(given, voter)| {
-        let failed = |which| given.contains(which) && state.failed.contains(which);
-        given.len() < 2 || (0..world.open.len()).any(failed) || voter.millis >= first
+        epochs(world).all(|epoch| {
+            let accepted = of_epoch(world, epoch, |which| given.contains(which));
+            let free = |which: &usize| {
+                let open = i64::try_from(world.open[*which]).unwrap() * 1_000;
+                let own = i64::try_from(voter.millis).unwrap();
+                let wall = if voter.ahead < open { own + voter.ahead } else { own };
+                state.failed.contains(*which) || wall >= open
+            };
+            accepted.len() < 2 || accepted.iter().any(free)
+        })
     })
 }
 
@@ -71,7 +90,8 @@ fn ended(state: &State, how: fn(&BallotEnd) -> bool) -> bool {
 fn note(world: &World, state: &State) -> bool {
     let Some(outcomes) = &world.outcomes else { return true };
     let ends: Vec<_> = state.ends().map(|(which, end)| format!("p{which} {end}")).collect();
-    let stored = state.stored.as_ref().map(|stored| stored.decision.proposal.proposal_id.as_str());
+    let stored = state.stored.values().map(|stored| &stored.decision.proposal.proposal_id);
+    let stored = stored.map(ToString::to_string).collect::<Vec<_>>();
     let broken: Vec<_> = properties()
         .iter()
         .filter(|law| matches!(law.expectation, Expectation::Always) && law.name != NOTE)
@@ -96,6 +116,7 @@ pub(crate) fn properties() -> Vec<Property<World>> {
         Property::sometimes("committed", |_, state: &State| {
             ended(state, |end| matches!(end, BallotEnd::Committed(_)))
         }),
+        Property::sometimes("both committed", |_, state: &State| state.stored.len() > 1),
         Property::sometimes("conflict", |_, state: &State| {
             ended(state, |end| matches!(end, BallotEnd::Conflict(_)))
         }),

@@ -40,6 +40,8 @@ pub enum Flaw {
     CountedTwice,
     /// Proposers store that they propose, but not that they commit.
     CommitFirst,
+    /// Versions of all epochs have one key, as if none had begun.
+    OneLine,
 }
 
 /// Why fewer states are told apart, or fewer steps taken, than there are.
@@ -68,6 +70,12 @@ pub struct World {
     pub voters: usize,
     /// How long the ballot of each proposer is open, in seconds. Each proposes a state of its own.
     pub open: Vec<u64>,
+    /// By how many seconds the wall clock of each voter is ahead, negative if it is behind; 0 where none
+    /// is given. Deadlines are told on wall clocks, so it decides how long a vote binds.
+    pub ahead: Vec<i64>,
+    /// The epoch that each proposer proposes for; 0 where none is given. Between two epochs the workflow
+    /// was taken back, so that both decide on the same version anew.
+    pub epochs: Vec<u64>,
     /// What a host may think of a proposal: any of these, each time.
     pub opinions: Vec<Ballot>,
     /// Who crashes, if anybody: all runs with one crash are those of each component in turn.
@@ -100,6 +108,8 @@ impl World {
         World {
             voters,
             open: open.to_vec(),
+            ahead: Vec::new(),
+            epochs: Vec::new(),
             opinions: vec![Ballot::Accept],
             crasher: None,
             crashes: 1,
@@ -142,6 +152,16 @@ impl World {
         BallotOptions::new().with_retry(retry)
     }
 
+    /// The epoch that a proposer proposes for.
+    pub(crate) fn epoch(&self, which: usize) -> u64 {
+        self.epochs.get(which).copied().unwrap_or(0)
+    }
+
+    /// The epoch whose key a proposer's host writes.
+    pub(crate) fn key_epoch(&self, which: usize) -> u64 {
+        if self.flaw == Some(Flaw::OneLine) { 0 } else { self.epoch(which) }
+    }
+
     fn weight(&self) -> u32 {
         if self.flaw == Some(Flaw::CountedTwice) { 2 } else { 1 }
     }
@@ -160,7 +180,7 @@ impl World {
         let electorate = voters
             .fold(VoterSet::default(), |electorate, voter| electorate.with(voter, self.weight()));
         let needed = Quorum::MAJORITY.needed(u64::try_from(self.voters).unwrap());
-        NewProposal::new(slot(), proposed(which), electorate, now(0), [0; 10])
+        NewProposal::new(slot(self.epoch(which)), proposed(which), electorate, now(0), [0; 10])
             .with_id(proposal(which))
             .with_quorum(Quorum::weight(needed))
             .with_open(Duration::from_secs(self.open[which]))
@@ -171,8 +191,8 @@ fn name(kind: &str, which: usize) -> ComponentId {
     ComponentId::new(format!("{kind}{which}")).unwrap()
 }
 
-fn slot() -> BallotSlot {
-    BallotSlot::new(WorkflowId::new("wf").unwrap(), 1)
+fn slot(epoch: u64) -> BallotSlot {
+    BallotSlot::new(WorkflowId::new("wf").unwrap(), 1).with_epoch(epoch)
 }
 
 fn proposal(which: usize) -> ProposalId {

@@ -12,7 +12,7 @@ use coordination_protocol::message::{Envelope, Message};
 use coordination_protocol::scalar::{Ballot, Instant, Now};
 use coordination_protocol::storage::Entry;
 use coordination_protocol::validate::{Checked, Context, Validator};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -117,7 +117,7 @@ impl Record {
 /// What surrounds a component.
 pub(crate) struct Around {
     pub(crate) flaw: Option<Flaw>,
-    pub(crate) stored: Option<Arc<Record>>,
+    pub(crate) stored: BTreeMap<u64, Arc<Record>>,
     /// What the host thinks of a proposal.
     pub(crate) opinion: Ballot,
     /// Whether the host takes its time.
@@ -128,17 +128,18 @@ pub(crate) struct Around {
 
 impl Around {
     /// All of it that an effect depends on.
-    pub(crate) fn identity(&self) -> (u8, u64, bool) {
+    pub(crate) fn identity(&self) -> (u8, Vec<(u64, u64)>, bool) {
         let opinion = match self.opinion {
             Ballot::Accept => 0,
             Ballot::Reject => 1,
             _ => 2,
         };
-        (opinion, self.stored.as_ref().map_or(0, |stored| stored.mark), self.forgetful)
+        let stored = self.stored.iter().map(|(epoch, stored)| (*epoch, stored.mark)).collect();
+        (opinion, stored, self.forgetful)
     }
 
-    fn read(&self) -> Option<Entry> {
-        self.stored.as_ref().map(|stored| stored.entry.clone())
+    fn read(&self, epoch: u64) -> Option<Entry> {
+        self.stored.get(&epoch).map(|stored| stored.entry.clone())
     }
 }
 
@@ -154,8 +155,8 @@ pub(crate) struct Outbox {
 pub(crate) enum Task<I> {
     /// To store a snapshot, and to answer with its number.
     Store(u64, Json),
-    /// To read the store.
-    Read,
+    /// To read what the store holds of an epoch.
+    Read(u64),
     /// To hand in what was done, and what it says.
     Answer(I, String),
 }
@@ -164,7 +165,7 @@ impl<I> Task<I> {
     fn rank(&self) -> (u8, u64, &str) {
         match self {
             Task::Store(number, _) => (0, *number, ""),
-            Task::Read => (1, 0, ""),
+            Task::Read(epoch) => (1, *epoch, ""),
             Task::Answer(_, says) => (2, 0, says),
         }
     }
@@ -180,6 +181,8 @@ pub(crate) struct Node<M: Machine> {
     pub(crate) crasher: bool,
     pub(crate) machine: M,
     pub(crate) millis: u64,
+    /// By how many milliseconds its wall clock is ahead.
+    pub(crate) ahead: i64,
     /// The snapshot that it was made to store.
     stored: Option<Json>,
     /// Whether the answer to a write is awaited.
@@ -203,7 +206,7 @@ pub(crate) trait Host: Machine<Input: Clone> + Clone {
     /// The machine of a snapshot that was stored.
     fn again(snapshot: &Json) -> Self;
     fn persisted(number: u64) -> Self::Input;
-    fn got(who: Who, found: Option<Entry>) -> Self::Input;
+    fn got(who: Who, epoch: u64, found: Option<Entry>) -> Self::Input;
     fn effects(world: &World) -> &Effects<Self>;
     fn grant(node: &mut Node<Self>, around: &Around, output: Self::Output, out: &mut Outbox);
 }
@@ -217,6 +220,10 @@ impl<M: Host> Node<M> {
             crasher: world.crasher == Some(who),
             machine,
             millis: 0,
+            ahead: match who {
+                Who::Voter(which) => world.ahead.get(which).map_or(0, |ahead| ahead * 1_000),
+                Who::Proposer(_) => 0,
+            },
             stored: None,
             putting: false,
             tasks: Vec::new(),
@@ -239,7 +246,7 @@ impl<M: Host> Node<M> {
         let matters = |snapshot: &Json| matters(snapshot, self.numbered);
         let machine = matters(&self.machine.snapshot().unwrap());
         let stored = self.stored.as_ref().map(matters).unwrap_or_default();
-        let mut more = format!("{} {}", self.millis, self.putting);
+        let mut more = format!("{} {} {}", self.millis, self.ahead, self.putting);
         for end in &self.ends {
             write!(more, " {end}").unwrap();
         }
@@ -248,7 +255,7 @@ impl<M: Host> Node<M> {
                 Task::Store(number, snapshot) => {
                     write!(more, " store {number} {}", matters(snapshot)).unwrap();
                 }
-                Task::Read => more.push_str(" read"),
+                Task::Read(epoch) => write!(more, " read {epoch}").unwrap(),
                 Task::Answer(_, says) => write!(more, " {says}").unwrap(),
             }
         }
@@ -262,6 +269,11 @@ impl<M: Host> Node<M> {
                 mark(rest)
             }
         };
+    }
+
+    fn now(&self) -> Now {
+        let wall = START + i64::try_from(self.millis).unwrap() + self.ahead;
+        Now::new(Instant::from_millis(self.millis), wall)
     }
 
     pub(crate) fn due(&self) -> Option<u64> {
@@ -278,7 +290,7 @@ impl<M: Host> Node<M> {
 
     pub(crate) fn take(&mut self, around: &Around, input: M::Input, out: &mut Outbox) {
         // What is refused changes nothing.
-        let _ = self.machine.handle(now(self.millis), input);
+        let _ = self.machine.handle(self.now(), input);
         self.work(around, out);
     }
 
@@ -288,14 +300,14 @@ impl<M: Host> Node<M> {
         message: Checked<Envelope>,
         out: &mut Outbox,
     ) {
-        self.machine.receive(now(self.millis), message);
+        self.machine.receive(self.now(), message);
         self.work(around, out);
     }
 
     /// The clock moves to the next deadline.
     pub(crate) fn wait(&mut self, around: &Around, out: &mut Outbox) {
         self.millis = self.millis.max(self.due().unwrap_or(0));
-        self.machine.handle_timeout(now(self.millis));
+        self.machine.handle_timeout(self.now());
         self.work(around, out);
     }
 
@@ -329,7 +341,7 @@ impl<M: Host> Node<M> {
             return;
         }
         self.keep(around, snapshot);
-        self.machine.handle(now(self.millis), M::persisted(number)).unwrap();
+        self.machine.handle(self.now(), M::persisted(number)).unwrap();
     }
 
     fn keep(&mut self, around: &Around, snapshot: Json) {
@@ -338,15 +350,16 @@ impl<M: Host> Node<M> {
         }
     }
 
-    fn get(&mut self, around: &Around) {
+    fn get(&mut self, around: &Around, epoch: u64) {
         if around.stepwise {
-            if !self.tasks.iter().any(|task| matches!(task, Task::Read)) {
-                self.wait_for(Task::Read);
+            let same = |task: &Task<_>| matches!(task, Task::Read(other) if *other == epoch);
+            if !self.tasks.iter().any(same) {
+                self.wait_for(Task::Read(epoch));
             }
             return;
         }
-        let input = M::got(self.who, around.read());
-        self.machine.handle(now(self.millis), input).unwrap();
+        let input = M::got(self.who, epoch, around.read(epoch));
+        self.machine.handle(self.now(), input).unwrap();
     }
 
     /// Adds a task. What does not depend on an order is kept in one.
@@ -372,9 +385,9 @@ impl<M: Host> Node<M> {
                 self.keep(around, snapshot);
                 (M::persisted(number), format!("persisted {number}"))
             }
-            Task::Read => {
-                let says = around.stored.as_ref().map(|stored| stored.mark);
-                (M::got(self.who, around.read()), format!("got {says:?}"))
+            Task::Read(epoch) => {
+                let says = around.stored.get(&epoch).map(|stored| stored.mark);
+                (M::got(self.who, epoch, around.read(epoch)), format!("got {epoch} {says:?}"))
             }
             Task::Answer(input, _) => return self.take(around, input, out),
         };
@@ -436,7 +449,7 @@ impl Host for Proposer {
         ProposeInput::Persisted(number)
     }
 
-    fn got(who: Who, found: Option<Entry>) -> ProposeInput {
+    fn got(who: Who, _: u64, found: Option<Entry>) -> ProposeInput {
         let (Who::Proposer(which) | Who::Voter(which)) = who;
         ProposeInput::Got(crate::proposal(which), Ok(found))
     }
@@ -457,7 +470,7 @@ impl Host for Proposer {
                 node.putting = true;
                 out.put = Some(Arc::new(Record::new(commit.record, node.voters)));
             }
-            ProposeOutput::Get(..) => node.get(around),
+            ProposeOutput::Get(_, slot) => node.get(around, slot.epoch),
             // A restart may tell an end again.
             ProposeOutput::Ended { end, .. } if !node.ends.contains(&end) => node.ends.push(end),
             _ => {}
@@ -482,8 +495,8 @@ impl Host for Voter {
         VoteInput::Persisted(number)
     }
 
-    fn got(_: Who, found: Option<Entry>) -> VoteInput {
-        VoteInput::Got(crate::slot(), Ok(found))
+    fn got(_: Who, epoch: u64, found: Option<Entry>) -> VoteInput {
+        VoteInput::Got(crate::slot(epoch), Ok(found))
     }
 
     fn effects(world: &World) -> &Effects<Self> {
@@ -498,14 +511,14 @@ impl Host for Voter {
                     vote: around.opinion.clone(),
                     reason: None,
                 };
-                node.machine.handle(now(node.millis), input).unwrap();
+                node.machine.handle(node.now(), input).unwrap();
             }
             VoteOutput::Persist(number) => node.persist(around, number),
             VoteOutput::Send(message) => {
                 let to = message.to.first().expect("proposers name themselves");
                 out.letters.push((Who::of(to), letter(*message.envelope)));
             }
-            VoteOutput::Get(_) => node.get(around),
+            VoteOutput::Get(slot) => node.get(around, slot.epoch),
             _ => {}
         }
     }

@@ -40,9 +40,9 @@ pub struct State {
     sent: BTreeMap<(Who, u64), Arc<Letter>>,
     /// The writes that were begun, by proposer.
     puts: BTreeMap<usize, Arc<Record>>,
-    /// What the key holds.
-    pub(crate) stored: Option<Arc<Record>>,
-    /// The proposals that the key ever held.
+    /// What the keys hold, by epoch.
+    pub(crate) stored: BTreeMap<u64, Arc<Record>>,
+    /// The proposals that the keys ever held.
     pub(crate) ever: Set,
     /// The proposals that each voter ever sent an accepting vote on.
     pub(crate) given: Vec<Set>,
@@ -97,7 +97,7 @@ impl State {
             (to, &letter.text).hash(hasher);
         }
         self.puts.values().for_each(|put| put.text.hash(hasher));
-        self.stored.as_ref().map(|stored| &stored.text).hash(hasher);
+        self.stored.values().for_each(|stored| stored.text.hash(hasher));
         self.given.hash(hasher);
     }
 }
@@ -110,7 +110,7 @@ impl Hash for State {
         } else {
             self.hash_voters(hasher);
             self.proposers.iter().for_each(|node| node.mark.hash(hasher));
-            self.stored.as_ref().map(|stored| stored.mark).hash(hasher);
+            self.stored.iter().for_each(|(epoch, stored)| (epoch, stored.mark).hash(hasher));
         }
         self.puts.keys().for_each(|which| which.hash(hasher));
         (self.ever, self.failed, self.unapproved).hash(hasher);
@@ -282,12 +282,13 @@ impl State {
     /// Does a write, as the store does it. Tells whether it succeeded.
     fn write(&mut self, world: &World, which: usize) -> bool {
         let record = Arc::clone(&self.puts[&which]);
-        if self.stored.is_some() && world.flaw != Some(Flaw::BlindPut) {
+        let epoch = world.key_epoch(which);
+        if self.stored.contains_key(&epoch) && world.flaw != Some(Flaw::BlindPut) {
             return false;
         }
         self.ever.insert(which);
         self.unapproved |= !self.approved(world, &record);
-        self.stored = Some(record);
+        self.stored.insert(epoch, record);
         true
     }
 
@@ -328,7 +329,7 @@ impl State {
                 let answer = if self.write(world, which) {
                     Ok(1)
                 } else {
-                    let key = slot().key().unwrap();
+                    let key = slot(world.epoch(which)).key().unwrap();
                     Err(StorageError::Conflict { key, expected: Commit::EXPECT, found: Some(1) })
                 };
                 self.answer(world, which, answer);
@@ -393,7 +394,7 @@ impl Model for World {
             voters: (0..self.voters).map(voter).collect(),
             sent: BTreeMap::new(),
             puts: BTreeMap::new(),
-            stored: None,
+            stored: BTreeMap::new(),
             ever: Set::default(),
             given: vec![Set::default(); self.voters],
             failed: Set::default(),
