@@ -40,8 +40,6 @@ pub enum Flaw {
     CountedTwice,
     /// Proposers store that they propose, but not that they commit.
     CommitFirst,
-    /// Versions of all epochs have one key, as if none had begun.
-    OneLine,
 }
 
 /// Why fewer states are told apart, or fewer steps taken, than there are.
@@ -155,11 +153,6 @@ impl World {
     /// The epoch that a proposer proposes for.
     pub(crate) fn epoch(&self, which: usize) -> u64 {
         self.epochs.get(which).copied().unwrap_or(0)
-    }
-
-    /// The epoch whose key a proposer's host writes.
-    pub(crate) fn key_epoch(&self, which: usize) -> u64 {
-        if self.flaw == Some(Flaw::OneLine) { 0 } else { self.epoch(which) }
     }
 
     fn weight(&self) -> u32 {

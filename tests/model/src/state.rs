@@ -25,10 +25,6 @@ impl Set {
     pub(crate) fn contains(self, which: usize) -> bool {
         self.0 >> which & 1 == 1
     }
-
-    pub(crate) fn len(self) -> u32 {
-        self.0.count_ones()
-    }
 }
 
 /// All that there is at one time.
@@ -282,7 +278,7 @@ impl State {
     /// Does a write, as the store does it. Tells whether it succeeded.
     fn write(&mut self, world: &World, which: usize) -> bool {
         let record = Arc::clone(&self.puts[&which]);
-        let epoch = world.key_epoch(which);
+        let epoch = world.epoch(which);
         if self.stored.contains_key(&epoch) && world.flaw != Some(Flaw::BlindPut) {
             return false;
         }

@@ -104,9 +104,9 @@ fn three_voters_all() {
 fn voters_whose_clocks_are_apart_all() {
     let mut two = World::new(2, &[30, 30]);
     two.ahead = vec![31, -20];
-    all("two clocks apart", two, 1_000);
+    large("two clocks apart", two, 1_000, 10);
     let three = three([30, 30], |world| world.ahead = vec![31, 10, -20]);
-    large("three clocks apart", three, 98_000, 11);
+    large("three clocks apart", three, 98_000, 9);
 }
 
 /// The workflow was taken back between two ballots on the same version: both can be committed, each in its
@@ -116,21 +116,12 @@ fn a_restore_in_between_all() {
     let mut two = World::new(2, &[30, 30]);
     (two.epochs, two.ahead) = (vec![0, 1], vec![31, 0]);
     two.opinions.push(Ballot::Reject);
-    all("two epochs", two, 1_000);
+    large("two epochs", two, 1_000, 9);
     let three = three([30, 30], |world| {
         world.epochs = vec![0, 1];
         world.opinions.push(Ballot::Reject);
     });
-    large("three voters, two epochs", three, 98_000, 11);
-}
-
-/// With one key for the versions of all epochs, the ballot after a restore cannot succeed.
-#[test]
-fn a_store_that_knows_no_epochs_is_found() {
-    let mut world = World::new(2, &[30, 30]);
-    (world.epochs, world.flaw) = (vec![0, 1], Some(Flaw::OneLine));
-    let steps = broken(&world, "ends are true");
-    assert!(steps.contains("the write of p"), "{steps}");
+    search("three voters, two epochs", three, Some(8));
 }
 
 #[test]

@@ -109,8 +109,11 @@ impl Scenario for Syncs {
         let usual = Conditions::new().with_stimuli(50).with_wiped(0);
         match self.kind {
             Kind::Conflicts | Kind::Joins => usual,
-            Kind::Setbacks | Kind::Author => {
-                usual.with_crashes(8).with_shifts(6).with_cuts(6).with_cut(280_000)
+            Kind::Setbacks => usual.with_crashes(8).with_shifts(6).with_cuts(6).with_cut(280_000),
+            // As many versions as a state names ancestors: also who has it of a third one follows.
+            Kind::Author => {
+                let usual = usual.with_stimuli(30).with_crashes(8).with_shifts(6);
+                usual.with_cuts(6).with_cut(280_000)
             }
         }
     }
@@ -147,7 +150,10 @@ impl Copy {
                 Row::new("/agent_states/*/status", MergeRule::Manual).expect("it is a pointer");
             let mut fresh = StateSync::new(component(host.name), workflow, draws.next_u64())
                 .with_policy(MergePolicy::state().with_row(row))
-                .with_options(SyncOptions::new().with_history(HISTORY));
+                .with_options(match kind {
+                    Kind::Author => SyncOptions::new(),
+                    _ => SyncOptions::new().with_history(HISTORY),
+                });
             for peer in REPLICAS.iter().filter(|peer| **peer != host.name) {
                 // There is room, and it is another replica.
                 let _ = fresh.handle(host.now, SyncInput::Join(component(peer)));
@@ -458,8 +464,7 @@ impl Check for Changes {
     }
 
     fn end(&mut self, _: Instant) -> Result<(), Violation> {
-        let Some((_, (_, _, agents))) = self.copies.first_key_value().filter(|_| !self.void)
-        else {
+        let Some((_, (_, _, agents))) = self.copies.first_key_value().filter(|_| !self.void) else {
             return Ok(());
         };
         self.same()?;
