@@ -253,10 +253,11 @@ impl Actor for Watched {
 #[derive(Default)]
 struct Seen {
     /// When each message was sent, and in which turn: a component takes a turn each time that it joins.
-    sent: BTreeMap<u32, (Instant, u32)>,
-    turn: u32,
+    sent: BTreeMap<u32, (Instant, usize)>,
+    /// The marks of its turns.
+    turns: Vec<String>,
     /// The turn that the hub knows of, and whether it has ended there.
-    known: Option<u32>,
+    known: Option<usize>,
     gone: bool,
     /// When a message last arrived that may count, and when one that must.
     may: Option<Instant>,
@@ -274,6 +275,16 @@ struct Seen {
 }
 
 impl Seen {
+    /// The turn that a message is of. One that hangs may say in one breath that it leaves and comes.
+    fn turn(&mut self, text: &str) -> usize {
+        let mark = text.split_once(r#""instance":""#).map_or("", |(_, rest)| rest);
+        let mark = mark.split('"').next().unwrap_or_default();
+        self.turns.iter().position(|known| known == mark).unwrap_or_else(|| {
+            self.turns.push(mark.to_owned());
+            self.turns.len() - 1
+        })
+    }
+
     /// A message arrives. The first registration of a turn counts whatever the clocks say, and so does each
     /// heartbeat after it that no later one has overtaken. Of an earlier turn, or one that has ended, nothing
     /// counts.
@@ -320,7 +331,6 @@ impl Alive {
         match word {
             "joins" => {
                 (agent.left, agent.says) = (false, text.to_owned());
-                agent.turn += 1;
             }
             "leaves" => agent.left = true,
             "hangs" => agent.hangs = true,
@@ -375,9 +385,10 @@ impl Check for Alive {
     fn observe(&mut self, event: &SimEvent<'_>) -> Result<(), Violation> {
         match event.kind {
             SimEventKind::Marked { word, text } => self.mark(event, word, text)?,
-            SimEventKind::Sent { number, .. } => {
+            SimEventKind::Sent { number, bytes, .. } => {
                 if let Some(agent) = self.agents.get_mut(event.node) {
-                    agent.sent.insert(number, (event.at, agent.turn));
+                    let turn = agent.turn(&String::from_utf8_lossy(bytes));
+                    agent.sent.insert(number, (event.at, turn));
                 }
             }
             SimEventKind::Received { from, number, bytes } => {

@@ -147,6 +147,10 @@ impl Ledger {
         if count != who.len().to_string() && !self.older {
             return wrong(ENDS, format!("{count} will receive {id}, not {who:?}"));
         }
+        // The older snapshot may lack subscriptions.
+        if self.older && count != who.len().to_string() {
+            return Ok(());
+        }
         for receiver in who {
             let number = self.number(receiver);
             self.fates.insert((receiver, id.to_owned()), MessageFate::Open(number));
