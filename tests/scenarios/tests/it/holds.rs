@@ -16,7 +16,7 @@ fn requests_end_exactly_once() {
 
 #[test]
 fn who_is_alive_is_known_in_time() {
-    let stats = holds(&Presences::new(), 200);
+    let stats = holds(&Presences::new(), 500);
     covers(&stats, &[("sees", 3_000), ("hangs", 300), ("leaves", 100), ("goes-on", 50)]);
     covers(&stats, &[("asks", 200), ("ignores", 500)]);
     assert!(stats.wiped >= 50 && stats.shifts >= 300, "{stats}");
