@@ -7,7 +7,7 @@ use coordination_protocol::adapter::sqlite::{Sqlite, SqliteOptions};
 use coordination_protocol::checkpoint::{Checkpoints, NewCheckpoint, Parts, StateTarget};
 use coordination_protocol::machine::{Machine, Outbound, StateSync, SyncInput, SyncOutput};
 use coordination_protocol::merge::content_digest;
-use coordination_protocol::message::{AgentState, CurrentPhase, WorkflowState};
+use coordination_protocol::message::{AgentState, CurrentPhase, Map, WorkflowState};
 use coordination_protocol::scalar::{ComponentId, Instant, Now, Percent, WorkflowId};
 use coordination_protocol::storage::block_on;
 use coordination_protocol::storage::view::States;
@@ -99,7 +99,7 @@ pub(crate) fn main() -> Result<(), Failed> {
     replicas[0].1.handle(now(14), SyncInput::Changed(Box::new(late)))?;
     exchange(&mut replicas, now(14))?;
     let merged = copy(&replicas[1].1)?;
-    assert_eq!(merged.agent_states.as_ref().map(|agents| agents.len()), Some(3));
+    assert_eq!(merged.agent_states.as_ref().map(Map::len), Some(3));
 
     // A folder of its own, which goes with the program.
     let folder = std::env::temp_dir().join(format!("coord-example-{}", std::process::id()));

@@ -6,7 +6,7 @@ use super::part_name::PartName;
 use super::parts::Parts;
 use crate::json::{Json, ObjectEdit};
 use crate::message::Rollback;
-use crate::scalar::{CheckpointId, Now, RollbackMode};
+use crate::scalar::{CheckpointId, Count, Now, RollbackMode};
 use crate::spec::FieldType;
 use std::collections::BTreeSet;
 
@@ -32,6 +32,7 @@ pub(super) fn restored(
 }
 
 /// Where a rollback goes back to.
+#[derive(Clone, Copy)]
 struct Back<'a> {
     id: &'a CheckpointId,
     /// Whether all of it goes back.
@@ -92,7 +93,7 @@ fn counted_on(
     // than what they have, and a writer that read the version of an old number would take the new one of
     // that number for it.
     let version = |parts: &Parts| parts.state().state_version.get();
-    let epoch = |parts: &Parts| parts.state().epoch.as_ref().map_or(0, |epoch| epoch.get());
+    let epoch = |parts: &Parts| parts.state().epoch.as_ref().map_or(0, Count::get);
     let next = |highest: u64| {
         let next = highest.checked_add(1).filter(|next| *next <= FieldType::LAST_STATE_VERSION);
         next.map(Json::from).ok_or(CheckpointError::LastVersion(highest))

@@ -197,7 +197,7 @@ impl<S: Store> Target for StateTarget<S> {
         if let (Some(revision), Some(value)) = (seen.revision, &seen.value) {
             // What is replaced stays among the older versions, as when a state is put.
             let (key, value) = (key.clone(), value.clone());
-            view::keep_older(&self.store, &Entry { key, revision, value }).await?;
+            view::keep_older(&self.store, &Entry { key, value, revision }).await?;
         }
         let seen = self.seen.entry(part.clone()).or_default();
         let expect = seen.revision.map_or(Expect::Absent, Expect::Revision);

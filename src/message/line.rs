@@ -52,7 +52,7 @@ impl Envelope {
         for key in self.header.keys() {
             drop_key("", &key);
         }
-        for (key, _) in body.extra().iter() {
+        for (key, _) in body.extra() {
             drop_key("/event", key);
         }
         Ok(EventLine { line: body.event.to_string(), lost })

@@ -31,37 +31,37 @@ pub enum PatternWarning {
     #[non_exhaustive]
     ComponentStream {
         /// The first token.
-        component: SmolStr,
+        component: String,
         /// The second token.
-        stream: SmolStr,
+        stream: String,
     },
     /// No category has the name of the scope.
     #[non_exhaustive]
     UnknownScope {
         /// The scope.
-        scope: SmolStr,
+        scope: String,
         /// The scope that was probably meant.
-        nearest: Option<SmolStr>,
+        nearest: Option<String>,
     },
     /// No type has the word; none of the scope, if there is one.
     #[non_exhaustive]
     UnknownWord {
         /// The scope in which others than the meant one have the word.
-        scope: Option<SmolStr>,
+        scope: Option<String>,
         /// The word.
-        word: SmolStr,
+        word: String,
         /// The word that was probably meant.
-        nearest: Option<SmolStr>,
+        nearest: Option<String>,
     },
     /// Scope and word are known, but nothing has both.
     #[non_exhaustive]
     OutsideScope {
         /// The pattern.
-        pattern: SmolStr,
+        pattern: String,
         /// The word.
-        word: SmolStr,
+        word: String,
         /// The first type with that word.
-        type_name: SmolStr,
+        type_name: String,
         /// A pattern that selects the type.
         instead: String,
     },
@@ -69,9 +69,9 @@ pub enum PatternWarning {
     #[non_exhaustive]
     UnregisteredType {
         /// The type's name.
-        name: SmolStr,
+        name: String,
         /// The type that was probably meant.
-        nearest: Option<SmolStr>,
+        nearest: Option<String>,
     },
     /// A token is no identifier, so no event or message has it.
     #[non_exhaustive]
@@ -79,7 +79,7 @@ pub enum PatternWarning {
         /// `scope`, `type`, `workflow`, `word` or `phase`.
         part: &'static str,
         /// The token, its escapes resolved.
-        token: SmolStr,
+        token: String,
         /// Why it is none.
         reason: String,
     },
@@ -87,7 +87,7 @@ pub enum PatternWarning {
     #[non_exhaustive]
     LaterVersion {
         /// The first such type.
-        name: SmolStr,
+        name: String,
         /// The version that introduced it.
         since: ProtocolVersion,
         /// The version of the registry.
@@ -137,7 +137,7 @@ impl fmt::Display for PatternWarning {
     }
 }
 
-fn meant(nearest: Option<&SmolStr>) -> String {
+fn meant(nearest: Option<&String>) -> String {
     nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
 }
 
@@ -180,7 +180,7 @@ impl Pattern {
 fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
     if let Some((part, token, error)) = no_identifier(pattern.selector()) {
         let (token, reason) = (token.clone(), error.to_string());
-        return Some(PatternWarning::NoIdentifier { part, token, reason });
+        return Some(PatternWarning::NoIdentifier { part, token: token.to_string(), reason });
     }
     // A warning is only for patterns that select nothing registered: one that selects too much
     // cannot be told from one that means it.
@@ -197,7 +197,7 @@ fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
     });
     if let Some(kind) = later {
         return Some(PatternWarning::LaterVersion {
-            name: SmolStr::new_static(kind.as_str()),
+            name: kind.as_str().to_owned(),
             since: kind.spec().since.clone(),
             version: registry.version().clone(),
         });
@@ -207,8 +207,8 @@ fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
         all().map(|name| RouteKey::with_registry(registry, name, id::GLOBAL, id::GLOBAL)).collect();
     let (scope, word) = match pattern.selector() {
         Selector::Typed { name, .. } => {
-            let nearest = nearest(name, all()).map(SmolStr::new);
-            return Some(PatternWarning::UnregisteredType { name: name.clone(), nearest });
+            let nearest = nearest(name, all()).map(str::to_owned);
+            return Some(PatternWarning::UnregisteredType { name: name.to_string(), nearest });
         }
         Selector::Scoped { scope, word, .. } => (scope.as_ref(), word.as_ref()),
     };
@@ -222,11 +222,14 @@ fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
         let two = pattern.as_str().split('.').count() == 2;
         let stream = word.filter(|word| two && (*word == "events" || word.ends_with("_events")));
         return Some(if let Some(stream) = stream {
-            PatternWarning::ComponentStream { component: scope.clone(), stream: stream.clone() }
+            PatternWarning::ComponentStream {
+                component: scope.to_string(),
+                stream: stream.to_string(),
+            }
         } else {
             let scopes: Vec<_> = keys.iter().map(RouteKey::scope).collect();
-            let nearest = nearest(scope, scopes.iter().map(AsRef::as_ref)).map(SmolStr::new);
-            PatternWarning::UnknownScope { scope: scope.clone(), nearest }
+            let nearest = nearest(scope, scopes.iter().map(AsRef::as_ref)).map(str::to_owned);
+            PatternWarning::UnknownScope { scope: scope.to_string(), nearest }
         });
     }
     // A scope that is known selects something unless a word keeps it from that.
@@ -240,21 +243,21 @@ fn of(pattern: &Pattern, registry: &Registry) -> Option<PatternWarning> {
         })
         .flatten()
         .collect();
-    let nearest = nearest(word, words.iter().map(String::as_str)).map(SmolStr::new);
+    let nearest = nearest(word, words.iter().map(String::as_str)).map(str::to_owned);
     if let Some(key) = keys.iter().find(|key| key.has_word(word)) {
         // What the scope calls otherwise is meant, rather than another scope.
         if nearest.as_ref().is_some_and(|nearest| nearest != word) {
-            let (scope, word) = (scope.cloned(), word.clone());
+            let (scope, word) = (scope.map(SmolStr::to_string), word.to_string());
             return Some(PatternWarning::UnknownWord { scope, word, nearest });
         }
         return Some(PatternWarning::OutsideScope {
-            pattern: SmolStr::new(pattern.as_str()),
-            word: word.clone(),
-            type_name: SmolStr::new(key.type_name()),
+            pattern: pattern.as_str().to_owned(),
+            word: word.to_string(),
+            type_name: key.type_name().to_owned(),
             instead: format!("{}.*.{}", key.scope(), key.word()),
         });
     }
-    Some(PatternWarning::UnknownWord { scope: None, word: word.clone(), nearest })
+    Some(PatternWarning::UnknownWord { scope: None, word: word.to_string(), nearest })
 }
 
 /// The first token that no event or message can have, whatever is registered.

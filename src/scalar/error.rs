@@ -231,16 +231,6 @@ impl ScalarError {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::ScalarError;
-
-    #[test]
-    fn the_error_stays_small_enough_for_the_check_of_every_identifier() {
-        assert!(size_of::<ScalarError>() <= 24);
-    }
-}
-
 impl From<core::convert::Infallible> for ScalarError {
     /// For conversions that are generic over whether they can fail.
     fn from(never: core::convert::Infallible) -> Self {
@@ -255,9 +245,20 @@ impl fmt::Debug for BadWord {
         let mut shown = f.debug_struct("BadWord");
         shown.field("word", &self.word);
         if self.known.len() > FEW {
-            shown.field("known", &format_args!("{} words", self.known.len())).finish()
+            shown.field("known", &format_args!("{} words", self.known.len()))
         } else {
-            shown.field("known", &self.known).finish()
-        }
+            shown.field("known", &self.known)
+        };
+        shown.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ScalarError;
+
+    #[test]
+    fn the_error_stays_small_enough_for_the_check_of_every_identifier() {
+        assert!(size_of::<ScalarError>() <= 24);
     }
 }

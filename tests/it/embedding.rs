@@ -97,7 +97,7 @@ fn a_gate_hands_its_refusal_on() {
         Ok(())
     }
     let mut gate = Gate::new(Validator::new(Mode::Strict));
-    let error = take(&mut gate, r#"TASK_STARTD:wf:p:{}"#).unwrap_err();
+    let error = take(&mut gate, "TASK_STARTD:wf:p:{}").unwrap_err();
     let shown = format!("{error:?}");
     assert!(error.to_string().contains("TASK_STARTD"), "{error}");
     assert!(shown.len() < 400, "{shown}");

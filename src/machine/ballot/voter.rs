@@ -13,7 +13,8 @@ use crate::machine::window::Window;
 use crate::machine::{IgnoreReason, Machine, Outbound, Purpose, SplitMix64, Timers, snapshot_of};
 use crate::message::{Decision, Envelope, EnvelopeHeader, Message, Proposal, Vote};
 use crate::scalar::{
-    Ballot, BallotOutcome, ComponentId, Digest, Instant, MessageId, Now, ProposalId, Timestamp,
+    Ballot, BallotOutcome, ComponentId, Count, Digest, Instant, MessageId, Now, ProposalId,
+    Timestamp,
 };
 use crate::storage::{Entry, StorageError};
 use crate::validate::Checked;
@@ -85,7 +86,7 @@ impl Seen {
 /// The version that a decision is about, if it names it.
 fn slot_of(decision: &Decision) -> Option<BallotSlot> {
     let version = decision.state_version.as_ref()?.get();
-    let epoch = decision.epoch.as_ref().map_or(0, |epoch| epoch.get());
+    let epoch = decision.epoch.as_ref().map_or(0, Count::get);
     Some(BallotSlot::new(decision.workflow_id.clone()?, version).with_epoch(epoch))
 }
 

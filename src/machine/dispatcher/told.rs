@@ -9,6 +9,7 @@ use crate::machine::IgnoreReason;
 use crate::scalar::{ComponentId, Instant, Now};
 
 /// What a subscriber told.
+#[derive(Clone, Copy)]
 pub(super) enum Told<'a> {
     Acknowledge(&'a [Receipt]),
     Extend(&'a [Receipt]),

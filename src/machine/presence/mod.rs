@@ -217,9 +217,10 @@ impl Machine for Presence {
 
     fn receive(&mut self, now: Now, message: Checked<Envelope>) {
         let Some(identity) = self.out.room_for(&message) else { return };
-        let applied = match self.wants(&message) {
-            true => self.received(now, message.into_inner()),
-            false => Err(IgnoreReason::Unwanted.into()),
+        let applied = if self.wants(&message) {
+            self.received(now, message.into_inner())
+        } else {
+            Err(IgnoreReason::Unwanted.into())
         };
         if let Err(why) = applied {
             self.out.ignore(identity, why);

@@ -5,7 +5,7 @@ use super::io::{StateOrigin, SyncError};
 use super::replica::Version;
 use crate::merge::{Merged, merge};
 use crate::message::{StateMetadata, WorkflowState};
-use crate::scalar::Now;
+use crate::scalar::{Count, Now};
 use crate::spec::FieldType;
 
 const LAST: u64 = FieldType::LAST_STATE_VERSION;
@@ -86,23 +86,23 @@ impl StateSync {
         made_from: u64,
         mut state: WorkflowState,
     ) -> Result<WorkflowState, SyncError> {
-        let stale =
+        let refused =
             |conflicts| SyncError::Stale { made_from, current: current.number(), conflicts };
-        let epoch = state.epoch.as_ref().map_or(0, |epoch| epoch.get());
+        let epoch = state.epoch.as_ref().map_or(0, Count::get);
         // Of the line that is current: a version of an epoch before is not what it counts on from.
         let known = |version: &Version| {
             version.number() == made_from
                 && version.epoch() == current.epoch()
                 && epoch == current.epoch()
         };
-        let base = self.history.latest(known).ok_or_else(|| stale(Vec::new()))?;
+        let base = self.history.latest(known).ok_or_else(|| refused(Vec::new()))?;
         // What is said now is later than what is current.
         state.timestamp = Some(now.timestamp());
         let state = Version::with_digest(state, None).bare();
         let Merged { value, conflicts, .. } =
             merge(&base.bare(), current.bare(), &state, &self.policy);
         if !conflicts.is_empty() {
-            return Err(stale(conflicts.into_iter().map(|conflict| conflict.pointer).collect()));
+            return Err(refused(conflicts.into_iter().map(|conflict| conflict.pointer).collect()));
         }
         if value.state_version.get() == current.number() {
             // All that it says has been said.
@@ -113,7 +113,7 @@ impl StateSync {
 
     pub(super) fn decided(&mut self, now: Now, state: WorkflowState) -> Result<(), SyncError> {
         self.belongs(&state)?;
-        let stated = state.epoch.as_ref().map(|epoch| epoch.get());
+        let stated = state.epoch.as_ref().map(Count::get);
         if let (Some(found), Some(current)) = (stated, self.current.as_ref().map(Version::epoch))
             && found < current
         {

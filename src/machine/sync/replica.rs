@@ -2,7 +2,7 @@
 
 use crate::merge::{Relation, across_epochs, content_digest, relation_by};
 use crate::message::{StateMetadata, WorkflowState};
-use crate::scalar::{Digest, Timestamp};
+use crate::scalar::{Count, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -31,12 +31,12 @@ impl Version {
 
     /// The epoch, 0 before the workflow was taken back for the first time.
     pub(super) fn epoch(&self) -> u64 {
-        self.state.epoch.as_ref().map_or(0, |epoch| epoch.get())
+        self.state.epoch.as_ref().map_or(0, Count::get)
     }
 
     /// What tells it from others.
     pub(super) fn mark(&self) -> VersionMark {
-        let epoch = self.state.epoch.as_ref().map(|epoch| epoch.get());
+        let epoch = self.state.epoch.as_ref().map(Count::get);
         VersionMark { number: self.number(), epoch, digest: self.digest.clone() }
     }
 

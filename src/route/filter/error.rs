@@ -2,7 +2,6 @@
 
 use super::{Filter, is_plain};
 use crate::scalar::{Escaping, ScalarError};
-use smol_str::SmolStr;
 use std::fmt::{self, Write as _};
 
 /// Why something is no filter, and where.
@@ -110,7 +109,7 @@ pub enum FilterFault {
         /// What should.
         expected: &'static str,
         /// What does.
-        found: SmolStr,
+        found: String,
     },
     /// A quoted text is no JSON string.
     Quoted {
@@ -120,14 +119,14 @@ pub enum FilterFault {
     /// Nothing is called so.
     UnknownField {
         /// The name.
-        name: SmolStr,
+        name: String,
         /// The field that was probably meant.
-        nearest: Option<SmolStr>,
+        nearest: Option<String>,
     },
     /// A pointer is none.
     Pointer {
         /// The text.
-        pointer: SmolStr,
+        pointer: String,
     },
     /// A comparison that other languages have.
     Comparison {
@@ -139,12 +138,12 @@ pub enum FilterFault {
     /// A value that is neither a number nor quoted.
     Unquoted {
         /// The value.
-        found: SmolStr,
+        found: String,
     },
     /// A key that the JSON form does not have.
     UnknownKey {
         /// The key.
-        key: SmolStr,
+        key: String,
         /// The keys that can stand there.
         known: String,
     },

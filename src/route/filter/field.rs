@@ -94,7 +94,7 @@ impl Field {
             return Ok(Field(Target::Header(name)));
         }
         let known = NAMED.iter().map(|(name, _)| *name).chain(header_keys());
-        let nearest = nearest(text, known).map(SmolStr::new);
+        let nearest = nearest(text, known).map(str::to_owned);
         Err(FilterFault::UnknownField { name: text.into(), nearest }.into())
     }
 

@@ -47,7 +47,7 @@ impl Reader<'_> {
 
     fn expected<T>(&self, token: Token, expected: &'static str) -> Result<T, FilterError> {
         let found = SmolStr::new_static(token.kind().noun());
-        self.fail(token, FilterFault::Expected { expected, found })
+        self.fail(token, FilterFault::Expected { expected, found: found.to_string() })
     }
 
     fn unknown<'k, T>(
@@ -57,7 +57,7 @@ impl Reader<'_> {
     ) -> Result<T, FilterError> {
         let known = known.collect::<Vec<_>>().join(", ");
         let name = SmolStr::from(key.decode(self.text));
-        self.fail(key, FilterFault::UnknownKey { key: name, known })
+        self.fail(key, FilterFault::UnknownKey { key: name.to_string(), known })
     }
 
     /// Recurses no deeper than [`Filter::MAX_DEPTH`].
@@ -78,13 +78,23 @@ impl Reader<'_> {
         // depends on their order.
         let (Some((key, value)), rest) = (all.next(), all.next()) else {
             let found = SmolStr::new_static("an empty one");
-            return self
-                .fail(token, FilterFault::Expected { expected: "an object with one key", found });
+            return self.fail(
+                token,
+                FilterFault::Expected {
+                    expected: "an object with one key",
+                    found: found.to_string(),
+                },
+            );
         };
         if let Some((second, _)) = rest {
             let found = SmolStr::new_static("a second key");
-            return self
-                .fail(second, FilterFault::Expected { expected: "an object with one key", found });
+            return self.fail(
+                second,
+                FilterFault::Expected {
+                    expected: "an object with one key",
+                    found: found.to_string(),
+                },
+            );
         }
         let form = FORMS.iter().find(|(name, _)| key.means(self.text, name));
         let Some((name, keys)) = form else {
@@ -151,7 +161,8 @@ impl Reader<'_> {
                 let Some(comparison) = known else {
                     let found = smol_str::format_smolstr!("`{sign}`");
                     let expected = "`<`, `<=`, `>` or `>=`";
-                    return self.fail(op, FilterFault::Expected { expected, found });
+                    return self
+                        .fail(op, FilterFault::Expected { expected, found: found.to_string() });
                 };
                 // A number in quotes is not compared as a number anywhere else, so it is not here.
                 if value.kind() != Kind::Number {

@@ -132,7 +132,10 @@ impl<'a> Parser<'a> {
             Lexeme::Odd(c) => smol_str::format_smolstr!("{c:?}"),
             Lexeme::End => SmolStr::new_static("the end"),
         };
-        FilterError { place: Location::Byte(at), fault: FilterFault::Expected { expected, found } }
+        FilterError {
+            place: Location::Byte(at),
+            fault: FilterFault::Expected { expected, found: found.to_string() },
+        }
     }
 
     /// Filters joined by `or`.

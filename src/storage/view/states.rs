@@ -6,7 +6,7 @@ use super::{
 use crate::json::{Json, with_value_at};
 use crate::merge::content_digest;
 use crate::message::{Envelope, MessageKind, WorkflowState};
-use crate::scalar::{Digest, WorkflowId};
+use crate::scalar::{Count, Digest, WorkflowId};
 use crate::storage::{Entry, Expect, Key, KeyRevision, StorageError, Store};
 
 pub(super) const LATEST: &str = "state";
@@ -390,7 +390,7 @@ impl<S: Store> States<S> {
 }
 
 fn epoch_of(state: &WorkflowState) -> u64 {
-    state.epoch.as_ref().map_or(0, |epoch| epoch.get())
+    state.epoch.as_ref().map_or(0, Count::get)
 }
 
 /// Has a state that names no epoch go on in the stored one's; refuses one of an earlier epoch.
@@ -418,7 +418,7 @@ fn go_on(key: &Key, new: &mut StoredState, old: &WorkflowState) -> Result<(), St
             with_value_at(&text, &format!("{body}/{name}"), Some(&Json::from(value.get())));
         text = edited.unwrap_or(text);
     }
-    new.text = text.as_str().to_owned();
+    text.as_str().clone_into(&mut new.text);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use super::Checked;
 use super::checked::Shared;
 use crate::event::EventType;
 use crate::message::{AllocationRequest, Envelope, Message};
-use crate::scalar::{ComponentId, Digest, WallTime};
+use crate::scalar::{ComponentId, Count, Digest, WallTime};
 use crate::version::{Calendar, Date};
 use bounded::Bounded;
 use smol_str::SmolStr;
@@ -234,7 +234,7 @@ impl History {
                 // An older one can only be accepted where its code is switched off; what is newest
                 // stays the measure. One of the same version replaces it: they are equal, or the
                 // host has switched forks off and took the later one.
-                let epoch = state.epoch.as_ref().map_or(0, |epoch| epoch.get());
+                let epoch = state.epoch.as_ref().map_or(0, Count::get);
                 if seen.is_none_or(|seen| (seen.epoch, seen.version) <= (epoch, version)) {
                     let was_whole = seen.is_some_and(SeenState::is_whole);
                     let content = match shared.known_digest() {

@@ -3,7 +3,7 @@
 use super::{FindingSink, RuleInput};
 use crate::finding::Code;
 use crate::message::Message;
-use crate::scalar::BallotOutcome;
+use crate::scalar::{BallotOutcome, Count};
 
 pub(super) fn versions(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let Some(history) = input.context.history else { return };
@@ -11,7 +11,7 @@ pub(super) fn versions(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let Message::WorkflowState(state) = &input.envelope.message else { return };
     let Some(seen) = history.state(state.workflow_id.as_str()) else { return };
     let version = state.state_version.get();
-    let epoch = state.epoch.as_ref().map_or(0, |epoch| epoch.get());
+    let epoch = state.epoch.as_ref().map_or(0, Count::get);
     if epoch < seen.epoch {
         let (expected, actual) = (seen.epoch.to_string(), epoch.to_string());
         return sink.differ(Code::StaleEpoch, input.body("epoch"), expected, &actual);

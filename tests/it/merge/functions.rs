@@ -94,7 +94,10 @@ fn replicas_merge_by_functions() {
     let policy = || MergePolicy::state().with_row(budget("/budget"));
     let names = ["hub", "worker"].map(|name| ComponentId::new(name).unwrap());
     let now = |second: u64| {
-        Now::new(Instant::from_millis(second * 1_000), 1_736_942_400_000 + second as i64 * 1_000)
+        Now::new(
+            Instant::from_millis(second * 1_000),
+            1_736_942_400_000 + second.cast_signed() * 1_000,
+        )
     };
     let workflow = WorkflowId::new("wf_001").unwrap();
     let mut replicas = [0, 1].map(|which| {

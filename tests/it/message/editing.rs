@@ -69,7 +69,7 @@ fn fields_take_what_people_write() {
     let usage = ResourceUsage::new().with_memory_current(1.25).with_cpu_utilization(12.5);
     assert_eq!(Json::of(&usage).unwrap().get("memory_current"), Some("1.25".parse().unwrap()));
     let progress = PhaseProgress::new("testing", 67.5, "20m");
-    assert_eq!(progress.progress_percentage.value(), 67.5);
+    assert_eq!(progress.progress_percentage.to_string(), "67.5");
 }
 
 /// Numbers from elsewhere are asked first.
@@ -131,7 +131,7 @@ fn extra_fields_are_edited_like_maps() {
     assert_eq!(extra.insert("own", "three").unwrap(), Some(Json::from(2)));
     *extra.get_mut("own").unwrap() = Json::from(true);
     extra.entry("more").unwrap().or_insert(Json::from(1));
-    for (_, value) in extra.iter_mut() {
+    for (_, value) in &mut extra {
         *value = Json::from(vec![value.clone()]);
     }
     assert_eq!(extra.remove("own").unwrap().as_str(), "[true]");

@@ -191,9 +191,9 @@ pub(crate) fn run(args: &Args) -> CmdResult {
                 let tally = render::input(&run, path, &mut out)?;
                 out.count(tally)?;
             }
-            files => in_order(
+            several => in_order(
                 args.walk.threads(),
-                files.iter(),
+                several.iter(),
                 |path, sheet| render::input(&run, path, sheet),
                 &mut out,
                 |out, tally| Ok::<_, Failure>(out.count(tally?)?),
