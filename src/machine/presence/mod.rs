@@ -31,7 +31,7 @@
 //!
 //! 1. by `instance`, a mark that each start of a component draws anew and all of its messages bear (since
 //!    protocol 1.1.0). A registration with a new mark is taken whatever the clocks say. What bears the mark of
-//!    an earlier start, or of one that has left, is late;
+//!    an earlier start, or of one that has left, is late as long as the later one is heard;
 //! 2. else by the sender's clock: the timestamps of the body, or else of the header. They count for no more
 //!    than [a heartbeat](PresenceOptions::max_ahead) ahead of one's own clock, so a clock that was wrong does
 //!    no harm for longer than that;

@@ -72,7 +72,8 @@ pub(super) struct Starts {
 }
 
 impl Starts {
-    /// Whether a mark is that of an earlier start. What bears it is late, whatever the clocks say.
+    /// Whether a mark is that of an earlier start. What bears it is late, whatever the clocks say, as long
+    /// as the present one is heard: a registration that was overtaken may have seemed to be newer.
     pub(super) fn is_past(&self, mark: Option<&str>) -> bool {
         mark.is_some_and(|mark| self.past.iter().any(|past| past == mark))
     }
@@ -87,6 +88,7 @@ impl Starts {
         if self.current == mark {
             return;
         }
+        self.past.retain(|past| Some(past) != mark.as_ref());
         if let Some(past) = std::mem::replace(&mut self.current, mark) {
             self.past.push_back(past);
             if self.past.len() > PAST {

@@ -113,7 +113,7 @@ impl Presence {
     fn beat(&mut self, now: Now, beat: &Heartbeat, sent: Option<i64>) -> Result<(), Refused> {
         let stamp = sent.map(|sent| Stamp::new(now, &self.options, sent));
         let silent = self.is_silent(&beat.component_id, now.at);
-        let peer = self.known(&beat.component_id, beat.instance.as_deref(), sent)?;
+        let peer = self.known(now.at, &beat.component_id, beat.instance.as_deref(), sent)?;
         let sequence = beat.sequence.as_ref().map(Count::get);
         // A higher number is progress whatever the time says, for clocks are set back. With
         // neither number nor time nothing can be told late.
@@ -141,7 +141,7 @@ impl Presence {
     ) -> Result<(), Refused> {
         let stamp = sent.map(|sent| Stamp::new(now, &self.options, sent));
         let silent = self.is_silent(&status.component_id, now.at);
-        let peer = self.known(&status.component_id, status.instance.as_deref(), sent)?;
+        let peer = self.known(now.at, &status.component_id, status.instance.as_deref(), sent)?;
         if sent.is_some() && !peer.is_before(sent) {
             return Err(Refused { why: IgnoreReason::Stale.into(), asks: silent });
         }
@@ -196,7 +196,7 @@ impl Presence {
             return self.first_seen(now, registration, stamp);
         };
         // Its own mark says which start it is, better than any clock.
-        if peer.starts.is_past(mark) {
+        if peer.starts.is_past(mark) && !silent {
             return Err(IgnoreReason::Stale.into());
         }
         let other = mark.is_some() && peer.starts.current.as_deref() != mark;
@@ -232,7 +232,7 @@ impl Presence {
             let silence = self.options.silence(self.options.degraded);
             let recent = silence.is_none_or(|longest| now.at.since(left.at) < longest);
             let before = stamp.zip(left.sent).is_some_and(|(stamp, left)| left.is_after(stamp));
-            if left.starts.is_past(mark) || mark.is_none() && before && recent {
+            if recent && (left.starts.is_past(mark) || mark.is_none() && before) {
                 return Err(IgnoreReason::Stale.into());
             }
             starts = left.starts.clone();
@@ -274,10 +274,12 @@ impl Presence {
     /// The component that a message of this start is about.
     fn known(
         &mut self,
+        now: Instant,
         component: &ComponentId,
         mark: Option<&str>,
         sent: Option<i64>,
     ) -> Result<&mut PeerStatus, Refused> {
+        let silent = self.is_silent(component, now);
         let Some(peer) = self.others.get_mut(component) else {
             // What it said before it left is no reason to call it back.
             let late = self.left.get(component).is_some_and(|left| {
@@ -287,7 +289,7 @@ impl Presence {
             return Err(Refused { why: unknown(component), asks: !late });
         };
         if peer.starts.is_past(mark) {
-            return Err(IgnoreReason::Stale.into());
+            return Err(Refused { why: IgnoreReason::Stale.into(), asks: silent });
         }
         if peer.starts.differs(mark) {
             let detail = format!("`{component}` has started anew, and has not registered since");

@@ -13,7 +13,7 @@ use coordination_protocol::sim::{
     Actor, Check, Conditions, Effects, Host, Scenario, SimEvent, SimEventKind, Stimulus, Violation,
 };
 use coordination_protocol::validate::{Gate, Validator};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const WATCHED: [&str; 3] = ["agent-1", "agent-2", "agent-3"];
@@ -258,6 +258,8 @@ struct Seen {
     turns: Vec<String>,
     /// The turn that the hub knows of, and whether it has ended there.
     known: Option<usize>,
+    /// The turns of which it heard a registration.
+    heard: BTreeSet<usize>,
     gone: bool,
     /// When a message last arrived that may count, and when one that must.
     may: Option<Instant>,
@@ -286,15 +288,22 @@ impl Seen {
     }
 
     /// A message arrives. The first registration of a turn counts whatever the clocks say, and so does each
-    /// heartbeat after it that no later one has overtaken. Of an earlier turn, or one that has ended, nothing
+    /// heartbeat after it that no later one has overtaken. Of another turn, or one that has ended, nothing
     /// counts.
     fn hears(&mut self, at: Instant, number: u32, kind: MessageKind) {
         let Some((sent, turn)) = self.sent.get(&number).copied() else { return };
         match kind {
-            MessageKind::ComponentRegistration if Some(turn) > self.known => {
+            // One that was overtaken by the next turn's counts as well, for it cannot be told. What was
+            // displaced so counts again after silence.
+            MessageKind::ComponentRegistration
+                if self.heard.insert(turn)
+                    || Some(turn) != self.known
+                        && self.may.is_none_or(|may| at.since(may) >= Alive::silence(1)) =>
+            {
                 (self.known, self.gone, self.beat) = (Some(turn), false, None);
                 (self.may, self.must) = (Some(at), Some(at));
             }
+            MessageKind::ComponentRegistration if Some(turn) != self.known => {}
             _ if Some(turn) != self.known || self.gone => {}
             MessageKind::ComponentRegistration | MessageKind::HealthStatus => self.may = Some(at),
             MessageKind::Heartbeat => {
@@ -404,6 +413,7 @@ impl Check for Alive {
                     for agent in self.agents.values_mut() {
                         (agent.may, agent.must) = (None, None);
                         (agent.known, agent.gone, agent.beat) = (None, false, None);
+                        agent.heard.clear();
                         agent.state.clear();
                     }
                 }

@@ -12,7 +12,7 @@ const LETTERS: &str = "a dead letter holds its message and is kept";
 
 #[test]
 fn every_message_is_handled_in_a_dead_letter_or_in_a_gap() {
-    let stats = holds(&Deliveries::new(), 60);
+    let stats = holds(&Deliveries::new(), 500);
     covers(
         &stats,
         &[("accepted", 2_000), ("handled", 5_000), ("dead-letters", 500), ("busy", 500)],
@@ -38,7 +38,7 @@ fn a_subscriber_that_never_acknowledges_is_drained() {
 
 #[test]
 fn what_is_told_of_before_an_older_snapshot_settles_nothing() {
-    let stats = holds(&Deliveries::new().with_older_snapshots(), 60);
+    let stats = holds(&Deliveries::new().with_older_snapshots(), 500);
     covers(&stats, &[("accepted", 2_000), ("stray", 300)]);
 }
 
