@@ -42,6 +42,12 @@ impl<K: Ord + Clone, V> Window<K, V> {
         self.values.len()
     }
 
+    /// How many have time left.
+    pub(super) fn len_at(&self, now: Instant) -> usize {
+        let over = |(until, _): &(Option<Instant>, K)| until.is_some_and(|until| until <= now);
+        self.order.len() - self.order.partition_point(over)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.values.is_empty()
     }

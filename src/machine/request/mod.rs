@@ -67,6 +67,8 @@ struct Past {
     correlation_id: Option<CorrelationId>,
     peer: Option<ComponentId>,
     end: RequestEnd,
+    /// When it may be forgotten.
+    until: Option<Instant>,
     /// The digests of the answer that ended it and of the last that contradicted that.
     answer: Option<Digest>,
     contradiction: Option<Digest>,
@@ -122,8 +124,8 @@ pub struct Requester {
     #[serde(with = "super::pairs")]
     open: BTreeMap<RequestId, Open>,
     timers: Timers<RequestId>,
-    /// The requests that ended. What has had its time is forgotten when there is something else to do:
-    /// that alone is nothing to wake up for.
+    /// The requests that ended. What has had its time is not looked at any more, and goes with the next
+    /// end: that alone is nothing to wake up for.
     ended: Window<RequestId, Past>,
     out: Outbox<RequestOutput>,
 }
@@ -169,14 +171,18 @@ impl Requester {
         Ok(())
     }
 
+    /// What is remembered of a request that ended.
+    fn past(&self, now: Now, id: &RequestId) -> Option<&Past> {
+        self.ended.get(id).filter(|past| past.until.is_none_or(|until| until > now.at))
+    }
+
     /// Whether a request can be made.
     pub(super) fn may_start(
-        &mut self,
+        &self,
         now: Now,
         request: &OutboundRequest,
     ) -> Result<(), RequesterError> {
         let OutboundRequest { envelope, id, .. } = request;
-        self.ended.expire(now.at);
         self.out.command(RequesterError::Unpolled)?;
         // A bound refuses the newest and ends none of the open ones: each of those was promised an
         // end.
@@ -184,12 +190,12 @@ impl Requester {
             return Err(RequesterError::Busy(self.open.len()));
         }
         // To forget an end before its time would hide an answer that contradicts it.
-        let known = self.open.len() + self.ended.len();
+        let known = self.open.len() + self.ended.len_at(now.at);
         if known >= self.options.remembered.max(1) {
             return Err(RequesterError::TooManyRemembered(known));
         }
         // A late answer to the earlier request of that name would end this one.
-        if self.open.contains_key(id) || self.ended.get(id).is_some() {
+        if self.open.contains_key(id) || self.past(now, id).is_some() {
             return Err(RequesterError::AskedBefore(id.clone()));
         }
         // Answers repeat either of the two. If they differ, half of the answers belong to no
@@ -253,14 +259,16 @@ impl Requester {
             RequestOutcome::Answered(answer) | RequestOutcome::Failed(answer) => Some(said(answer)),
             RequestOutcome::TimedOut | RequestOutcome::Cancelled => None,
         };
+        let until = now.at.after(self.options.remembering());
         let past = Past {
+            until,
             correlation_id: open.envelope.header.correlation_id,
             peer: open.peer,
             end: outcome.end(),
             answer,
             contradiction: None,
         };
-        let until = now.at.after(self.options.remembering());
+        self.ended.expire(now.at);
         // How many there may be was decided when the request was made.
         self.ended.put(request_id.clone(), past, until, usize::MAX);
         let attempts = open.attempt;
@@ -269,8 +277,7 @@ impl Requester {
 
     fn answer(&mut self, now: Now, answer: Checked<Envelope>) -> Result<(), NotApplied> {
         let id = answered(&answer).ok_or(IgnoreReason::Unwanted)?.clone();
-        self.ended.expire(now.at);
-        let Some(open) = self.open.get(&id) else { return self.after_the_end(id, answer) };
+        let Some(open) = self.open.get(&id) else { return self.after_the_end(now, id, answer) };
         let asked = open.envelope.header.correlation_id.as_ref();
         belongs(&id, &answer, asked, open.peer.as_ref())?;
         let verdict = verdict(&answer);
@@ -329,11 +336,12 @@ impl Requester {
     /// An answer to a request that has ended, or was never made.
     fn after_the_end(
         &mut self,
+        now: Now,
         id: RequestId,
         answer: Checked<Envelope>,
     ) -> Result<(), NotApplied> {
         // What was never asked is a stray, or a forgery; what was forgotten looks like it.
-        let past = self.ended.get(&id);
+        let past = self.past(now, &id);
         let past = past.ok_or_else(|| {
             NotApplied::new(IgnoreReason::Unknown, format_args!("`{id}` was not asked"))
         })?;

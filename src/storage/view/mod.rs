@@ -156,6 +156,7 @@ pub fn replace(key: &Key, value: Option<&[u8]>, text: &str) -> Result<Vec<u8>, S
 
 /// The key of the number of dead letters, for what changes them without their view: without it they
 /// are counted.
+#[cfg(any(feature = "checkpoint", feature = "sqlite"))]
 pub(crate) fn letters_tally() -> Result<Key, StorageError> {
     tally::key()
 }
