@@ -1,7 +1,7 @@
 //! Asking, and asking again (specification, Request-Response Pattern).
 //!
 //! A request ends exactly once for its caller: answered, failed, timed out or cancelled. Between two
-//! attempts there is a pause, drawn from an exponential [`Backoff`]. All attempts have the same
+//! attempts there is a pause, drawn from an exponential [`Backoff`](super::Backoff). All attempts have the same
 //! `request_id` and `correlation_id`, so the responder performs it once; each has its own
 //! `message_id` and `timestamp`, so that it is not taken for a replay. The machine does not sign:
 //! sign what it asks to send. Write all attempts of a request in one protocol version: 1.0.0 has no
