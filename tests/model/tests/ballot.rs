@@ -94,7 +94,7 @@ const V0: Option<Who> = Some(Who::Voter(0));
 
 #[test]
 fn three_voters_all() {
-    all("one deadline", three([30, 30], |_| {}), 98_000);
+    large("one deadline", three([30, 30], |_| {}), 98_000, 12);
     large("a lost answer", three([30, 30], |world| world.lost_answers = 1), 218_000, 12);
 }
 
@@ -142,7 +142,7 @@ fn three_voters_with_a_later_deadline_one_of_which_crashes_to_depth_14() {
 #[test]
 fn three_voters_that_may_reject_all() {
     let world = three([30, 30], |world| world.opinions.push(Ballot::Reject));
-    large("voters may reject", world, 538_000, 11);
+    large("voters may reject", world, 538_000, 9);
 }
 
 #[test]
