@@ -441,6 +441,14 @@ impl Model for World {
         Some(state)
     }
 
+    /// A voter votes again when a proposal that it gave up is delivered again, and is bound anew, later by
+    /// its clock each time: without an end to that there would be no end of states. What comes of the first
+    /// time is followed to its end.
+    fn within_boundary(&self, state: &State) -> bool {
+        let open = self.open.iter().max().copied().unwrap_or(0) * 1_000;
+        state.voters.iter().all(|voter| voter.millis <= open + voter.ahead.unsigned_abs() + 10_000)
+    }
+
     fn properties(&self) -> Vec<Property<Self>> {
         crate::laws::properties()
     }

@@ -49,8 +49,15 @@ const WORLDS: [(&str, Change, Option<&str>); 8] = [
     ),
 ];
 
+/// Without a reduction there are many more states, so at scale 1 two worlds do.
+fn is_explored(title: &str) -> bool {
+    let scale = std::env::var("COORD_TEST_SCALE").ok().and_then(|text| text.parse::<u32>().ok());
+    scale >= Some(10) || ["sound", "blind"].contains(&title)
+}
+
 /// Explores worlds with and without a reduction, and tells how many states there are of each.
 fn lossless(reduction: Reduction, which: impl Fn(&str) -> bool) -> Vec<(usize, usize)> {
+    let which = |title: &str| which(title) && is_explored(title);
     let mut counts = Vec::new();
     for (title, change, law) in WORLDS.into_iter().filter(|(title, ..)| which(title)) {
         let mut world = World::new(2, &[30, 30]);
@@ -120,7 +127,7 @@ fn hosts_may_take_their_time() {
         println!("{title}: {fewer} states, {more} in single steps");
         assert_eq!(reduced, outcomes, "{title}");
     }
-    for (title, change, _) in WORLDS {
+    for (title, change, _) in WORLDS.into_iter().filter(|(title, ..)| is_explored(title)) {
         let (world, full) = single(2, change);
         let full = full.noting();
         let checker = full.clone().checker().target_max_depth(8).spawn_bfs().join();
