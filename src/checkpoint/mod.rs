@@ -30,7 +30,7 @@
 //!     assert_eq!(made.sync.validation_results.unwrap().integrity_check.unwrap().as_str(), "passed");
 //!
 //!     // Something goes wrong; the checkpoint puts it right, and what was there is kept, too.
-//!     states.put(&good.replace("15,", "16,"), Some(15)).await?;
+//!     states.put(&good.replace("15,", r#"16,"note":"wrong","#), Some(15)).await?;
 //!     let workflow = WorkflowId::new("wf_001")?;
 //!     let mut target = StateTarget::new(store.clone(), States::key(&workflow)?);
 //!     let done = checkpoints

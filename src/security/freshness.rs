@@ -5,7 +5,7 @@
 //! reader's clock, and [`ReplayCache`](super::replay::ReplayCache) remembers the identifiers of those that are.
 //!
 //! ```
-//! use coordination_protocol::scalar::ComponentId;
+//! use coordination_protocol::scalar::{ComponentId, WallTime};
 //! use coordination_protocol::security::freshness::Freshness;
 //! use coordination_protocol::security::replay::{ReplayError, ReplayCache};
 //! use std::time::Duration;
@@ -13,11 +13,12 @@
 //! let freshness = Freshness::default();
 //! let mut cache = ReplayCache::new(&freshness);
 //! let hub = ComponentId::new("coordination-hub")?;
-//! let (sent, now) = (1_736_942_400_000, 1_736_942_401_500);
+//! let sent = WallTime::from(1_736_942_400_000);
+//! let now = sent.after(Duration::from_millis(1_500));
 //!
 //! freshness.check(Some(sent), Some(Duration::from_secs(60)), now)?;
 //! cache.admit(&hub, "msg_1", sent, now)?;
-//! assert_eq!(cache.admit(&hub, "msg_1", sent, now + 5_000), Err(ReplayError::Replayed));
+//! assert_eq!(cache.admit(&hub, "msg_1", sent, now.after(Duration::from_secs(5))), Err(ReplayError::Replayed));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -31,12 +32,13 @@ use std::time::Duration;
 /// How far a message's timestamp may be from the reader's clock.
 ///
 /// ```
+/// use coordination_protocol::scalar::WallTime;
 /// use coordination_protocol::security::freshness::{Freshness, FreshnessError};
 /// use std::time::Duration;
 ///
 /// let freshness = Freshness::default().with_behind(Duration::from_secs(60));
-/// assert_eq!(freshness.check(Some(0), None, 60_000), Ok(()));
-/// assert_eq!(freshness.check(Some(0), None, 60_001), Err(FreshnessError::Stale { millis: 1 }));
+/// assert_eq!(freshness.check(Some(WallTime::EPOCH), None, 60_000), Ok(()));
+/// assert_eq!(freshness.check(Some(WallTime::EPOCH), None, 60_001), Err(FreshnessError::Stale { millis: 1 }));
 /// ```
 #[doc(alias = "ttl")]
 #[doc(alias = "clock skew")]
