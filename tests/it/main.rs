@@ -36,6 +36,7 @@ mod coord_pipes;
 mod coord_schema;
 #[cfg(feature = "cli")]
 mod coord_senders;
+#[cfg(feature = "cli")]
 mod coord_settings;
 #[cfg(feature = "cli")]
 mod coord_state;

@@ -1,6 +1,7 @@
 //! Ballots: their messages, records and commands for transcripts.
 
 mod adversary;
+#[cfg(feature = "checkpoint")]
 mod applied;
 mod laws;
 mod refusals;
