@@ -3,7 +3,7 @@
 use super::leaf;
 use crate::event::{Category, EventType, FieldType, Registry};
 use crate::message::{MemberSpec, MessageKind, ObjectSpec, Requirement, Shape};
-use crate::spec::Role;
+use crate::spec::{REPEATED, Role};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
@@ -138,6 +138,13 @@ impl<'r, 'g> Writer<'r, 'g> {
             };
             properties.insert(key.to_owned(), value.to_value());
             names.push(key);
+        }
+        for (member, number) in REPEATED {
+            // What it says has to be that of the header, which no schema can tell.
+            let text = json!({ "type": "string" });
+            let kinds =
+                if number { json!({ "anyOf": [text, { "type": "number" }] }) } else { text };
+            properties.entry(member.name).or_insert(kinds);
         }
         let mut schema = json_schema!({
             "title": name,

@@ -141,6 +141,11 @@ pub(crate) const WORKFLOW: usize = 1;
 pub(crate) const PHASE: usize = 2;
 pub(crate) const DATA: usize = 3;
 
+/// What the data of every event may say again of its header, and whether a number is taken for it, too: it
+/// names a phase by its place. Data has to have it in its kind, whatever its type.
+pub(crate) const REPEATED: [(MemberSpec, bool); 2] =
+    [(EVENT.members[WORKFLOW], false), (EVENT.members[PHASE], true)];
+
 const fn told(mut member: MemberSpec, summary: &'static str) -> MemberSpec {
     member.summary = summary;
     member

@@ -22,7 +22,7 @@ mod shape;
 
 pub use body::MessageKind;
 pub(crate) use body::{
-    DATA, ENVELOPE, EVENT, EVENT_TYPE, FLAT, HEADERS, MESSAGE, PHASE, WORKFLOW, is_taken,
+    DATA, ENVELOPE, EVENT, EVENT_TYPE, FLAT, HEADERS, MESSAGE, PHASE, REPEATED, WORKFLOW, is_taken,
 };
 pub(crate) use event_table::event_table;
 pub use event_type::{Category, CustomCategory, EventType};

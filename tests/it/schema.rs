@@ -209,7 +209,11 @@ fn types_of_the_caller_are_described() {
     assert_eq!(event["allOf"][38]["if"]["properties"]["event_type"]["const"], "SHIP DONE/é");
     assert_eq!(
         event["allOf"][38]["then"]["properties"]["data"]["properties"],
-        json!({ "target": { "$ref": "#/$defs/Text" } })
+        json!({
+            "phase": { "anyOf": [{ "type": "string" }, { "type": "number" }] },
+            "target": { "$ref": "#/$defs/Text" },
+            "workflow_id": { "type": "string" },
+        })
     );
     references_are_defined("event", &event);
 }

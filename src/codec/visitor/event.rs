@@ -11,14 +11,11 @@ use crate::finding::{Code, Finding, Hint};
 use crate::json::{Kind, Token, members, pointer};
 use crate::scalar::id;
 use crate::spec::{
-    CustomType, DATA, EVENT, EVENT_TYPE, EventType, FieldType, Known, MemberSpec, Misfit, PHASE,
-    Shape, UNTYPED_DATA, WORKFLOW,
+    CustomType, DATA, EVENT_TYPE, EventType, FieldType, Known, Misfit, PHASE, REPEATED, Shape,
+    UNTYPED_DATA, WORKFLOW,
 };
 use std::cell::OnceCell;
 use std::ops::ControlFlow::{self, Continue};
-
-/// What the data may say again of the header, in the order of [`Visitor::claims`].
-const CLAIMS: [MemberSpec; 2] = [EVENT.members[WORKFLOW], EVENT.members[PHASE]];
 
 impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
     /// The registered type of the event that was read.
@@ -98,7 +95,7 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
         name: &str,
         registered: bool,
     ) -> ControlFlow<()> {
-        let claim = CLAIMS.iter().position(|member| member.name == name);
+        let claim = REPEATED.iter().position(|(member, _)| member.name == name);
         self.extra(depth, key, claim.map_or(Expect::Ignore, Expect::Claim));
         if !registered || !self.tells_extras {
             return Continue(());
@@ -118,7 +115,7 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
             Container::Custom(custom) => custom.required.get(place).map(|field| &*field.name),
             _ => None,
         };
-        if name == Some(CLAIMS[0].name) {
+        if name == Some(REPEATED[0].0.name) {
             self.claims[0] = Some(value);
         }
     }
@@ -154,9 +151,10 @@ impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
     #[inline(never)]
     fn compare(&mut self, place: usize, claim: Token, said: &str) -> ControlFlow<()> {
         let (text, start) = (self.text, self.start);
+        let (member, number) = REPEATED[place];
         // A number names a phase by its place, not by the name that the header has.
-        let by_number = place == 1 && claim.kind() == Kind::Number;
-        if let Shape::Leaf(leaf) = CLAIMS[place].shape
+        let by_number = number && claim.kind() == Kind::Number;
+        if let Shape::Leaf(leaf) = member.shape
             && !by_number
             && leaf.fits(text, claim) == Err(Misfit::Kind)
         {

@@ -60,25 +60,14 @@ impl Reader {
     }
 }
 
-/// Whether a fact of the header is repeated in data in a wrong kind. The data of a type is open, so its
-/// schema cannot say that of a field that the type does not have.
-fn repeats_a_fact(finding: &Finding) -> bool {
-    let pointer = finding.pointer.to_string();
-    let within = pointer.strip_prefix("/event/data").unwrap_or(&pointer);
-    finding.code == Code::WrongKind && matches!(within, "/workflow_id" | "/phase")
-}
-
-/// The errors of the levels schema and content; `None` if an object has a key twice, or data repeats a fact
-/// of the header in a wrong kind.
+/// The errors of the levels schema and content; `None` if an object has a key twice.
 pub(crate) fn errors(report: &Report) -> Option<Vec<&Finding>> {
     let errors = report.findings().iter().filter(|finding| {
         finding.severity == FindingSeverity::Error
             && matches!(finding.level(), Level::Schema | Level::Content)
     });
     let errors: Vec<&Finding> = errors.collect();
-    let judged =
-        |finding: &&Finding| finding.code != Code::DuplicateKey && !repeats_a_fact(finding);
-    errors.iter().all(judged).then_some(errors)
+    errors.iter().all(|finding| finding.code != Code::DuplicateKey).then_some(errors)
 }
 
 /// What a schema cannot say of a text: that a window does not end when it starts, and that a second
