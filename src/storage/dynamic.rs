@@ -1,10 +1,9 @@
-//! Stores and journals whose type is only known when the program runs, and those behind pointers.
+//! Stores, journals and engines whose type is only known when the program runs, and those behind pointers.
 
 use super::{
-    Bounds, Cursor, Entry, Expect, Journal, JournalRecord, Key, KeyPage, Page, StorageError,
-    StorageLimits, Store, StoreScan,
+    Appended, Bounds, Commit, Committed, Cursor, Engine, Entry, Expect, Journal, JournalRecord,
+    Key, KeyPage, LaneEnd, NewRecord, Page, StorageError, StorageLimits, Store, StoreScan,
 };
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -75,40 +74,24 @@ impl<S: Store> DynStore for S {
     }
 }
 
-impl Store for dyn DynStore + '_ {
-    fn limits(&self) -> StorageLimits {
-        self.boxed_limits()
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Entry>, StorageError> {
-        self.boxed_get(key).await
-    }
-
-    async fn put(&self, key: &Key, value: &[u8], expect: Expect) -> Result<u64, StorageError> {
-        self.boxed_put(key, value, expect).await
-    }
-
-    async fn delete(&self, key: &Key, expect: Expect) -> Result<bool, StorageError> {
-        self.boxed_delete(key, expect).await
-    }
-
-    async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
-        self.boxed_scan(scan).await
-    }
-
-    async fn keys(&self, scan: &StoreScan) -> Result<KeyPage, StorageError> {
-        self.boxed_keys(scan).await
-    }
-}
-
 /// A [`Journal`] whose type is only known when the program runs: `Arc<dyn DynJournal>` and
 /// `Box<dyn DynJournal>` are journals. Every journal is one; each operation costs one allocation more.
 pub trait DynJournal: Send + Sync {
     /// [`Journal::limits`].
     fn boxed_limits(&self) -> StorageLimits;
 
-    /// [`Journal::append`].
-    fn boxed_append<'a>(&'a self, batch: &'a [&'a [u8]]) -> Boxed<'a, Range<u64>>;
+    /// [`Journal::append_records`].
+    fn boxed_append_records<'a>(
+        &'a self,
+        records: &'a [NewRecord],
+        expected: &'a [LaneEnd],
+    ) -> Boxed<'a, Appended>;
+
+    /// [`Journal::lane_end`].
+    fn boxed_lane_end<'a>(&'a self, lane: &'a Key) -> Boxed<'a, Option<u64>>;
+
+    /// [`Journal::forget_lanes`].
+    fn boxed_forget_lanes(&self) -> Boxed<'_, u64>;
 
     /// [`Journal::read`].
     fn boxed_read(&self, from: u64, limit: usize) -> Boxed<'_, Vec<JournalRecord>>;
@@ -145,8 +128,20 @@ impl<J: Journal> DynJournal for J {
         self.limits()
     }
 
-    fn boxed_append<'a>(&'a self, batch: &'a [&'a [u8]]) -> Boxed<'a, Range<u64>> {
-        Box::pin(self.append(batch))
+    fn boxed_append_records<'a>(
+        &'a self,
+        records: &'a [NewRecord],
+        expected: &'a [LaneEnd],
+    ) -> Boxed<'a, Appended> {
+        Box::pin(self.append_records(records, expected))
+    }
+
+    fn boxed_lane_end<'a>(&'a self, lane: &'a Key) -> Boxed<'a, Option<u64>> {
+        Box::pin(self.lane_end(lane))
+    }
+
+    fn boxed_forget_lanes(&self) -> Boxed<'_, u64> {
+        Box::pin(self.forget_lanes())
     }
 
     fn boxed_read(&self, from: u64, limit: usize) -> Boxed<'_, Vec<JournalRecord>> {
@@ -187,55 +182,122 @@ impl<J: Journal> DynJournal for J {
     }
 }
 
-impl Journal for dyn DynJournal + '_ {
-    fn limits(&self) -> StorageLimits {
-        self.boxed_limits()
-    }
+/// An [`Engine`] whose type is only known when the program runs: `Arc<dyn DynEngine>` and
+/// `Box<dyn DynEngine>` are engines. Every engine is one; each operation costs one allocation more.
+pub trait DynEngine: DynStore + DynJournal {
+    /// [`Engine::commit`].
+    fn boxed_commit<'a>(&'a self, commit: &'a Commit) -> Boxed<'a, Committed>;
+}
 
-    async fn append<B: AsRef<[u8]> + Sync>(&self, batch: &[B]) -> Result<Range<u64>, StorageError> {
-        let batch: Vec<&[u8]> = batch.iter().map(AsRef::as_ref).collect();
-        self.boxed_append(&batch).await
-    }
-
-    async fn read(&self, from: u64, limit: usize) -> Result<Vec<JournalRecord>, StorageError> {
-        self.boxed_read(from, limit).await
-    }
-
-    async fn bounds(&self) -> Result<Bounds, StorageError> {
-        self.boxed_bounds().await
-    }
-
-    async fn wait(&self, from: u64) -> Result<u64, StorageError> {
-        self.boxed_wait(from).await
-    }
-
-    async fn trim(&self, before: u64) -> Result<u64, StorageError> {
-        self.boxed_trim(before).await
-    }
-
-    async fn cursor(&self, name: &Key) -> Result<Option<u64>, StorageError> {
-        self.boxed_cursor(name).await
-    }
-
-    async fn move_cursor(
-        &self,
-        name: &Key,
-        expected: Option<u64>,
-        to: u64,
-    ) -> Result<(), StorageError> {
-        self.boxed_move_cursor(name, expected, to).await
-    }
-
-    async fn remove_cursor(&self, name: &Key) -> Result<bool, StorageError> {
-        self.boxed_remove_cursor(name).await
-    }
-
-    async fn cursors(&self) -> Result<Vec<Cursor>, StorageError> {
-        self.boxed_cursors().await
+impl<E: Engine> DynEngine for E {
+    fn boxed_commit<'a>(&'a self, commit: &'a Commit) -> Boxed<'a, Committed> {
+        Box::pin(self.commit(commit))
     }
 }
 
-/// A pointer to a store or a journal is one.
+impl Engine for dyn DynEngine + '_ {
+    async fn commit(&self, commit: &Commit) -> Result<Committed, StorageError> {
+        self.boxed_commit(commit).await
+    }
+}
+
+/// What goes by the boxed forms is a store, and a journal.
+macro_rules! store_by_boxes {
+    ($($form:ty),+) => { $(
+        impl Store for $form {
+            fn limits(&self) -> StorageLimits {
+                DynStore::boxed_limits(self)
+            }
+
+            async fn get(&self, key: &Key) -> Result<Option<Entry>, StorageError> {
+                self.boxed_get(key).await
+            }
+
+            async fn put(&self, key: &Key, value: &[u8], expect: Expect) -> Result<u64, StorageError> {
+                self.boxed_put(key, value, expect).await
+            }
+
+            async fn delete(&self, key: &Key, expect: Expect) -> Result<bool, StorageError> {
+                self.boxed_delete(key, expect).await
+            }
+
+            async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
+                self.boxed_scan(scan).await
+            }
+
+            async fn keys(&self, scan: &StoreScan) -> Result<KeyPage, StorageError> {
+                self.boxed_keys(scan).await
+            }
+        }
+    )+ };
+}
+store_by_boxes!(dyn DynStore + '_, dyn DynEngine + '_);
+
+macro_rules! journal_by_boxes {
+    ($($form:ty),+) => { $(
+        impl Journal for $form {
+            fn limits(&self) -> StorageLimits {
+                DynJournal::boxed_limits(self)
+            }
+
+            async fn append_records(
+                &self,
+                records: &[NewRecord],
+                expected: &[LaneEnd],
+            ) -> Result<Appended, StorageError> {
+                self.boxed_append_records(records, expected).await
+            }
+
+            async fn lane_end(&self, lane: &Key) -> Result<Option<u64>, StorageError> {
+                self.boxed_lane_end(lane).await
+            }
+
+            async fn forget_lanes(&self) -> Result<u64, StorageError> {
+                self.boxed_forget_lanes().await
+            }
+
+            async fn read(&self, from: u64, limit: usize) -> Result<Vec<JournalRecord>, StorageError> {
+                self.boxed_read(from, limit).await
+            }
+
+            async fn bounds(&self) -> Result<Bounds, StorageError> {
+                self.boxed_bounds().await
+            }
+
+            async fn wait(&self, from: u64) -> Result<u64, StorageError> {
+                self.boxed_wait(from).await
+            }
+
+            async fn trim(&self, before: u64) -> Result<u64, StorageError> {
+                self.boxed_trim(before).await
+            }
+
+            async fn cursor(&self, name: &Key) -> Result<Option<u64>, StorageError> {
+                self.boxed_cursor(name).await
+            }
+
+            async fn move_cursor(
+                &self,
+                name: &Key,
+                expected: Option<u64>,
+                to: u64,
+            ) -> Result<(), StorageError> {
+                self.boxed_move_cursor(name, expected, to).await
+            }
+
+            async fn remove_cursor(&self, name: &Key) -> Result<bool, StorageError> {
+                self.boxed_remove_cursor(name).await
+            }
+
+            async fn cursors(&self) -> Result<Vec<Cursor>, StorageError> {
+                self.boxed_cursors().await
+            }
+        }
+    )+ };
+}
+journal_by_boxes!(dyn DynJournal + '_, dyn DynEngine + '_);
+
+/// A pointer to a store, a journal or an engine is one.
 macro_rules! behind {
     ($($pointer:ty),+) => { $(
         impl<T: Store + ?Sized> Store for $pointer {
@@ -278,11 +340,23 @@ macro_rules! behind {
                 (**self).limits()
             }
 
-            fn append<B: AsRef<[u8]> + Sync>(
+            fn append_records(
                 &self,
-                batch: &[B],
-            ) -> impl Future<Output = Result<Range<u64>, StorageError>> + Send {
-                (**self).append(batch)
+                records: &[NewRecord],
+                expected: &[LaneEnd],
+            ) -> impl Future<Output = Result<Appended, StorageError>> + Send {
+                (**self).append_records(records, expected)
+            }
+
+            fn lane_end(
+                &self,
+                lane: &Key,
+            ) -> impl Future<Output = Result<Option<u64>, StorageError>> + Send {
+                (**self).lane_end(lane)
+            }
+
+            fn forget_lanes(&self) -> impl Future<Output = Result<u64, StorageError>> + Send {
+                (**self).forget_lanes()
             }
 
             fn read(
@@ -324,6 +398,15 @@ macro_rules! behind {
 
             fn cursors(&self) -> impl Future<Output = Result<Vec<Cursor>, StorageError>> + Send {
                 (**self).cursors()
+            }
+        }
+
+        impl<T: Engine + ?Sized> Engine for $pointer {
+            fn commit(
+                &self,
+                commit: &Commit,
+            ) -> impl Future<Output = Result<Committed, StorageError>> + Send {
+                (**self).commit(commit)
             }
         }
     )+ };

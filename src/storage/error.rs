@@ -56,6 +56,17 @@ pub enum StorageError {
         /// Where it is, if it is there.
         found: Option<u64>,
     },
+    /// A lane does not end where the writer expected: another one appended to it.
+    #[doc(alias = "compare-and-append")]
+    #[error("lane `{lane}` {}, expected {}", lane_end(*found), lane_expected(*expected), lane = printable(.lane))]
+    LaneMoved {
+        /// The lane.
+        lane: Key,
+        /// The position of the last record that the writer knows, if any.
+        expected: Option<u64>,
+        /// The position of the last record, if there is one.
+        found: Option<u64>,
+    },
     /// A cursor cannot stand outside the journal.
     #[error("position {position} is outside the journal, which spans {first} to {next}")]
     OutOfRange {
@@ -265,6 +276,14 @@ fn position_of(position: Option<u64>) -> String {
     position.map_or_else(|| "not there".to_owned(), |position| format!("at {position}"))
 }
 
+fn lane_end(last: Option<u64>) -> String {
+    last.map_or_else(|| "has no record".to_owned(), |last| format!("ends at position {last}"))
+}
+
+fn lane_expected(last: Option<u64>) -> String {
+    last.map_or_else(|| "no record".to_owned(), |last| format!("position {last}"))
+}
+
 fn at(found: Option<u64>) -> String {
     found.map_or_else(|| "is not there".to_owned(), |found| format!("is at version {found}"))
 }
@@ -434,6 +453,8 @@ crate::error::leaf_errors! {
             "Read the current revision, decide anew and write again."],
         Self::CursorMoved { .. } => ["cursor-moved", State, Conflict, lasting, "read_and_retry",
             "Read the current revision, decide anew and write again."],
+        Self::LaneMoved { .. } => ["lane-moved", State, Conflict, lasting, "read_and_retry",
+            "Read on to the end of the lane, decide anew and append again."],
         Self::OutOfRange { .. } => ["out-of-range", State, Conflict, lasting, "resynchronize",
             "Start from a checkpoint and read on from the first position."],
         Self::Trimmed { .. } => ["trimmed", State, Conflict, lasting, "resynchronize",

@@ -3,8 +3,8 @@
 use super::StorageLimits;
 use super::error::StorageError;
 use super::key::Key;
+use super::record::{Appended, JournalRecord, LaneEnd, NewRecord};
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Records at positions, and named cursors.
 ///
@@ -13,6 +13,12 @@ use std::sync::Arc;
 /// - **Positions are 1, 2, 3, ...** without gap or duplicate, in the order of the appends,
 ///   whoever appends. A position is never given again, not even when all records were trimmed.
 /// - **A batch is atomic**: all of its records become visible, side by side, or none.
+/// - **Lanes are compared and appended to at once**: of several writers that expect the same last
+///   record of a lane, at most one succeeds. The last position of a lane outlives its records: after a
+///   trim it is still what writers have to expect, until the lane is [forgotten](Self::forget_lanes).
+/// - **An id stands once in its lane.** A batch whose first id stands there already is not appended
+///   again, and gets the positions that it has. So a writer that did not learn what came of an append
+///   repeats it. The horizon of this is the journal: what was trimmed is not remembered.
 /// - **Reading never skips**: what was trimmed is an error, not a silence.
 /// - **Damage stays local**: a record that is not what was written is a
 ///   [`DamagedRecord`](StorageError::DamagedRecord) when it is read; the ones before and behind it
@@ -47,14 +53,74 @@ pub trait Journal: Send + Sync {
         StorageLimits::default()
     }
 
-    /// Appends a batch and returns the positions of its records. An empty batch changes nothing.
+    /// Appends a batch of records that belong to no lane, and returns their positions. An empty batch
+    /// changes nothing.
     ///
     /// # Errors
     /// [`TooLarge`](StorageError::TooLarge).
     fn append<B: AsRef<[u8]> + Sync>(
         &self,
         batch: &[B],
-    ) -> impl Future<Output = Result<Range<u64>, StorageError>> + Send;
+    ) -> impl Future<Output = Result<Range<u64>, StorageError>> + Send {
+        async move {
+            // Looked at before anything is copied.
+            self.limits().check_batch(batch.iter().map(|data| data.as_ref().len()))?;
+            let records: Vec<_> = batch.iter().map(|data| NewRecord::new(data.as_ref())).collect();
+            Ok(self.append_records(&records, &[]).await?.positions)
+        }
+    }
+
+    /// Appends a batch if its lanes are as expected. An expectation is checked against the state before
+    /// the batch. A batch may hold records of several lanes.
+    ///
+    /// ```
+    /// use coordination_protocol::storage::{
+    ///     Journal, Key, LaneEnd, MemoryJournal, NewRecord, StorageError, block_on,
+    /// };
+    ///
+    /// block_on(async {
+    ///     let journal = MemoryJournal::new();
+    ///     let lane = Key::of(["workflow", "wf_001"])?;
+    ///     let record = |id, text: &str| NewRecord::new(text.as_bytes()).in_lane(lane.clone()).with_id(id);
+    ///
+    ///     let first = record("m1", "started");
+    ///     journal.append_records(&[first.clone()], &[LaneEnd::new(lane.clone(), None)]).await?;
+    ///     // Repeated by a writer that did not hear of its success: nothing is appended.
+    ///     let again = journal.append_records(&[first], &[LaneEnd::new(lane.clone(), None)]).await?;
+    ///     assert!(again.repeated && again.positions == (1..2));
+    ///     // Another writer, which does not know the first record, is refused.
+    ///     let late = record("m2", "started, too");
+    ///     let refused = journal.append_records(&[late], &[LaneEnd::new(lane.clone(), None)]).await;
+    ///     assert_eq!(
+    ///         refused.unwrap_err().to_string(),
+    ///         "lane `workflow/wf_001` ends at position 1, expected no record",
+    ///     );
+    ///     assert_eq!(journal.lane_end(&lane).await?, Some(1));
+    ///     Ok::<(), StorageError>(())
+    /// })?;
+    /// # Ok::<(), StorageError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`LaneMoved`](StorageError::LaneMoved) if a lane is not as expected, and the batch does not stand
+    /// there already; [`TooLarge`](StorageError::TooLarge).
+    #[doc(alias = "compare-and-append")]
+    #[doc(alias = "optimistic concurrency")]
+    fn append_records(
+        &self,
+        records: &[NewRecord],
+        expected: &[LaneEnd],
+    ) -> impl Future<Output = Result<Appended, StorageError>> + Send;
+
+    /// The position of the last record of a lane, trimmed or not; none if it never had one.
+    fn lane_end(
+        &self,
+        lane: &Key,
+    ) -> impl Future<Output = Result<Option<u64>, StorageError>> + Send;
+
+    /// Forgets the ends of lanes whose records were all trimmed, and returns how many there were: such a
+    /// lane begins anew. For journals whose writers expect nothing, so that lanes do not add up.
+    fn forget_lanes(&self) -> impl Future<Output = Result<u64, StorageError>> + Send;
 
     /// Up to `limit` records from a position on, in order, without a gap. Fewer come if the
     /// journal ends or the page is full, none only if there are none. 0 reads like 1.
@@ -104,23 +170,6 @@ pub trait Journal: Send + Sync {
 
     /// All cursors, ordered by name.
     fn cursors(&self) -> impl Future<Output = Result<Vec<Cursor>, StorageError>> + Send;
-}
-
-/// One record of a journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct JournalRecord {
-    /// Its position.
-    pub position: u64,
-    /// The bytes, shared.
-    pub data: Arc<[u8]>,
-}
-
-impl JournalRecord {
-    /// The bytes at a position.
-    pub fn new(position: u64, data: impl Into<Arc<[u8]>>) -> Self {
-        JournalRecord { position, data: data.into() }
-    }
 }
 
 /// A named place in a journal.

@@ -6,7 +6,8 @@
 //! | trait | holds | guarantees |
 //! |---|---|---|
 //! | [`Store`] | bytes under a [`Key`] | each write gets a revision that is never given again; a write with an [`Expect`] happens only if the key is as expected |
-//! | [`Journal`] | records at positions 1, 2, 3, ... | a batch is appended as a whole or not at all; positions have no gap; named cursors remember how far a reader got |
+//! | [`Journal`] | records at positions 1, 2, 3, ... | a batch is appended as a whole or not at all, and only if its lanes end where the writer expects; positions have no gap; named cursors remember how far a reader got |
+//! | [`Engine`] | both in one place | a [`Commit`] of records and values is made as a whole or not at all |
 //!
 //! An operation that returned `Ok` is acknowledged: it survives what the implementation says it
 //! survives. An operation that returned an error changed nothing, but for
@@ -43,20 +44,24 @@
 mod block;
 mod damage;
 mod dynamic;
+mod engine;
 mod error;
 mod journal;
 mod key;
 mod memory;
+mod record;
 mod store;
 pub mod view;
 
 pub use block::block_on;
 pub use damage::{DamagedValue, SoundPage, scan_past_damage};
-pub use dynamic::{DynJournal, DynStore};
+pub use dynamic::{DynEngine, DynJournal, DynStore};
+pub use engine::{Commit, Committed, Engine, Put};
 pub use error::{ImportFault, KeyFault, StorageError};
-pub use journal::{Bounds, Cursor, Journal, JournalRecord};
+pub use journal::{Bounds, Cursor, Journal};
 pub use key::Key;
-pub use memory::{MemoryJournal, MemoryStore};
+pub use memory::{MemoryEngine, MemoryJournal, MemoryStore};
+pub use record::{Appended, JournalRecord, LaneEnd, NewRecord};
 pub use store::{Entry, Expect, KeyPage, KeyRevision, Page, Store, StoreScan};
 
 /// How much one operation may carry. An implementation states its own.

@@ -164,7 +164,7 @@ impl<J: Journal> Events<J> {
         // events would read the others again and again.
         let next = last.map_or(from.max(1), |last| last + 1);
         let mut page = EventPage { events: Vec::new(), unreadable: damaged, next };
-        for JournalRecord { position, data } in records {
+        for JournalRecord { position, data, .. } in records {
             // An empty record keeps its position, so that cursors and references stay right.
             if data.is_empty() {
                 continue;
