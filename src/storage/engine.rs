@@ -1,10 +1,12 @@
 //! Changes of a store and a journal that belong together.
 
+use super::StorageLimits;
 use super::error::StorageError;
 use super::journal::Journal;
 use super::key::Key;
 use super::record::{Appended, LaneEnd, NewRecord};
 use super::store::{Expect, Store};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A store and a journal in one place, whose changes can be made together.
@@ -44,7 +46,8 @@ pub trait Engine: Store + Journal {
     ///
     /// # Errors
     /// [`Conflict`](StorageError::Conflict) if a key is not as expected;
-    /// [`LaneMoved`](StorageError::LaneMoved); [`TooLarge`](StorageError::TooLarge).
+    /// [`LaneMoved`](StorageError::LaneMoved); [`DuplicateId`](StorageError::DuplicateId);
+    /// [`DuplicateKey`](StorageError::DuplicateKey); [`TooLarge`](StorageError::TooLarge).
     #[doc(alias = "transaction")]
     fn commit(
         &self,
@@ -105,6 +108,33 @@ impl Commit {
     pub fn delete(mut self, key: Key, expect: Expect) -> Self {
         self.puts.push(Put { key, value: None, expect });
         self
+    }
+
+    /// How many bytes it carries, names included.
+    pub fn size(&self) -> usize {
+        let put = |put: &Put| put.key.as_str().len() + put.value.as_ref().map_or(0, |v| v.len());
+        let records = self.records.iter().map(NewRecord::size);
+        records.chain(self.puts.iter().map(put)).sum()
+    }
+
+    /// Refuses what no store and journal with these limits take, whatever they hold. Its changes of
+    /// values may be as many, and have as many bytes together, as a batch of records in the store.
+    ///
+    /// # Errors
+    /// [`TooLarge`](StorageError::TooLarge); [`DuplicateKey`](StorageError::DuplicateKey).
+    pub fn check(
+        &self,
+        store: &StorageLimits,
+        journal: &StorageLimits,
+    ) -> Result<(), StorageError> {
+        journal.check_batch(self.records.iter().map(NewRecord::size))?;
+        store.check_puts(self.puts.iter().map(|put| put.value.as_ref().map_or(0, |v| v.len())))?;
+        let mut keys = HashSet::with_capacity(self.puts.len());
+        // What the second change would expect could not be said: the state before, or after the first.
+        match self.puts.iter().find(|put| !keys.insert(&put.key)) {
+            Some(put) => Err(StorageError::DuplicateKey { key: put.key.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Whether there is nothing to do.

@@ -6,6 +6,7 @@ use crate::error::Cause;
 use crate::message::MessageKind;
 use crate::scalar::{ErrorScope, Severity, printable};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a store, a journal or a view did not do what it was asked.
@@ -66,6 +67,22 @@ pub enum StorageError {
         expected: Option<u64>,
         /// The position of the last record, if there is one.
         found: Option<u64>,
+    },
+    /// A record of the batch has the id of another one of its lane.
+    #[error("record `{id}` of lane `{lane}` {}", stands(*found), id = printable(.id), lane = printable(.lane))]
+    DuplicateId {
+        /// The lane.
+        lane: Key,
+        /// The id.
+        id: Arc<str>,
+        /// Where the other one stands; none if it is in the same batch.
+        found: Option<u64>,
+    },
+    /// A commit changes one value twice.
+    #[error("a commit changes `{key}` twice", key = printable(.key))]
+    DuplicateKey {
+        /// The key.
+        key: Key,
     },
     /// A cursor cannot stand outside the journal.
     #[error("position {position} is outside the journal, which spans {first} to {next}")]
@@ -284,6 +301,13 @@ fn lane_expected(last: Option<u64>) -> String {
     last.map_or_else(|| "no record".to_owned(), |last| format!("position {last}"))
 }
 
+fn stands(found: Option<u64>) -> String {
+    found.map_or_else(
+        || "is twice in the batch".to_owned(),
+        |found| format!("stands at position {found} already"),
+    )
+}
+
 fn at(found: Option<u64>) -> String {
     found.map_or_else(|| "is not there".to_owned(), |found| format!("is at version {found}"))
 }
@@ -293,6 +317,11 @@ fn version(expected: Option<u64>) -> String {
 }
 
 impl StorageError {
+    /// A record has the id of another one.
+    pub(crate) fn duplicate_id(lane: &Key, id: &str, found: Option<u64>) -> Self {
+        StorageError::DuplicateId { lane: lane.clone(), id: id.into(), found }
+    }
+
     /// There is no room left.
     pub fn full(detail: impl Into<String>) -> Self {
         StorageError::Full { detail: detail.into(), source: None }
@@ -413,6 +442,15 @@ pub enum ImportFault {
         /// The position that should come.
         expected: u64,
     },
+    /// A lane does not end where its records say.
+    Lane {
+        /// The lane.
+        lane: Key,
+        /// Where it is said to end.
+        last: u64,
+        /// The position of its last record, if it has one.
+        record: Option<u64>,
+    },
     /// There are fewer or more items than announced.
     Count {
         /// How many came.
@@ -431,6 +469,12 @@ impl fmt::Display for ImportFault {
             }
             ImportFault::Order { position, expected } => {
                 write!(f, "record {position} stands where record {expected} should")
+            }
+            ImportFault::Lane { lane, last, record: Some(record) } => {
+                write!(f, "lane `{lane}` ends at {last}, but record {record} is its own")
+            }
+            ImportFault::Lane { lane, last, record: None } => {
+                write!(f, "lane `{lane}` ends at {last}, behind the journal")
             }
             ImportFault::Count { items, announced } => {
                 write!(f, "{items} items came, {announced} were announced")
@@ -455,6 +499,10 @@ crate::error::leaf_errors! {
             "Read the current revision, decide anew and write again."],
         Self::LaneMoved { .. } => ["lane-moved", State, Conflict, lasting, "read_and_retry",
             "Read on to the end of the lane, decide anew and append again."],
+        Self::DuplicateId { .. } => ["duplicate-id", State, Conflict, lasting, "correct_and_retry",
+            "Give each record of a lane an id of its own, and repeat a batch as it was."],
+        Self::DuplicateKey { .. } => ["duplicate-key", System, Conflict, lasting,
+            "correct_and_retry", "Write each value once in a commit."],
         Self::OutOfRange { .. } => ["out-of-range", State, Conflict, lasting, "resynchronize",
             "Start from a checkpoint and read on from the first position."],
         Self::Trimmed { .. } => ["trimmed", State, Conflict, lasting, "resynchronize",

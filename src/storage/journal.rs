@@ -16,8 +16,9 @@ use std::ops::Range;
 /// - **Lanes are compared and appended to at once**: of several writers that expect the same last
 ///   record of a lane, at most one succeeds. The last position of a lane outlives its records: after a
 ///   trim it is still what writers have to expect, until the lane is [forgotten](Self::forget_lanes).
-/// - **An id stands once in its lane.** A batch whose first id stands there already is not appended
-///   again, and gets the positions that it has. So a writer that did not learn what came of an append
+/// - **An id stands once in its lane.** A batch whose first id stands there already, and whose other
+///   ids follow it, is not appended again, and gets the positions that it has; what it carries is not
+///   compared. Any other batch with an id that stands there, or with an id twice, is refused. So a writer that did not learn what came of an append
 ///   repeats it. The horizon of this is the journal: what was trimmed is not remembered.
 /// - **Reading never skips**: what was trimmed is an error, not a silence.
 /// - **Damage stays local**: a record that is not what was written is a
@@ -103,7 +104,8 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`LaneMoved`](StorageError::LaneMoved) if a lane is not as expected, and the batch does not stand
-    /// there already; [`TooLarge`](StorageError::TooLarge).
+    /// there already; [`DuplicateId`](StorageError::DuplicateId) if another record has the id of one of
+    /// the batch; [`TooLarge`](StorageError::TooLarge).
     #[doc(alias = "compare-and-append")]
     #[doc(alias = "optimistic concurrency")]
     fn append_records(
@@ -112,7 +114,8 @@ pub trait Journal: Send + Sync {
         expected: &[LaneEnd],
     ) -> impl Future<Output = Result<Appended, StorageError>> + Send;
 
-    /// The position of the last record of a lane, trimmed or not; none if it never had one.
+    /// The position of the last record of a lane, trimmed or not; none if it never had one. 0 is what a
+    /// merge of two journals leaves for a lane whose records were trimmed in the one it read.
     fn lane_end(
         &self,
         lane: &Key,

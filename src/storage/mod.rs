@@ -132,15 +132,33 @@ impl StorageLimits {
 
     /// Refuses a batch that has too many or too large records.
     pub fn check_batch(&self, sizes: impl Iterator<Item = usize>) -> Result<(), StorageError> {
-        let (mut records, mut bytes) = (0, 0_usize);
+        self.check_sizes("a batch", "a record", "records", sizes)
+    }
+
+    /// Refuses a commit that changes too many or too large values: as many as a batch may have records.
+    pub(crate) fn check_puts(
+        &self,
+        sizes: impl Iterator<Item = usize>,
+    ) -> Result<(), StorageError> {
+        self.check_sizes("a commit", "a value", "changes of values", sizes)
+    }
+
+    fn check_sizes(
+        &self,
+        whole: &'static str,
+        part: &'static str,
+        parts: &'static str,
+        sizes: impl Iterator<Item = usize>,
+    ) -> Result<(), StorageError> {
+        let (mut count, mut bytes) = (0, 0_usize);
         for size in sizes {
-            within("a record", "bytes", size, self.value_bytes)?;
-            records += 1;
+            within(part, "bytes", size, self.value_bytes)?;
+            count += 1;
             // Saturated, because sizes come from the caller; the bound below refuses it then.
             bytes = bytes.saturating_add(size);
         }
-        within("a batch", "records", records, self.batch_records)?;
-        within("a batch", "bytes", bytes, self.batch_bytes)
+        within(whole, parts, count, self.batch_records)?;
+        within(whole, "bytes", bytes, self.batch_bytes)
     }
 }
 

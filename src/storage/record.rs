@@ -90,6 +90,13 @@ impl JournalRecord {
     pub fn new(position: u64, data: impl Into<Arc<[u8]>>) -> Self {
         NewRecord::new(data).at(position)
     }
+
+    /// How many bytes it has, its names included.
+    pub fn size(&self) -> usize {
+        let lane = self.lane.as_ref().map_or(0, |lane| lane.as_str().len());
+        let texts = [&self.id, &self.subject].into_iter().flatten();
+        self.data.len() + lane + texts.map(|text| text.len()).sum::<usize>()
+    }
 }
 
 impl From<JournalRecord> for NewRecord {

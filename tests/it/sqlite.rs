@@ -577,7 +577,7 @@ fn what_is_no_store_is_refused() {
         open("newer").unwrap_err().to_string(),
         format!(
             "this is not a store that can be used: {}: its schema version is 99, \
-             this program knows 2",
+             this program knows 3",
             path("newer")
         )
     );

@@ -1,14 +1,16 @@
 //! Going over all of a file at one moment: out of it, into it, and rewriting it.
 
+use super::changes::Changes;
 use super::connect::{begin, connect};
 use super::error::from_sqlite;
 use super::item::{Contents, DamagedItem, DamagedPlace, ItemChange, StoreItem};
 use super::log::Log;
-use super::operations::{self, Changes};
+use super::operations;
 use super::walk::walk;
 use super::{Sqlite, SqliteOptions};
 use crate::storage::{
-    Bounds, Cursor, Entry, Expect, ImportFault, JournalRecord, StorageError, StorageLimits,
+    Bounds, Cursor, Entry, Expect, ImportFault, JournalRecord, LaneEnd, NewRecord, StorageError,
+    StorageLimits,
 };
 use rusqlite::Connection;
 
@@ -19,7 +21,8 @@ pub enum LoadMode {
     /// The file has to be empty, and becomes what was dumped: revisions, positions, cursors.
     Restore,
     /// What the file lacks is added. Values that are there stay, and so do cursors. Records are
-    /// appended, and the cursors that are added move with them.
+    /// appended, and the cursors that are added move with them. One whose lane and id stand there
+    /// already becomes an empty one, so that nothing is done twice.
     Merge,
 }
 
@@ -37,6 +40,10 @@ pub struct LoadSummary {
     pub kept: u64,
     /// Of these, how many had another content.
     pub differing: u64,
+    /// Of the records, how many stood there already by lane and id, and were taken in as empty ones.
+    pub repeated: u64,
+    /// Of the ends of lanes, how many came for lanes without records.
+    pub lanes: u64,
     /// What was damaged where the items come from: values and cursors that were left out, records
     /// that were taken in as empty ones.
     pub damaged: u64,
@@ -113,6 +120,7 @@ impl Sqlite {
                 there,
                 given: None,
                 last: None,
+                lanes: 0,
                 done: LoadSummary::default(),
                 left_out: 0,
             };
@@ -194,6 +202,8 @@ struct Loading<'l, 'c> {
     given: Option<Contents>,
     /// The last position that was taken in.
     last: Option<u64>,
+    /// How many ends of lanes came, sound and damaged.
+    lanes: u64,
     done: LoadSummary,
     /// Damaged values and cursors.
     left_out: u64,
@@ -207,12 +217,10 @@ impl Loading<'_, '_> {
 
     fn take(&mut self, item: StoreItem, how: LoadMode) -> Result<(), StorageError> {
         match &item {
-            StoreItem::Entry(Entry { value: bytes, .. })
-            | StoreItem::Record(JournalRecord { data: bytes, .. }) => {
-                // The limits hold for what comes from a file as well: whoever reads it back has the
-                // same.
-                self.limits.check_value(bytes.len())?;
-            }
+            // The limits hold for what comes from a file as well: whoever reads it back has the same.
+            StoreItem::Entry(Entry { value, .. }) => self.limits.check_value(value.len())?,
+            StoreItem::Record(record) => self.limits.check_value(record.size())?,
+            StoreItem::Lane(_) => self.lanes += 1,
             StoreItem::Contents(_) | StoreItem::Cursor(_) | StoreItem::Damaged(_) => {}
         }
         if let StoreItem::Damaged(damaged) = item {
@@ -243,9 +251,16 @@ impl Loading<'_, '_> {
     fn damaged(&mut self, item: &DamagedItem, how: LoadMode) -> Result<(), StorageError> {
         self.given()?;
         self.done.damaged += 1;
-        let DamagedPlace::Record(position) = item.place else {
-            self.left_out += 1;
-            return Ok(());
+        let position = match item.place {
+            DamagedPlace::Record(position) => position,
+            DamagedPlace::Lane(_) => {
+                self.lanes += 1;
+                return Ok(());
+            }
+            DamagedPlace::Entry(_) | DamagedPlace::Cursor(_) => {
+                self.left_out += 1;
+                return Ok(());
+            }
         };
         let empty = StoreItem::Record(JournalRecord::new(position, Vec::new()));
         match how {
@@ -272,8 +287,21 @@ impl Loading<'_, '_> {
             }
             StoreItem::Record(record) => {
                 self.follows(&record)?;
-                self.changes.append(&record.data, &[record.data.len()])?;
+                self.changes.append(&[record.into()], &[])?;
                 self.done.records += 1;
+            }
+            StoreItem::Lane(end) => {
+                let next = self.given()?.bounds.next;
+                let last = end.last.unwrap_or_default();
+                let record = self.changes.lane_end(&end.lane)?;
+                // Its last records may be gone by a trim, or be damaged and left out, so it may end
+                // behind those that came.
+                if last >= next || record.is_some_and(|record| last < record) {
+                    let record = record.filter(|_| last < next);
+                    return Err(ImportFault::Lane { lane: end.lane, last, record }.into());
+                }
+                self.done.lanes += u64::from(record.is_none());
+                self.changes.move_lane(&end.lane, last)?;
             }
             StoreItem::Cursor(cursor) => {
                 self.given()?;
@@ -321,9 +349,10 @@ impl Loading<'_, '_> {
             }
             StoreItem::Record(record) => {
                 self.follows(&record)?;
-                self.changes.append(&record.data, &[record.data.len()])?;
+                self.merge_record(record.into())?;
                 self.done.records += 1;
             }
+            StoreItem::Lane(end) => self.merge_lane(end)?,
             StoreItem::Cursor(Cursor { name, position }) => {
                 let first = self.given()?.bounds.first;
                 let Bounds { first: own, next, .. } = self.there.bounds;
@@ -347,6 +376,35 @@ impl Loading<'_, '_> {
         Ok(())
     }
 
+    fn merge_record(&mut self, record: NewRecord) -> Result<(), StorageError> {
+        if let Some((lane, id)) = record.identity()
+            && operations::position_of(self.connection, lane, id)?.is_some()
+        {
+            // It keeps a place, so that the records around it and the cursors do.
+            self.done.repeated += 1;
+            return self.changes.append(&[NewRecord::new([])], &[]).map(drop);
+        }
+        self.changes.append(&[record], &[]).map(drop)
+    }
+
+    /// Takes in where a lane ends whose records were all trimmed; those with records were moved by them.
+    fn merge_lane(&mut self, LaneEnd { lane, last, .. }: LaneEnd) -> Result<(), StorageError> {
+        let Bounds { first, next, .. } = self.given()?.bounds;
+        let last = last.unwrap_or_default();
+        if last >= next {
+            return Err(ImportFault::Lane { lane, last, record: None }.into());
+        }
+        if self.changes.lane_end(&lane)?.is_some() {
+            return Ok(());
+        }
+        let Bounds { first: own, next: behind, .. } = self.there.bounds;
+        // Where positions stay the same, so do ends. Elsewhere nothing stands for it here, but that the
+        // lane had records has to be known: who expects none is refused.
+        let last = if behind == first { last } else { last.min(own - 1) };
+        self.done.lanes += 1;
+        self.changes.move_lane(&lane, last)
+    }
+
     fn keep(&mut self, same: bool) {
         self.done.kept += 1;
         self.done.differing += u64::from(!same);
@@ -358,7 +416,9 @@ impl Loading<'_, '_> {
         // A copy that was cut off at the end looks sound line by line; only the count tells.
         let items = entries + records + cursors + kept + self.left_out;
         let announced = given.items();
-        if items != announced || records != given.bounds.len() {
+        // A lane whose end was lost is told beside those that were counted.
+        if items != announced || records != given.bounds.len() || self.lanes < given.lanes {
+            let (items, announced) = (items + self.lanes, announced + given.lanes);
             return Err(ImportFault::Count { items, announced }.into());
         }
         Ok(self.done)

@@ -2,7 +2,9 @@
 
 use super::connect::literal;
 use super::error::from_sqlite;
-use super::operations;
+use super::item::StoreItem;
+use super::operations::{self, RECORD};
+use super::walk::{self, LastRecords};
 use crate::storage::StorageError;
 use rusqlite::{Connection, Row};
 use std::fs::{self, File};
@@ -45,7 +47,8 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
         report.entries += 1;
         Ok(())
     });
-    let sql = "SELECT position, checksum, data FROM record ORDER BY position";
+    let mut last_records = LastRecords::new();
+    let sql = &format!("SELECT {RECORD} FROM record ORDER BY position");
     let mut expected = state.as_ref().map_or(1, |bounds| bounds.first);
     let records = each(&moment, sql, |row| {
         let record = operations::record(row)?;
@@ -53,6 +56,9 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
         let missing = record.position != expected;
         let place = std::mem::replace(&mut expected, record.position + 1);
         report.records += 1;
+        if let Some(lane) = record.lane {
+            last_records.insert(lane, record.position);
+        }
         if missing && place + 1 == record.position {
             let reason = "it is missing".to_owned();
             return Err(StorageError::DamagedRecord { position: place, reason });
@@ -72,13 +78,22 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
         Ok(_) => {}
         Err(error) => problems.push(sentence(from_sqlite(error))),
     }
-    problems.extend(state.err().map(sentence));
+    let mut lanes = Vec::new();
+    match state.and_then(|bounds| walk::lanes(&moment, bounds, last_records)) {
+        Ok(items) => lanes.extend(items.into_iter().filter_map(|item| match item {
+            StoreItem::Damaged(damaged) => Some(damaged.to_string()),
+            _ => None,
+        })),
+        Err(error) => problems.push(sentence(error)),
+    }
     let cursors = each(&moment, "SELECT name, position, checksum FROM cursor", |row| {
         operations::cursor_of(row).map(drop)
     });
-    for found in [listed, entries, records, cursors] {
+    for found in [listed, entries, records] {
         problems.extend(found.into_iter().map(sentence));
     }
+    problems.extend(lanes);
+    problems.extend(cursors.into_iter().map(sentence));
     // A file that is damaged all over would list every row.
     problems.truncate(MAX_PROBLEMS);
     report.problems = problems;

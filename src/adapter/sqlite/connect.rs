@@ -30,6 +30,14 @@ const MIGRATIONS: &[&str] = &[
      CREATE TABLE cursor (
        name TEXT PRIMARY KEY, position INTEGER NOT NULL, checksum INTEGER NOT NULL
      ) STRICT, WITHOUT ROWID;",
+    // 3: lanes.
+    "ALTER TABLE record ADD COLUMN lane TEXT;
+     ALTER TABLE record ADD COLUMN id TEXT;
+     ALTER TABLE record ADD COLUMN subject TEXT;
+     CREATE UNIQUE INDEX record_id ON record (lane, id) WHERE id IS NOT NULL;
+     CREATE TABLE lane (
+       name TEXT PRIMARY KEY, last INTEGER NOT NULL, checksum INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;",
 ];
 
 /// A connection that is ready to use; waits for others that open or recover the file.
@@ -91,8 +99,31 @@ pub(super) fn patiently<T>(
     }
 }
 
-/// Starts a transaction that writes; waits for others that do.
+/// Starts a transaction that writes; waits for others that do. Refused if the file has another schema
+/// by now.
 pub(super) fn begin(connection: &Connection, timeout: Duration) -> Result<(), StorageError> {
+    lock(connection, timeout)?;
+    // A newer program may have migrated the file since it was opened, and what this one writes would
+    // not be what the new schema means. Asked inside the transaction, where it cannot change.
+    let version = connection
+        .prepare_cached("PRAGMA user_version")
+        .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
+        .map_err(from_sqlite);
+    let known = MIGRATIONS.len();
+    let refused = match version {
+        Ok(version) if usize::try_from(version) == Ok(known) => return Ok(()),
+        Ok(version) => StorageError::unsupported(format!(
+            "another program migrated the file to schema version {version} since it was opened, this \
+             one knows {known}; restart with the program that migrated it"
+        )),
+        Err(error) => error,
+    };
+    // The error that refuses is the one to tell.
+    let _ = connection.execute_batch("ROLLBACK");
+    Err(refused)
+}
+
+fn lock(connection: &Connection, timeout: Duration) -> Result<(), StorageError> {
     let begin = || {
         // `IMMEDIATE` takes the write lock at once. A transaction that starts as a reader and
         // writes later fails with busy when another one wrote in between, and waiting cannot help
@@ -124,6 +155,8 @@ fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, Failed> {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
     let connection = Connection::open_with_flags(literal(path), flags)?;
+    // More kinds of statements than its cache has places for unless told.
+    connection.set_prepared_statement_cache_capacity(64);
     // Waiting is ours, so that its length is known.
     connection.busy_timeout(Duration::ZERO)?;
     // One moment for all questions: another process may be making the file.
@@ -273,7 +306,10 @@ mod tests {
         let connection = connect(&folder.file(), &SqliteOptions::new("test")).unwrap();
         assert_eq!(number(&connection, "SELECT revision FROM state"), 7);
         assert_eq!(operations::bounds(&connection), Ok(crate::storage::Bounds::new(1, 1)));
-        assert_eq!(number(&connection, "PRAGMA user_version"), 2);
+        assert_eq!(
+            number(&connection, "PRAGMA user_version"),
+            i64::try_from(MIGRATIONS.len()).unwrap()
+        );
     }
 
     #[test]

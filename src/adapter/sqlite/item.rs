@@ -1,7 +1,7 @@
 //! What a file holds, item by item, for those who go over all of it.
 
 use crate::scalar::printable;
-use crate::storage::{Bounds, Cursor, Entry, JournalRecord};
+use crate::storage::{Bounds, Cursor, Entry, JournalRecord, LaneEnd};
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,13 +15,15 @@ pub enum StoreItem {
     Entry(Entry),
     /// A record, ordered by position.
     Record(JournalRecord),
+    /// Where a lane ends, ordered by lane.
+    Lane(LaneEnd),
     /// A cursor, ordered by name.
     Cursor(Cursor),
     /// One of these that cannot be read, in the place where it would stand.
     Damaged(DamagedItem),
 }
 
-/// A value, record or cursor that is not what was written.
+/// A value, record, lane or cursor that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DamagedItem {
@@ -56,6 +58,8 @@ pub enum DamagedPlace {
     Entry(String),
     /// A record, by its position.
     Record(u64),
+    /// The end of a lane, by the text of its name.
+    Lane(String),
     /// A cursor, by the text of its name.
     Cursor(String),
 }
@@ -65,6 +69,7 @@ impl fmt::Display for DamagedPlace {
         match self {
             DamagedPlace::Entry(key) => write!(f, "`{}`", printable(key)),
             DamagedPlace::Record(position) => write!(f, "record {position}"),
+            DamagedPlace::Lane(name) => write!(f, "lane `{}`", printable(name)),
             DamagedPlace::Cursor(name) => write!(f, "cursor `{}`", printable(name)),
         }
     }
@@ -82,12 +87,20 @@ pub struct Contents {
     pub entries: u64,
     /// How many cursors there are.
     pub cursors: u64,
+    /// How many lanes have an end.
+    pub lanes: u64,
 }
 
 impl Contents {
-    /// What a file should have.
+    /// What a file should have, without lanes.
     pub const fn new(revision: u64, bounds: Bounds, entries: u64, cursors: u64) -> Self {
-        Contents { revision, bounds, entries, cursors }
+        Contents { revision, bounds, entries, cursors, lanes: 0 }
+    }
+
+    /// Sets how many lanes have an end.
+    pub const fn with_lanes(mut self, lanes: u64) -> Self {
+        self.lanes = lanes;
+        self
     }
 
     /// Values, records and cursors together.
@@ -109,6 +122,7 @@ pub enum ItemChange {
     Keep,
     /// It gets this value. A value gets a new revision; a record keeps its position.
     Replace(Vec<u8>),
-    /// It goes. A record becomes empty, so that the others keep their positions.
+    /// It goes. A record becomes empty, so that the others keep their positions; the end of a lane is
+    /// found anew from its records.
     Remove,
 }

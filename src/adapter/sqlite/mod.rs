@@ -64,6 +64,7 @@
 //! - Trimming frees room for new records; the file does not shrink.
 
 mod bulk;
+mod changes;
 mod check;
 mod connect;
 mod error;
@@ -81,10 +82,10 @@ pub use check::CheckReport;
 pub use item::{Contents, DamagedItem, DamagedPlace, ItemChange, StoreItem};
 
 use crate::storage::{
-    Bounds, Cursor, Entry, Expect, Journal, JournalRecord, Key, KeyPage, Page, StorageError,
-    StorageLimits, Store, StoreScan,
+    Appended, Bounds, Commit, Committed, Cursor, Engine, Entry, Expect, Journal, JournalRecord,
+    Key, KeyPage, LaneEnd, NewRecord, Page, StorageError, StorageLimits, Store, StoreScan,
 };
-use operations::Write;
+use changes::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -206,7 +207,7 @@ pub enum Synchronous {
     Normal,
 }
 
-/// An open file: a [`Store`] and a [`Journal`]. A clone is another handle on it.
+/// An open file: a [`Store`] and a [`Journal`], an [`Engine`]. A clone is another handle on it.
 ///
 /// [The module](self) has an example.
 #[derive(Clone, Debug)]
@@ -279,11 +280,11 @@ impl Store for Sqlite {
         self.options.limits.check_value(value.len())?;
         // Copied once: the writer's thread may outlive the caller's future.
         let write = Write::Put { key: key.clone(), value: value.into(), expect };
-        Ok(self.workers.write(write).await?.end)
+        Ok(self.workers.write(write).await?.number())
     }
 
     async fn delete(&self, key: &Key, expect: Expect) -> Result<bool, StorageError> {
-        Ok(self.workers.write(Write::Delete { key: key.clone(), expect }).await?.end > 0)
+        Ok(self.workers.write(Write::Delete { key: key.clone(), expect }).await?.number() > 0)
     }
 
     async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
@@ -297,6 +298,14 @@ impl Store for Sqlite {
     }
 }
 
+impl Engine for Sqlite {
+    async fn commit(&self, commit: &Commit) -> Result<Committed, StorageError> {
+        // Refused here, before anything is copied and queued.
+        commit.check(&self.options.limits, &self.options.limits)?;
+        Ok(self.workers.write(Write::Commit(commit.clone())).await?.committed())
+    }
+}
+
 impl Journal for Sqlite {
     fn limits(&self) -> StorageLimits {
         self.options.limits
@@ -304,14 +313,30 @@ impl Journal for Sqlite {
 
     async fn append<B: AsRef<[u8]> + Sync>(&self, batch: &[B]) -> Result<Range<u64>, StorageError> {
         self.options.limits.check_batch(batch.iter().map(|data| data.as_ref().len()))?;
-        // One buffer and the ends of its records: one allocation for a batch of thousands.
-        let mut data = Vec::with_capacity(batch.iter().map(|data| data.as_ref().len()).sum());
-        let mut ends = Vec::with_capacity(batch.len());
-        for record in batch {
-            data.extend_from_slice(record.as_ref());
-            ends.push(data.len());
-        }
-        self.workers.write(Write::Append { data, ends }).await
+        // Copied once: the writer's thread may outlive the caller's future.
+        let records = batch.iter().map(|data| NewRecord::new(data.as_ref())).collect();
+        let write = Write::Append { records, expected: Vec::new() };
+        Ok(self.workers.write(write).await?.committed().appended.positions)
+    }
+
+    async fn append_records(
+        &self,
+        records: &[NewRecord],
+        expected: &[LaneEnd],
+    ) -> Result<Appended, StorageError> {
+        self.options.limits.check_batch(records.iter().map(NewRecord::size))?;
+        let (records, expected) = (records.to_vec(), expected.to_vec());
+        let done = self.workers.write(Write::Append { records, expected }).await?;
+        Ok(done.committed().appended)
+    }
+
+    async fn lane_end(&self, lane: &Key) -> Result<Option<u64>, StorageError> {
+        let lane = lane.clone();
+        self.workers.read(move |connection| operations::lane_end(connection, &lane)).await
+    }
+
+    async fn forget_lanes(&self) -> Result<u64, StorageError> {
+        Ok(self.workers.write(Write::ForgetLanes).await?.number())
     }
 
     async fn read(&self, from: u64, limit: usize) -> Result<Vec<JournalRecord>, StorageError> {
@@ -328,7 +353,7 @@ impl Journal for Sqlite {
     }
 
     async fn trim(&self, before: u64) -> Result<u64, StorageError> {
-        Ok(self.workers.write(Write::Trim { before }).await?.end)
+        Ok(self.workers.write(Write::Trim { before }).await?.number())
     }
 
     async fn cursor(&self, name: &Key) -> Result<Option<u64>, StorageError> {
@@ -346,7 +371,7 @@ impl Journal for Sqlite {
     }
 
     async fn remove_cursor(&self, name: &Key) -> Result<bool, StorageError> {
-        Ok(self.workers.write(Write::RemoveCursor { name: name.clone() }).await?.end > 0)
+        Ok(self.workers.write(Write::RemoveCursor { name: name.clone() }).await?.number() > 0)
     }
 
     async fn cursors(&self) -> Result<Vec<Cursor>, StorageError> {

@@ -2,15 +2,16 @@
 
 use super::error::from_sqlite;
 use super::item::{Contents, DamagedItem, DamagedPlace, StoreItem};
-use super::operations;
-use crate::storage::StorageError;
+use super::operations::{self, RECORD};
+use crate::storage::{Bounds, JournalRecord, Key, StorageError};
 use rusqlite::{Connection, OptionalExtension, Row};
+use std::collections::BTreeMap;
 
 /// How many missing records in a row are told one by one. More than that is a position that is wrong,
 /// not records that were lost.
 const MAX_GAP: u64 = 1_000_000;
 
-/// Visits values, records and cursors. What was visited may be changed.
+/// Visits values, records, lanes and cursors. What was visited may be changed.
 pub(super) fn walk<E: From<StorageError>>(
     connection: &Connection,
     contents: Contents,
@@ -25,6 +26,7 @@ pub(super) fn walk<E: From<StorageError>>(
     }
     // From the bounds of the same moment: an append that came later belongs to the next dump.
     let mut expected = contents.bounds.first;
+    let mut lanes = LastRecords::new();
     let sql = "SELECT position FROM record ORDER BY position";
     for position in numbers(connection, sql)?.into_iter().map(i64::cast_unsigned) {
         // Left behind by a trim that was damaged; readers do not see them either.
@@ -40,8 +42,15 @@ pub(super) fn walk<E: From<StorageError>>(
             let place = DamagedPlace::Record(missing);
             visit(StoreItem::Damaged(DamagedItem { place, reason, data: None, row: None }))?;
         }
-        visit(record(connection, position)?)?;
+        let item = record(connection, position)?;
+        if let StoreItem::Record(JournalRecord { lane: Some(lane), .. }) = &item {
+            lanes.insert(lane.clone(), position);
+        }
+        visit(item)?;
         expected = position + 1;
+    }
+    for item in self::lanes(connection, contents.bounds, lanes)? {
+        visit(item)?;
     }
     for item in cursors(connection)? {
         visit(item)?;
@@ -69,11 +78,13 @@ fn reason(error: StorageError) -> Result<String, StorageError> {
 /// Why a row cannot be read, with its name and bytes as far as they can.
 type Unreadable = (StorageError, String, Option<Vec<u8>>);
 
-/// One row of a table: what it is, or the error of reading it with its name and bytes.
+/// One row of a table: what it is, or the error of reading it with its name and bytes, which stand in
+/// a column.
 fn one<T>(
     connection: &Connection,
     sql: &str,
     row: i64,
+    bytes: usize,
     read: impl FnOnce(&Row<'_>) -> Result<T, StorageError>,
 ) -> Result<Option<Result<T, Unreadable>>, StorageError> {
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
@@ -81,7 +92,7 @@ fn one<T>(
         Ok(read(row).map_err(|error| {
             let name = row.get_ref(0).ok().and_then(|name| name.as_bytes().ok());
             let name = name.map(|name| String::from_utf8_lossy(name).into_owned());
-            let bytes = row.get_ref(3).ok().and_then(|bytes| bytes.as_bytes().ok());
+            let bytes = row.get_ref(bytes).ok().and_then(|bytes| bytes.as_bytes().ok());
             (error, name.unwrap_or_default(), bytes.map(<[u8]>::to_vec))
         }))
     });
@@ -94,7 +105,7 @@ fn one<T>(
 
 fn entry(connection: &Connection, row: i64) -> Result<Option<StoreItem>, StorageError> {
     let sql = "SELECT key, revision, checksum, value FROM entry WHERE rowid = ?1";
-    Ok(match one(connection, sql, row, operations::entry)? {
+    Ok(match one(connection, sql, row, 3, operations::entry)? {
         None => None,
         Some(Ok(entry)) => Some(StoreItem::Entry(entry)),
         Some(Err((error, key, data))) => Some(StoreItem::Damaged(DamagedItem {
@@ -107,9 +118,9 @@ fn entry(connection: &Connection, row: i64) -> Result<Option<StoreItem>, Storage
 }
 
 fn record(connection: &Connection, position: u64) -> Result<StoreItem, StorageError> {
-    let sql = "SELECT position, checksum, data, data FROM record WHERE position = ?1";
+    let sql = format!("SELECT {RECORD} FROM record WHERE position = ?1");
     let place = DamagedPlace::Record(position);
-    Ok(match one(connection, sql, position.cast_signed(), operations::record)? {
+    Ok(match one(connection, &sql, position.cast_signed(), 2, operations::record)? {
         Some(Ok(record)) => StoreItem::Record(record),
         Some(Err((error, _, data))) => {
             let (reason, data) = (reason(error)?, data.map(Into::into));
@@ -120,6 +131,49 @@ fn record(connection: &Connection, position: u64) -> Result<StoreItem, StorageEr
             StoreItem::Damaged(DamagedItem { place, reason, data: None, row: None })
         }
     })
+}
+
+/// The last record of each lane.
+pub(super) type LastRecords = BTreeMap<Key, u64>;
+
+/// Where lanes end, given their last records: those that are said, and those that should be.
+pub(super) fn lanes(
+    connection: &Connection,
+    bounds: Bounds,
+    mut last_records: LastRecords,
+) -> Result<Vec<StoreItem>, StorageError> {
+    let sql = "SELECT name, last, checksum FROM lane ORDER BY name";
+    let mut statement = connection.prepare(sql).map_err(from_sqlite)?;
+    let mut rows = statement.query([]).map_err(from_sqlite)?;
+    let mut found = Vec::new();
+    let damaged = |name: String, reason| {
+        let place = DamagedPlace::Lane(name);
+        StoreItem::Damaged(DamagedItem { place, reason, data: None, row: None })
+    };
+    while let Some(row) = rows.next().map_err(from_sqlite)? {
+        found.push(match operations::lane_of(row) {
+            Ok(end) => {
+                let last_record = last_records.remove(&end.lane);
+                match operations::lane_fault(connection, &end, last_record, bounds)? {
+                    None => StoreItem::Lane(end),
+                    Some(reason) => damaged(end.lane.to_string(), reason),
+                }
+            }
+            Err(error) => {
+                let name = row.get_ref(0).ok().and_then(|name| name.as_bytes().ok());
+                let name = String::from_utf8_lossy(name.unwrap_or_default()).into_owned();
+                if let Ok(lane) = Key::parse(&name) {
+                    last_records.remove(&lane);
+                }
+                damaged(name, reason(error)?)
+            }
+        });
+    }
+    let missing = last_records.into_iter();
+    found.extend(missing.map(|(lane, position)| {
+        damaged(lane.to_string(), format!("its end is missing, its last record is {position}"))
+    }));
+    Ok(found)
 }
 
 fn cursors(connection: &Connection) -> Result<Vec<StoreItem>, StorageError> {

@@ -3,16 +3,16 @@
 #![allow(clippy::disallowed_methods, reason = "an adapter may read the clock")]
 
 use super::SqliteOptions;
+use super::changes::{Changes, Done, Write};
 use super::connect::{Failed, begin, connect, patiently};
 use super::error::from_sqlite;
 use super::log::Log;
-use super::operations::{self, Changes, Write};
+use super::operations;
 use crate::storage::StorageError;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
-use std::ops::Range;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,7 +37,7 @@ const CACHED_BYTES: usize = 64 << 10;
 const TIDY_PAUSE: Duration = Duration::from_millis(250);
 
 /// What a write returns; the change says what it means.
-type Outcome = Result<Range<u64>, StorageError>;
+type Outcome = Result<Done, StorageError>;
 // A write is data and a read is a closure: a write may have to run twice, when the group that held
 // it failed and it is tried alone.
 type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
@@ -58,7 +58,7 @@ impl fmt::Debug for Workers {
 
 struct WriteJob {
     write: Write,
-    reply: Reply<Range<u64>>,
+    reply: Reply<Done>,
 }
 
 impl Workers {
@@ -526,7 +526,8 @@ impl<T> Future for Answer<T> {
 mod tests {
     use super::super::scratch::Folder;
     use super::*;
-    use crate::storage::{Expect, Key, block_on};
+    use crate::storage::{Appended, Committed, Expect, Key, NewRecord, block_on};
+
     use std::cell::Cell;
 
     fn options() -> SqliteOptions {
@@ -534,7 +535,12 @@ mod tests {
     }
 
     fn append(text: &str) -> Write {
-        Write::Append { data: text.as_bytes().to_vec(), ends: vec![text.len()] }
+        Write::Append { records: vec![NewRecord::new(text.as_bytes())], expected: Vec::new() }
+    }
+
+    /// One record was appended at a position.
+    fn at(position: u64) -> Done {
+        Done::Committed(Committed::new(Appended::new(position..position + 1), Vec::new()))
     }
 
     fn put(key: &str, expect: Expect) -> Write {
@@ -550,7 +556,7 @@ mod tests {
         let log = Log::new(&folder.file(), &options);
         let thread = Writer { connection, label, lock_timeout: options.lock_timeout, log };
         let (jobs, queue) = sync_channel(writes.len());
-        let answers: Vec<Answer<Range<u64>>> = writes
+        let answers: Vec<Answer<Done>> = writes
             .into_iter()
             .map(|write| {
                 let (reply, answer) = slot();
@@ -571,7 +577,7 @@ mod tests {
         let (results, groups) = run(&folder, writes);
         assert_eq!(groups, 2);
         for (position, result) in (1..).zip(results) {
-            assert_eq!(result, Ok(position..position + 1));
+            assert_eq!(result, Ok(at(position)));
         }
         let connection = connect(&folder.file(), &options()).unwrap();
         let limits = crate::storage::StorageLimits::default();
@@ -605,7 +611,8 @@ mod tests {
             expected: Expect::Absent,
             found: Some(1),
         };
-        assert_eq!(results, [Ok(0..1), Err(conflict), Ok(1..2), Ok(0..2)]);
+        let revision = |revision| Ok(Done::Number(revision));
+        assert_eq!(results, [revision(1), Err(conflict), Ok(at(1)), revision(2)]);
     }
 
     #[test]
@@ -613,7 +620,7 @@ mod tests {
         let folder = Folder::new("worker-shutdown");
         let workers = Workers::start(&folder.file(), &options()).unwrap();
         let (writes, _) = workers.senders.clone().unwrap();
-        let answers: Vec<Answer<Range<u64>>> = (0..50)
+        let answers: Vec<Answer<Done>> = (0..50)
             .map(|number: u32| {
                 let (reply, answer) = slot();
                 let job = WriteJob { write: append(&number.to_string()), reply };
@@ -625,7 +632,7 @@ mod tests {
         drop(workers);
         // The threads have ended, so all is answered.
         for (position, answer) in (1..).zip(answers) {
-            assert_eq!(block_on(answer), Ok(position..position + 1));
+            assert_eq!(block_on(answer), Ok(at(position)));
         }
     }
 

@@ -28,14 +28,15 @@ impl MemoryEngine {
 
 impl Engine for MemoryEngine {
     async fn commit(&self, commit: &Commit) -> Result<Committed, StorageError> {
+        commit.check(&self.store.limits(), &self.journal.limits())?;
         // Both locks, always in this order, are held until all is done: nobody sees a part of it.
         let journal = self.journal.writing();
         let mut store = self.store.lock();
-        let repeated = journal.check(&commit.records, &commit.expected)?;
         let mut used = store.used();
         for put in &commit.puts {
             store.check(&put.key, put.value.as_deref(), put.expect, &mut used)?;
         }
+        let repeated = journal.check(&commit.records, &commit.expected)?;
         let mut revisions = Vec::with_capacity(commit.puts.len());
         for put in &commit.puts {
             store.apply(&put.key, put.value.as_ref().map(Arc::clone));

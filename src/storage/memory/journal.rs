@@ -6,7 +6,7 @@ use crate::storage::error::StorageError;
 use crate::storage::journal::{Bounds, Cursor, Journal};
 use crate::storage::key::Key;
 use crate::storage::record::{Appended, JournalRecord, LaneEnd, NewRecord};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -40,6 +40,27 @@ pub(super) struct Records {
 impl Records {
     fn bounds(&self) -> Bounds {
         Bounds::new(self.first, self.first + self.records.len() as u64)
+    }
+
+    fn position_of(&self, lane: &Key, id: &str) -> Option<u64> {
+        self.ids.get(lane)?.get(id).copied()
+    }
+
+    /// Where a batch stands already, if its first record does.
+    fn repeated(&self, records: &[NewRecord]) -> Result<Option<Appended>, StorageError> {
+        let Some((lane, id)) = records.first().and_then(NewRecord::identity) else {
+            return Ok(None);
+        };
+        let Some(first) = self.position_of(lane, id) else { return Ok(None) };
+        let stands = |(position, record): (u64, &NewRecord)| match record.identity() {
+            Some((lane, id)) => self.position_of(lane, id) == Some(position),
+            None => position < self.bounds().next,
+        };
+        if (first..).zip(records).all(stands) {
+            return Ok(Some(Appended::repeated(first, records.len())));
+        }
+        // Another batch that has the id of this one.
+        Err(StorageError::duplicate_id(lane, id, Some(first)))
     }
 }
 
@@ -99,7 +120,7 @@ impl MemoryJournal {
                 break;
             }
             let record = &state.records[(position - bounds.first) as usize];
-            bytes += record.data.len();
+            bytes += record.size();
             found.push(record.clone().at(position));
         }
         Ok(found)
@@ -161,14 +182,21 @@ impl Writing<'_> {
     ) -> Result<Option<Appended>, StorageError> {
         self.limits.check_batch(records.iter().map(NewRecord::size))?;
         let state = &*self.records;
-        let first = records.first().and_then(NewRecord::identity);
-        if let Some((lane, id)) = first
-            && let Some(position) = state.ids.get(lane).and_then(|ids| ids.get(id))
-        {
-            return Ok(Some(Appended::repeated(*position, records.len())));
+        let moved = expected
+            .iter()
+            .map(|end| end.check(state.lanes.get(&end.lane).copied()))
+            .find(Result::is_err);
+        // By the writer itself, which did not learn of it?
+        if let Some(repeated) = state.repeated(records)? {
+            return Ok(Some(repeated));
         }
-        for end in expected {
-            end.check(state.lanes.get(&end.lane).copied())?;
+        moved.transpose()?;
+        let mut batch = HashSet::new();
+        for (lane, id) in records.iter().filter_map(NewRecord::identity) {
+            let found = state.position_of(lane, id);
+            if found.is_some() || !batch.insert((lane, id)) {
+                return Err(StorageError::duplicate_id(lane, id, found));
+            }
         }
         let more = records.iter().map(|record| record.size() + OVERHEAD).sum();
         room(state.bytes, more, self.capacity)?;
@@ -184,9 +212,7 @@ impl Writing<'_> {
             if let Some(lane) = &record.lane {
                 state.lanes.insert(lane.clone(), position);
                 if let Some(id) = &record.id {
-                    // The first of two equal ids of one batch is the one that is found again.
-                    let ids = state.ids.entry(lane.clone()).or_default();
-                    ids.entry(Arc::clone(id)).or_insert(position);
+                    state.ids.entry(lane.clone()).or_default().insert(Arc::clone(id), position);
                 }
             }
             state.records.push_back(record.clone());

@@ -92,10 +92,13 @@ fn stopped(stop: Stop) -> CmdResult {
 }
 
 fn sentence(done: &LoadSummary) -> String {
-    let LoadSummary { entries, records, cursors, kept, differing, damaged, .. } = done;
+    let LoadSummary { entries, records, cursors, kept, differing, repeated, damaged, .. } = done;
     let mut taken = format!("{entries} values, {records} records and {cursors} cursors taken in");
     if *damaged > 0 {
         let _ = write!(taken, "; {damaged} were damaged and are left out or empty");
+    }
+    if *repeated > 0 {
+        let _ = write!(taken, "; {repeated} records stood there already and are empty");
     }
     if *kept == 0 {
         return taken;
