@@ -1,7 +1,13 @@
 //! What a [`Journal`] promises.
 
+pub(super) mod lanes;
+
 use super::{Failure, cases, once, same, together};
 use crate::storage::{Bounds, Cursor, Journal, Key, StorageError};
+use lanes::{
+    batches_with_names, cut_short, ids_forgotten, ids_stand_once, lanes_expected, lanes_forgotten,
+    lanes_of_a_batch, lanes_outlive_trims, names, one_appender, repeats,
+};
 
 cases! { Journal:
     empty "an empty journal spans nothing, and its first record gets position 1";
@@ -17,6 +23,17 @@ cases! { Journal:
     waiting_for_the_past "waiting for a record that is there ends at once";
     waiting_for_the_future "waiting ends when the record is appended";
     waiting_given_up "a wait that is dropped disturbs no other";
+    names "lane, id and subject of a record are read as they were written";
+    batches_with_names "names count among the bytes that a limit bounds";
+    lanes_expected "a batch is appended only if its lanes end where the writer expects";
+    lanes_of_a_batch "every lane of a batch has to be as expected, before the batch";
+    repeats "a batch that stands there already is not appended again, and gets its positions";
+    cut_short "an append whose outcome was not heard may be repeated, and is there once";
+    ids_stand_once "a batch with an id that another record of its lane has is refused as a whole";
+    one_appender "of writers that race for a lane exactly one succeeds";
+    lanes_outlive_trims "the end of a lane is known when its records are trimmed";
+    lanes_forgotten "a lane that is forgotten begins anew, and only one without records is";
+    ids_forgotten "an id is forgotten with its record";
     appending_together "batches of many appenders do not mix, and no position is lost";
 }
 

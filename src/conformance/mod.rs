@@ -1,4 +1,4 @@
-//! A kit of behavioural cases that any transport, store or journal can run against itself.
+//! A kit of behavioural cases that any transport, store, journal or engine can run against itself.
 //!
 //! The traits promise more than their signatures say. Each case here holds an implementation to
 //! one of those promises, by nothing but the trait's own methods. Our implementations run them in
@@ -18,6 +18,7 @@
 //! are made asynchronously. The cases drive several operations at once, on one task, so they need no
 //! particular runtime. A failure names the step of its case by where it stands in this kit.
 
+pub mod engine;
 pub mod journal;
 pub mod store;
 pub mod transport;

@@ -65,6 +65,7 @@ mod fuzz_corpus;
 mod history;
 mod hostile;
 mod json;
+mod lanes;
 mod layers;
 mod machine;
 mod merge;

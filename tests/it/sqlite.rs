@@ -39,7 +39,7 @@ fn key(id: &str) -> Key {
 #[cfg(feature = "conformance")]
 #[test]
 fn it_passes_the_kit() {
-    use coordination_protocol::conformance::{self, journal, store};
+    use coordination_protocol::conformance::{self, engine, journal, store};
     let folder = Folder::new();
     let mut number = 0;
     let mut fresh = || {
@@ -48,7 +48,8 @@ fn it_passes_the_kit() {
     };
     block_on(async {
         conformance::run(&store::cases(), &mut fresh).await.into_result()?;
-        conformance::run(&journal::cases(), &mut fresh).await.into_result()
+        conformance::run(&journal::cases(), &mut fresh).await.into_result()?;
+        conformance::run(&engine::cases(), &mut fresh).await.into_result()
     })
     .unwrap_or_else(|failures| panic!("{failures}"));
 }

@@ -76,7 +76,8 @@ impl MemoryJournal {
         MemoryJournal::with_capacity(1 << 30)
     }
 
-    /// An empty journal for at most a number of bytes of records, and 64 more for each.
+    /// An empty journal for at most a number of bytes of records and of the names of lanes that have an
+    /// end, and 64 more for each.
     pub fn with_capacity(bytes: usize) -> Self {
         MemoryJournal {
             inner: Arc::new(Mutex::new(Records {
@@ -198,8 +199,15 @@ impl Writing<'_> {
                 return Err(StorageError::duplicate_id(lane, id, found));
             }
         }
-        let more = records.iter().map(|record| record.size() + OVERHEAD).sum();
-        room(state.bytes, more, self.capacity)?;
+        // What the ends of lanes cost stays when their records are trimmed.
+        let lanes: HashSet<&Key> = records
+            .iter()
+            .filter_map(|record| record.lane.as_ref())
+            .filter(|lane| !state.lanes.contains_key(*lane))
+            .collect();
+        let lanes: usize = lanes.into_iter().map(lane_cost).sum();
+        let records: usize = records.iter().map(|record| record.size() + OVERHEAD).sum();
+        room(state.bytes, records.saturating_add(lanes), self.capacity)?;
         Ok(None)
     }
 
@@ -210,7 +218,9 @@ impl Writing<'_> {
         for (position, record) in (start..).zip(records) {
             state.bytes += record.size() + OVERHEAD;
             if let Some(lane) = &record.lane {
-                state.lanes.insert(lane.clone(), position);
+                if state.lanes.insert(lane.clone(), position).is_none() {
+                    state.bytes += lane_cost(lane);
+                }
                 if let Some(id) = &record.id {
                     state.ids.entry(lane.clone()).or_default().insert(Arc::clone(id), position);
                 }
@@ -224,6 +234,11 @@ impl Writing<'_> {
             if range.is_empty() { BTreeMap::new() } else { std::mem::take(&mut state.waiting) };
         (Appended::new(range), Woken(woken))
     }
+}
+
+/// How many bytes the end of a lane counts for.
+fn lane_cost(lane: &Key) -> usize {
+    lane.as_str().len() + OVERHEAD
 }
 
 /// Who waited for records; woken when this is dropped, which must be after the locks are let go: a waker
@@ -271,9 +286,16 @@ impl Journal for MemoryJournal {
 
     async fn forget_lanes(&self) -> Result<u64, StorageError> {
         let mut state = self.lock();
-        let (before, first) = (state.lanes.len(), state.first);
-        state.lanes.retain(|_, last| *last >= first);
-        Ok((before - state.lanes.len()) as u64)
+        let Records { lanes, first, bytes, .. } = &mut *state;
+        let before = lanes.len();
+        lanes.retain(|lane, last| {
+            let stays = *last >= *first;
+            if !stays {
+                *bytes -= lane_cost(lane);
+            }
+            stays
+        });
+        Ok((before - lanes.len()) as u64)
     }
 
     async fn read(&self, from: u64, limit: usize) -> Result<Vec<JournalRecord>, StorageError> {
