@@ -104,6 +104,13 @@ fn agree(slot: &BallotSlot, known: &Decision, other: &Decision) -> Result<(), Ba
 }
 
 /// Votes on proposals and learns decisions; see [the module](super) for an example.
+///
+/// A proposal is voted on once. Until its deadline has passed by the voter's clock, a copy of it gets the same
+/// vote again, for the vote may have been lost. Afterwards a copy is late, and stays so when the voter has given
+/// the proposal up, as long as [`BallotOptions::capacity`] lets it remember that: a vote on the copy would bind
+/// the voter once more, and copies that a transport delivers hours later could keep it from all other states
+/// of the version. What this costs falls on voters whose clock is ahead: they repeat a lost vote for as much less
+/// time as it is ahead, or for [`BallotOptions::open`] if the deadline had passed when the proposal came.
 #[doc(alias = "consensus")]
 #[doc(alias = "vote")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,6 +127,8 @@ pub struct Voter {
     versions: BTreeMap<BallotSlot, Version>,
     timers: Timers<BallotSlot>,
     decided: Window<BallotSlot, Decision>,
+    /// The proposals that were given up. Copies of them may still be on their way.
+    over: Window<ProposalId, ()>,
     out: Outbox<VoteOutput>,
 }
 
@@ -139,6 +148,7 @@ impl Voter {
             versions: BTreeMap::new(),
             timers: Timers::new(),
             decided: Window::new(),
+            over: Window::new(),
             out: Outbox::new(),
         }
     }
@@ -223,6 +233,10 @@ impl Voter {
             // The proposal comes again because the vote was lost, or is still being stored.
             self.repeat(now, id);
             return Ok(());
+        }
+        // Voted on once. Each copy that comes late would bind this voter anew, for as long as copies come.
+        if self.over.get(id).is_some() {
+            return Err(NotApplied::new(IgnoreReason::Late, BallotError::TooLate(id.clone())));
         }
         let deadline = proposal.deadline.as_ref().and_then(Timestamp::unix_millis);
         // By the wall clock, which is all that both sides share. It decides only how long a vote
@@ -503,7 +517,7 @@ impl Voter {
         // is one more at the end.
         version.unsure |= !over.is_empty();
         for id in over {
-            self.forget(slot, &id);
+            self.give_up(slot, &id);
         }
         if self.versions.get(slot).is_some_and(|version| version.proposals.is_empty()) {
             self.versions.remove(slot);
@@ -521,8 +535,9 @@ impl Voter {
         ids.filter(passed).cloned().collect()
     }
 
-    fn forget(&mut self, slot: &BallotSlot, id: &ProposalId) {
+    fn give_up(&mut self, slot: &BallotSlot, id: &ProposalId) {
         self.seen.remove(id);
+        self.over.put(id.clone(), (), None, self.options.capacity);
         if let Some(version) = self.versions.get_mut(slot) {
             version.proposals.remove(id);
         }
@@ -553,7 +568,7 @@ impl Voter {
         }
         // Their proposers said that they commit nothing.
         for id in over {
-            self.forget(&slot, &id);
+            self.give_up(&slot, &id);
         }
         let last = self.versions.get(&slot).filter(|version| version.proposals.is_empty());
         match last.map(|version| version.unsure) {

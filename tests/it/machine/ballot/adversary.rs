@@ -231,6 +231,35 @@ fn wall_clocks_differ() {
     assert!(put("prop_1", "x").is_ok() && put("prop_2", "y").is_err());
 }
 
+/// A proposal is voted on once, whether its deadline passed before it came or after it: a copy that comes when it
+/// was given up binds no more, and the voter is free for another.
+#[test]
+fn a_copy_of_what_was_given_up_is_late() {
+    for skew in [0, 20_000, 31_000] {
+        let mut voter = accepted(skew).unwrap();
+        let at = |instant| Now::new(now(instant).at, now(instant).wall.unix_millis() + skew);
+        let copy = || proposed("prop_1", "p1", 16, "x", 30_000);
+        // Its vote may have been lost, so it is sent again while it binds.
+        voter.receive(at(1_000), *copy());
+        assert_eq!(outputs(&mut voter), ["send vote prop_1 accept to p1"], "{skew}");
+        while let Some(due) = voter.deadline() {
+            let due = due.as_nanos().div_ceil(1_000_000);
+            voter.handle_timeout(at(due));
+            outputs(&mut voter);
+            voter.handle(at(due), VoteInput::Got(slot(16), Ok(None))).unwrap();
+            outputs(&mut voter);
+        }
+        // Not even after a restart: that it was given up is in the snapshot.
+        let mut voter = Voter::restore(&voter.snapshot().unwrap()).unwrap();
+        let said = "ignore proposal from p1: late, the ballot on `prop_1` is over";
+        voter.receive(at(100_000), *copy());
+        assert_eq!(outputs(&mut voter), [said], "{skew}");
+        assert_eq!((voter.proposals().count(), voter.deadline()), (0, None), "{skew}");
+        voter.receive(at(100_000), *proposed("prop_2", "p2", 16, "y", 900_000));
+        assert_eq!(outputs(&mut voter), ["consider prop_2"], "{skew}");
+    }
+}
+
 /// The store loses a decision, and another is made: who remembers the first one says so.
 #[test]
 fn the_store_loses_a_decision() {
