@@ -1,16 +1,17 @@
 //! What must hold in every state, and what must happen in some.
 
+use crate::node::brief;
 use crate::state::State;
 use crate::{World, proposal, proposed};
 use coordination_protocol::machine::BallotEnd;
 use stateright::{Expectation, Model, Property};
 
 /// The proposals of an epoch among some.
-fn of_epoch(world: &World, epoch: u64, some: impl Fn(usize) -> bool) -> Vec<usize> {
+pub(crate) fn of_epoch(world: &World, epoch: u64, some: impl Fn(usize) -> bool) -> Vec<usize> {
     (0..world.open.len()).filter(|which| world.epoch(*which) == epoch && some(*which)).collect()
 }
 
-fn epochs(world: &World) -> impl Iterator<Item = u64> {
+pub(crate) fn epochs(world: &World) -> impl Iterator<Item = u64> {
     let last = (0..world.open.len()).map(|which| world.epoch(which)).max().unwrap_or(0);
     0..=last
 }
@@ -45,18 +46,17 @@ fn ends_are_true(world: &World, state: &State) -> bool {
 /// deadline had passed by the voter's clock. A clock by which it had passed when the proposal came does not
 /// make a vote bind less: then it binds for as long as a ballot is open.
 fn one_promise(world: &World, state: &State) -> bool {
-    state.given.iter().zip(&state.voters).all(|(given, voter)| {
+    (0..world.voters).all(|voter| {
         epochs(world).all(|epoch| {
-            let accepted = of_epoch(world, epoch, |which| given.contains(which));
-            let free = |which: &usize| {
-                let open = i64::try_from(world.open[*which]).unwrap() * 1_000;
-                let own = i64::try_from(voter.millis).unwrap();
-                let wall = if voter.ahead < open { own + voter.ahead } else { own };
-                state.failed.contains(*which) || wall >= open
-            };
-            accepted.len() < 2 || accepted.iter().any(free)
+            let accepted = state.promised(world, voter, epoch);
+            accepted.len() < 2 || accepted.iter().any(|which| state.is_free(voter, *which))
         })
     })
+}
+
+/// What was accepted before the workflow was taken back binds no one afterwards.
+fn epochs_stand_apart(_: &World, state: &State) -> bool {
+    !state.astray
 }
 
 /// Whether nothing can happen any more.
@@ -89,7 +89,8 @@ fn ended(state: &State, how: fn(&BallotEnd) -> bool) -> bool {
 /// Notes what came of it, if this is wanted.
 fn note(world: &World, state: &State) -> bool {
     let Some(outcomes) = &world.outcomes else { return true };
-    let ends: Vec<_> = state.ends().map(|(which, end)| format!("p{which} {end}")).collect();
+    let ends: Vec<_> =
+        state.ends().map(|(which, end)| format!("p{which} {}", brief(end))).collect();
     let stored = state.stored.values().map(|stored| &stored.decision.proposal.proposal_id);
     let stored = stored.map(ToString::to_string).collect::<Vec<_>>();
     let broken: Vec<_> = properties()
@@ -110,6 +111,7 @@ pub(crate) fn properties() -> Vec<Property<World>> {
         Property::always("a quorum approved", approved),
         Property::always("ends are true", ends_are_true),
         Property::always("one promise at a time", one_promise),
+        Property::always("epochs stand apart", epochs_stand_apart),
         Property::always("every ballot ends", all_end),
         Property::always("every voter comes to rest", all_rest),
         Property::always(NOTE, note),

@@ -40,6 +40,8 @@ pub enum Flaw {
     CountedTwice,
     /// Proposers store that they propose, but not that they commit.
     CommitFirst,
+    /// The first voter reads no epochs: to it, what is put back is the line that was given up.
+    NoEpochs,
 }
 
 /// Why fewer states are told apart, or fewer steps taken, than there are.
@@ -59,6 +61,17 @@ pub enum Reduction {
     /// What has no effect any more is dropped: messages to a proposer whose ballot has ended, and
     /// stored snapshots, once no crash is left. No one crashes who would lose nothing.
     Dropping,
+    /// Of what has ended, only the end counts. A proposer that takes no votes any more is told apart by what it
+    /// waits for, and by how it ended, not by who had voted what: neither tallies nor reasons have an effect. A
+    /// voter that knows the decision says it, whatever it had voted. Whether a write is approved is seen when it is
+    /// begun, since votes are only added. A write that can only fail and is awaited by no one is dropped.
+    Ends,
+    /// Moments are told apart by how far ahead they are, and the wall clock by how long it is until each deadline,
+    /// or that it has passed: machines compare, and read nothing else off a clock.
+    Clocks,
+    /// Which states a voter had accepted counts as long as another accepted state could break its promise. Once it
+    /// was free of one of them, or knows the decision, none can, for neither is taken back.
+    Promises,
 }
 
 /// How big a world is, and how bad.
@@ -94,6 +107,8 @@ pub struct World {
     outcomes: Option<Arc<Mutex<BTreeSet<String>>>>,
     proposing: Effects<Proposer>,
     voting: Effects<Voter>,
+    /// The proposers that have ended for good, by what they were before.
+    retired: Arc<Mutex<HashMap<u64, Arc<Node<Proposer>>>>>,
 }
 
 /// What components did, by what they were and what happened to them.
@@ -119,6 +134,7 @@ impl World {
             outcomes: None,
             proposing: Effects::default(),
             voting: Effects::default(),
+            retired: Arc::default(),
         }
     }
 

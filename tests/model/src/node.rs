@@ -9,9 +9,10 @@ use coordination_protocol::machine::{
     Voter,
 };
 use coordination_protocol::message::{Envelope, Message};
-use coordination_protocol::scalar::{Ballot, Instant, Now};
+use coordination_protocol::scalar::{Ballot, ComponentId, Instant, Now};
 use coordination_protocol::storage::Entry;
 use coordination_protocol::validate::{Checked, Context, Validator};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -31,7 +32,7 @@ pub(crate) fn mark(value: impl Hash) -> u64 {
 }
 
 /// A message as it travels. Its identifier and time are taken off: no machine looks at them, and
-/// they would tell states apart that are the same.
+/// they would tell states apart that are the same. So are tallies and reasons, with [`Reduction::Ends`].
 #[derive(Debug)]
 pub struct Letter {
     /// What it says, in short.
@@ -53,8 +54,13 @@ impl PartialEq for Letter {
 /// Each different message is validated once.
 static LETTERS: LazyLock<Mutex<HashMap<u64, Arc<Letter>>>> = LazyLock::new(Mutex::default);
 
-fn letter(mut envelope: Envelope) -> Arc<Letter> {
+fn letter(mut envelope: Envelope, brief: bool) -> Arc<Letter> {
     (envelope.header.message_id, envelope.header.timestamp) = (None, None);
+    match &mut envelope.message {
+        Message::Vote(vote) if brief => vote.reason = None,
+        Message::Decision(said) if brief => (said.accepted, said.rejected) = (None, None),
+        _ => {}
+    }
     let text = envelope.to_string();
     let mark = mark(&text);
     let mut letters = LETTERS.lock().unwrap();
@@ -78,6 +84,17 @@ fn letter(mut envelope: Envelope) -> Arc<Letter> {
     Arc::clone(letter)
 }
 
+/// The same message as someone takes it who reads no epochs.
+pub(crate) fn without_epoch(letter: &Letter, brief: bool) -> Arc<Letter> {
+    let mut envelope = Envelope::clone(&letter.envelope);
+    match &mut envelope.message {
+        Message::Proposal(proposal) => proposal.epoch = None,
+        Message::Decision(decision) => decision.epoch = None,
+        _ => {}
+    }
+    self::letter(envelope, brief)
+}
+
 /// A text without the name of the voter it belongs to.
 fn nameless(text: &str, who: Who) -> String {
     match who {
@@ -99,7 +116,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    fn new(decision: BallotRecord, electors: usize) -> Self {
+    fn new(decision: BallotRecord, electors: usize, brief: bool) -> Self {
         let mut votes = vec![None; electors];
         for vote in &decision.votes {
             if let Who::Voter(voter) = Who::of(&vote.voter) {
@@ -108,7 +125,8 @@ impl Record {
         }
         let bytes = decision.to_bytes();
         let text = String::from_utf8(bytes.clone()).unwrap();
-        let mark = mark((decision.proposal.proposal_id.as_str(), decision.tally().to_string()));
+        let tally = if brief { String::new() } else { decision.tally().to_string() };
+        let mark = mark((decision.proposal.proposal_id.as_str(), tally));
         let entry = Entry::new(decision.slot().key().unwrap(), bytes, 1);
         Record { decision, entry, text, votes, mark }
     }
@@ -175,8 +193,11 @@ impl<I> Task<I> {
 pub(crate) struct Node<M: Machine> {
     pub(crate) who: Who,
     voters: usize,
-    /// Whether the numbers of the outputs to persist matter.
-    numbered: bool,
+    view: View,
+    /// How long the ballots are open, in milliseconds.
+    open: Arc<[i64]>,
+    /// In how many epochs there are ballots.
+    epochs: usize,
     /// Whether it is the one that crashes.
     pub(crate) crasher: bool,
     pub(crate) machine: M,
@@ -185,6 +206,10 @@ pub(crate) struct Node<M: Machine> {
     pub(crate) ahead: i64,
     /// The snapshot that it was made to store.
     stored: Option<Json>,
+    /// The snapshot of one that has just begun.
+    fresh: Arc<Json>,
+    /// Whether a crash would lose anything.
+    pub(crate) loses: bool,
     /// Whether the answer to a write is awaited.
     pub(crate) putting: bool,
     pub(crate) tasks: Vec<Task<M::Input>>,
@@ -197,6 +222,22 @@ pub(crate) struct Node<M: Machine> {
     pub(crate) mark: u64,
     /// A digest of what a proposer counted from each voter.
     pub(crate) counted: Vec<u64>,
+    /// Whether a proposer takes no votes any more, unless it crashes.
+    pub(crate) settled: bool,
+    /// Whether who voted what has no effect any more: what it writes, if anything, is on its way.
+    pub(crate) counted_out: bool,
+    retired: bool,
+}
+
+/// What of a component matters.
+#[derive(Clone, Copy, Debug)]
+struct View {
+    /// The numbers of the outputs to persist.
+    numbered: bool,
+    /// Nothing but the end of what has ended.
+    brief: bool,
+    /// The time until moments, and not the moments.
+    relative: bool,
 }
 
 /// A machine whose outputs can be carried out.
@@ -208,6 +249,8 @@ pub(crate) trait Host: Machine<Input: Clone> + Clone {
     fn persisted(number: u64) -> Self::Input;
     fn got(who: Who, epoch: u64, found: Option<Entry>) -> Self::Input;
     fn effects(world: &World) -> &Effects<Self>;
+    /// The decisions that a voter knows, by epoch.
+    fn decided(&self) -> Option<Vec<String>>;
     fn grant(node: &mut Node<Self>, around: &Around, output: Self::Output, out: &mut Outbox);
 }
 
@@ -216,8 +259,16 @@ impl<M: Host> Node<M> {
         let mut node = Node {
             who,
             voters: world.voters,
-            numbered: world.lacks(Reduction::Steps) || world.lacks(Reduction::Digests),
+            view: View {
+                numbered: world.lacks(Reduction::Steps) || world.lacks(Reduction::Digests),
+                brief: !world.lacks(Reduction::Ends),
+                relative: !world.lacks(Reduction::Clocks),
+            },
+            open: world.open.iter().map(|open| i64::try_from(*open).unwrap() * 1_000).collect(),
+            epochs: crate::laws::epochs(world).count(),
             crasher: world.crasher == Some(who),
+            fresh: Arc::new(machine.snapshot().unwrap()),
+            loses: false,
             machine,
             millis: 0,
             ahead: match who {
@@ -232,6 +283,9 @@ impl<M: Host> Node<M> {
             identity: 0,
             mark: 0,
             counted: Vec::new(),
+            settled: false,
+            counted_out: false,
+            retired: false,
         };
         node.remark(false);
         node
@@ -243,32 +297,94 @@ impl<M: Host> Node<M> {
         if forgetful {
             self.stored = None;
         }
-        let matters = |snapshot: &Json| matters(snapshot, self.numbered);
-        let machine = matters(&self.machine.snapshot().unwrap());
-        let stored = self.stored.as_ref().map(matters).unwrap_or_default();
-        let mut more = format!("{} {} {}", self.millis, self.ahead, self.putting);
+        let view = self.view;
+        let machine = self.write_down(&self.machine.snapshot().unwrap());
+        self.settled = machine.settled;
+        // It cannot go back to when it counted.
+        self.counted_out = view.brief && forgetful && machine.counted_out;
+        let mut counted =
+            if self.counted_out { vec![String::new(); self.voters] } else { machine.votes };
+        let mut machine = machine.text;
+        let mut stored = String::new();
+        if let Some(snapshot) = &self.stored {
+            let written = self.write_down(snapshot);
+            stored = written.text;
+            for (all, more) in counted.iter_mut().zip(written.votes) {
+                write!(all, " {more}").unwrap();
+            }
+        }
+        let mut more = format!("{} {}", self.ahead, self.putting);
+        match (view.relative, self.who) {
+            (false, _) => write!(more, " {}", self.millis).unwrap(),
+            (true, Who::Voter(_)) => {
+                for which in 0..self.open.len() {
+                    write!(more, " {}:{}", self.left(which), self.until_free(which)).unwrap();
+                }
+            }
+            // The time at which it proposed is in what it sent.
+            (true, Who::Proposer(_)) => {}
+        }
         for end in &self.ends {
+            let brief = || self::brief(end);
+            let end = if view.brief { brief() } else { end.to_string() };
             write!(more, " {end}").unwrap();
         }
         for task in &self.tasks {
             match task {
                 Task::Store(number, snapshot) => {
-                    write!(more, " store {number} {}", matters(snapshot)).unwrap();
+                    let written = self.write_down(snapshot);
+                    write!(more, " store {number} {} {:?}", written.text, written.votes).unwrap();
                 }
                 Task::Read(epoch) => write!(more, " read {epoch}").unwrap(),
                 Task::Answer(_, says) => write!(more, " {says}").unwrap(),
             }
         }
-        self.text = format!("{machine}\n{stored}\n{more}");
-        self.identity = mark((self.who, &self.text));
-        self.mark = match self.who {
-            who @ Who::Voter(_) => mark(nameless(&self.text, who)),
-            Who::Proposer(_) => {
-                let (rest, counted) = split(&self.text, self.voters);
-                self.counted = counted.into_iter().map(mark).collect();
-                mark(rest)
+        if view.brief && forgetful && self.tasks.is_empty() {
+            // All that it does is to say the decision.
+            if let Some(decided) = M::decided(&self.machine)
+                && decided.len() == self.epochs
+            {
+                (machine, more) = (decided.join(" "), String::new());
             }
-        };
+        }
+        self.loses = self.crasher && self.would_lose();
+        self.counted = counted.iter().map(mark).collect();
+        self.text = format!("{machine}\n{stored}\n{more}");
+        self.identity = mark((self.who, &self.text, &self.counted));
+        self.mark = mark(nameless(&self.text, self.who));
+    }
+
+    /// How long it is until the deadline of a ballot by the wall clock, in milliseconds; 0 if it has passed.
+    fn left(&self, which: usize) -> i64 {
+        (self.open[which] - self.ahead - i64::try_from(self.millis).unwrap()).max(0)
+    }
+
+    /// How long a vote on a ballot binds at most that was given in time, in milliseconds. A clock by which the
+    /// deadline had passed from the start does not make it bind less.
+    pub(crate) fn until_free(&self, which: usize) -> i64 {
+        if self.ahead < self.open[which] {
+            return self.left(which);
+        }
+        (self.open[which] - i64::try_from(self.millis).unwrap()).max(0)
+    }
+
+    /// One that has ended for good: its end is all that counts.
+    pub(crate) fn retired(&self, fresh: M) -> Node<M> {
+        let mut node = self.clone();
+        (node.machine, node.stored, node.putting, node.millis) = (fresh, None, false, 0);
+        node.retired = true;
+        node.remark(true);
+        node
+    }
+
+    /// Whether it has not been retired.
+    pub(crate) fn is_used(&self) -> bool {
+        !self.retired
+    }
+
+    /// What a snapshot says.
+    fn write_down(&self, snapshot: &Json) -> Written {
+        Written::new(snapshot, self.view, self.millis * 1_000_000, self.voters)
     }
 
     fn now(&self) -> Now {
@@ -280,12 +396,14 @@ impl<M: Host> Node<M> {
         self.machine.deadline().map(|at| at.as_nanos().div_ceil(1_000_000))
     }
 
-    /// Whether a crash would lose anything.
-    pub(crate) fn loses(&self, fresh: &M) -> bool {
-        let stored = self.stored.clone().unwrap_or_else(|| fresh.snapshot().unwrap());
+    /// Whether a crash would lose anything. The numbers of outputs to persist are nothing.
+    fn would_lose(&self) -> bool {
+        let told = View { numbered: false, ..self.view };
+        let written = |of: &Json| Written::new(of, told, 0, self.voters);
+        let stored = self.stored.as_ref().unwrap_or(&self.fresh);
         self.putting
             || !self.tasks.is_empty()
-            || matters(&stored, false) != matters(&self.machine.snapshot().unwrap(), false)
+            || written(stored) != written(&self.machine.snapshot().unwrap())
     }
 
     pub(crate) fn take(&mut self, around: &Around, input: M::Input, out: &mut Outbox) {
@@ -398,38 +516,95 @@ impl<M: Host> Node<M> {
     }
 }
 
-/// A snapshot without the source of identifiers and, if they do not matter, without the numbers of
-/// outputs to persist.
-fn matters(snapshot: &Json, numbered: bool) -> String {
-    let mut text = snapshot.as_str().to_owned();
-    let keys = ["\"rng\":", "\"seals\":", "\"seal\":"];
-    // Under another name it would stay, and tell states apart that are one: the worlds would not end.
-    assert!(text.contains(keys[0]), "a snapshot has its source of identifiers under {}", keys[0]);
-    for key in if numbered { &keys[..1] } else { &keys[..] } {
-        let mut parts = text.split(key);
-        let mut rest = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            rest.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
-        }
-        text = rest;
+/// How a ballot ended, without who voted what.
+pub(crate) fn brief(end: &BallotEnd) -> String {
+    match end {
+        BallotEnd::Committed(record) => format!("committed as {}", record.proposal.proposal_id),
+        BallotEnd::Conflict(record) => format!("conflict with {}", record.proposal.proposal_id),
+        BallotEnd::Rejected(_) => "rejected".to_owned(),
+        BallotEnd::Expired(_) => "expired".to_owned(),
+        other => other.to_string(),
     }
-    text
 }
 
-/// A proposer's text without its votes, and what it says of the vote of each voter.
-fn split(text: &str, voters: usize) -> (String, Vec<String>) {
-    let mut by_voter = vec![String::new(); voters];
-    let (mut rest, mut out) = (text, String::new());
-    while let Some((before, after)) = rest.split_once("{\"voter\":\"v") {
-        let (which, after) = after.split_once('"').unwrap();
-        let (vote, after) = after.split_once('}').unwrap();
-        let which: usize = which.parse().unwrap();
-        out.push_str(before.trim_end_matches(','));
-        // Which part of the text it is from: the machine, or what is stored of it.
-        write!(by_voter[which], "{}{vote}", out.matches('\n').count()).unwrap();
-        rest = after;
+/// What a snapshot says that matters.
+#[derive(Default, PartialEq)]
+struct Written {
+    text: String,
+    /// What was counted of each voter.
+    votes: Vec<String>,
+    /// Whether there are ballots, and none of them takes votes.
+    settled: bool,
+    /// The same, and what is to be written is being written.
+    counted_out: bool,
+}
+
+impl Written {
+    fn new(snapshot: &Json, view: View, now: u64, voters: usize) -> Self {
+        let mut value: Value = serde_json::from_str(snapshot.as_str()).unwrap();
+        let mut written = Written { votes: vec![String::new(); voters], ..Written::default() };
+        let top = value.as_object_mut().expect("a machine is an object");
+        // Under another name it would stay, and tell states apart that are one: the worlds would not end.
+        assert!(
+            top.remove("rng").is_some(),
+            "a snapshot has its source of identifiers under `rng`"
+        );
+        let settling = |ballot: &Value| ballot[1]["state"].get("Settling").is_some();
+        let open = top.get("open").and_then(Value::as_array);
+        written.settled = open.is_some_and(|open| !open.is_empty() && open.iter().all(settling));
+        let writing = |ballot: &Value| {
+            let settling = &ballot[1]["state"]["Settling"];
+            !settling["failure"].is_null() || settling["step"] != "Persist"
+        };
+        written.counted_out = written.settled && open.is_some_and(|open| open.iter().all(writing));
+        if view.relative {
+            for timer in top["timers"].as_array_mut().expect("timers are a list") {
+                timer[0] = until(&timer[0], now);
+            }
+        }
+        written.walk(&mut value, view, now);
+        written.text = value.to_string();
+        written
     }
-    (out + rest, by_voter)
+
+    fn walk(&mut self, value: &mut Value, view: View, now: u64) {
+        match value {
+            Value::Object(fields) => {
+                if !view.numbered {
+                    fields.remove("seal");
+                    fields.remove("seals");
+                }
+                if view.brief {
+                    // What is forgotten first does not matter where nothing is.
+                    for field in ["accepted", "rejected", "reason", "order"] {
+                        fields.remove(field);
+                    }
+                }
+                if let Some(moment) = fields.get_mut("until").filter(|_| view.relative) {
+                    *moment = until(moment, now);
+                }
+                if let Some(Value::Array(votes)) = fields.remove("votes") {
+                    for vote in votes {
+                        let voter = vote["voter"].as_str().expect("a vote names its voter");
+                        let Who::Voter(voter) = Who::of(&ComponentId::new(voter).unwrap()) else {
+                            panic!("{voter} is no voter")
+                        };
+                        write!(self.votes[voter], "{} {};", vote["vote"], vote["weight"]).unwrap();
+                    }
+                }
+                fields.values_mut().for_each(|value| self.walk(value, view, now));
+            }
+            Value::Array(values) => {
+                values.iter_mut().for_each(|value| self.walk(value, view, now));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How long it is until a moment, in nanoseconds.
+fn until(moment: &Value, now: u64) -> Value {
+    moment.as_i64().map(|at| at - i64::try_from(now).unwrap()).into()
 }
 
 impl Host for Proposer {
@@ -458,17 +633,21 @@ impl Host for Proposer {
         &world.proposing
     }
 
+    fn decided(&self) -> Option<Vec<String>> {
+        None
+    }
+
     fn grant(node: &mut Node<Self>, around: &Around, output: ProposeOutput, out: &mut Outbox) {
         match output {
             ProposeOutput::Send(message) => {
-                let letter = letter(*message.envelope);
+                let letter = letter(*message.envelope, node.view.brief);
                 let to = message.to.iter().map(|to| (Who::of(to), Arc::clone(&letter)));
                 out.letters.extend(to);
             }
             ProposeOutput::Persist(number) => node.persist(around, number),
             ProposeOutput::Put(commit) => {
                 node.putting = true;
-                out.put = Some(Arc::new(Record::new(commit.record, node.voters)));
+                out.put = Some(Arc::new(Record::new(commit.record, node.voters, node.view.brief)));
             }
             ProposeOutput::Get(_, slot) => node.get(around, slot.epoch),
             // A restart may tell an end again.
@@ -503,6 +682,11 @@ impl Host for Voter {
         &world.voting
     }
 
+    fn decided(&self) -> Option<Vec<String>> {
+        let known = (0..).map_while(|epoch| self.decision(&crate::slot(epoch)));
+        Some(known.map(|decision| decision.proposal_id.to_string()).collect())
+    }
+
     fn grant(node: &mut Node<Self>, around: &Around, output: VoteOutput, out: &mut Outbox) {
         match output {
             VoteOutput::Consider(proposal) => {
@@ -516,7 +700,7 @@ impl Host for Voter {
             VoteOutput::Persist(number) => node.persist(around, number),
             VoteOutput::Send(message) => {
                 let to = message.to.first().expect("proposers name themselves");
-                out.letters.push((Who::of(to), letter(*message.envelope)));
+                out.letters.push((Who::of(to), letter(*message.envelope, node.view.brief)));
             }
             VoteOutput::Get(slot) => node.get(around, slot.epoch),
             _ => {}

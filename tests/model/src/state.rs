@@ -1,6 +1,7 @@
 //! All that there is at one time, and what can happen next.
 
-use crate::node::{Around, Host, Letter, Node, Outbox, Record, mark};
+use crate::laws::{epochs, of_epoch};
+use crate::node::{Around, Host, Letter, Node, Outbox, Record, mark, without_epoch};
 use crate::{Flaw, Reduction, Who, World, proposal, proposer_of, slot};
 use coordination_protocol::machine::{BallotEnd, Commit, ProposeInput, Proposer, VoteInput, Voter};
 use coordination_protocol::message::Message;
@@ -22,6 +23,10 @@ impl Set {
         self.0 |= 1 << which;
     }
 
+    pub(crate) fn remove(&mut self, which: usize) {
+        self.0 &= !(1 << which);
+    }
+
     pub(crate) fn contains(self, which: usize) -> bool {
         self.0 >> which & 1 == 1
     }
@@ -34,18 +39,24 @@ pub struct State {
     pub(crate) voters: Vec<Arc<Node<Voter>>>,
     /// What was sent. Nothing leaves it by arriving, so anything can arrive at any time and often.
     sent: BTreeMap<(Who, u64), Arc<Letter>>,
-    /// The writes that were begun, by proposer.
-    puts: BTreeMap<usize, Arc<Record>>,
+    /// The writes that were begun, by proposer, and whether they are approved.
+    puts: BTreeMap<usize, (Arc<Record>, bool)>,
     /// What the keys hold, by epoch.
     pub(crate) stored: BTreeMap<u64, Arc<Record>>,
     /// The proposals that the keys ever held.
     pub(crate) ever: Set,
     /// The proposals that each voter ever sent an accepting vote on.
-    pub(crate) given: Vec<Set>,
+    given: Vec<Set>,
+    /// Those of them with which another could break its promise.
+    promised: Vec<Set>,
+    /// The epochs in which a voter cannot break it any more.
+    kept: Vec<Set>,
     /// The proposals whose failure was ever announced.
     pub(crate) failed: Set,
     /// Whether a write brought what was not approved.
     pub(crate) unapproved: bool,
+    /// Whether a voter was bound by what it had accepted in another epoch.
+    pub(crate) astray: bool,
     crashes: u8,
     lost_answers: u8,
     /// How often a timer fired while its component waited for the host.
@@ -70,12 +81,15 @@ impl State {
             .map(|voter| {
                 let node = &self.voters[voter];
                 let mut hasher = std::hash::DefaultHasher::new();
-                (node.mark, node.crasher, letters[voter], self.given[voter]).hash(&mut hasher);
+                (node.mark, node.crasher, letters[voter]).hash(&mut hasher);
+                (self.given[voter], self.promised[voter], self.kept[voter]).hash(&mut hasher);
                 for node in &self.proposers {
                     node.counted[voter].hash(&mut hasher);
                 }
-                for put in self.puts.values() {
-                    put.votes[voter].hash(&mut hasher);
+                if self.without == Some(Reduction::Ends) {
+                    for (put, _) in self.puts.values() {
+                        put.votes[voter].hash(&mut hasher);
+                    }
                 }
                 hasher.finish()
             })
@@ -88,13 +102,13 @@ impl State {
 
     fn hash_texts<H: Hasher>(&self, hasher: &mut H) {
         self.voters.iter().for_each(|node| node.text.hash(hasher));
-        self.proposers.iter().for_each(|node| node.text.hash(hasher));
+        self.proposers.iter().for_each(|node| (&node.text, &node.counted).hash(hasher));
         for ((to, _), letter) in &self.sent {
             (to, &letter.text).hash(hasher);
         }
-        self.puts.values().for_each(|put| put.text.hash(hasher));
+        self.puts.values().for_each(|(put, _)| put.text.hash(hasher));
         self.stored.values().for_each(|stored| stored.text.hash(hasher));
-        self.given.hash(hasher);
+        (&self.given, &self.promised, &self.kept).hash(hasher);
     }
 }
 
@@ -108,8 +122,8 @@ impl Hash for State {
             self.proposers.iter().for_each(|node| node.mark.hash(hasher));
             self.stored.iter().for_each(|(epoch, stored)| (epoch, stored.mark).hash(hasher));
         }
-        self.puts.keys().for_each(|which| which.hash(hasher));
-        (self.ever, self.failed, self.unapproved).hash(hasher);
+        self.puts.iter().for_each(|(which, (_, approved))| (which, approved).hash(hasher));
+        (self.ever, self.failed, self.unapproved, self.astray).hash(hasher);
         (self.crashes, self.lost_answers, self.hurries).hash(hasher);
     }
 }
@@ -180,6 +194,7 @@ impl State {
         };
         let slot = &mut M::nodes(self)[which];
         let before = slot.identity;
+        let counted_out = slot.counted_out;
         let key = mark((which, before, what, around.identity()));
         let known = (!world.lacks(Reduction::Effects))
             .then(|| M::effects(world).lock().unwrap().get(&key).cloned())
@@ -199,19 +214,34 @@ impl State {
         for (to, letter) in &out.letters {
             match &letter.envelope.message {
                 Message::Vote(vote) if vote.vote == Ballot::Accept => {
-                    self.given[which].insert(proposer_of(&vote.proposal_id));
+                    let proposal = proposer_of(&vote.proposal_id);
+                    self.given[which].insert(proposal);
+                    if !self.kept[which].contains(usize::try_from(world.epoch(proposal)).unwrap()) {
+                        self.promised[which].insert(proposal);
+                    }
+                }
+                // Hosts to whom all proposals please reject none: the voter was bound to another.
+                Message::Vote(vote)
+                    if vote.vote == Ballot::Reject && !world.opinions.contains(&Ballot::Reject) =>
+                {
+                    let epoch = world.epoch(proposer_of(&vote.proposal_id));
+                    self.astray |= of_epoch(world, epoch, |_| true).len() < 2;
                 }
                 Message::Decision(said) if said.outcome != BallotOutcome::Committed => {
                     self.failed.insert(proposer_of(&said.proposal_id));
                 }
                 _ => {}
             }
-            if !self.deaf(world, *to) {
+            if !self.inert(world, *to, letter) {
                 changed |= self.sent.insert((*to, letter.mark), Arc::clone(letter)).is_none();
             }
         }
-        if let Some(record) = &out.put {
-            changed |= self.puts.insert(which, Arc::clone(record)).is_none();
+        // Again the write that was begun before: its votes are not told apart any more.
+        let begun = counted_out && self.puts.contains_key(&which);
+        if let Some(record) = out.put.as_ref().filter(|_| !begun) {
+            let before = self.puts.get(&which).is_none_or(|(_, approved)| *approved);
+            let approved = before && self.approved(world, record);
+            changed |= self.puts.insert(which, (Arc::clone(record), approved)).is_none();
         }
         changed.then_some(())
     }
@@ -248,7 +278,7 @@ impl State {
         again: M::Input,
     ) -> Option<()> {
         // Who loses nothing may as well crash later.
-        let crashes = world.lacks(Reduction::Dropping) || M::nodes(self)[which].loses(&fresh);
+        let crashes = world.lacks(Reduction::Dropping) || M::nodes(self)[which].loses;
         crashes.then_some(())?;
         self.crashes += 1;
         let _ = self.change::<M>(world, which, &Ballot::Accept, "crash", |node, around, out| {
@@ -275,15 +305,98 @@ impl State {
         }
     }
 
+    /// Whether a message has no effect any more.
+    fn inert(&self, world: &World, to: Who, letter: &Letter) -> bool {
+        let vote = matches!(letter.envelope.message, Message::Vote(_));
+        self.deaf(world, to) || (vote && self.settled(world, to))
+    }
+
+    /// Whether it is a proposer that takes no votes any more.
+    fn settled(&self, world: &World, who: Who) -> bool {
+        let Who::Proposer(which) = who else { return false };
+        !world.lacks(Reduction::Ends)
+            && !world.lacks(Reduction::Dropping)
+            && self.proposers[which].settled
+            && self.is_safe(world, who)
+    }
+
+    /// Whether a write can only fail, and no one awaits its answer.
+    fn futile(&self, world: &World, which: usize) -> bool {
+        let over = self.stored.contains_key(&world.epoch(which));
+        over && world.flaw != Some(Flaw::BlindPut) && self.deaf(world, Who::Proposer(which))
+    }
+
+    /// Whether a voter is free of a state that it accepted: its ballot had failed, or its deadline had passed.
+    pub(crate) fn is_free(&self, voter: usize, which: usize) -> bool {
+        self.failed.contains(which) || self.voters[voter].until_free(which) == 0
+    }
+
+    /// The proposals of an epoch whose acceptance by a voter can break its promise.
+    pub(crate) fn promised(&self, world: &World, voter: usize, epoch: u64) -> Vec<usize> {
+        of_epoch(world, epoch, |which| self.promised[voter].contains(which))
+    }
+
+    /// Takes off what has no effect any more.
+    fn reduce(&mut self, world: &World) {
+        let who = (0..world.open.len()).map(Who::Proposer);
+        if who.clone().any(|who| self.deaf(world, who) || self.settled(world, who)) {
+            let mut sent = std::mem::take(&mut self.sent);
+            sent.retain(|(to, _), letter| !self.inert(world, *to, letter));
+            self.sent = sent;
+        }
+        if !world.lacks(Reduction::Promises) {
+            self.reduce_promises(world);
+        }
+        if world.lacks(Reduction::Ends) {
+            return;
+        }
+        for which in 0..world.open.len() {
+            if self.futile(world, which) {
+                self.puts.remove(&which);
+            }
+            // Retired once, for then it is as one that has just begun.
+            if self.deaf(world, Who::Proposer(which)) && self.proposers[which].is_used() {
+                let node = &mut self.proposers[which];
+                let mut known = world.retired.lock().unwrap();
+                let retired = known
+                    .entry(node.identity)
+                    .or_insert_with(|| Arc::new(node.retired(World::proposer(which))));
+                *node = Arc::clone(retired);
+            }
+        }
+    }
+
+    fn reduce_promises(&mut self, world: &World) {
+        for voter in 0..world.voters {
+            for which in 0..world.open.len() {
+                if self.deaf(world, Who::Proposer(which)) {
+                    self.given[voter].remove(which);
+                }
+            }
+            for epoch in epochs(world) {
+                if self.kept[voter].contains(usize::try_from(epoch).unwrap()) {
+                    continue;
+                }
+                let accepted = self.promised(world, voter, epoch);
+                let freed = accepted.iter().any(|which| self.is_free(voter, *which));
+                let decided = self.voters[voter].machine.decision(&slot(epoch)).is_some();
+                if freed || (decided && accepted.len() < 2) {
+                    accepted.iter().for_each(|which| self.promised[voter].remove(*which));
+                    self.kept[voter].insert(usize::try_from(epoch).unwrap());
+                }
+            }
+        }
+    }
+
     /// Does a write, as the store does it. Tells whether it succeeded.
     fn write(&mut self, world: &World, which: usize) -> bool {
-        let record = Arc::clone(&self.puts[&which]);
+        let (record, approved) = self.puts[&which].clone();
         let epoch = world.epoch(which);
         if self.stored.contains_key(&epoch) && world.flaw != Some(Flaw::BlindPut) {
             return false;
         }
         self.ever.insert(which);
-        self.unapproved |= !self.approved(world, &record);
+        self.unapproved |= !approved;
         self.stored.insert(epoch, record);
         true
     }
@@ -311,6 +424,12 @@ impl State {
         match *action {
             Action::Deliver(Who::Proposer(which), ref letter, ref opinion) => {
                 self.deliver::<Proposer>(world, which, letter, opinion)?;
+            }
+            Action::Deliver(Who::Voter(0), ref letter, ref opinion)
+                if world.flaw == Some(Flaw::NoEpochs) =>
+            {
+                let letter = without_epoch(letter, !world.lacks(Reduction::Ends));
+                self.deliver::<Voter>(world, 0, &letter, opinion)?;
             }
             Action::Deliver(Who::Voter(which), ref letter, ref opinion) => {
                 self.deliver::<Voter>(world, which, letter, opinion)?;
@@ -343,11 +462,7 @@ impl State {
                 self.crash(world, which, world.voter(which), VoteInput::Restarted)?;
             }
         }
-        for who in (0..world.open.len()).map(Who::Proposer) {
-            if self.deaf(world, who) {
-                self.sent.retain(|(to, _), _| *to != who);
-            }
-        }
+        self.reduce(world);
         Some(())
     }
 
@@ -393,8 +508,11 @@ impl Model for World {
             stored: BTreeMap::new(),
             ever: Set::default(),
             given: vec![Set::default(); self.voters],
+            promised: vec![Set::default(); self.voters],
+            kept: vec![Set::default(); self.voters],
             failed: Set::default(),
             unapproved: false,
+            astray: false,
             crashes: 0,
             lost_answers: 0,
             hurries: 0,
@@ -439,14 +557,6 @@ impl Model for World {
         let mut state = last.clone();
         state.act(self, &action)?;
         Some(state)
-    }
-
-    /// A voter votes again when a proposal that it gave up is delivered again, and is bound anew, later by
-    /// its clock each time: without an end to that there would be no end of states. What comes of the first
-    /// time is followed to its end.
-    fn within_boundary(&self, state: &State) -> bool {
-        let open = self.open.iter().max().copied().unwrap_or(0) * 1_000;
-        state.voters.iter().all(|voter| voter.millis <= open + voter.ahead.unsigned_abs() + 10_000)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

@@ -15,7 +15,7 @@ fn explored(world: World) -> (BTreeSet<String>, usize) {
 type Change = fn(&mut World);
 
 /// Worlds with two proposers, each with the law that it breaks, if any.
-const WORLDS: [(&str, Change, Option<&str>); 8] = [
+const WORLDS: [(&str, Change, Option<&str>); 10] = [
     ("sound", |_| {}, None),
     ("a lost answer", |world| world.lost_answers = 1, None),
     ("rejections", |world| world.opinions.push(Ballot::Reject), None),
@@ -25,6 +25,8 @@ const WORLDS: [(&str, Change, Option<&str>); 8] = [
         |world| (world.crasher, world.early) = (Some(Who::Proposer(0)), true),
         None,
     ),
+    ("clocks apart", |world| world.ahead = vec![31, -20], None),
+    ("two epochs", |world| (world.epochs, world.ahead) = (vec![0, 1], vec![31, 0]), None),
     (
         "blind",
         |world| {
@@ -49,10 +51,10 @@ const WORLDS: [(&str, Change, Option<&str>); 8] = [
     ),
 ];
 
-/// Without a reduction there are many more states, so at scale 1 two worlds do.
+/// Without a reduction there are many more states, so at scale 1 four worlds do.
 fn is_explored(title: &str) -> bool {
     let scale = std::env::var("COORD_TEST_SCALE").ok().and_then(|text| text.parse::<u32>().ok());
-    scale >= Some(10) || ["sound", "blind"].contains(&title)
+    scale >= Some(10) || ["sound", "rejections", "clocks apart", "blind"].contains(&title)
 }
 
 /// Explores worlds with and without a reduction, and tells how many states there are of each.
@@ -104,6 +106,26 @@ fn digests_tell_apart_what_matters() {
 #[test]
 fn what_is_dropped_has_no_effect() {
     lossless(Reduction::Dropping, |_| true);
+}
+
+#[test]
+fn of_what_has_ended_only_the_end_counts() {
+    let counts = lossless(Reduction::Ends, |_| true);
+    assert!(counts.iter().all(|(fewer, more)| fewer < more), "{counts:?}");
+}
+
+#[test]
+fn moments_are_told_apart_by_how_far_ahead_they_are() {
+    let counts = lossless(Reduction::Clocks, |_| true);
+    assert!(counts.iter().all(|(fewer, more)| fewer <= more), "{counts:?}");
+    assert!(counts[0].0 < counts[0].1, "{counts:?}");
+}
+
+#[test]
+fn a_promise_that_cannot_be_broken_any_more_counts_no_more() {
+    let counts = lossless(Reduction::Promises, |_| true);
+    assert!(counts.iter().all(|(fewer, more)| fewer <= more), "{counts:?}");
+    assert!(counts[0].0 < counts[0].1, "{counts:?}");
 }
 
 /// With one voter, all comes of it in single steps what comes of it in one. With two, only a part
