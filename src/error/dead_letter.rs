@@ -23,19 +23,26 @@ impl DeadLetter {
     /// assert!(letter.reason.contains("UTF-8"), "{}", letter.reason);
     /// ```
     pub fn of(record: &[u8], report: &Report, now: impl Into<WallTime>) -> Self {
+        let findings = report.findings().iter().filter_map(|finding| Json::of(finding).ok());
+        DeadLetter::about(record, report.problem().message, 1, now)
+            .with_findings(findings.collect::<Vec<_>>())
+    }
+
+    /// The letter about a record that was given up for a reason after a number of attempts. The bytes
+    /// are kept as they came, in Base64 where they are no UTF-8.
+    pub fn about(
+        record: &[u8],
+        reason: impl Into<String>,
+        attempts: u32,
+        now: impl Into<WallTime>,
+    ) -> Self {
         let (original, encoding) = match std::str::from_utf8(record) {
             Ok(text) => (text.to_owned(), TextEncoding::Utf8),
             // Evidence keeps each byte, also what no text can hold.
             Err(_) => (Base64::encode_string(record), TextEncoding::Base64),
         };
-        let findings = report.findings().iter().filter_map(|finding| Json::of(finding).ok());
-        DeadLetter::new(
-            report.problem().message,
-            original,
-            Count::new(1),
-            Timestamp::from(now.into()),
-        )
-        .with_encoding(encoding)
-        .with_findings(findings.collect::<Vec<_>>())
+        let died_at = Timestamp::from(now.into());
+        DeadLetter::new(reason, original, Count::new(attempts.into()), died_at)
+            .with_encoding(encoding)
     }
 }

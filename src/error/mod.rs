@@ -88,6 +88,8 @@ words! {
         Transport "transport",
         /// Checkpoints and restores.
         Checkpoint "checkpoint",
+        /// The bus: subscriptions, addresses.
+        Bus "bus",
         /// A state machine was asked for what it cannot do.
         Machine "machine",
         /// An error of the host, brought by [`Error::new`].

@@ -355,7 +355,7 @@ impl StorageError {
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "the callers' lines stay short")]
-    pub(super) fn damaged(key: &Key, reason: impl fmt::Display) -> Self {
+    pub(crate) fn damaged(key: &Key, reason: impl fmt::Display) -> Self {
         StorageError::Damaged { key: key.clone(), reason: reason.to_string() }
     }
 }

@@ -10,6 +10,8 @@
     reason = "generated input reads better than it allocates"
 )]
 
+#[cfg(feature = "tokio")]
+mod bus;
 #[cfg(feature = "checkpoint")]
 mod checkpoint;
 #[cfg(feature = "cli")]

@@ -1,0 +1,772 @@
+//! Receiving: what a subscription or an address is due, in order, each attempt counted.
+
+use super::progress::{Free, MAX_SETTLED, Progress};
+use super::session::Member;
+use super::{Bus, BusError, Position};
+use crate::message::{DeadLetter, Envelope};
+use crate::route::{Filter, FilterInput, Pattern, RouteKey};
+use crate::scalar::{Instant, Now};
+use crate::storage::view::{DeadLetters, StoredLetter};
+use crate::storage::{
+    Commit, Engine as _, Expect, Journal as _, JournalRecord, Key, StorageError, Store as _,
+};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How many records are read at a time.
+const PAGE: usize = 256;
+
+/// After how many positions that were passed over a subscription remembers it.
+const PASSED: u64 = 1_000;
+
+/// How often a member looks whether another one, whose claim is in its way, is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Where a subscription starts that was never there before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// With what is published from now on.
+    #[default]
+    Now,
+    /// With the oldest message that is still there.
+    First,
+    /// With the message at a position.
+    At(Position),
+}
+
+/// What a subscriber wants, and how it goes on after a restart.
+///
+/// ```
+/// use coordination_protocol::bus::{Interest, Start};
+///
+/// let failures = Interest::new("*.failed".parse()?)
+///     .with_filter("severity>=high".parse()?)
+///     .durable("alarms")
+///     .starting(Start::First);
+/// assert_eq!(failures.name(), Some("alarms"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "subscription")]
+#[doc(alias = "consumer group")]
+#[derive(Clone, Debug)]
+pub struct Interest {
+    pub(super) selection: Selection,
+    pub(super) name: Option<String>,
+    pub(super) start: Start,
+    pub(super) max_in_flight: usize,
+    pub(super) window: usize,
+    pub(super) max_attempts: u32,
+}
+
+/// Which records are wanted.
+#[derive(Clone, Debug)]
+pub(super) enum Selection {
+    Pattern { pattern: Pattern, filter: Option<Filter> },
+    Lane(Key),
+}
+
+impl Interest {
+    /// What a pattern selects, from now on, for as long as the inbox is there.
+    pub const fn new(pattern: Pattern) -> Self {
+        Interest::of(Selection::Pattern { pattern, filter: None })
+    }
+
+    pub(super) const fn of(selection: Selection) -> Self {
+        // A window of a thousand evens out bursts; sixteen in flight keep a handler busy without
+        // claiming what another member could do.
+        Interest {
+            selection,
+            name: None,
+            start: Start::Now,
+            max_in_flight: 16,
+            window: 1_000,
+            max_attempts: 3,
+        }
+    }
+
+    /// Takes only messages that a filter accepts.
+    pub fn with_filter(mut self, wanted: Filter) -> Self {
+        if let Selection::Pattern { filter, .. } = &mut self.selection {
+            *filter = Some(wanted);
+        }
+        self
+    }
+
+    /// Remembers under a name how far it got. All inboxes of one name, in whatever process, share the
+    /// messages: each goes to one of them.
+    #[doc(alias = "queue group")]
+    pub fn durable(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets where a subscription starts that was never there before. [`Start::Now`] unless set.
+    pub const fn starting(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Sets how many messages may be handed out and not settled, at least 1. 16 unless set.
+    pub const fn with_max_in_flight(mut self, messages: usize) -> Self {
+        self.max_in_flight = if messages == 0 { 1 } else { messages };
+        self
+    }
+
+    /// Sets how many messages are looked ahead, at least 1, to find lanes that are not held back. 1,000
+    /// unless set.
+    pub const fn with_window(mut self, messages: usize) -> Self {
+        self.window = if messages == 0 { 1 } else { messages };
+        self
+    }
+
+    /// Sets how many attempts at one message there are, at least 1, before it comes as
+    /// [`Exhausted`](Arrival::Exhausted). 3 unless set.
+    pub const fn with_max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = if attempts == 0 { 1 } else { attempts };
+        self
+    }
+
+    /// The name under which it is remembered.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+/// What comes out of an [`Inbox`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Arrival {
+    /// A message, to be [settled](Inbox::settle) or [put back](Inbox::put_back).
+    Message(Delivery),
+    /// A message at which all attempts failed: it is not to be worked on, but made a
+    /// [dead letter](Inbox::dead_letter).
+    Exhausted(Delivery),
+    /// Messages that this inbox was due and that are gone: they were trimmed, or are damaged.
+    Gap {
+        /// The first position that is missing.
+        from: Position,
+        /// The first position that is there again.
+        to: Position,
+    },
+}
+
+/// One message, handed out once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// Where it stands.
+    pub position: Position,
+    /// Which attempt this is, from 1 on. Always 1 without a durable name.
+    pub attempt: u32,
+    /// The lane that it belongs to.
+    pub lane: Option<Key>,
+    /// What tells it from others of its lane.
+    pub id: Option<Arc<str>>,
+    /// What patterns match; none for what was sent to an address.
+    pub subject: Option<Arc<str>>,
+    /// The message as it was written.
+    pub data: Arc<[u8]>,
+}
+
+impl Delivery {
+    fn new(record: &JournalRecord, attempt: u32) -> Self {
+        Delivery {
+            position: Position::new(record.position),
+            attempt,
+            lane: record.lane.clone(),
+            id: record.id.clone(),
+            subject: record.subject.clone(),
+            data: Arc::clone(&record.data),
+        }
+    }
+}
+
+/// Where messages arrive. Dropping it ends a subscription that has no name; a durable one goes on where it
+/// was.
+///
+/// All methods take `&self`, and every future may be dropped at any time: a message that was not handed
+/// out comes with the next call, and one whose outcome was not stored comes again.
+#[derive(Debug)]
+pub struct Inbox {
+    bus: Bus,
+    interest: Interest,
+    /// Where the progress is kept, and who this is, if it is durable.
+    durable: Option<(Key, Member)>,
+    window: Mutex<Window>,
+    stored: tokio::sync::Mutex<Stored>,
+    changed: Notify,
+}
+
+/// What is known of the progress in the store.
+#[derive(Clone, Debug, Default)]
+struct Stored {
+    progress: Progress,
+    revision: Option<u64>,
+}
+
+/// What a look at the log brought.
+enum Page {
+    Gap(Arrival),
+    Read,
+    Nothing,
+}
+
+/// What was read and is not settled.
+#[derive(Debug, Default)]
+struct Window {
+    /// The next position to read.
+    scanned: u64,
+    /// Selected records below it that are not settled.
+    outstanding: BTreeMap<u64, JournalRecord>,
+    /// Those of them that were handed out.
+    handed: BTreeSet<u64>,
+    /// Claimed, and not handed out yet.
+    ready: VecDeque<Arrival>,
+}
+
+impl Window {
+    /// The first position that may have something to do, if `done` has not.
+    fn low(&self, done: u64) -> u64 {
+        let mut open = self.outstanding.keys().copied().filter(|position| *position != done);
+        open.next().unwrap_or(self.scanned)
+    }
+
+    fn forget(&mut self, position: u64) {
+        self.outstanding.remove(&position);
+        self.handed.remove(&position);
+    }
+}
+
+impl Inbox {
+    /// Opens an inbox: finds out where it goes on, and takes the address if it is one.
+    pub(super) async fn open(bus: Bus, interest: Interest) -> Result<Self, BusError> {
+        let place = match (&interest.selection, &interest.name) {
+            (Selection::Lane(lane), Some(_)) => Some(lane.clone()),
+            (_, Some(name)) => Some(Key::of(["subscription", name])?),
+            (_, None) => None,
+        };
+        let durable = match place {
+            Some(key) => Some((key, bus.join().await?)),
+            None => None,
+        };
+        let inbox = Inbox {
+            bus,
+            interest,
+            durable,
+            window: Mutex::default(),
+            stored: tokio::sync::Mutex::default(),
+            changed: Notify::new(),
+        };
+        inbox.begin().await?;
+        Ok(inbox)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn begin(&self) -> Result<(), BusError> {
+        let bounds = self.bus.engine().bounds().await?;
+        let start = match self.interest.start {
+            Start::Now => bounds.next,
+            Start::First => bounds.first,
+            Start::At(position) => position.offset,
+        };
+        let Some((key, member)) = &self.durable else {
+            self.lock().scanned = start;
+            return Ok(());
+        };
+        let mut stored = self.stored.lock().await;
+        loop {
+            self.reload(key, &mut stored).await?;
+            let mut progress = stored.progress.clone();
+            let known = stored.revision.is_some();
+            if !known {
+                progress.low = start;
+            }
+            if let Selection::Lane(_) = self.interest.selection {
+                if let Some(owner) = progress.owner.clone().filter(|owner| **owner != **member) {
+                    if self.bus.is_there(&owner).await? {
+                        return Err(self.taken());
+                    }
+                    progress.release(&owner);
+                }
+                progress.owner = Some(member.to_string());
+            } else if known {
+                self.lock().scanned = progress.low;
+                return Ok(());
+            }
+            progress.pattern = match &self.interest.selection {
+                Selection::Pattern { pattern, .. } => Some(pattern.as_str().to_owned()),
+                Selection::Lane(_) => None,
+            };
+            if self.store(key, &mut stored, progress, Commit::new()).await? {
+                self.lock().scanned = stored.progress.low;
+                return Ok(());
+            }
+        }
+    }
+
+    fn taken(&self) -> BusError {
+        let name = self.interest.name.as_deref().unwrap_or_default();
+        match crate::transport::Address::new(name) {
+            Ok(address) => BusError::AddressTaken { address },
+            Err(error) => error.into(),
+        }
+    }
+
+    async fn reload(&self, key: &Key, stored: &mut Stored) -> Result<(), BusError> {
+        let entry = self.bus.engine().get(key).await?;
+        *stored = match entry {
+            Some(entry) => Stored {
+                progress: serde_json::from_slice(&entry.value)
+                    .map_err(|error| StorageError::damaged(key, error))?,
+                revision: Some(entry.revision),
+            },
+            None => Stored::default(),
+        };
+        // What others settled meanwhile is not outstanding here any more.
+        let progress = &stored.progress;
+        self.lock().outstanding.retain(|position, _| !progress.is_settled(*position));
+        Ok(())
+    }
+
+    /// Stores a progress together with other changes. False if somebody else changed it before, which is
+    /// loaded then.
+    async fn store(
+        &self,
+        key: &Key,
+        stored: &mut Stored,
+        mut progress: Progress,
+        commit: Commit,
+    ) -> Result<bool, BusError> {
+        progress.moved = self.bus.host().now().wall.unix_millis();
+        let expect = stored.revision.map_or(Expect::Absent, Expect::Revision);
+        let value =
+            serde_json::to_vec(&progress).map_err(|error| StorageError::damaged(key, error))?;
+        let commit = commit.put(key.clone(), value, expect);
+        match self.bus.engine().commit(&commit).await {
+            Ok(done) => {
+                *stored = Stored { progress, revision: done.revisions.last().copied() };
+                Ok(true)
+            }
+            Err(StorageError::Conflict { key: of, .. }) if of == *key => {
+                self.reload(key, stored).await?;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits for what comes next.
+    ///
+    /// Within a lane a message comes only after the one before it was settled or made a dead letter. What
+    /// is sent to an address is not held back by others.
+    ///
+    /// # Errors
+    /// [`Storage`](BusError::Storage). After an error it may be asked again.
+    pub async fn next(&self) -> Result<Arrival, BusError> {
+        loop {
+            if let Some(arrival) = self.lock().ready.pop_front() {
+                return Ok(arrival);
+            }
+            let changed = self.changed.notified();
+            let due = self.claim().await?;
+            if !self.lock().ready.is_empty() {
+                continue;
+            }
+            match self.read().await? {
+                Page::Gap(gap) => return Ok(gap),
+                Page::Read => continue,
+                Page::Nothing => {}
+            }
+            let scanned = self.lock().scanned;
+            let full = self.lock().outstanding.len() >= self.interest.window;
+            let pause = async {
+                match due {
+                    Some(at) => self.bus.host().sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let arrived = async {
+                // A window that is full has to be settled before more is read.
+                if full {
+                    std::future::pending().await
+                } else {
+                    self.bus.engine().wait(scanned).await
+                }
+            };
+            tokio::select! {
+                () = changed => {}
+                () = pause => {}
+                result = arrived => { result?; }
+            }
+        }
+    }
+
+    /// The records that may be handed out, in order: of each lane the first one.
+    fn picks<'w>(&self, window: &'w Window) -> impl Iterator<Item = &'w JournalRecord> {
+        let ordered = matches!(self.interest.selection, Selection::Pattern { .. });
+        let mut lanes = HashSet::new();
+        window.outstanding.values().filter(move |record| {
+            let first = !ordered || lanes.insert(record.lane.as_ref());
+            first && !window.handed.contains(&record.position)
+        })
+    }
+
+    /// Claims what may be handed out, and says when to look again if something is in the way.
+    async fn claim(&self) -> Result<Option<Instant>, BusError> {
+        let room =
+            |window: &Window| self.interest.max_in_flight.saturating_sub(window.handed.len());
+        let Some((key, member)) = &self.durable else {
+            let mut window = self.lock();
+            let room = room(&window);
+            let picked: Vec<Delivery> =
+                self.picks(&window).take(room).map(|record| Delivery::new(record, 1)).collect();
+            for delivery in picked {
+                window.handed.insert(delivery.position.offset);
+                window.ready.push_back(Arrival::Message(delivery));
+            }
+            return Ok(None);
+        };
+        {
+            let window = self.lock();
+            if room(&window) == 0 || self.picks(&window).next().is_none() {
+                return Ok(None);
+            }
+        }
+        let mut stored = self.stored.lock().await;
+        loop {
+            let now = self.bus.host().now().at;
+            let mut progress = stored.progress.clone();
+            let (mut claimed, mut due, mut others) = (Vec::new(), None, BTreeSet::new());
+            {
+                let mut window = self.lock();
+                // Others settled it, which this one learnt while the record was being read.
+                window.outstanding.retain(|position, _| !progress.is_settled(*position));
+                let narrow = progress.settled.len() >= MAX_SETTLED;
+                let limit = if narrow { 1 } else { usize::MAX };
+                let first = window.outstanding.keys().next().copied();
+                for record in self.picks(&window).take(limit) {
+                    if claimed.len() >= room(&window) {
+                        break;
+                    }
+                    // Only the first one lowers the number of those that are settled above it.
+                    if narrow && Some(record.position) != first {
+                        break;
+                    }
+                    match progress.free(record.position, member, now) {
+                        Free::Now(attempt) => {
+                            progress.claim(record.position, attempt, member);
+                            claimed.push(self.arrival(Delivery::new(record, attempt)));
+                        }
+                        Free::At(at) => due = crate::machine::earliest([due, Some(at)]),
+                        Free::Claimed(by) => drop(others.insert(by)),
+                        Free::Settled => {}
+                    }
+                }
+            }
+            let mut gone = false;
+            for other in others {
+                if self.bus.is_there(&other).await? {
+                    due = crate::machine::earliest([due, now.after(LOOK)]);
+                } else {
+                    progress.release(&other);
+                    gone = true;
+                }
+            }
+            if claimed.is_empty() && !gone {
+                return Ok(due);
+            }
+            if self.store(key, &mut stored, progress, Commit::new()).await? && !claimed.is_empty() {
+                self.hand_out(claimed);
+                return Ok(due);
+            }
+        }
+    }
+
+    fn arrival(&self, delivery: Delivery) -> Arrival {
+        if delivery.attempt > self.interest.max_attempts {
+            Arrival::Exhausted(delivery)
+        } else {
+            Arrival::Message(delivery)
+        }
+    }
+
+    fn hand_out(&self, claimed: Vec<Arrival>) {
+        let mut window = self.lock();
+        for arrival in claimed {
+            if let Arrival::Message(delivery) | Arrival::Exhausted(delivery) = &arrival {
+                window.handed.insert(delivery.position.offset);
+            }
+            window.ready.push_back(arrival);
+        }
+    }
+
+    /// Reads a page into the window, or finds a gap.
+    async fn read(&self) -> Result<Page, BusError> {
+        let (from, room) = {
+            let window = self.lock();
+            (window.scanned, self.interest.window.saturating_sub(window.outstanding.len()))
+        };
+        if room == 0 {
+            return Ok(Page::Nothing);
+        }
+        let engine = self.bus.engine();
+        let page = match engine.read(from, room.min(PAGE)).await {
+            Ok(page) => page,
+            Err(StorageError::Trimmed { first, .. }) => {
+                return self.skip(from, first).await.map(Page::Gap);
+            }
+            Err(StorageError::DamagedRecord { .. }) => match engine.read(from, 1).await {
+                Ok(page) => page,
+                // Told, and then the ones behind it are read.
+                Err(StorageError::DamagedRecord { position, .. }) => {
+                    return self.skip(position, position + 1).await.map(Page::Gap);
+                }
+                Err(error) => return Err(error.into()),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        let Some(last) = page.last().map(|record| record.position) else {
+            return Ok(Page::Nothing);
+        };
+        let now = self.bus.host().now();
+        let settled = match &self.durable {
+            Some(_) => Some(self.stored.lock().await.progress.clone()),
+            None => None,
+        };
+        let mut window = self.lock();
+        // Another call read the same page while this one waited.
+        if window.scanned != from {
+            return Ok(Page::Read);
+        }
+        for record in page {
+            let done =
+                settled.as_ref().is_some_and(|progress| progress.is_settled(record.position));
+            if !done && self.selects(&record, now) {
+                window.outstanding.insert(record.position, record);
+            }
+        }
+        window.scanned = last + 1;
+        let low = window.low(u64::MAX);
+        drop(window);
+        self.pass(low).await?;
+        Ok(Page::Read)
+    }
+
+    /// Remembers what was passed over now and then, so that a reader of rare messages does not look like one
+    /// that was left behind.
+    async fn pass(&self, low: u64) -> Result<(), BusError> {
+        let Some((key, _)) = &self.durable else { return Ok(()) };
+        let mut stored = self.stored.lock().await;
+        while low.saturating_sub(stored.progress.low) > PASSED {
+            let mut progress = stored.progress.clone();
+            progress.raise(low);
+            self.store(key, &mut stored, progress, Commit::new()).await?;
+        }
+        Ok(())
+    }
+
+    async fn skip(&self, from: u64, to: u64) -> Result<Arrival, BusError> {
+        if let Some((key, _)) = &self.durable {
+            let mut stored = self.stored.lock().await;
+            loop {
+                let mut progress = stored.progress.clone();
+                let low = self.lock().low(u64::MAX);
+                // What waits before a damaged record is still to be done.
+                progress.raise(if low < from { low } else { to });
+                if self.store(key, &mut stored, progress, Commit::new()).await? {
+                    break;
+                }
+            }
+        }
+        let mut window = self.lock();
+        window.scanned = window.scanned.max(to);
+        Ok(Arrival::Gap { from: Position::new(from.max(1)), to: Position::new(to) })
+    }
+
+    fn selects(&self, record: &JournalRecord, now: Now) -> bool {
+        match &self.interest.selection {
+            Selection::Lane(lane) => record.lane.as_ref() == Some(lane),
+            Selection::Pattern { pattern, filter } => {
+                let Some(subject) = &record.subject else { return false };
+                let Ok(key) = RouteKey::parse_with(self.bus.registry(), subject) else {
+                    return false;
+                };
+                if !pattern.matches(&key) {
+                    return false;
+                }
+                let Some(filter) = filter else { return true };
+                let text = std::str::from_utf8(&record.data).unwrap_or_default();
+                FilterInput::read(text).is_some_and(|input| filter.accepts(&input, now.wall))
+            }
+        }
+    }
+
+    /// Marks a message as done.
+    ///
+    /// # Errors
+    /// Those of [`settle_with`](Self::settle_with).
+    #[doc(alias = "acknowledge")]
+    #[doc(alias = "ack")]
+    pub async fn settle(&self, delivery: &Delivery) -> Result<(), BusError> {
+        self.settle_with(delivery, Commit::new()).await
+    }
+
+    /// Marks a message as done, together with what follows from it: either all of it is stored, or
+    /// nothing, and the message comes again.
+    ///
+    /// # Errors
+    /// [`Stale`](BusError::Stale) if the delivery was taken over meanwhile, and nothing is stored;
+    /// [`Storage`](BusError::Storage).
+    pub async fn settle_with(&self, delivery: &Delivery, commit: Commit) -> Result<(), BusError> {
+        let position = delivery.position.offset;
+        let Some((key, member)) = &self.durable else {
+            if !commit.is_empty() {
+                self.bus.engine().commit(&commit).await?;
+            }
+            self.lock().forget(position);
+            self.changed.notify_one();
+            return Ok(());
+        };
+        let mut stored = self.stored.lock().await;
+        // Two looks: the second one at what the store says now. What came of an earlier call whose
+        // outcome was not heard is seen there.
+        for fresh in [false, true] {
+            loop {
+                if !stored.progress.holds(position, delivery.attempt, member) {
+                    break;
+                }
+                let mut progress = stored.progress.clone();
+                progress.settle(position, self.lock().low(position));
+                if self.store(key, &mut stored, progress, commit.clone()).await? {
+                    self.lock().forget(position);
+                    self.changed.notify_one();
+                    return Ok(());
+                }
+            }
+            if !fresh {
+                self.reload(key, &mut stored).await?;
+            }
+        }
+        self.lock().forget(position);
+        self.changed.notify_one();
+        if stored.progress.is_settled(position) && commit.is_empty() {
+            return Ok(());
+        }
+        Err(BusError::Stale { position: delivery.position, attempt: delivery.attempt })
+    }
+
+    /// Lets a message be tried again after a pause, by whoever is free then; until then it holds back its
+    /// lane. Without a durable name it comes again at once.
+    ///
+    /// # Errors
+    /// Those of [`settle_with`](Self::settle_with).
+    #[doc(alias = "nack")]
+    pub async fn put_back(&self, delivery: &Delivery, pause: Duration) -> Result<(), BusError> {
+        let after = self.bus.host().now().at.after(pause);
+        self.give_up(delivery, |progress, position| progress.put_back(position, after)).await
+    }
+
+    /// Gives a message back that was not worked on: it counts as no attempt.
+    ///
+    /// # Errors
+    /// Those of [`settle_with`](Self::settle_with).
+    pub async fn give_back(&self, delivery: &Delivery) -> Result<(), BusError> {
+        let attempt = delivery.attempt;
+        self.give_up(delivery, |progress, position| progress.unclaim(position, attempt)).await
+    }
+
+    async fn give_up(
+        &self,
+        delivery: &Delivery,
+        change: impl Fn(&mut Progress, u64),
+    ) -> Result<(), BusError> {
+        let position = delivery.position.offset;
+        if let Some((key, member)) = &self.durable {
+            let mut stored = self.stored.lock().await;
+            loop {
+                if !stored.progress.holds(position, delivery.attempt, member) {
+                    self.reload(key, &mut stored).await?;
+                    if !stored.progress.holds(position, delivery.attempt, member) {
+                        self.lock().forget(position);
+                        return Err(BusError::Stale {
+                            position: delivery.position,
+                            attempt: delivery.attempt,
+                        });
+                    }
+                }
+                let mut progress = stored.progress.clone();
+                change(&mut progress, position);
+                if self.store(key, &mut stored, progress, Commit::new()).await? {
+                    break;
+                }
+            }
+        }
+        self.lock().handed.remove(&position);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Keeps a message as evidence and marks it as done. The letter is stored first: whoever is killed in
+    /// between stores it again under the same name.
+    ///
+    /// # Errors
+    /// Those of [`settle_with`](Self::settle_with).
+    pub async fn dead_letter(
+        &self,
+        delivery: &Delivery,
+        reason: &str,
+    ) -> Result<StoredLetter, BusError> {
+        let now = self.bus.host().now();
+        let attempts = delivery.attempt.min(self.interest.max_attempts);
+        let letter = DeadLetter::about(&delivery.data, reason, attempts, now.wall);
+        let text = Envelope::from(letter).to_string();
+        let added = DeadLetters::new(Arc::clone(self.bus.engine())).add(&text, now.wall).await?;
+        self.settle(delivery).await?;
+        Ok(added.letter)
+    }
+
+    /// Gives back what was claimed and not worked on, and frees the address. What was handed out and not
+    /// settled counts as interrupted. After this the inbox hands out nothing.
+    ///
+    /// # Errors
+    /// [`Storage`](BusError::Storage).
+    pub async fn close(&self) -> Result<(), BusError> {
+        let Some((key, member)) = &self.durable else { return Ok(()) };
+        let unused: Vec<Arrival> = self.lock().ready.drain(..).collect();
+        let mut stored = self.stored.lock().await;
+        loop {
+            let mut progress = stored.progress.clone();
+            for arrival in &unused {
+                if let Arrival::Message(delivery) | Arrival::Exhausted(delivery) = arrival {
+                    let position = delivery.position.offset;
+                    if progress.holds(position, delivery.attempt, member) {
+                        progress.unclaim(position, delivery.attempt);
+                    }
+                }
+            }
+            progress.release(member);
+            progress.raise(self.lock().low(u64::MAX));
+            if progress == stored.progress
+                || self.store(key, &mut stored, progress, Commit::new()).await?
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The first position that may have something to do.
+    pub fn position(&self) -> Position {
+        Position::new(self.lock().low(u64::MAX))
+    }
+
+    /// The bus that it belongs to.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+}

@@ -1,0 +1,89 @@
+//! Buses by their URL.
+
+use super::{Bus, BusError};
+use std::fmt;
+use std::str::FromStr;
+
+/// Where a bus is.
+///
+/// ```
+/// use coordination_protocol::bus::BusUrl;
+///
+/// let url: BusUrl = "sqlite:/tmp/coord.sqlite".parse()?;
+/// assert_eq!(url, BusUrl::Sqlite(Some("/tmp/coord.sqlite".into())));
+/// assert_eq!(
+///     "kafka:x".parse::<BusUrl>().unwrap_err().to_string(),
+///     "`kafka:x` is no place of a bus: it must start with `memory:` or `sqlite:`",
+/// );
+/// # Ok::<(), coordination_protocol::bus::BusError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BusUrl {
+    /// In memory.
+    Memory,
+    /// In an SQLite file; without a path in that of the project.
+    Sqlite(Option<std::path::PathBuf>),
+}
+
+impl fmt::Display for BusUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BusUrl::Memory => f.write_str("memory:"),
+            BusUrl::Sqlite(None) => f.write_str("sqlite:"),
+            BusUrl::Sqlite(Some(path)) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for BusUrl {
+    type Err = BusError;
+
+    fn from_str(text: &str) -> Result<Self, BusError> {
+        let refused =
+            |reason: &str| BusError::Url { url: text.to_owned(), reason: reason.to_owned() };
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(BusUrl::Memory),
+            Some(("memory", _)) => Err(refused("a bus in memory has no name")),
+            Some(("sqlite", "")) => Ok(BusUrl::Sqlite(None)),
+            Some(("sqlite", path)) => Ok(BusUrl::Sqlite(Some(path.into()))),
+            _ => Err(refused("it must start with `memory:` or `sqlite:`")),
+        }
+    }
+}
+
+impl Bus {
+    /// Opens the bus of a URL.
+    ///
+    /// # Errors
+    /// [`Url`](BusError::Url) if it is none, or needs a feature that is off;
+    /// [`Storage`](BusError::Storage) if it cannot be opened.
+    pub fn open(url: &str) -> Result<Self, BusError> {
+        match url.parse()? {
+            BusUrl::Memory => Ok(Bus::memory()),
+            #[cfg(feature = "sqlite")]
+            BusUrl::Sqlite(Some(path)) => {
+                let options = crate::adapter::sqlite::SqliteOptions::new(program());
+                let file = crate::adapter::sqlite::Sqlite::open(path, &options)?;
+                Ok(Bus::of(file).at(url))
+            }
+            #[cfg(feature = "sqlite")]
+            BusUrl::Sqlite(None) => {
+                Err(BusError::Url { url: url.to_owned(), reason: "name the file".to_owned() })
+            }
+            #[cfg(not(feature = "sqlite"))]
+            BusUrl::Sqlite(_) => Err(BusError::Url {
+                url: url.to_owned(),
+                reason: "this program was built without the feature `sqlite`".to_owned(),
+            }),
+        }
+    }
+}
+
+/// The name of the program that runs, for the errors of others.
+#[cfg(feature = "sqlite")]
+fn program() -> String {
+    let path = std::env::args_os().next().map(std::path::PathBuf::from).unwrap_or_default();
+    let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| "component".to_owned())
+}

@@ -1,0 +1,96 @@
+//! Messages on their way to a bus.
+
+use super::BusError;
+use crate::event::EventRef;
+use crate::message::Envelope;
+use crate::route::RouteKey;
+use crate::scalar::id::GLOBAL;
+use crate::storage::{Key, NewRecord};
+use crate::transport::Address;
+use std::sync::Arc;
+
+/// A message that is to be published, or sent to an address.
+///
+/// Published messages form one lane a workflow, those to an address one an address. Within a lane order is
+/// kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Post {
+    pub(super) record: NewRecord,
+}
+
+impl Post {
+    /// Publishes a message of a kind that has a routing key.
+    ///
+    /// # Errors
+    /// [`NoKey`](BusError::NoKey) if patterns have no name for it.
+    pub fn publish(envelope: &Envelope) -> Result<Self, BusError> {
+        let key = RouteKey::of(envelope).ok_or(BusError::NoKey(envelope.kind()))?;
+        let post = Post::raw(&key, envelope.to_string().into_bytes())?;
+        Ok(match &envelope.header.message_id {
+            Some(id) => post.with_id(id.as_str()),
+            None => post,
+        })
+    }
+
+    /// Publishes an event line as it is written. A line has no identifier of its own.
+    ///
+    /// # Errors
+    /// [`Storage`](BusError::Storage) if no lane can be named after its workflow.
+    pub fn line(event: &EventRef<'_>) -> Result<Self, BusError> {
+        Post::raw(&RouteKey::from(event), event.to_string().into_bytes())
+    }
+
+    /// Publishes any text under a key.
+    ///
+    /// # Errors
+    /// [`Storage`](BusError::Storage) if no lane can be named after its workflow.
+    pub fn raw(key: &RouteKey<'_>, text: impl Into<Arc<[u8]>>) -> Result<Self, BusError> {
+        let subject = key.type_key().unwrap_or_else(|| key.to_string());
+        // A key may have an empty workflow; its lane is the one that everything belongs to.
+        let workflow = if key.workflow().is_empty() { GLOBAL } else { key.workflow() };
+        let lane = workflow_lane(workflow)?;
+        Ok(Post { record: NewRecord::new(text).in_lane(lane).with_subject(subject) })
+    }
+
+    /// Sends a message to whoever listens at an address.
+    ///
+    /// # Errors
+    /// [`Storage`](BusError::Storage) if no lane can be named after the address.
+    pub fn to(address: &Address, envelope: &Envelope) -> Result<Self, BusError> {
+        let post = Post::raw_to(address, envelope.to_string().into_bytes())?;
+        Ok(match &envelope.header.message_id {
+            Some(id) => post.with_id(id.as_str()),
+            None => post,
+        })
+    }
+
+    /// Sends any text to whoever listens at an address.
+    ///
+    /// # Errors
+    /// [`Storage`](BusError::Storage) if no lane can be named after the address.
+    pub fn raw_to(address: &Address, text: impl Into<Arc<[u8]>>) -> Result<Self, BusError> {
+        Ok(Post { record: NewRecord::new(text).in_lane(address_lane(address)?) })
+    }
+
+    /// Sets what tells it from others of its lane: a message whose identifier stands there already is
+    /// not appended again.
+    pub fn with_id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.record = self.record.with_id(id);
+        self
+    }
+
+    /// The record that it becomes.
+    pub fn into_record(self) -> NewRecord {
+        self.record
+    }
+}
+
+/// The lane of what belongs to a workflow.
+pub(super) fn workflow_lane(workflow: &str) -> Result<Key, BusError> {
+    Ok(Key::of(["workflow", workflow])?)
+}
+
+/// The lane of what is sent to an address.
+pub(super) fn address_lane(address: &Address) -> Result<Key, BusError> {
+    Ok(Key::of(["address", address.as_str()])?)
+}

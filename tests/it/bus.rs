@@ -1,0 +1,329 @@
+//! The bus: order, attempts, members, gaps.
+
+use coordination_protocol::bus::{
+    Arrival, Bus, Delivery, Inbox, Interest, Position, Post, Start, VirtualHost,
+};
+use coordination_protocol::route::RouteKey;
+use coordination_protocol::storage::view::DeadLetters;
+use coordination_protocol::storage::{Commit, Expect, Key, Store as _};
+use coordination_protocol::transport::Address;
+use std::sync::Arc;
+use std::time::Duration;
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+/// Runs a test in virtual time, on a bus in memory.
+fn on_bus(test: impl AsyncFnOnce(Bus, VirtualHost) -> Done) {
+    let host = VirtualHost::new(7);
+    let bus = Bus::memory().with_host(host.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async { host.run(test(bus, host.clone())).await.unwrap() });
+}
+
+fn post(workflow: &str, text: &str) -> Post {
+    let key = RouteKey::new("TASK_FAILED", workflow, "build");
+    Post::raw(&key, text.as_bytes()).unwrap()
+}
+
+async fn publish(bus: &Bus, workflow: &str, texts: &[&str]) -> Done {
+    let posts: Vec<Post> = texts.iter().map(|text| post(workflow, text)).collect();
+    bus.publish(&posts).await?;
+    Ok(())
+}
+
+fn all() -> Interest {
+    Interest::new(">".parse().unwrap()).starting(Start::First)
+}
+
+fn text(delivery: &Delivery) -> &str {
+    std::str::from_utf8(&delivery.data).unwrap()
+}
+
+async fn message(inbox: &Inbox) -> Delivery {
+    match inbox.next().await.unwrap() {
+        Arrival::Message(delivery) => delivery,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whether nothing comes within ten minutes.
+async fn is_silent(bus: &Bus, inbox: &Inbox) -> bool {
+    let end = bus.host().now().at.after(Duration::from_secs(600)).unwrap();
+    tokio::select! {
+        biased;
+        arrival = inbox.next() => panic!("{arrival:?}"),
+        () = bus.host().sleep_until(end) => true,
+    }
+}
+
+#[test]
+fn a_lane_waits_for_its_first_message_and_others_go_on() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["a1", "a2"]).await?;
+        publish(&bus, "wf_2", &["b1"]).await?;
+        for interest in [all(), all().durable("reader")] {
+            let inbox = bus.subscribe(interest).await?;
+            let (a1, b1) = (message(&inbox).await, message(&inbox).await);
+            assert_eq!((text(&a1), text(&b1)), ("a1", "b1"));
+            assert!(is_silent(&bus, &inbox).await);
+            inbox.settle(&b1).await?;
+            assert!(is_silent(&bus, &inbox).await);
+            inbox.settle(&a1).await?;
+            assert_eq!(text(&message(&inbox).await), "a2");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_durable_subscription_goes_on_where_it_was() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["one", "two", "three"]).await?;
+        let first = bus.subscribe(all().durable("reader")).await?;
+        let one = message(&first).await;
+        first.settle(&one).await?;
+        let two = message(&first).await;
+        assert_eq!((text(&two), two.attempt), ("two", 1));
+        // Dropped without a word, as if it was killed: its claim counts as an attempt.
+        drop(first);
+        let second = bus.subscribe(all().durable("reader")).await?;
+        let again = message(&second).await;
+        assert_eq!((text(&again), again.attempt), ("two", 2));
+        second.settle(&again).await?;
+        assert_eq!(text(&message(&second).await), "three");
+        Ok(())
+    });
+}
+
+#[test]
+fn what_is_closed_or_given_back_counts_as_no_attempt() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["one"]).await?;
+        publish(&bus, "wf_2", &["two"]).await?;
+        let first = bus.subscribe(all().durable("reader")).await?;
+        let one = message(&first).await;
+        first.give_back(&one).await?;
+        // `two` was claimed with it and is not handed out.
+        first.close().await?;
+        let second = bus.subscribe(all().durable("reader")).await?;
+        let attempts = [message(&second).await.attempt, message(&second).await.attempt];
+        assert_eq!(attempts, [1, 1]);
+        Ok(())
+    });
+}
+
+#[test]
+fn members_of_one_name_share_the_messages_and_each_lane_keeps_its_order() {
+    on_bus(async |bus, _| {
+        for number in 0..30 {
+            publish(&bus, &format!("wf_{}", number % 5), &[&number.to_string()]).await?;
+        }
+        let members = [bus.member(), bus.member(), bus.member()];
+        let mut inboxes = Vec::new();
+        for member in &members {
+            let interest = all().durable("workers").with_max_in_flight(1);
+            inboxes.push(Arc::new(member.subscribe(interest).await?));
+        }
+        let mut done: Vec<u32> = Vec::new();
+        while done.len() < 30 {
+            for inbox in &inboxes {
+                let end = bus.host().now().at.after(Duration::from_secs(2)).unwrap();
+                tokio::select! {
+                    biased;
+                    arrival = inbox.next() => {
+                        let Arrival::Message(delivery) = arrival? else { panic!() };
+                        assert_eq!(delivery.attempt, 1);
+                        done.push(text(&delivery).parse()?);
+                        inbox.settle(&delivery).await?;
+                    }
+                    () = bus.host().sleep_until(end) => {}
+                }
+            }
+        }
+        for lane in 0..5 {
+            let own: Vec<u32> = done.iter().copied().filter(|number| number % 5 == lane).collect();
+            assert!(own.is_sorted(), "{own:?}");
+        }
+        done.sort_unstable();
+        assert_eq!(done, (0..30).collect::<Vec<_>>());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_member_that_shows_itself_no_more_loses_its_claims_and_its_late_outcome_is_stale() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["one"]).await?;
+        let slow = bus.member();
+        let first = slow.subscribe(all().durable("workers")).await?;
+        let late = message(&first).await;
+        let second = bus.subscribe(all().durable("workers")).await?;
+        // As long as it shows itself, nobody takes over, however long it takes.
+        assert!(is_silent(&bus, &second).await);
+        slow.leave().await?;
+        let taken = message(&second).await;
+        assert_eq!(taken.attempt, 2);
+        let key = Key::of(["effect"])?;
+        let effect = Commit::new().put(key.clone(), "late".as_bytes(), Expect::Any);
+        let refused = first.settle_with(&late, effect).await.unwrap_err();
+        assert_eq!(refused.to_string(), "attempt 1 at the message at 0:1 is not the current one");
+        assert_eq!(refused.code(), "stale");
+        assert!(bus.engine().get(&key).await?.is_none());
+        second.settle(&taken).await?;
+        // What is done is done: with nothing to follow from it, saying so again is no error.
+        first.settle(&late).await?;
+        Ok(())
+    });
+}
+
+#[test]
+fn an_outcome_and_what_follows_from_it_are_stored_together() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["one", "two"]).await?;
+        let inbox = bus.subscribe(all().durable("workers")).await?;
+        let one = message(&inbox).await;
+        let follow = post("wf_1", "followed").with_id("of one").into_record();
+        inbox.settle_with(&one, Commit::new().append(follow)).await?;
+        let two = message(&inbox).await;
+        // Its own puts are refused: the message is not settled, and nothing is appended.
+        let key = Key::of(["effect"])?;
+        let refused = Commit::new().append(post("wf_1", "never").into_record()).put(
+            key,
+            "x".as_bytes(),
+            Expect::Revision(99),
+        );
+        let error = inbox.settle_with(&two, refused).await.unwrap_err();
+        assert_eq!(error.code(), "conflict");
+        inbox.settle(&two).await?;
+        let followed = message(&inbox).await;
+        assert_eq!((text(&followed), followed.position), ("followed", Position::new(3)));
+        assert_eq!(bus.end().await?, Position::new(4));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_message_that_keeps_failing_becomes_a_dead_letter() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["poison", "next"]).await?;
+        let inbox = bus.subscribe(all().durable("workers").with_max_attempts(2)).await?;
+        for attempt in 1..=2 {
+            let before = bus.host().now().at;
+            let delivery = message(&inbox).await;
+            assert_eq!((text(&delivery), delivery.attempt), ("poison", attempt));
+            // After a pause, and not earlier.
+            if attempt == 2 {
+                assert!(bus.host().now().at.since(before) >= Duration::from_secs(30));
+            }
+            inbox.put_back(&delivery, Duration::from_secs(30)).await?;
+        }
+        let Arrival::Exhausted(delivery) = inbox.next().await? else { panic!() };
+        let letter = inbox.dead_letter(&delivery, "it fails").await?;
+        assert_eq!(
+            (letter.original()?, letter.letter.reason.as_str()),
+            (b"poison".to_vec(), "it fails")
+        );
+        assert_eq!(letter.letter.attempts, Some(2_u32.into()));
+        let letters = DeadLetters::new(Arc::clone(bus.engine())).list(None, 10).await?;
+        assert_eq!(letters.items.len(), 1);
+        assert_eq!(text(&message(&inbox).await), "next");
+        Ok(())
+    });
+}
+
+#[test]
+fn what_was_trimmed_is_one_gap() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["1", "2", "3", "4", "5"]).await?;
+        for interest in [all().starting(Start::At(Position::new(1))), all().durable("reader")] {
+            let inbox = bus.subscribe(interest).await?;
+            let one = message(&inbox).await;
+            inbox.settle(&one).await?;
+            drop(inbox);
+        }
+        bus.trim(Position::new(4)).await?;
+        let inbox = bus.subscribe(all().durable("reader")).await?;
+        let gap = Arrival::Gap { from: Position::new(2), to: Position::new(4) };
+        assert_eq!(inbox.next().await?, gap);
+        for expected in ["4", "5"] {
+            let delivery = message(&inbox).await;
+            assert_eq!(text(&delivery), expected);
+            inbox.settle(&delivery).await?;
+        }
+        // The gap is told once, also after a restart.
+        drop(inbox);
+        let inbox = bus.subscribe(all().durable("reader")).await?;
+        assert!(is_silent(&bus, &inbox).await);
+        Ok(())
+    });
+}
+
+#[test]
+fn an_address_has_one_listener_and_keeps_what_came_before() {
+    on_bus(async |bus, _| {
+        let address = Address::new("hub")?;
+        assert!(!bus.has_listener(&address).await?);
+        bus.publish(&[Post::raw_to(&address, "early".as_bytes())?]).await?;
+        let inbox = bus.listen(&address).await?;
+        assert!(bus.has_listener(&address).await?);
+        let other = bus.member();
+        let taken = other.listen(&address).await.unwrap_err();
+        assert_eq!(taken.to_string(), "`hub` has a listener already");
+        let early = message(&inbox).await;
+        bus.publish(&[Post::raw_to(&address, "late".as_bytes())?]).await?;
+        // Messages to an address are not held back by one that takes long.
+        let late = message(&inbox).await;
+        assert_eq!((text(&early), text(&late)), ("early", "late"));
+        inbox.settle(&late).await?;
+        inbox.close().await?;
+        assert!(!bus.has_listener(&address).await?);
+        let inbox = other.listen(&address).await?;
+        let again = message(&inbox).await;
+        assert_eq!((text(&again), again.attempt), ("early", 2));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_future_that_is_dropped_loses_nothing() {
+    // A future is dropped after each number of polls, until it ends before.
+    for polls in 0.. {
+        let ended = std::cell::Cell::new(false);
+        on_bus(async |bus, _| {
+            publish(&bus, "wf_1", &["one", "two"]).await?;
+            let inbox = bus.subscribe(all().durable("workers")).await?;
+            {
+                let mut next = Box::pin(async {
+                    let delivery = message(&inbox).await;
+                    tokio::task::yield_now().await;
+                    inbox.settle(&delivery).await.unwrap();
+                });
+                let mut done = false;
+                for _ in 0..polls {
+                    let mut polled = false;
+                    done |= std::future::poll_fn(|context| {
+                        polled = true;
+                        std::task::Poll::Ready(next.as_mut().poll(context).is_ready())
+                    })
+                    .await;
+                    if done {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+                ended.set(done);
+            }
+            drop(inbox);
+            let inbox = bus.subscribe(all().durable("workers")).await?;
+            let delivery = message(&inbox).await;
+            let expected = if ended.get() { "two" } else { "one" };
+            assert_eq!(text(&delivery), expected, "after {polls} polls");
+            inbox.settle(&delivery).await?;
+            Ok(())
+        });
+        if ended.get() {
+            assert!(polls > 0);
+            return;
+        }
+    }
+}
