@@ -38,7 +38,8 @@
 //!
 //! It opens no sockets and no files, reads no clock, draws no random numbers and starts no threads:
 //! values come in, values go out. Files are opened, and threads started for them, only by the
-//! adapter of feature `sqlite`. It is no broker and no workflow engine. `coord`, the program
+//! adapter of feature `sqlite`; clocks and random numbers are read, and tasks started, only by the bus and
+//! the driver of feature `tokio`. It is no broker and no workflow engine. `coord`, the program
 //! built with feature `cli`, is a user of the library like any other.
 //!
 //! # How it reads the protocol
@@ -72,6 +73,8 @@
 //! | `schema` | JSON Schema 2020-12 of all that is written (feature `schema`) |
 //! | `checkpoint` | states kept, verified, restored, rolled back, pruned (feature `checkpoint`) |
 //! | `adapter::sqlite` | store and journal in one `SQLite` file (feature `sqlite`) |
+//! | `bus` | one log and one store that components share (feature `tokio`) |
+//! | `driver` | components and clients that run (feature `tokio`) |
 //! | `conformance` | what a transport, store or journal of your own must do (feature `conformance`) |
 //! | `sim` | a deterministic world to simulate machines in (feature `sim`) |
 //!
@@ -83,6 +86,7 @@
 //! | `signature` | no | Ed25519 signatures (`ed25519-dalek`) |
 //! | `checkpoint` | no | checkpoints in any store (`json-patch`, `miniz_oxide`) |
 //! | `sqlite` | no | store and journal in one `SQLite` file (`rusqlite`, `SQLite` built in) |
+//! | `tokio` | no | components, clients and the bus they share, on the runtime `tokio` |
 //! | `conformance` | no | behavioural cases for transports, stores and journals |
 //! | `sim` | no | simulation of machines: virtual time, network faults, crashes; seeds that replay |
 //! | `cli` | no | the `coord` program, with all of the above but `conformance` and `sim` |
@@ -115,6 +119,9 @@ pub mod codec;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+pub mod driver;
 pub mod error;
 pub mod event;
 pub mod finding;

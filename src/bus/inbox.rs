@@ -129,6 +129,14 @@ impl Interest {
         self
     }
 
+    /// The pattern, unless it is the inbox of an address.
+    pub fn pattern(&self) -> Option<&str> {
+        match &self.selection {
+            Selection::Pattern { pattern, .. } => Some(pattern.as_str()),
+            Selection::Lane(_) => None,
+        }
+    }
+
     /// The name under which it is remembered.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -539,21 +547,22 @@ impl Inbox {
             Some(_) => Some(self.stored.lock().await.progress.clone()),
             None => None,
         };
-        let mut window = self.lock();
-        // Another call read the same page while this one waited.
-        if window.scanned != from {
-            return Ok(Page::Read);
-        }
-        for record in page {
-            let done =
-                settled.as_ref().is_some_and(|progress| progress.is_settled(record.position));
-            if !done && self.selects(&record, now) {
-                window.outstanding.insert(record.position, record);
+        let low = {
+            let mut window = self.lock();
+            // Another call read the same page while this one waited.
+            if window.scanned != from {
+                return Ok(Page::Read);
             }
-        }
-        window.scanned = last + 1;
-        let low = window.low(u64::MAX);
-        drop(window);
+            for record in page {
+                let done =
+                    settled.as_ref().is_some_and(|progress| progress.is_settled(record.position));
+                if !done && self.selects(&record, now) {
+                    window.outstanding.insert(record.position, record);
+                }
+            }
+            window.scanned = last + 1;
+            window.low(u64::MAX)
+        };
         self.pass(low).await?;
         Ok(Page::Read)
     }

@@ -238,8 +238,21 @@ impl Bus {
     /// # Errors
     /// [`AddressTaken`](BusError::AddressTaken) while somebody else listens there.
     pub async fn listen(&self, address: &Address) -> Result<Inbox, BusError> {
+        self.listen_with(address, 16).await
+    }
+
+    /// Like [`listen`](Self::listen), with so many messages handed out and not settled at a time.
+    ///
+    /// # Errors
+    /// Those of [`listen`](Self::listen).
+    pub async fn listen_with(
+        &self,
+        address: &Address,
+        max_in_flight: usize,
+    ) -> Result<Inbox, BusError> {
         let interest = Interest::of(Selection::Lane(post::address_lane(address)?));
-        Inbox::open(self.clone(), interest.durable(address.as_str()).starting(Start::First)).await
+        let interest = interest.durable(address.as_str()).starting(Start::First);
+        Inbox::open(self.clone(), interest.with_max_in_flight(max_in_flight)).await
     }
 
     /// Opens an inbox for what is sent to an address from now on, without taking it. For addresses that

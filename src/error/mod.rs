@@ -90,6 +90,8 @@ words! {
         Checkpoint "checkpoint",
         /// The bus: subscriptions, addresses.
         Bus "bus",
+        /// Components and clients that run.
+        Driver "driver",
         /// A state machine was asked for what it cannot do.
         Machine "machine",
         /// An error of the host, brought by [`Error::new`].

@@ -67,6 +67,18 @@ macro_rules! bodies {
                     Message::$name(Box::new(body))
                 }
             }
+
+            impl TryFrom<Message> for $name {
+                /// The message, which says something else.
+                type Error = Message;
+
+                fn try_from(message: Message) -> Result<Self, Message> {
+                    match message {
+                        Message::$name(body) => Ok(*body),
+                        other => Err(other),
+                    }
+                }
+            }
         )+
     };
 }
@@ -75,6 +87,18 @@ body_table!(bodies);
 impl From<Event> for Message {
     fn from(event: Event) -> Self {
         Message::Event(Box::new(EventBody::new(event)))
+    }
+}
+
+impl TryFrom<Message> for Event {
+    /// The message, which is no event.
+    type Error = Message;
+
+    fn try_from(message: Message) -> Result<Self, Message> {
+        match message {
+            Message::Event(body) => Ok(body.event),
+            other => Err(other),
+        }
     }
 }
 

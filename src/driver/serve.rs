@@ -1,0 +1,455 @@
+//! The address of a component: requests are answered once, greetings too.
+
+use super::client::{REPLY_TO, check, seed};
+use super::component::{OnRequest, Shared};
+use super::context::Context;
+use super::health::Counts;
+use super::listen::{drain, failed, forward, pause, report_of, told};
+use super::work::{Outcome, run};
+use crate::bus::{Arrival, BusError, Delivery, Inbox, Post};
+use crate::json::Json;
+use crate::machine::{
+    Handshake, HandshakeOutput, Machine as _, Outbound, Rejected, RequestKey, RespondInput,
+    RespondOutput, Responder,
+};
+use crate::message::{Envelope, Message, MessageKind};
+use crate::scalar::{Instant, Now, WallTime};
+use crate::storage::view::DeadLetters;
+use crate::storage::{Commit, Expect, Key, StorageError, Store as _, StoreScan};
+use crate::transport::Address;
+use crate::validate::Checked;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+/// Answers what is sent to the address of a component.
+pub(super) struct Server {
+    shared: Arc<Shared>,
+    inbox: Arc<Inbox>,
+    handlers: BTreeMap<MessageKind, OnRequest>,
+    state: Mutex<State>,
+    /// The deadline of the responder may have changed.
+    turned: Notify,
+}
+
+struct State {
+    responder: Responder,
+    running: BTreeMap<RequestKey, Work>,
+}
+
+/// A request that a handler works on.
+#[derive(Clone)]
+struct Work {
+    delivery: Delivery,
+    reply: Option<Address>,
+    cancel: Arc<watch::Sender<bool>>,
+}
+
+/// What follows from one delivery, to be stored together.
+#[derive(Default)]
+struct Consequences {
+    commit: Commit,
+    letters: Vec<Envelope>,
+    /// A request to be worked on: the delivery is settled when that has an outcome.
+    execute: Option<(RequestKey, Box<Envelope>)>,
+}
+
+/// An answer that is remembered across restarts.
+#[derive(Serialize, Deserialize)]
+struct Answered {
+    /// Until when, in milliseconds since 1970.
+    until: i64,
+    /// The envelope.
+    answer: String,
+}
+
+/// Below this the answers of a component are remembered.
+const ANSWERED: &str = "answered";
+
+impl Server {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        inbox: Arc<Inbox>,
+        handlers: BTreeMap<MessageKind, OnRequest>,
+    ) -> Self {
+        let responder = Responder::new(shared.id.clone(), seed(shared.client.bus()))
+            .with_options(shared.options.respond.clone());
+        let state = Mutex::new(State { responder, running: BTreeMap::new() });
+        Server { shared, inbox, handlers, state, turned: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Now {
+        self.shared.client.bus().host().now()
+    }
+
+    /// How many requests are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.lock().running.len()
+    }
+
+    /// Takes requests until it is stopped, then waits for what is under way.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        mut stop: watch::Receiver<bool>,
+        cancel: Arc<watch::Sender<bool>>,
+    ) -> (usize, usize) {
+        let mut running = JoinSet::new();
+        loop {
+            let (due, turned) = (self.lock().responder.deadline(), self.turned.notified());
+            let host = self.shared.client.bus().host();
+            let time = async {
+                match due {
+                    Some(at) => host.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let arrival = tokio::select! {
+                biased;
+                () = told(&mut stop) => break,
+                () = time => {
+                    self.expire().await;
+                    continue;
+                }
+                arrival = self.inbox.next() => arrival,
+                () = turned => continue,
+            };
+            while running.try_join_next().is_some() {}
+            match arrival {
+                Ok(Arrival::Message(delivery)) => self.take(delivery, &mut running, &cancel).await,
+                Ok(Arrival::Exhausted(delivery)) => {
+                    let reason = "all attempts were interrupted";
+                    match self.inbox.dead_letter(&delivery, reason).await {
+                        Ok(_) => Counts::add(&self.shared.counts.dead_lettered, 1),
+                        Err(error) => pause(&self.shared, &error).await,
+                    }
+                }
+                Ok(Arrival::Gap { from, to }) => {
+                    let missed = to.offset.saturating_sub(from.offset);
+                    Counts::add(&self.shared.counts.missed, missed);
+                }
+                Err(error) => pause(&self.shared, &error).await,
+            }
+        }
+        drain(&self.shared, &mut running, &cancel).await
+    }
+
+    /// One message that was sent here.
+    async fn take(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        running: &mut JoinSet<()>,
+        cancel: &Arc<watch::Sender<bool>>,
+    ) {
+        let now = self.now();
+        let checked = check(&self.shared.validator, &delivery.data, now);
+        let reply = match &checked {
+            Ok(message) => self.reply_address(message),
+            Err(_) => None,
+        };
+        let consequences = match checked {
+            // Whoever sent it waits no more.
+            Ok(message) if is_over(&message, now) => Consequences::default(),
+            Ok(message) if message.kind() == MessageKind::Hello => self.greet(now, message, &reply),
+            Ok(message) => {
+                let mut state = self.lock();
+                state.responder.receive(now, message);
+                self.consequences(&mut state, reply.as_ref())
+            }
+            Err(report) => {
+                let rejected = Rejected::new(&*delivery.data, report);
+                let mut state = self.lock();
+                // A rejected record is never an error of the host.
+                let _ = state.responder.handle(now, RespondInput::Rejected(Box::new(rejected)));
+                self.consequences(&mut state, None)
+            }
+        };
+        let Some((key, request)) = consequences.execute else {
+            return self.conclude(&delivery, consequences).await;
+        };
+        let work = Work { delivery, reply, cancel: Arc::new(watch::Sender::new(false)) };
+        self.lock().running.insert(key.clone(), work.clone());
+        let (server, stopping) = (Arc::clone(self), Arc::clone(cancel));
+        running.spawn(async move { server.execute(key, *request, work, &stopping).await });
+        self.turned.notify_one();
+    }
+
+    /// Where the answer goes.
+    fn reply_address(&self, message: &Envelope) -> Option<Address> {
+        let named = message.header.extra().get(REPLY_TO).and_then(Json::to_text);
+        let named = named.and_then(|text| Address::new(&text).ok());
+        named.or_else(|| Address::new(message.header.source.as_ref()?.as_str()).ok())
+    }
+
+    fn greet(&self, now: Now, message: Checked<Envelope>, reply: &Option<Address>) -> Consequences {
+        let Shared { id, client, options, .. } = &*self.shared;
+        let mut greeting = Handshake::new(id.clone(), options.versions.clone(), seed(client.bus()));
+        greeting.receive(now, message);
+        let mut consequences = Consequences::default();
+        while let Some(output) = greeting.poll() {
+            if let HandshakeOutput::Send(outbound) = output {
+                self.answer(&mut consequences.commit, &outbound, reply.as_ref());
+            }
+        }
+        consequences
+    }
+
+    /// Carries out what the responder said about one delivery.
+    fn consequences(&self, state: &mut State, reply: Option<&Address>) -> Consequences {
+        let mut consequences = Consequences::default();
+        while let Some(output) = state.responder.poll() {
+            match output {
+                RespondOutput::Execute { key, request } => {
+                    consequences.execute = Some((key, request))
+                }
+                RespondOutput::Send(outbound) => {
+                    self.answer(&mut consequences.commit, &outbound, reply);
+                }
+                RespondOutput::DeadLetter(letter) => {
+                    consequences.letters.push(Envelope::from(*letter));
+                }
+                _ => {}
+            }
+        }
+        consequences
+    }
+
+    /// Adds an answer to what is stored.
+    fn answer(&self, commit: &mut Commit, outbound: &Outbound, reply: Option<&Address>) {
+        let named = outbound.to.first().and_then(|to| Address::new(to.as_str()).ok());
+        let Some(address) = reply.cloned().or(named) else { return };
+        if let Ok(post) = Post::to(&address, &outbound.envelope) {
+            commit.records.push(post.into_record());
+        }
+    }
+
+    /// Stores what follows from a delivery.
+    async fn conclude(&self, delivery: &Delivery, consequences: Consequences) {
+        let Consequences { commit, letters, .. } = consequences;
+        let bus = self.shared.client.bus();
+        for letter in letters {
+            let wall = self.now().wall;
+            let letters = DeadLetters::new(Arc::clone(bus.engine()));
+            match letters.add(&letter.to_string(), wall).await {
+                Ok(_) => Counts::add(&self.shared.counts.dead_lettered, 1),
+                Err(error) => super::observe::bus_failed(&self.shared.id, &error.into()),
+            }
+        }
+        self.settle(delivery, commit).await;
+    }
+
+    async fn settle(&self, delivery: &Delivery, commit: Commit) {
+        // Tried again for a moment: an answer that is not stored costs the requester an attempt.
+        for _ in 0..3 {
+            match self.inbox.settle_with(delivery, commit.clone()).await {
+                Ok(()) | Err(BusError::Stale { .. }) => return,
+                Err(error) => pause(&self.shared, &error).await,
+            }
+        }
+        let _ = self.inbox.put_back(delivery, super::client::PAUSE).await;
+    }
+
+    /// Works on a request, unless an earlier run of this component has answered it.
+    async fn execute(
+        &self,
+        key: RequestKey,
+        request: Envelope,
+        work: Work,
+        stopping: &watch::Sender<bool>,
+    ) {
+        let message = match self.remembered(&key).await {
+            Some(message) => message,
+            None => match self.perform(&key, request, &work, stopping).await {
+                Some((message, effects)) => return self.finish(key, message, effects, work).await,
+                // It stops: the claim ends with the member, and the request comes again.
+                None => return drop(self.lock().running.remove(&key)),
+            },
+        };
+        self.finish(key, message, Commit::new(), work).await;
+    }
+
+    /// Runs the handler.
+    async fn perform(
+        &self,
+        key: &RequestKey,
+        request: Envelope,
+        work: &Work,
+        stopping: &watch::Sender<bool>,
+    ) -> Option<(Message, Commit)> {
+        let shared = &self.shared;
+        let host = shared.client.bus().host();
+        let now = host.now();
+        let Some(handler) = self.handlers.get(&request.kind()).cloned() else {
+            let error = super::error::HandlerError::lasting(format!(
+                "`{}` does not answer a {}",
+                shared.id,
+                request.kind()
+            ));
+            let report = report_of(shared, now, &request.message, &error, "request_handling");
+            return Some((report.into(), Commit::new()));
+        };
+        // Checked before; the checked form was used up by the responder.
+        let checked = check(&shared.validator, &work.delivery.data, now).ok()?;
+        let deadline = deadline(&request, now, shared.options.attempt_timeout);
+        let active = shared.counts.begin(now);
+        let context = Context::new(
+            checked,
+            work.delivery.clone(),
+            shared.client.clone(),
+            deadline,
+            work.cancel.subscribe(),
+        );
+        let span = super::observe::span(&request, &work.delivery, "request");
+        let running = span.enter(handler(context.clone(), request.message.clone()));
+        let outcome = tokio::select! {
+            biased;
+            outcome = run(&**host, running, deadline, &work.cancel) => outcome,
+            never = forward(stopping, &work.cancel) => match never {},
+        };
+        let now = host.now();
+        let took = active.end(now, matches!(outcome, Outcome::Done(_)));
+        super::observe::handled(&shared.id, "request", outcome.word(), took);
+        let error = match outcome {
+            Outcome::Done(message) => return Some((message, context.take_effects())),
+            Outcome::Failed(error) => error,
+            Outcome::Panicked(said) => failed("panicked", format!("the handler panicked: {said}")),
+            Outcome::TimedOut => failed("too-slow", "the handler took too long".to_owned()),
+            Outcome::Dropped => return None,
+        };
+        let _ = key;
+        let report = report_of(shared, now, &request.message, &error, "request_handling");
+        Some((report.into(), Commit::new()))
+    }
+
+    /// Answers a request, remembers the answer, and settles the delivery, all at once.
+    async fn finish(&self, key: RequestKey, message: Message, effects: Commit, work: Work) {
+        let now = self.now();
+        let queued = matches!(&message, Message::AllocationResponse(body)
+            if body.status == crate::scalar::AllocationStatus::Queued);
+        let consequences = {
+            let mut state = self.lock();
+            state.running.remove(&key);
+            let again = matches!(&message, Message::ErrorReport(report)
+                if report.classification.recoverable == Some(true));
+            match state.responder.handle(now, RespondInput::Answer(key.clone(), Box::new(message)))
+            {
+                // Out of time: the requester has been told.
+                Err(_) => None,
+                Ok(()) => {
+                    let mut consequences = self.consequences(&mut state, work.reply.as_ref());
+                    let answer = consequences.commit.records.last().map(|record| &record.data);
+                    if let Some(answer) = answer.filter(|_| !again && !queued) {
+                        let remember = self.shared.options.respond.remember;
+                        let until = now.wall.after(remember).unix_millis();
+                        let answer = String::from_utf8_lossy(answer).into_owned();
+                        let answered = Answered { until, answer };
+                        if let (Ok(at), Ok(value)) =
+                            (self.answered_key(&key), serde_json::to_vec(&answered))
+                        {
+                            consequences.commit = consequences.commit.put(at, value, Expect::Any);
+                        }
+                    }
+                    consequences.commit.records.splice(0..0, effects.records);
+                    consequences.commit.puts.extend(effects.puts);
+                    consequences.commit.expected.extend(effects.expected);
+                    Some(consequences)
+                }
+            }
+        };
+        self.turned.notify_one();
+        if let Some(consequences) = consequences {
+            self.conclude(&work.delivery, consequences).await;
+        }
+    }
+
+    fn answered_key(&self, key: &RequestKey) -> Result<Key, StorageError> {
+        let source = key.source.as_ref().map_or("-", |source| source.as_str());
+        Key::of([ANSWERED, self.shared.id.as_str(), source, key.request_id.as_str()])
+    }
+
+    /// The answer that an earlier run of this component gave.
+    async fn remembered(&self, key: &RequestKey) -> Option<Message> {
+        let at = self.answered_key(key).ok()?;
+        let entry = self.shared.client.bus().engine().get(&at).await.ok()??;
+        let answered: Answered = serde_json::from_slice(&entry.value).ok()?;
+        let over = answered.until <= self.now().wall.unix_millis();
+        let answer = answered.answer.parse::<Envelope>().ok().filter(|_| !over)?;
+        Some(answer.message)
+    }
+
+    /// Forgets answers whose time is over.
+    pub(super) async fn forget(&self) {
+        let engine = self.shared.client.bus().engine();
+        let Ok(prefix) = Key::of([ANSWERED, self.shared.id.as_str()]) else { return };
+        let mut scan = StoreScan::new(format!("{prefix}/"));
+        loop {
+            let Ok(page) = engine.scan(&scan).await else { return };
+            let now = self.now().wall.unix_millis();
+            for entry in &page.entries {
+                let over = serde_json::from_slice::<Answered>(&entry.value)
+                    .map_or(true, |answered| answered.until <= now);
+                if over {
+                    let _ = engine.delete(&entry.key, Expect::Revision(entry.revision)).await;
+                }
+            }
+            match page.entries.last() {
+                Some(last) if page.more => scan = scan.after(last.key.clone()),
+                _ => return,
+            }
+        }
+    }
+
+    /// Does what is due: requests that were not answered in time.
+    async fn expire(&self) {
+        let now = self.now();
+        let mut ended: Vec<(Delivery, Commit)> = Vec::new();
+        {
+            let mut state = self.lock();
+            state.responder.handle_timeout(now);
+            let mut reply = None;
+            while let Some(output) = state.responder.poll() {
+                match output {
+                    RespondOutput::Cancel(key) => {
+                        if let Some(work) = state.running.remove(&key) {
+                            work.cancel.send_replace(true);
+                            reply = work.reply;
+                            ended.push((work.delivery, Commit::new()));
+                        }
+                    }
+                    RespondOutput::Send(outbound) => {
+                        if let Some((_, commit)) = ended.last_mut() {
+                            self.answer(commit, &outbound, reply.as_ref());
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for (delivery, commit) in ended {
+            self.settle(&delivery, commit).await;
+        }
+    }
+}
+
+/// Whether the life that a message gave itself is over.
+fn is_over(message: &Envelope, now: Now) -> bool {
+    life_end(message).is_some_and(|end| end <= now.wall)
+}
+
+fn life_end(message: &Envelope) -> Option<WallTime> {
+    let header = &message.header;
+    let ttl = std::time::Duration::from_millis(header.ttl_seconds.as_ref()?.to_millis());
+    let sent = WallTime::from_unix_millis(header.timestamp.as_ref()?.unix_millis()?);
+    Some(sent.after(ttl))
+}
+
+/// Until when the answer is wanted.
+fn deadline(request: &Envelope, now: Now, most: std::time::Duration) -> Option<Instant> {
+    let left = life_end(request).map(|end| end.since(now.wall));
+    now.at.after(left.map_or(most, |left| left.min(most)))
+}
