@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 /// let presence = drive(Presence::new(7), Arc::new(host.clone()), async move |output: PresenceOutput| {
 ///     log.lock().unwrap().push(output.to_string());
 /// });
-/// let registration = ComponentRegistration::new(ComponentId::new("worker")?);
+/// let registration = ComponentRegistration::new(ComponentId::new("worker")?, "utility");
 /// presence.handle(PresenceInput::Join(Box::new(registration)))?;
 ///
 /// // A minute of virtual time: two heartbeats, and a report of health is due.
