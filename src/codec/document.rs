@@ -13,7 +13,7 @@ use crate::finding::{Code, Finding, Hint};
 use crate::json::{Dialect, Json, Limits, Token, check, closing, members, same, skip_space};
 use crate::scalar::{ProtocolVersion, nearest};
 use crate::spec::{
-    DATA, EVENT_TYPE, EventType, MESSAGE, MessageKind, ObjectSpec, PHASE, Role, WORKFLOW, objects,
+    DATA, EVENT_TYPE, MESSAGE, MessageKind, ObjectSpec, PHASE, Role, TypeOrigin, WORKFLOW, objects,
 };
 use smol_str::SmolStr;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub(crate) struct Examined<T> {
     pub(crate) kind: MessageKind,
     pub(crate) form: Form,
     /// The registered type of the event in it.
-    pub(crate) event_type: Option<EventType>,
+    pub(crate) origin: TypeOrigin,
     pub(crate) tape: T,
 }
 
@@ -54,12 +54,12 @@ pub(crate) fn examine_message<S: Sink, T: Tape>(
         }
         Form::Bare => no_body(&mut visitor, body, root)?,
     }
-    Some(Examined { kind, form, event_type: visitor.event_type(), tape: visitor.tape })
+    Some(Examined { kind, form, origin: visitor.origin(), tape: visitor.tape })
 }
 
 /// What an examination of one object yields.
 pub(crate) struct ExaminedObject<T> {
-    pub(crate) event_type: Option<EventType>,
+    pub(crate) origin: TypeOrigin,
     pub(crate) tape: T,
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn examine_object<S: Sink, T: Tape>(
     let mut visitor = MessageVisitor::new(text, codec, sink, tape, Root::Spec(spec), start);
     scanned(&mut visitor, text, start)?;
     visitor.event_agrees().continue_value()?;
-    Some(ExaminedObject { event_type: visitor.event_type(), tape: visitor.tape })
+    Some(ExaminedObject { origin: visitor.origin(), tape: visitor.tape })
 }
 
 /// Tells what surrounds a message: mark and shell quotes. White space around it is fine. `None` if no

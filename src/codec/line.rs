@@ -14,7 +14,7 @@ use crate::finding::{Code, Finding, Hint};
 use crate::json::{Token, Visit, scan};
 use crate::scalar::id::{self, IdCharset};
 use crate::spec::placeholder::is_placeholder;
-use crate::spec::{EventType, Known, UNTYPED_DATA};
+use crate::spec::{EventType, Known, TypeOrigin, UNTYPED_DATA};
 use smol_str::SmolStr;
 use std::ops::ControlFlow::{self, Continue};
 use std::ops::Range;
@@ -124,9 +124,9 @@ impl<'a> EventHeader<'a> {
 }
 
 /// Offsets into a checked text: all that is known of it besides its bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LineShape {
-    pub(crate) kind: Option<EventType>,
+    pub(crate) origin: TypeOrigin,
     /// Where the type starts; not 0 behind a byte order mark, a blank or a shell quote.
     pub(crate) start: u32,
     pub(crate) colons: [u32; 3],
@@ -157,12 +157,12 @@ pub(crate) fn examine_line<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> 
     };
     let name = &body[start..at[0]];
     let known = codec.registry().find(name);
-    let (kind, root) = match known {
-        Known::Type(kind) => (Some(kind), Root::Spec(kind.spec().data)),
-        Known::Custom(custom) => (None, Root::Custom(custom)),
+    let root = match known {
+        Known::Type(kind) => Root::Spec(kind.spec().data),
+        Known::Custom(custom) => Root::Custom(custom),
         Known::Later(_) | Known::Unknown => {
             unregistered(codec, name, start..at[0], &known, sink).continue_value()?;
-            (None, Root::Spec(&UNTYPED_DATA))
+            Root::Spec(&UNTYPED_DATA)
         }
     };
     let [workflow, phase] = [&body[at[0] + 1..at[1]], &body[at[1] + 1..at[2]]];
@@ -183,7 +183,7 @@ pub(crate) fn examine_line<S: Sink>(codec: &Codec, text: &str, sink: &mut S) -> 
         behind(body, data.end(), sink).continue_value()?;
     }
     Some(LineShape {
-        kind,
+        origin: known.origin(),
         start: start as u32,
         colons: at.map(|colon| colon as u32),
         data,

@@ -40,7 +40,8 @@ impl Codec {
         let shape = examine_line(self, line, &mut sink);
         let report = sink.into_report();
         let event = shape.map(|shape| EventRef { text: line, shape });
-        let name = event.map_or_else(|| self.event_name(line), |event| Some(event.type_name()));
+        let known = event.as_ref().map(EventRef::type_name);
+        let name = known.or_else(|| self.event_name(line));
         let readable = report.worst() != Some(FindingSeverity::Error);
         ReadRecord { value: event.filter(|_| readable), draft: None, name, report }
     }

@@ -63,24 +63,28 @@ impl Registry {
     /// [`BuildError`] if the name is taken or no identifier, the category is no identifier, or a field is
     /// required twice.
     pub fn with_event<E: CustomEvent>(self) -> Result<Self, BuildError> {
-        let name = |error| BuildError::Name { name: E::EVENT_TYPE.to_owned(), error };
-        let category = Category::new(E::CATEGORY).map_err(name)?;
-        self.with_type(E::EVENT_TYPE, category, E::REQUIRED.iter().copied())
+        self.with_type(E::EVENT_TYPE, category::<E>()?, E::REQUIRED.iter().copied())
     }
+}
+
+fn category<E: CustomEvent>() -> Result<Category, BuildError> {
+    let name = |error| BuildError::Name { name: E::EVENT_TYPE.to_owned(), error };
+    Category::new(E::CATEGORY).map_err(name)
 }
 
 impl Event {
     /// An event of a type of your own.
     ///
     /// # Errors
-    /// [`BuildError`] if the protocol has the type, its name is no identifier, or the data is no JSON
-    /// object.
+    /// [`BuildError`] if the protocol has the type, its name or its category is no identifier, or the data
+    /// is no JSON object.
     pub fn of_custom<E: CustomEvent>(
         workflow_id: WorkflowId,
         phase: Phase,
         data: &E,
     ) -> Result<Self, BuildError> {
-        let mut untyped = UntypedData::new(E::EVENT_TYPE)?;
+        let category = category::<E>()?;
+        let mut untyped = UntypedData::new(E::EVENT_TYPE)?.in_category(category);
         let json = Json::of(data).map_err(|error| BuildError::Unwritable {
             name: E::EVENT_TYPE.to_owned(),
             reason: error.to_string(),

@@ -5,7 +5,7 @@ use super::payload::DataFields;
 use crate::codec::{LineShape, ReadError, STRICT};
 use crate::json::{Json, JsonError, Limits, Members, Token, canonical, members, write_text};
 use crate::scalar::Digest;
-use crate::spec::{EventType, MemberSpec};
+use crate::spec::{Category, EventType, MemberSpec};
 use smol_str::SmolStr;
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 ///
 /// It prints back byte for byte, whatever the reader had to overlook. Made by
 /// [`parse`](Self::parse), or by a [`Codec`](crate::Codec) of other choices.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct EventRef<'a> {
     pub(super) text: &'a str,
     pub(super) shape: LineShape,
@@ -37,7 +37,13 @@ impl<'a> EventRef<'a> {
 
     /// The registered type, or none.
     pub const fn event_type(&self) -> Option<EventType> {
-        self.shape.kind
+        self.shape.origin.event_type()
+    }
+
+    /// The category of the type, if the registry of its reader had it: the protocol's or a
+    /// [type of your own](Registry::with_type). Its [routing key](crate::route::RouteKey) follows from it.
+    pub fn category(&self) -> Option<&Category> {
+        self.shape.origin.category()
     }
 
     /// The name of the type, registered or not.
@@ -105,7 +111,7 @@ impl<'a> EventRef<'a> {
     }
 
     fn required_specs(&self) -> &'static [MemberSpec] {
-        self.shape.kind.map_or(&[], |kind| kind.spec().required())
+        self.event_type().map_or(&[], |kind| kind.spec().required())
     }
 
     /// Where the values of the data are.
@@ -175,7 +181,7 @@ impl<'a> EventRef<'a> {
 
     /// The line with one shared text of its own.
     pub fn to_buf(&self) -> EventBuf {
-        EventBuf { text: Arc::from(self.text), shape: self.shape }
+        EventBuf { text: Arc::from(self.text), shape: self.shape.clone() }
     }
 
     /// The SHA-256 digest of the data in RFC 8785 form: equal for equal data, however it is spelled.
@@ -247,7 +253,7 @@ impl EventBuf {
     /// The borrowed form, which has all the accessors.
     #[inline]
     pub fn borrow(&self) -> EventRef<'_> {
-        EventRef { text: &self.text, shape: self.shape }
+        EventRef { text: &self.text, shape: self.shape.clone() }
     }
 
     /// The record as it was read.

@@ -12,16 +12,27 @@ use crate::json::{Json, Token};
 use crate::scalar::Count as StateVersion;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
 use crate::scalar::*;
-use crate::spec::{EventType, event_table};
+use crate::spec::{Category, EventType, event_table};
 use smol_str::SmolStr;
 use std::ops::RangeFrom;
 
 /// Data of a type that the protocol does not register.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Two are equal if name and fields are: what a reader knew of the type is no part of its meaning.
+#[derive(Clone, Debug)]
 pub struct UntypedData {
     name: SmolStr,
+    category: Option<Category>,
     fields: ExtraFields,
 }
+
+impl PartialEq for UntypedData {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.fields == other.fields
+    }
+}
+
+impl Eq for UntypedData {}
 
 impl UntypedData {
     /// Empty data of an unregistered type.
@@ -36,12 +47,25 @@ impl UntypedData {
         if !is_read_back(name) {
             return Err(BuildError::Start(name.to_owned()));
         }
-        Ok(UntypedData { name: SmolStr::new(name), fields: ExtraFields::default() })
+        let fields = ExtraFields::default();
+        Ok(UntypedData { name: SmolStr::new(name), category: None, fields })
     }
 
     /// The name of the type.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The category, which its routing key goes by: what [`in_category`](Self::in_category) was given, or
+    /// what the registry of its reader says of a type of the caller's own.
+    pub fn category(&self) -> Option<&Category> {
+        self.category.as_ref()
+    }
+
+    /// Sets the category. It is not written: each reader has it of its registry.
+    pub fn in_category(mut self, category: Category) -> Self {
+        self.category = Some(category);
+        self
     }
 
     /// All data.
@@ -65,8 +89,13 @@ impl UntypedData {
         self.fields.entries_mut().sort_by_key(|(key, _)| place(key));
     }
 
-    pub(super) fn from_valid(name: &str, fields: Vec<(SmolStr, Json)>) -> Self {
-        UntypedData { name: SmolStr::new(name), fields: ExtraFields::from_valid(fields) }
+    pub(super) fn from_valid(
+        name: &str,
+        category: Option<Category>,
+        fields: Vec<(SmolStr, Json)>,
+    ) -> Self {
+        let fields = ExtraFields::from_valid(fields);
+        UntypedData { name: SmolStr::new(name), category, fields }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -255,6 +284,16 @@ macro_rules! payloads {
 event_table!(payloads);
 
 impl Data {
+    /// The category of the type, if it is known: the protocol's or [one of your own](UntypedData::category).
+    pub fn category(&self) -> Option<&Category> {
+        match (self, self.event_type()) {
+            (_, Some(kind)) => Some(&kind.spec().category),
+            (Data::Untyped(data), None) => data.category(),
+            // Every other variant has a type.
+            (_, None) => None,
+        }
+    }
+
     /// The name of the type on the wire.
     pub fn type_name(&self) -> &str {
         match (self, self.event_type()) {

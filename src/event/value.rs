@@ -5,7 +5,7 @@ use super::payload::{Data, DataFields, PartialData, UntypedData, is_read_back};
 use crate::codec::{Entry, LENIENT, Node, ReadError, Untyped, examine_object};
 use crate::json::{Json, StringMeans, read_json, write_json, write_text};
 use crate::scalar::{Phase, WorkflowId, id};
-use crate::spec::{DATA, EVENT, EVENT_TYPE, EventType, PHASE, WORKFLOW};
+use crate::spec::{DATA, EVENT, EVENT_TYPE, EventType, PHASE, TypeOrigin, WORKFLOW};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 use std::fmt;
@@ -113,7 +113,7 @@ impl Event {
     pub(crate) fn on_tape(
         object: Node<'_>,
         from: usize,
-        event_type: Option<EventType>,
+        origin: &TypeOrigin,
     ) -> Result<Self, Untyped> {
         let part = |place: usize| object.member((from + place) as u16);
         // A placeholder such as `${A:-b}` may hold what no identifier does; it has no value.
@@ -131,12 +131,12 @@ impl Event {
         let all = || -> Vec<(SmolStr, Json)> {
             data.children().map(|field| (field.key(), field.json())).collect()
         };
-        let data = match event_type {
+        let data = match origin.event_type() {
             Some(kind) => Data::read(kind, DataFields::on_tape(data))
                 .unwrap_or_else(|_| Data::Partial(PartialData::from_valid(kind, all()))),
             // Its line would not be read back.
             None if !is_read_back(&name) => return Err(Untyped("event_type")),
-            None => UntypedData::from_valid(&name, all()).into(),
+            None => UntypedData::from_valid(&name, origin.category().cloned(), all()).into(),
         };
         Ok(Event::of(&workflow, phase.as_deref().unwrap_or(id::GLOBAL), data))
     }
@@ -177,7 +177,8 @@ impl EventRef<'_> {
 
 /// The data of a line whose type is not registered.
 fn untyped(event: &EventRef<'_>) -> Data {
-    UntypedData::from_valid(event.type_name(), event.all_fields()).into()
+    let category = event.category().cloned();
+    UntypedData::from_valid(event.type_name(), category, event.all_fields()).into()
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -244,7 +245,7 @@ impl<'de> Deserialize<'de> for Event {
             )
             .map_err(serde::de::Error::custom)?;
         let root = Node { text, tape: &examined.tape, at: 0 };
-        Event::on_tape(root, 0, examined.event_type).map_err(|Untyped(key)| {
+        Event::on_tape(root, 0, &examined.origin).map_err(|Untyped(key)| {
             serde::de::Error::custom(ReadError::no_value(key, root.value().start()))
         })
     }

@@ -6,7 +6,7 @@ use super::value::{Object, Value};
 use crate::codec::{NO_PLACE, Node, Untyped};
 use crate::event::{Event, ExtraFields, ExtraFieldsMut};
 use crate::json::write_text;
-use crate::spec::{EventType, HEADERS, MESSAGE, MessageKind, body_table};
+use crate::spec::{HEADERS, MESSAGE, MessageKind, TypeOrigin, body_table};
 
 macro_rules! bodies {
     ($($name:ident $key:literal $since:ident)+) => {
@@ -34,11 +34,11 @@ macro_rules! bodies {
             pub(super) fn read(
                 kind: MessageKind,
                 body: Node<'_>,
-                event_type: Option<EventType>,
+                origin: &TypeOrigin,
             ) -> Result<Self, Untyped> {
                 Ok(match kind {
                     $(MessageKind::$name => Message::$name(Box::new($name::read_object(body)?)),)+
-                    MessageKind::Event => Message::Event(Box::new(EventBody::read(body, event_type)?)),
+                    MessageKind::Event => Message::Event(Box::new(EventBody::read(body, origin)?)),
                     MessageKind::Unknown => Message::Unknown(ExtraFields::default()),
                 })
             }
@@ -127,24 +127,21 @@ impl EventBody {
         self.extra.guarded(|key| ["event_type", "workflow_id", "phase", "data"].contains(&key))
     }
 
-    fn read(node: Node<'_>, event_type: Option<EventType>) -> Result<Self, Untyped> {
+    fn read(node: Node<'_>, origin: &TypeOrigin) -> Result<Self, Untyped> {
         let mut extra = ExtraFields::default();
         for child in node.children().filter(|child| child.place() == NO_PLACE) {
             extra.push(child.key(), child.json());
         }
-        Ok(EventBody { event: Event::on_tape(node, 0, event_type)?, extra })
+        Ok(EventBody { event: Event::on_tape(node, 0, origin)?, extra })
     }
 
     /// The event whose parts stand beside the header.
-    pub(super) fn read_flat(
-        root: Node<'_>,
-        event_type: Option<EventType>,
-    ) -> Result<Self, Untyped> {
+    pub(super) fn read_flat(root: Node<'_>, origin: &TypeOrigin) -> Result<Self, Untyped> {
         let mut extra = ExtraFields::default();
         if let Some(message) = root.member((HEADERS + MESSAGE) as u16) {
             extra.push(message.key(), message.json());
         }
-        Ok(EventBody { event: Event::on_tape(root, HEADERS, event_type)?, extra })
+        Ok(EventBody { event: Event::on_tape(root, HEADERS, origin)?, extra })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

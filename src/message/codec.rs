@@ -237,9 +237,9 @@ impl<'a> MessageRef<'a> {
             Form::Flat => Some(root),
             Form::Bare => None,
         };
-        let event_type = self.examined.event_type;
+        let origin = &self.examined.origin;
         let mut envelope =
-            Envelope::read(self.kind(), header, body, self.is_flat(), event_type).map_err(named)?;
+            Envelope::read(self.kind(), header, body, self.is_flat(), origin).map_err(named)?;
         if envelope.header.signature.is_some() && !keeps(root.raw(), &envelope) {
             envelope.header.signature = None;
         }

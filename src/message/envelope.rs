@@ -4,7 +4,7 @@ use super::body::{EventBody, Message};
 use super::document::EnvelopeHeader;
 use super::value::Object;
 use crate::codec::{Node, ReadError, STRICT, Untyped};
-use crate::spec::{EventType, MessageKind};
+use crate::spec::{MessageKind, TypeOrigin};
 use std::fmt;
 use std::str::FromStr;
 
@@ -54,11 +54,11 @@ impl Envelope {
         mut header: EnvelopeHeader,
         body: Option<Node<'_>>,
         flat: bool,
-        event_type: Option<EventType>,
+        origin: &TypeOrigin,
     ) -> Result<Self, Untyped> {
         let message = match body {
-            Some(root) if flat => Message::Event(Box::new(EventBody::read_flat(root, event_type)?)),
-            Some(body) => Message::read(kind, body, event_type)?,
+            Some(root) if flat => Message::Event(Box::new(EventBody::read_flat(root, origin)?)),
+            Some(body) => Message::read(kind, body, origin)?,
             None => Message::Unknown(std::mem::take(header.all_extra_mut())),
         };
         Ok(Envelope { header, message })

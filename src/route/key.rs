@@ -3,8 +3,9 @@
 use super::escape::{self, EscapeError};
 use super::message::{SCOPE, in_message_scope, routed};
 use super::text::Text;
-use crate::event::{Event, EventRef, EventType, REGISTRY, Registry};
+use crate::event::{Category, Event, EventBuf, EventRef, EventType, REGISTRY, Registry};
 use crate::scalar::{ScalarError, id};
+use crate::spec::{Known, custom_word_at};
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -48,8 +49,26 @@ enum Origin<'a> {
     Unknown { scope_end: usize, word_at: usize },
 }
 
-impl Origin<'_> {
+impl<'a> Origin<'a> {
+    fn caller(category: &'a Category, name: &str) -> Self {
+        let word_at = custom_word_at(name, category);
+        Origin::Caller { scope: Text::Borrowed(category.as_str()), word_at }
+    }
+
+    fn into_owned<'b>(self) -> Origin<'b> {
+        match self {
+            Origin::Protocol(kind) => Origin::Protocol(kind),
+            Origin::Caller { scope, word_at } => {
+                Origin::Caller { scope: scope.into_owned(), word_at }
+            }
+            Origin::Unknown { scope_end, word_at } => Origin::Unknown { scope_end, word_at },
+        }
+    }
+
     fn unknown(name: &str) -> Self {
+        if in_message_scope(name) {
+            return Origin::Caller { scope: Text::Borrowed(SCOPE), word_at: 0 };
+        }
         match name.find('_') {
             // A name that starts or ends with `_` has an empty part, which no pattern can spell;
             // the whole name stands for both then.
@@ -167,13 +186,7 @@ impl<'a> RouteKey<'a> {
             },
             workflow: self.workflow.into_owned(),
             phase: self.phase.map(Text::into_owned),
-            origin: match self.origin {
-                Origin::Protocol(kind) => Origin::Protocol(kind),
-                Origin::Caller { scope, word_at } => {
-                    Origin::Caller { scope: scope.into_owned(), word_at }
-                }
-                Origin::Unknown { scope_end, word_at } => Origin::Unknown { scope_end, word_at },
-            },
+            origin: self.origin.into_owned(),
         }
     }
 
@@ -223,19 +236,22 @@ pub(super) fn widening_scope(workflow: &str) -> &'static str {
 }
 
 fn origin<'a>(registry: &'a Registry, name: &str) -> Origin<'a> {
-    if let Some(kind) = EventType::lookup(name) {
+    match registry.find(name) {
+        Known::Type(kind) => Origin::Protocol(kind),
+        Known::Custom(custom) => Origin::caller(&custom.category, name),
         // A type of a later version is unknown to this one, also for routing: its word would
         // otherwise select events that a reader of this version calls unregistered.
-        if kind.spec().since <= *registry.version() {
-            return Origin::Protocol(kind);
-        }
-    } else if let Some(custom) = registry.custom().find(|custom| custom.name == name) {
-        let word_at = custom.name.len() - custom.word().len();
-        return Origin::Caller { scope: Text::Borrowed(custom.category.as_str()), word_at };
-    } else if in_message_scope(name) {
-        return Origin::Caller { scope: Text::Borrowed(SCOPE), word_at: 0 };
+        Known::Later(_) | Known::Unknown => Origin::unknown(name),
     }
-    Origin::unknown(name)
+}
+
+/// What the reader of an event found its type to be.
+fn origin_of<'a>(kind: Option<EventType>, category: Option<&Category>, name: &str) -> Origin<'a> {
+    match (kind, category) {
+        (Some(kind), _) => Origin::Protocol(kind),
+        (None, Some(category)) => Origin::caller(category, name).into_owned(),
+        (None, None) => Origin::unknown(name),
+    }
 }
 
 impl RouteKey<'static> {
@@ -357,23 +373,39 @@ impl FromStr for RouteKey<'static> {
 }
 
 impl<'a> From<&EventRef<'a>> for RouteKey<'a> {
-    /// A type that the event's reader did not have is not registered here either.
+    /// Its key under the registry that it was read with: a type that its reader did not have is not
+    /// registered here either.
     fn from(event: &EventRef<'a>) -> Self {
         let name = event.type_name();
         RouteKey {
             type_name: Text::Borrowed(name),
             workflow: Text::Borrowed(event.workflow()),
             phase: Some(Text::Borrowed(event.phase())),
-            origin: event.event_type().map_or_else(|| Origin::unknown(name), Origin::Protocol),
+            origin: origin_of(event.event_type(), event.category(), name),
         }
     }
 }
 
+impl<'a> From<&'a EventBuf> for RouteKey<'a> {
+    /// Its key under the registry that it was read with.
+    fn from(event: &'a EventBuf) -> Self {
+        RouteKey::from(&event.borrow())
+    }
+}
+
 impl<'a> From<&'a Event> for RouteKey<'a> {
-    /// Under the registry of protocol 1.1.0; see [`with_registry`](RouteKey::with_registry) for others.
+    /// Its key under the registry that it was read with. Of an event that no reader made, the data
+    /// tells: a [type of your own](crate::event::CustomEvent) has its category, other
+    /// [untyped data](crate::event::UntypedData) that of
+    /// [`in_category`](crate::event::UntypedData::in_category), if any.
     fn from(event: &'a Event) -> Self {
-        let (workflow, phase) = (event.workflow_id.as_str(), event.phase.as_str());
-        RouteKey::new(event.type_name(), workflow, phase)
+        let name = event.type_name();
+        RouteKey {
+            type_name: Text::Borrowed(name),
+            workflow: Text::Borrowed(event.workflow_id.as_str()),
+            phase: Some(Text::Borrowed(event.phase.as_str())),
+            origin: origin_of(event.event_type(), event.data.category(), name),
+        }
     }
 }
 

@@ -33,4 +33,4 @@ pub use object::{MemberSpec, ObjectSpec, Requirement, Shape};
 pub(crate) use object_table::{body_table, object_table};
 pub use objects::OBJECTS;
 pub use registry::{CustomField, CustomType, EventSpec, REGISTRY, Registry};
-pub(crate) use registry::{Known, UNTYPED_DATA};
+pub(crate) use registry::{Known, TypeOrigin, UNTYPED_DATA, custom_word_at};

@@ -157,12 +157,23 @@ pub struct CustomField {
 impl CustomType {
     /// The word of its routing key: the name in lower case, without its category.
     pub fn word(&self) -> String {
-        let lower = self.name.to_ascii_lowercase();
-        let prefix = lower.strip_prefix(self.category.as_str());
-        match prefix.and_then(|rest| rest.strip_prefix('_')) {
-            Some(word) if !word.is_empty() => word.to_owned(),
-            _ => lower,
+        self.name[custom_word_at(&self.name, &self.category)..].to_ascii_lowercase()
+    }
+}
+
+/// Where the word of the routing key starts in the name of a type of the caller's own.
+pub(crate) fn custom_word_at(name: &str, category: &Category) -> usize {
+    let category = category.as_str();
+    match name.split_at_checked(category.len()) {
+        // A name that is its category and `_` has no other word.
+        Some((scope, rest))
+            if rest.starts_with('_')
+                && rest.len() > 1
+                && scope.bytes().map(|byte| byte.to_ascii_lowercase()).eq(category.bytes()) =>
+        {
+            category.len() + 1
         }
+        _ => 0,
     }
 }
 
@@ -181,6 +192,36 @@ impl Default for Registry {
     }
 }
 
+/// Which registered type an event is of, by the registry that read it. It stays with the event, so that its
+/// routing key follows from what its reader knew.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum TypeOrigin {
+    /// The protocol's.
+    Protocol(EventType),
+    /// The caller's, of this category.
+    Custom(Category),
+    #[default]
+    Unregistered,
+}
+
+impl TypeOrigin {
+    pub(crate) const fn event_type(&self) -> Option<EventType> {
+        match self {
+            TypeOrigin::Protocol(kind) => Some(*kind),
+            TypeOrigin::Custom(_) | TypeOrigin::Unregistered => None,
+        }
+    }
+
+    /// The category, if the type is registered.
+    pub(crate) fn category(&self) -> Option<&Category> {
+        match self {
+            TypeOrigin::Protocol(kind) => Some(&kind.spec().category),
+            TypeOrigin::Custom(category) => Some(category),
+            TypeOrigin::Unregistered => None,
+        }
+    }
+}
+
 /// What a registry says of one name.
 #[derive(Clone, Copy)]
 pub(crate) enum Known<'r> {
@@ -189,6 +230,17 @@ pub(crate) enum Known<'r> {
     /// Registered in a later protocol version.
     Later(EventType),
     Unknown,
+}
+
+impl Known<'_> {
+    /// What an event of the type remembers of it.
+    pub(crate) fn origin(&self) -> TypeOrigin {
+        match self {
+            Known::Type(kind) => TypeOrigin::Protocol(*kind),
+            Known::Custom(custom) => TypeOrigin::Custom(custom.category.clone()),
+            Known::Later(_) | Known::Unknown => TypeOrigin::Unregistered,
+        }
+    }
 }
 
 impl Registry {

@@ -3,6 +3,9 @@
 use coordination_protocol::conformance;
 use coordination_protocol::event::{CustomEvent, Event, FieldType};
 use coordination_protocol::route::{Pattern, RouteKey};
+use coordination_protocol::scalar::ComponentId;
+use coordination_protocol::security::permissions::Permissions;
+use coordination_protocol::storage::view::Events;
 use coordination_protocol::storage::{
     DynJournal, DynStore, Journal, MemoryJournal, MemoryStore, Store, block_on,
 };
@@ -136,6 +139,69 @@ fn keys_of_ones_own_events_go_by_the_category() {
     assert!(Pattern::parse("deploy.>").unwrap().matches(&own), "{own}");
     let key = RouteKey::parse_with(&registry, "deploy.wf.ship_done").unwrap();
     assert_eq!(key.type_name(), "SHIP_DONE");
+
+    // Every form of the event knows what its reader knew.
+    let line = r#"SHIP_DONE:wf:ship:{"version":"2.1","hosts":3}"#;
+    let made = Event::of_custom(
+        WorkflowId::new("wf").unwrap(),
+        Phase::new("ship").unwrap(),
+        &ShipDone { note: None, ..shipped() },
+    )
+    .unwrap();
+    let message = Envelope::from(made.clone()).to_string();
+    for mode in [Mode::Strict, Mode::Interop] {
+        let codec = Codec::new(mode).with_registry(registry.clone());
+        let read = codec.parse(line).unwrap();
+        assert_eq!(read.category().map(ToString::to_string).as_deref(), Some("deploy"));
+        let envelope = codec.parse_message(&message).unwrap().decode().unwrap();
+        let (buf, event) = (read.to_buf(), read.to_event());
+        let keys = [
+            RouteKey::from(&read),
+            RouteKey::from(&buf),
+            RouteKey::from(&event),
+            RouteKey::from(&made),
+            RouteKey::of(&envelope).unwrap(),
+        ];
+        for key in keys {
+            assert_eq!(key, own);
+            assert_eq!(key.to_string(), "deploy.wf.ship_done");
+        }
+    }
+    // A reader that does not know the type keeps it unregistered, and equal by its meaning.
+    let plain = Codec::new(Mode::Interop);
+    let read = plain.parse(line).unwrap();
+    assert_eq!(RouteKey::from(&read).to_string(), "ship.wf.done");
+    assert_eq!(RouteKey::from(&read.to_event()).to_string(), "ship.wf.done");
+    assert_eq!(read.to_event(), made);
+    // So does one of a version that does not have it yet.
+    let late = r#"ERROR_ENCOUNTERED:wf:p:{"error_type":"x"}"#;
+    let old = Registry::new(ProtocolVersion::new(1, 0, 0));
+    let read = plain.with_registry(old).parse(late).unwrap().to_event();
+    assert!(!RouteKey::from(&read).is_registered());
+}
+
+/// A monitor of deployments: it may publish and read what its pattern covers, by the registry of the reader.
+#[test]
+fn permissions_and_journals_go_by_the_category() {
+    let registry = Registry::default().with_event::<ShipDone>().unwrap();
+    let line = r#"SHIP_DONE:wf:ship:{"version":"2.1","hosts":3}"#;
+    let covers: Pattern = "deploy.>".parse().unwrap();
+    let monitor = ComponentId::new("shipper").unwrap();
+    let permissions =
+        Permissions::new().with_component(&monitor, ["deploy.>"], ["deploy.>"]).unwrap();
+    let codec = Codec::new(Mode::Strict).with_registry(registry.clone());
+    let read = codec.parse(line).unwrap();
+    assert!(permissions.may_publish(&monitor, &RouteKey::from(&read)).is_ok());
+
+    let journal = MemoryJournal::new();
+    let stored = block_on(async {
+        let events = Events::new(journal.clone()).with_registry(registry);
+        events.append(&[line]).await?;
+        let known = events.read_matching(1, 9, &covers).await?;
+        assert_eq!(known.events[0].key().unwrap().to_string(), "deploy.wf.ship_done");
+        Events::new(journal).read_matching(1, 9, &covers).await
+    });
+    assert_eq!(stored.unwrap().events, []);
 }
 
 /// A store that forgets what it is given, one that never answers, and one that cannot be opened.

@@ -49,7 +49,7 @@ fn a_canonical_line_is_a_fixpoint() {
         assert_eq!(event.type_name(), drawn.spec.event_type.as_str());
         assert_eq!((event.workflow(), event.phase()), (&*drawn.workflow, &*drawn.phase));
         let buf: EventBuf = line.parse().unwrap();
-        assert_eq!((buf.to_string(), buf.borrow()), (line.clone(), event));
+        assert_eq!((buf.to_string(), buf.borrow()), (line.clone(), event.clone()));
         let typed = event.decode().unwrap();
         assert_eq!(typed.to_string(), line);
         assert_eq!(line.parse::<Event>().unwrap(), typed);

@@ -11,7 +11,7 @@ use crate::finding::{Code, Finding, Hint};
 use crate::json::{Kind, Token, members, pointer};
 use crate::scalar::id;
 use crate::spec::{
-    CustomType, DATA, EVENT_TYPE, EventType, FieldType, Known, Misfit, PHASE, REPEATED, Shape,
+    CustomType, DATA, EVENT_TYPE, FieldType, Known, Misfit, PHASE, REPEATED, Shape, TypeOrigin,
     UNTYPED_DATA, WORKFLOW,
 };
 use std::cell::OnceCell;
@@ -19,11 +19,8 @@ use std::ops::ControlFlow::{self, Continue};
 
 impl<'c, S: Sink, T: Tape, const DEPTHS: usize> Visitor<'_, 'c, S, T, DEPTHS> {
     /// The registered type of the event that was read.
-    pub(in crate::codec) fn event_type(&self) -> Option<EventType> {
-        match self.event {
-            Some(Known::Type(kind)) => Some(kind),
-            _ => None,
-        }
+    pub(in crate::codec) fn origin(&self) -> TypeOrigin {
+        self.event.map_or(TypeOrigin::Unregistered, |known| known.origin())
     }
 
     /// The data of an event opens in a document. What it must hold depends on the type beside it.

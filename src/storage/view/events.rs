@@ -1,7 +1,7 @@
 //! Events in a journal.
 
 use super::CODEC;
-use crate::event::EventRef;
+use crate::event::{Codec, EventRef, Registry};
 use crate::message::Message;
 use crate::route::{Pattern, RouteKey};
 use crate::scalar::id::GLOBAL;
@@ -37,6 +37,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Events<J> {
     journal: J,
+    codec: Codec,
 }
 
 /// An event as it stands in the journal.
@@ -47,6 +48,7 @@ pub struct StoredEvent {
     pub position: u64,
     /// The line or envelope as it was written.
     pub text: Arc<str>,
+    key: Option<RouteKey<'static>>,
 }
 
 /// A record that is neither an event nor a message, or that the journal cannot read.
@@ -75,27 +77,24 @@ pub struct EventPage {
 }
 
 impl StoredEvent {
-    /// What patterns match; none for a message that patterns have no name for, and for a record
-    /// that is neither event nor message.
-    pub fn key(&self) -> Option<RouteKey<'static>> {
-        key_of(&self.text).ok().flatten()
+    /// What patterns match, under the [registry](Events::with_registry) that it was read with; none for
+    /// a message that patterns have no name for.
+    pub const fn key(&self) -> Option<&RouteKey<'static>> {
+        self.key.as_ref()
     }
 }
 
 /// The routing key of a line or an envelope, or why it is neither.
-fn key_of(text: &str) -> Result<Option<RouteKey<'static>>, String> {
+fn key_of(codec: &Codec, text: &str) -> Result<Option<RouteKey<'static>>, String> {
     if !text.trim_start().starts_with('{') {
-        let event: EventRef<'_> = CODEC.parse(text).map_err(|error| error.to_string())?;
+        let event: EventRef<'_> = codec.parse(text).map_err(|error| error.to_string())?;
         return Ok(Some(RouteKey::from(&event).into_owned()));
     }
-    let message = CODEC.parse_message(text).map_err(|error| error.to_string())?;
+    let message = codec.parse_message(text).map_err(|error| error.to_string())?;
     let kind = message.kind();
     let envelope = message.decode().map_err(|error| error.to_string())?;
     if let Message::Event(body) = &envelope.message {
-        let event = &body.event;
-        let key =
-            RouteKey::new(event.type_name(), event.workflow_id.as_str(), event.phase.as_str());
-        return Ok(Some(key.into_owned()));
+        return Ok(Some(RouteKey::from(&body.event).into_owned()));
     }
     let workflow = message.body().and_then(|body| body.get("workflow_id")?.as_text());
     let workflow = workflow.as_deref().unwrap_or(GLOBAL);
@@ -108,7 +107,14 @@ const LOOKS: u32 = 16;
 impl<J: Journal> Events<J> {
     /// Events in a journal.
     pub const fn new(journal: J) -> Self {
-        Events { journal }
+        Events { journal, codec: CODEC }
+    }
+
+    /// Sets the registry that events are read with: patterns select
+    /// [types of your own](crate::event::CustomEvent) by their category.
+    pub fn with_registry(mut self, registry: Registry) -> Self {
+        self.codec = self.codec.with_registry(registry);
+        self
     }
 
     /// Appends lines and envelopes, side by side or not at all, and returns their positions.
@@ -122,7 +128,7 @@ impl<J: Journal> Events<J> {
         for (index, text) in batch.iter().enumerate() {
             let refused = |reason| StorageError::Event { index, reason };
             // All are checked before one is written: a journal cannot take back.
-            key_of(text.as_ref()).map_err(refused)?;
+            key_of(&self.codec, text.as_ref()).map_err(refused)?;
         }
         let bytes: Vec<&[u8]> = batch.iter().map(|text| text.as_ref().as_bytes()).collect();
         self.journal.append(&bytes).await
@@ -170,11 +176,11 @@ impl<J: Journal> Events<J> {
                 continue;
             }
             let text = std::str::from_utf8(&data).map_err(|error| error.to_string());
-            match text.and_then(|text| Ok((text, key_of(text)?))) {
+            match text.and_then(|text| Ok((text, key_of(&self.codec, text)?))) {
                 Ok((text, key)) => {
-                    let wanted = |key| pattern.is_none_or(|pattern| pattern.matches(key));
+                    let wanted = |key: &_| pattern.is_none_or(|pattern| pattern.matches(key));
                     if key.as_ref().map_or(pattern.is_none(), wanted) {
-                        page.events.push(StoredEvent { position, text: text.into() });
+                        page.events.push(StoredEvent { position, text: text.into(), key });
                     }
                 }
                 Err(reason) => {

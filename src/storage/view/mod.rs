@@ -72,7 +72,7 @@ pub const LIMITS: Limits = Limits::DEFAULT.with_bytes(16 << 20).with_keys(1 << 1
 
 // Interop, because what was read once must stay readable: views keep what a component sent, not
 // what it should have sent.
-static CODEC: Codec = Codec::new(Mode::Interop).with_limits(LIMITS);
+const CODEC: Codec = Codec::new(Mode::Interop).with_limits(LIMITS);
 
 /// What stands before the message in a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
