@@ -110,16 +110,16 @@ fn usage_and_input_errors_exit_with_2() {
     assert_eq!(run(&["check", "--no-such-flag"], b"").status.code(), Some(2));
     assert_eq!(run(&["frobnicate"], b"").status.code(), Some(2));
     let missing = run(&["check", "no/such/file"], b"");
-    assert_eq!(missing.status.code(), Some(2));
+    assert_eq!(missing.status.code(), Some(4));
     assert_eq!(
         err(&missing),
         "coord: cannot read no/such/file: No such file or directory (os error 2)\n"
     );
     let folder = run(&["convert", "--to", "json", "src"], b"");
-    assert_eq!(folder.status.code(), Some(2));
+    assert_eq!(folder.status.code(), Some(4));
     assert_eq!(err(&folder), "coord: cannot read src: it is a directory\n");
     let others = run(&["check", "no/such/file", "-"], GOOD.as_bytes());
-    assert_eq!(others.status.code(), Some(2));
+    assert_eq!(others.status.code(), Some(4));
     assert!(out(&others).starts_with("1 record: 1 valid"), "the other inputs are still checked");
     let unknown = run(&["registry", "TASK_FAILD"], b"");
     assert_eq!(unknown.status.code(), Some(2));

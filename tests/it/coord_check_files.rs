@@ -32,7 +32,7 @@ fn a_file_may_have_any_name() {
         OsStr::new("good.log"),
     ];
     let output = coord_in(&folder, &args);
-    assert_eq!(output.status.code(), Some(2), "one of them is not there");
+    assert_eq!(output.status.code(), Some(4), "one of them is not there");
     let sources: Vec<String> = out(&output)
         .lines()
         .map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap())
@@ -252,7 +252,7 @@ fn what_is_not_utf8_or_no_text_is_one_sentence() {
     ] {
         folder.write(name, &bytes);
         let output = coord_in(&folder, &["check", "--format", "json", name]);
-        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert_eq!(output.status.code(), Some(4), "{name}");
         assert_eq!(
             err(&output).lines().next().unwrap(),
             format!(
@@ -297,7 +297,7 @@ fn the_limit_of_a_whole_file_is_named() {
     assert_eq!(fits.status.code(), Some(0));
     let less = (size - 1).to_string();
     let over = coord_in(&folder, &["check", &name, "--max-file-bytes", &less]);
-    assert_eq!(over.status.code(), Some(2));
+    assert_eq!(over.status.code(), Some(4));
     assert_eq!(
         err(&over),
         format!(
@@ -327,7 +327,7 @@ fn the_output_does_not_depend_on_the_threads() {
             coord_in(&folder, &["check", ".", "-v", "--format", format, "--threads", threads])
         };
         let one = check("1");
-        assert_eq!(one.status.code(), Some(2), "one file cannot be read");
+        assert_eq!(one.status.code(), Some(4), "one file cannot be read");
         assert!(one.stdout.len() > 10_000);
         for threads in ["2", "7"] {
             assert!(check(threads) == one, "{format} {threads}");
@@ -486,7 +486,7 @@ fn one_input_that_cannot_be_read_does_not_hide_the_others() {
         &["filter", "test", "kind = event", "--format", "records"],
     ] {
         let output = coord_in(&folder, &[args, &["none.log", "good.log"]].concat());
-        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(output.status.code(), Some(4), "{args:?}");
         assert_eq!(
             err(&output),
             "coord: cannot read none.log: No such file or directory (os error 2)\n"

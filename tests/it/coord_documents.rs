@@ -311,7 +311,7 @@ fn messages_are_signed_and_verified() {
     let made = run(&keygen, b"");
     assert_eq!(made.status.code(), Some(0), "{}", err(&made));
     let keys = folder.write("keys.json", &made.stdout);
-    assert_eq!(run(&keygen, b"").status.code(), Some(2), "a seed is never overwritten");
+    assert_eq!(run(&keygen, b"").status.code(), Some(4), "a seed is never overwritten");
 
     let sign = |input: &str| run(&["sign", "--id", "hub-1", "--seed", &seed], input.as_bytes());
     let signed = out(&sign(SENT));

@@ -32,7 +32,7 @@ fn a_seed_is_for_its_owner_and_never_replaced() {
         assert_eq!(fs::metadata(&seed).unwrap().permissions().mode() & 0o777, 0o600);
     }
     let again = keygen(&seed);
-    assert_eq!((again.status.code(), out(&again).as_str()), (Some(2), ""));
+    assert_eq!((again.status.code(), out(&again).as_str()), (Some(4), ""));
     assert!(err(&again).ends_with("it is there already; name a new file\n"), "{}", err(&again));
     assert_eq!(fs::read_to_string(&seed).unwrap(), first);
     assert_eq!(names(&folder), ["hub.seed"]);
@@ -90,7 +90,7 @@ fn a_dash_is_standard_input_or_output_or_refused_and_never_a_file() {
         &["store", "backup", "-"],
     ] {
         let done = inside(args, "");
-        assert!(matches!(done.status.code(), Some(0..=2)), "{args:?}");
+        assert!(matches!(done.status.code(), Some(0..=5)), "{args:?}");
         assert!(!err(&done).contains("No such file"), "{args:?}: {}", err(&done));
     }
     assert!(!names(&folder).contains(&"-".to_owned()), "{:?}", names(&folder));
@@ -109,7 +109,7 @@ fn a_merge_replaces_a_file_only_if_it_is_told_to() {
     assert_eq!(fs::read_to_string(&to).unwrap(), "{\"a\":2}\n");
     fs::write(&to, "mine").unwrap();
     let refused = merge(&[]);
-    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(refused.status.code(), Some(4));
     assert_eq!(
         err(&refused),
         format!("coord: cannot write {to}: it is there already; --force replaces it\n")
@@ -162,7 +162,7 @@ fn a_full_disk_leaves_nothing_behind() {
             "{none} coord keygen --id k --owner hub --seed seed | cat; exit ${{PIPESTATUS[0]}}"
         ),
     );
-    assert_eq!((full.status.code(), out(&full).as_str()), (Some(2), ""), "{}", err(&full));
+    assert_eq!((full.status.code(), out(&full).as_str()), (Some(4), ""), "{}", err(&full));
     assert!(err(&full).starts_with("coord: cannot write seed: "), "{}", err(&full));
     assert_eq!(names(&folder), Vec::<String>::new());
 
@@ -183,7 +183,7 @@ fn a_full_disk_leaves_nothing_behind() {
         "migrate --from 1.1.0 --to 1.0.0 records.json",
     ] {
         let full = shell(&folder, &format!("{none} coord {args}"));
-        assert_eq!(full.status.code(), Some(2), "{args}: {} {}", out(&full), err(&full));
+        assert_eq!(full.status.code(), Some(4), "{args}: {} {}", out(&full), err(&full));
         assert_eq!(names(&folder), before, "{args}");
         assert_eq!(fs::read_to_string(folder.path("kept.json")).unwrap(), "kept");
         assert_eq!(fs::read_to_string(folder.path("records.json")).unwrap(), line);
@@ -193,7 +193,7 @@ fn a_full_disk_leaves_nothing_behind() {
         ["compat", "explain", "registry", "schema envelope", "check a.json", "man", "--help"]
     {
         let full = shell(&folder, &format!("coord {args} > /dev/full"));
-        assert_eq!(full.status.code(), Some(2), "{args}: {}", err(&full));
+        assert_eq!(full.status.code(), Some(4), "{args}: {}", err(&full));
         assert!(err(&full).contains("No space left on device"), "{args}: {}", err(&full));
     }
 }
@@ -255,7 +255,7 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
         (output.status.code(), err(&output))
     };
     let unset = (
-        Some(2),
+        Some(4),
         "coord: there is no store at .claude/data/coord.sqlite; name its folder with --root\n"
             .to_owned(),
     );

@@ -60,4 +60,11 @@ fn every_verb_says_how_it_ends_and_shows_examples_that_it_takes() {
         .map(|(verb, _)| verb.join(" "))
         .collect();
     assert_eq!(silent, Vec::<String>::new());
+    // One table for all, which the page of the program has too.
+    let table = "0 done, 1 negative verdict, 2 usage, 3 time-out, 4 I/O, cut or unavailable, 5 conflict or stale.";
+    for (verb, text) in &found {
+        let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(one_line.contains(table), "{verb:?}");
+    }
+    assert!(out(&run(&["man", "check"], b"")).contains("5 conflict or stale."));
 }

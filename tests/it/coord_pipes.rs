@@ -120,7 +120,7 @@ fn a_closed_output_ends_every_verb_quietly() {
     drop((child.stderr.take(), child.stdin.take()));
     assert_eq!(
         child.wait().unwrap().code(),
-        Some(2),
+        Some(4),
         "what went wrong is still told by the status"
     );
 }

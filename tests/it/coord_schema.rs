@@ -43,7 +43,7 @@ fn a_folder_that_cannot_be_is_told() {
     let folder = Folder::new();
     let file = folder.write("file", "");
     let output = run(&["schema", "--all", "--out", &file], b"");
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(4));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("cannot write") && said.contains("file"), "{said}");
     for args in [

@@ -192,7 +192,7 @@ fn unreadable_documents_end_it() {
         assert_eq!((output.status.code(), err(&output)), (Some(2), message));
     }
     let output = run(&["state", "diff", &good, "/no/such/file"], b"");
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(4));
     // A state that cannot be read is no plain document.
     let bad =
         folder.write("bad.json", r#"{"workflow_state":{"workflow_id":"wf_1","state_version":-1}}"#);

@@ -35,15 +35,15 @@ fn the_version_that_is_replaced_has_to_be_named() {
     );
     let lost = "coord: `state/wf_1` is at version 3, expected version 1; merge with what is there, \
                 and put that with --replaces 3\n";
-    assert_eq!(put(&folder, &["-", "--replaces", "1"], &state(2, "")), complaint(1, lost));
+    assert_eq!(put(&folder, &["-", "--replaces", "1"], &state(2, "")), complaint(5, lost));
     let lost = "coord: `state/wf_1` is at version 3, expected no state; merge with what is there, \
                 and put that with --replaces 3\n";
-    assert_eq!(put(&folder, &[], &state(4, "")), complaint(1, lost));
+    assert_eq!(put(&folder, &[], &state(4, "")), complaint(5, lost));
     let old = "coord: `state/wf_1` is at version 3; version 3 is not higher; raise state_version\n";
-    assert_eq!(put(&folder, &["--replaces", "3"], &state(3, "")), complaint(1, old));
+    assert_eq!(put(&folder, &["--replaces", "3"], &state(3, "")), complaint(5, old));
     let none = "coord: `state/wf_2` is not there, expected version 3; leave --replaces out\n";
     let other = state(4, "").replace("wf_1", "wf_2");
-    assert_eq!(put(&folder, &["--replaces", "3"], &other), complaint(1, none));
+    assert_eq!(put(&folder, &["--replaces", "3"], &other), complaint(5, none));
 
     let (code, row, _) =
         put(&folder, &["--replaces", "3", "--format", "json"], &state(4, r#","x":1.0"#));
@@ -71,7 +71,7 @@ fn what_is_refused_is_drawn_and_makes_no_store() {
     assert!(drawn.contains(": error[out-of-range]: 140 is not a percentage"), "{drawn}");
     let bytes = folder.write("bytes", b"{\"\xff\":1}");
     let (code, _, told) = put(&folder, &[&bytes], "");
-    assert_eq!(code, 2);
+    assert_eq!(code, 4);
     assert!(told.starts_with(&format!("coord: cannot read {bytes}: invalid utf-8")), "{told}");
     let (code, _, drawn) = put(&folder, &[], "");
     assert_eq!(code, 1);
@@ -80,7 +80,7 @@ fn what_is_refused_is_drawn_and_makes_no_store() {
         "coord: there is no store at {}; name its folder with --root\n",
         folder.0.join("data/coord.sqlite").display()
     );
-    assert_eq!(put(&folder, &["--replaces", "1"], &state(2, "")), complaint(2, &told));
+    assert_eq!(put(&folder, &["--replaces", "1"], &state(2, "")), complaint(4, &told));
     assert_eq!(put(&folder, &["--replaces", "1", "--over-damage"], "").0, 2);
     assert!(!folder.0.join("data").exists());
 
@@ -126,7 +126,7 @@ fn of_many_at_once_one_wins() {
     let (won, lost): (Vec<_>, Vec<_>) = ends.into_iter().partition(|(code, ..)| *code == 0);
     assert_eq!((won.len(), lost.len()), (1, 5));
     for (code, _, told) in lost {
-        assert!(code == 1 && told.contains("is at version 2, expected version 1"), "{told}");
+        assert!(code == 5 && told.contains("is at version 2, expected version 1"), "{told}");
     }
 }
 
@@ -137,7 +137,7 @@ fn a_damaged_state_is_replaced_only_if_that_is_asked_for() {
     let show = || run(&["state", "show", "wf_1", "--root", &folder.path("data")], b"");
     // A sound one is not.
     let (code, _, told) = put(&folder, &["--over-damage"], &state(2, ""));
-    assert!(code == 1 && told.contains("is at version 1, expected no state"), "{told}");
+    assert!(code == 5 && told.contains("is at version 1, expected no state"), "{told}");
     let checksum = "UPDATE entry SET value = x'00' WHERE key = 'state/wf_1'";
     let damages: [&dyn Fn(); 2] = [
         &|| {

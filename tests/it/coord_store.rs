@@ -157,7 +157,7 @@ fn import_refuses_a_store_that_is_not_empty_unless_told_to_merge() {
     let exported = run(&["store", "export", &path, "--root", &folder.path("old")], b"");
     assert_eq!(out(&exported), format!("{path}: 8 lines\n"));
     let again = run(&["store", "export", &path, "--root", &folder.path("old")], b"");
-    assert_eq!(again.status.code(), Some(2));
+    assert_eq!(again.status.code(), Some(4));
     assert!(err(&again).starts_with(&format!("coord: cannot write {path}: ")), "{}", err(&again));
 
     let refused = run(&["store", "import", &path, "--root", &folder.path("new")], b"");
@@ -242,7 +242,7 @@ fn check_and_backup_tell_what_they_did() {
     let folder = Folder::new();
     let root = folder.path("data");
     let missing = run(&["store", "check", "--root", &root], b"");
-    assert_eq!(missing.status.code(), Some(2));
+    assert_eq!(missing.status.code(), Some(4));
     let file = open(&folder, "data");
     block_on(file.put(&key(&["k"]), b"v", Expect::Any)).unwrap();
     block_on(file.append(&["a", "b"])).unwrap();
@@ -257,13 +257,13 @@ fn check_and_backup_tell_what_they_did() {
     assert!(out(&done).starts_with(&format!("{copy}: ")), "{}", out(&done));
     assert_eq!(dump(&open(&folder, "copy")), dump(&file));
     let again = run(&["store", "backup", &copy, "--root", &root], b"");
-    assert_eq!(again.status.code(), Some(2));
+    assert_eq!(again.status.code(), Some(4));
     let told = format!("coord: cannot write {copy}: it is there already; name a new file\n");
     assert_eq!(err(&again), told);
     let nowhere = folder.path("nowhere/coord.sqlite");
     let refused = run(&["store", "backup", &nowhere, "--root", &root], b"");
     let told = format!("coord: cannot write {nowhere}: its folder is not there; make it first\n");
-    assert_eq!((refused.status.code(), err(&refused)), (Some(2), told));
+    assert_eq!((refused.status.code(), err(&refused)), (Some(4), told));
 
     // Damage is a finding.
     drop(file);
@@ -297,7 +297,7 @@ fn state_show_lists_and_shows() {
     let show = |args: &[&str]| -> Output {
         run(&[&["state", "show", "--root", &folder.path("data")], args].concat(), b"")
     };
-    assert_eq!(show(&[]).status.code(), Some(2));
+    assert_eq!(show(&[]).status.code(), Some(4));
     let states = States::new(open(&folder, "data"));
     let empty = show(&[]);
     assert_eq!(empty.status.code(), Some(1));

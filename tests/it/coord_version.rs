@@ -82,7 +82,7 @@ fn negotiate_agrees_or_says_what_would_help() {
          1.0.0..=1.x\n          ^\n"
     );
     let missing = run(&["negotiate", "current", "@no/such/file"], "");
-    assert_eq!(missing.status.code(), Some(2));
+    assert_eq!(missing.status.code(), Some(4));
 }
 
 #[test]
@@ -250,12 +250,12 @@ fn a_file_is_replaced_and_what_is_between_records_stays() {
     );
     assert_eq!(names(&folder), ["log"]);
 
-    for (missing, message) in
-        [("nothing", "No such file or directory"), (".", "it is no regular file")]
+    for (missing, message, status) in
+        [("nothing", "No such file or directory", 4), (".", "it is no regular file", 2)]
     {
         let path = folder.0.join(missing);
         let failed = run(&with(DOWN, &[path.to_str().unwrap()]), "");
-        assert_eq!(failed.status.code(), Some(2));
+        assert_eq!(failed.status.code(), Some(status));
         assert!(err(&failed).contains(message), "{}", err(&failed));
     }
 }
@@ -508,7 +508,7 @@ fn two_runs_on_one_file_do_not_meet() {
     held.lock().unwrap();
     let args = with(KILLED, &[path.to_str().unwrap()]);
     let refused = run(&args, "");
-    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(refused.status.code(), Some(5));
     assert!(err(&refused).ends_with("is being migrated by another process\n"), "{}", err(&refused));
     assert_eq!(names(&folder), ["log"]);
     drop(held);

@@ -61,5 +61,5 @@ impl Print for Matrix {
 pub(crate) fn run(args: &Args) -> CmdResult {
     let mut out = Printer::new(args.format);
     out.document(&Matrix::current())?;
-    out.finish(ExitStatus::Fine)
+    out.finish(ExitStatus::Done)
 }

@@ -20,5 +20,5 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     clap_complete::generate(args.shell, &mut usage::command(), "coord", &mut script);
     let mut out = Printer::new(Format::Records);
     out.write_all(&script)?;
-    out.finish(ExitStatus::Fine)
+    out.finish(ExitStatus::Done)
 }

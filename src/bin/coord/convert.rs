@@ -21,7 +21,7 @@ Standard error tells what a deviating record deviates in, and what of an envelop
 event line. Nothing is written for an invalid record, or for a message that is no event and should
 become a line.
 
-Exit status: 0 if all records were converted, 1 if some were not, 2 for usage and I/O errors.")]
+Exit status: 0 if all records were converted, 1 if some were not.")]
 pub(crate) struct Args {
     /// Files to convert; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         failed |= !write(&mut out, args.to, source, &item)?;
         Ok(out.settle()?)
     })?;
-    out.finish(if all { ExitStatus::found(failed) } else { ExitStatus::Failed })
+    out.finish(ExitStatus::found(failed).or(all))
 }
 
 /// Writes a record in the form; whether it could.

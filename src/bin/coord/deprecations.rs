@@ -19,7 +19,7 @@ A calendar is {\"notices\":[{\"subject\":{\"event_type\":\"...\"},\"since\":\"1.
 \"announced\":\"2025-01-15\",\"sunset\":\"2025-06-01\",\"replacement\":\"...\"}]}; a subject is also
 {\"message\":...}, {\"field\":...}, {\"word\":...,\"of\":...} or {\"version\":...}.
 
-Exit status: 0 if nothing has ended, 1 if something has, 2 for a bad calendar or date.")]
+Exit status: 0 if nothing has ended, 1 if something has.")]
 pub(crate) struct Args {
     #[command(flatten)]
     at: At,

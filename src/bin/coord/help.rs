@@ -13,7 +13,7 @@ Examples:
 
 It shows what `--help` shows. What a finding, a field or a word means tells `coord explain`.
 
-Exit status: 0 if it was shown, 2 if there is no such verb.")]
+Exit status: 0 if it was shown.")]
 pub(crate) struct Args {
     /// The verb, and the verb below it; the program if left out.
     verb: Vec<String>,
@@ -39,5 +39,5 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     }
     let text = command.render_long_help().ansi().to_string();
     drawn_out(&format!("{}\n", text.trim_end()))?;
-    Ok(ExitStatus::Fine)
+    Ok(ExitStatus::Done)
 }

@@ -19,7 +19,7 @@ The seed file is the secret: only its owner may read it, and it is never overwri
 output is a key file for readers; join the lists of several by hand. If either cannot be written,
 neither is kept.
 
-Exit status: 0 if the key was made, 2 if not.")]
+Exit status: 0 if the key was made.")]
 pub(crate) struct Args {
     /// The name of the key.
     #[arg(long, value_name = "KEY")]
@@ -63,13 +63,13 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         let _ = fs::remove_file(&args.seed);
         failure(format_args!("the public key cannot be written, so no key was made: {failed}"))
     })?;
-    Ok(ExitStatus::Fine)
+    Ok(ExitStatus::Done)
 }
 
 fn print(ring: &KeyRing) -> Result<(), Failure> {
     let mut out = Printer::new(Format::Json);
     writeln!(out, "{}", ring.to_json().trim_end())?;
-    out.finish(ExitStatus::Fine).map(drop)
+    out.finish(ExitStatus::Done).map(drop)
 }
 
 /// The seed in hexadecimal digits, in one buffer that is never moved, so that wiping it leaves no copy.

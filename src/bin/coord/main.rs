@@ -41,7 +41,7 @@ mod usage;
 mod verify;
 
 use clap::{Parser, Subcommand};
-use output::{CmdResult, Color, ExitStatus, exit_status, report};
+use output::{CmdResult, Color, report};
 use std::process::ExitCode;
 
 /// Checks and converts messages of the coordination protocol.
@@ -56,8 +56,7 @@ struct Cli {
     verb: Verb,
 }
 
-const EXAMPLES: &str = concat!(
-    "\
+const EXAMPLES: &str = "\
 Examples:
   coord check events.log                 what is wrong with these lines?
   coord check --mode strict -            check standard input as a writer must write it
@@ -74,12 +73,7 @@ Examples:
   coord store check                      is everything that is kept sound?
   coord checkpoint list                  which states of workflows are kept?
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
-  coord state merge base.json ours.json theirs.json
-
-",
-    exit_status!(),
-    "."
-);
+  coord state merge base.json ours.json theirs.json";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -135,11 +129,10 @@ fn main() -> ExitCode {
     };
     cli.color.set();
     let status = run(cli.verb).unwrap_or_else(|failed| {
-        if failed.is_closed_pipe() {
-            return ExitStatus::Fine;
+        if !failed.is_closed_pipe() {
+            report(&failed);
         }
-        report(&failed);
-        ExitStatus::Failed
+        failed.status()
     });
     status.into()
 }

@@ -19,7 +19,7 @@ Examples:
 With --out, a page for the program and one for each verb: coord.1, coord-check.1 and so on. What the
 folder has under these names is replaced.
 
-Exit status: 0 if it was written, 2 if not.")]
+Exit status: 0 if it was written.")]
 pub(crate) struct Args {
     /// The verb, and the verb below it; the program if left out.
     #[arg(conflicts_with = "out")]
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
                 .map_err(|error| cannot_write(path.display(), error))?;
         }
         say(format_args!("{}: {} pages", folder.display(), pages.len()))?;
-        return Ok(ExitStatus::Fine);
+        return Ok(ExitStatus::Done);
     }
     let mut command = &whole;
     let mut name = "coord".to_owned();
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     }
     let mut out = Printer::new(Format::Records);
     out.write_all(&page(command, &name)?)?;
-    out.finish(ExitStatus::Fine)
+    out.finish(ExitStatus::Done)
 }
 
 /// The page of a command, and those of all below it.

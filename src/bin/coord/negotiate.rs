@@ -21,7 +21,7 @@ A side is `current` (this program), the text form
 with ranges like 1.0.0..=1.1.0 joined by `+`, or its JSON form (a `hello` body), given or in @FILE (@- is standard
 input).
 
-Exit status: 0 if the sides agree, 1 if they do not, 2 if a side cannot be read.")]
+Exit status: 0 if the sides agree, 1 if they do not.")]
 pub(crate) struct Args {
     /// What one side supports.
     ours: String,

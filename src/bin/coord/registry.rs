@@ -15,7 +15,7 @@ Examples:
   coord registry TASK_FAILED
   coord registry --format json --protocol 1.0.0
 
-Exit status: 0 if it was listed, 2 if the type is not known.")]
+Exit status: 0 if it was listed.")]
 pub(crate) struct Args {
     /// One event type; all if left out.
     name: Option<String>,
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     }
     let mut out = Printer::new(args.format);
     out.document(&Specs(rows))?;
-    out.finish(ExitStatus::Fine)
+    out.finish(ExitStatus::Done)
 }
 
 /// What to say of a name that is not in the registry.

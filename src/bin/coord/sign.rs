@@ -26,7 +26,7 @@ One signed message a line, its bytes as they were signed: on a terminal, too, no
 escaped, and a message with control characters is not shown there. Nothing is written for a record that is invalid, or is an event line,
 which has no room for a signature.
 
-Exit status: 0 if all were signed, 1 if some were not, 2 for usage and I/O errors.")]
+Exit status: 0 if all were signed, 1 if some were not.")]
 pub(crate) struct Args {
     /// Messages to sign; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         }
         Ok(())
     })?;
-    out.finish(if all { ExitStatus::found(failed) } else { ExitStatus::Failed })
+    out.finish(ExitStatus::found(failed).or(all))
 }
 
 /// Reads the seed into one buffer that is wiped and never moved.

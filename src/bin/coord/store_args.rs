@@ -1,6 +1,6 @@
 //! Where a project keeps its data.
 
-use crate::output::{Failure, failure};
+use crate::output::{Failure, failure, status_of, unavailable};
 use coordination_protocol::adapter::sqlite::{FILE_NAME, Sqlite, SqliteOptions};
 use coordination_protocol::storage::StorageError;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ impl StoreArgs {
     pub(crate) fn open_existing(&self, verb: &str) -> Result<Sqlite, Failure> {
         let file = self.root.join(FILE_NAME);
         if !file.is_file() {
-            return Err(failure(format_args!(
+            return Err(unavailable(format_args!(
                 "there is no store at {}; name its folder with --root",
                 file.display()
             )));
@@ -46,7 +46,7 @@ impl StoreArgs {
             if message.contains("readonly") {
                 message.push_str("; the file and its folder must be writable, also for reading");
             }
-            failure(message)
+            failure(message).ending(status_of(&error))
         })
     }
 

@@ -1,7 +1,7 @@
 //! Trying something on records: what `filter test` and `route match` share.
 
 use crate::limits::Reading;
-use crate::output::{Failure, Printer};
+use crate::output::{CmdResult, ExitStatus, Failure, Printer};
 use crate::show;
 use crate::source::{As, Checker, Item};
 use coordination_protocol::validate::{RecordKind, Validator};
@@ -45,22 +45,22 @@ impl Records {
     }
 
     /// Hands on each sound record. One that is broken is told on standard error and not handed on; what
-    /// follows it is, and so are the other inputs where one cannot be read. Tells whether there was any
+    /// follows it is, and so are the other inputs where one cannot be read. Tells how the verb ends by
     /// such.
     pub(crate) fn each(
         &self,
         given: &[PathBuf],
         out: &mut Printer,
         take: &mut dyn FnMut(&Subject<'_, '_>, &mut Printer) -> Result<(), Failure>,
-    ) -> Result<bool, Failure> {
+    ) -> CmdResult {
         let validator = Validator::from(self.reading.codec());
         let checker = Checker::new(&validator, &self.reading, self.given);
-        let mut broken = false;
+        let mut broken = ExitStatus::Done;
         let all = checker.paths(given, &mut |source, item| {
             let outcome = &item.outcome;
             let line = item.position(0).0;
             if !outcome.is_accepted() {
-                broken = true;
+                broken = ExitStatus::Usage;
                 out.draw(&show::record(source.name(), &item, false))?;
                 return Ok(());
             }
@@ -74,6 +74,6 @@ impl Records {
             }
             take(&Subject { source: source.name(), line, item: &item }, out)
         })?;
-        Ok(broken || !all)
+        Ok(broken.or(all))
     }
 }

@@ -4,7 +4,9 @@
 //! terminal. So no error of clap is printed before all of its values were made printable.
 
 use crate::Cli;
-use crate::output::{Color, ExitStatus, draw, drawn_out, printable, report};
+use crate::output::{
+    Color, ExitStatus, Failure, draw, drawn_out, printable, report, statuses_from,
+};
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, ValueEnum as _};
@@ -12,7 +14,19 @@ use std::ffi::OsString;
 
 /// The whole command, its environment variables as they count.
 pub(crate) fn command() -> Command {
-    unset_empty(Cli::command())
+    with_statuses(unset_empty(Cli::command()))
+}
+
+/// Tells at the end of each help how every verb ends, behind what is particular to this one.
+fn with_statuses(command: Command) -> Command {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let every = statuses_from(0);
+    let help = if help.contains("\n\nExit status: ") {
+        format!("{help}\nEvery verb: {every}.")
+    } else {
+        format!("{help}\n\nExit status: {every}.")
+    };
+    command.after_help(help).mut_subcommands(with_statuses)
 }
 
 /// A variable that is set to nothing counts as not set, in every verb.
@@ -39,15 +53,16 @@ pub(crate) fn parse() -> Result<Cli, ExitStatus> {
             // Whoever reads only the first lines has what he wanted.
             match drawn_out(&format!("{}\n", error.render().ansi().to_string().trim_end())) {
                 Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                    report(&error.into());
-                    ExitStatus::Failed
+                    let failed = Failure::from(error);
+                    report(&failed);
+                    failed.status()
                 }
-                _ => ExitStatus::Fine,
+                _ => ExitStatus::Done,
             }
         }
         _ => {
             draw(&told(error));
-            ExitStatus::Failed
+            ExitStatus::Usage
         }
     })
 }

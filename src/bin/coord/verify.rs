@@ -14,8 +14,7 @@ use std::path::PathBuf;
 Example:
   coord verify --keys keys.json messages.jsonl
 
-Exit status: 0 if every message is signed by its source with a valid key, 1 if one is not,
-2 for usage and I/O errors.")]
+Exit status: 0 if every message is signed by its source with a valid key, 1 if one is not.")]
 pub(crate) struct Args {
     /// Messages to verify; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]
@@ -49,5 +48,5 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         Ok(())
     })?;
     out.note(format_args!("{good} signed by their source, {bad} not"))?;
-    out.finish(if all { ExitStatus::found(bad > 0) } else { ExitStatus::Failed })
+    out.finish(ExitStatus::found(bad > 0).or(all))
 }

@@ -66,7 +66,7 @@ Settings come from options, then from the coord.toml nearest to each file, no hi
 repository; `coord config --help` shows its form. What a file of settings makes milder is told.
 
 Exit status: 0 if nothing is found that is as grave as --fail-on, 1 if something is, or if
---require-records finds none, 2 for usage and I/O errors.")]
+--require-records finds none.")]
 pub(crate) struct Args {
     /// Files to check, and folders to walk; `-` or none reads standard input.
     #[arg(value_name = "PATH|-")]

@@ -97,11 +97,9 @@ impl<'a> Output<'a> {
             }
         }
         let total = &self.total;
-        self.out.finish(if total.unread.is_empty() {
-            ExitStatus::found(total.failed || none && require_records)
-        } else {
-            ExitStatus::Failed
-        })
+        let found = ExitStatus::found(total.failed || none && require_records);
+        let unread = total.unread.iter().map(|unread| unread.status);
+        self.out.finish(unread.fold(found, ExitStatus::or))
     }
 
     fn summary(&mut self) -> io::Result<()> {

@@ -16,7 +16,7 @@ use super::tally::{Tally, Unread};
 use super::{annotation, sarif};
 use crate::config::{ConfigError, InForce};
 use crate::input::Source;
-use crate::output::{Failure, Format, failure};
+use crate::output::{ExitStatus, Failure, Format, failure, unavailable};
 use crate::show;
 use crate::source::{Checker, Entry, Item, Origin, ReadSummary, Seen, Sink};
 use coordination_protocol::finding::{Code, Finding, FindingSeverity, Verdict};
@@ -55,7 +55,7 @@ pub(crate) fn entry(run: &Run<'_>, entry: Entry, out: &mut dyn Write) -> io::Res
             ..Tally::default()
         }),
         Entry::Unreadable(source, problem) => {
-            let unread = vec![Unread { source, problem, drawn: String::new() }];
+            let unread = vec![Unread::of(source, &unavailable(problem))];
             Ok(Tally { unread, ..Tally::default() })
         }
     }
@@ -74,7 +74,8 @@ fn rendered(
     let settings = match settings {
         Ok(settings) => settings,
         Err(ConfigError { problem, drawn }) => {
-            tally.unread.push(Unread { source, problem, drawn });
+            let status = ExitStatus::Usage;
+            tally.unread.push(Unread { source, problem, drawn, status });
             return Ok(tally);
         }
     };
@@ -118,8 +119,7 @@ fn rendered(
             tally.read += ReadSummary::of(seen);
         }
         Err(failed) => {
-            let problem = failed.to_string();
-            tally.unread.push(Unread { source, problem, drawn: String::new() });
+            tally.unread.push(Unread::of(source, &failed));
         }
     }
     Ok(tally)

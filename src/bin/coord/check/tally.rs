@@ -4,6 +4,7 @@ use super::baseline::Counts;
 use super::judge::{Excuse, Judged};
 use crate::config::InForce;
 use crate::input::Source;
+use crate::output::{ExitStatus, Failure};
 use crate::source::ReadSummary;
 use coordination_protocol::finding::{Code, Finding, FindingSeverity, Verdict};
 use coordination_protocol::validate::Security;
@@ -63,6 +64,16 @@ pub(crate) struct Unread {
     pub(crate) problem: String,
     /// What is wrong with a file of settings, drawn; else empty.
     pub(crate) drawn: String,
+    /// How the program ends by it.
+    pub(crate) status: ExitStatus,
+}
+
+impl Unread {
+    /// An input that could not be read for this reason.
+    pub(crate) fn of(source: Source, why: &Failure) -> Self {
+        let (problem, status) = (why.to_string(), why.status());
+        Unread { source, problem, drawn: String::new(), status }
+    }
 }
 
 impl Tally {

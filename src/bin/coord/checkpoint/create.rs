@@ -19,7 +19,7 @@ Examples:
 
 Without --state, the current state in the store is taken. Only the digests of files are kept.
 
-Exit status: 0 if it was made, 1 if the state is not sound, 2 for usage and I/O errors.")]
+Exit status: 0 if it was made, 1 if the state is not sound.")]
 #[command(group(clap::ArgGroup::new("what").args(["workflow", "state"]).required(true).multiple(true)))]
 pub(super) struct Args {
     /// The workflow; that of the state if left out.
@@ -84,11 +84,11 @@ pub(super) fn run(args: &Args) -> CmdResult {
     if parts.is_none()
         && let Some(workflow) = &args.workflow
     {
-        let found = block_on(States::new(store.clone()).get(workflow)).map_err(failure)?;
+        let found = block_on(States::new(store.clone()).get(workflow))?;
         let found = found.ok_or_else(|| {
             failure(format_args!("{workflow} has no state in the store; give one with --state"))
         })?;
-        parts = Some(parse(&found.text).map_err(failure)?);
+        parts = Some(parse(&found.text)?);
     }
     let Some(mut parts) = parts else { return Err(failure("there is no state")) };
     if let Some(workflow) = args.workflow.as_ref().filter(|named| *named != parts.workflow_id()) {
@@ -98,7 +98,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
         )));
     }
     if let Some(files) = files {
-        parts = parts.with_files(files).map_err(failure)?;
+        parts = parts.with_files(files)?;
     }
     let mut new = NewCheckpoint::new(now(), random()?)
         .with_type(args.kind.clone())
@@ -111,12 +111,12 @@ pub(super) fn run(args: &Args) -> CmdResult {
         Ok(made) => {
             let mut out = Printer::new(args.common.format);
             out.row(&show::CreatedRow::new(made))?;
-            out.finish(ExitStatus::Fine)
+            out.finish(ExitStatus::Done)
         }
         Err(error @ CheckpointError::Unsound { .. }) => {
             complain(format_args!("{error}; --kind emergency takes it as it is"));
-            Ok(ExitStatus::Found)
+            Ok(ExitStatus::No)
         }
-        Err(error) => Err(failure(error)),
+        Err(error) => Err(error.into()),
     }
 }

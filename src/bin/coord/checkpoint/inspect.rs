@@ -1,7 +1,7 @@
 //! `coord checkpoint list` and `verify`
 
-use super::{Common, found, show, workflow_of, workflows};
-use crate::output::{CmdResult, ExitStatus, Format, Printer, failure};
+use super::{Common, show, workflow_of, workflows};
+use crate::output::{CmdResult, ExitStatus, Format, Printer};
 use coordination_protocol::checkpoint::{CheckpointError, Damage};
 use coordination_protocol::scalar::{CheckpointId, WorkflowId};
 use coordination_protocol::storage::block_on;
@@ -13,7 +13,7 @@ Examples:
   coord checkpoint list
   coord checkpoint list --workflow wf_001 --format json
 
-Exit status: 0, 1 if an entry is damaged, 2 if the store cannot be read.")]
+Exit status: 0, 1 if an entry is damaged.")]
 pub(super) struct List {
     /// Only those of a workflow.
     #[arg(long, value_name = "WORKFLOW")]
@@ -29,7 +29,7 @@ Examples:
   coord checkpoint verify
   coord checkpoint verify ckpt_789
 
-Exit status: 0 if all are sound, 1 if one is damaged, 2 if there is none or the store cannot be read.")]
+Exit status: 0 if all are sound, 1 if one is damaged.")]
 pub(super) struct Verify {
     /// The checkpoint; all if left out.
     #[arg(value_name = "ID")]
@@ -48,7 +48,7 @@ pub(super) fn list(args: &List) -> CmdResult {
     let mut out = Printer::new(args.common.format);
     let mut damaged = Vec::new();
     for workflow in workflows(&checkpoints, args.workflow.as_ref())? {
-        let listing = block_on(checkpoints.list(&workflow)).map_err(failure)?;
+        let listing = block_on(checkpoints.list(&workflow))?;
         for summary in &listing.checkpoints {
             out.row(&show::SummaryRow::new(summary))?;
         }
@@ -73,12 +73,12 @@ pub(super) fn verify(args: &Verify) -> CmdResult {
         match block_on(checkpoints.load(&workflow, id)) {
             Ok(_) => count = 1,
             Err(CheckpointError::Damaged(damage)) => damaged.push(damage),
-            Err(error) => return found(&error),
+            Err(error) => return Err(error.into()),
         }
     } else {
         for workflow in workflows(&checkpoints, args.workflow.as_ref())? {
-            count += block_on(checkpoints.list(&workflow)).map_err(failure)?.checkpoints.len();
-            damaged.extend(block_on(checkpoints.verify(&workflow)).map_err(failure)?);
+            count += block_on(checkpoints.list(&workflow))?.checkpoints.len();
+            damaged.extend(block_on(checkpoints.verify(&workflow))?);
         }
     }
     let mut out = Printer::new(args.common.format);

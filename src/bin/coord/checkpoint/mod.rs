@@ -7,27 +7,21 @@ mod prune;
 mod restore;
 mod show;
 
-use crate::output::{CmdResult, ExitStatus, Failure, Format, complain, exit_status, failure};
+use crate::output::{CmdResult, Failure, Format, failure};
 use crate::store_args::StoreArgs;
 use clap::Subcommand;
 use coordination_protocol::adapter::sqlite::Sqlite;
-use coordination_protocol::checkpoint::{CheckpointError, CheckpointOptions, Checkpoints};
+use coordination_protocol::checkpoint::{CheckpointOptions, Checkpoints};
 use coordination_protocol::scalar::{CheckpointId, WorkflowId};
 use coordination_protocol::storage::view::States;
 use coordination_protocol::storage::{Key, block_on};
 
 #[derive(clap::Args)]
-#[command(after_help = concat!(
-    "\
+#[command(after_help = "\
 Examples:
   coord checkpoint create --workflow wf_001   keep the state that the store has
   coord checkpoint list
-  coord checkpoint restore ckpt_789           put it back as it was
-
-",
-    exit_status!(),
-    "; each verb says more."
-))]
+  coord checkpoint restore ckpt_789           put it back as it was")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -102,7 +96,7 @@ fn workflows(
 ) -> Result<Vec<WorkflowId>, Failure> {
     match named {
         Some(workflow) => Ok(vec![workflow.clone()]),
-        None => block_on(checkpoints.workflows()).map_err(failure),
+        None => Ok(block_on(checkpoints.workflows())?),
     }
 }
 
@@ -115,7 +109,7 @@ fn workflow_of(
     if let Some(workflow) = named {
         return Ok(workflow.clone());
     }
-    let found = block_on(checkpoints.find(id)).map_err(failure)?;
+    let found = block_on(checkpoints.find(id))?;
     match found.as_slice() {
         [workflow] => Ok(workflow.clone()),
         [] => Err(failure(format_args!("there is no checkpoint {id}"))),
@@ -127,7 +121,7 @@ fn workflow_of(
 
 /// Where the current state of a workflow is.
 fn state_key(workflow: &WorkflowId) -> Result<Key, Failure> {
-    States::key(workflow).map_err(failure)
+    Ok(States::key(workflow)?)
 }
 
 fn random() -> Result<[u8; 10], Failure> {
@@ -135,13 +129,4 @@ fn random() -> Result<[u8; 10], Failure> {
     getrandom::fill(&mut bytes)
         .map_err(|error| failure(format_args!("no random bytes: {error}")))?;
     Ok(bytes)
-}
-
-/// Damage is a finding; everything else ends the program.
-fn found(error: &CheckpointError) -> CmdResult {
-    if matches!(error, CheckpointError::Damaged(_)) {
-        complain(error);
-        return Ok(ExitStatus::Found);
-    }
-    Err(failure(error))
 }

@@ -20,7 +20,7 @@ case, and so does what something needs: an incremental one that stays, the state
 restore under way. Backups that a restore made are counted apart. What interrupted runs left behind
 goes, too. What is damaged is named, does not count and stays; `coord store repair` removes it.
 
-Exit status: 0, 1 if something is damaged, 2 if the store cannot be read or written.")]
+Exit status: 0, 1 if something is damaged.")]
 pub(super) struct Args {
     /// Only those of a workflow.
     #[arg(long, value_name = "WORKFLOW")]
@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
         } else {
             block_on(checkpoints.prune(&workflow, &retention, now()))
         };
-        let pruned = pruned.map_err(failure)?;
+        let pruned = pruned?;
         out.row(&show::PrunedRow::new(&workflow, &pruned))?;
         damaged.extend(pruned.damaged);
     }

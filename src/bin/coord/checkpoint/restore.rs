@@ -1,6 +1,6 @@
 //! `coord checkpoint restore` and `rollback`
 
-use super::{Common, files, found, random, show, state_key, workflow_of};
+use super::{Common, files, random, show, state_key, workflow_of};
 use crate::clock::now;
 use crate::input;
 use crate::output::{CmdResult, ExitStatus, Failure, Printer, failure};
@@ -32,7 +32,7 @@ state before are refused. If the state says what the checkpoint says, nothing is
 not restored, for a checkpoint has only their digests; with --files, those that differ are listed.
 A current state that cannot be read is not replaced: see what it is, or restore to --output.
 
-Exit status: 0 if the state was put back, 1 if the checkpoint is damaged, 2 for everything else; the
+Exit status: 0 if the state was put back, 1 if the checkpoint is damaged; the
 state is as it was then, unless the message says otherwise.")]
 pub(super) struct Restore {
     /// The checkpoint.
@@ -170,10 +170,9 @@ fn finish(
         Ok(done) => {
             let mut out = Printer::new(goal.common.format);
             out.row(&show::RestoredRow::new(workflow, &done))?;
-            out.finish(ExitStatus::Fine)
+            out.finish(ExitStatus::Done)
         }
-        Err(error @ CheckpointError::Damaged(_)) => found(&error),
-        Err(error) => Err(failure(error)),
+        Err(error) => Err(error.into()),
     }
 }
 

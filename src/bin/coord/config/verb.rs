@@ -40,7 +40,7 @@ repository, no file above the working folder is read. A key of the file is named
   category = \"build\"
   required = { target = \"text\", duration = \"span\" }
 
-Exit status: 0 if the settings were shown, 2 if a file of settings is wrong.")]
+Exit status: 0 if the settings were shown.")]
 pub(crate) struct Args {
     /// The file or folder that would be checked; the working folder if left out.
     #[arg(value_name = "PATH", default_value = ".")]
@@ -90,12 +90,12 @@ pub(crate) fn run(args: &Args) -> CmdResult {
             }
             crate::output::report(&failed);
             draw(&error.drawn);
-            return Ok(ExitStatus::Failed);
+            return Ok(failed.status());
         }
     };
     let mut out = Printer::new(args.format);
     for row in &in_force.rows {
         out.row(&Row(row))?;
     }
-    out.finish(ExitStatus::Fine)
+    out.finish(ExitStatus::Done)
 }

@@ -27,7 +27,7 @@ Examples:
 
 What several things are called is explained for each of them.
 
-Exit status: 0 if all was explained, 2 if a word is not known.")]
+Exit status: 0 if all was explained.")]
 pub(crate) struct Args {
     /// What to explain; lists the finding codes, and what else is known, if left out.
     #[arg(value_name = "WORD")]
@@ -72,12 +72,12 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         let kinds: BTreeSet<&str> = entries.iter().map(|entry| entry.what).collect();
         let kinds: Vec<&str> = kinds.into_iter().collect();
         say(format_args!("`coord explain WORD` also explains {}.", kinds.join(", ")))?;
-        return Ok(ExitStatus::Fine);
+        return Ok(ExitStatus::Done);
     }
     let pages: Vec<String> =
         args.words.iter().map(|word| pages(word, &entries)).collect::<Result<_, _>>()?;
     pages.join("\n\n").lines().try_for_each(say)?;
-    Ok(ExitStatus::Fine)
+    Ok(ExitStatus::Done)
 }
 
 /// The pages of a word, or what to ask for instead.

@@ -2,19 +2,13 @@
 
 mod test;
 
-use crate::output::{CmdResult, exit_status};
+use crate::output::CmdResult;
 use clap::Subcommand;
 
 #[derive(clap::Args)]
-#[command(after_help = concat!(
-    "\
+#[command(after_help = "\
 Examples:
-  coord filter test '/retry_count >= 3' events.log
-
-",
-    exit_status!(),
-    "; each verb says more."
-))]
+  coord filter test '/retry_count >= 3' events.log")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,

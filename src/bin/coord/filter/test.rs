@@ -27,8 +27,7 @@ is that of a subscription message.
 
 A record that `coord check` finds invalid is told on standard error and meets no filter.
 
-Exit status: 0 if a record is accepted, 1 if none is, 2 for a bad filter, an invalid record or an
-I/O error.")]
+Exit status: 0 if a record is accepted, 1 if none is.")]
 pub(super) struct Args {
     /// The filter, as text or as JSON.
     #[arg(value_name = "EXPR")]
@@ -99,5 +98,5 @@ pub(super) fn run(args: &Args) -> CmdResult {
         let Subject { source, line, .. } = *subject;
         Ok(out.row(&Row { source, line, accepted, record: &subject.text() })?)
     })?;
-    out.finish(if broken { ExitStatus::Failed } else { ExitStatus::found(!hit) })
+    out.finish(ExitStatus::found(!hit).or(broken))
 }

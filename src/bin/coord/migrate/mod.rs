@@ -34,7 +34,7 @@ in one transaction: all of them, or none. Other values stay as they are. An even
 leaves an empty record, so that the others keep their positions.
 Adapters: event-names, flat-envelope, error-reports.
 
-Exit status: 0 if all records were migrated, 1 if some were not, 2 for usage and I/O errors.")]
+Exit status: 0 if all records were migrated, 1 if some were not.")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Args {
     /// The file to migrate; `-` or none reads standard input and writes standard output.

@@ -7,7 +7,7 @@ use super::journal::{Beside, Fingerprint, Journal};
 use super::tally::Tally;
 use super::{Fate, Job};
 use crate::input;
-use crate::output::{CmdResult, complain, failure, say};
+use crate::output::{CmdResult, ExitStatus, complain, failure, say, unavailable};
 use crate::replace_file;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -15,7 +15,7 @@ use std::path::Path;
 
 pub(super) fn run(job: &mut Job<'_>, given: &Path) -> CmdResult {
     let name = &job.name.clone();
-    let failed = |error: io::Error| failure(format_args!("cannot migrate {name}: {error}"));
+    let failed = |error: io::Error| unavailable(format_args!("cannot migrate {name}: {error}"));
     // The file itself is replaced, not a link to it.
     let path = fs::canonicalize(given).map_err(failed)?;
     let mut file = File::open(&path).map_err(failed)?;
@@ -24,7 +24,8 @@ pub(super) fn run(job: &mut Job<'_>, given: &Path) -> CmdResult {
     }
     // File systems without locks are used at the user's risk.
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        return Err(failure(format_args!("{name} is being migrated by another process")));
+        let told = failure(format_args!("{name} is being migrated by another process"));
+        return Err(told.ending(ExitStatus::Conflict));
     }
     let beside = Beside::new(&path);
     let print = Fingerprint::of(&mut file).map_err(failed)?;
@@ -46,7 +47,8 @@ pub(super) fn run(job: &mut Job<'_>, given: &Path) -> CmdResult {
                 if now.map_err(failed)? != print {
                     beside.clear().map_err(failed)?;
                     let message = "it was changed meanwhile; nothing was replaced";
-                    return Err(failure(format_args!("cannot migrate {name}: {message}")));
+                    let told = failure(format_args!("cannot migrate {name}: {message}"));
+                    return Err(told.ending(ExitStatus::Conflict));
                 }
                 complete(&file, &beside, journal).map_err(failed)?;
                 swap(&beside, &path).map_err(failed)?;

@@ -10,8 +10,8 @@ mod streams;
 mod text;
 
 pub(crate) use failure::{
-    CmdResult, ExitStatus, Failure, cannot_read, cannot_write, exit_status, failure, pointing,
-    showing,
+    CmdResult, ExitStatus, Failure, cannot_read, cannot_write, failure, pointing, showing,
+    status_of, statuses_from, unavailable,
 };
 pub(crate) use streams::{Color, Lines, complain, draw, drawn_out, report, say, tell};
 pub(crate) use text::printable;

@@ -15,7 +15,7 @@ Examples:
   coord route explain 'system.*.resource_threshold'
   coord route explain '*.failed'
 
-Exit status: 0 if the pattern is sound, 1 if there is a warning, 2 for a bad pattern.")]
+Exit status: 0 if the pattern is sound, 1 if there is a warning.")]
 pub(super) struct Args {
     /// The pattern.
     pattern: String,

@@ -23,8 +23,7 @@ that is the name of a file stands for the records in it: event lines and JSON me
 `coord check` finds them. A record that it finds invalid is told on standard error and matches
 nothing.
 
-Exit status: 0 if a key or record matches, 1 if none does, 2 for a bad pattern or key, an invalid
-record or an I/O error.")]
+Exit status: 0 if a key or record matches, 1 if none does.")]
 pub(super) struct Args {
     /// The pattern.
     pattern: String,
@@ -85,7 +84,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
     let given: Vec<Given> =
         given.iter().map(|text| read(text, &registry)).collect::<Result<_, _>>()?;
     let mut out = Printer::new(args.format);
-    let (mut hit, mut broken) = (false, false);
+    let (mut hit, mut broken) = (false, ExitStatus::Done);
     for one in given {
         match one {
             Given::Key(text, key) => {
@@ -95,11 +94,12 @@ pub(super) fn run(args: &Args) -> CmdResult {
                 out.row(&Match { source: None, line: None, key, matches, shown: &text })?;
             }
             Given::Path(path) => {
-                broken |= records(args, path, &registry, &pattern, &mut hit, &mut out)?;
+                let read = records(args, path, &registry, &pattern, &mut hit, &mut out)?;
+                broken = broken.or(read);
             }
         }
     }
-    out.finish(if broken { ExitStatus::Failed } else { ExitStatus::found(!hit) })
+    out.finish(ExitStatus::found(!hit).or(broken))
 }
 
 fn read(given: &Path, registry: &Registry) -> Result<Given, Failure> {
@@ -121,7 +121,7 @@ fn records(
     pattern: &Pattern,
     hit: &mut bool,
     out: &mut Printer,
-) -> Result<bool, Failure> {
+) -> CmdResult {
     args.records.each(&[path], out, &mut |subject, out| {
         let (key, matches) = tried(&subject.item.outcome, registry, pattern);
         *hit |= matches;

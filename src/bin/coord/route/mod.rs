@@ -3,21 +3,15 @@
 mod explain;
 mod matching;
 
-use crate::output::{CmdResult, Failure, exit_status, pointing};
+use crate::output::{CmdResult, Failure, pointing};
 use clap::Subcommand;
 use coordination_protocol::route::Pattern;
 
 #[derive(clap::Args)]
-#[command(after_help = concat!(
-    "\
+#[command(after_help = "\
 Examples:
   coord route match 'TASK_FAILED.>' events.log    which of these events does this pattern select?
-  coord route explain '*.failed'                    and which events in general?
-
-",
-    exit_status!(),
-    "; each verb says more."
-))]
+  coord route explain '*.failed'                    and which events in general?")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,

@@ -28,7 +28,7 @@ Examples:
 Each schema stands alone: what it refers to is among its `$defs`. So `envelope` is all messages in one.
 They are JSON Schema 2020-12 and keep to what strict validators take without a warning.
 
-Exit status: 0 if it was printed or written, 2 if the name is not known or a file cannot be written.")]
+Exit status: 0 if it was printed or written.")]
 pub(crate) struct Args {
     /// A document, `envelope`, `event`, `registry`, `output`, or an event type; lists the names if left
     /// out.
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         for name in names(&registry) {
             writeln!(out, "{name}")?;
         }
-        return out.finish(ExitStatus::Fine);
+        return out.finish(ExitStatus::Done);
     };
     let Some(schema) = of(wanted, &registry) else {
         let near = nearest(wanted, names(&registry));
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         }));
     };
     write!(out, "{}", schema::to_text(&schema))?;
-    out.finish(ExitStatus::Fine)
+    out.finish(ExitStatus::Done)
 }
 
 /// The schemas of the protocol, and the one of the program.
@@ -95,5 +95,5 @@ fn write_all(folder: &Path, registry: &Registry) -> CmdResult {
             .map_err(|error| cannot_write(name(&path), error))?;
         writeln!(out, "{}", name(&path))?;
     }
-    out.finish(ExitStatus::Fine)
+    out.finish(ExitStatus::Done)
 }

@@ -16,7 +16,7 @@ pub(crate) use walk::{Entry, WalkArgs};
 
 use crate::input::{Source, paths};
 use crate::limits::Reading;
-use crate::output::{Failure, cannot_read, complain};
+use crate::output::{CmdResult, ExitStatus, Failure, cannot_read, complain};
 use clap::ValueEnum;
 use coordination_protocol::event::Codec;
 use coordination_protocol::scalar::{ComponentId, WallTime};
@@ -117,24 +117,20 @@ impl Checker<'_> {
     }
 
     /// Reads the records of all inputs of a verb. One that cannot be read is told, and the others are
-    /// still read; whether all could be.
+    /// still read; how the verb ends by those that could not.
     ///
     /// # Errors
     /// Those of `take`.
-    pub(crate) fn paths<'t>(
-        &self,
-        given: &[PathBuf],
-        take: &'t mut Take<'t>,
-    ) -> Result<bool, Failure> {
+    pub(crate) fn paths<'t>(&self, given: &[PathBuf], take: &'t mut Take<'t>) -> CmdResult {
         let mut records = Records::new(take);
-        let mut all = true;
+        let mut all = ExitStatus::Done;
         for path in paths(given) {
             match self.read_text(path, &mut records) {
                 Ok(()) => {}
                 Err(failure) if records.failed => return Err(failure),
                 Err(failure) => {
+                    all = all.or(failure.status());
                     complain(failure);
-                    all = false;
                 }
             }
         }

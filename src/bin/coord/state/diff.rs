@@ -18,7 +18,7 @@ Examples:
 Values are compared by what they mean: 8 and 8.0 do not differ, nor do members in another order.
 One of the files may be `-`, standard input.
 
-Exit status: 0 if nothing differs, 1 if something does, 2 for usage and I/O errors.")]
+Exit status: 0 if nothing differs, 1 if something does.")]
 pub(super) struct Args {
     /// The first document.
     before: PathBuf,

@@ -29,7 +29,7 @@ a bare message, without the headers. Any other JSON documents are merged member 
 rows of --policy: [{\"pointer\":\"/tags\",\"rule\":\"union\"}]. The result holds ours where there is a
 conflict. One of the files may be `-`, standard input.
 
-Exit status: 0 if all is settled, 1 if there are conflicts, 2 for usage and I/O errors.")]
+Exit status: 0 if all is settled, 1 if there are conflicts.")]
 pub(super) struct Args {
     /// What both sides started from.
     base: PathBuf,

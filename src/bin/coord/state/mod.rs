@@ -7,23 +7,17 @@ mod policy;
 mod put;
 mod show;
 
-use crate::output::{CmdResult, Format, exit_status};
+use crate::output::{CmdResult, Format};
 use clap::Subcommand;
 use coordination_protocol::storage::StorageError;
 
 #[derive(clap::Args)]
-#[command(after_help = concat!(
-    "\
+#[command(after_help = "\
 Examples:
   coord state put state.json                      keep the first state of a workflow
   coord state put next.json --replaces 1          and the next one, unless another writer was faster
   coord state show workflow_123
-  coord state merge base.json ours.json theirs.json -o merged.json
-
-",
-    exit_status!(),
-    "; each verb says more."
-))]
+  coord state merge base.json ours.json theirs.json -o merged.json")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,

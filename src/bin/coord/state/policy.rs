@@ -47,5 +47,5 @@ impl Print for Rows<'_> {
 pub(super) fn run(args: &Args) -> CmdResult {
     let mut out = Printer::new(args.format);
     out.document(&Rows(STATE_ROWS))?;
-    out.finish(ExitStatus::Fine)
+    out.finish(ExitStatus::Done)
 }

@@ -3,7 +3,7 @@
 use super::is_failure;
 use crate::limits::parse;
 use crate::output::{
-    CmdResult, ExitStatus, Format, Lines, Print, Printer, complain, draw, failure,
+    CmdResult, ExitStatus, Format, Lines, Print, Printer, complain, draw, status_of,
 };
 use crate::source::Item;
 use crate::store_args::StoreArgs;
@@ -30,8 +30,7 @@ The input is one workflow_state message. It is checked like by `coord check`, an
 written. Its state_version has to be higher than the one that it replaces. If another writer was
 faster, nothing is written: look at what is there, merge, and put the result.
 
-Exit status: 0 if it was put, 1 if it is invalid or another version is there, 2 for usage and I/O
-errors.")]
+Exit status: 0 if it was put, 1 if it is invalid, 5 if another version is there.")]
 pub(super) struct Args {
     /// The file with the state; `-` or none reads standard input.
     #[arg(value_name = "FILE|-")]
@@ -82,7 +81,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
     // A store keeps the message, not the line break behind it.
     let text = text.trim_end();
     if !is_sound(path, text, args.mode) {
-        return Ok(ExitStatus::Found);
+        return Ok(ExitStatus::No);
     }
     // What replaces a state needs a store that has one.
     let store = if args.replaces.is_some() || args.over_damage {
@@ -99,10 +98,14 @@ pub(super) fn run(args: &Args) -> CmdResult {
     };
     match put {
         Ok(stored) => print(args, &stored),
-        Err(error) if is_failure(&error) => Err(failure(error)),
+        Err(error) if is_failure(&error) => Err(error.into()),
         Err(error) => {
             complain(format_args!("{error}{}", advice(&error)));
-            Ok(ExitStatus::Found)
+            // It is the state that is refused, or its writer who is late.
+            Ok(match status_of(&error) {
+                ExitStatus::Conflict => ExitStatus::Conflict,
+                _ => ExitStatus::No,
+            })
         }
     }
 }
@@ -170,5 +173,5 @@ fn print(args: &Args, stored: &StoredState) -> CmdResult {
         replaced: args.replaces,
         digest: stored.digest.as_str(),
     })?;
-    out.finish(ExitStatus::Fine)
+    out.finish(ExitStatus::Done)
 }

@@ -1,9 +1,7 @@
 //! `coord state show`
 
 use super::is_failure;
-use crate::output::{
-    CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, complain, failure,
-};
+use crate::output::{CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, complain};
 use crate::store_args::StoreArgs;
 use coordination_protocol::adapter::sqlite::Sqlite;
 use coordination_protocol::message::WorkflowState;
@@ -24,8 +22,7 @@ Examples:
 A state that is damaged is named, and the others are shown. If the latest of a workflow is damaged,
 the versions that are kept are named, too.
 
-Exit status: 0 if there is something to show, 1 if there is no such state or one is damaged, 2 if
-the store cannot be opened.")]
+Exit status: 0 if there is something to show, 1 if there is no such state or one is damaged.")]
 pub(super) struct Args {
     /// The workflow; all of them if it is not given.
     workflow: Option<WorkflowId>,
@@ -117,10 +114,10 @@ pub(super) fn run(args: &Args) -> CmdResult {
         None => all(args, &states),
     };
     match shown {
-        Err(Stop::View(error)) if is_failure(&error) => Err(failure(error)),
+        Err(Stop::View(error)) if is_failure(&error) => Err(error.into()),
         Err(Stop::View(error)) => {
             complain(error);
-            Ok(ExitStatus::Found)
+            Ok(ExitStatus::No)
         }
         Err(Stop::Failed(failed)) => Err(failed),
         Ok(ended) => Ok(ended),
@@ -201,11 +198,11 @@ fn one(args: &Args, states: &States<Sqlite>, workflow: &WorkflowId) -> Result<Ex
             |version| format!("version {version} of the state"),
         );
         complain(format_args!("there is no {what} of `{workflow}`"));
-        return Ok(ExitStatus::Found);
+        return Ok(ExitStatus::No);
     };
     let mut out = Printer::new(args.format);
     out.row(&Row::new(&stored, Some(&kept)))?;
-    Ok(out.finish(ExitStatus::Fine)?)
+    Ok(out.finish(ExitStatus::Done)?)
 }
 
 /// Says what is wrong with the latest state, and which versions before it there are.
@@ -223,5 +220,5 @@ fn unreadable(
             versions.join(" ")
         ));
     }
-    Ok(ExitStatus::Found)
+    Ok(ExitStatus::No)
 }

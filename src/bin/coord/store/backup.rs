@@ -2,7 +2,7 @@
 
 use super::progress::spinner;
 use crate::input;
-use crate::output::{CmdResult, ExitStatus, cannot_write, failure, say};
+use crate::output::{CmdResult, ExitStatus, cannot_write, say};
 use crate::store_args::StoreArgs;
 use coordination_protocol::storage::block_on;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ Examples:
 The copy is of one moment, and complete or not there. It is a store like any other: to go back to
 it, stop all programs and put it in the place of coord.sqlite, without coord.sqlite-wal and -shm.
 
-Exit status: 0 if it was written, 2 if it was not.")]
+Exit status: 0 if it was written.")]
 pub(super) struct Args {
     /// The file to write. It must not be there.
     #[arg(value_name = "FILE")]
@@ -40,8 +40,8 @@ pub(super) fn run(args: &Args) -> CmdResult {
     let waiting = spinner(file.path(), "copying");
     block_on(file.backup(&args.to))?;
     waiting.finish_and_clear();
-    let bytes = std::fs::metadata(&args.to).map_err(failure)?.len();
+    let bytes = std::fs::metadata(&args.to)?.len();
     let to = args.to.display();
     say(format_args!("{to}: {bytes} bytes, a copy of {}", args.place.file().display()))?;
-    Ok(ExitStatus::Fine)
+    Ok(ExitStatus::Done)
 }

@@ -2,7 +2,7 @@
 
 use super::progress::spinner;
 use crate::clock::now;
-use crate::output::{CmdResult, ExitStatus, complain, failure, say};
+use crate::output::{CmdResult, ExitStatus, complain, say};
 use crate::store_args::StoreArgs;
 use coordination_protocol::checkpoint::{Checkpoints, DanglingCheckpoint};
 use coordination_protocol::storage::block_on;
@@ -16,7 +16,7 @@ Examples:
 Besides the file, the values are looked at: whether each is what its key demands, whether checkpoints
 load, and whether the checkpoint is there that a state says it was taken from.
 
-Exit status: 0 if the store is sound, 1 if it is damaged, 2 if it cannot be opened.")]
+Exit status: 0 if the store is sound, 1 if it is damaged.")]
 pub(super) struct Args {
     #[command(flatten)]
     place: StoreArgs,
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
                 ))?;
             }
         }
-        Err(error) if report.problems.is_empty() => return Err(failure(error)),
+        Err(error) if report.problems.is_empty() => return Err(error.into()),
         Err(_) => {}
     }
     let (entries, records) = (report.entries, report.records);

@@ -24,7 +24,7 @@ The export is of one moment: values, records and cursors, one a line. Each line 
 `coord store import` tells where an export is damaged or cut. What is damaged in the store is named,
 and stands in the export with the bytes that are there; the rest is exported.
 
-Exit status: 0 if all was written, 1 if something in the store is damaged, 2 if nothing was written.")]
+Exit status: 0 if all was written, 1 if something in the store is damaged.")]
 pub(super) struct Args {
     /// The file to write, which must not be there; `-` or none is standard output.
     #[arg(value_name = "FILE|-")]

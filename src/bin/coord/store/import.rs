@@ -23,8 +23,7 @@ that are there stay, and records are appended behind those that are there, even 
 same.
 All of it is taken in, or nothing; what was damaged when it was exported is left out.
 
-Exit status: 0 if all was taken in, 1 if the export is damaged or the store not empty, 2 for I/O
-errors.")]
+Exit status: 0 if all was taken in, 1 if the export is damaged or the store not empty.")]
 pub(super) struct Args {
     /// The export; `-` or none is standard input.
     #[arg(value_name = "FILE|-")]
@@ -75,7 +74,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
     match file.load(how, lines) {
         Ok(done) => {
             say(format_args!("{}: {}", args.place.file().display(), sentence(&done)))?;
-            Ok(ExitStatus::Fine)
+            Ok(ExitStatus::Done)
         }
         Err(stop) => stopped(stop),
     }
@@ -85,7 +84,7 @@ fn stopped(stop: Stop) -> CmdResult {
     match stop {
         Stop::Found(message) => {
             complain(format_args!("{message}; nothing was taken in"));
-            Ok(ExitStatus::Found)
+            Ok(ExitStatus::No)
         }
         Stop::Failed(failure) => Err(failure),
     }

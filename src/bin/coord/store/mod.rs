@@ -8,23 +8,16 @@ mod line;
 mod progress;
 mod repair;
 
-use crate::output::{CmdResult, Failure, exit_status, failure};
+use crate::output::CmdResult;
 use clap::Subcommand;
-use coordination_protocol::storage::StorageError;
 
 #[derive(clap::Args)]
-#[command(after_help = concat!(
-    "\
+#[command(after_help = "\
 Examples:
   coord store check                       is everything in the store sound?
   coord store backup coord-backup.sqlite
   coord store export store.jsonl
-  coord store repair --dry-run            what is damaged, and would go?
-
-",
-    exit_status!(),
-    "; each verb says more."
-))]
+  coord store repair --dry-run            what is damaged, and would go?")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -51,11 +44,5 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         Verb::Backup(args) => backup::run(args),
         Verb::Export(args) => export::run(args),
         Verb::Import(args) => import::run(args),
-    }
-}
-
-impl From<StorageError> for Failure {
-    fn from(error: StorageError) -> Self {
-        failure(error)
     }
 }

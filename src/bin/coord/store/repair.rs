@@ -3,7 +3,7 @@
 use super::line::saved;
 use super::progress::spinner;
 use crate::clock::now;
-use crate::output::{CmdResult, ExitStatus, Failure, cannot_write, complain, failure, say};
+use crate::output::{CmdResult, ExitStatus, Failure, cannot_write, complain, say};
 use crate::replace_file::{Readers, create};
 use crate::store_args::StoreArgs;
 use coordination_protocol::adapter::sqlite::{DamagedItem, DamagedPlace, Sqlite};
@@ -26,7 +26,7 @@ stays. With --save, what is there of each is kept as a line of JSON before anyth
 Others may use the store meanwhile; a run that is interrupted can be repeated.
 
 Exit status: 0 if nothing is damaged or all of it was removed, 1 if something is damaged (--dry-run)
-or still there, 2 if the store cannot be read or written, or the copy not be made.")]
+or still there.")]
 pub(super) struct Args {
     /// Tell what would be removed, and change nothing.
     #[arg(long)]
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
         Ok::<(), Failure>(())
     })?;
     let checkpoints = Checkpoints::new(file.clone());
-    let mut found = block_on(checkpoints.inspect(now())).map_err(failure)?;
+    let mut found = block_on(checkpoints.inspect(now()))?;
     waiting.finish_and_clear();
     let places: BTreeSet<DamagedPlace> = items.iter().map(|item| item.place.clone()).collect();
     let known = |key: &str| places.contains(&DamagedPlace::Entry(key.to_owned()));
@@ -74,11 +74,11 @@ pub(super) fn run(args: &Args) -> CmdResult {
             // Only what was told and saved.
             gone += file.repair_only(&places)?;
         }
-        gone += block_on(checkpoints.repair(&found)).map_err(failure)?;
+        gone += block_on(checkpoints.repair(&found))?;
         // Parts whose entry was damaged itself are told apart only now.
-        let mut rest = block_on(checkpoints.inspect(now())).map_err(failure)?;
+        let mut rest = block_on(checkpoints.inspect(now()))?;
         rest.damaged.retain(|damaged| damaged.key.as_str().starts_with("checkpoint-parts/"));
-        block_on(checkpoints.repair(&rest)).map_err(failure)?;
+        block_on(checkpoints.repair(&rest))?;
     }
     let told = (items.len() + found.damaged.len()) as u64;
     let name = args.place.file().display().to_string();
