@@ -9,7 +9,8 @@ use coordination_protocol::error::IntoReport;
 use coordination_protocol::scalar::WorkflowId;
 use coordination_protocol::storage::view::{DeadLetters, Events, Registrations, States};
 use coordination_protocol::storage::{
-    Bounds, Expect, ImportFault, Journal, JournalRecord, Key, StorageError, Store, block_on,
+    Bounds, Expect, ImportFault, Journal, JournalRecord, Key, LaneEnd, NewRecord, StorageError,
+    Store, block_on,
 };
 use serde_json::Value;
 use std::fs;
@@ -45,6 +46,16 @@ fn fill(file: &Sqlite, rng: &mut Rng) {
                 0 => drop(file.delete(&key, Expect::Any).await.unwrap()),
                 1 => drop(file.put(&key, "text \"é\"\n".as_bytes(), Expect::Any).await.unwrap()),
                 2 => drop(file.append(&[&b"line"[..], &value]).await.unwrap()),
+                3 => {
+                    let lane = self::key(&["lane", &rng.below(30).to_string()]);
+                    let record = NewRecord::new(value).in_lane(lane);
+                    let record = match rng.below(3) {
+                        0 => record,
+                        1 => record.with_subject("some subject"),
+                        _ => record.with_id(rng.next().to_string()),
+                    };
+                    drop(file.append_records(&[record], &[]).await.unwrap());
+                }
                 _ => drop(file.put(&key, &value, Expect::Any).await.unwrap()),
             }
         }
@@ -54,6 +65,9 @@ fn fill(file: &Sqlite, rng: &mut Rng) {
             file.move_cursor(&key(&[name]), None, to).await.unwrap();
         }
         file.trim(1 + rng.below(next as usize) as u64).await.unwrap();
+        if rng.one_in(3) {
+            file.forget_lanes().await.unwrap();
+        }
     });
 }
 
@@ -192,6 +206,11 @@ fn items_that_do_not_belong_together_are_refused() {
     let contents =
         |records: u64| StoreItem::Contents(Contents::new(9, Bounds::new(4, 4 + records), 0, 0));
     let record = |position| StoreItem::Record(JournalRecord::new(position, *b"x"));
+    let laned = |position| {
+        let record = NewRecord::new(*b"x").in_lane(key(&["a"])).with_id("1");
+        StoreItem::Record(record.at(position))
+    };
+    let lane_end = |last| StoreItem::Lane(LaneEnd::new(key(&["a"]), Some(last)));
     for how in [LoadMode::Restore, LoadMode::Merge] {
         for (items, error, sentence) in [
             (
@@ -214,6 +233,15 @@ fn items_that_do_not_belong_together_are_refused() {
                 StorageError::Import(ImportFault::Count { items: 1, announced: 2 }),
                 "1 items came, 2 were announced",
             ),
+            (
+                vec![contents(1), laned(4), lane_end(5)],
+                StorageError::Import(ImportFault::Lane {
+                    lane: key(&["a"]),
+                    last: 5,
+                    record: None,
+                }),
+                "lane `a` ends at 5, behind the journal",
+            ),
         ] {
             let refused =
                 file.load(how, items.into_iter().map(Ok::<StoreItem, StorageError>)).unwrap_err();
@@ -227,6 +255,19 @@ fn items_that_do_not_belong_together_are_refused() {
     let refused =
         file.load(LoadMode::Restore, items.map(Ok::<StoreItem, StorageError>)).unwrap_err();
     assert_eq!(refused.to_string(), "`k` has revision 10, higher than the last one, 9");
+    let items = [contents(1), laned(4), lane_end(3)];
+    let refused =
+        file.load(LoadMode::Restore, items.map(Ok::<StoreItem, StorageError>)).unwrap_err();
+    assert_eq!(refused.to_string(), "lane `a` ends at 3, but record 4 is its own");
+    let items = [contents(2), laned(4), laned(5)];
+    let refused =
+        file.load(LoadMode::Restore, items.map(Ok::<StoreItem, StorageError>)).unwrap_err();
+    assert_eq!(refused.to_string(), "record `1` of lane `a` stands at position 4 already");
+    let StoreItem::Contents(two_lanes) = contents(1) else { unreachable!() };
+    let items = [StoreItem::Contents(two_lanes.with_lanes(2)), laned(4), lane_end(4)];
+    let refused =
+        file.load(LoadMode::Restore, items.map(Ok::<StoreItem, StorageError>)).unwrap_err();
+    assert_eq!(refused.to_string(), "2 items came, 3 were announced");
     // After all of that the file is as empty as before.
     let items = [contents(2), record(4), record(5)];
     let loaded = file.load(LoadMode::Restore, items.map(Ok::<StoreItem, StorageError>)).unwrap();

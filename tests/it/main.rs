@@ -93,6 +93,8 @@ mod signature;
 mod sim;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite_lanes;
 mod storage;
 mod support;
 mod transport;

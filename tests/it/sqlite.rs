@@ -3,7 +3,7 @@
 use crate::support::{Folder, Rng, scaled};
 use coordination_protocol::adapter::sqlite::{FILE_NAME, Sqlite, SqliteOptions, Synchronous};
 use coordination_protocol::storage::{
-    Bounds, Expect, Journal, Key, StorageError, Store, StoreScan, block_on,
+    Bounds, Expect, Journal, Key, NewRecord, StorageError, Store, StoreScan, block_on,
 };
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -658,6 +658,21 @@ fn a_backup_is_whole_while_others_write() {
     assert!(left.into_iter().all(|name| !name.to_string_lossy().ends_with(".part")));
 }
 
+/// The values as records, in three lanes and in none.
+fn records(values: &[Vec<u8>]) -> Vec<NewRecord> {
+    let record = |(number, value): (usize, &Vec<u8>)| {
+        let record = NewRecord::new(value.as_slice());
+        match number % 4 {
+            3 => record,
+            lane => {
+                let record = record.in_lane(key(&format!("lane{lane}")));
+                record.with_id(format!("id{number}")).with_subject("subject")
+            }
+        }
+    };
+    values.iter().enumerate().map(record).collect()
+}
+
 /// A closed file with values of many sizes, its bytes, and what it holds.
 fn sample(folder: &Folder) -> (Vec<u8>, Vec<Vec<u8>>) {
     let file = folder.open();
@@ -666,7 +681,7 @@ fn sample(folder: &Folder) -> (Vec<u8>, Vec<Vec<u8>>) {
         for (number, value) in values.iter().enumerate() {
             file.put(&key(&number.to_string()), value, Expect::Absent).await.unwrap();
         }
-        file.append(&values).await.unwrap();
+        file.append_records(&records(&values), &[]).await.unwrap();
         file.move_cursor(&key("reader"), None, 30).await.unwrap();
     });
     drop(file);
@@ -693,6 +708,14 @@ fn survey(folder: &Folder, values: &[Vec<u8>], case: &str) -> bool {
         whole = false;
     };
     let mut absent = 0;
+    let records = records(values);
+    for lane in 0..3_u64 {
+        match block_on(file.lane_end(&key(&format!("lane{lane}")))) {
+            Ok(Some(last)) => assert_eq!(last, 57 + lane, "{case}: lane {lane}"),
+            Ok(None) => absent += 1,
+            Err(error) => wrong(format!("lane {lane}"), &error),
+        }
+    }
     for (number, value) in values.iter().enumerate() {
         match block_on(file.get(&key(&number.to_string()))) {
             Ok(Some(entry)) => assert_eq!(*entry.value, **value, "{case}: key {number}"),
@@ -700,8 +723,11 @@ fn survey(folder: &Folder, values: &[Vec<u8>], case: &str) -> bool {
             Err(error) => wrong(format!("key {number}"), &error),
         }
         match block_on(file.read(number as u64 + 1, 1)) {
-            Ok(records) if records.is_empty() => absent += 1,
-            Ok(records) => assert_eq!(*records[0].data, **value, "{case}: record {number}"),
+            Ok(found) if found.is_empty() => absent += 1,
+            Ok(found) => {
+                let expected = records[number].clone().at(number as u64 + 1);
+                assert_eq!(found, [expected], "{case}: record {number}");
+            }
             Err(error) => wrong(format!("record {number}"), &error),
         }
     }

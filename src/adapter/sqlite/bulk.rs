@@ -287,7 +287,13 @@ impl Loading<'_, '_> {
             }
             StoreItem::Record(record) => {
                 self.follows(&record)?;
-                self.changes.append(&[record.into()], &[])?;
+                let record = NewRecord::from(record);
+                let appended = self.changes.append(std::slice::from_ref(&record), &[])?;
+                // A copy has each id of a lane once.
+                if let Some((lane, id)) = record.identity().filter(|_| appended.repeated) {
+                    let found = Some(appended.positions.start);
+                    return Err(StorageError::duplicate_id(lane, id, found));
+                }
                 self.done.records += 1;
             }
             StoreItem::Lane(end) => {
@@ -398,9 +404,14 @@ impl Loading<'_, '_> {
             return Ok(());
         }
         let Bounds { first: own, next: behind, .. } = self.there.bounds;
-        // Where positions stay the same, so do ends. Elsewhere nothing stands for it here, but that the
-        // lane had records has to be known: who expects none is refused.
-        let last = if behind == first { last } else { last.min(own - 1) };
+        let last = match last.checked_sub(first) {
+            // All of its records were damaged, and came as empty ones.
+            Some(distance) => behind + distance,
+            // Where positions stay the same, so do ends. Elsewhere nothing stands for it here, but that
+            // the lane had records has to be known: who expects none is refused.
+            None if behind == first => last,
+            None => last.min(own - 1),
+        };
         self.done.lanes += 1;
         self.changes.move_lane(&lane, last)
     }

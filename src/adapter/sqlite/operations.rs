@@ -1,7 +1,7 @@
 //! What is asked of the file, in SQL, and how what is read is told from damage. Nothing here waits.
 
 use super::error::from_sqlite;
-use super::item::Contents;
+use super::item::{Contents, DamagedItem, DamagedPlace};
 use crate::storage::{
     Bounds, Cursor, Entry, JournalRecord, Key, KeyPage, KeyRevision, LaneEnd, NewRecord, Page,
     StorageError, StorageLimits, StoreScan,
@@ -284,22 +284,27 @@ pub(super) fn position_of(connection: &Connection, lane: &Key, id: &str) -> Resu
     found.optional().map_err(from_sqlite)
 }
 
-/// Where a lane ends, from the columns name, last, checksum.
-pub(super) fn lane_of(row: &Row<'_>) -> Result<LaneEnd> {
-    let name = key_of(row, 0)?;
-    let last = number(row, 1).map_err(from_sqlite)?;
-    let sum: i64 = row.get(2).map_err(from_sqlite)?;
-    if checksum(name.as_str().as_bytes(), last, &[]) != sum {
-        return Err(StorageError::corrupt(format!("lane `{name}` does not match its checksum")));
+/// Where a lane ends, from the columns name, last, checksum; or what is wrong with them.
+pub(super) fn lane_of(row: &Row<'_>) -> Result<LaneEnd, DamagedItem> {
+    let name = row.get_ref(0).ok().and_then(|name| name.as_bytes().ok()).unwrap_or_default();
+    let name = String::from_utf8_lossy(name);
+    let damaged =
+        |reason: String| DamagedItem::new(DamagedPlace::Lane(name.clone().into_owned()), reason);
+    let lane = Key::parse(&name).map_err(|error| damaged(error.to_string()))?;
+    let read = number(row, 1).and_then(|last| Ok((last, row.get::<_, i64>(2)?)));
+    let (last, sum) = read.map_err(|error| damaged(error.to_string()))?;
+    if checksum(name.as_bytes(), last, &[]) != sum {
+        return Err(damaged("it does not match its checksum".to_owned()));
     }
-    Ok(LaneEnd::new(name, Some(last)))
+    Ok(LaneEnd::new(lane, Some(last)))
 }
 
 pub(super) fn lane_end(connection: &Connection, lane: &Key) -> Result<Option<u64>> {
     let sql = "SELECT name, last, checksum FROM lane WHERE name = ?1";
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let mut rows = statement.query([lane.as_str()]).map_err(from_sqlite)?;
-    let found = rows.next().map_err(from_sqlite)?.map(lane_of).transpose()?;
+    let found = rows.next().map_err(from_sqlite)?.map(lane_of).transpose();
+    let found = found.map_err(|damaged| StorageError::corrupt(damaged.to_string()))?;
     Ok(found.and_then(|end| end.last))
 }
 

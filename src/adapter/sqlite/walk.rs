@@ -159,13 +159,13 @@ pub(super) fn lanes(
                     Some(reason) => damaged(end.lane.to_string(), reason),
                 }
             }
-            Err(error) => {
-                let name = row.get_ref(0).ok().and_then(|name| name.as_bytes().ok());
-                let name = String::from_utf8_lossy(name.unwrap_or_default()).into_owned();
-                if let Ok(lane) = Key::parse(&name) {
+            Err(item) => {
+                if let DamagedPlace::Lane(name) = &item.place
+                    && let Ok(lane) = Key::parse(name)
+                {
                     last_records.remove(&lane);
                 }
-                damaged(name, reason(error)?)
+                StoreItem::Damaged(item)
             }
         });
     }
