@@ -66,6 +66,8 @@ pub(super) async fn drain<T: 'static>(
     cancel: &watch::Sender<bool>,
 ) -> (usize, usize) {
     let host = shared.client.bus().host();
+    // What had ended before is not what is waited for.
+    while running.try_join_next().is_some() {}
     let end = host.now().at.after(shared.options.drain_time);
     let mut drained = 0;
     let over = async {

@@ -56,6 +56,8 @@ mod coord_version;
 mod coord_words;
 #[cfg(all(feature = "cli", unix))]
 mod damage;
+#[cfg(feature = "tokio")]
+mod driver;
 #[cfg(feature = "conformance")]
 mod embedding;
 mod events;

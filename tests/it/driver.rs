@@ -1,0 +1,560 @@
+//! Components and clients: what a handler may do, and what holds whatever it does.
+
+use coordination_protocol::bus::{Bus, Host as _, Interest, Start, VirtualHost};
+use coordination_protocol::driver::{
+    Client, Component, ComponentOptions, Context, DriverError, HandlerError, Incoming, presence_key,
+};
+use coordination_protocol::machine::Backoff;
+use coordination_protocol::message::{ConflictCheck, Envelope, Hello, Message, MessageKind};
+use coordination_protocol::scalar::{ComponentId, RequestId};
+use coordination_protocol::storage::view::{DeadLetters, Registrations};
+use coordination_protocol::storage::{Expect, Key, Store as _};
+use coordination_protocol::{Event, WorkflowId};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+/// Runs a test in virtual time, on a bus in memory.
+fn on_bus(test: impl AsyncFnOnce(Bus, VirtualHost) -> Done) {
+    let host = VirtualHost::new(7);
+    let bus = Bus::memory().with_host(host.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async { host.run(test(bus, host.clone())).await.unwrap() });
+}
+
+async fn pass(host: &VirtualHost, seconds: u64) {
+    host.sleep_until(host.now().at.after(Duration::from_secs(seconds)).unwrap()).await;
+}
+
+fn id(name: &str) -> ComponentId {
+    ComponentId::new(name).unwrap()
+}
+
+fn check(name: &str) -> ConflictCheck {
+    ConflictCheck::new(RequestId::new(name).unwrap())
+}
+
+fn paused(workflow: &str, reason: &str) -> Event {
+    format!(
+        r#"WORKFLOW_PAUSED:{workflow}:global:{{"pause_reason":"{reason}","current_state":{{}}}}"#
+    )
+    .parse()
+    .unwrap()
+}
+
+/// What handlers noted.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn add(&self, note: impl Into<String>) {
+        self.0.lock().unwrap().push(note.into());
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+async fn letters(bus: &Bus) -> Vec<String> {
+    let letters = DeadLetters::new(Arc::clone(bus.engine())).list(None, 100).await.unwrap();
+    letters.items.into_iter().map(|letter| letter.letter.reason).collect()
+}
+
+async fn published(client: &Client, pattern: &str) -> Vec<Envelope> {
+    let interest = Interest::new(pattern.parse().unwrap()).starting(Start::First);
+    let mut messages = client.subscribe(interest).await.unwrap();
+    let mut found = Vec::new();
+    let host = client.bus().host().clone();
+    loop {
+        let end = host.now().at.after(Duration::from_millis(10)).unwrap();
+        tokio::select! {
+            biased;
+            incoming = messages.next() => {
+                let incoming = incoming.unwrap();
+                messages.settle(&incoming).await.unwrap();
+                if let Incoming::Message(message, _) = incoming {
+                    found.push(message.into_inner());
+                }
+            }
+            () = host.sleep_until(end) => return found,
+        }
+    }
+}
+
+#[test]
+fn a_request_is_answered_and_performed_once_however_often_it_is_sent() {
+    on_bus(async |bus, host| {
+        let notes = Notes::default();
+        let seen = notes.clone();
+        let slow = host.clone();
+        let manager = Component::new("manager")
+            .on_request(move |context: Context, check: ConflictCheck| {
+                let (seen, slow) = (seen.clone(), slow.clone());
+                async move {
+                    seen.add(format!("{} attempt {}", check.request_id, context.attempt()));
+                    // Longer than the requester waits for one attempt.
+                    pass(&slow, 45).await;
+                    Ok(check)
+                }
+            })
+            .connect(&bus)
+            .await?;
+        let client = Client::open(&bus, id("hub")).await?;
+        let answer = client.request(&id("manager"), check("req_1")).await?;
+        assert_eq!(answer.request_id.as_str(), "req_1");
+        assert_eq!(notes.take(), ["req_1 attempt 1"]);
+        let stopped = manager.stop("done").await;
+        assert_eq!((stopped.succeeded, stopped.failed, stopped.abandoned), (1, 0, 0));
+        Ok(())
+    });
+}
+
+#[test]
+fn an_answer_is_replayed_after_a_restart() {
+    on_bus(async |bus, _| {
+        let count = Arc::new(AtomicU32::new(0));
+        let component = || {
+            let count = Arc::clone(&count);
+            Component::new("manager").on_request(move |_: Context, check: ConflictCheck| {
+                count.fetch_add(1, Ordering::Relaxed);
+                async move { Ok(check) }
+            })
+        };
+        for _ in 0..2 {
+            let running = component().connect(&bus).await?;
+            // Two clients of one name: the second asks what the first has asked.
+            let client = Client::open(&bus, id("hub")).await?;
+            let mut envelope = Envelope::from(Message::from(check("req_1")));
+            envelope.header.correlation_id = Some("corr_1".parse()?);
+            let within = Duration::from_secs(30);
+            let answer = client.exchange(&id("manager"), envelope, within).await;
+            // The way for the answer is part of what is asked, so the content differs; the identifier
+            // is known all the same.
+            drop(answer);
+            running.stop("restart").await;
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        Ok(())
+    });
+}
+
+#[test]
+fn what_a_handler_says_is_wrong_answers_as_an_error_report() {
+    on_bus(async |bus, _| {
+        let manager = Component::new("manager")
+            .on_request(|_: Context, check: ConflictCheck| async move {
+                match check.request_id.as_str() {
+                    "req_panic" => panic!("no such table"),
+                    "req_io" => Err(std::io::Error::other("disk on fire"))?,
+                    _ => Err(HandlerError::lasting("never")),
+                }
+            })
+            .connect(&bus)
+            .await?;
+        let client = Client::open(&bus, id("hub")).await?;
+        for (request, text, recoverable) in [
+            ("req_panic", "the handler panicked: no such table", true),
+            ("req_io", "disk on fire", false),
+            ("req_other", "never", false),
+        ] {
+            let error = client.request(&id("manager"), check(request)).await.unwrap_err();
+            let DriverError::Refused(report) = error else { panic!("{error}") };
+            assert_eq!(report.details.as_ref().unwrap().error_message.as_deref(), Some(text));
+            assert_eq!(report.classification.recoverable, Some(recoverable));
+            assert_eq!(report.context.as_ref().unwrap().component.as_deref(), Some("manager"));
+        }
+        // It lives on.
+        assert_eq!(
+            client.request(&id("manager"), check("req_4")).await.unwrap_err().to_string(),
+            "the request was refused: never",
+        );
+        // A recoverable one was asked three times.
+        assert_eq!(manager.stop("done").await.failed, 3 + 3);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_kind_that_nothing_handles_is_refused_and_silence_says_that_nobody_listens() {
+    on_bus(async |bus, _| {
+        let manager = Component::new("manager").connect(&bus).await?;
+        let client = Client::open(&bus, id("hub")).await?;
+        let error = client.request(&id("manager"), check("req_1")).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the request was refused: `manager` does not answer a conflict_check",
+        );
+        let error = client.request(&id("nobody"), check("req_2")).await.unwrap_err();
+        assert_eq!(error.to_string(), "`nobody` did not answer `req_2`; nobody listens there");
+        assert_eq!(error.code(), "timed-out");
+        manager.stop("done").await;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_request_that_waited_for_its_component_is_answered_and_one_that_is_over_is_not_performed() {
+    on_bus(async |bus, host| {
+        let (client, target) = (Client::open(&bus, id("hub")).await?, id("manager"));
+        let late = client.request_within(&target, check("req_old"), Duration::from_secs(5));
+        assert_eq!(late.await.unwrap_err().code(), "timed-out");
+        let notes = Notes::default();
+        let seen = notes.clone();
+        let asked = client.request(&target, check("req_new"));
+        let begun = async {
+            pass(&host, 10).await;
+            Component::new("manager")
+                .on_request(move |_: Context, check: ConflictCheck| {
+                    seen.add(check.request_id.as_str());
+                    async move { Ok(check) }
+                })
+                .connect(&bus)
+                .await
+        };
+        let (answer, running) = tokio::join!(asked, begun);
+        assert_eq!(answer?.request_id.as_str(), "req_new");
+        assert_eq!(notes.take(), ["req_new"]);
+        running?.stop("done").await;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_request_whose_future_is_dropped_is_given_up() {
+    on_bus(async |bus, host| {
+        let client = Client::open(&bus, id("hub")).await?;
+        let target = id("manager");
+        {
+            let asked = client.request(&target, check("req_1"));
+            tokio::select! {
+                biased;
+                answer = asked => panic!("{answer:?}"),
+                () = pass(&host, 1) => {}
+            }
+        }
+        // Its identifier is used up, which shows that it ended.
+        let again = client.request(&target, check("req_1")).await.unwrap_err();
+        assert_eq!(
+            again.to_string(),
+            "`req_1` was asked before; each request needs an identifier of its own"
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn greetings_are_answered() {
+    on_bus(async |bus, _| {
+        let manager = Component::new("manager").connect(&bus).await?;
+        let client = Client::open(&bus, id("hub")).await?;
+        let hello: Envelope =
+            r#"{"hello":{"component_id":"hub","versions":[{"min":"1.0.0","max":"1.1.0"}]}}"#
+                .parse()?;
+        let Message::Hello(hello) = hello.message else { panic!() };
+        let hello: Hello = *hello;
+        let welcome = client.request(&id("manager"), hello).await?;
+        assert_eq!(welcome.component_id, id("manager"));
+        assert_eq!(welcome.version.to_string(), "1.1.0");
+        manager.stop("done").await;
+        Ok(())
+    });
+}
+
+#[test]
+fn effects_are_stored_with_the_outcome_or_not_at_all() {
+    on_bus(async |bus, _| {
+        let key = Key::of(["own", "value"])?;
+        let written = key.clone();
+        let worker = Component::new("worker")
+            .subscribe("workflow.*.paused", move |context: Context, event: Event| {
+                let key = written.clone();
+                async move {
+                    let wf = event.workflow_id.to_string();
+                    context.publish(Message::from(
+                        format!(r#"WORKFLOW_RESUMED:{wf}:global:{{"resume_time":"2025-01-15T12:00:00Z","state_validation":{{}}}}"#)
+                            .parse::<Event>()?,
+                    ))?;
+                    context.put(key, context.attempt().to_string().into_bytes(), Expect::Any);
+                    // The first attempt fails after it did all this.
+                    if context.attempt() == 1 {
+                        return Err(HandlerError::transient("not yet"));
+                    }
+                    Ok(())
+                }
+            })
+            .connect(&bus)
+            .await?;
+        let client = Client::open(&bus, id("hub")).await?;
+        client.publish(Message::from(paused("wf_1", "lunch"))).await?;
+        pass_until(&bus, || async { bus.engine().get(&key).await.unwrap().is_some() }).await;
+        assert_eq!(&*bus.engine().get(&key).await?.unwrap().value, b"2");
+        let resumed = published(&client, "workflow.*.resumed").await;
+        assert_eq!(resumed.len(), 1);
+        // It says what caused it, and who wrote it.
+        let header = &resumed[0].header;
+        assert!(header.causation_id.is_some());
+        assert_eq!(header.source, Some(id("worker")));
+        worker.stop("done").await;
+        Ok(())
+    });
+}
+
+/// Lets time pass until something is so.
+async fn pass_until<F: Future<Output = bool>>(bus: &Bus, mut so: impl FnMut() -> F) {
+    for _ in 0..100 {
+        if so().await {
+            return;
+        }
+        let host = bus.host();
+        host.sleep_until(host.now().at.after(Duration::from_secs(5)).unwrap()).await;
+    }
+    panic!("it did not become so");
+}
+
+#[test]
+fn one_of_many_handlers_panics_and_the_others_go_on() {
+    on_bus(async |bus, _| {
+        let notes = Notes::default();
+        let handler = |name: &'static str, notes: &Notes| {
+            let notes = notes.clone();
+            move |context: Context, event: Event| {
+                let notes = notes.clone();
+                async move {
+                    if name == "second" && event.workflow_id.as_str() == "wf_3" {
+                        panic!("attempt {}", context.attempt());
+                    }
+                    notes.add(format!("{name} {}", event.workflow_id));
+                    Ok(())
+                }
+            }
+        };
+        let options = ComponentOptions::new().with_redelivery(Backoff::new().with_attempts(2));
+        let worker = Component::new("worker")
+            .with_options(options)
+            .subscribe("workflow.*.paused", handler("first", &notes))
+            .subscribe("*.paused", handler("second", &notes))
+            .connect(&bus)
+            .await?;
+        let client = Client::open(&bus, id("hub")).await?;
+        for number in 1..=5 {
+            client.publish(Message::from(paused(&format!("wf_{number}"), "x"))).await?;
+        }
+        pass_until(&bus, || async { !letters(&bus).await.is_empty() }).await;
+        let mut seen = notes.take();
+        seen.sort_unstable();
+        assert_eq!(
+            seen,
+            [
+                "first wf_1",
+                "first wf_2",
+                "first wf_3",
+                "first wf_4",
+                "first wf_5",
+                "second wf_1",
+                "second wf_2",
+                "second wf_4",
+                "second wf_5",
+            ]
+        );
+        assert_eq!(letters(&bus).await, ["the handler panicked: attempt 2"]);
+        // Each failed attempt was told, correlated with the message.
+        let reports = published(&client, "message.*.error_report").await;
+        assert!(reports.iter().all(|report| report.header.causation_id.is_some()));
+        let stopped = worker.stop("done").await;
+        assert_eq!((stopped.dead_lettered, stopped.abandoned), (1, 0));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_slow_handler_slows_its_own_subscription_only_and_the_component_shows_itself() {
+    on_bus(async |bus, host| {
+        let notes = Notes::default();
+        let (quick, slow) = (notes.clone(), host.clone());
+        let worker = Component::new("worker")
+            .subscribe("workflow.*.paused", move |_: Context, _: Event| {
+                let slow = slow.clone();
+                async move {
+                    pass(&slow, 100).await;
+                    Ok(())
+                }
+            })
+            .subscribe("*.paused", move |_: Context, event: Event| {
+                quick.add(event.workflow_id.as_str());
+                async { Ok(()) }
+            })
+            .connect(&bus)
+            .await?;
+        let client = Client::open(&bus, id("hub")).await?;
+        client.publish(Message::from(paused("wf_1", "x"))).await?;
+        client.publish(Message::from(paused("wf_1", "y"))).await?;
+        pass(&host, 1).await;
+        assert_eq!(notes.take(), ["wf_1", "wf_1"]);
+        pass(&host, 90).await;
+        let beat = presence_key(&id("worker"), MessageKind::Heartbeat)?;
+        let text = bus.engine().get(&beat).await?.unwrap();
+        let beat: Envelope = std::str::from_utf8(&text.value)?.parse()?;
+        let Message::Heartbeat(beat) = beat.message else { panic!() };
+        assert_eq!(beat.sequence, Some(3_u32.into()));
+        // What was begun is finished when it stops; the second message waits for the next start.
+        let stopped = worker.stop("done").await;
+        assert_eq!((stopped.drained, stopped.abandoned), (1, 0));
+        Ok(())
+    });
+}
+
+#[test]
+fn what_does_not_end_within_the_drain_time_is_dropped_and_comes_again() {
+    on_bus(async |bus, _| {
+        let notes = Notes::default();
+        let component = |hangs: bool| {
+            let notes = notes.clone();
+            Component::new("worker").subscribe("*.paused", move |context: Context, _: Event| {
+                let notes = notes.clone();
+                async move {
+                    notes.add(format!("attempt {}", context.attempt()));
+                    if hangs {
+                        context.cancelled().await;
+                        notes.add("told");
+                        std::future::pending::<()>().await;
+                    }
+                    Ok(())
+                }
+            })
+        };
+        let client = Client::open(&bus, id("hub")).await?;
+        let worker = component(true).connect(&bus).await?;
+        client.publish(Message::from(paused("wf_1", "x"))).await?;
+        pass_until(&bus, || async { !notes.0.lock().unwrap().is_empty() }).await;
+        let before = bus.host().now().at;
+        let stopped = worker.stop("a signal").await;
+        assert_eq!(bus.host().now().at.since(before), Duration::from_secs(10));
+        assert_eq!(
+            stopped.to_string(),
+            "stopped (a signal): 0 succeeded, 1 failed, 0 dead letters, 0 drained, 1 abandoned",
+        );
+        let worker = component(false).connect(&bus).await?;
+        pass_until(&bus, || async { notes.0.lock().unwrap().len() == 3 }).await;
+        assert_eq!(notes.take(), ["attempt 1", "told", "attempt 2"]);
+        worker.stop("done").await;
+        Ok(())
+    });
+}
+
+#[test]
+fn what_is_invalid_is_a_dead_letter_and_never_reaches_a_handler() {
+    on_bus(async |bus, _| {
+        let worker = Component::new("worker")
+            .subscribe(">", |_: Context, _: Event| async { Ok(()) })
+            .connect(&bus)
+            .await?;
+        let key = coordination_protocol::RouteKey::new("TASK_FAILED", "wf_1", "build");
+        let text = br#"TASK_FAILED:wf_1:build:{"task_id":7"#;
+        bus.publish(&[coordination_protocol::bus::Post::raw(&key, text.as_slice())?]).await?;
+        pass_until(&bus, || async { !letters(&bus).await.is_empty() }).await;
+        assert_eq!(letters(&bus).await.len(), 1);
+        worker.stop("done").await;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_component_registers_reports_its_health_and_leaves() {
+    on_bus(async |bus, host| {
+        let hub = Component::new("hub").connect(&bus).await?;
+        let worker = Component::new("worker")
+            .version("1.2.0")
+            .capability("build")
+            .depends_on("hub")
+            .depends_on("ghost")
+            .publishes("task.*.completed")
+            .on_request(|_: Context, check: ConflictCheck| async move { Ok(check) })
+            .subscribe(("*.paused", "/pause_reason=lunch"), |_: Context, _: Event| async { Ok(()) })
+            .connect(&bus)
+            .await?;
+        let client = Client::open(&bus, id("someone")).await?;
+        client.request(&id("worker"), check("req_1")).await?;
+        pass(&host, 125).await;
+        let registrations = Registrations::new(Arc::clone(bus.engine()));
+        let registration = registrations.get(&id("worker")).await?.unwrap().registration;
+        assert_eq!(registration.version.unwrap().as_str(), "1.2.0");
+        assert_eq!(registration.event_subscriptions.unwrap(), ["*.paused"]);
+        assert_eq!(registration.event_publications.unwrap(), ["task.*.completed"]);
+        let at = presence_key(&id("worker"), MessageKind::HealthStatus)?;
+        let text = bus.engine().get(&at).await?.unwrap();
+        let health: Envelope = std::str::from_utf8(&text.value)?.parse()?;
+        let Message::HealthStatus(health) = health.message else { panic!() };
+        assert_eq!(health.status.as_str(), "degraded");
+        let states: Vec<String> = health
+            .dependencies
+            .as_ref()
+            .unwrap()
+            .iter()
+            .map(|(name, state)| format!("{name} {state}"))
+            .collect();
+        assert_eq!(states, ["ghost unknown", "hub healthy"]);
+        assert_eq!(health.uptime.unwrap().value(), Some(Duration::from_secs(120)));
+        let performance = health.performance_metrics.unwrap();
+        assert_eq!(performance.success_rate.unwrap().to_string(), "100.0");
+        worker.stop("done").await;
+        assert!(registrations.get(&id("worker")).await?.is_none());
+        assert!(bus.engine().get(&at).await?.is_none());
+        let told = published(&client, "system.>").await;
+        let kinds: Vec<&str> = told
+            .iter()
+            .filter_map(|envelope| match &envelope.message {
+                Message::Event(body) => Some(body.event.type_name()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(kinds, ["SYSTEM_STARTUP", "SYSTEM_STARTUP", "SYSTEM_SHUTDOWN"]);
+        hub.stop("done").await;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_component_is_one_process_and_a_second_one_is_refused() {
+    on_bus(async |bus, _| {
+        let first = Component::new("worker").connect(&bus).await?;
+        let second = Component::new("worker").connect(&bus).await.unwrap_err();
+        assert_eq!(second.to_string(), "`worker` has a listener already");
+        first.stop("done").await;
+        Component::new("worker").connect(&bus).await?.stop("done").await;
+        Ok(())
+    });
+}
+
+#[test]
+fn what_is_put_together_wrongly_is_told_when_it_connects() {
+    on_bus(async |bus, _| {
+        let wrong = Component::new("worker")
+            .subscribe("a..b", |_: Context, _: Event| async { Ok(()) })
+            .connect(&bus)
+            .await;
+        assert_eq!(
+            wrong.unwrap_err().to_string(),
+            "the component cannot run: worker: pattern `a..b`: the token at byte 2 is empty",
+        );
+        let wrong = Component::new("two words").connect(&bus).await.unwrap_err();
+        assert_eq!(wrong.to_string(), "an address cannot contain ' ' (at byte 3)");
+        Ok(())
+    });
+}
+
+#[test]
+fn publishing_what_was_prepared_again_changes_nothing() {
+    on_bus(async |bus, _| {
+        let client = Client::open(&bus, id("deploy")).await?;
+        let prepared = client.prepare(paused("wf_1", "x"));
+        let first = client.publish(prepared.clone()).await?;
+        client.publish(Message::from(paused("wf_1", "y"))).await?;
+        assert_eq!(client.publish(prepared).await?, first);
+        assert_eq!(published(&client, "*.paused").await.len(), 2);
+        assert!(client.states().get(&WorkflowId::new("wf_1")?).await?.is_none());
+        Ok(())
+    });
+}
