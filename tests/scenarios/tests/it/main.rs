@@ -11,6 +11,7 @@ mod states;
 
 use coordination_protocol::Json;
 use coordination_protocol::machine::SplitMix64;
+use coordination_protocol::message::peek;
 use coordination_protocol::scalar::{Instant, Now};
 use coordination_protocol::sim::{
     Actor, Check, Conditions, Counterexample, Effects, Host, Plan, Scenario, SimStats, Stimulus,
@@ -129,6 +130,8 @@ enum Flaw {
     ForgetsEnds,
     /// It excuses itself to whom it does not know.
     Polite,
+    /// It takes the source that a message names for who sent it.
+    Credulous,
     /// It takes agents for gigabytes.
     Misreads,
     /// It is woken too late.
@@ -145,6 +148,12 @@ impl Actor for Flawed {
     fn receive(&mut self, now: Now, from: &str, bytes: &[u8], effects: &mut Effects) {
         if self.flaw == Flaw::Polite && from == "mallory" {
             effects.send(from, "sorry?");
+        }
+        if self.flaw == Flaw::Credulous {
+            let text = String::from_utf8_lossy(bytes);
+            let source = peek(&text).header.and_then(|header| header.source);
+            let from = source.as_ref().map_or(from, |source| source.as_str());
+            return self.actor.receive(now, from, bytes, effects);
         }
         if self.flaw == Flaw::Blurs {
             let text = String::from_utf8_lossy(bytes);
@@ -205,6 +214,29 @@ fn found(scenario: &dyn Scenario, invariant: &str, max_parts: usize) -> Countere
 /// The same of a bug that breaks one invariant or another.
 fn found_any(scenario: &dyn Scenario, invariants: &[&str], max_parts: usize) -> Counterexample {
     let failed = *explore(scenario, &scenario.conditions(), 0..100).expect_err("it is found");
+    is_small(scenario, invariants, max_parts, failed)
+}
+
+/// The smallest that a number of seeds find, for bugs that come out in few worlds, and rarely alone.
+fn found_among(
+    scenario: &dyn Scenario,
+    invariants: &[&str],
+    seeds: u64,
+    max_parts: usize,
+) -> Counterexample {
+    let one = |seed| explore(scenario, &scenario.conditions(), seed..seed + 1).err();
+    let parts = |failed: &Counterexample| failed.plan.stimuli.len() + failed.plan.faults.len();
+    let failed = (0..seeds).filter_map(one).min_by_key(|failed| parts(failed));
+    is_small(scenario, invariants, max_parts, *failed.expect("it is found"))
+}
+
+/// What holds of every find.
+fn is_small(
+    scenario: &dyn Scenario,
+    invariants: &[&str],
+    max_parts: usize,
+    failed: Counterexample,
+) -> Counterexample {
     let Counterexample { drawn, plan, violation, .. } = &failed;
     let invariant = violation.invariant();
     assert!(invariants.contains(&invariant), "{failed}");
