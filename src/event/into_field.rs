@@ -7,31 +7,57 @@ use crate::scalar::*;
 use crate::spec::vocabulary_table;
 
 /// What a writer may give for a field of type `T`: whatever becomes one by [`Into`], and what people
-/// write for it: `3` and `2.5` for numbers, arrays and slices of texts for lists.
+/// write for it: `3` for a number, arrays and slices of texts for lists.
 ///
-/// # Panics
-/// A number that does not fit its field panics where it is given, as in
-/// [`Duration::from_secs_f64`](std::time::Duration::from_secs_f64): it is a slip of the program. Numbers from
-/// elsewhere go through `TryFrom` or `parse` first.
+/// A literal of the wrong sign does not compile. Where a number may fail to fit its field, as all fractions
+/// and percentages may, only the setters take it, and give a `Result` back ([`SetField`]); constructors
+/// take the scalar, made by `TryFrom` or `parse`.
 ///
 /// ```
 /// use coordination_protocol::message::{AgentState, Resources, WorkflowState};
-/// use coordination_protocol::scalar::{Amount, WorkflowId};
+/// use coordination_protocol::scalar::WorkflowId;
 /// use std::time::SystemTime;
 ///
-/// let asked = Resources::new().with_agents(3).with_memory_gb(2.5);
+/// let asked = Resources::new().with_agents(3).with_memory_gb(2.5)?;
 /// let state = WorkflowState::new(WorkflowId::new("wf_001")?, 1, SystemTime::now())
-///     .with_agent_states([("agent_1", AgentState::new("active").with_progress(67.5))])
+///     .with_agent_states([("agent_1", AgentState::new("active").with_progress(67.5)?)])
 ///     .with_validation_required(["state_integrity"]);
-/// let from_elsewhere = Amount::try_from(-2.5);
-/// assert!(from_elsewhere.is_err());
-/// # let _ = (asked, state);
+/// assert_eq!(
+///     asked.with_memory_gb(-2.5).unwrap_err().to_string(),
+///     "-2.5 is out of range: it must be from 0 to the largest double",
+/// );
+/// # let _ = state;
 /// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
+/// ```
+///
+/// ```compile_fail,E0277
+/// use coordination_protocol::message::Resources;
+///
+/// let asked = Resources::new().with_agents(-3);
 /// ```
 pub trait IntoField<T> {
     /// The value of the field.
-    #[track_caller]
     fn into_field(self) -> T;
+}
+
+/// What a setter takes for a field of type `T`: what [`IntoField`] takes, and numbers that may not fit.
+///
+/// What the setter gives back follows from what it is given: itself, or a `Result` of itself where the number
+/// may not fit.
+pub trait SetField<T> {
+    /// What a setter of `S` gives back.
+    type Set<S>;
+
+    /// Puts the value where it belongs.
+    fn set<S>(self, put: impl FnOnce(T) -> S) -> Self::Set<S>;
+}
+
+impl<T, U: IntoField<T>> SetField<T> for U {
+    type Set<S> = S;
+
+    fn set<S>(self, put: impl FnOnce(T) -> S) -> S {
+        put(self.into_field())
+    }
 }
 
 macro_rules! by_into {
@@ -50,7 +76,7 @@ by_into! {
     WorkflowId Phase RequestId ResponseId ErrorId MessageId CorrelationId AllocationId CheckpointId
     TaskId AgentId ComponentId ConflictId RecoveryId ProposalId
     Span Timestamp Window ByteSize Digest ComponentVersion ProtocolVersion
-    PhaseId Quantity Amount Count Percent Ratio
+    PhaseId
 }
 
 macro_rules! words {
@@ -60,24 +86,41 @@ macro_rules! words {
 }
 vocabulary_table! { words {} }
 
+// One whole number for each, so that a literal is of its type: with two, `3` would be an `i32`, which may be
+// negative.
 macro_rules! numbers {
-    ($($type:ident from $($number:ty)+;)+) => { $($(
-        impl IntoField<$type> for $number {
+    ($($type:ident from $($number:ty)? $(, try $($fallible:ty)+)?;)+) => { $(
+        impl IntoField<$type> for $type {
             fn into_field(self) -> $type {
-                match $type::try_from(self) {
-                    Ok(value) => value,
-                    Err(error) => panic!("{error}"),
-                }
+                self
             }
         }
-    )+)+ };
+
+        $(
+            impl IntoField<$type> for $number {
+                fn into_field(self) -> $type {
+                    self.into()
+                }
+            }
+        )?
+
+        $($(
+            impl SetField<$type> for $fallible {
+                type Set<S> = Result<S, ScalarError>;
+
+                fn set<S>(self, put: impl FnOnce($type) -> S) -> Result<S, ScalarError> {
+                    $type::try_from(self).map(put)
+                }
+            }
+        )+)?
+    )+ };
 }
 numbers! {
-    Count from i32 i64;
-    Amount from u64 usize i32 i64 f64;
-    Percent from u8 u32 u64 i32 i64 f64;
-    Ratio from u8 i32 f64;
-    Quantity from f64;
+    Count from u64;
+    Amount from u32, try f64;
+    Percent from, try u32 f64;
+    Ratio from, try u8 f64;
+    Quantity from u64, try f64;
 }
 
 impl<T, U: Into<Map<T>>> IntoField<Map<T>> for U {

@@ -55,7 +55,7 @@ pub use builder::EventBuilder;
 pub use custom::CustomEvent;
 pub use extra::{ExtraFields, ExtraFieldsMut};
 pub use field::{JsonObject, PhaseId, PhaseName, TextList};
-pub use into_field::IntoField;
+pub use into_field::{IntoField, SetField};
 pub use line::{EventBuf, EventRef};
 pub use payload::*;
 pub use value::Event;

@@ -185,7 +185,6 @@ macro_rules! payloads {
 
             impl $variant {
                 /// The data with everything that the registry requires.
-                #[track_caller]
                 pub fn new($first: impl IntoField<$first_type> $(, $field: impl IntoField<$type>)*) -> Self {
                     $variant { $first: $first.into_field(), $($field: $field.into_field(),)* extra: ExtraFields::default() }
                 }

@@ -7,7 +7,7 @@
 use super::value::{Element, Object, Value, read_member, write_member};
 use crate::codec::{BuildError, NO_PLACE, Node, Untyped};
 use crate::event::into_field::by_into;
-use crate::event::{ExtraFields, ExtraFieldsMut, IntoField, PhaseId};
+use crate::event::{ExtraFields, ExtraFieldsMut, IntoField, PhaseId, SetField};
 use crate::json::{Json, Map};
 use crate::scalar::Count as StateVersion;
 #[allow(clippy::wildcard_imports, reason = "the rows name most scalars")]
@@ -56,7 +56,6 @@ macro_rules! documents {
             pub const SPEC: &'static ObjectSpec = objects::$name::SPEC;
 
             /// Everything that a writer must give.
-            #[track_caller]
             #[allow(clippy::new_without_default, clippy::too_many_arguments)]
             pub fn new(
                 $($($essential: impl IntoField<$essential_type>,)+)?
@@ -74,9 +73,11 @@ macro_rules! documents {
 
             $($(
                 #[doc = concat!("Sets [`", stringify!($optional), "`](Self::", stringify!($optional), "). ", $optional_doc)]
-                pub fn $setter(mut self, $optional: impl IntoField<$optional_type>) -> Self {
-                    self.$optional = Some($optional.into_field());
-                    self
+                pub fn $setter<V: SetField<$optional_type>>(mut self, $optional: V) -> V::Set<Self> {
+                    $optional.set(|value| {
+                        self.$optional = Some(value);
+                        self
+                    })
                 }
             )+)?
 

@@ -36,7 +36,7 @@ mod raw;
 mod serde;
 mod value;
 
-pub use crate::event::{ExtraFields, ExtraFieldsMut, IntoField};
+pub use crate::event::{ExtraFields, ExtraFieldsMut, IntoField, SetField};
 pub use crate::json::Map;
 pub(crate) use crate::spec::{ENVELOPE, FLAT, object_table};
 pub use crate::spec::{MemberSpec, MessageKind, OBJECTS, ObjectSpec, Requirement, Shape};

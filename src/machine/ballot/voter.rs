@@ -317,7 +317,7 @@ impl Voter {
         let mut vote = Vote::new(id.clone(), self.own.clone(), voted.vote.clone());
         vote.reason.clone_from(&voted.reason);
         if self.weight != 1 {
-            vote = vote.with_weight(self.weight);
+            vote = vote.with_weight(Count::from(self.weight));
         }
         let to = seen.proposer.clone();
         self.send(now, to, vote);

@@ -7,8 +7,8 @@ use coordination_protocol::message::{
     HealthStatus, Map, Message, ResourceUsage, Resources, WorkflowState,
 };
 use coordination_protocol::scalar::{
-    AgentId, Amount, ComponentId, Count, HealthState, Percent, Quantity, Ratio, RequestId, TaskId,
-    Timestamp, WallTime, WorkflowId,
+    AgentId, Amount, ComponentId, Count, HealthState, Percent, Quantity, Ratio, RequestId,
+    ScalarError, TaskId, Timestamp, WallTime, WorkflowId,
 };
 use coordination_protocol::{Json, Now};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,8 +23,8 @@ fn noon() -> SystemTime {
 
 fn state() -> WorkflowState {
     WorkflowState::new(workflow(), 1, noon()).with_agent_states([
-        ("agent_1", AgentState::new("active").with_progress(94.5)),
-        ("agent_2", AgentState::new("idle").with_progress(0)),
+        ("agent_1", AgentState::new("active").with_progress(94.5).unwrap()),
+        ("agent_2", AgentState::new("idle").with_progress(0).unwrap()),
     ])
 }
 
@@ -34,6 +34,7 @@ fn fields_take_what_people_write() {
     let resources = Resources::new()
         .with_agents(3)
         .with_memory_gb(2.5)
+        .unwrap()
         .with_tool_instances([("bash", Amount::from(2))])
         .with_exclusive_files(["src/lib.rs"]);
     let request = AllocationRequest::new(
@@ -58,17 +59,18 @@ fn fields_take_what_people_write() {
         assert_eq!(registration.capabilities.as_deref(), Some(&names[..]));
     }
     let health = HealthStatus::new(hub(), HealthState::Healthy, Now::from(noon()))
-        .with_queue_size(names.len())
+        .with_queue_size(Count::from(names.len()))
         .with_uptime(Duration::from_secs(90));
     assert_eq!(health.uptime.unwrap().as_str(), "1m 30s");
-    let phase = CurrentPhase::new(3).with_name("testing").with_progress(50);
+    let phase = CurrentPhase::new(3).with_name("testing").with_progress(50).unwrap();
     assert_eq!(
         Json::of(&phase).unwrap().as_str(),
         r#"{"phase_id":3,"name":"testing","progress":50}"#
     );
-    let usage = ResourceUsage::new().with_memory_current(1.25).with_cpu_utilization(12.5);
+    let usage =
+        ResourceUsage::new().with_memory_current(1.25).unwrap().with_cpu_utilization(12.5).unwrap();
     assert_eq!(Json::of(&usage).unwrap().get("memory_current"), Some("1.25".parse().unwrap()));
-    let progress = PhaseProgress::new("testing", 67.5, "20m");
+    let progress = PhaseProgress::new("testing", Percent::try_from(67.5).unwrap(), "20m");
     assert_eq!(progress.progress_percentage.to_string(), "67.5");
 }
 
@@ -80,11 +82,21 @@ fn numbers_that_do_not_fit_are_told() {
     assert!(Amount::try_from(-0.5).is_err() && Amount::try_from(f64::NAN).is_err());
     assert!(Percent::try_from(101).is_err() && Ratio::try_from(1.1).is_err());
     assert!(Quantity::try_from(f64::INFINITY).is_err());
-    let negative = std::panic::catch_unwind(|| Resources::new().with_agents(-1));
-    let told = negative.unwrap_err();
+    // A literal of the wrong sign does not compile; what may not fit comes back as an error.
+    let told = |error: ScalarError| error.to_string();
     assert_eq!(
-        told.downcast_ref::<String>().unwrap(),
-        "-1 is out of range: it must be from 0 to 18446744073709551615"
+        Resources::new().with_memory_gb(-2.5).map_err(told).unwrap_err(),
+        "-2.5 is out of range: it must be from 0 to the largest double"
+    );
+    assert_eq!(
+        AgentState::new("active").with_progress(101).map_err(told).unwrap_err(),
+        "101 is out of range: it must be from 0 to 100"
+    );
+    assert!(ResourceUsage::new().with_cpu_utilization(f64::NAN).is_err());
+    let scalar = Amount::try_from(2.5).unwrap();
+    assert_eq!(
+        Resources::new().with_memory_gb(scalar),
+        Resources::new().with_memory_gb(2.5).unwrap()
     );
 }
 

@@ -36,7 +36,7 @@ fn percent(text: &str) -> Percent {
 fn resources() -> Resources {
     let tools = [("bash", Amount::from(3)), ("web", Amount::parse("0.5").unwrap())];
     Resources::new()
-        .with_agents(5_u32)
+        .with_agents(5)
         .with_memory_gb(Amount::new(12.5).unwrap())
         .with_exclusive_files(texts(&["a.nix"]))
         .with_tool_instances(Map::from_iter(tools))
@@ -71,7 +71,7 @@ fn all() -> Vec<(Message, &'static str)> {
             .with_allocated_resources(
                 AllocatedResources::new()
                     .with_allocation_id(id!(AllocationId "alloc_1"))
-                    .with_agents(4_u32),
+                    .with_agents(4),
             )
             .with_restrictions(
                 Restrictions::new()
@@ -88,7 +88,7 @@ fn all() -> Vec<(Message, &'static str)> {
             r#""allocation_response":{"response_id":"resp_1","request_id":"req_1","status":"partial","timestamp":"2025-01-15T12:00:00Z","allocated_resources":{"allocation_id":"alloc_1","agents":4},"restrictions":{"performance_limits":{"memory_per_agent":"2.5GB"},"exclusive_access_windows":["12:30-13:00"]},"alternatives":[{"option":"delayed_allocation","available_at":"2025-01-15T12:00:00Z"}]}"#,
         ),
         (
-            WorkflowState::new(id!(WorkflowId "wf"), 15_u32, at(NOON))
+            WorkflowState::new(id!(WorkflowId "wf"), 15, at(NOON))
                 .with_message_type(StateMessage::StateSync)
                 .with_current_phase(
                     CurrentPhase::new(PhaseId::from(3)).with_progress(percent("67.50")),
@@ -107,7 +107,7 @@ fn all() -> Vec<(Message, &'static str)> {
                 id!(CheckpointId "ckpt_1"),
                 CheckpointType::Manual,
                 at(NOON),
-                15_u32,
+                15,
             )
             .with_state_snapshot(StateSnapshot::new().with_file_system_hash(digest()))
             .with_validation_results(
@@ -215,7 +215,7 @@ fn all() -> Vec<(Message, &'static str)> {
             r#""subscription":{"subscriber":"hub","patterns":["task.*.failed"],"filter":{"min_severity":"high"}}"#,
         ),
         (
-            DeadLetter::new("invalid", "{\"a\":\n", 3_u32, at(NOON))
+            DeadLetter::new("invalid", "{\"a\":\n", 3, at(NOON))
                 .with_encoding(TextEncoding::Utf8)
                 .with_findings(vec![Json::from("broken-json")])
                 .into(),
@@ -225,7 +225,7 @@ fn all() -> Vec<(Message, &'static str)> {
             Proposal::new(
                 id!(ProposalId "p1"),
                 id!(WorkflowId "wf"),
-                16_u32,
+                16,
                 id!(ComponentId "hub"),
                 digest(),
             )
@@ -235,14 +235,12 @@ fn all() -> Vec<(Message, &'static str)> {
         ),
         (
             Vote::new(id!(ProposalId "p1"), id!(ComponentId "w1"), Ballot::Abstain)
-                .with_weight(2_u32)
+                .with_weight(2)
                 .into(),
             r#""vote":{"proposal_id":"p1","voter":"w1","vote":"abstain","weight":2}"#,
         ),
         (
-            Decision::new(id!(ProposalId "p1"), BallotOutcome::Committed)
-                .with_accepted(3_u32)
-                .into(),
+            Decision::new(id!(ProposalId "p1"), BallotOutcome::Committed).with_accepted(3).into(),
             r#""decision":{"proposal_id":"p1","outcome":"committed","accepted":3}"#,
         ),
         (
@@ -322,7 +320,7 @@ fn fields_of_the_writer_are_kept_and_never_shadow_the_protocols() {
     let vote =
         vote.with_extra("a/b \"c\"", "[1.50, {\"x\": null}]".parse::<Json>().unwrap()).unwrap();
     for (key, count) in [("vote", 2), ("weight", 2)] {
-        let error = vote.clone().with_extra(key, 1_u32).unwrap_err();
+        let error = vote.clone().with_extra(key, 1).unwrap_err();
         assert_eq!(error.to_string(), format!("`{key}` is a field of its own; set it there"));
         assert_eq!(vote.extra().len(), count);
     }
@@ -341,8 +339,8 @@ fn fields_of_the_writer_are_kept_and_never_shadow_the_protocols() {
         ErrorScope::Agent,
         false,
     );
-    assert!(classification.clone().with_extra("type", 1_u32).is_err());
-    assert!(classification.with_extra("error_type", 1_u32).is_ok());
+    assert!(classification.clone().with_extra("type", 1).is_err());
+    assert!(classification.with_extra("error_type", 1).is_ok());
 }
 
 #[test]
@@ -374,7 +372,7 @@ fn documents_read_and_write_alone() {
 fn maps_keep_their_order() {
     let mut map: Map<Count> = Map::new();
     assert!(map.is_empty() && map.get("a").is_none());
-    for (key, value) in [("z", 1_u32), ("a", 2), ("", 3), ("a", 4)] {
+    for (key, value) in [("z", 1_u64), ("a", 2), ("", 3), ("a", 4)] {
         map.insert(key, value.into());
     }
     let entries = |map: &Map<Count>| -> Vec<(String, u64)> {
