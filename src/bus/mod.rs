@@ -33,7 +33,7 @@
 //!
 //! Every message is a record of the log. A subscriber is a reader of it, so a slow one slows nobody else,
 //! and what was published while it was away is there when it comes back. The log is trimmed from the
-//! front ([`Bus::trim`]); a reader that was further behind finds one [`Gap`](Arrival::Gap).
+//! front ([`Bus::tidy`]); a reader that was further behind finds one [`Gap`](Arrival::Gap).
 //!
 //! - **Order**: within a lane, which is a workflow or an address, messages come in the order in which they
 //!   were appended. A message of a workflow holds back those behind it until it is settled or dead. Other
@@ -53,6 +53,7 @@
 //! |---|---|
 //! | `subscription/<name>` | how far a durable subscription got, and who works on what |
 //! | `address/<address>` | the same of an address, and who listens |
+//! | `retention/marks` | when the log had reached which position |
 //! | `member/<member>` | until when a process that has either is there, if it shows itself no more |
 
 mod error;
@@ -61,6 +62,7 @@ mod inbox;
 mod open;
 mod post;
 mod progress;
+mod retention;
 mod session;
 
 pub use error::BusError;
@@ -68,6 +70,7 @@ pub use host::{Host, Sleep, SystemHost, VirtualHost};
 pub use inbox::{Arrival, Delivery, Inbox, Interest, Start};
 pub use open::BusUrl;
 pub use post::Post;
+pub use retention::{Retention, Tidied};
 
 use crate::event::Registry;
 use crate::storage::{

@@ -77,6 +77,8 @@ pub struct ComponentOptions {
     pub drain_time: Duration,
     /// Which versions it speaks.
     pub versions: SupportedVersions,
+    /// How long what is on the bus is kept. Components of one bus should have the same; the shortest holds.
+    pub retention: crate::bus::Retention,
 }
 
 impl From<&Settings> for ComponentOptions {
@@ -91,6 +93,7 @@ impl From<&Settings> for ComponentOptions {
             concurrent: settings.max_concurrent_operations,
             drain_time: Duration::from_secs(10),
             versions: SupportedVersions::current(),
+            retention: crate::bus::Retention::default(),
         }
     }
 }
@@ -146,6 +149,12 @@ impl ComponentOptions {
     /// Sets how long it waits for handlers when it stops.
     pub const fn with_drain_time(mut self, time: Duration) -> Self {
         self.drain_time = time;
+        self
+    }
+
+    /// Sets how long what is on the bus is kept.
+    pub const fn with_retention(mut self, retention: crate::bus::Retention) -> Self {
+        self.retention = retention;
         self
     }
 

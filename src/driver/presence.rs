@@ -35,6 +35,9 @@ pub fn presence_key(component: &ComponentId, kind: MessageKind) -> Result<Key, S
     Key::of(["presence", component.as_str(), kind.as_str()])
 }
 
+/// How often the bus is tidied.
+const TIDY: Duration = Duration::from_secs(600);
+
 /// Shows a component until it is dropped, in tasks of their own: no handler is in their way.
 pub(super) struct Shown {
     shared: Arc<Shared>,
@@ -148,8 +151,16 @@ impl Reporter {
         // At once, so that who looks finds something.
         self.report().await;
         let host = Arc::clone(self.shared.client.bus().host());
+        let mut tidied = host.now().at;
         loop {
             let now = host.now().at;
+            if now.since(tidied) >= TIDY {
+                tidied = now;
+                let bus = self.shared.client.bus();
+                if let Err(error) = bus.tidy(&self.shared.options.retention).await {
+                    super::observe::bus_failed(&self.shared.id, &error);
+                }
+            }
             let next = now.after(self.shared.options.presence.heartbeat).unwrap_or(now);
             tokio::select! {
                 due = asked.recv() => match due {

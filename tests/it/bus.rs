@@ -1,11 +1,12 @@
 //! The bus: order, attempts, members, gaps.
 
 use coordination_protocol::bus::{
-    Arrival, Bus, Delivery, Inbox, Interest, Position, Post, Start, VirtualHost,
+    Arrival, Bus, Delivery, Host as _, Inbox, Interest, Position, Post, Retention, Start,
+    VirtualHost,
 };
 use coordination_protocol::route::RouteKey;
 use coordination_protocol::storage::view::DeadLetters;
-use coordination_protocol::storage::{Commit, Expect, Key, Store as _};
+use coordination_protocol::storage::{Commit, Expect, Journal as _, Key, Store as _};
 use coordination_protocol::transport::Address;
 use std::sync::Arc;
 use std::time::Duration;
@@ -326,4 +327,64 @@ fn a_future_that_is_dropped_loses_nothing() {
             return;
         }
     }
+}
+
+#[test]
+fn what_is_old_is_trimmed_and_idle_places_are_forgotten_and_told() {
+    on_bus(async |bus, host| {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        // Days of showing oneself every five seconds would take the test seconds.
+        let bus = bus.with_lease(HOUR);
+        let retention = Retention::new().with_max_age(24 * HOUR).with_idle(48 * HOUR);
+        let inbox = bus.subscribe(all().durable("idle")).await?;
+        let busy = bus.subscribe(all().durable("busy")).await?;
+        let address = Address::new("hub")?;
+        let listener = bus.listen(&address).await?;
+        for hour in 0..72_u64 {
+            publish(&bus, "wf_1", &[&hour.to_string()]).await?;
+            let delivery = message(&busy).await;
+            busy.settle(&delivery).await?;
+            if hour == 0 {
+                let first = message(&inbox).await;
+                inbox.settle(&first).await?;
+                inbox.close().await?;
+            }
+            bus.tidy(&retention).await?;
+            if hour < 71 {
+                host.sleep_until(host.now().at.after(HOUR).unwrap()).await;
+            }
+        }
+        // To within an hour, which is how often it was tidied here.
+        let bounds = bus.engine().bounds().await?;
+        assert!((48..=50).contains(&bounds.first), "{bounds:?}");
+        // The subscription that did not move is gone, and told; what is used is kept.
+        let key = |name| Key::of(["subscription", name]).unwrap();
+        assert!(bus.engine().get(&key("idle")).await?.is_none());
+        assert!(bus.engine().get(&key("busy")).await?.is_some());
+        assert!(bus.has_listener(&address).await?);
+        let told = bus.engine().read(bounds.first, 1_000).await?;
+        let told: Vec<String> = told
+            .iter()
+            .filter(|record| record.subject.as_deref() == Some("SYSTEM_MAINTENANCE.global.global"))
+            .map(|record| String::from_utf8_lossy(&record.data).into_owned())
+            .collect();
+        assert_eq!(told.len(), 1);
+        assert!(told[0].contains("subscription/idle"), "{}", told[0]);
+        drop(listener);
+        Ok(())
+    });
+}
+
+#[test]
+fn what_is_too_large_is_trimmed() {
+    on_bus(async |bus, _| {
+        let text = "x".repeat(1_000);
+        for _ in 0..1_000 {
+            publish(&bus, "wf_1", &[&text]).await?;
+        }
+        let tidied = bus.tidy(&Retention::new().with_max_bytes(100_000)).await?;
+        assert!((895..=910).contains(&tidied.trimmed), "{tidied:?}");
+        assert_eq!(bus.tidy(&Retention::new().with_max_bytes(100_000)).await?.trimmed, 0);
+        Ok(())
+    });
 }
