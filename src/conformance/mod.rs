@@ -172,6 +172,8 @@ impl fmt::Display for Failures {
     }
 }
 
+impl std::error::Error for Failures {}
+
 /// What was not as promised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -197,6 +199,8 @@ impl fmt::Display for Failure {
         f.write_str(&self.detail)
     }
 }
+
+impl std::error::Error for Failure {}
 
 impl From<crate::storage::StorageError> for Failure {
     #[track_caller]

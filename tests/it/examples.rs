@@ -4,9 +4,15 @@
 mod embed;
 #[path = "../../examples/exchange.rs"]
 mod exchange;
+#[cfg(feature = "sqlite")]
+#[path = "../../examples/gateway.rs"]
+mod gateway;
 #[cfg(all(feature = "checkpoint", feature = "sqlite"))]
 #[path = "../../examples/state.rs"]
 mod state;
+#[cfg(feature = "conformance")]
+#[path = "../../examples/store.rs"]
+mod store;
 
 use crate::support;
 
@@ -18,4 +24,66 @@ fn all_run_to_their_end() {
     exchange::run(&support::every_kind()).unwrap();
     #[cfg(all(feature = "checkpoint", feature = "sqlite"))]
     state::main().unwrap();
+}
+
+/// Lines and documents, mixed: what is sound is handed on, all else is kept with its bytes and its findings.
+#[test]
+#[cfg(feature = "sqlite")]
+fn a_gateway_keeps_what_it_refuses() {
+    use coordination_protocol::adapter::sqlite::{Sqlite, SqliteOptions};
+    use coordination_protocol::storage::block_on;
+    use coordination_protocol::storage::view::DeadLetters;
+
+    let input: &[u8] =
+        b"SYSTEM_SHUTDOWN:global:global:{\"component_name\":\"hub\",\"shutdown_reason\":\"x\"}\n\
+        TASK_TIMEOUT:wf_001:build:{\"task_id\":\"t1\"}\n\
+        {\"source\":\"hub\",\n \"heartbeat\":{\"component_id\":\"hub\",\"sequence\":1,\n\
+        \"timestamp\":\"2025-01-15T12:00:00Z\"}}\n\
+        {\"heartbeat\":{\"component_id\":7}}\n\
+        no message \xff\n";
+    let folder = support::Folder::new();
+    let file = folder.path("letters.db");
+    let mut out = Vec::new();
+    let done = gateway::run(input, &mut out, file.as_ref(), || 1_736_942_400_000.into()).unwrap();
+    assert_eq!(done, (2, 3));
+    let out = String::from_utf8(out).unwrap();
+    let told: Vec<&str> =
+        out.lines().map(|line| line.split(" is dead-letter/").next().unwrap()).collect();
+    assert_eq!(
+        told,
+        [
+            "line 1: system.global.shutdown",
+            "line 2: required data `agent_id` is missing (`missing-data` at /agent_id, byte 41), and 1 more finding",
+            "line 3: system.global.heartbeat",
+            "line 6: expected an identifier, found number 7 (`wrong-kind` at /heartbeat/component_id, byte 29), and 2 more findings",
+            "line 7: byte 0xFF is not UTF-8 (`not-utf-8` at byte 11)",
+        ]
+    );
+    let letters = DeadLetters::new(Sqlite::open(&file, &SqliteOptions::new("test")).unwrap());
+    let kept = block_on(letters.list(None, 10)).unwrap().items;
+    let mut originals: Vec<_> = kept.iter().map(|letter| letter.original().unwrap()).collect();
+    originals.sort();
+    assert_eq!(
+        originals,
+        [
+            &b"TASK_TIMEOUT:wf_001:build:{\"task_id\":\"t1\"}"[..],
+            b"no message \xff",
+            b"{\"heartbeat\":{\"component_id\":7}}",
+        ]
+    );
+    assert!(
+        kept.iter().all(|letter| letter.letter.findings.as_ref().is_some_and(|f| !f.is_empty()))
+    );
+}
+
+/// A store of an embedder's own keeps every promise that the trait makes.
+#[test]
+#[cfg(feature = "conformance")]
+fn a_store_of_ones_own_passes_the_kit() {
+    use coordination_protocol::conformance;
+
+    assert_eq!(
+        store::run().unwrap(),
+        conformance::store::cases::<coordination_protocol::storage::MemoryStore>().len()
+    );
 }
