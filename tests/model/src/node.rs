@@ -190,6 +190,7 @@ impl<I> Task<I> {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Node<M: Machine> {
     pub(crate) who: Who,
     voters: usize,
@@ -595,7 +596,9 @@ impl Written {
                 fields.values_mut().for_each(|value| self.walk(value, view, now));
             }
             Value::Array(values) => {
-                values.iter_mut().for_each(|value| self.walk(value, view, now));
+                for value in values {
+                    self.walk(value, view, now);
+                }
             }
             _ => {}
         }

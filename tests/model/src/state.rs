@@ -381,7 +381,9 @@ impl State {
                 let freed = accepted.iter().any(|which| self.is_free(voter, *which));
                 let decided = self.voters[voter].machine.decision(&slot(epoch)).is_some();
                 if freed || (decided && accepted.len() < 2) {
-                    accepted.iter().for_each(|which| self.promised[voter].remove(*which));
+                    for which in accepted {
+                        self.promised[voter].remove(which);
+                    }
                     self.kept[voter].insert(usize::try_from(epoch).unwrap());
                 }
             }

@@ -224,7 +224,7 @@ fn found_among(
     seeds: u64,
     max_parts: usize,
 ) -> Counterexample {
-    let one = |seed| explore(scenario, &scenario.conditions(), seed..seed + 1).err();
+    let one = |seed| explore(scenario, &scenario.conditions(), [seed]).err();
     let parts = |failed: &Counterexample| failed.plan.stimuli.len() + failed.plan.faults.len();
     let failed = (0..seeds).filter_map(one).min_by_key(|failed| parts(failed));
     is_small(scenario, invariants, max_parts, *failed.expect("it is found"))
