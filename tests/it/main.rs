@@ -96,6 +96,8 @@ mod sim;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "sqlite")]
+mod sqlite_hints;
+#[cfg(feature = "sqlite")]
 mod sqlite_lanes;
 mod storage;
 mod support;

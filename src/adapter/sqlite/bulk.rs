@@ -3,6 +3,7 @@
 use super::changes::Changes;
 use super::connect::{begin, connect};
 use super::error::from_sqlite;
+use super::hint::Hint;
 use super::item::{Contents, DamagedItem, DamagedPlace, ItemChange, StoreItem};
 use super::log::Log;
 use super::operations;
@@ -180,6 +181,9 @@ impl Sqlite {
             changes.finish(&label)?;
             // Nothing is visible to others before this.
             connection.execute_batch("COMMIT").map_err(from_sqlite)?;
+            if changes.appended {
+                Hint::new(self.path()).give();
+            }
             Ok(result)
         };
         let result = run();

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "an adapter may read the clock and wait")]
 
 use super::error::{at, from_sqlite, is_busy};
-use super::{SqliteOptions, Synchronous, operations};
+use super::{SqliteOptions, Synchronous, operations, place};
 use crate::storage::StorageError;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -50,6 +50,7 @@ pub(super) fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection
         let detail = format!("cannot make {}: {error}", folder.display());
         return Err(StorageError::unavailable(detail).with_source(error));
     }
+    place::check(path, options).map_err(|error| at(path, error))?;
     // A process that was killed leaves a log that the next one recovers under an exclusive lock;
     // others that open meanwhile are busy, not broken. So opening is tried again as a whole, with a
     // new connection: the settings of one that failed half-way are not known.

@@ -50,13 +50,16 @@
 //! cost hardly more than one. A write whose future is dropped is done nevertheless, unless it was
 //! never polled.
 //!
-//! [`Journal::wait`] sees appends of this process at once, and those of
-//! others by asking `PRAGMA data_version` every 8 ms ([`SqliteOptions::with_poll`]) while a task
-//! waits, which takes less than 1 % of a core. While no task does, the threads sleep.
+//! [`Journal::wait`] sees appends of this process at once, and those of others by a hint: whoever
+//! appended opens a file beside the store, which a third thread watches while a task waits (Linux). As a
+//! net, and where there are no hints, `PRAGMA data_version` is asked now and then
+//! ([`SqliteOptions::with_poll`]). Either takes a small part of a percent of a core; while no task
+//! waits, the threads sleep.
 //!
 //! # Rules of the house
 //!
-//! - The file and its neighbours `-wal` and `-shm` belong together, on a local file system.
+//! - The file and its neighbours `-wal` and `-shm` belong together, on a local file system: network file
+//!   systems are refused. A neighbour `-hint` is empty and may go.
 //! - A process that has it open must not open the file by other means: closing that handle would
 //!   release the locks. To copy it, use [`Sqlite::backup`].
 //! - The write-ahead log is emptied when it gets long and no reader needs it, and bounded in any case
@@ -68,9 +71,11 @@ mod changes;
 mod check;
 mod connect;
 mod error;
+mod hint;
 mod item;
 mod log;
 mod operations;
+mod place;
 mod repair;
 #[cfg(test)]
 mod scratch;
@@ -106,8 +111,21 @@ pub struct SqliteOptions {
     /// How long to wait for the lock of other processes. 5 s unless set.
     #[doc(alias = "busy_timeout")]
     pub lock_timeout: Duration,
-    /// How often to look for appends of other processes while a task waits. 8 ms unless set.
+    /// How often to look for appends of other processes while a task waits, and no hint comes from them:
+    /// in the second after one was seen or a wait began. 8 ms unless set.
     pub poll: Duration,
+    /// The same, later. 20 ms unless set.
+    pub idle_poll: Duration,
+    /// The same, while hints come: how late a record is noticed at most whose hint was lost. 250 ms unless
+    /// set.
+    pub hinted_poll: Duration,
+    /// Whether to listen to the hints of other processes, where the system has them (Linux). True unless
+    /// set. They need a file beside the store, `-hint` behind its name, a thread, and one of the instances
+    /// of `inotify` that the system allows each user (128 on many).
+    pub hints: bool,
+    /// Whether the file may lie on a file system of which it is not known whether it is local, such as
+    /// FUSE or 9p. False unless set.
+    pub any_file_system: bool,
     /// The maximum number of bytes of the file and its write-ahead log together; no limit unless set.
     /// A quarter of it is for the log.
     pub max_bytes: Option<u64>,
@@ -136,6 +154,10 @@ impl SqliteOptions {
             // Longer than a commit should take, shorter than a person waits for a command.
             lock_timeout: Duration::from_secs(5),
             poll: Duration::from_millis(8),
+            idle_poll: Duration::from_millis(20),
+            hinted_poll: Duration::from_millis(250),
+            hints: true,
+            any_file_system: false,
             max_bytes: None,
             max_log_bytes: 64 << 20,
             // Short commands start on machines where nothing has been written yet.
@@ -157,9 +179,25 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets how often to look for appends of other processes.
-    pub const fn with_poll(mut self, poll: Duration) -> Self {
+    /// Sets how often to look for appends of other processes: in the second after one was seen, later,
+    /// and while hints come.
+    pub const fn with_poll(mut self, poll: Duration, idle: Duration, hinted: Duration) -> Self {
         self.poll = poll;
+        self.idle_poll = idle;
+        self.hinted_poll = hinted;
+        self
+    }
+
+    /// Sets whether to listen to the hints of other processes.
+    pub const fn with_hints(mut self, hints: bool) -> Self {
+        self.hints = hints;
+        self
+    }
+
+    /// Sets whether the file may lie on a file system of which it is not known whether it is local. Network
+    /// file systems stay refused.
+    pub const fn with_any_file_system(mut self, any: bool) -> Self {
+        self.any_file_system = any;
         self
     }
 
@@ -222,7 +260,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`Unsupported`](StorageError::Unsupported) if the file belongs to another program or to a
-    /// later version; [`Corrupt`](StorageError::Corrupt); [`Busy`](StorageError::Busy);
+    /// later version, or would lie on a network file system; [`Corrupt`](StorageError::Corrupt); [`Busy`](StorageError::Busy);
     /// [`Unavailable`](StorageError::Unavailable) if it cannot be opened.
     pub fn open(path: impl Into<PathBuf>, options: &SqliteOptions) -> Result<Self, StorageError> {
         let path: PathBuf = path.into();

@@ -6,6 +6,7 @@ use super::SqliteOptions;
 use super::changes::{Changes, Done, Write};
 use super::connect::{Failed, begin, connect, patiently};
 use super::error::from_sqlite;
+use super::hint::{Hint, Watch};
 use super::log::Log;
 use super::operations;
 use crate::storage::StorageError;
@@ -13,11 +14,11 @@ use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -48,6 +49,10 @@ pub(super) struct Workers {
     threads: Vec<JoinHandle<()>>,
     waiters: Arc<Waiters>,
     limit: usize,
+    /// Where hints are looked for, if they are.
+    hints: Option<PathBuf>,
+    /// Begun by the first wait: who never waits needs none of it.
+    watch: OnceLock<Option<Watch>>,
 }
 
 impl fmt::Debug for Workers {
@@ -74,6 +79,7 @@ impl Workers {
             label: options.label(),
             lock_timeout: options.lock_timeout,
             log: Log::new(path, options),
+            hint: Hint::new(path),
         };
         // Two connections, because in WAL mode a reader never waits for the writer. One thread
         // each, because a connection must not be used by two threads at once, and because polling a
@@ -89,6 +95,8 @@ impl Workers {
             threads: Vec::new(),
             waiters: Arc::clone(&waiters),
             limit,
+            hints: options.hints.then(|| path.to_owned()),
+            watch: OnceLock::new(),
         };
         // The writer may wake the reader, so it holds a sender to it; it ends first (its own queue
         // is closed with the last handle), and only then can the reader's queue run dry.
@@ -96,9 +104,10 @@ impl Workers {
         workers.spawn("coord-sqlite-write", move || {
             writer.run(&write_jobs, || nudge(&appended, &to_read));
         })?;
-        let (poll, timeout) = (options.poll, options.lock_timeout);
+        let polls = Polls::new(options);
+        let timeout = options.lock_timeout;
         workers.spawn("coord-sqlite-read", move || {
-            read_all(&connection, &read_jobs, &waiters, poll, timeout);
+            read_all(&connection, &read_jobs, &waiters, polls, timeout);
         })?;
         Ok(workers)
     }
@@ -163,8 +172,22 @@ impl Workers {
         let ticket = Ticket { waiters: &self.waiters, number: self.waiters.add(from) };
         if let Some((_, reads)) = &self.senders {
             nudge(&self.waiters, reads);
+            if let Some(watch) = self.watch.get_or_init(|| self.watch(reads)) {
+                watch.wake();
+            }
         }
         poll_fn(|context| ticket.poll(context)).await
+    }
+
+    fn watch(&self, reads: &SyncSender<ReadJob>) -> Option<Watch> {
+        let (waiters, reads) = (Arc::clone(&self.waiters), reads.clone());
+        let waited = Arc::clone(&waiters);
+        let wanted = move || !waited.lock().waiting.is_empty();
+        Watch::start(self.hints.as_ref()?, Arc::clone(&self.waiters.hinted), wanted, move || {
+            // An empty job makes the reader ask `data_version`, and that alone tells whether another
+            // process committed: a hint of this process's own writer costs no query.
+            let _ = reads.try_send(Box::new(|_| {}));
+        })
     }
 
     fn admitted<J>(&self, sent: Result<(), TrySendError<J>>) -> Result<(), StorageError> {
@@ -180,6 +203,8 @@ impl Drop for Workers {
     fn drop(&mut self) {
         // Closing the queues first is what ends the threads; joining before would wait for ever.
         self.senders = None;
+        // It has a sender, too.
+        drop(self.watch.take());
         for thread in self.threads.drain(..) {
             // The last handle may live in a waker that one of the threads wakes.
             if thread.thread().id() != thread::current().id() {
@@ -210,6 +235,7 @@ struct Writer {
     label: String,
     lock_timeout: Duration,
     log: Log,
+    hint: Hint,
 }
 
 impl Writer {
@@ -217,9 +243,13 @@ impl Writer {
     fn next(&self, jobs: &Receiver<WriteJob>) -> Option<WriteJob> {
         // `recv` fails only when the last handle is gone and the queue is empty, so what was handed
         // over is always done.
-        while self.log.is_kept() {
-            match jobs.recv_timeout(TIDY_PAUSE) {
+        loop {
+            let kept = self.log.is_kept().then_some(TIDY_PAUSE);
+            let Some(pause) = self.hint.pause().into_iter().chain(kept).min() else { break };
+            match jobs.recv_timeout(pause) {
                 Ok(job) => return Some(job),
+                // The last of many appends that came quickly has to give its hint, too.
+                Err(_) if self.hint.pause().is_some() => self.hint.give(),
                 // The reader that kept it may be gone, and no write comes that would see to it.
                 Err(RecvTimeoutError::Timeout) => self.log.tidy(&self.connection, true),
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -247,6 +277,7 @@ impl Writer {
             // waits for it.
             if self.group(group) {
                 appended();
+                self.hint.appended();
             }
             // After the answers: no write waits for it.
             self.log.tidy(&self.connection, false);
@@ -328,12 +359,45 @@ impl Writer {
     }
 }
 
+/// For how long after something happened the reader looks often.
+const ACTIVE: Duration = Duration::from_secs(1);
+
+/// How often the reader looks for appends of other processes.
+struct Polls {
+    active: Duration,
+    idle: Duration,
+    hinted: Duration,
+    /// When something happened last.
+    last: Instant,
+}
+
+impl Polls {
+    fn new(options: &SqliteOptions) -> Self {
+        let SqliteOptions { poll, idle_poll, hinted_poll, .. } = *options;
+        Polls { active: poll, idle: idle_poll, hinted: hinted_poll, last: Instant::now() }
+    }
+
+    fn active(&mut self) {
+        self.last = Instant::now();
+    }
+
+    fn next(&self, hinted: bool) -> Duration {
+        if hinted {
+            self.hinted
+        } else if self.last.elapsed() < ACTIVE {
+            self.active
+        } else {
+            self.idle
+        }
+    }
+}
+
 /// Answers questions, and looks for new records while a task waits for them.
 fn read_all(
     connection: &Connection,
     jobs: &Receiver<ReadJob>,
     waiters: &Waiters,
-    poll: Duration,
+    mut polls: Polls,
     lock_timeout: Duration,
 ) {
     // `data_version` tells for less than a query whether another connection committed since the
@@ -345,7 +409,7 @@ fn read_all(
         let job = if waiters.lock().waiting.is_empty() {
             jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
-            jobs.recv_timeout(poll)
+            jobs.recv_timeout(polls.next(waiters.hinted.load(Ordering::Acquire)))
         };
         match job {
             Ok(job) => job(connection),
@@ -372,6 +436,7 @@ fn read_all(
             Ok(version) if !stale && seen == Some(version) => {}
             Ok(version) => {
                 seen = Some(version);
+                polls.active();
                 waiters.tell(&operations::bounds(connection).map(|bounds| bounds.next));
             }
             Err(Failed::Busy(waited)) => {
@@ -391,6 +456,8 @@ struct Waiters {
     list: Mutex<List>,
     /// A waiter came or something was appended since the reader looked.
     stale: AtomicBool,
+    /// Other processes give hints of what they append.
+    hinted: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -554,7 +621,9 @@ mod tests {
         let connection = connect(&folder.file(), &options).unwrap();
         let label = options.label();
         let log = Log::new(&folder.file(), &options);
-        let thread = Writer { connection, label, lock_timeout: options.lock_timeout, log };
+        let hint = Hint::new(&folder.file());
+        let lock_timeout = options.lock_timeout;
+        let thread = Writer { connection, label, lock_timeout, log, hint };
         let (jobs, queue) = sync_channel(writes.len());
         let answers: Vec<Answer<Done>> = writes
             .into_iter()
