@@ -170,6 +170,15 @@ pub enum StorageError {
         /// The error below, if another library reported it.
         source: Option<Cause>,
     },
+    /// A folder belongs to no project that has a store or could have one.
+    #[error(
+        "neither {folder} nor a folder above it has `.claude/data/coord.sqlite` or is a git repository; \
+         make one with `coord bus init`, or name the file", folder = printable(.folder)
+    )]
+    NoProject {
+        /// The folder.
+        folder: String,
+    },
     /// The store cannot be reached. Whether the operation was done is not known.
     #[error("the store is not available: {detail}", detail = printable(.detail))]
     Unavailable {
@@ -523,6 +532,8 @@ crate::error::leaf_errors! {
         Self::Unsupported { .. } => ["unsupported", System, Conflict, lasting, "upgrade",
             "Point to another file, or use the version of the program that wrote it.",
             with_scope(ErrorScope::System)],
+        Self::NoProject { .. } => ["no-project", System, Unavailable, lasting, "correct_and_retry",
+            "Make a store with `coord bus init`, or name the file."],
         Self::Unavailable { .. } => ["unavailable", System, Unavailable, transient, "retry",
             "Try again later."],
         Self::Refused { .. } => ["refused", System, Corruption, lasting, "correct_and_resend",

@@ -99,6 +99,8 @@ mod sqlite;
 mod sqlite_hints;
 #[cfg(feature = "sqlite")]
 mod sqlite_lanes;
+#[cfg(feature = "sqlite")]
+mod sqlite_place;
 mod storage;
 mod support;
 mod transport;

@@ -21,10 +21,10 @@ const BYTES: usize = 262;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, verb, path] = &arguments[..]
+    if let [_, verb, how, path] = &arguments[..]
         && verb == "follow"
     {
-        return follower::follow(path);
+        return follower::follow(how, path);
     }
     let wanted = arguments.get(1).cloned().unwrap_or_default().to_lowercase();
     let folder = std::env::var_os("COORD_BENCH_DIR")
@@ -47,7 +47,7 @@ fn main() {
     });
     run("Read back", &|title| read(title, &folder));
     run("Single durable events of 8 tasks, FULL", &|title| share(title, &folder));
-    run("Follower", &|_| follower::measure(&folder, Duration::from_secs(30)));
+    run("Follower", &|_| follower::measure(&folder, Duration::from_secs(20)));
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

@@ -73,7 +73,9 @@ mod connect;
 mod error;
 mod hint;
 mod item;
+mod locate;
 mod log;
+mod machine;
 mod operations;
 mod place;
 mod repair;
@@ -85,6 +87,8 @@ mod worker;
 pub use bulk::{LoadMode, LoadSummary};
 pub use check::CheckReport;
 pub use item::{Contents, DamagedItem, DamagedPlace, ItemChange, StoreItem};
+pub use locate::{PROJECT_FOLDER, locate};
+pub use machine::{MachineClock, ProcessIdentity, ProcessIdentityError};
 
 use crate::storage::{
     Appended, Bounds, Commit, Committed, Cursor, Engine, Entry, Expect, Journal, JournalRecord,
