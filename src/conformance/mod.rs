@@ -42,6 +42,7 @@ pub struct Case<T: ?Sized> {
     pub promise: &'static str,
     // A function pointer and not a closure: a case has no state, so it can run again.
     run: for<'a> fn(&'a T) -> Run<'a>,
+    declared: fn(&T) -> bool,
 }
 
 impl<T: ?Sized> Case<T> {
@@ -51,7 +52,13 @@ impl<T: ?Sized> Case<T> {
         promise: &'static str,
         run: for<'a> fn(&'a T) -> Run<'a>,
     ) -> Self {
-        Case { name, promise, run }
+        Case { name, promise, run, declared: |_| true }
+    }
+
+    /// The case of a promise that an implementation need not make: whether an instance makes it.
+    pub const fn if_declared(mut self, declared: fn(&T) -> bool) -> Self {
+        self.declared = declared;
+        self
     }
 
     /// Runs the case against a fresh instance.
@@ -74,7 +81,12 @@ pub async fn run<T>(cases: &[Case<T>], mut fresh: impl FnMut() -> T) -> Conforma
     let mut summary = ConformanceSummary::default();
     for case in cases {
         // A fresh instance for each, so that one that fails cannot make the next one fail.
-        match case.run(&fresh()).await {
+        let instance = fresh();
+        if !(case.declared)(&instance) {
+            summary.not_declared.push(case.name);
+            continue;
+        }
+        match case.run(&instance).await {
             Ok(()) => summary.passed.push(case.name),
             // Going on shows everything that an implementation lacks in one run.
             Err(failure) => summary.failed.push((case.name, case.promise, failure)),
@@ -115,10 +127,14 @@ pub async fn run_within<T, E: fmt::Display, S: Future>(
             let instance = fresh()
                 .await
                 .map_err(|error| Failure::new(format!("no instance could be made: {error}")))?;
-            case.run(&instance).await
+            if !(case.declared)(&instance) {
+                return Ok(false);
+            }
+            case.run(&instance).await.map(|()| true)
         };
         match within(run, sleep(limit)).await {
-            Some(Ok(())) => summary.passed.push(case.name),
+            Some(Ok(true)) => summary.passed.push(case.name),
+            Some(Ok(false)) => summary.not_declared.push(case.name),
             Some(Err(failure)) => summary.failed.push((case.name, case.promise, failure)),
             None => {
                 let failure = Failure::new(format!("it did not end within {limit:?}"));
@@ -148,6 +164,8 @@ pub struct ConformanceSummary {
     pub passed: Vec<&'static str>,
     /// Those that failed: name, promise and what happened instead.
     pub failed: Vec<(&'static str, &'static str, Failure)>,
+    /// The names of the cases that were not run, because the implementation does not promise them.
+    pub not_declared: Vec<&'static str>,
 }
 
 impl ConformanceSummary {
@@ -163,7 +181,7 @@ pub struct Failures(ConformanceSummary);
 
 impl fmt::Display for Failures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ConformanceSummary { passed, failed } = &self.0;
+        let ConformanceSummary { passed, failed, .. } = &self.0;
         write!(f, "{} of {} cases failed", failed.len(), failed.len() + passed.len())?;
         for (name, promise, failure) in failed {
             write!(f, "\n{name}: {failure}\n  promised: {promise}\n  step: {}", failure.step())?;
@@ -218,14 +236,14 @@ impl From<crate::transport::TransportError> for Failure {
 
 /// The table of a trait's cases: name, promise, and the function of that name.
 macro_rules! cases {
-    ($trait:ident $(, $bound:path)?: $($name:ident $promise:literal;)+) => {
+    ($trait:ident $(, $bound:path)?: $($name:ident $(if $declared:ident)? $promise:literal;)+) => {
         /// All cases.
         pub fn cases<T: $trait $(+ $bound)?>() -> Vec<crate::conformance::Case<T>> {
             vec![$(crate::conformance::Case::new(
                 stringify!($name),
                 $promise,
                 |instance: &T| Box::pin($name(instance)),
-            )),+]
+            )$(.if_declared(|instance| instance.promises().$declared))?),+]
         }
     };
 }

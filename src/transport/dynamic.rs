@@ -1,8 +1,8 @@
 //! Transports and receivers whose type is only known when the program runs, and those behind pointers.
 
 use super::{
-    Address, Packet, Receipt, Received, Receiver, Subscription, Transport, TransportError,
-    TransportLimits,
+    Address, Packet, Promises, Receipt, Received, Receiver, Subscription, Transport,
+    TransportError, TransportLimits,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,6 +35,9 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, TransportError>> + Sen
 pub trait DynTransport: Send + Sync {
     /// [`Transport::limits`].
     fn boxed_limits(&self) -> TransportLimits;
+
+    /// [`Transport::promises`].
+    fn boxed_promises(&self) -> Promises;
 
     /// [`Transport::publish`].
     fn boxed_publish(&self, packets: Arc<[Packet]>) -> Boxed<'_, Receipt>;
@@ -82,6 +85,10 @@ where
         self.limits()
     }
 
+    fn boxed_promises(&self) -> Promises {
+        self.promises()
+    }
+
     fn boxed_publish(&self, packets: Arc<[Packet]>) -> Boxed<'_, Receipt> {
         Box::pin(self.publish(packets))
     }
@@ -115,6 +122,10 @@ impl Transport for dyn DynTransport + '_ {
 
     fn limits(&self) -> TransportLimits {
         self.boxed_limits()
+    }
+
+    fn promises(&self) -> Promises {
+        self.boxed_promises()
     }
 
     async fn publish(
@@ -156,6 +167,10 @@ macro_rules! behind {
 
             fn limits(&self) -> TransportLimits {
                 (**self).limits()
+            }
+
+            fn promises(&self) -> Promises {
+                (**self).promises()
             }
 
             fn publish(

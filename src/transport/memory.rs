@@ -2,7 +2,7 @@
 
 use super::error::TransportError;
 use super::packet::{Address, Gap, Overflow, Packet, Packets, Receipt, Received, Subscription};
-use super::{Receiver, Transport, TransportLimits, within};
+use super::{Promises, Receiver, Transport, TransportLimits, within};
 use crate::route::{GroupChoice, RouteTable, SubscriptionId};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
@@ -328,6 +328,10 @@ impl Transport for MemoryTransport {
 
     fn limits(&self) -> TransportLimits {
         self.limits
+    }
+
+    fn promises(&self) -> Promises {
+        Promises::ALL
     }
 
     async fn publish(

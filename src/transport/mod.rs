@@ -63,13 +63,17 @@ use std::sync::Arc;
 /// What every implementation promises:
 ///
 /// - **Order.** Packets of one publisher reach a receiver in the order in which they were published.
-/// - **Whole batches.** A batch that is refused reached no receiver; one that is accepted reaches every
-///   receiver it is for.
-/// - **Only what matches**, and that once for each receiver. Of a queue group one receiver gets a packet,
-///   and one that is full is passed over if another has room.
+/// - **Accepted is on its way.** A batch that is accepted reaches every receiver it is for, or is part of a
+///   gap there.
+/// - **Only what matches**, and that once for each receiver. Of a queue group one receiver gets a packet.
 /// - **No silence.** A packet that a receiver was due and did not get is part of a [`Gap`].
 /// - **From then on.** A receiver gets what is published after `subscribe` returned, and nothing
 ///   after it was dropped.
+/// - **Limits.** What is over a [limit](Self::limits) is refused, and a packet at the limit is carried.
+///
+/// What else an implementation keeps, it declares by [`promises`](Self::promises), a table of which is
+/// [`Promises`]. A log that its readers follow, for one, holds more than a reader's capacity, and refuses
+/// no publisher because a reader is slow.
 #[doc(alias = "broker")]
 #[doc(alias = "bus")]
 #[doc(alias = "pub-sub")]
@@ -83,11 +87,17 @@ pub trait Transport: Send + Sync {
         TransportLimits::default()
     }
 
+    /// What it promises beyond what every transport does. Nothing, unless an implementation says so.
+    fn promises(&self) -> Promises {
+        Promises::NONE
+    }
+
     /// Hands packets to every receiver whose pattern selects their key.
     ///
     /// # Errors
     /// [`Busy`](TransportError::Busy) if a receiver with [`Overflow::Refuse`] has no room for its
-    /// part of the batch; [`TooLarge`](TransportError::TooLarge).
+    /// part of the batch and the [queues are bounded](Promises::bounded_queues);
+    /// [`TooLarge`](TransportError::TooLarge).
     fn publish(
         &self,
         packets: impl Into<Arc<[Packet]>> + Send,
@@ -133,6 +143,54 @@ pub trait Receiver: Send {
     /// [`Closed`](TransportError::Closed) when the transport is closed and everything queued was
     /// received.
     fn receive(&mut self) -> impl Future<Output = Result<Received, TransportError>> + Send;
+}
+
+/// What a transport promises beyond what each one does.
+///
+/// | promise | kept | not declared |
+/// |---|---|---|
+/// | [`bounded_queues`](Self::bounded_queues) | a queue holds its capacity: a full one refuses the publisher ([`Busy`](TransportError::Busy)) or drops its oldest packets, as its [`Overflow`] says; a full member of a group is passed over | a queue may hold more, never refuses a publisher, and what it loses is a [`Gap`] |
+/// | [`whole_batches`](Self::whole_batches) | a batch that is refused reached no receiver | a batch that is refused may have reached some |
+/// | [`unique_listeners`](Self::unique_listeners) | an address has one listener ([`AddressTaken`](TransportError::AddressTaken)) or none ([`NoListener`](TransportError::NoListener)) | an address may have several, and what is sent to one without a listener may wait for it |
+///
+/// The kit of `conformance` tests those that are declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Promises {
+    /// A queue holds as many packets as its capacity, and heeds its [`Overflow`].
+    pub bounded_queues: bool,
+    /// A batch that is refused reached no receiver.
+    pub whole_batches: bool,
+    /// An address has one listener or none.
+    pub unique_listeners: bool,
+}
+
+impl Promises {
+    /// Only what every transport promises.
+    pub const NONE: Promises =
+        Promises { bounded_queues: false, whole_batches: false, unique_listeners: false };
+
+    /// Everything.
+    pub const ALL: Promises =
+        Promises { bounded_queues: true, whole_batches: true, unique_listeners: true };
+
+    /// Sets whether a queue holds as many packets as its capacity, and heeds its [`Overflow`].
+    pub const fn with_bounded_queues(mut self, kept: bool) -> Self {
+        self.bounded_queues = kept;
+        self
+    }
+
+    /// Sets whether a batch that is refused reached no receiver.
+    pub const fn with_whole_batches(mut self, kept: bool) -> Self {
+        self.whole_batches = kept;
+        self
+    }
+
+    /// Sets whether an address has one listener or none.
+    pub const fn with_unique_listeners(mut self, kept: bool) -> Self {
+        self.unique_listeners = kept;
+        self
+    }
 }
 
 /// How much one operation may carry. An implementation states its own.

@@ -22,55 +22,145 @@ fn all() -> Subscription {
 fn memory_passes_the_kit() {
     use coordination_protocol::conformance::{self, transport};
     let summary = block_on(conformance::run(&transport::cases(), MemoryTransport::new));
+    assert_eq!(summary.not_declared, [""; 0]);
     summary.into_result().unwrap_or_else(|failures| panic!("{failures}"));
 }
 
-/// The kit must be able to fail.
+/// Each case of the kit finds a transport that breaks its promise, and lets pass what is not promised.
 #[cfg(feature = "conformance")]
-#[test]
-fn the_kit_finds_faulty_implementations() {
-    use coordination_protocol::conformance::{self, transport};
-    use coordination_protocol::transport::{MemoryReceiver, Receipt};
-    use std::sync::Arc;
+mod faulty {
+    use super::*;
+    use coordination_protocol::conformance::{self, ConformanceSummary, transport};
+    use coordination_protocol::transport::{MemoryReceiver, Promises, Receipt};
+    use std::future::poll_fn;
+    use std::sync::{Arc, Mutex};
+    use std::task::Poll;
+    use std::time::Duration;
 
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Fault {
-        DropsSilently,
-        IgnoresPatterns,
-        Reverses,
+        AcceptsWhatIsRefused,
+        BreaksBatches,
+        CountsTooMuch,
+        ForgetsDropped,
+        HoldsLess,
+        HoldsMore,
         IgnoresGroups,
+        IgnoresPatterns,
+        KeepsClosed,
+        LosesEverySeventh,
+        Replays,
+        Reverses,
+        RefusesForSlow,
+        SendsToAll,
+        TwoListeners,
     }
 
-    struct Faulty(MemoryTransport, Fault);
+    struct Faulty {
+        inner: MemoryTransport,
+        fault: Fault,
+        promises: Promises,
+        published: Mutex<Vec<Packet>>,
+        kept: Mutex<Vec<MemoryReceiver>>,
+    }
+
+    struct FaultyReceiver(MemoryReceiver, Fault);
+
+    impl Receiver for FaultyReceiver {
+        async fn receive(&mut self) -> Result<Received, TransportError> {
+            let received = self.0.receive().await;
+            if self.1 == Fault::ForgetsDropped {
+                // What was taken is lost if the future is dropped here.
+                pause().await;
+            }
+            received
+        }
+    }
+
+    /// Is ready when it is asked the second time.
+    async fn pause() {
+        let mut asked = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut asked, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
 
     impl Transport for Faulty {
-        type Receiver = MemoryReceiver;
+        type Receiver = FaultyReceiver;
+
+        fn limits(&self) -> TransportLimits {
+            let limits = self.inner.limits();
+            match self.fault {
+                Fault::CountsTooMuch => limits.with_packet_bytes(limits.packet_bytes - 1),
+                _ => limits,
+            }
+        }
+
+        fn promises(&self) -> Promises {
+            self.promises
+        }
 
         async fn publish(
             &self,
             packets: impl Into<Arc<[Packet]>> + Send,
         ) -> Result<Receipt, TransportError> {
             let mut packets = packets.into().to_vec();
-            if self.1 == Fault::Reverses {
-                packets.reverse();
+            {
+                let mut published = self.published.lock().unwrap();
+                let before = published.len();
+                published.extend(packets.iter().cloned());
+                if self.fault == Fault::LosesEverySeventh {
+                    let mut at = before;
+                    packets.retain(|_| {
+                        at += 1;
+                        at % 7 != 0
+                    });
+                }
             }
-            match self.0.publish(packets).await {
-                Err(TransportError::Busy { .. }) if self.1 == Fault::DropsSilently => {
+            match self.fault {
+                Fault::Reverses => packets.reverse(),
+                Fault::BreaksBatches => {
+                    self.inner.limits().check(&packets)?;
+                    for packet in packets {
+                        self.inner.publish([packet]).await?;
+                    }
+                    return Ok(Receipt::new(None));
+                }
+                _ => {}
+            }
+            match self.inner.publish(packets).await {
+                Err(TransportError::Busy { .. }) if self.fault == Fault::AcceptsWhatIsRefused => {
                     Ok(Receipt::new(None))
                 }
                 other => other,
             }
         }
 
-        async fn subscribe(&self, wanted: &Subscription) -> Result<MemoryReceiver, TransportError> {
-            let wanted = match self.1 {
-                Fault::IgnoresPatterns => all().with_capacity(wanted.capacity),
-                Fault::IgnoresGroups => {
-                    Subscription::new(wanted.pattern.clone()).with_capacity(wanted.capacity)
+        async fn subscribe(&self, wanted: &Subscription) -> Result<FaultyReceiver, TransportError> {
+            let mut own = wanted.clone();
+            match self.fault {
+                Fault::IgnoresPatterns => own.pattern = Pattern::parse(">").unwrap(),
+                Fault::IgnoresGroups => own.group = None,
+                Fault::HoldsMore => own.capacity += 2,
+                Fault::HoldsLess => own.capacity = own.capacity.min(1),
+                Fault::RefusesForSlow => own.overflow = Overflow::Refuse,
+                Fault::KeepsClosed => {
+                    let kept = self.inner.subscribe(wanted).await?;
+                    self.kept.lock().unwrap().push(kept);
                 }
-                _ => wanted.clone(),
-            };
-            self.0.subscribe(&wanted).await
+                _ => {}
+            }
+            let receiver = self.inner.subscribe(&own).await?;
+            if self.fault == Fault::Replays {
+                let published = self.published.lock().unwrap().clone();
+                self.inner.publish(published).await?;
+            }
+            Ok(FaultyReceiver(receiver, self.fault))
         }
 
         async fn send(
@@ -78,30 +168,103 @@ fn the_kit_finds_faulty_implementations() {
             to: &Address,
             packets: impl Into<Arc<[Packet]>> + Send,
         ) -> Result<(), TransportError> {
-            self.0.send(to, packets).await
+            let packets = packets.into();
+            if self.fault == Fault::SendsToAll {
+                self.inner.publish(Arc::clone(&packets)).await?;
+            }
+            self.inner.send(to, packets).await
         }
 
         async fn listen(
             &self,
             at: &Address,
             capacity: usize,
-        ) -> Result<MemoryReceiver, TransportError> {
-            self.0.listen(at, capacity).await
+        ) -> Result<FaultyReceiver, TransportError> {
+            let more = if self.fault == Fault::HoldsMore { 2 } else { 0 };
+            let receiver = match self.inner.listen(at, capacity + more).await {
+                Err(TransportError::AddressTaken { .. }) if self.fault == Fault::TwoListeners => {
+                    let other = Address::new(&format!("{at}-2")).unwrap();
+                    self.inner.listen(&other, capacity).await
+                }
+                other => other,
+            };
+            Ok(FaultyReceiver(receiver?, self.fault))
         }
     }
 
-    for (fault, expected) in [
-        (Fault::DropsSilently, "busy"),
-        (Fault::IgnoresPatterns, "selection"),
-        (Fault::Reverses, "batches"),
-        (Fault::IgnoresGroups, "groups"),
-        (Fault::IgnoresGroups, "full_members"),
-    ] {
-        let mut cases = transport::cases();
-        cases.retain(|case| case.name == expected || case.name == "addresses");
-        let summary = block_on(conformance::run(&cases, || Faulty(MemoryTransport::new(), fault)));
-        assert_eq!(summary.passed, ["addresses"], "{fault:?}");
-        assert_eq!(summary.failed[0].0, expected);
+    fn judge(fault: Fault, promises: Promises) -> ConformanceSummary {
+        let open = async || {
+            Ok::<_, TransportError>(Faulty {
+                inner: MemoryTransport::new(),
+                fault,
+                promises,
+                published: Mutex::default(),
+                kept: Mutex::default(),
+            })
+        };
+        // A case that waits for what was lost never ends; nothing here takes a thousand polls.
+        let patience = |_| {
+            let mut left = 1_000;
+            poll_fn(move |context| {
+                left -= 1;
+                context.waker().wake_by_ref();
+                if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+            })
+        };
+        let cases = transport::cases();
+        block_on(conformance::run_within(&cases, open, Duration::from_secs(1), patience))
+    }
+
+    #[test]
+    fn the_kit_finds_each_fault() {
+        let expected: &[(Fault, &[&str])] = &[
+            (Fault::IgnoresPatterns, &["selection"]),
+            (Fault::Reverses, &["batches"]),
+            (Fault::Replays, &["from_then_on"]),
+            (Fault::KeepsClosed, &["closed_receivers"]),
+            (Fault::LosesEverySeventh, &["no_silence", "slow_beside_fast", "many_publishers"]),
+            (Fault::IgnoresGroups, &["groups", "full_members"]),
+            (Fault::RefusesForSlow, &["slow_beside_fast", "no_silence", "gaps"]),
+            (Fault::SendsToAll, &["addresses"]),
+            (Fault::CountsTooMuch, &["large"]),
+            (Fault::ForgetsDropped, &["receiving_given_up"]),
+            (Fault::AcceptsWhatIsRefused, &["busy", "full_members", "whole_batches"]),
+            (Fault::HoldsMore, &["busy", "oversized", "gaps", "full_members", "busy_listeners"]),
+            (Fault::HoldsLess, &["busy", "gaps", "full_members"]),
+            (Fault::BreaksBatches, &["whole_batches"]),
+            (Fault::TwoListeners, &["listeners"]),
+        ];
+        let mut found = Vec::new();
+        for (fault, cases) in expected {
+            let summary = judge(*fault, Promises::ALL);
+            let failed: Vec<&str> = summary.failed.iter().map(|(name, _, _)| *name).collect();
+            for case in *cases {
+                assert!(failed.contains(case), "{fault:?}: {case} passed; failed: {failed:?}");
+            }
+            found.extend_from_slice(cases);
+        }
+        let cases = transport::cases::<MemoryTransport>();
+        for case in cases {
+            assert!(found.contains(&case.name), "no fault shows that {} can fail", case.name);
+        }
+    }
+
+    /// What is not declared is not asked for.
+    #[test]
+    fn the_kit_asks_for_what_is_declared() {
+        let rest = Promises::ALL.with_bounded_queues(false);
+        let summary = judge(Fault::HoldsMore, rest);
+        assert_eq!(
+            summary.not_declared,
+            ["busy", "oversized", "gaps", "full_members", "busy_listeners"]
+        );
+        summary.into_result().unwrap();
+        let summary = judge(Fault::TwoListeners, Promises::ALL.with_unique_listeners(false));
+        assert_eq!(summary.not_declared, ["listeners"]);
+        summary.into_result().unwrap();
+        let summary = judge(Fault::BreaksBatches, Promises::NONE);
+        assert_eq!(summary.not_declared.len(), 7);
+        summary.into_result().unwrap();
     }
 }
 
