@@ -59,6 +59,7 @@ pub struct Interest {
     pub(super) max_in_flight: usize,
     pub(super) window: usize,
     pub(super) max_attempts: u32,
+    pub(super) in_sequence: bool,
 }
 
 /// Which records are wanted.
@@ -84,6 +85,7 @@ impl Interest {
             max_in_flight: 16,
             window: 1_000,
             max_attempts: 3,
+            in_sequence: false,
         }
     }
 
@@ -112,6 +114,14 @@ impl Interest {
     /// Sets how many messages may be handed out and not settled, at least 1. 16 unless set.
     pub const fn with_max_in_flight(mut self, messages: usize) -> Self {
         self.max_in_flight = if messages == 0 { 1 } else { messages };
+        self
+    }
+
+    /// Hands out messages of one lane behind each other without waiting until the one before is settled,
+    /// in order. For readers that take everything in the order in which it comes and put nothing back,
+    /// such as those that print or copy: one store of the outcome serves many messages.
+    pub const fn in_sequence(mut self) -> Self {
+        self.in_sequence = true;
         self
     }
 
@@ -238,13 +248,30 @@ struct Window {
 impl Window {
     /// The first position that may have something to do, if `done` has not.
     fn low(&self, done: u64) -> u64 {
-        let mut open = self.outstanding.keys().copied().filter(|position| *position != done);
+        self.low_without(|position| position == done)
+    }
+
+    fn low_without(&self, done: impl Fn(u64) -> bool) -> u64 {
+        let mut open = self.outstanding.keys().copied().filter(|position| !done(*position));
         open.next().unwrap_or(self.scanned)
     }
 
     fn forget(&mut self, position: u64) {
         self.outstanding.remove(&position);
         self.handed.remove(&position);
+    }
+
+    /// Somebody else has it. Until that one has settled it, it is still to be done, and the mark must not
+    /// rise above it.
+    fn give_up(&mut self, position: u64) {
+        self.handed.remove(&position);
+    }
+}
+
+/// What belongs to no lane waits for nothing.
+fn hold_back(lanes: &mut HashSet<Option<Key>>, record: &JournalRecord) {
+    if record.lane.is_some() {
+        lanes.insert(record.lane.clone());
     }
 }
 
@@ -415,9 +442,16 @@ impl Inbox {
         }
     }
 
-    /// The records that may be handed out, in order: of each lane the first one.
+    /// What is claimed and waits to be handed out, without waiting for more.
+    pub fn try_next(&self) -> Option<Arrival> {
+        self.lock().ready.pop_front()
+    }
+
+    /// The records that may be handed out, in order: of each lane the first one, unless they come in
+    /// sequence.
     fn picks<'w>(&self, window: &'w Window) -> impl Iterator<Item = &'w JournalRecord> {
-        let ordered = matches!(self.interest.selection, Selection::Pattern { .. });
+        let ordered = matches!(self.interest.selection, Selection::Pattern { .. })
+            && !self.interest.in_sequence;
         let mut lanes = HashSet::new();
         window.outstanding.values().filter(move |record| {
             let first = !ordered || lanes.insert(record.lane.as_ref());
@@ -452,6 +486,8 @@ impl Inbox {
             let mut progress = stored.progress.clone();
             let (mut claimed, mut due, mut others) = (Vec::new(), None, BTreeSet::new());
             {
+                // Lanes whose earlier message cannot be had now: those behind it wait.
+                let mut held_back = HashSet::new();
                 let mut window = self.lock();
                 // Others settled it, which this one learnt while the record was being read.
                 window.outstanding.retain(|position, _| !progress.is_settled(*position));
@@ -466,13 +502,22 @@ impl Inbox {
                     if narrow && Some(record.position) != first {
                         break;
                     }
+                    if held_back.contains(&record.lane) {
+                        continue;
+                    }
                     match progress.free(record.position, member, now) {
                         Free::Now(attempt) => {
                             progress.claim(record.position, attempt, member);
                             claimed.push(self.arrival(Delivery::new(record, attempt)));
                         }
-                        Free::At(at) => due = crate::machine::earliest([due, Some(at)]),
-                        Free::Claimed(by) => drop(others.insert(by)),
+                        Free::At(at) => {
+                            due = crate::machine::earliest([due, Some(at)]);
+                            hold_back(&mut held_back, record);
+                        }
+                        Free::Claimed(by) => {
+                            others.insert(by);
+                            hold_back(&mut held_back, record);
+                        }
                         Free::Settled => {}
                     }
                 }
@@ -662,12 +707,73 @@ impl Inbox {
                 self.reload(key, &mut stored).await?;
             }
         }
-        self.lock().forget(position);
+        self.lock().give_up(position);
         self.changed.notify_one();
         if stored.progress.is_settled(position) && commit.is_empty() {
             return Ok(());
         }
         Err(BusError::Stale { position: delivery.position, attempt: delivery.attempt })
+    }
+
+    /// Marks several messages as done at once. Those that were taken over meanwhile are left out; the rest
+    /// is stored all the same.
+    ///
+    /// # Errors
+    /// [`Stale`](BusError::Stale) of the first that was taken over; [`Storage`](BusError::Storage), and
+    /// nothing is stored.
+    pub async fn settle_all(&self, deliveries: &[Delivery]) -> Result<(), BusError> {
+        let done: BTreeSet<u64> =
+            deliveries.iter().map(|delivery| delivery.position.offset).collect();
+        let mut stale = None;
+        if let Some((key, member)) = &self.durable {
+            let mut stored = self.stored.lock().await;
+            let mut fresh = false;
+            loop {
+                let holds = |delivery: &&Delivery| {
+                    stored.progress.holds(delivery.position.offset, delivery.attempt, member)
+                };
+                let (held, lost): (Vec<&Delivery>, Vec<&Delivery>) =
+                    deliveries.iter().partition(holds);
+                if !lost.is_empty() && !fresh {
+                    // What came of an earlier call whose outcome was not heard is seen there.
+                    self.reload(key, &mut stored).await?;
+                    fresh = true;
+                    continue;
+                }
+                let settled =
+                    |delivery: &&&Delivery| stored.progress.is_settled(delivery.position.offset);
+                stale = lost.iter().find(|delivery| !settled(delivery)).map(|first| {
+                    BusError::Stale { position: first.position, attempt: first.attempt }
+                });
+                if held.is_empty() {
+                    break;
+                }
+                let mut progress = stored.progress.clone();
+                let low = {
+                    let held: BTreeSet<u64> =
+                        held.iter().map(|delivery| delivery.position.offset).collect();
+                    self.lock().low_without(|position| held.contains(&position))
+                };
+                for delivery in &held {
+                    progress.settle(delivery.position.offset, 0);
+                }
+                progress.raise(low);
+                let held: Vec<u64> = held.iter().map(|held| held.position.offset).collect();
+                if self.store(key, &mut stored, progress, Commit::new()).await? {
+                    let mut window = self.lock();
+                    held.into_iter().for_each(|position| window.forget(position));
+                    break;
+                }
+                fresh = true;
+            }
+            let mut window = self.lock();
+            done.iter().for_each(|position| window.give_up(*position));
+        } else {
+            let mut window = self.lock();
+            done.iter().for_each(|position| window.forget(*position));
+        }
+        self.changed.notify_one();
+        stale.map_or(Ok(()), Err)
     }
 
     /// Lets a message be tried again after a pause, by whoever is free then; until then it holds back its
@@ -702,7 +808,7 @@ impl Inbox {
                 if !stored.progress.holds(position, delivery.attempt, member) {
                     self.reload(key, &mut stored).await?;
                     if !stored.progress.holds(position, delivery.attempt, member) {
-                        self.lock().forget(position);
+                        self.lock().give_up(position);
                         return Err(BusError::Stale {
                             position: delivery.position,
                             attempt: delivery.attempt,
@@ -733,7 +839,12 @@ impl Inbox {
     ) -> Result<StoredLetter, BusError> {
         let now = self.bus.host().now();
         let attempts = delivery.attempt.min(self.interest.max_attempts);
-        let letter = DeadLetter::about(&delivery.data, reason, attempts, now.wall);
+        let mut letter = DeadLetter::about(&delivery.data, reason, attempts, now.wall);
+        if let (Selection::Lane(_), Some(address)) = (&self.interest.selection, &self.interest.name)
+        {
+            // So that it can be sent there again. The protocol has no such field, so it is free.
+            let _ = letter.extra_mut().insert("address", address.as_str());
+        }
         let text = Envelope::from(letter).to_string();
         let added = DeadLetters::new(Arc::clone(self.bus.engine())).add(&text, now.wall).await?;
         self.settle(delivery).await?;

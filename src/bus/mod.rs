@@ -60,6 +60,7 @@ mod error;
 mod host;
 mod inbox;
 mod open;
+mod overview;
 mod post;
 mod progress;
 mod retention;
@@ -69,6 +70,7 @@ pub use error::BusError;
 pub use host::{Host, Sleep, SystemHost, VirtualHost};
 pub use inbox::{Arrival, Delivery, Inbox, Interest, Start};
 pub use open::BusUrl;
+pub use overview::{MemberStatus, ReaderStatus};
 pub use post::Post;
 pub use retention::{Retention, Tidied};
 

@@ -62,14 +62,14 @@ impl Drop for Member {
 
 /// What stands in the store for a session.
 #[derive(Debug, Serialize, Deserialize)]
-struct Shown {
+pub(super) struct Shown {
     /// Until when it is there, if it shows itself no more.
     until: Instant,
     /// The inboxes that it has.
-    inboxes: BTreeSet<u64>,
+    pub(super) inboxes: BTreeSet<u64>,
     /// What its host calls its process.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    process: String,
+    pub(super) process: String,
 }
 
 fn key_of(session: &str) -> Result<Key, StorageError> {

@@ -388,3 +388,59 @@ fn what_is_too_large_is_trimmed() {
         Ok(())
     });
 }
+
+#[test]
+fn who_lost_a_message_does_not_count_it_as_done_when_it_settles_another() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["one"]).await?;
+        let slow = bus.member();
+        let first = slow.subscribe(all().durable("workers")).await?;
+        let late = message(&first).await;
+        let interest = || all().durable("workers").with_max_in_flight(1);
+        let second = bus.subscribe(interest()).await?;
+        slow.leave().await?;
+        let taken = message(&second).await;
+        publish(&bus, "wf_2", &["two"]).await?;
+        assert_eq!(first.settle(&late).await.unwrap_err().code(), "stale");
+        let two = message(&first).await;
+        assert_eq!(text(&two), "two");
+        first.settle_all(&[late, two]).await.unwrap_err();
+        // The one who works on it is killed: it comes again.
+        let third = bus.member().subscribe(interest()).await?;
+        second.put_back(&taken, Duration::ZERO).await?;
+        drop(second);
+        let again = message(&third).await;
+        assert_eq!((text(&again), again.attempt), ("one", 3));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_reader_in_sequence_gets_a_lane_at_once_and_settles_it_at_once() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["a1", "a2", "a3"]).await?;
+        publish(&bus, "wf_2", &["b1"]).await?;
+        let interest = || all().durable("printer").in_sequence().with_max_in_flight(3);
+        let reader = bus.subscribe(interest()).await?;
+        let mut page = vec![message(&reader).await];
+        while let Some(Arrival::Message(delivery)) = reader.try_next() {
+            page.push(delivery);
+        }
+        assert_eq!(page.iter().map(text).collect::<Vec<_>>(), ["a1", "a2", "a3"]);
+        // Another member has to wait for the lane, and not for what nobody has claimed.
+        let other = bus.member();
+        let second = other.subscribe(interest()).await?;
+        let b1 = message(&second).await;
+        assert_eq!(text(&b1), "b1");
+        publish(&bus, "wf_1", &["a4"]).await?;
+        assert!(is_silent(&bus, &second).await);
+        let seen = bus.subscriptions().await?;
+        assert_eq!((seen[0].name.as_str(), seen[0].lag, seen[0].in_flight), ("printer", 5, 4));
+        assert!(seen[0].served);
+        reader.settle_all(&page).await?;
+        second.settle(&b1).await?;
+        assert_eq!(text(&message(&second).await), "a4");
+        assert_eq!(bus.subscriptions().await?[0].lag, 1);
+        Ok(())
+    });
+}

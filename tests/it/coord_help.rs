@@ -47,7 +47,10 @@ fn every_verb_says_how_it_ends_and_shows_examples_that_it_takes() {
         for command in lines.take_while(|line| !line.is_empty()).flat_map(commands) {
             let program = env!("CARGO_BIN_EXE_coord");
             // Help comes last, so that everything before it is read and nothing is done.
-            let script = format!("{program} {} --help", &command["coord ".len()..]);
+            // What belongs to another command is not read as ours.
+            let at = [" --exec ", " -- "].iter().filter_map(|mark| command.find(mark)).min();
+            let (own, rest) = command.split_at(at.unwrap_or(command.len()));
+            let script = format!("{program} {} --help{rest}", &own["coord ".len()..]);
             let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
             assert_eq!(output.status.code(), Some(0), "{command}: {}", err(&output));
             taken += 1;

@@ -16,6 +16,8 @@ mod bus;
 mod checkpoint;
 #[cfg(feature = "cli")]
 mod coord;
+#[cfg(all(feature = "cli", unix))]
+mod coord_bus;
 #[cfg(feature = "cli")]
 mod coord_check;
 #[cfg(feature = "cli")]
@@ -47,11 +49,15 @@ mod coord_state_put;
 #[cfg(feature = "cli")]
 mod coord_store;
 #[cfg(all(feature = "cli", unix))]
+mod coord_subscribe;
+#[cfg(all(feature = "cli", unix))]
 mod coord_tools;
 #[cfg(all(feature = "cli", unix))]
 mod coord_trial;
 #[cfg(feature = "cli")]
 mod coord_version;
+#[cfg(all(feature = "cli", unix))]
+mod coord_wait;
 #[cfg(all(feature = "cli", unix))]
 mod coord_words;
 #[cfg(all(feature = "cli", unix))]

@@ -2,10 +2,12 @@
 //!
 //! A verb is a file, or a folder where it has verbs of its own. What they share: [`output`] prints rows
 //! and has the exit statuses, [`limits`] the options for reading, [`input`] and [`source`] bring
-//! records, [`show`] draws diagnostics, [`store_args`] finds the store, [`security`] the keys.
+//! records, [`show`] draws diagnostics, [`store_args`] finds the store, [`bus`] the bus, [`security`] the
+//! keys, [`sender`] fills in what messages say of themselves.
 
 #![allow(clippy::disallowed_methods, reason = "a program may read the clock; the library may not")]
 
+mod bus;
 mod check;
 mod checkpoint;
 mod clock;
@@ -13,6 +15,7 @@ mod compat;
 mod completions;
 mod config;
 mod convert;
+mod dead_letters;
 mod deprecations;
 mod explain;
 mod filter;
@@ -25,11 +28,14 @@ mod man;
 mod migrate;
 mod negotiate;
 mod output;
+mod publish;
 mod registry;
 mod replace_file;
+mod report_error;
 mod route;
 mod schema;
 mod security;
+mod sender;
 mod show;
 mod sign;
 mod source;
@@ -37,8 +43,10 @@ mod state;
 mod store;
 mod store_args;
 mod subject;
+mod subscribe;
 mod usage;
 mod verify;
+mod wait;
 
 use clap::{Parser, Subcommand};
 use output::{CmdResult, Color, report};
@@ -72,6 +80,8 @@ Examples:
   coord state put state.json             keep the first state of a workflow
   coord store check                      is everything that is kept sound?
   coord checkpoint list                  which states of workflows are kept?
+  coord publish TASK_STARTED wf_001 build task_id=t1 agent_id=a1
+  coord subscribe --follow '*.failed'    print what fails
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
   coord state merge base.json ours.json theirs.json";
 
@@ -113,6 +123,18 @@ enum Verb {
     Checkpoint(checkpoint::Args),
     /// Look after the store.
     Store(store::Args),
+    /// Look at the bus that components share.
+    Bus(bus::Args),
+    /// Publish an event, or a stream of messages.
+    Publish(publish::Args),
+    /// Print messages as they come, or run a command with each.
+    Subscribe(subscribe::Args),
+    /// Wait for a message, or for a workflow to be in a state.
+    Wait(wait::Args),
+    /// Publish an error report.
+    ReportError(report_error::Args),
+    /// Look at what could not be delivered, and publish it again.
+    DeadLetters(dead_letters::Args),
     /// Print the completion script of a shell.
     Completions(completions::Args),
     /// Write manual pages.
@@ -157,6 +179,12 @@ fn run(verb: Verb) -> CmdResult {
         Verb::State(args) => state::run(&args),
         Verb::Checkpoint(args) => checkpoint::run(&args),
         Verb::Store(args) => store::run(&args),
+        Verb::Bus(args) => bus::run(&args),
+        Verb::Publish(args) => publish::run(&args),
+        Verb::Subscribe(args) => subscribe::run(&args),
+        Verb::Wait(args) => wait::run(&args),
+        Verb::ReportError(args) => report_error::run(&args),
+        Verb::DeadLetters(args) => dead_letters::run(&args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Man(args) => man::run(&args),
         Verb::Help(args) => help::run(&args),

@@ -13,7 +13,7 @@ use coordination_protocol::validate::Validator;
 use coordination_protocol::{Json, Limits};
 use std::fs::File;
 use std::io::{self, Read, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 #[derive(clap::Args)]
@@ -46,7 +46,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> CmdResult {
-    let signer = signer(args)?;
+    if input::is_stdin(&args.seed) && paths(&args.paths).into_iter().any(input::is_stdin) {
+        return Err(failure(
+            "--seed -: standard input has the messages; name a file for one of both",
+        ));
+    }
+    let signer = signer(&args.id, &args.seed)?;
     let validator = Validator::from(args.reading.codec());
     let checker = Checker::new(&validator, &args.reading, As::Auto);
     let mut out = Printer::unchanged();
@@ -80,17 +85,11 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     out.finish(ExitStatus::found(failed).or(all))
 }
 
-/// Reads the seed into one buffer that is wiped and never moved.
-fn signer(args: &Args) -> Result<Ed25519Signer, Failure> {
+/// The signer of a seed in a file, which is read into one buffer that is wiped and never moved.
+pub(crate) fn signer(id: &str, seed: &Path) -> Result<Ed25519Signer, Failure> {
     // The spelling of a seed is far shorter.
     const MOST: usize = 1024;
-    if input::is_stdin(&args.seed) && paths(&args.paths).into_iter().any(input::is_stdin) {
-        return Err(failure(
-            "--seed -: standard input has the messages; name a file for one of both",
-        ));
-    }
-    let name = input::name(&args.seed);
-    let seed = &args.seed;
+    let name = input::name(seed);
     let opened = if input::is_stdin(seed) { unbuffered_stdin() } else { File::open(seed) };
     let mut file = opened.map_err(|error| cannot_read(&name, error))?;
     let mut text = Zeroizing::new([0; MOST]);
@@ -105,7 +104,7 @@ fn signer(args: &Args) -> Result<Ed25519Signer, Failure> {
     }
     // What is no text is none of the two spellings, which the error says.
     let text = std::str::from_utf8(&text[..length]).unwrap_or_default();
-    Ed25519Signer::from_seed_text(&args.id, text)
+    Ed25519Signer::from_seed_text(id, text)
         .map_err(|error| failure(format_args!("{name}: {error}")))
 }
 

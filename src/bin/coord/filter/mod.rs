@@ -2,6 +2,8 @@
 
 mod test;
 
+pub(crate) use test::compile;
+
 use crate::output::CmdResult;
 use clap::Subcommand;
 

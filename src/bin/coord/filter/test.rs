@@ -54,7 +54,7 @@ const FORMATS: &[(Format, &str)] = &[
     (Format::Json, "JSON: an object a record"),
 ];
 
-fn compile(text: &str) -> Result<Filter, Failure> {
+pub(crate) fn compile(text: &str) -> Result<Filter, Failure> {
     if text.trim_start().starts_with('{') {
         let json: Json = text
             .parse()

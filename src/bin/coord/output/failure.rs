@@ -1,7 +1,9 @@
 //! How the program ends.
 
 use super::text::printable;
+use coordination_protocol::bus::BusError;
 use coordination_protocol::checkpoint::CheckpointError;
+use coordination_protocol::driver::DriverError;
 use coordination_protocol::storage::StorageError;
 use std::fmt::{self, Display};
 use std::io;
@@ -167,11 +169,38 @@ fn status_of_checkpoint(error: &CheckpointError) -> ExitStatus {
     }
 }
 
+/// A bus that did not do what it was asked.
+impl From<BusError> for Failure {
+    fn from(error: BusError) -> Self {
+        let status = match &error {
+            BusError::Storage(error) => status_of(error),
+            BusError::AddressTaken { .. } | BusError::Stale { .. } => ExitStatus::Conflict,
+            _ => ExitStatus::Usage,
+        };
+        failure(error).ending(status)
+    }
+}
+
+/// A client or a component that did not do what it was asked.
+impl From<DriverError> for Failure {
+    fn from(error: DriverError) -> Self {
+        let status = match &error {
+            DriverError::Bus(error) => return error.clone().into(),
+            DriverError::TimedOut { .. } => ExitStatus::TimedOut,
+            DriverError::Refused(_) | DriverError::Unexpected { .. } => ExitStatus::No,
+            DriverError::Invalid(_) | DriverError::Setup(_) => ExitStatus::Usage,
+            _ => ExitStatus::Unavailable,
+        };
+        failure(error).ending(status)
+    }
+}
+
 /// How a verb ends by an error of the store.
 pub(crate) const fn status_of(error: &StorageError) -> ExitStatus {
     match error {
         StorageError::Conflict { .. }
         | StorageError::CursorMoved { .. }
+        | StorageError::LaneMoved { .. }
         | StorageError::VersionConflict { .. }
         | StorageError::NotNewer { .. }
         | StorageError::Abandoned { .. }

@@ -32,6 +32,6 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     }
 }
 
-fn compile(text: &str) -> Result<Pattern, Failure> {
+pub(crate) fn compile(text: &str) -> Result<Pattern, Failure> {
     Pattern::parse(text).map_err(|error| pointing(&error, text, error.at()))
 }
