@@ -144,7 +144,9 @@ mod faults {
             match self.fault {
                 Fault::LosesSubjects => {
                     let mut records = records.to_vec();
-                    records.iter_mut().for_each(|record| record.subject = None);
+                    for record in &mut records {
+                        record.subject = None;
+                    }
                     engine.append_records(&records, expected).await
                 }
                 Fault::CountsDataOnly => {

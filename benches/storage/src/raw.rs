@@ -15,8 +15,10 @@ impl Raw {
         connection
             .execute_batch(
                 "CREATE TABLE record (
-                   position INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, data BLOB NOT NULL
-                 ) STRICT;",
+                   position INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, data BLOB NOT NULL,
+                   lane TEXT, id TEXT, subject TEXT
+                 ) STRICT;
+                 CREATE UNIQUE INDEX record_id ON record (lane, id) WHERE id IS NOT NULL;",
             )
             .unwrap();
         Raw(connection)

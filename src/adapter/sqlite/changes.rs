@@ -525,3 +525,62 @@ fn is_unique_violation(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(error, _)
         if error.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::connect::{begin, connect};
+    use super::super::scratch::Folder;
+    use super::super::{Sqlite, SqliteOptions};
+    use super::*;
+    use std::time::Duration;
+
+    fn record(lane: &str) -> NewRecord {
+        NewRecord::new(*b"x").in_lane(Key::parse(lane).unwrap())
+    }
+
+    /// However many batches a transaction holds, it writes each lane once.
+    #[test]
+    fn a_lane_costs_one_row_a_transaction() {
+        let folder = Folder::new("changes-lanes");
+        let options = SqliteOptions::new("test");
+        let connection = connect(&folder.file(), &options).unwrap();
+        let written = |records: u64| {
+            begin(&connection, Duration::ZERO).unwrap();
+            let before = connection.total_changes();
+            let mut changes = Changes::start(&connection, "test").unwrap();
+            for _ in 0..records {
+                changes.append(&[record("a"), record("b")], &[]).unwrap();
+            }
+            changes.finish("test").unwrap();
+            connection.execute_batch("COMMIT").unwrap();
+            connection.total_changes() - before
+        };
+        // The name of a new writer is a row as well.
+        assert_eq!(written(1), 2 + 2 + 1);
+        assert_eq!(written(50), 2 * 50 + 2);
+    }
+
+    /// More lanes than are kept in memory are written on the way, and stay right.
+    #[test]
+    fn more_lanes_than_memory_keeps_stay_right() {
+        let folder = Folder::new("changes-many-lanes");
+        let options = SqliteOptions::new("test");
+        let file = Sqlite::open(folder.file(), &options).unwrap();
+        let records: Vec<NewRecord> =
+            (0..2 * LANES_KEPT + 1).map(|number| record(&format!("l/{number}"))).collect();
+        let connection = connect(&folder.file(), &options).unwrap();
+        begin(&connection, Duration::ZERO).unwrap();
+        let mut changes = Changes::start(&connection, "test").unwrap();
+        for round in 0..2 {
+            changes.append(&records, &[]).unwrap();
+            assert!(changes.lanes.len() <= LANES_KEPT);
+            let first = Key::parse("l/0").unwrap();
+            let expected = round * records.len() as u64 + 1;
+            assert_eq!(changes.lane_end(&first), Ok(Some(expected)));
+        }
+        changes.finish("test").unwrap();
+        connection.execute_batch("COMMIT").unwrap();
+        let report = crate::storage::block_on(file.check()).unwrap();
+        assert_eq!(report.problems, [""; 0]);
+    }
+}

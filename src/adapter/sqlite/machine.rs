@@ -145,6 +145,7 @@ impl fmt::Display for ProcessIdentity {
 /// A text that names no process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a process is named by PID/STARTED/NAMESPACE/BOOT_ID")]
+#[non_exhaustive]
 pub struct ProcessIdentityError;
 
 impl FromStr for ProcessIdentity {

@@ -383,3 +383,35 @@ pub(super) fn writer(connection: &Connection) -> Option<String> {
     let found = connection.query_row("SELECT writer FROM state", [], |row| row.get(0));
     found.ok().filter(|writer: &String| !writer.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_without_names_has_the_sum_that_it_had_before_names() {
+        for (position, data) in [(1, &b""[..]), (9, b"TASK_COMPLETED:wf:x:{}")] {
+            assert_eq!(record_sum([None; 3], position, data), checksum(&[], position, data));
+        }
+        // As such files have it.
+        assert_eq!(record_sum([None; 3], 1, b"one"), 105_199_297_566_791_777);
+    }
+
+    #[test]
+    fn what_stands_in_which_name_changes_the_sum() {
+        let names: [Names<'_>; 9] = [
+            [None; 3],
+            [Some(b""), None, None],
+            [None, Some(b""), None],
+            [None, None, Some(b"")],
+            [Some(b"ab"), Some(b""), None],
+            [Some(b"a"), Some(b"b"), None],
+            [Some(b""), Some(b"ab"), None],
+            [Some(b"a"), None, Some(b"b")],
+            [Some(b"a\x01\x01"), None, Some(b"b")],
+        ];
+        let sums: std::collections::HashSet<i64> =
+            names.iter().map(|names| record_sum(*names, 1, b"x")).collect();
+        assert_eq!(sums.len(), names.len());
+    }
+}

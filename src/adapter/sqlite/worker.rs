@@ -181,8 +181,7 @@ impl Workers {
 
     fn watch(&self, reads: &SyncSender<ReadJob>) -> Option<Watch> {
         let (waiters, reads) = (Arc::clone(&self.waiters), reads.clone());
-        let waited = Arc::clone(&waiters);
-        let wanted = move || !waited.lock().waiting.is_empty();
+        let wanted = move || !waiters.lock().waiting.is_empty();
         Watch::start(self.hints.as_ref()?, Arc::clone(&self.waiters.hinted), wanted, move || {
             // An empty job makes the reader ask `data_version`, and that alone tells whether another
             // process committed: a hint of this process's own writer costs no query.
@@ -593,7 +592,7 @@ impl<T> Future for Answer<T> {
 mod tests {
     use super::super::scratch::Folder;
     use super::*;
-    use crate::storage::{Appended, Committed, Expect, Key, NewRecord, block_on};
+    use crate::storage::{Appended, Commit, Committed, Expect, Key, LaneEnd, NewRecord, block_on};
 
     use std::cell::Cell;
 
@@ -682,6 +681,52 @@ mod tests {
         };
         let revision = |revision| Ok(Done::Number(revision));
         assert_eq!(results, [revision(1), Err(conflict), Ok(at(1)), revision(2)]);
+    }
+
+    /// Each batch of a group meets what those before it left, and a refused one leaves nothing.
+    #[test]
+    fn lanes_of_one_group_follow_each_other() {
+        let folder = Folder::new("worker-lanes");
+        let lane = Key::parse("a").unwrap();
+        let record = |id: &str| NewRecord::new(*b"x").in_lane(lane.clone()).with_id(id);
+        let append = |ids: &[&str], last| Write::Append {
+            records: ids.iter().map(|id| record(id)).collect(),
+            expected: vec![LaneEnd::new(lane.clone(), last)],
+        };
+        let commit = |id, expect| {
+            let put = Commit::new().append(record(id)).put(Key::parse("k").unwrap(), *b"v", expect);
+            Write::Commit(put)
+        };
+        let writes = vec![
+            append(&["1", "2"], None),
+            append(&["3"], None),
+            append(&["1", "2"], None),
+            commit("3", Expect::Revision(9)),
+            append(&["3", "1"], Some(2)),
+            append(&["3"], Some(2)),
+            commit("4", Expect::Absent),
+            commit("5", Expect::Absent),
+        ];
+        let (results, groups) = run(&folder, writes);
+        assert_eq!(groups, 1);
+        let done = |appended, revisions| Ok(Done::Committed(Committed::new(appended, revisions)));
+        let key = Key::parse("k").unwrap();
+        let conflict =
+            |expected, found| Err(StorageError::Conflict { key: key.clone(), expected, found });
+        let moved = StorageError::LaneMoved { lane: lane.clone(), expected: None, found: Some(2) };
+        let expected = [
+            done(Appended::new(1..3), Vec::new()),
+            Err(moved),
+            done(Appended::repeated(1, 2), Vec::new()),
+            conflict(Expect::Revision(9), None),
+            Err(StorageError::duplicate_id(&lane, "1", Some(1))),
+            Ok(at(3)),
+            done(Appended::new(4..5), vec![1]),
+            conflict(Expect::Absent, Some(1)),
+        ];
+        assert_eq!(results, expected);
+        let connection = connect(&folder.file(), &options()).unwrap();
+        assert_eq!(operations::lane_end(&connection, &lane), Ok(Some(4)));
     }
 
     #[test]

@@ -16,13 +16,13 @@ use std::task::{Poll, Waker};
 /// All futures but [`wait`](Journal::wait) are ready at once.
 #[derive(Clone, Debug)]
 pub struct MemoryJournal {
-    inner: Arc<Mutex<Records>>,
+    inner: Arc<Mutex<State>>,
     capacity: usize,
     limits: StorageLimits,
 }
 
 #[derive(Debug)]
-pub(super) struct Records {
+pub(super) struct State {
     // Positions are consecutive, so a record is found by subtraction, and trimming takes from the
     // front.
     records: VecDeque<NewRecord>,
@@ -37,7 +37,7 @@ pub(super) struct Records {
     tickets: u64,
 }
 
-impl Records {
+impl State {
     fn bounds(&self) -> Bounds {
         Bounds::new(self.first, self.first + self.records.len() as u64)
     }
@@ -80,7 +80,7 @@ impl MemoryJournal {
     /// end, and 64 more for each.
     pub fn with_capacity(bytes: usize) -> Self {
         MemoryJournal {
-            inner: Arc::new(Mutex::new(Records {
+            inner: Arc::new(Mutex::new(State {
                 records: VecDeque::new(),
                 first: 1,
                 bytes: 0,
@@ -101,7 +101,7 @@ impl MemoryJournal {
         self
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Records> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -169,7 +169,7 @@ impl MemoryJournal {
 
 /// The journal while nothing else changes it.
 pub(super) struct Writing<'a> {
-    records: MutexGuard<'a, Records>,
+    records: MutexGuard<'a, State>,
     capacity: usize,
     limits: StorageLimits,
 }
@@ -286,7 +286,7 @@ impl Journal for MemoryJournal {
 
     async fn forget_lanes(&self) -> Result<u64, StorageError> {
         let mut state = self.lock();
-        let Records { lanes, first, bytes, .. } = &mut *state;
+        let State { lanes, first, bytes, .. } = &mut *state;
         let before = lanes.len();
         lanes.retain(|lane, last| {
             let stays = *last >= *first;
