@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is where the clock is read")]
 
+#[cfg(feature = "sqlite")]
+use crate::adapter::sqlite::{MachineClock, ProcessIdentity};
 use crate::machine::SplitMix64;
 use crate::scalar::{Instant, Now, WallTime};
 use std::collections::BTreeMap;
@@ -106,6 +108,47 @@ impl Host for SystemHost {
 
     fn random(&self) -> [u8; 16] {
         entropy()
+    }
+}
+
+/// The clock that all processes of a machine share, the entropy of its operating system, and this process.
+/// For buses in a file.
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MachineHost {
+    clock: MachineClock,
+}
+
+#[cfg(feature = "sqlite")]
+impl MachineHost {
+    /// This process on this machine.
+    pub fn new() -> Self {
+        MachineHost { clock: MachineClock::new() }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Host for MachineHost {
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        runtime_sleep(at.since(self.clock.at()))
+    }
+
+    fn random(&self) -> [u8; 16] {
+        entropy()
+    }
+
+    fn process(&self) -> String {
+        ProcessIdentity::current().to_string()
+    }
+
+    fn is_gone(&self, process: &str) -> bool {
+        // A name that another program wrote says nothing; its lease tells.
+        process.parse::<ProcessIdentity>().is_ok_and(|process| !process.is_alive())
     }
 }
 

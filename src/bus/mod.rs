@@ -67,6 +67,8 @@ mod retention;
 mod session;
 
 pub use error::BusError;
+#[cfg(feature = "sqlite")]
+pub use host::MachineHost;
 pub use host::{Host, Sleep, SystemHost, VirtualHost};
 pub use inbox::{Arrival, Delivery, Inbox, Interest, Start};
 pub use open::BusUrl;

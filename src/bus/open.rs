@@ -1,6 +1,10 @@
 //! Buses by their URL.
 
 use super::{Bus, BusError};
+#[cfg(feature = "sqlite")]
+use crate::adapter::sqlite::{Sqlite, SqliteOptions, locate};
+#[cfg(feature = "sqlite")]
+use crate::storage::StorageError;
 use std::fmt;
 use std::str::FromStr;
 
@@ -53,7 +57,15 @@ impl FromStr for BusUrl {
 }
 
 impl Bus {
-    /// Opens the bus of a URL.
+    /// Opens the bus of a URL. Blocks for as long as the file takes to open.
+    ///
+    /// ```
+    /// use coordination_protocol::bus::Bus;
+    ///
+    /// let bus = Bus::open("memory:")?;
+    /// assert_eq!(bus.place(), "memory:");
+    /// # Ok::<(), coordination_protocol::bus::BusError>(())
+    /// ```
     ///
     /// # Errors
     /// [`Url`](BusError::Url) if it is none, or needs a feature that is off;
@@ -62,14 +74,13 @@ impl Bus {
         match url.parse()? {
             BusUrl::Memory => Ok(Bus::memory()),
             #[cfg(feature = "sqlite")]
-            BusUrl::Sqlite(Some(path)) => {
-                let options = crate::adapter::sqlite::SqliteOptions::new(program());
-                let file = crate::adapter::sqlite::Sqlite::open(path, &options)?;
-                Ok(Bus::of(file).at(url))
-            }
-            #[cfg(feature = "sqlite")]
-            BusUrl::Sqlite(None) => {
-                Err(BusError::Url { url: url.to_owned(), reason: "name the file".to_owned() })
+            BusUrl::Sqlite(path) => {
+                let path = match path {
+                    Some(path) => path,
+                    None => project_file()?,
+                };
+                let options = SqliteOptions::new(program());
+                Ok(Bus::sqlite(Sqlite::open(path, &options)?))
             }
             #[cfg(not(feature = "sqlite"))]
             BusUrl::Sqlite(_) => Err(BusError::Url {
@@ -78,6 +89,27 @@ impl Bus {
             }),
         }
     }
+}
+
+#[cfg(feature = "sqlite")]
+impl Bus {
+    /// The bus of an open file, with the clock that all processes of the machine share.
+    #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+    pub fn sqlite(file: Sqlite) -> Self {
+        let place = BusUrl::Sqlite(Some(file.path().to_owned())).to_string();
+        Bus::of(file).with_host(super::MachineHost::new()).at(&place)
+    }
+}
+
+/// The file of the project that the working folder belongs to.
+#[cfg(feature = "sqlite")]
+#[allow(clippy::disallowed_methods, reason = "a URL without a path is resolved here")]
+fn project_file() -> Result<std::path::PathBuf, BusError> {
+    let here = std::env::current_dir().map_err(|error| {
+        let detail = format!("the working folder cannot be read: {error}");
+        StorageError::unavailable(detail).with_source(error)
+    })?;
+    Ok(locate(&here, std::env::home_dir().as_deref())?)
 }
 
 /// The name of the program that runs, for the errors of others.

@@ -444,3 +444,34 @@ fn a_reader_in_sequence_gets_a_lane_at_once_and_settles_it_at_once() {
         Ok(())
     });
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn two_handles_on_one_file_share_a_bus() {
+    let folder = std::env::temp_dir().join(format!("coord-bus-{}", std::process::id()));
+    let url = format!("sqlite:{}", folder.join("coord.sqlite").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let done: Done = runtime.block_on(async {
+        let (here, there) = (Bus::open(&url)?, Bus::open(&url)?);
+        assert_eq!(here.place(), url);
+        let address = Address::new("hub")?;
+        let listener = here.listen(&address).await?;
+        assert!(there.has_listener(&address).await?);
+        assert_eq!(there.listen(&address).await.unwrap_err().code(), "address-taken");
+        let inbox = here.subscribe(all().durable("reader")).await?;
+        publish(&there, "wf_1", &["one"]).await?;
+        there.publish(&[Post::raw_to(&address, "two".as_bytes())?]).await?;
+        let (one, two) = (message(&inbox).await, message(&listener).await);
+        assert_eq!((text(&one), text(&two)), ("one", "two"));
+        // Of two members in two handles the second one waits, and goes on when the first leaves.
+        let second = there.subscribe(all().durable("reader")).await?;
+        drop(inbox);
+        here.leave().await?;
+        let again = message(&second).await;
+        assert_eq!((text(&again), again.attempt), ("one", 2));
+        second.settle(&again).await?;
+        Ok(())
+    });
+    std::fs::remove_dir_all(folder).unwrap();
+    done.unwrap();
+}
