@@ -115,10 +115,10 @@ mod faulty {
                 let before = published.len();
                 published.extend(packets.iter().cloned());
                 if self.fault == Fault::LosesEverySeventh {
-                    let mut at = before;
+                    let mut number = before;
                     packets.retain(|_| {
-                        at += 1;
-                        at % 7 != 0
+                        number += 1;
+                        !number.is_multiple_of(7)
                     });
                 }
             }
