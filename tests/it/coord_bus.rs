@@ -15,7 +15,7 @@ impl Place {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("sqlite:{}", self.0.path("bus.sqlite"))
+        format!("sqlite:{}", self.0.path("coord.sqlite"))
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
@@ -76,7 +76,7 @@ const FAILED: &str = r#"TASK_FAILED:wf_1:build:{"task_id":"t1","agent_id":"a1","
 #[test]
 fn a_bus_is_made_once_and_tells_what_is_in_it() {
     let place = Place::new();
-    let file = place.0.path("bus.sqlite");
+    let file = place.0.path("coord.sqlite");
     assert_eq!(
         place.all(&["bus", "info"]),
         (
@@ -120,6 +120,28 @@ fn a_bus_is_made_once_and_tells_what_is_in_it() {
         assert!(told.contains(message) || status == 4, "{told}");
         assert_eq!(code, status, "{url}: {told}");
     }
+}
+
+#[test]
+fn without_a_url_it_is_the_file_of_the_project() {
+    let place = Place::new();
+    let run = |folder: &str, args: &[&str]| {
+        let mut command = place.command(args);
+        let output = command.current_dir(folder).env_remove("COORD_BUS").output().unwrap();
+        told(&output)
+    };
+    let top = place.0.path("project");
+    let below = format!("{top}/a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    let (code, _, errors) = run(&below, &["bus", "info"]);
+    assert_eq!(code, 4, "{errors}");
+    assert!(errors.ends_with("make one with `coord bus init`, or name the file\n"), "{errors}");
+    let (code, made, errors) = run(&top, &["bus", "init"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(made.ends_with("project/.claude/data/coord.sqlite: the bus is ready\n"), "{made}");
+    let report = ["report-error", "x"];
+    assert_eq!(run(&below, &report), (0, "0:1\n".to_owned(), String::new()));
+    assert!(run(&top, &["subscribe", ">"]).1.contains("error_report"));
 }
 
 #[test]
@@ -200,7 +222,10 @@ fn what_is_wrong_is_drawn_and_nothing_is_published() {
     assert!(code == 1 && told.contains("error["), "{code}: {}", &told[..200.min(told.len())]);
     let broken = place.run(&[&head[..], &["-"]].concat(), b"\xff\xfe");
     assert_eq!(broken.status.code(), Some(4), "{}", err(&broken));
-    assert!(!std::path::Path::new(&place.0.path("bus.sqlite")).exists(), "no bus was made for it");
+    assert!(
+        !std::path::Path::new(&place.0.path("coord.sqlite")).exists(),
+        "no bus was made for it"
+    );
 }
 
 #[test]

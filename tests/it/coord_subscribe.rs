@@ -49,7 +49,7 @@ fn signal(child: &Child, name: &str) {
 /// Waits until a durable name is on the bus.
 fn subscribed(place: &Place, name: &str) {
     for _ in 0..300 {
-        let known = std::path::Path::new(&place.0.path("bus.sqlite")).is_file()
+        let known = std::path::Path::new(&place.0.path("coord.sqlite")).is_file()
             && place.info()["subscriptions"]
                 .as_array()
                 .unwrap()
@@ -178,7 +178,7 @@ fn a_gap_is_told_and_the_rest_comes() {
     for reason in ["two", "three", "four"] {
         place.publish("wf_1", reason);
     }
-    let file = Sqlite::open(place.0.path("bus.sqlite"), &SqliteOptions::new("test")).unwrap();
+    let file = Sqlite::open(place.0.path("coord.sqlite"), &SqliteOptions::new("test")).unwrap();
     block_on(file.trim(4)).unwrap();
     drop(file);
     let (code, rows, errors) =

@@ -27,6 +27,8 @@ mod coord_checkpoint;
 #[cfg(feature = "cli")]
 mod coord_documents;
 #[cfg(all(feature = "cli", unix))]
+mod coord_faults;
+#[cfg(all(feature = "cli", unix))]
 mod coord_files;
 #[cfg(feature = "cli")]
 mod coord_fix;

@@ -2,9 +2,11 @@
 
 use crate::config::strict;
 use crate::limits::parse;
-use crate::output::{Failure, failure, tell, unavailable};
+use crate::output::{Failure, cannot_read, failure, tell, unavailable};
+use coordination_protocol::adapter::sqlite::{FILE_NAME, PROJECT_FOLDER, locate};
 use coordination_protocol::bus::{Bus, BusUrl};
-use std::path::PathBuf;
+use coordination_protocol::storage::StorageError;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long the program waits for what hangs after its work is done.
@@ -37,15 +39,34 @@ impl BusArgs {
             BusUrl::Memory => Err(failure(
                 "a bus in memory ends with the program; name a file as in --bus sqlite:PATH",
             )),
-            _ => {
-                Err(failure("name the file of the bus, as in --bus sqlite:PATH, or set COORD_BUS"))
+            // Another place than a file is not known yet.
+            _ => Ok(locate(&working_folder()?, std::env::home_dir().as_deref())?),
+        }
+    }
+
+    /// The same for who makes it: outside of any project it is that of the working folder.
+    pub(crate) fn file_to_make(&self) -> Result<PathBuf, Failure> {
+        match &self.bus {
+            BusUrl::Sqlite(None) => {
+                let start = working_folder()?;
+                match locate(&start, std::env::home_dir().as_deref()) {
+                    Err(StorageError::NoProject { .. }) => {
+                        Ok(start.join(PROJECT_FOLDER).join(FILE_NAME))
+                    }
+                    found => Ok(found?),
+                }
             }
+            _ => self.file(),
         }
     }
 
     /// Opens the bus, and makes its file if it is not there.
     pub(crate) fn open(&self) -> Result<Bus, Failure> {
-        let file = self.file()?;
+        self.open_file(&self.file()?)
+    }
+
+    /// Opens the bus of a file.
+    pub(crate) fn open_file(&self, file: &Path) -> Result<Bus, Failure> {
         if self.verbose {
             tell(format_args!("coord: the bus is {}", file.display()));
         }
@@ -69,6 +90,10 @@ impl BusArgs {
         }
         self.open()
     }
+}
+
+fn working_folder() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| cannot_read("the working folder", error))
 }
 
 /// Runs what waits. A thread beside this one keeps the claims of this process alive while it writes or
