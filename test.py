@@ -111,6 +111,7 @@ FORMAT = [
 SLOW = [
     "keeps_the_laws",
     "memory_stays_constant",
+    "lose_and_double_nothing",
     "many_patterns_are_refused_at_once",
     "a_run_goes_on_only_where_it_fits",
     "fuzz_corpus",

@@ -53,6 +53,8 @@ mod coord_store;
 #[cfg(all(feature = "cli", unix))]
 mod coord_subscribe;
 #[cfg(all(feature = "cli", unix))]
+mod coord_talk;
+#[cfg(all(feature = "cli", unix))]
 mod coord_tools;
 #[cfg(all(feature = "cli", unix))]
 mod coord_trial;

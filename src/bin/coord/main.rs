@@ -13,6 +13,7 @@ mod checkpoint;
 mod clock;
 mod compat;
 mod completions;
+mod components;
 mod config;
 mod convert;
 mod dead_letters;
@@ -32,6 +33,8 @@ mod publish;
 mod registry;
 mod replace_file;
 mod report_error;
+mod request;
+mod respond;
 mod route;
 mod schema;
 mod security;
@@ -82,6 +85,7 @@ Examples:
   coord checkpoint list                  which states of workflows are kept?
   coord publish TASK_STARTED wf_001 build task_id=t1 agent_id=a1
   coord subscribe --follow '*.failed'    print what fails
+  coord request resource-manager @request.json
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
   coord state merge base.json ours.json theirs.json";
 
@@ -131,6 +135,12 @@ enum Verb {
     Subscribe(subscribe::Args),
     /// Wait for a message, or for a workflow to be in a state.
     Wait(wait::Args),
+    /// Ask a component, and print its answer.
+    Request(request::Args),
+    /// Answer requests with a command.
+    Respond(respond::Args),
+    /// Show who is on the bus, and how it is.
+    Components(components::Args),
     /// Publish an error report.
     ReportError(report_error::Args),
     /// Look at what could not be delivered, and publish it again.
@@ -183,6 +193,9 @@ fn run(verb: Verb) -> CmdResult {
         Verb::Publish(args) => publish::run(&args),
         Verb::Subscribe(args) => subscribe::run(&args),
         Verb::Wait(args) => wait::run(&args),
+        Verb::Request(args) => request::run(&args),
+        Verb::Respond(args) => respond::run(&args),
+        Verb::Components(args) => components::run(&args),
         Verb::ReportError(args) => report_error::run(&args),
         Verb::DeadLetters(args) => dead_letters::run(&args),
         Verb::Completions(args) => completions::run(&args),

@@ -44,6 +44,11 @@ impl BusArgs {
         }
     }
 
+    /// Whether more is to be told than usual.
+    pub(crate) fn verbose(&self) -> bool {
+        self.verbose
+    }
+
     /// The same for who makes it: outside of any project it is that of the working folder.
     pub(crate) fn file_to_make(&self) -> Result<PathBuf, Failure> {
         match &self.bus {

@@ -4,6 +4,7 @@ mod exec;
 mod read;
 mod row;
 
+pub(crate) use exec::{feed, told};
 pub(crate) use row::Row;
 
 use crate::bus::{BusArgs, Since, block_on};
