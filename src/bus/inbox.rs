@@ -880,6 +880,12 @@ impl Inbox {
         }
     }
 
+    /// How many messages were read and wait to be handed out.
+    pub fn waiting(&self) -> usize {
+        let window = self.lock();
+        window.outstanding.len().saturating_sub(window.handed.len())
+    }
+
     /// The first position that may have something to do.
     pub fn position(&self) -> Position {
         Position::new(self.lock().low(u64::MAX))

@@ -71,6 +71,9 @@ pub struct ComponentOptions {
     pub redelivery: crate::machine::Backoff,
     /// The most messages of one subscription that are handled at a time, each of another lane. Default 50.
     pub concurrent: usize,
+    /// The most messages of one subscription that are read ahead, to find those that may be handled. Default
+    /// 1000.
+    pub queue: usize,
     /// How long one attempt may take. Default: as long as a requester waits, about two minutes.
     pub attempt_timeout: Duration,
     /// How long it waits for handlers when it stops, before it drops them. Default 10 s.
@@ -91,6 +94,7 @@ impl From<&Settings> for ComponentOptions {
             presence: PresenceOptions::from(settings),
             redelivery: crate::machine::Backoff::from(settings),
             concurrent: settings.max_concurrent_operations,
+            queue: settings.event_queue_size,
             drain_time: Duration::from_secs(10),
             versions: SupportedVersions::current(),
             retention: crate::bus::Retention::default(),
@@ -137,6 +141,12 @@ impl ComponentOptions {
     /// Sets the most messages of one subscription that are handled at a time, at least 1.
     pub const fn with_concurrent(mut self, messages: usize) -> Self {
         self.concurrent = if messages == 0 { 1 } else { messages };
+        self
+    }
+
+    /// Sets the most messages of one subscription that are read ahead, at least 1.
+    pub const fn with_queue(mut self, messages: usize) -> Self {
+        self.queue = if messages == 0 { 1 } else { messages };
         self
     }
 

@@ -5,6 +5,7 @@ use super::component::{OnHealth, Shared};
 use super::drive::{Driven, drive};
 use super::health::Counts;
 use super::serve::Server;
+use crate::bus::Inbox;
 use crate::machine::{Presence, PresenceInput, PresenceOutput};
 use crate::message::{
     ComponentPerformance, ComponentRegistration, Envelope, HealthStatus, MessageKind,
@@ -57,6 +58,7 @@ impl Shown {
         registration: ComponentRegistration,
         dependencies: Vec<ComponentId>,
         server: Arc<Server>,
+        inboxes: Vec<Arc<Inbox>>,
         on_health: Option<OnHealth>,
     ) -> Self {
         let (due, asked) = mpsc::unbounded_channel();
@@ -90,6 +92,7 @@ impl Shown {
             dependencies,
             seen: BTreeMap::new(),
             server,
+            inboxes,
             on_health,
         };
         let health = tokio::spawn(reporter.run(asked));
@@ -143,6 +146,7 @@ struct Reporter {
     /// The revisions of what was seen of them.
     seen: BTreeMap<Key, u64>,
     server: Arc<Server>,
+    inboxes: Vec<Arc<Inbox>>,
     on_health: Option<OnHealth>,
 }
 
@@ -198,12 +202,13 @@ impl Reporter {
     async fn report(&mut self) {
         self.look().await;
         let shared = &self.shared;
+        let waiting: usize = self.inboxes.iter().map(|inbox| inbox.waiting()).sum();
         let (now, counts) = (shared.client.bus().host().now(), &shared.counts);
         let mut status =
             HealthStatus::new(shared.id.clone(), HealthState::Healthy, now.timestamp())
                 .with_uptime(whole_seconds(now.at.since(self.started)))
                 .with_active_operations(Counts::get(&counts.active))
-                .with_queue_size(self.server.under_way() as u64);
+                .with_queue_size(waiting as u64);
         if let Some(last) = counts.last_activity() {
             status = status.with_last_activity(last);
         }

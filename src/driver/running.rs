@@ -144,6 +144,7 @@ impl Running {
             registration,
             dependencies,
             Arc::clone(&server),
+            inboxes.clone(),
             component.on_health,
         );
         let mut tasks = vec![Task(tokio::spawn(server.run(stopped.clone(), Arc::clone(&cancel))))];
@@ -252,8 +253,10 @@ impl Running {
 /// A subscription is durable under the component's name, unless it has a name of its own.
 fn named(interest: Interest, id: &ComponentId, pattern: &str, shared: &Shared) -> Interest {
     let attempts = shared.options.redelivery.attempts;
-    let interest =
-        interest.with_max_attempts(attempts).with_max_in_flight(shared.options.concurrent);
+    let interest = interest
+        .with_max_attempts(attempts)
+        .with_max_in_flight(shared.options.concurrent)
+        .with_window(shared.options.queue);
     match interest.name() {
         Some(_) => interest,
         None => interest.durable(format!("{id}:{pattern}")),

@@ -88,11 +88,6 @@ impl Server {
         self.shared.client.bus().host().now()
     }
 
-    /// How many requests are under way.
-    pub(super) fn under_way(&self) -> usize {
-        self.lock().running.len()
-    }
-
     /// Takes requests until it is stopped, then waits for what is under way.
     pub(super) async fn run(
         self: Arc<Self>,

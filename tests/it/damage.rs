@@ -359,7 +359,7 @@ fn a_repair_that_cannot_save_removes_nothing() {
     let root = folder.path("data");
     for to in [there.as_str(), "/dev/full/x", &folder.path("no/folder")] {
         let refused = run(&["store", "repair", "--save", to, "--root", &root], b"");
-        assert_eq!(refused.status.code(), Some(2), "{to}: {}", out(&refused));
+        assert_eq!(refused.status.code(), Some(4), "{to}: {}", out(&refused));
         assert!(
             err(&refused).starts_with(&format!("coord: cannot write {to}: ")),
             "{}",
