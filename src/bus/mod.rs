@@ -197,7 +197,7 @@ impl Bus {
     }
 
     fn at(self, place: &str) -> Self {
-        self.changed(|inner| inner.place = place.to_owned())
+        self.changed(|inner| place.clone_into(&mut inner.place))
     }
 
     /// Takes time and entropy from a host of yours.

@@ -130,7 +130,7 @@ impl Bus {
             entry.and_then(|entry| serde_json::from_slice(&entry.value).ok()).unwrap_or_default();
         let now = now.unix_millis();
         // A clock that was ahead left marks of the future, by which nothing would ever be too old.
-        marks.at = marks.at.into_iter().filter(|(at, _)| *at <= now).collect();
+        marks.at.retain(|at, _| *at <= now);
         let age = i64::try_from(max_age.as_millis()).unwrap_or(i64::MAX);
         let old = now.saturating_sub(age);
         let aged = marks.at.range(..=old).next_back().map_or(0, |(_, position)| *position);
