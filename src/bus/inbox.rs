@@ -761,16 +761,22 @@ impl Inbox {
                 let held: Vec<u64> = held.iter().map(|held| held.position.offset).collect();
                 if self.store(key, &mut stored, progress, Commit::new()).await? {
                     let mut window = self.lock();
-                    held.into_iter().for_each(|position| window.forget(position));
+                    for position in held {
+                        window.forget(position);
+                    }
                     break;
                 }
                 fresh = true;
             }
             let mut window = self.lock();
-            done.iter().for_each(|position| window.give_up(*position));
+            for position in &done {
+                window.give_up(*position);
+            }
         } else {
             let mut window = self.lock();
-            done.iter().for_each(|position| window.forget(*position));
+            for position in &done {
+                window.forget(*position);
+            }
         }
         self.changed.notify_one();
         stale.map_or(Ok(()), Err)

@@ -123,6 +123,29 @@ fn a_bus_is_made_once_and_tells_what_is_in_it() {
 }
 
 #[test]
+fn a_closed_output_ends_every_verb_quietly() {
+    let place = Place::new();
+    place.publish("wf_1", "one");
+    let event =
+        ["publish", "WORKFLOW_PAUSED", "wf_1", "global", "pause_reason=x", "current_state={}"];
+    for args in [
+        &event[..],
+        &["report-error", "x"],
+        &["bus", "info"],
+        &["subscribe", ">"],
+        &["wait", "--event", ">", "--since", "0:1"],
+        &["dead-letters", "list"],
+    ] {
+        let mut child = place.spawn(args);
+        drop((child.stdout.take(), child.stdin.take()));
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""), "{args:?}");
+    }
+    // What was published is there, although nobody read where.
+    assert_eq!(place.info()["records"], 3);
+}
+
+#[test]
 fn without_a_url_it_is_the_file_of_the_project() {
     let place = Place::new();
     let run = |folder: &str, args: &[&str]| {

@@ -12,11 +12,11 @@ use coordination_protocol::bus::{Bus, Position, Post};
 use coordination_protocol::driver::EXCHANGES;
 use coordination_protocol::message::{Envelope, MessageRef, peek};
 use coordination_protocol::route::RouteKey;
-use coordination_protocol::scalar::WallTime;
+use coordination_protocol::scalar::{Count, WallTime};
 use coordination_protocol::storage::view::{DeadLetters, StoredLetter};
 use coordination_protocol::storage::{DynEngine, Key, StorageError};
 use coordination_protocol::transport::Address;
-use coordination_protocol::{Codec, Mode};
+use coordination_protocol::{Codec, Json, Mode};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -266,7 +266,7 @@ fn list(args: &List) -> CmdResult {
         out.row(&Row {
             key: key.to_string(),
             died_at: about.died_at.as_ref().map(ToString::to_string),
-            attempts: about.attempts.as_ref().map(|count| count.get()),
+            attempts: about.attempts.as_ref().map(Count::get),
             reason: &about.reason,
             about: match EventRef::parse(&original) {
                 Ok(event) => event.type_name().to_owned(),
@@ -325,7 +325,7 @@ fn post_of(letter: &StoredLetter) -> Result<Post, Failure> {
     let read: Result<Envelope, _> =
         codec.parse_message(text).and_then(|message: MessageRef<'_>| message.decode());
     let kind = read.as_ref().ok().map(Envelope::kind);
-    let named = letter.letter.extra().get("address").and_then(|address| address.to_text());
+    let named = letter.letter.extra().get("address").and_then(Json::to_text);
     let asks = EXCHANGES.iter().any(|(request, _)| Some(*request) == kind);
     let subscriber = letter.letter.subscriber.as_ref().filter(|_| asks).map(ToString::to_string);
     let post = match (named.or(subscriber), read) {

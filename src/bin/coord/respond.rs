@@ -34,7 +34,7 @@ While it runs, the component is registered and shows that it is alive; -v tells 
 Exit status: 0 after --once. Else a signal ends it as it ends every program; 5 if another process is this
 component.")]
 pub(crate) struct Args {
-    /// The kind of request: allocation_request, conflict_check, release or rollback.
+    /// The kind of request: `allocation_request`, `conflict_check`, `release` or `rollback`.
     #[arg(value_name = "KIND")]
     kind: MessageKind,
 
@@ -62,25 +62,25 @@ pub(crate) struct Args {
 const MOST: u64 = 1 << 20;
 
 /// What the handler needs.
-struct Answerer {
+struct CommandAnswer {
     words: Vec<String>,
     answered: Arc<Notify>,
 }
 
 pub(crate) fn run(args: &Args) -> CmdResult {
     let answered = Arc::new(Notify::new());
-    let answerer =
-        Arc::new(Answerer { words: args.command.clone(), answered: Arc::clone(&answered) });
+    let handler =
+        Arc::new(CommandAnswer { words: args.command.clone(), answered: Arc::clone(&answered) });
     let respond = RespondOptions::default().with_concurrent(args.jobs.max(1));
     let component = Component::new(&args.component)
         .version(env!("CARGO_PKG_VERSION"))
         .capability(args.kind.to_string())
         .with_options(ComponentOptions::new().with_respond(respond));
     let component = match args.kind {
-        MessageKind::AllocationRequest => serve::<AllocationRequest>(component, answerer),
-        MessageKind::ConflictCheck => serve::<ConflictCheck>(component, answerer),
-        MessageKind::Release => serve::<Release>(component, answerer),
-        MessageKind::Rollback => serve::<Rollback>(component, answerer),
+        MessageKind::AllocationRequest => serve::<AllocationRequest>(component, handler),
+        MessageKind::ConflictCheck => serve::<ConflictCheck>(component, handler),
+        MessageKind::Release => serve::<Release>(component, handler),
+        MessageKind::Rollback => serve::<Rollback>(component, handler),
         other => {
             return Err(failure(format_args!(
                 "no command answers a {other}; one answers allocation_request, conflict_check, \
@@ -114,18 +114,18 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     Ok(ended.status())
 }
 
-fn serve<R: Request>(component: Component, answerer: Arc<Answerer>) -> Component {
+fn serve<R: Request>(component: Component, handler: Arc<CommandAnswer>) -> Component {
     component.on_request(move |context: Context, _: R| {
-        let answerer = Arc::clone(&answerer);
+        let handler = Arc::clone(&handler);
         async move {
-            let answer = answerer.answer::<R>(&context).await;
-            answerer.answered.notify_one();
+            let answer = handler.answer::<R>(&context).await;
+            handler.answered.notify_one();
             answer
         }
     })
 }
 
-impl Answerer {
+impl CommandAnswer {
     async fn answer<R: Request>(&self, context: &Context) -> Result<R::Response, HandlerError> {
         let (program, rest) = self.words.split_first().map_or(("", &[][..]), |(p, r)| (p, r));
         let mut command = Command::new(program);

@@ -163,9 +163,8 @@ async fn in_state(
                 writeln!(out, "{}", stored.text.trim_end())?;
                 return Ok(out.flush()?);
             }
-            Ok(_) => {}
-            // Another writer may put it right while this one waits.
-            Err(StorageError::Damaged { .. }) => {}
+            // Another writer may put a damaged one right while this one waits.
+            Ok(_) | Err(StorageError::Damaged { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         for record in page(bus, &mut next).await? {

@@ -3,7 +3,9 @@
 use crate::config::strict;
 use crate::limits::parse;
 use crate::output::{Failure, cannot_read, failure, tell, unavailable};
-use coordination_protocol::adapter::sqlite::{FILE_NAME, PROJECT_FOLDER, locate};
+use coordination_protocol::adapter::sqlite::{
+    FILE_NAME, PROJECT_FOLDER, Sqlite, SqliteOptions, locate,
+};
 use coordination_protocol::bus::{Bus, BusUrl};
 use coordination_protocol::storage::StorageError;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,10 @@ pub(crate) struct BusArgs {
         value_parser = parse::<BusUrl>
     )]
     bus: BusUrl,
+
+    /// Use a file system of which it is not known whether it is local. Network file systems stay refused.
+    #[arg(long)]
+    allow_filesystem: bool,
 
     /// Tell on standard error which file is used.
     #[arg(long, short)]
@@ -75,7 +81,8 @@ impl BusArgs {
         if self.verbose {
             tell(format_args!("coord: the bus is {}", file.display()));
         }
-        Ok(Bus::open(&format!("sqlite:{}", file.display()))?)
+        let options = SqliteOptions::new("coord").with_any_file_system(self.allow_filesystem);
+        Ok(Bus::sqlite(Sqlite::open(file, &options)?))
     }
 
     /// Opens the bus for a verb that reads messages: it knows the event types of the settings.

@@ -64,18 +64,15 @@ impl Object {
                 short(word)
             )));
         };
-        let (key, value) = match key.strip_suffix(':') {
-            Some(key) => {
-                let value = text.parse::<Json>().map_err(|error| {
-                    failure(format_args!("{key}:= takes JSON: `{}`: {error}", short(text)))
-                })?;
-                (key, value)
-            }
-            None => {
-                let mut required = registry.required(event_type).into_iter().flatten();
-                let kind = required.find(|(name, _)| *name == key).map(|(_, kind)| kind);
-                (key, value(kind, text))
-            }
+        let (key, value) = if let Some(key) = key.strip_suffix(':') {
+            let value = text.parse::<Json>().map_err(|error| {
+                failure(format_args!("{key}:= takes JSON: `{}`: {error}", short(text)))
+            })?;
+            (key, value)
+        } else {
+            let mut required = registry.required(event_type).into_iter().flatten();
+            let kind = required.find(|(name, _)| *name == key).map(|(_, kind)| kind);
+            (key, value(kind, text))
         };
         // A pair replaces what DATA has.
         match self.0.iter_mut().find(|(known, _)| known == key) {

@@ -7,6 +7,7 @@ use crate::bus::{Ended, Signals};
 use crate::output::{ExitStatus, Failure, Printer, complain, unavailable};
 use coordination_protocol::bus::{Arrival, Bus, BusError, Delivery, Inbox, Interest, Position};
 use std::io::Write as _;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// How often what passes by itself is tried again.
@@ -46,7 +47,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     async fn deliver(&self, signals: &mut Signals, out: &mut Printer) -> Result<Ended, Failure> {
-        let mut left = self.args.count.map_or(u64::MAX, |count| count.get());
+        let mut left = self.args.count.map_or(u64::MAX, NonZeroU64::get);
         let mut exec = Exec::new(self.args, self.inbox.bus());
         let (mut failures, mut dead) = (0, false);
         loop {
@@ -99,7 +100,7 @@ impl Reader<'_> {
         while (page.len() as u64) < most {
             match self.inbox.try_next() {
                 Some(Arrival::Message(delivery) | Arrival::Exhausted(delivery)) => {
-                    page.push(delivery)
+                    page.push(delivery);
                 }
                 Some(Arrival::Gap { from, to }) => gap(from, to, out)?,
                 _ => break,
