@@ -453,4 +453,6 @@ pub(super) struct Shared {
     pub(super) validator: Validator,
     pub(super) options: ComponentOptions,
     pub(super) counts: super::health::Counts,
+    /// Why the component cannot go on, once that is so.
+    pub(super) fatal: tokio::sync::watch::Sender<Option<String>>,
 }

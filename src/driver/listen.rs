@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, IntoReport as _, Occurrence};
 use crate::machine::SplitMix64;
 use crate::message::{Envelope, ErrorContext, ErrorReport, Message};
 use crate::scalar::{ErrorId, Now, WorkflowId};
+use crate::storage::StorageError;
 use crate::validate::Checked;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -100,6 +101,10 @@ pub(super) async fn drain<T: 'static>(
 /// Waits a little after an error of the bus.
 pub(super) async fn pause(shared: &Shared, error: &BusError) {
     super::observe::bus_failed(&shared.id, error);
+    // What is unsupported stays so; everything else may pass.
+    if matches!(error, BusError::Storage(StorageError::Unsupported { .. })) {
+        shared.fatal.send_replace(Some(error.to_string()));
+    }
     let host = shared.client.bus().host();
     let now = host.now().at;
     host.sleep_until(now.after(PAUSE).unwrap_or(now)).await;

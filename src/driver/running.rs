@@ -115,6 +115,7 @@ impl Running {
             validator: component.validator,
             options,
             counts: Counts::default(),
+            fatal: watch::Sender::new(None),
         });
         let mut inboxes = vec![Arc::clone(&inbox)];
         let mut subscribed = Vec::new();
@@ -188,10 +189,16 @@ impl Running {
         &self.not_obeyed
     }
 
-    /// Runs until a signal, then stops.
+    /// Runs until a signal, or until the bus cannot be used any more, such as after a newer program has
+    /// migrated its file; then stops. A bus that is away for a time is waited for.
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Stopped {
-        signal.await;
-        self.stop("it was asked to stop").await
+        let mut fatal = self.shared.fatal.subscribe();
+        let reason = tokio::select! {
+            biased;
+            () = signal => "it was asked to stop".to_owned(),
+            reason = broken(&mut fatal) => reason,
+        };
+        self.stop(reason).await
     }
 
     /// Stops: takes nothing more, waits for what is under way as long as the drain time, drops the rest, and
@@ -247,6 +254,14 @@ impl Running {
             failed: Counts::get(&counts.failed),
             missed: Counts::get(&counts.missed),
         }
+    }
+}
+
+/// Why the component cannot go on; as long as it can, this does not end.
+async fn broken(fatal: &mut watch::Receiver<Option<String>>) -> String {
+    match fatal.wait_for(Option::is_some).await {
+        Ok(reason) => reason.clone().unwrap_or_default(),
+        Err(_) => std::future::pending().await,
     }
 }
 

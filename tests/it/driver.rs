@@ -558,3 +558,31 @@ fn publishing_what_was_prepared_again_changes_nothing() {
         Ok(())
     });
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_component_stops_in_order_when_a_newer_program_has_migrated_its_file() {
+    let folder = std::env::temp_dir().join(format!("coord-driver-{}", std::process::id()));
+    let file = folder.join("coord.sqlite");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let stopped = runtime.block_on(async {
+        let bus = Bus::open(&format!("sqlite:{}", file.display())).unwrap();
+        let worker = Component::new("worker")
+            .subscribe("*.paused", |_: Context, _: Event| async { Ok(()) })
+            .connect(&bus)
+            .await
+            .unwrap();
+        let client = Client::open(&bus, id("hub")).await.unwrap();
+        let newer = rusqlite::Connection::open(&file).unwrap();
+        newer.busy_timeout(Duration::from_secs(5)).unwrap();
+        client.publish(Message::from(paused("wf_1", "x"))).await.unwrap();
+        newer.pragma_update(None, "user_version", 99).unwrap();
+        // It cannot claim the message any more.
+        worker.run_until(std::future::pending()).await
+    });
+    // With it end the tasks that hold the file open.
+    drop(runtime);
+    std::fs::remove_dir_all(folder).unwrap();
+    assert!(stopped.reason.contains("schema version"), "{stopped}");
+    assert_eq!(stopped.abandoned, 0);
+}
