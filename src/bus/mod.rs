@@ -65,6 +65,7 @@ mod post;
 mod progress;
 mod retention;
 mod session;
+mod transport;
 
 pub use error::BusError;
 #[cfg(feature = "sqlite")]
@@ -75,6 +76,7 @@ pub use open::BusUrl;
 pub use overview::{MemberStatus, ReaderStatus};
 pub use post::Post;
 pub use retention::{Retention, Tidied};
+pub use transport::BusReceiver;
 
 use crate::event::Registry;
 use crate::storage::{

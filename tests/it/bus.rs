@@ -475,3 +475,39 @@ fn two_handles_on_one_file_share_a_bus() {
     std::fs::remove_dir_all(folder).unwrap();
     done.unwrap();
 }
+
+#[cfg(feature = "conformance")]
+mod kit {
+    use coordination_protocol::bus::Bus;
+    use coordination_protocol::conformance::{run_within, transport::cases};
+    use coordination_protocol::storage::StorageError;
+    use std::time::Duration;
+
+    fn passes(mut fresh: impl AsyncFnMut() -> Result<Bus, StorageError>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (cases, limit) = (cases(), Duration::from_secs(60));
+        let summary =
+            runtime.block_on(run_within(&cases, async || fresh().await, limit, tokio::time::sleep));
+        assert_eq!(summary.not_declared.len(), 6);
+        summary.into_result().unwrap();
+    }
+
+    #[test]
+    fn a_bus_in_memory_is_a_transport() {
+        passes(async || Ok(Bus::memory()));
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_bus_in_a_file_is_a_transport() {
+        use coordination_protocol::adapter::sqlite::{Sqlite, SqliteOptions, Synchronous};
+        let folder = std::env::temp_dir().join(format!("coord-kit-{}", std::process::id()));
+        let mut number = 0;
+        passes(async || {
+            number += 1;
+            let options = SqliteOptions::new("kit").with_synchronous(Synchronous::Normal);
+            Ok(Bus::sqlite(Sqlite::open(folder.join(number.to_string()), &options)?))
+        });
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
