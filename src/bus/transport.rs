@@ -2,7 +2,7 @@
 
 use super::{Arrival, Bus, BusError, Delivery, Inbox, Interest, Post};
 use crate::route::RouteKey;
-use crate::storage::{Journal as _, StorageError};
+use crate::storage::StorageError;
 use crate::transport::{
     Address, Gap, Packet, Packets, Promises, Receipt, Received, Receiver, Subscription, Transport,
     TransportError, TransportLimits,

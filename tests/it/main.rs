@@ -68,6 +68,8 @@ mod coord_words;
 mod damage;
 #[cfg(feature = "tokio")]
 mod driver;
+#[cfg(feature = "tokio")]
+mod driver_drops;
 #[cfg(feature = "conformance")]
 mod embedding;
 mod events;
