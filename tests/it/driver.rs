@@ -8,7 +8,7 @@ use coordination_protocol::machine::Backoff;
 use coordination_protocol::message::{ConflictCheck, Envelope, Hello, Message, MessageKind};
 use coordination_protocol::scalar::{ComponentId, RequestId};
 use coordination_protocol::storage::view::{DeadLetters, Registrations};
-use coordination_protocol::storage::{Expect, Key, Store as _};
+use coordination_protocol::storage::{Expect, Journal as _, Key, Store as _};
 use coordination_protocol::{Event, WorkflowId};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -585,4 +585,110 @@ fn a_component_stops_in_order_when_a_newer_program_has_migrated_its_file() {
     std::fs::remove_dir_all(folder).unwrap();
     assert!(stopped.reason.contains("schema version"), "{stopped}");
     assert_eq!(stopped.abandoned, 0);
+}
+
+/// What stands on a bus, lane by lane, with identifiers and times as ranks: the first of a kind is 1.
+async fn transcript(bus: &Bus) -> String {
+    let patterns = [
+        (r#""(?:msg|corr|resp|err)_[0-9a-f-]{36}""#, "id"),
+        (r#""20[0-9-]{8}T[0-9:.]+Z""#, "time"),
+        (r#"reply/[a-z]+/[0-9a-f]{20}"#, "reply"),
+        (r#"reply=2F[a-z]+=2F[0-9a-f]{20}"#, "reply"),
+    ];
+    let mut lanes: std::collections::BTreeMap<String, Vec<String>> = Default::default();
+    for record in bus.engine().read(1, 10_000).await.unwrap() {
+        let lane = record.lane.map(|lane| lane.to_string()).unwrap_or_default();
+        let lane = regex::Regex::new(patterns[3].0).unwrap().replace(&lane, "reply").into_owned();
+        lanes.entry(lane).or_default().push(String::from_utf8(record.data.to_vec()).unwrap());
+    }
+    let mut out = String::new();
+    for (lane, texts) in lanes {
+        let mut text = format!("{lane}\n{}\n", texts.join("\n"));
+        for (pattern, name) in patterns {
+            let mut ranks: Vec<String> = Vec::new();
+            let pattern = regex::Regex::new(pattern).unwrap();
+            text = pattern
+                .replace_all(&text, |found: &regex::Captures<'_>| {
+                    // Times are only told apart from other things: equal ones may differ elsewhere.
+                    if name == "time" {
+                        return name.to_owned();
+                    }
+                    let at = ranks.iter().position(|known| known == &found[0]);
+                    let at = at.unwrap_or_else(|| {
+                        ranks.push(found[0].to_owned());
+                        ranks.len() - 1
+                    });
+                    format!("{name}{}", at + 1)
+                })
+                .into_owned();
+        }
+        out.push_str(&text);
+    }
+    out
+}
+
+/// A worker that asks a manager for leave before it says that a workflow goes on.
+async fn story(bus: &Bus) -> Result<String, Box<dyn std::error::Error>> {
+    let manager = Component::new("manager")
+        .on_request(|_: Context, check: ConflictCheck| async move {
+            if check.request_id.as_str() == "req_wf_2" {
+                return Err(HandlerError::lasting("never on a Tuesday"));
+            }
+            Ok(check)
+        })
+        .connect(bus)
+        .await?;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let worker = Component::new("worker")
+        .version("2.0.0")
+        .subscribe("workflow.*.paused", move |context: Context, event: Event| {
+            let tell = tell.clone();
+            async move {
+                let asked = check(&format!("req_{}", event.workflow_id));
+                let answer = context.client().request(&id("manager"), asked).await;
+                tell.send(())?;
+                answer.map_err(|error| HandlerError::lasting(error.to_string()))?;
+                let resumed = format!(
+                    r#"WORKFLOW_RESUMED:{}:global:{{"resume_time":"2025-01-15T12:00:00Z","state_validation":{{}}}}"#,
+                    event.workflow_id,
+                );
+                Ok(context.publish(Message::from(resumed.parse::<Event>()?))?)
+            }
+        })
+        .connect(bus)
+        .await?;
+    let client = Client::open(bus, id("hub")).await?;
+    for workflow in ["wf_1", "wf_2"] {
+        client.publish(Message::from(paused(workflow, "x"))).await?;
+        told.recv().await;
+    }
+    worker.stop("done").await;
+    manager.stop("done").await;
+    Ok(transcript(bus).await)
+}
+
+#[test]
+fn one_component_does_the_same_in_memory_in_a_file_and_in_virtual_time() {
+    let stories = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&stories);
+    on_bus(async move |bus, _| {
+        tell.lock().unwrap().push(story(&bus).await?);
+        Ok(())
+    });
+    let mut stories = std::mem::take(&mut *stories.lock().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    stories.push(runtime.block_on(async { story(&Bus::memory()).await.unwrap() }));
+    #[cfg(feature = "sqlite")]
+    {
+        let folder = std::env::temp_dir().join(format!("coord-story-{}", std::process::id()));
+        let url = format!("sqlite:{}", folder.join("coord.sqlite").display());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        stories.push(runtime.block_on(async { story(&Bus::open(&url).unwrap()).await.unwrap() }));
+        drop(runtime);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+    assert!(stories[0].contains("WORKFLOW_RESUMED") && stories[0].contains("never on a Tuesday"));
+    for other in &stories[1..] {
+        assert_eq!(&stories[0], other);
+    }
 }
