@@ -48,10 +48,10 @@ pub fn line(codec: &Codec, data: &[u8]) {
         }
     };
     assert!(!refused, "parse accepts what check refuses: {:?}", record.report);
-    accepted(codec, event, &record.report);
+    accepted(codec, &event, &record.report);
 }
 
-fn accepted(codec: &Codec, event: EventRef<'_>, report: &Report) {
+fn accepted(codec: &Codec, event: &EventRef<'_>, report: &Report) {
     let text = event.as_str();
     assert_eq!(event.to_string(), text);
     let copy = event.to_buf();

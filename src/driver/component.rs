@@ -37,7 +37,7 @@ pub(super) type OnHealth =
 #[must_use = "a component does nothing until it is connected"]
 pub struct Component {
     pub(super) name: String,
-    pub(super) component_type: String,
+    pub(super) kind: String,
     pub(super) version: Option<String>,
     pub(super) capabilities: Vec<String>,
     pub(super) dependencies: Vec<String>,
@@ -215,7 +215,7 @@ impl Component {
     pub fn new(name: impl Into<String>) -> Self {
         Component {
             name: name.into(),
-            component_type: "utility".to_owned(),
+            kind: "utility".to_owned(),
             version: None,
             capabilities: Vec::new(),
             dependencies: Vec::new(),
@@ -239,7 +239,7 @@ impl Component {
 
     /// Sets what kind of component it is. `utility` unless set.
     pub fn component_type(mut self, kind: impl Into<String>) -> Self {
-        self.component_type = kind.into();
+        self.kind = kind.into();
         self
     }
 

@@ -157,16 +157,14 @@ where
         // The lock is never held while an output is carried out: that may hand something in.
         let output = {
             let mut machine = shared.lock();
-            match machine.poll() {
+            let mut output = machine.poll();
+            if output.is_none() {
+                machine.handle_timeout(shared.host.now());
+                output = machine.poll();
+            }
+            match output {
                 Some(output) => output,
-                None => {
-                    let now = shared.host.now();
-                    machine.handle_timeout(now);
-                    match machine.poll() {
-                        Some(output) => output,
-                        None => return machine.deadline(),
-                    }
-                }
+                None => return machine.deadline(),
             }
         };
         on_output.carry_out(output).await;

@@ -169,9 +169,8 @@ async fn conclude(
     let again = match outcome {
         Outcome::Done(()) => {
             match inbox.settle_with(delivery, context.take_effects()).await {
-                Ok(()) => return,
-                // Somebody else has taken over; what was done here is not stored.
-                Err(BusError::Stale { .. }) => return,
+                // Where somebody else has taken over, what was done here is not stored.
+                Ok(()) | Err(BusError::Stale { .. }) => return,
                 // What the handler wanted stored was refused: a failed attempt like any other.
                 Err(error) => HandlerError::transient(error.to_string()),
             }
@@ -228,7 +227,7 @@ async fn report(shared: &Shared, message: &Checked<Envelope>, error: &HandlerErr
     if let Ok(post) = Post::publish(&envelope)
         && let Err(error) = shared.client.bus().publish(&[post]).await
     {
-        super::observe::bus_failed(&shared.id, &error.into());
+        super::observe::bus_failed(&shared.id, &error);
     }
 }
 

@@ -121,7 +121,7 @@ impl Running {
         let mut subscribed = Vec::new();
         let mut patterns = Vec::new();
         for (interest, handler) in component.subscriptions {
-            let pattern = interest.pattern().map_or_else(String::new, |pattern| pattern.to_owned());
+            let pattern = interest.pattern().map_or_else(String::new, ToOwned::to_owned);
             let interest = named(interest, &id, &pattern, &shared);
             patterns.push(pattern);
             let inbox = Arc::new(bus.subscribe(interest).await?);
@@ -130,7 +130,7 @@ impl Running {
         }
         let registration = registration(
             &id,
-            &component.component_type,
+            &component.kind,
             version.as_ref(),
             &component.capabilities,
             &dependencies,

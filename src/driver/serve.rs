@@ -144,24 +144,26 @@ impl Server {
         let now = self.now();
         let checked = check(&self.shared.validator, &delivery.data, now);
         let reply = match &checked {
-            Ok(message) => self.reply_address(message),
+            Ok(message) => Self::reply_address(message),
             Err(_) => None,
         };
         let consequences = match checked {
             // Whoever sent it waits no more.
             Ok(message) if is_over(&message, now) => Consequences::default(),
-            Ok(message) if message.kind() == MessageKind::Hello => self.greet(now, message, &reply),
+            Ok(message) if message.kind() == MessageKind::Hello => {
+                self.greet(now, message, reply.as_ref())
+            }
             Ok(message) => {
                 let mut state = self.lock();
                 state.responder.receive(now, message);
-                self.consequences(&mut state, reply.as_ref())
+                Self::consequences(&mut state, reply.as_ref())
             }
             Err(report) => {
                 let rejected = Rejected::new(&*delivery.data, report);
                 let mut state = self.lock();
                 // A rejected record is never an error of the host.
                 let _ = state.responder.handle(now, RespondInput::Rejected(Box::new(rejected)));
-                self.consequences(&mut state, None)
+                Self::consequences(&mut state, None)
             }
         };
         let Some((key, request)) = consequences.execute else {
@@ -175,35 +177,35 @@ impl Server {
     }
 
     /// Where the answer goes.
-    fn reply_address(&self, message: &Envelope) -> Option<Address> {
+    fn reply_address(message: &Envelope) -> Option<Address> {
         let named = message.header.extra().get(REPLY_TO).and_then(Json::to_text);
         let named = named.and_then(|text| Address::new(&text).ok());
         named.or_else(|| Address::new(message.header.source.as_ref()?.as_str()).ok())
     }
 
-    fn greet(&self, now: Now, message: Checked<Envelope>, reply: &Option<Address>) -> Consequences {
+    fn greet(&self, now: Now, message: Checked<Envelope>, reply: Option<&Address>) -> Consequences {
         let Shared { id, client, options, .. } = &*self.shared;
         let mut greeting = Handshake::new(id.clone(), options.versions.clone(), seed(client.bus()));
         greeting.receive(now, message);
         let mut consequences = Consequences::default();
         while let Some(output) = greeting.poll() {
             if let HandshakeOutput::Send(outbound) = output {
-                self.answer(&mut consequences.commit, &outbound, reply.as_ref());
+                Self::answer(&mut consequences.commit, &outbound, reply);
             }
         }
         consequences
     }
 
     /// Carries out what the responder said about one delivery.
-    fn consequences(&self, state: &mut State, reply: Option<&Address>) -> Consequences {
+    fn consequences(state: &mut State, reply: Option<&Address>) -> Consequences {
         let mut consequences = Consequences::default();
         while let Some(output) = state.responder.poll() {
             match output {
                 RespondOutput::Execute { key, request } => {
-                    consequences.execute = Some((key, request))
+                    consequences.execute = Some((key, request));
                 }
                 RespondOutput::Send(outbound) => {
-                    self.answer(&mut consequences.commit, &outbound, reply);
+                    Self::answer(&mut consequences.commit, &outbound, reply);
                 }
                 RespondOutput::DeadLetter(letter) => {
                     consequences.letters.push(Envelope::from(*letter));
@@ -215,7 +217,7 @@ impl Server {
     }
 
     /// Adds an answer to what is stored.
-    fn answer(&self, commit: &mut Commit, outbound: &Outbound, reply: Option<&Address>) {
+    fn answer(commit: &mut Commit, outbound: &Outbound, reply: Option<&Address>) {
         let named = outbound.to.first().and_then(|to| Address::new(to.as_str()).ok());
         let Some(address) = reply.cloned().or(named) else { return };
         if let Ok(post) = Post::to(&address, &outbound.envelope) {
@@ -257,21 +259,21 @@ impl Server {
         work: Work,
         stopping: &watch::Sender<bool>,
     ) {
-        let message = match self.remembered(&key).await {
-            Some(message) => message,
-            None => match self.perform(&key, request, &work, stopping).await {
-                Some((message, effects)) => return self.finish(key, message, effects, work).await,
-                // It stops: the claim ends with the member, and the request comes again.
-                None => return drop(self.lock().running.remove(&key)),
-            },
+        let done = match self.remembered(&key).await {
+            Some(message) => Some((message, Commit::new())),
+            None => self.perform(request, &work, stopping).await,
         };
-        self.finish(key, message, Commit::new(), work).await;
+        let Some((message, effects)) = done else {
+            // It stops: the claim ends with the member, and the request comes again.
+            self.lock().running.remove(&key);
+            return;
+        };
+        self.finish(key, message, effects, work).await;
     }
 
     /// Runs the handler.
     async fn perform(
         &self,
-        key: &RequestKey,
         request: Envelope,
         work: &Work,
         stopping: &watch::Sender<bool>,
@@ -316,7 +318,6 @@ impl Server {
             Outcome::TimedOut => failed("too-slow", "the handler took too long".to_owned()),
             Outcome::Dropped => return None,
         };
-        let _ = key;
         let report = report_of(shared, now, &request.message, &error, "request_handling");
         Some((report.into(), Commit::new()))
     }
@@ -331,29 +332,28 @@ impl Server {
             state.running.remove(&key);
             let again = matches!(&message, Message::ErrorReport(report)
                 if report.classification.recoverable == Some(true));
-            match state.responder.handle(now, RespondInput::Answer(key.clone(), Box::new(message)))
-            {
-                // Out of time: the requester has been told.
-                Err(_) => None,
-                Ok(()) => {
-                    let mut consequences = self.consequences(&mut state, work.reply.as_ref());
-                    let answer = consequences.commit.records.last().map(|record| &record.data);
-                    if let Some(answer) = answer.filter(|_| !again && !queued) {
-                        let remember = self.shared.options.respond.remember;
-                        let until = now.wall.after(remember).unix_millis();
-                        let answer = String::from_utf8_lossy(answer).into_owned();
-                        let answered = Answered { until, answer };
-                        if let (Ok(at), Ok(value)) =
-                            (self.answered_key(&key), serde_json::to_vec(&answered))
-                        {
-                            consequences.commit = consequences.commit.put(at, value, Expect::Any);
-                        }
+            let answer = RespondInput::Answer(key.clone(), Box::new(message));
+            // Out of time: the requester has been told.
+            if state.responder.handle(now, answer).is_err() {
+                None
+            } else {
+                let mut consequences = Self::consequences(&mut state, work.reply.as_ref());
+                let answer = consequences.commit.records.last().map(|record| &record.data);
+                if let Some(answer) = answer.filter(|_| !again && !queued) {
+                    let remember = self.shared.options.respond.remember;
+                    let until = now.wall.after(remember).unix_millis();
+                    let answer = String::from_utf8_lossy(answer).into_owned();
+                    let answered = Answered { until, answer };
+                    if let (Ok(at), Ok(value)) =
+                        (self.answered_key(&key), serde_json::to_vec(&answered))
+                    {
+                        consequences.commit = consequences.commit.put(at, value, Expect::Any);
                     }
-                    consequences.commit.records.splice(0..0, effects.records);
-                    consequences.commit.puts.extend(effects.puts);
-                    consequences.commit.expected.extend(effects.expected);
-                    Some(consequences)
                 }
+                consequences.commit.records.splice(0..0, effects.records);
+                consequences.commit.puts.extend(effects.puts);
+                consequences.commit.expected.extend(effects.expected);
+                Some(consequences)
             }
         };
         self.turned.notify_one();
@@ -418,7 +418,7 @@ impl Server {
                     }
                     RespondOutput::Send(outbound) => {
                         if let Some((_, commit)) = ended.last_mut() {
-                            self.answer(commit, &outbound, reply.as_ref());
+                            Self::answer(commit, &outbound, reply.as_ref());
                         }
                     }
                     _ => {}

@@ -64,19 +64,18 @@ pub(super) async fn run<T: Send + 'static>(
         () = over => (None, true),
         () = super::listen::told(&mut cancelled) => (None, false),
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            cancel.send_replace(true);
-            // It is told, and has one turn to end by itself; then it is dropped where it stands.
-            for _ in 0..8 {
-                tokio::task::yield_now().await;
-            }
-            if !task.0.is_finished() {
-                return if timed_out { Outcome::TimedOut } else { Outcome::Dropped };
-            }
-            (&mut task.0).await
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        cancel.send_replace(true);
+        // It is told, and has some turns to end by itself; then it is dropped where it stands.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
         }
+        if !task.0.is_finished() {
+            return if timed_out { Outcome::TimedOut } else { Outcome::Dropped };
+        }
+        (&mut task.0).await
     };
     match ended {
         Ok(Ok(value)) => Outcome::Done(value),

@@ -54,7 +54,7 @@ fn fill(file: &Sqlite, rng: &mut Rng) {
                         1 => record.with_subject("some subject"),
                         _ => record.with_id(rng.next().to_string()),
                     };
-                    drop(file.append_records(&[record], &[]).await.unwrap());
+                    file.append_records(&[record], &[]).await.unwrap();
                 }
                 _ => drop(file.put(&key, &value, Expect::Any).await.unwrap()),
             }

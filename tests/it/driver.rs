@@ -323,9 +323,8 @@ fn one_of_many_handlers_panics_and_the_others_go_on() {
             move |context: Context, event: Event| {
                 let notes = notes.clone();
                 async move {
-                    if name == "second" && event.workflow_id.as_str() == "wf_3" {
-                        panic!("attempt {}", context.attempt());
-                    }
+                    let poisoned = name == "second" && event.workflow_id.as_str() == "wf_3";
+                    assert!(!poisoned, "attempt {}", context.attempt());
                     notes.add(format!("{name} {}", event.workflow_id));
                     Ok(())
                 }
@@ -592,10 +591,11 @@ async fn transcript(bus: &Bus) -> String {
     let patterns = [
         (r#""(?:msg|corr|resp|err)_[0-9a-f-]{36}""#, "id"),
         (r#""20[0-9-]{8}T[0-9:.]+Z""#, "time"),
-        (r#"reply/[a-z]+/[0-9a-f]{20}"#, "reply"),
-        (r#"reply=2F[a-z]+=2F[0-9a-f]{20}"#, "reply"),
+        (r"reply/[a-z]+/[0-9a-f]{20}", "reply"),
+        (r"reply=2F[a-z]+=2F[0-9a-f]{20}", "reply"),
     ];
-    let mut lanes: std::collections::BTreeMap<String, Vec<String>> = Default::default();
+    let mut lanes: std::collections::BTreeMap<String, Vec<String>> =
+        std::collections::BTreeMap::new();
     for record in bus.engine().read(1, 10_000).await.unwrap() {
         let lane = record.lane.map(|lane| lane.to_string()).unwrap_or_default();
         let lane = regex::Regex::new(patterns[3].0).unwrap().replace(&lane, "reply").into_owned();
@@ -672,7 +672,8 @@ fn one_component_does_the_same_in_memory_in_a_file_and_in_virtual_time() {
     let stories = Arc::new(Mutex::new(Vec::new()));
     let tell = Arc::clone(&stories);
     on_bus(async move |bus, _| {
-        tell.lock().unwrap().push(story(&bus).await?);
+        let story = story(&bus).await?;
+        tell.lock().unwrap().push(story);
         Ok(())
     });
     let mut stories = std::mem::take(&mut *stories.lock().unwrap());

@@ -209,7 +209,7 @@ fn a_component_that_is_cut_off_while_it_connects_leaves_nothing_behind() {
         for number in 1..=3 {
             client.publish(Message::from(paused(&format!("wf_{number}")))).await?;
         }
-        let connected = cut(worker().connect(&bus), polls).await;
+        let connected = cut(Box::pin(worker().connect(&bus)), polls).await;
         let ended = connected.is_some();
         drop(connected);
         all_handled(&bus, &host, &client).await?;

@@ -567,7 +567,7 @@ mod tests {
         let options = SqliteOptions::new("test");
         let file = Sqlite::open(folder.file(), &options).unwrap();
         let records: Vec<NewRecord> =
-            (0..2 * LANES_KEPT + 1).map(|number| record(&format!("l/{number}"))).collect();
+            (0..=2 * LANES_KEPT).map(|number| record(&format!("l/{number}"))).collect();
         let connection = connect(&folder.file(), &options).unwrap();
         begin(&connection, Duration::ZERO).unwrap();
         let mut changes = Changes::start(&connection, "test").unwrap();
