@@ -96,15 +96,15 @@
 //! # Where to start
 //!
 //! `examples/` has a program for each way to use it: `embed` writes, reads and routes events,
-//! `gateway` checks what comes over standard input and keeps what it refuses (60 lines), `exchange` lets a
-//! requester and a responder talk over a transport behind a circuit breaker, `state` keeps two copies of a
+//! `gateway` checks what comes over standard input and keeps what it refuses (60 lines), `component` runs a
+//! worker and a manager as two processes on one file, `state` keeps two copies of a
 //! state in step and makes a checkpoint, and `store` is a store of one's own under the kit of
 //! `conformance` (120 lines). The [`machine`] module states the contract between a state machine and
 //! its host on one page.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-/// The README's code is compiled and run with the other examples.
-#[cfg(doctest)]
+/// The README's code is compiled and run with the other examples. It shows a component, too.
+#[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

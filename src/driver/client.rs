@@ -10,7 +10,7 @@ use crate::machine::{
     RequestOutput,
 };
 use crate::message::{Envelope, Message};
-use crate::scalar::{Amount, ComponentId, MessageId, Now, RequestId};
+use crate::scalar::{Amount, ComponentId, GeneratedId, MessageId, Now, RequestId};
 use crate::storage::DynEngine;
 use crate::storage::view::States;
 use crate::transport::Address;
@@ -159,10 +159,7 @@ impl Client {
         validator: Validator,
     ) -> Result<Self, DriverError> {
         // An address of its own: two clients of one name would read each other's answers otherwise.
-        let mut name = format!("reply/{own}/");
-        for byte in ten(bus) {
-            name.push_str(&format!("{byte:02x}"));
-        }
+        let name = format!("reply/{own}/{:032x}", u128::from_le_bytes(bus.host().random()));
         let reply = Address::new(&name).map_err(crate::bus::BusError::from)?;
         // Opened before anything is asked, so no answer can be missed.
         let inbox = bus.overhear(&reply).await?;
@@ -190,6 +187,26 @@ impl Client {
     /// The component that it says it is.
     pub fn id(&self) -> &ComponentId {
         &self.inner.common.own
+    }
+
+    /// The time on the bus.
+    pub fn now(&self) -> Now {
+        self.bus().host().now()
+    }
+
+    /// A new identifier of a kind that has such, from the time and the entropy of the bus.
+    ///
+    /// ```
+    /// # use coordination_protocol::{bus::Bus, driver::Client, scalar::{ComponentId, RequestId}};
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let client = Client::open(&Bus::memory(), ComponentId::new("deploy")?).await?;
+    /// let id: RequestId = client.new_id();
+    /// assert!(id.has_prefix());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn new_id<I: GeneratedId>(&self) -> I {
+        I::generate(self.now().id_millis(), ten(self.bus()))
     }
 
     /// Makes a message ready to be published: what is returned has its identifier, and publishing it again

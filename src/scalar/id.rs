@@ -136,6 +136,13 @@ fn generate(prefix: &str, unix_millis: u64, random: &[u8; 10]) -> SmolStr {
     SmolStr::from_iter([prefix, uuid.hyphenated().encode_lower(&mut buffer)])
 }
 
+/// An identifier of a kind that is made when it is needed, with a prefix and a UUIDv7.
+pub trait GeneratedId {
+    /// Makes one from a moment, in milliseconds since 1970, and ten random bytes. Equal arguments give
+    /// equal identifiers.
+    fn generate(unix_millis: u64, random: [u8; 10]) -> Self;
+}
+
 /// Expands the table of identifier types.
 macro_rules! ids {
     ($(
@@ -217,6 +224,12 @@ macro_rules! ids {
     )+};
 
     (@prefix $name:ident $prefix:literal) => {
+        impl GeneratedId for $name {
+            fn generate(unix_millis: u64, random: [u8; 10]) -> Self {
+                Self::generate(unix_millis, random)
+            }
+        }
+
         impl $name {
             /// What generated identifiers start with. Others are read as well.
             pub const PREFIX: &'static str = $prefix;

@@ -65,7 +65,8 @@ pub(crate) use error::Refusal;
 pub use error::{BadText, BadWord, OutOfRange, ScalarError};
 pub use id::{
     AgentId, AllocationId, CheckpointId, ComponentId, ConflictId, CorrelationId, ErrorId, EventId,
-    IdCharset, MessageId, Phase, ProposalId, RecoveryId, RequestId, ResponseId, TaskId, WorkflowId,
+    GeneratedId, IdCharset, MessageId, Phase, ProposalId, RecoveryId, RequestId, ResponseId,
+    TaskId, WorkflowId,
 };
 pub use nearest::nearest;
 pub(crate) use nearest::nearest_within;

@@ -1,14 +1,16 @@
 //! Components and clients: what a handler may do, and what holds whatever it does.
 
-use coordination_protocol::bus::{Bus, Host as _, Interest, Start, VirtualHost};
+use coordination_protocol::bus::{Bus, Host as _, Interest, Post, Start, VirtualHost};
 use coordination_protocol::driver::{
     Client, Component, ComponentOptions, Context, DriverError, HandlerError, Incoming, presence_key,
 };
 use coordination_protocol::machine::Backoff;
 use coordination_protocol::message::{ConflictCheck, Envelope, Hello, Message, MessageKind};
+use coordination_protocol::route::RouteKey;
 use coordination_protocol::scalar::{ComponentId, RequestId};
 use coordination_protocol::storage::view::{DeadLetters, Registrations};
 use coordination_protocol::storage::{Expect, Journal as _, Key, Store as _};
+use coordination_protocol::transport::Address;
 use coordination_protocol::{Event, WorkflowId};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -450,9 +452,9 @@ fn what_is_invalid_is_a_dead_letter_and_never_reaches_a_handler() {
             .subscribe(">", |_: Context, _: Event| async { Ok(()) })
             .connect(&bus)
             .await?;
-        let key = coordination_protocol::RouteKey::new("TASK_FAILED", "wf_1", "build");
+        let key = RouteKey::new("TASK_FAILED", "wf_1", "build");
         let text = br#"TASK_FAILED:wf_1:build:{"task_id":7"#;
-        bus.publish(&[coordination_protocol::bus::Post::raw(&key, text.as_slice())?]).await?;
+        bus.publish(&[Post::raw(&key, text.as_slice())?]).await?;
         pass_until(&bus, || async { !letters(&bus).await.is_empty() }).await;
         assert_eq!(letters(&bus).await.len(), 1);
         worker.stop("done").await;
@@ -591,8 +593,8 @@ async fn transcript(bus: &Bus) -> String {
     let patterns = [
         (r#""(?:msg|corr|resp|err)_[0-9a-f-]{36}""#, "id"),
         (r#""20[0-9-]{8}T[0-9:.]+Z""#, "time"),
-        (r"reply/[a-z]+/[0-9a-f]{20}", "reply"),
-        (r"reply=2F[a-z]+=2F[0-9a-f]{20}", "reply"),
+        (r"reply/[a-z]+/[0-9a-f]{32}", "reply"),
+        (r"reply=2F[a-z]+=2F[0-9a-f]{32}", "reply"),
     ];
     let mut lanes: std::collections::BTreeMap<String, Vec<String>> =
         std::collections::BTreeMap::new();
@@ -692,4 +694,36 @@ fn one_component_does_the_same_in_memory_in_a_file_and_in_virtual_time() {
     for other in &stories[1..] {
         assert_eq!(&stories[0], other);
     }
+}
+
+#[test]
+fn whatever_others_send_a_component_lives_on() {
+    on_bus(async |bus, host| {
+        let worker = Component::new("worker")
+            .on_request(|_: Context, check: ConflictCheck| async move { Ok(check) })
+            .subscribe(">", |_: Context, _: Message| async { Ok(()) })
+            .connect(&bus)
+            .await?;
+        let client = Client::open(&bus, id("hub")).await?;
+        let address = Address::new("worker")?;
+        let key = RouteKey::new("STRAY", "wf_1", "build");
+        for text in
+            crate::support::every_kind().into_iter().chain(["", "{", "\u{0}", "a:b:c:d", "[1]"])
+        {
+            let posts =
+                [Post::raw_to(&address, text.as_bytes())?, Post::raw(&key, text.as_bytes())?];
+            bus.publish(&posts).await?;
+        }
+        pass(&host, 600).await;
+        let answer = client.request(&id("worker"), check("req_last")).await?;
+        assert_eq!(answer.request_id.as_str(), "req_last");
+        let stopped = worker.stop("done").await;
+        assert_eq!(stopped.abandoned, 0, "{stopped}");
+        // Each is settled: as handled, answered, ignored, or kept as evidence. Behind them stands the event
+        // about its own stop.
+        let place =
+            bus.subscribe(Interest::new(">".parse()?).durable("worker:>")).await?.position();
+        assert_eq!(place.offset + 1, bus.end().await?.offset);
+        Ok(())
+    });
 }

@@ -1,9 +1,11 @@
 //! The examples do what they say.
 
+#[cfg(all(feature = "sqlite", feature = "tokio"))]
+#[path = "../../examples/component.rs"]
+#[allow(dead_code, reason = "a test starts its second process by another name")]
+mod component;
 #[path = "../../examples/embed.rs"]
 mod embed;
-#[path = "../../examples/exchange.rs"]
-mod exchange;
 #[cfg(feature = "sqlite")]
 #[path = "../../examples/gateway.rs"]
 mod gateway;
@@ -14,14 +16,12 @@ mod state;
 #[path = "../../examples/store.rs"]
 mod store;
 
+#[cfg(feature = "sqlite")]
 use crate::support;
 
-/// Also while others send every kind of message.
 #[test]
 fn all_run_to_their_end() {
     embed::main().unwrap();
-    exchange::main().unwrap();
-    exchange::run(&support::every_kind()).unwrap();
     #[cfg(all(feature = "checkpoint", feature = "sqlite"))]
     state::main().unwrap();
 }
@@ -86,4 +86,33 @@ fn a_store_of_ones_own_passes_the_kit() {
         store::run().unwrap(),
         conformance::store::cases::<coordination_protocol::storage::MemoryStore>().len()
     );
+}
+
+/// The worker of the example: this process is started a second time with this test alone.
+#[test]
+#[ignore = "the second process of another test"]
+#[cfg(all(feature = "sqlite", feature = "tokio"))]
+fn a_worker_of_the_example() {
+    let Ok(url) = std::env::var("COORD_TEST_BUS") else { return };
+    let stopped = component::work(&url).unwrap();
+    assert_eq!((stopped.succeeded, stopped.failed, stopped.abandoned), (2, 0, 0));
+}
+
+/// A worker and a manager in two processes, over one file.
+#[test]
+#[cfg(all(feature = "sqlite", feature = "tokio"))]
+fn two_processes_do_a_task_together() {
+    let folder = support::Folder::new();
+    let url = format!("sqlite:{}", folder.path("bus.sqlite"));
+    let log = std::path::PathBuf::from(folder.path("worker.log"));
+    let mut worker = std::process::Command::new(std::env::current_exe().unwrap());
+    worker
+        .args(["--exact", "examples::a_worker_of_the_example", "--ignored", "--nocapture"])
+        .env("COORD_TEST_BUS", &url)
+        .stdout(std::fs::File::create(&log).unwrap());
+    let stopped = component::manage(&url, &mut worker).unwrap();
+    assert_eq!((stopped.succeeded, stopped.failed, stopped.abandoned), (3, 0, 0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("worker: the request is approved\n"), "{log}");
+    assert!(log.contains("1 passed"), "{log}");
 }
