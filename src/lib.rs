@@ -87,6 +87,8 @@
 //! | `checkpoint` | no | checkpoints in any store (`json-patch`, `miniz_oxide`) |
 //! | `sqlite` | no | store and journal in one `SQLite` file (`rusqlite`, `SQLite` built in) |
 //! | `tokio` | no | components, clients and the bus they share, on the runtime `tokio` |
+//! | `tracing` | no | spans and events of what runs (`tracing`) |
+//! | `metrics` | no | metrics of what runs (`metrics`) |
 //! | `conformance` | no | behavioural cases for transports, stores and journals |
 //! | `sim` | no | simulation of machines: virtual time, network faults, crashes; seeds that replay |
 //! | `cli` | no | the `coord` program, with all of the above but `conformance` and `sim` |

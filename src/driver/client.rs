@@ -3,6 +3,7 @@
 use super::drive::{Driven, drive};
 use super::error::DriverError;
 use super::exchange::Request;
+use super::trace::TraceParent;
 use crate::Mode;
 use crate::bus::{Arrival, Bus, Delivery, Inbox, Interest, Position, Post};
 use crate::machine::{
@@ -53,6 +54,8 @@ pub(super) const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
+    /// The trace that what is sent belongs to.
+    trace: Option<Arc<TraceParent>>,
 }
 
 #[derive(Debug)]
@@ -98,10 +101,14 @@ impl Common {
                 }
             }
             CallerOutput::Request(RequestOutput::Ended { request_id, outcome, .. }) => {
+                super::observe::requested(&self.own, outcome.end());
                 if let Some(waiting) = self.waiting().remove(&request_id) {
                     // Nobody waits any more, if the future was dropped just now.
                     let _ = waiting.send(outcome);
                 }
+            }
+            CallerOutput::Request(output @ RequestOutput::Contradiction { .. }) => {
+                super::observe::contradicted(&self.own, &output);
             }
             _ => {}
         }
@@ -176,7 +183,26 @@ impl Client {
         };
         let caller = Arc::new(drive(machine, Arc::clone(bus.host()), handler));
         let listener = tokio::spawn(hear(inbox, Arc::clone(&common), Arc::clone(&caller)));
-        Ok(Client { inner: Arc::new(Inner { common, caller, options, listener }) })
+        let inner = Arc::new(Inner { common, caller, options, listener });
+        Ok(Client { inner, trace: None })
+    }
+
+    /// The same client, whose messages belong to a trace from now on, unless they name another one.
+    pub fn within(&self, trace: TraceParent) -> Self {
+        Client { inner: Arc::clone(&self.inner), trace: Some(Arc::new(trace)) }
+    }
+
+    /// The trace that its messages belong to.
+    pub fn trace(&self) -> Option<&TraceParent> {
+        self.trace.as_deref()
+    }
+
+    /// Fills in what a message says of itself, and the next step of its trace.
+    fn stamp(&self, envelope: &mut Envelope) {
+        stamp(self.bus(), self.id(), envelope);
+        if let Some(trace) = &self.trace {
+            trace.child(seed(self.bus())).put(envelope);
+        }
     }
 
     /// The bus that it is on.
@@ -227,7 +253,7 @@ impl Client {
     /// ```
     pub fn prepare(&self, message: impl Into<Message>) -> Envelope {
         let mut envelope = Envelope::from(message.into());
-        stamp(self.bus(), self.id(), &mut envelope);
+        self.stamp(&mut envelope);
         envelope
     }
 
@@ -239,7 +265,7 @@ impl Client {
     /// published.
     pub async fn publish(&self, message: impl Into<Envelope>) -> Result<Position, DriverError> {
         let mut envelope = message.into();
-        stamp(self.bus(), self.id(), &mut envelope);
+        self.stamp(&mut envelope);
         let appended = self.bus().publish(&[Post::publish(&envelope)?]).await?;
         Ok(Position::new(appended.positions.start))
     }
@@ -254,7 +280,7 @@ impl Client {
         message: impl Into<Envelope>,
     ) -> Result<Position, DriverError> {
         let mut envelope = message.into();
-        stamp(self.bus(), self.id(), &mut envelope);
+        self.stamp(&mut envelope);
         let to = Address::new(to.as_str()).map_err(crate::bus::BusError::from)?;
         let appended = self.bus().publish(&[Post::to(&to, &envelope)?]).await?;
         Ok(Position::new(appended.positions.start))
@@ -304,6 +330,9 @@ impl Client {
         within: Duration,
     ) -> Result<Envelope, DriverError> {
         let Inner { common, caller, .. } = &*self.inner;
+        if let Some(trace) = &self.trace {
+            trace.child(seed(&common.bus)).put(&mut envelope);
+        }
         let now = common.bus.host().now();
         let invalid = |error: &dyn std::fmt::Display| DriverError::Invalid(error.to_string());
         let reply = crate::Json::from(common.reply.as_str());

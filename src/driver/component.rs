@@ -417,10 +417,18 @@ impl Component {
             .map_err(|error| DriverError::Runtime(error.to_string()))?;
         let drain_time = self.options.drain_time;
         let bus = Bus::open(url)?;
+        let told = std::cell::Cell::new(None);
+        let signal = async {
+            signal.await;
+            told.set(Some(bus.host().now().at));
+        };
         let stopped =
             runtime.block_on(async { Ok(self.connect(&bus).await?.run_until(signal).await) });
-        // A blocking task that hangs must not keep the program from ending.
-        runtime.shutdown_timeout(drain_time);
+        // A blocking task that hangs must not keep the program from ending: it has what is left of the
+        // time that handlers had, and a moment.
+        let waited = told.get().map_or(Duration::ZERO, |told| bus.host().now().at.since(told));
+        let left = drain_time.saturating_sub(waited).max(Duration::from_millis(100));
+        runtime.shutdown_timeout(left);
         stopped
     }
 }
@@ -443,6 +451,22 @@ pub async fn interrupted() {
     #[cfg(not(unix))]
     {
         let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+impl Shared {
+    /// The client for one message: what is sent belongs to the trace of the message. Where tracing is on and
+    /// the message names none, one begins.
+    pub(super) fn client_within(&self, trace: Option<super::trace::TraceParent>) -> Client {
+        let begin = || {
+            let host = self.client.bus().host();
+            let span = super::client::seed(self.client.bus());
+            super::trace::TraceParent::begin(host.random(), span)
+        };
+        match trace.or_else(|| cfg!(feature = "tracing").then(begin)) {
+            Some(trace) => self.client.within(trace),
+            None => self.client.clone(),
+        }
     }
 }
 

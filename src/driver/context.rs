@@ -1,6 +1,6 @@
 //! What a handler knows of its message, and what it can do that is stored with its outcome.
 
-use super::client::{Client, stamp};
+use super::client::{Client, seed, stamp};
 use super::error::DriverError;
 use crate::bus::{Delivery, Position, Post};
 use crate::message::Envelope;
@@ -119,6 +119,9 @@ impl Context {
             envelope.header.correlation_id.get_or_insert_with(|| correlation.clone());
         }
         stamp(self.client.bus(), self.client.id(), &mut envelope);
+        if let Some(trace) = self.client.trace() {
+            trace.child(seed(self.client.bus())).put(&mut envelope);
+        }
         let mut effects = self.effects();
         // Derived from what caused it, so that a repeated outcome is a duplicate and no second message.
         let id = format!("{}/{}/{}", self.client.id(), self.position(), effects.published);

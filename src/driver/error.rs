@@ -6,6 +6,7 @@ use crate::machine::CallerError;
 use crate::message::{ErrorReport, MessageKind};
 use crate::scalar::{ComponentId, RequestId, printable};
 use crate::storage::StorageError;
+use crate::transport::TransportError;
 use std::time::Duration;
 
 /// Why a component or a client did not do what it was asked.
@@ -108,6 +109,9 @@ leaf_errors! {
 /// assert!(!work().unwrap_err().is_transient());
 /// let busy = HandlerError::transient("no agent is free");
 /// assert!(busy.is_transient());
+/// // What an operation of this crate says of itself is kept.
+/// let full = coordination_protocol::storage::StorageError::Overloaded { limit: 8 };
+/// assert!(HandlerError::from(full).is_transient());
 /// ```
 #[derive(Clone, Debug)]
 pub struct HandlerError {
@@ -160,16 +164,23 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
         // One of the crate's own says whether it passes; what another library says of that is not
         // known.
-        let any: Box<dyn std::any::Any> = Box::new(error);
-        match any.downcast::<Error>() {
-            Ok(error) => {
-                let transient = error.is_transient();
-                HandlerError::of(*error, transient)
-            }
-            Err(any) => match any.downcast::<E>() {
-                Ok(error) => HandlerError::lasting(error.to_string()),
-                Err(_) => HandlerError::lasting("an error without a text"),
-            },
+        let mut any: Box<dyn std::any::Any> = Box::new(error);
+        macro_rules! own {
+            ($($leaf:ty),+) => { $(
+                any = match any.downcast::<$leaf>() {
+                    Ok(error) => {
+                        let error = Error::from(*error);
+                        let transient = error.is_transient();
+                        return HandlerError::of(error, transient);
+                    }
+                    Err(other) => other,
+                };
+            )+ };
+        }
+        own!(Error, DriverError, BusError, StorageError, CallerError, TransportError);
+        match any.downcast::<E>() {
+            Ok(error) => HandlerError::lasting(error.to_string()),
+            Err(_) => HandlerError::lasting("an error without a text"),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::component::{OnMessage, Shared};
 use super::context::Context;
 use super::error::HandlerError;
 use super::health::Counts;
+use super::trace::TraceParent;
 use super::work::{Outcome, run};
 use crate::bus::{Arrival, BusError, Delivery, Inbox, Post};
 use crate::error::{Error, ErrorKind, IntoReport as _, Occurrence};
@@ -47,7 +48,9 @@ pub(super) async fn listen(
                     .await;
             }
             Ok(Arrival::Gap { from, to }) => {
-                Counts::add(&shared.counts.missed, to.offset.saturating_sub(from.offset));
+                let missed = to.offset.saturating_sub(from.offset);
+                Counts::add(&shared.counts.missed, missed);
+                super::observe::missed(&shared.id, missed);
             }
             Err(error) => pause(&shared, &error).await,
         }
@@ -132,9 +135,10 @@ async fn handle(
     let deadline = now.at.after(shared.options.attempt_timeout);
     let own = watch::Sender::new(false);
     let cancelled = own.subscribe();
-    let context =
-        Context::new(message.clone(), delivery.clone(), shared.client.clone(), deadline, cancelled);
-    let span = super::observe::span(&message, &delivery, "event");
+    let trace = TraceParent::of(&message);
+    let span = super::observe::span(&shared.id, &message, &delivery, "event", trace.as_ref());
+    let client = shared.client_within(trace);
+    let context = Context::new(message.clone(), delivery.clone(), client, deadline, cancelled);
     let work = span.enter(handler(context.clone()));
     let outcome = tokio::select! {
         biased;

@@ -57,6 +57,13 @@
 //! `#[tokio::main]` waits for blocking tasks when it ends, however long they take;
 //! [`Component::run_blocking`] owns its runtime and ends in bounded time.
 //!
+//! # What can be seen
+//!
+//! Feature `tracing`: each attempt is a span `attempt` with component, kind, workflow, phase, `message_id` and
+//! attempt; dead letters, gaps, contradictions and errors of the bus are events. Feature `metrics`: the table is
+//! [`METRICS`]. A message names its trace in the header field `traceparent`, as the W3C's Trace Context writes
+//! it; what a handler publishes, asks and answers belongs to the same trace ([`TraceParent`]).
+//!
 //! # What is kept in the store
 //!
 //! | key | value |
@@ -80,6 +87,7 @@ mod observe;
 mod presence;
 mod running;
 mod serve;
+mod trace;
 mod work;
 
 pub use client::{Client, Incoming, Messages};
@@ -88,5 +96,7 @@ pub use context::Context;
 pub use drive::{Driven, OutputHandler, drive};
 pub use error::{DriverError, HandlerError};
 pub use exchange::{EXCHANGES, Publication, Request};
+pub use observe::METRICS;
 pub use presence::presence_key;
 pub use running::{Running, Stopped};
+pub use trace::TraceParent;

@@ -5,6 +5,7 @@ use super::component::{OnRequest, Shared};
 use super::context::Context;
 use super::health::Counts;
 use super::listen::{drain, failed, forward, pause, report_of, told};
+use super::trace::TraceParent;
 use super::work::{Outcome, run};
 use crate::bus::{Arrival, BusError, Delivery, Inbox, Post};
 use crate::json::Json;
@@ -43,8 +44,15 @@ struct State {
 #[derive(Clone)]
 struct Work {
     delivery: Delivery,
-    reply: Option<Address>,
+    reply: Option<Reply>,
     cancel: Arc<watch::Sender<bool>>,
+}
+
+/// Where an answer goes, and the trace that it belongs to.
+#[derive(Clone)]
+struct Reply {
+    address: Address,
+    trace: Option<TraceParent>,
 }
 
 /// What follows from one delivery, to be stored together.
@@ -120,13 +128,14 @@ impl Server {
                 Ok(Arrival::Exhausted(delivery)) => {
                     let reason = "all attempts were interrupted";
                     match self.inbox.dead_letter(&delivery, reason).await {
-                        Ok(_) => Counts::add(&self.shared.counts.dead_lettered, 1),
+                        Ok(_) => self.dead_lettered(),
                         Err(error) => pause(&self.shared, &error).await,
                     }
                 }
                 Ok(Arrival::Gap { from, to }) => {
                     let missed = to.offset.saturating_sub(from.offset);
                     Counts::add(&self.shared.counts.missed, missed);
+                    super::observe::missed(&self.shared.id, missed);
                 }
                 Err(error) => pause(&self.shared, &error).await,
             }
@@ -144,7 +153,7 @@ impl Server {
         let now = self.now();
         let checked = check(&self.shared.validator, &delivery.data, now);
         let reply = match &checked {
-            Ok(message) => Self::reply_address(message),
+            Ok(message) => Self::reply_of(message),
             Err(_) => None,
         };
         let consequences = match checked {
@@ -177,13 +186,15 @@ impl Server {
     }
 
     /// Where the answer goes.
-    fn reply_address(message: &Envelope) -> Option<Address> {
+    fn reply_of(message: &Envelope) -> Option<Reply> {
         let named = message.header.extra().get(REPLY_TO).and_then(Json::to_text);
         let named = named.and_then(|text| Address::new(&text).ok());
-        named.or_else(|| Address::new(message.header.source.as_ref()?.as_str()).ok())
+        let source = || Address::new(message.header.source.as_ref()?.as_str()).ok();
+        let address = named.or_else(source)?;
+        Some(Reply { address, trace: TraceParent::of(message) })
     }
 
-    fn greet(&self, now: Now, message: Checked<Envelope>, reply: Option<&Address>) -> Consequences {
+    fn greet(&self, now: Now, message: Checked<Envelope>, reply: Option<&Reply>) -> Consequences {
         let Shared { id, client, options, .. } = &*self.shared;
         let mut greeting = Handshake::new(id.clone(), options.versions.clone(), seed(client.bus()));
         greeting.receive(now, message);
@@ -197,7 +208,7 @@ impl Server {
     }
 
     /// Carries out what the responder said about one delivery.
-    fn consequences(state: &mut State, reply: Option<&Address>) -> Consequences {
+    fn consequences(state: &mut State, reply: Option<&Reply>) -> Consequences {
         let mut consequences = Consequences::default();
         while let Some(output) = state.responder.poll() {
             match output {
@@ -217,12 +228,26 @@ impl Server {
     }
 
     /// Adds an answer to what is stored.
-    fn answer(commit: &mut Commit, outbound: &Outbound, reply: Option<&Address>) {
+    fn answer(commit: &mut Commit, outbound: &Outbound, reply: Option<&Reply>) {
         let named = outbound.to.first().and_then(|to| Address::new(to.as_str()).ok());
-        let Some(address) = reply.cloned().or(named) else { return };
-        if let Ok(post) = Post::to(&address, &outbound.envelope) {
+        let address = reply.map(|reply| reply.address.clone()).or(named);
+        let Some(address) = address else { return };
+        let post = match reply.and_then(|reply| reply.trace.as_ref()) {
+            Some(trace) => {
+                let mut envelope = (*outbound.envelope).clone();
+                trace.put(&mut envelope);
+                Post::to(&address, &envelope)
+            }
+            None => Post::to(&address, &outbound.envelope),
+        };
+        if let Ok(post) = post {
             commit.records.push(post.into_record());
         }
+    }
+
+    fn dead_lettered(&self) {
+        Counts::add(&self.shared.counts.dead_lettered, 1);
+        super::observe::dead_lettered(&self.shared.id);
     }
 
     /// Stores what follows from a delivery.
@@ -233,7 +258,7 @@ impl Server {
             let wall = self.now().wall;
             let letters = DeadLetters::new(Arc::clone(bus.engine()));
             match letters.add(&letter.to_string(), wall).await {
-                Ok(_) => Counts::add(&self.shared.counts.dead_lettered, 1),
+                Ok(_) => self.dead_lettered(),
                 Err(error) => super::observe::bus_failed(&self.shared.id, &error.into()),
             }
         }
@@ -294,14 +319,16 @@ impl Server {
         let checked = check(&shared.validator, &work.delivery.data, now).ok()?;
         let deadline = deadline(&request, now, shared.options.attempt_timeout);
         let active = shared.counts.begin(now);
+        let trace = TraceParent::of(&request);
         let context = Context::new(
             checked,
             work.delivery.clone(),
-            shared.client.clone(),
+            shared.client_within(trace.clone()),
             deadline,
             work.cancel.subscribe(),
         );
-        let span = super::observe::span(&request, &work.delivery, "request");
+        let span =
+            super::observe::span(&shared.id, &request, &work.delivery, "request", trace.as_ref());
         let running = span.enter(handler(context.clone(), request.message.clone()));
         let outcome = tokio::select! {
             biased;

@@ -593,6 +593,7 @@ async fn transcript(bus: &Bus) -> String {
     let patterns = [
         (r#""(?:msg|corr|resp|err)_[0-9a-f-]{36}""#, "id"),
         (r#""20[0-9-]{8}T[0-9:.]+Z""#, "time"),
+        (r#""00-[0-9a-f]{32}-[0-9a-f]{16}-01""#, "trace"),
         (r"reply/[a-z]+/[0-9a-f]{32}", "reply"),
         (r"reply=2F[a-z]+=2F[0-9a-f]{32}", "reply"),
     ];
@@ -600,7 +601,7 @@ async fn transcript(bus: &Bus) -> String {
         std::collections::BTreeMap::new();
     for record in bus.engine().read(1, 10_000).await.unwrap() {
         let lane = record.lane.map(|lane| lane.to_string()).unwrap_or_default();
-        let lane = regex::Regex::new(patterns[3].0).unwrap().replace(&lane, "reply").into_owned();
+        let lane = regex::Regex::new(patterns[4].0).unwrap().replace(&lane, "reply").into_owned();
         lanes.entry(lane).or_default().push(String::from_utf8(record.data.to_vec()).unwrap());
     }
     let mut out = String::new();
@@ -724,6 +725,56 @@ fn whatever_others_send_a_component_lives_on() {
         let place =
             bus.subscribe(Interest::new(">".parse()?).durable("worker:>")).await?.position();
         assert_eq!(place.offset + 1, bus.end().await?.offset);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_program_ends_in_time_although_a_blocking_task_hangs() {
+    let options = ComponentOptions::new().with_drain_time(Duration::from_millis(300));
+    let begun = std::time::Instant::now();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let stopped = Component::new("worker")
+        .with_options(options)
+        .run_blocking("memory:", async {
+            // It never ends: only the end of the process does that.
+            tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(3_600)));
+            tell.send(()).unwrap();
+            told.await.unwrap();
+        })
+        .unwrap();
+    assert_eq!(stopped.abandoned, 0);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_component_that_is_dropped_is_gone_and_what_it_had_comes_again() {
+    on_bus(async |bus, host| {
+        let notes = Notes::default();
+        let component = || {
+            let notes = notes.clone();
+            Component::new("worker").subscribe("*.paused", move |context: Context, _: Event| {
+                notes.add(format!("attempt {}", context.attempt()));
+                let hangs = context.attempt() == 1;
+                async move {
+                    if hangs {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok(())
+                }
+            })
+        };
+        let client = Client::open(&bus, id("hub")).await?;
+        let running = component().connect(&bus).await?;
+        client.publish(Message::from(paused("wf_1", "x"))).await?;
+        pass(&host, 1).await;
+        drop(running);
+        // Its name is free once its lease has ended.
+        pass(&host, 30).await;
+        let running = component().connect(&bus).await?;
+        pass(&host, 30).await;
+        assert_eq!(notes.take(), ["attempt 1", "attempt 2"]);
+        running.stop("done").await;
         Ok(())
     });
 }

@@ -86,6 +86,8 @@ mod layers;
 mod machine;
 mod merge;
 mod message;
+#[cfg(all(feature = "metrics", feature = "tracing"))]
+mod observe;
 mod permissions;
 mod printable;
 mod records;
