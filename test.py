@@ -23,7 +23,7 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 TOOLS = os.path.join(ROOT, ".cache", "tools")
 BENCHES = ["documents", "events", "exchange", "merge", "route", "storage"]
 # Features that must build alone.
-FEATURES = ["schema", "signature", "sqlite", "checkpoint", "sim", "conformance"]
+FEATURES = ["schema", "signature", "sqlite", "checkpoint", "sim", "conformance", "tokio", "tracing", "metrics"]
 
 ENV = dict(os.environ)
 ENV.setdefault("COORD_TEST_SCALE", "1")
