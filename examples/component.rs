@@ -105,16 +105,15 @@ pub(crate) fn manage(
 }
 
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let stopped = match std::env::args().nth(1) {
-        Some(url) => work(&url)?,
-        None => {
-            let folder = std::env::temp_dir().join(format!("component-{}", std::process::id()));
-            std::fs::create_dir_all(&folder)?;
-            let url = format!("sqlite:{}", folder.join("bus.sqlite").display());
-            let stopped = manage(&url, Command::new(std::env::current_exe()?).arg(&url))?;
-            std::fs::remove_dir_all(&folder)?;
-            stopped
-        }
+    let stopped = if let Some(url) = std::env::args().nth(1) {
+        work(&url)?
+    } else {
+        let folder = std::env::temp_dir().join(format!("component-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        let url = format!("sqlite:{}", folder.join("bus.sqlite").display());
+        let stopped = manage(&url, Command::new(std::env::current_exe()?).arg(&url))?;
+        std::fs::remove_dir_all(&folder)?;
+        stopped
     };
     println!("{stopped}");
     Ok(())

@@ -88,7 +88,7 @@ pub(super) fn span(
             kind = message.kind().as_str(),
             workflow,
             phase,
-            message_id = message.header.message_id.as_ref().map(|id| id.as_str()),
+            message_id = message.header.message_id.as_ref().map(crate::scalar::MessageId::as_str),
             attempt = delivery.attempt,
             traceparent = trace.map(TraceParent::as_str),
         );

@@ -61,7 +61,7 @@ struct Consequences {
     commit: Commit,
     letters: Vec<Envelope>,
     /// A request to be worked on: the delivery is settled when that has an outcome.
-    execute: Option<(RequestKey, Box<Envelope>)>,
+    execute: Option<RequestKey>,
 }
 
 /// An answer that is remembered across restarts.
@@ -152,10 +152,9 @@ impl Server {
     ) {
         let now = self.now();
         let checked = check(&self.shared.validator, &delivery.data, now);
-        let reply = match &checked {
-            Ok(message) => Self::reply_of(message),
-            Err(_) => None,
-        };
+        let reply = checked.as_ref().ok().and_then(|message| Self::reply_of(message));
+        // The responder takes it; a handler gets it as well. Copies share it.
+        let kept = checked.as_ref().ok().cloned();
         let consequences = match checked {
             // Whoever sent it waits no more.
             Ok(message) if is_over(&message, now) => Consequences::default(),
@@ -175,13 +174,13 @@ impl Server {
                 Self::consequences(&mut state, None)
             }
         };
-        let Some((key, request)) = consequences.execute else {
+        let (Some(key), Some(request)) = (consequences.execute.clone(), kept) else {
             return self.conclude(&delivery, consequences).await;
         };
         let work = Work { delivery, reply, cancel: Arc::new(watch::Sender::new(false)) };
         self.lock().running.insert(key.clone(), work.clone());
         let (server, stopping) = (Arc::clone(self), Arc::clone(cancel));
-        running.spawn(async move { server.execute(key, *request, work, &stopping).await });
+        running.spawn(async move { server.execute(key, request, work, &stopping).await });
         self.turned.notify_one();
     }
 
@@ -212,9 +211,7 @@ impl Server {
         let mut consequences = Consequences::default();
         while let Some(output) = state.responder.poll() {
             match output {
-                RespondOutput::Execute { key, request } => {
-                    consequences.execute = Some((key, request));
-                }
+                RespondOutput::Execute { key, .. } => consequences.execute = Some(key),
                 RespondOutput::Send(outbound) => {
                     Self::answer(&mut consequences.commit, &outbound, reply);
                 }
@@ -280,7 +277,7 @@ impl Server {
     async fn execute(
         &self,
         key: RequestKey,
-        request: Envelope,
+        request: Checked<Envelope>,
         work: Work,
         stopping: &watch::Sender<bool>,
     ) {
@@ -299,7 +296,7 @@ impl Server {
     /// Runs the handler.
     async fn perform(
         &self,
-        request: Envelope,
+        request: Checked<Envelope>,
         work: &Work,
         stopping: &watch::Sender<bool>,
     ) -> Option<(Message, Commit)> {
@@ -315,13 +312,11 @@ impl Server {
             let report = report_of(shared, now, &request.message, &error, "request_handling");
             return Some((report.into(), Commit::new()));
         };
-        // Checked before; the checked form was used up by the responder.
-        let checked = check(&shared.validator, &work.delivery.data, now).ok()?;
         let deadline = deadline(&request, now, shared.options.attempt_timeout);
         let active = shared.counts.begin(now);
         let trace = TraceParent::of(&request);
         let context = Context::new(
-            checked,
+            request.clone(),
             work.delivery.clone(),
             shared.client_within(trace.clone()),
             deadline,
@@ -339,7 +334,14 @@ impl Server {
         let took = active.end(now, matches!(outcome, Outcome::Done(_)));
         super::observe::handled(&shared.id, "request", outcome.word(), took);
         let error = match outcome {
-            Outcome::Done(message) => return Some((message, context.take_effects())),
+            Outcome::Done(message) => {
+                let effects = context.take_effects();
+                match self.refused(&effects).await {
+                    None => return Some((message, effects)),
+                    // What the handler wanted stored would be refused: it did not do what it says.
+                    Some(error) => super::error::HandlerError::transient(error.to_string()),
+                }
+            }
             Outcome::Failed(error) => error,
             Outcome::Panicked(said) => failed("panicked", format!("the handler panicked: {said}")),
             Outcome::TimedOut => failed("too-slow", "the handler took too long".to_owned()),
@@ -347,6 +349,19 @@ impl Server {
         };
         let report = report_of(shared, now, &request.message, &error, "request_handling");
         Some((report.into(), Commit::new()))
+    }
+
+    /// Why effects would not be stored. The answer is remembered once it is given, so this is asked before.
+    async fn refused(&self, effects: &Commit) -> Option<StorageError> {
+        let engine = self.shared.client.bus().engine();
+        for put in &effects.puts {
+            // What cannot be read now is tried with the commit.
+            let found = engine.get(&put.key).await.ok()?;
+            if let Err(error) = put.expect.check(&put.key, found.map(|entry| entry.revision)) {
+                return Some(error);
+            }
+        }
+        None
     }
 
     /// Answers a request, remembers the answer, and settles the delivery, all at once.

@@ -778,3 +778,97 @@ fn a_component_that_is_dropped_is_gone_and_what_it_had_comes_again() {
         Ok(())
     });
 }
+
+#[test]
+fn an_answer_whose_effects_cannot_be_stored_is_not_given() {
+    on_bus(async |bus, _| {
+        let key = Key::of(["own", "value"])?;
+        bus.engine().put(&key, b"there", Expect::Absent).await?;
+        let written = key.clone();
+        let manager = Component::new("manager")
+            .on_request(move |context: Context, check: ConflictCheck| {
+                context.put(written.clone(), "mine".as_bytes(), Expect::Absent);
+                async move { Ok(check) }
+            })
+            .connect(&bus)
+            .await?;
+        let client = Client::open(&bus, id("hub")).await?;
+        let error = client.request(&id("manager"), check("req_1")).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the request was refused: `own/value` has revision 1, expected no value",
+        );
+        assert_eq!(&*bus.engine().get(&key).await?.unwrap().value, b"there");
+        manager.stop("done").await;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_machine_of_ones_own_is_driven() {
+    use coordination_protocol::driver::drive;
+    use coordination_protocol::machine::{Machine, snapshot_of};
+    use coordination_protocol::scalar::{Instant, Now};
+    use coordination_protocol::validate::Checked;
+
+    /// Says a word three times, ten seconds apart.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Echo {
+        word: String,
+        left: u32,
+        due: Option<Instant>,
+        said: Vec<String>,
+    }
+
+    impl Machine for Echo {
+        type Input = String;
+        type Output = String;
+        type Error = std::fmt::Error;
+
+        fn handle(&mut self, now: Now, word: String) -> Result<(), std::fmt::Error> {
+            (self.word, self.left, self.due) = (word, 3, Some(now.at));
+            Ok(())
+        }
+
+        fn wants(&self, _: &Envelope) -> bool {
+            false
+        }
+
+        fn receive(&mut self, _: Now, _: Checked<Envelope>) {}
+
+        fn handle_timeout(&mut self, now: Now) {
+            if self.due.is_some_and(|due| due <= now.at) {
+                self.said.push(format!("{} {}", self.word, now.at));
+                self.left -= 1;
+                let next = now.at.after(Duration::from_secs(10));
+                self.due = next.filter(|_| self.left > 0);
+            }
+        }
+
+        fn poll(&mut self) -> Option<String> {
+            self.said.pop()
+        }
+
+        fn deadline(&self) -> Option<Instant> {
+            self.due
+        }
+
+        fn snapshot(&self) -> Result<coordination_protocol::Json, coordination_protocol::Error> {
+            snapshot_of(self)
+        }
+    }
+
+    on_bus(async |_, host| {
+        let notes = Notes::default();
+        let heard = notes.clone();
+        let echo = Echo { word: String::new(), left: 0, due: None, said: Vec::new() };
+        let driven = drive(echo, Arc::new(host.clone()), move |word: String| {
+            heard.add(word);
+            async {}
+        });
+        driven.handle("hello".to_owned())?;
+        pass(&host, 60).await;
+        assert_eq!(notes.take(), ["hello 0s", "hello 10s", "hello 20s"]);
+        Ok(())
+    });
+}
