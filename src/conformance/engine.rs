@@ -1,5 +1,5 @@
-//! What an [`Engine`] promises beside what its [`Store`](crate::storage::Store) and its
-//! [`Journal`](crate::storage::Journal) do.
+//! What an [`Engine`] promises beside what its [`Store`] and its
+//! [`Journal`] do.
 
 use super::journal::lanes::{lane, moved, record};
 use super::{Failure, cases, once, same, together};

@@ -25,14 +25,15 @@ use tokio::task::JoinHandle;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let (host, said) = (VirtualHost::new(7), Arc::new(Mutex::new(Vec::new())));
 /// let log = said.clone();
-/// let presence = drive(Presence::new(7), Arc::new(host.clone()), async move |output: PresenceOutput| {
+/// let presence = drive(Presence::new(7), Arc::new(host.clone()), move |output: PresenceOutput| {
 ///     log.lock().unwrap().push(output.to_string());
+///     async {}
 /// });
 /// let registration = ComponentRegistration::new(ComponentId::new("worker")?, "utility");
 /// presence.handle(PresenceInput::Join(Box::new(registration)))?;
 ///
-/// // A minute of virtual time: two heartbeats, and a report of health is due.
-/// host.run(host.sleep_until(Instant::from_millis(60_000))).await;
+/// // A minute of virtual time: the registration, two heartbeats, and a report of health is due.
+/// host.run(host.sleep_until(Instant::from_millis(60_001))).await;
 /// assert_eq!(said.lock().unwrap().len(), 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -48,7 +49,7 @@ where
     Driven { shared, task }
 }
 
-/// What carries out the outputs of a machine: an async closure whose futures can be sent to other threads.
+/// What carries out the outputs of a machine: a closure whose futures can be sent to other threads.
 pub trait OutputHandler<O>: Send + 'static {
     /// Carries out one output.
     fn carry_out(&mut self, output: O) -> impl Future<Output = ()> + Send;

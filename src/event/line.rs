@@ -41,7 +41,7 @@ impl<'a> EventRef<'a> {
     }
 
     /// The category of the type, if the registry of its reader had it: the protocol's or a
-    /// [type of your own](Registry::with_type). Its [routing key](crate::route::RouteKey) follows from it.
+    /// [type of your own](crate::event::Registry::with_type). Its [routing key](crate::route::RouteKey) follows from it.
     pub fn category(&self) -> Option<&Category> {
         self.shape.origin.category()
     }

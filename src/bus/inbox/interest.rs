@@ -113,7 +113,7 @@ impl Interest {
     }
 
     /// Sets how many attempts at one message there are, at least 1, before it comes as
-    /// [`Exhausted`](Arrival::Exhausted). 3 unless set.
+    /// [`Exhausted`](super::Arrival::Exhausted). 3 unless set.
     pub const fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = if attempts == 0 { 1 } else { attempts };
         self
