@@ -6,7 +6,9 @@ use coordination_protocol::bus::{
 };
 use coordination_protocol::route::RouteKey;
 use coordination_protocol::storage::view::DeadLetters;
-use coordination_protocol::storage::{Commit, Expect, Journal as _, Key, Store as _};
+use coordination_protocol::storage::{
+    Commit, Expect, Journal as _, Key, LaneEnd, NewRecord, Store as _,
+};
 use coordination_protocol::transport::Address;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,6 +175,29 @@ fn a_member_that_shows_itself_no_more_loses_its_claims_and_its_late_outcome_is_s
         second.settle(&taken).await?;
         // What is done is done: with nothing to follow from it, saying so again is no error.
         first.settle(&late).await?;
+        Ok(())
+    });
+}
+
+#[test]
+fn who_lost_a_message_learns_that_whatever_became_of_its_effects() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["one"]).await?;
+        let slow = bus.member();
+        let first = slow.subscribe(all().durable("workers")).await?;
+        let late = message(&first).await;
+        let second = bus.subscribe(all().durable("workers")).await?;
+        slow.leave().await?;
+        let taken = message(&second).await;
+        let lane = LaneEnd::new(Key::of(["pool"])?, None);
+        let effects = || {
+            let record = NewRecord::new("x".as_bytes()).in_lane(lane.lane.clone());
+            let put = Commit::new().put(Key::of(["done"]).unwrap(), "x".as_bytes(), Expect::Absent);
+            put.append(record).expecting(lane.clone())
+        };
+        second.settle_with(&taken, effects()).await?;
+        // Both its value and its lane are not as it expects any more, because the other one did it.
+        assert_eq!(first.settle_with(&late, effects()).await.unwrap_err().code(), "stale");
         Ok(())
     });
 }

@@ -12,6 +12,8 @@
 
 #[cfg(feature = "tokio")]
 mod bus;
+#[cfg(all(feature = "sqlite", feature = "tokio", unix))]
+mod bus_members;
 #[cfg(feature = "checkpoint")]
 mod checkpoint;
 #[cfg(feature = "cli")]

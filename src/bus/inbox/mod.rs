@@ -257,10 +257,14 @@ impl Inbox {
         let expect = stored.revision.map_or(Expect::Absent, Expect::Revision);
         let value =
             serde_json::to_vec(&progress).map_err(|error| StorageError::damaged(key, error))?;
-        let commit = commit.put(key.clone(), value, expect);
-        match self.bus.engine().commit(&commit).await {
+        // First, so that who lost a message learns that, and not what became of the effects of another.
+        let mut first = Commit::new().put(key.clone(), value, expect);
+        first.records = commit.records;
+        first.expected = commit.expected;
+        first.puts.extend(commit.puts);
+        match self.bus.engine().commit(&first).await {
             Ok(done) => {
-                *stored = Stored { progress, revision: done.revisions.last().copied() };
+                *stored = Stored { progress, revision: done.revisions.first().copied() };
                 Ok(true)
             }
             Err(StorageError::Conflict { key: of, .. }) if of == *key => {

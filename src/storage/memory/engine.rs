@@ -32,6 +32,7 @@ impl Engine for MemoryEngine {
         // Both locks, always in this order, are held until all is done: nobody sees a part of it.
         let journal = self.journal.writing();
         let mut store = self.store.lock();
+        // Values before lanes, as a file does it: who lost both learns the same everywhere.
         let mut used = store.used();
         for put in &commit.puts {
             store.check(&put.key, put.value.as_deref(), put.expect, &mut used)?;
