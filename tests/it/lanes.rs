@@ -2,6 +2,7 @@
 //! each other.
 
 use crate::support::{Rng, scaled};
+#[cfg_attr(not(feature = "conformance"), allow(unused_imports, reason = "the kit needs more"))]
 use coordination_protocol::storage::{
     Appended, Commit, Engine, Expect, Journal, Key, LaneEnd, MemoryEngine, MemoryJournal,
     MemoryStore, NewRecord, StorageError, StorageLimits, Store, StoreScan, block_on,

@@ -390,8 +390,10 @@ impl Drawn {
 }
 
 /// An empty folder of its own, gone when it is dropped.
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only what has files makes folders"))]
 pub(crate) struct Folder(pub(crate) std::path::PathBuf);
 
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only what has files makes folders"))]
 impl Folder {
     pub(crate) fn new() -> Self {
         static LAST: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
