@@ -189,11 +189,11 @@ fn who_lost_a_message_learns_that_whatever_became_of_its_effects() {
         let second = bus.subscribe(all().durable("workers")).await?;
         slow.leave().await?;
         let taken = message(&second).await;
-        let lane = LaneEnd::new(Key::of(["pool"])?, None);
+        let pool = LaneEnd::new(Key::of(["pool"])?, None);
         let effects = || {
-            let record = NewRecord::new("x".as_bytes()).in_lane(lane.lane.clone());
+            let record = NewRecord::new("x".as_bytes()).in_lane(pool.lane.clone());
             let put = Commit::new().put(Key::of(["done"]).unwrap(), "x".as_bytes(), Expect::Absent);
-            put.append(record).expecting(lane.clone())
+            put.append(record).expecting(pool.clone())
         };
         second.settle_with(&taken, effects()).await?;
         // Both its value and its lane are not as it expects any more, because the other one did it.
