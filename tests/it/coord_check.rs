@@ -166,3 +166,17 @@ fn the_worst_severity_counts_whatever_is_shown() {
     let text = out(&run(&["check", "--max-findings", "0", "examples/events.log"], b""));
     assert!(text.contains("3 valid, 4 deviating, 2 invalid"), "{text}");
 }
+
+#[test]
+fn the_readme_shows_what_the_program_says() {
+    let shown = include_str!("../../README.md");
+    let files = ["examples/events.log", "examples/command.md"];
+    let said = out(&run(&["check", files[0], files[1]], b""));
+    assert!(said.lines().count() > 20, "{said}");
+    let summary: Vec<&str> = said.lines().rev().take(2).collect();
+    for line in
+        summary.into_iter().chain(said.lines().filter(|line| line.contains("out-of-range]")))
+    {
+        assert!(shown.contains(line), "the README does not show {line:?}");
+    }
+}
