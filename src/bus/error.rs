@@ -23,6 +23,16 @@ pub enum BusError {
         /// The address.
         address: Address,
     },
+    /// Members of a durable subscription have to select the same.
+    #[error("`{name}` is open with {}, and members of one name select the same", selection(.pattern, .filter.as_deref()), name = printable(.name))]
+    OtherSelection {
+        /// The durable name.
+        name: String,
+        /// The pattern of the others.
+        pattern: String,
+        /// Their filter.
+        filter: Option<String>,
+    },
     /// A message of this kind has no routing key, so no pattern selects it.
     #[error("a {0} is not published; send it to an address")]
     NoKey(MessageKind),
@@ -54,6 +64,14 @@ pub enum BusError {
     },
 }
 
+fn selection(pattern: &str, filter: Option<&str>) -> String {
+    let pattern = printable(pattern);
+    match filter {
+        Some(filter) => format!("the pattern `{pattern}` and the filter `{}`", printable(filter)),
+        None => format!("the pattern `{pattern}`"),
+    }
+}
+
 impl From<AddressFault> for BusError {
     fn from(fault: AddressFault) -> Self {
         BusError::Address(fault)
@@ -76,6 +94,8 @@ leaf_errors! {
             "Use an address without spaces."],
         Self::AddressTaken { .. } => ["address-taken", System, Conflict, transient, "retry",
             "Stop the other listener, or listen at another address."],
+        Self::OtherSelection { .. } => ["other-selection", State, Conflict, transient, "retry",
+            "Stop the other members first, or take another name."],
         Self::NoKey(_) => ["no-key", Execution, Conflict, lasting, "correct_and_retry",
             "Send it to the component that it is for."],
         Self::NoText => ["no-text", Execution, Corruption, lasting, "correct_and_retry",

@@ -74,7 +74,7 @@ pub use host::{Host, Sleep, SystemHost, VirtualHost};
 pub use inbox::{Arrival, Delivery, Inbox, Interest, Start};
 pub use open::BusUrl;
 pub use overview::{MemberStatus, ReaderStatus};
-pub use post::Post;
+pub use post::{Post, workflow_lane};
 pub use retention::{Retention, Tidied};
 pub use transport::BusReceiver;
 
@@ -320,6 +320,13 @@ impl Bus {
     /// The event types that it knows.
     pub fn registry(&self) -> &Registry {
         &self.inner.registry
+    }
+
+    /// Ten random bytes, as identifiers take them.
+    pub(crate) fn ten(&self) -> [u8; 10] {
+        let mut ten = [0; 10];
+        ten.copy_from_slice(&self.inner.host.random()[..10]);
+        ten
     }
 
     /// Where it is, as a URL if it has one.

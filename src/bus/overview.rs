@@ -1,11 +1,11 @@
 //! What there is on a bus: who reads how far, who listens where, who is there.
 
-use super::progress::Progress;
-use super::session::Shown;
+use super::post::ADDRESS;
+use super::progress::{Progress, SUBSCRIPTION};
+use super::session::{Shown, open_places};
 use super::{Bus, BusError, Position};
 use crate::scalar::WallTime;
-use crate::storage::{Entry, Journal as _, Key, StorageError, Store as _, StoreScan};
-use serde::de::DeserializeOwned;
+use crate::storage::{Entry, Journal as _, Key, StorageError, StoreScan, scan_past_damage};
 
 /// A durable subscription, or an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +22,13 @@ pub struct ReaderStatus {
     pub lag: u64,
     /// How many messages are being worked on.
     pub in_flight: usize,
-    /// Whether somebody listens, at an address; whether somebody works on something, for a subscription.
+    /// Whether a member has it open: listens at the address, or reads the subscription.
     pub served: bool,
     /// When it moved last.
     pub moved: WallTime,
 }
 
-/// A process that has inboxes, or had when it showed itself last.
+/// A process that has inboxes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemberStatus {
@@ -38,8 +38,6 @@ pub struct MemberStatus {
     pub process: String,
     /// How many durable inboxes and addresses it has.
     pub inboxes: usize,
-    /// Whether it is there.
-    pub present: bool,
 }
 
 impl Bus {
@@ -48,7 +46,7 @@ impl Bus {
     /// # Errors
     /// [`Storage`](BusError::Storage).
     pub async fn subscriptions(&self) -> Result<Vec<ReaderStatus>, BusError> {
-        self.readers("subscription").await
+        self.readers(SUBSCRIPTION).await
     }
 
     /// The addresses that somebody listens at or has listened at, by name.
@@ -56,22 +54,17 @@ impl Bus {
     /// # Errors
     /// [`Storage`](BusError::Storage).
     pub async fn addresses(&self) -> Result<Vec<ReaderStatus>, BusError> {
-        self.readers("address").await
+        self.readers(ADDRESS).await
     }
 
     async fn readers(&self, kind: &str) -> Result<Vec<ReaderStatus>, BusError> {
         let next = self.engine().bounds().await?.next;
+        let places = open_places(self.sessions().await?.0);
         let mut readers = Vec::new();
-        for (key, progress) in self.values::<Progress>(kind).await? {
-            let mut served = false;
-            let mut in_flight = 0;
-            for member in progress.tries.values().filter_map(|tried| tried.by.as_deref()) {
-                in_flight += 1;
-                served = served || self.is_there(member).await?;
-            }
-            if let Some(owner) = &progress.owner {
-                served = self.is_there(owner).await?;
-            }
+        for Entry { key, value, .. } in self.entries(kind).await? {
+            let progress: Progress = serde_json::from_slice(&value)
+                .map_err(|error| StorageError::damaged(&key, error))?;
+            let in_flight = progress.tries.values().filter(|tried| tried.by.is_some()).count();
             let settled = progress.settled.len() as u64;
             readers.push(ReaderStatus {
                 name: name_of(&key),
@@ -79,46 +72,38 @@ impl Bus {
                 position: Position::new(progress.low),
                 lag: next.saturating_sub(progress.low).saturating_sub(settled),
                 in_flight,
-                served,
+                served: places.contains(key.as_str())
+                    && (kind == SUBSCRIPTION || progress.owner.is_some()),
                 moved: WallTime::from(progress.moved),
             });
         }
         Ok(readers)
     }
 
-    /// The processes that have durable inboxes or addresses.
+    /// The processes that are there and have durable inboxes or addresses.
     ///
     /// # Errors
     /// [`Storage`](BusError::Storage).
     pub async fn members(&self) -> Result<Vec<MemberStatus>, BusError> {
-        let mut members = Vec::new();
-        for (key, shown) in self.values::<Shown>("member").await? {
-            let name = name_of(&key);
-            // Any of its inboxes will do: that the session is there is what is asked.
-            let present = match shown.inboxes.first() {
-                Some(inbox) => self.is_there(&format!("{name}.{inbox}")).await?,
-                None => false,
-            };
-            let inboxes = shown.inboxes.len();
-            members.push(MemberStatus { name, process: shown.process, inboxes, present });
-        }
-        Ok(members)
+        let (sessions, _) = self.sessions().await?;
+        let status = |(key, shown): (Key, Shown)| MemberStatus {
+            name: name_of(&key),
+            inboxes: shown.inboxes.len(),
+            process: shown.process,
+        };
+        Ok(sessions.into_iter().map(status).collect())
     }
 
-    /// The values below a key, read as what they are.
-    async fn values<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<(Key, T)>, BusError> {
+    /// All values below a key. What is damaged is passed over: `coord store check` tells of it.
+    pub(super) async fn entries(&self, kind: &str) -> Result<Vec<Entry>, BusError> {
         let mut scan = StoreScan::new(format!("{kind}/"));
         let mut found = Vec::new();
         loop {
-            let page = self.engine().scan(&scan).await?;
-            for Entry { key, value, .. } in &page.entries {
-                let value = serde_json::from_slice(value)
-                    .map_err(|error| StorageError::damaged(key, error))?;
-                found.push((key.clone(), value));
-            }
-            match page.entries.last() {
-                Some(last) if page.more => scan.after = Some(last.key.clone()),
-                _ => return Ok(found),
+            let page = scan_past_damage(self.engine(), &scan).await?;
+            found.extend(page.entries);
+            match page.next {
+                Some(next) => scan = scan.after(next),
+                None => return Ok(found),
             }
         }
     }

@@ -85,12 +85,25 @@ impl Post {
     }
 }
 
+/// Below this each address has its lane.
+pub(super) const ADDRESS: &str = "address";
+
 /// The lane of what belongs to a workflow.
-pub(super) fn workflow_lane(workflow: &str) -> Result<Key, BusError> {
+///
+/// ```
+/// use coordination_protocol::bus::workflow_lane;
+///
+/// assert_eq!(workflow_lane("wf_001")?.as_str(), "workflow/wf_001");
+/// # Ok::<(), coordination_protocol::bus::BusError>(())
+/// ```
+///
+/// # Errors
+/// [`Storage`](BusError::Storage) if the key gets too long.
+pub fn workflow_lane(workflow: &str) -> Result<Key, BusError> {
     Ok(Key::of(["workflow", workflow])?)
 }
 
 /// The lane of what is sent to an address.
 pub(super) fn address_lane(address: &Address) -> Result<Key, BusError> {
-    Ok(Key::of(["address", address.as_str()])?)
+    Ok(Key::of([ADDRESS, address.as_str()])?)
 }

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// Below this each durable subscription has its place. Those of addresses have the key of their lane.
+pub(super) const SUBSCRIPTION: &str = "subscription";
+
 /// How many positions may be settled above the first that is not. When there are as many, only that
 /// first one is handed out, so that the value stays small.
 pub(super) const MAX_SETTLED: usize = 1_000;
@@ -26,9 +29,12 @@ pub(super) struct Progress {
     /// When it moved last, in milliseconds since 1970.
     #[serde(default)]
     pub(super) moved: i64,
-    /// What it selects, for lists.
+    /// What it selects: positions below the mark were looked at with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pattern: Option<String>,
+    /// Which of these it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) filter: Option<String>,
 }
 
 /// The attempts at one message.

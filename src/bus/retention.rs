@@ -1,14 +1,16 @@
 //! Housekeeping: how long messages, and the places of readers that come no more, are kept.
 
-use super::progress::Progress;
+use super::post::ADDRESS;
+use super::progress::{Progress, SUBSCRIPTION};
+use super::session::open_places;
 use super::{Bus, BusError, Position};
 use crate::event::{Event, SystemMaintenance};
 use crate::json::Json;
 use crate::message::{Envelope, Message};
-use crate::scalar::{Phase, WallTime, WorkflowId};
-use crate::storage::{Entry, Expect, Journal as _, Key, StorageError, Store as _, StoreScan};
+use crate::scalar::{MessageId, Phase, WallTime, WorkflowId};
+use crate::storage::{Entry, Expect, Journal as _, Key, StorageError, Store as _};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How often the time is noted beside the position, so that it is known how old messages are.
@@ -109,10 +111,12 @@ impl Bus {
         if before > bounds.first {
             tidied.trimmed = self.trim(Position::new(before)).await?;
         }
-        for kind in ["subscription", "address"] {
-            self.forget_idle(kind, now, retention.idle, &mut tidied).await?;
+        let (sessions, gone) = self.sessions().await?;
+        tidied.members = gone;
+        let open = open_places(sessions);
+        for kind in [SUBSCRIPTION, ADDRESS] {
+            self.forget_idle(kind, now, retention.idle, &open, &mut tidied).await?;
         }
-        tidied.members = self.forget_members().await?;
         for key in &tidied.forgotten {
             self.tell_forgotten(key, now).await?;
         }
@@ -182,56 +186,29 @@ impl Bus {
         Ok(bounds.next.saturating_sub(kept.max(1)))
     }
 
-    /// Forgets places that have not moved for long and that nobody uses.
+    /// Forgets places that have not moved for long and that no member has open. One that is open and idle
+    /// stays: its messages are rare, and who restarts must not miss those that come meanwhile.
     async fn forget_idle(
         &self,
         kind: &str,
         now: WallTime,
         idle: Duration,
+        open: &BTreeSet<String>,
         tidied: &mut Tidied,
     ) -> Result<(), BusError> {
         for Entry { key, value, revision, .. } in self.entries(kind).await? {
             // What cannot be read is evidence; `coord store check` tells of it.
             let Ok(progress) = serde_json::from_slice::<Progress>(&value) else { continue };
-            if now.since(WallTime::from_unix_millis(progress.moved)) < idle {
+            let moved = WallTime::from_unix_millis(progress.moved);
+            if open.contains(key.as_str()) || now.since(moved) < idle {
                 continue;
             }
-            let users = progress.tries.values().filter_map(|tried| tried.by.as_ref());
-            let mut used = false;
-            for user in users.chain(&progress.owner) {
-                used = used || self.is_there(user).await?;
-            }
             // Compared and removed: whoever moved it meanwhile keeps it.
-            if !used && self.engine().delete(&key, Expect::Revision(revision)).await.is_ok() {
+            if self.engine().delete(&key, Expect::Revision(revision)).await.is_ok() {
                 tidied.forgotten.push(key);
             }
         }
         Ok(())
-    }
-
-    /// Removes the values of members that are gone.
-    async fn forget_members(&self) -> Result<u64, BusError> {
-        let mut gone = 0;
-        for entry in self.entries("member").await? {
-            let Some(name) = entry.key.segments().nth(1) else { continue };
-            // Any number will do: what is asked is whether the session shows itself.
-            self.is_there(&format!("{name}.0")).await?;
-            gone += u64::from(self.engine().get(&entry.key).await?.is_none());
-        }
-        Ok(gone)
-    }
-
-    async fn entries(&self, kind: &str) -> Result<Vec<Entry>, BusError> {
-        let mut scan = StoreScan::new(format!("{kind}/"));
-        let mut found = Vec::new();
-        loop {
-            let page = self.engine().scan(&scan).await?;
-            scan.after = page.entries.last().map(|last| last.key.clone());
-            found.extend(page.entries);
-            if !page.more {
-                return Ok(found);
-            }
-        }
     }
 
     async fn tell_forgotten(&self, key: &Key, now: WallTime) -> Result<(), BusError> {
@@ -240,6 +217,8 @@ impl Bus {
         let event = Event::new(WorkflowId::global(), Phase::global(), data);
         let mut envelope = Envelope::from(Message::from(event));
         envelope.header.timestamp = Some(now.into());
+        let millis = self.host().now().id_millis();
+        envelope.header.message_id = Some(MessageId::generate(millis, self.ten()));
         self.publish(&[super::Post::publish(&envelope)?]).await.map(drop)
     }
 }

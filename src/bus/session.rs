@@ -2,9 +2,9 @@
 
 use super::{Bus, BusError, Host};
 use crate::scalar::Instant;
-use crate::storage::{DynEngine, Expect, Key, StorageError, Store as _};
+use crate::storage::{DynEngine, Entry, Expect, Key, StorageError, Store as _};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,12 +20,20 @@ pub(super) struct Session {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The numbers of the inboxes that are open.
+/// The inboxes that are open.
 #[derive(Debug, Default)]
-struct Inboxes(Mutex<(u64, BTreeSet<u64>)>);
+struct Inboxes(Mutex<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    /// The last number that was given.
+    last: u64,
+    /// By number, the key of the place that each has.
+    places: BTreeMap<u64, String>,
+}
 
 impl Inboxes {
-    fn lock(&self) -> MutexGuard<'_, (u64, BTreeSet<u64>)> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -54,9 +62,16 @@ impl Deref for Member {
     }
 }
 
+impl Member {
+    /// Is there no more, as others see it with the next time that the session shows itself.
+    pub(super) fn end(&self) {
+        self.inboxes.lock().places.remove(&self.number);
+    }
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
-        self.inboxes.lock().1.remove(&self.number);
+        self.end();
     }
 }
 
@@ -65,26 +80,29 @@ impl Drop for Member {
 pub(super) struct Shown {
     /// Until when it is there, if it shows itself no more.
     until: Instant,
-    /// The inboxes that it has.
-    pub(super) inboxes: BTreeSet<u64>,
+    /// The inboxes that it has, with the keys of their places.
+    pub(super) inboxes: BTreeMap<u64, String>,
     /// What its host calls its process.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) process: String,
 }
 
+/// Below this each session has its value.
+pub(super) const MEMBER: &str = "member";
+
 fn key_of(session: &str) -> Result<Key, StorageError> {
-    Key::of(["member", session])
+    Key::of([MEMBER, session])
 }
 
 impl Bus {
-    /// A member for a new inbox, shown to others before it claims anything.
-    pub(super) async fn join(&self) -> Result<Member, BusError> {
+    /// A member for a new inbox of a place, shown to others before it claims anything.
+    pub(super) async fn join(&self, place: &Key) -> Result<Member, BusError> {
         let session = &self.inner.session;
         let number = {
             let mut inboxes = session.inboxes.lock();
-            inboxes.0 += 1;
-            let number = inboxes.0;
-            inboxes.1.insert(number);
+            inboxes.last += 1;
+            let number = inboxes.last;
+            inboxes.places.insert(number, place.to_string());
             number
         };
         // Made at once, so that its number is given back whatever happens below.
@@ -121,21 +139,50 @@ impl Bus {
         let Some((session, number)) = member.rsplit_once('.') else { return Ok(false) };
         let Ok(number) = number.parse::<u64>() else { return Ok(false) };
         if self.inner.session.name.get().is_some_and(|own| own == session) {
-            return Ok(self.inner.session.inboxes.lock().1.contains(&number));
+            return Ok(self.inner.session.inboxes.lock().places.contains_key(&number));
         }
-        let Some(entry) = self.inner.engine.get(&key_of(session)?).await? else { return Ok(false) };
-        let Ok(shown) = serde_json::from_slice::<Shown>(&entry.value) else { return Ok(false) };
+        let key = key_of(session)?;
+        let Some(entry) = self.inner.engine.get(&key).await? else { return Ok(false) };
+        let shown = self.present(&entry).await;
+        Ok(shown.is_some_and(|shown| shown.inboxes.contains_key(&number)))
+    }
+
+    /// What a session shows, if it is there. The value of one that is not is removed.
+    pub(super) async fn present(&self, entry: &Entry) -> Option<Shown> {
+        let shown: Shown = serde_json::from_slice(&entry.value).ok()?;
         let now = self.inner.host.now().at;
-        // A time far ahead is that of another start of the machine.
+        // A time far ahead is that of another start of the machine. Others may have longer leases.
         let longest = self.inner.lease.max(Bus::LEASE) * 4;
         let there = now < shown.until && shown.until.since(now) <= longest;
         if there && !self.inner.host.is_gone(&shown.process) {
-            return Ok(shown.inboxes.contains(&number));
+            return Some(shown);
         }
         // Its entry is of no use any more. If it shows itself after all, it makes a new one; whose claims
         // count is decided by the value of the subscription, not by this one.
         let _ = self.inner.engine.delete(&entry.key, Expect::Revision(entry.revision)).await;
-        Ok(false)
+        None
+    }
+
+    /// Whether another member has a place open, too.
+    pub(super) async fn is_shared(&self, place: &Key, own: &Member) -> Result<bool, BusError> {
+        let (sessions, _) = self.sessions().await?;
+        Ok(sessions.iter().any(|(key, shown)| {
+            let session = key.segments().nth(1).unwrap_or_default();
+            let mut others = shown.inboxes.iter().filter(|(_, open)| *open == place.as_str());
+            others.any(|(number, _)| format!("{session}.{number}") != own.name)
+        }))
+    }
+
+    /// The sessions that are there, with what they show. `gone` counts those that are not.
+    pub(super) async fn sessions(&self) -> Result<(Vec<(Key, Shown)>, u64), BusError> {
+        let (mut there, mut gone) = (Vec::new(), 0);
+        for entry in self.entries(MEMBER).await? {
+            match self.present(&entry).await {
+                Some(shown) => there.push((entry.key, shown)),
+                None => gone += 1,
+            }
+        }
+        Ok((there, gone))
     }
 
     /// Says that this handle and its clones leave, so that others need not wait for the lease to end.
@@ -154,6 +201,11 @@ impl Bus {
     }
 }
 
+/// The keys of the places that sessions have open.
+pub(super) fn open_places(sessions: Vec<(Key, Shown)>) -> BTreeSet<String> {
+    sessions.into_iter().flat_map(|(_, shown)| shown.inboxes.into_values()).collect()
+}
+
 async fn show(
     engine: &Arc<dyn DynEngine>,
     host: &dyn Host,
@@ -163,7 +215,7 @@ async fn show(
 ) -> Result<(), StorageError> {
     let until = host.now().at.after(lease).unwrap_or(Instant::from_nanos(u64::MAX));
     let key = key_of(name)?;
-    let inboxes = inboxes.lock().1.clone();
+    let inboxes = inboxes.lock().places.clone();
     let shown = Shown { until, inboxes, process: host.process() };
     let value = serde_json::to_vec(&shown).map_err(|error| StorageError::damaged(&key, error))?;
     engine.put(&key, &value, Expect::Any).await.map(drop)

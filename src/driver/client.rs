@@ -128,16 +128,9 @@ pub(super) fn check(
 pub(super) fn stamp(bus: &Bus, own: &ComponentId, envelope: &mut Envelope) {
     let now = bus.host().now();
     let header = &mut envelope.header;
-    header.message_id.get_or_insert_with(|| MessageId::generate(now.id_millis(), ten(bus)));
+    header.message_id.get_or_insert_with(|| MessageId::generate(now.id_millis(), bus.ten()));
     header.timestamp.get_or_insert_with(|| now.timestamp());
     header.source.get_or_insert_with(|| own.clone());
-}
-
-/// Ten random bytes, as identifiers take them.
-pub(super) fn ten(bus: &Bus) -> [u8; 10] {
-    let mut ten = [0; 10];
-    ten.copy_from_slice(&bus.host().random()[..10]);
-    ten
 }
 
 /// A random seed.
@@ -232,7 +225,7 @@ impl Client {
     /// # }).unwrap();
     /// ```
     pub fn new_id<I: GeneratedId>(&self) -> I {
-        I::generate(self.now().id_millis(), ten(self.bus()))
+        I::generate(self.now().id_millis(), self.bus().ten())
     }
 
     /// Makes a message ready to be published: what is returned has its identifier, and publishing it again
@@ -341,7 +334,7 @@ impl Client {
         let seconds = within.as_millis().div_ceil(1_000);
         let seconds = Amount::from(u32::try_from(seconds).unwrap_or(u32::MAX));
         envelope.header.ttl_seconds.get_or_insert(seconds);
-        let request = OutboundRequest::new(envelope, now, ten(&common.bus));
+        let request = OutboundRequest::new(envelope, now, common.bus.ten());
         let request = request.with_peer(target.clone()).with_deadline(within);
         let id = request.request_id().clone();
         let (sender, receiver) = oneshot::channel();

@@ -1,6 +1,6 @@
 //! Subscriptions of a component: each has a task of its own, so a slow handler slows its own only.
 
-use super::client::{PAUSE, check, stamp, ten};
+use super::client::{PAUSE, check, stamp};
 use super::component::{OnMessage, Shared};
 use super::context::Context;
 use super::error::HandlerError;
@@ -246,7 +246,7 @@ pub(super) fn report_of(
     if let Some(report) = &error.answer {
         return (**report).clone();
     }
-    let id = ErrorId::generate(now.id_millis(), ten(shared.client.bus()));
+    let id = ErrorId::generate(now.id_millis(), shared.client.bus().ten());
     let workflow = match message {
         Message::Event(body) => body.event.workflow_id.clone(),
         Message::AllocationRequest(body) => body.workflow_id.clone(),

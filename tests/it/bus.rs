@@ -401,6 +401,51 @@ fn what_is_old_is_trimmed_and_idle_places_are_forgotten_and_told() {
 }
 
 #[test]
+fn a_place_that_is_open_is_kept_however_rare_its_messages_are() {
+    on_bus(async |bus, host| {
+        let week = Duration::from_secs(7 * 24 * 3_600);
+        let bus = bus.with_lease(week);
+        let inbox = bus.subscribe(all().durable("rare")).await?;
+        // Two handles: what another process tidies.
+        let other = bus.member();
+        host.sleep_until(host.now().at.after(2 * week).unwrap()).await;
+        assert!(other.tidy(&Retention::new()).await?.forgotten.is_empty());
+        drop(inbox);
+        bus.leave().await?;
+        assert_eq!(other.tidy(&Retention::new()).await?.forgotten.len(), 1);
+        Ok(())
+    });
+}
+
+#[test]
+fn members_of_one_name_select_the_same() {
+    on_bus(async |bus, _| {
+        publish(&bus, "wf_1", &["one"]).await?;
+        let failed = || Interest::new("*.failed".parse().unwrap()).starting(Start::First);
+        let first = bus.subscribe(failed().durable("workers")).await?;
+        let error = bus.member().subscribe(all().durable("workers")).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`workers` is open with the pattern `*.failed`, and members of one name select the same",
+        );
+        let filtered =
+            || failed().with_filter("severity>=high".parse().unwrap()).durable("workers");
+        assert_eq!(bus.member().subscribe(filtered()).await.unwrap_err().code(), "other-selection");
+        let _second = bus.member().subscribe(failed().durable("workers")).await?;
+        // Once the others have left, the name may select something else.
+        drop((first, _second));
+        let other = bus.member().with_lease(Duration::from_secs(1));
+        bus.leave().await?;
+        other
+            .host()
+            .sleep_until(other.host().now().at.after(Duration::from_secs(60)).unwrap())
+            .await;
+        other.subscribe(filtered()).await?;
+        Ok(())
+    });
+}
+
+#[test]
 fn what_is_too_large_is_trimmed() {
     on_bus(async |bus, _| {
         let text = "x".repeat(1_000);

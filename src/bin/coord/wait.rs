@@ -5,7 +5,7 @@ use crate::filter;
 use crate::output::{CmdResult, ExitStatus, Failure, Format, Printer, complain, failure};
 use crate::route::compile;
 use crate::subscribe::{Row, span};
-use coordination_protocol::bus::{Arrival, Bus, Interest, Position, Start};
+use coordination_protocol::bus::{Arrival, Bus, Interest, Position, Start, workflow_lane};
 use coordination_protocol::event::Category;
 use coordination_protocol::message::WorkflowState;
 use coordination_protocol::route::RouteKey;
@@ -148,7 +148,7 @@ async fn in_state(
     word: &str,
     out: &mut Printer,
 ) -> Result<(), Failure> {
-    let lane = Key::of(["workflow", workflow.as_str()])?;
+    let lane = workflow_lane(workflow.as_str())?;
     let says = |record: &JournalRecord| event_word(bus, &lane, record);
     let mut next = bus.engine().bounds().await?.next;
     if let Some((record, found)) = last_word(bus, next, &says).await?

@@ -6,7 +6,7 @@ mod outcome;
 pub(super) use interest::Selection;
 pub use interest::{Interest, Start};
 
-use super::progress::{Free, MAX_SETTLED, Progress};
+use super::progress::{Free, MAX_SETTLED, Progress, SUBSCRIPTION};
 use super::session::Member;
 use super::{Bus, BusError, Position};
 use crate::route::{FilterInput, RouteKey};
@@ -155,11 +155,14 @@ impl Inbox {
     pub(super) async fn open(bus: Bus, interest: Interest) -> Result<Self, BusError> {
         let place = match (&interest.selection, &interest.name) {
             (Selection::Lane(lane), Some(_)) => Some(lane.clone()),
-            (_, Some(name)) => Some(Key::of(["subscription", name])?),
+            (_, Some(name)) => Some(Key::of([SUBSCRIPTION, name])?),
             (_, None) => None,
         };
         let durable = match place {
-            Some(key) => Some((key, bus.join().await?)),
+            Some(key) => {
+                let member = bus.join(&key).await?;
+                Some((key, member))
+            }
             None => None,
         };
         let inbox = Inbox {
@@ -205,14 +208,22 @@ impl Inbox {
                     progress.release(&owner);
                 }
                 progress.owner = Some(member.to_string());
-            } else if known {
-                self.lock().scanned = progress.low;
-                return Ok(());
             }
-            progress.pattern = match &self.interest.selection {
-                Selection::Pattern { pattern, .. } => Some(pattern.as_str().to_owned()),
-                Selection::Lane(_) => None,
-            };
+            if let Selection::Pattern { pattern, filter } = &self.interest.selection {
+                let wanted = (Some(pattern.to_string()), filter.as_ref().map(ToString::to_string));
+                let kept = (progress.pattern, progress.filter);
+                if known && kept == wanted {
+                    self.lock().scanned = progress.low;
+                    return Ok(());
+                }
+                // A member marks what it does not select as passed over, for all of them.
+                if known && self.bus.is_shared(key, member).await? {
+                    let name = self.interest.name.clone().unwrap_or_default();
+                    let pattern = kept.0.unwrap_or_default();
+                    return Err(BusError::OtherSelection { name, pattern, filter: kept.1 });
+                }
+                (progress.pattern, progress.filter) = wanted;
+            }
             if self.store(key, &mut stored, progress, Commit::new()).await? {
                 self.lock().scanned = stored.progress.low;
                 return Ok(());
@@ -564,6 +575,7 @@ impl Inbox {
             if progress == stored.progress
                 || self.store(key, &mut stored, progress, Commit::new()).await?
             {
+                member.end();
                 return Ok(());
             }
         }

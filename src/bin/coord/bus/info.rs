@@ -62,7 +62,6 @@ struct Member {
     name: String,
     process: String,
     inboxes: usize,
-    present: bool,
 }
 
 impl From<ReaderStatus> for Reader {
@@ -81,8 +80,8 @@ impl From<ReaderStatus> for Reader {
 
 impl From<MemberStatus> for Member {
     fn from(status: MemberStatus) -> Self {
-        let MemberStatus { name, process, inboxes, present, .. } = status;
-        Member { name, process, inboxes, present }
+        let MemberStatus { name, process, inboxes, .. } = status;
+        Member { name, process, inboxes }
     }
 }
 
@@ -102,13 +101,12 @@ impl Print for Info {
             ))?;
         }
         for reader in &self.addresses {
-            let served = if reader.served { "served" } else { "nobody listens" };
+            let served = if reader.served { "served" } else { "no listener" };
             out.line(format_args!("address {}  at {}, {served}", reader.name, reader.position))?;
         }
         for member in &self.members {
-            let present = if member.present { "present" } else { "gone" };
-            let Member { name, process, inboxes, .. } = member;
-            out.line(format_args!("member {name}  {inboxes} inboxes, {present}  {process}"))?;
+            let Member { name, process, inboxes } = member;
+            out.line(format_args!("member {name}  {inboxes} inboxes  {process}"))?;
         }
         Ok(())
     }

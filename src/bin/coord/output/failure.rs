@@ -174,7 +174,9 @@ impl From<BusError> for Failure {
     fn from(error: BusError) -> Self {
         let status = match &error {
             BusError::Storage(error) => status_of(error),
-            BusError::AddressTaken { .. } | BusError::Stale { .. } => ExitStatus::Conflict,
+            BusError::AddressTaken { .. }
+            | BusError::OtherSelection { .. }
+            | BusError::Stale { .. } => ExitStatus::Conflict,
             _ => ExitStatus::Usage,
         };
         failure(error).ending(status)
