@@ -95,8 +95,8 @@ impl Bus {
     }
 
     /// All values below a key. What is damaged is passed over: `coord store check` tells of it.
-    pub(super) async fn entries(&self, kind: &str) -> Result<Vec<Entry>, BusError> {
-        let mut scan = StoreScan::new(format!("{kind}/"));
+    pub(crate) async fn entries(&self, below: &str) -> Result<Vec<Entry>, BusError> {
+        let mut scan = StoreScan::new(format!("{below}/"));
         let mut found = Vec::new();
         loop {
             let page = scan_past_damage(self.engine(), &scan).await?;

@@ -7,7 +7,6 @@ use crate::message::{ErrorReport, MessageKind};
 use crate::scalar::{ComponentId, RequestId, printable};
 use crate::storage::StorageError;
 use crate::transport::TransportError;
-use std::time::Duration;
 
 /// Why a component or a client did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -53,12 +52,9 @@ pub enum DriverError {
     /// A component was put together wrongly.
     #[error("the component cannot run: {0}")]
     Setup(String),
-    /// Handlers did not end in time.
+    /// The runtime of [`run_blocking`](super::Component::run_blocking) could not be started.
     #[error("the runtime could not be started: {0}")]
     Runtime(String),
-    /// Nothing answered for so long.
-    #[error("the bus did not answer within {} ms", .0.as_millis())]
-    Unresponsive(Duration),
 }
 
 fn text(report: &ErrorReport) -> String {
@@ -91,8 +87,6 @@ leaf_errors! {
             "Correct how the component is put together."],
         Self::Runtime(_) => ["runtime", System, Unavailable, transient, "retry",
             "See what the operating system says, and try again."],
-        Self::Unresponsive(_) => ["unresponsive", Dependency, Timeout, transient, "retry",
-            "See whether the bus can be reached, and try again."],
     }
 }
 

@@ -247,13 +247,7 @@ pub(super) fn report_of(
         return (**report).clone();
     }
     let id = ErrorId::generate(now.id_millis(), shared.client.bus().ten());
-    let workflow = match message {
-        Message::Event(body) => body.event.workflow_id.clone(),
-        Message::AllocationRequest(body) => body.workflow_id.clone(),
-        Message::Rollback(body) => body.workflow_id.clone(),
-        Message::WorkflowState(body) => body.workflow_id.clone(),
-        _ => WorkflowId::global(),
-    };
+    let workflow = message.workflow().cloned().unwrap_or_else(WorkflowId::global);
     let context = ErrorContext::new().with_component(shared.id.as_str()).with_operation(operation);
     let occurrence = Occurrence::new(id, workflow, now.timestamp()).with_context(context);
     let mut report = error.error.to_report(&occurrence);

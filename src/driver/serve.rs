@@ -14,14 +14,15 @@ use crate::machine::{
     RespondOutput, Responder,
 };
 use crate::message::{Envelope, Message, MessageKind};
-use crate::scalar::{Instant, Now, WallTime};
+use crate::scalar::{Instant, Now};
 use crate::storage::view::DeadLetters;
-use crate::storage::{Commit, Expect, Key, StorageError, Store as _, StoreScan};
+use crate::storage::{Commit, Expect, Key, StorageError, Store as _};
 use crate::transport::Address;
 use crate::validate::Checked;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -421,22 +422,16 @@ impl Server {
 
     /// Forgets answers whose time is over.
     pub(super) async fn forget(&self) {
-        let engine = self.shared.client.bus().engine();
-        let Ok(prefix) = Key::of([ANSWERED, self.shared.id.as_str()]) else { return };
-        let mut scan = StoreScan::new(format!("{prefix}/"));
-        loop {
-            let Ok(page) = engine.scan(&scan).await else { return };
-            let now = self.now().wall.unix_millis();
-            for entry in &page.entries {
-                let over = serde_json::from_slice::<Answered>(&entry.value)
-                    .map_or(true, |answered| answered.until <= now);
-                if over {
-                    let _ = engine.delete(&entry.key, Expect::Revision(entry.revision)).await;
-                }
-            }
-            match page.entries.last() {
-                Some(last) if page.more => scan = scan.after(last.key.clone()),
-                _ => return,
+        let bus = self.shared.client.bus();
+        let Ok(below) = Key::of([ANSWERED, self.shared.id.as_str()]) else { return };
+        // What cannot be listed or removed now is tried with the next beat.
+        let Ok(entries) = bus.entries(below.as_str()).await else { return };
+        let now = self.now().wall.unix_millis();
+        for entry in entries {
+            let over = serde_json::from_slice::<Answered>(&entry.value)
+                .map_or(true, |answered| answered.until <= now);
+            if over {
+                let _ = bus.engine().delete(&entry.key, Expect::Revision(entry.revision)).await;
             }
         }
     }
@@ -475,18 +470,11 @@ impl Server {
 
 /// Whether the life that a message gave itself is over.
 fn is_over(message: &Envelope, now: Now) -> bool {
-    life_end(message).is_some_and(|end| end <= now.wall)
-}
-
-fn life_end(message: &Envelope) -> Option<WallTime> {
-    let header = &message.header;
-    let ttl = std::time::Duration::from_millis(header.ttl_seconds.as_ref()?.to_millis());
-    let sent = WallTime::from_unix_millis(header.timestamp.as_ref()?.unix_millis()?);
-    Some(sent.after(ttl))
+    message.header.expires_at().is_some_and(|end| end < now.wall)
 }
 
 /// Until when the answer is wanted.
-fn deadline(request: &Envelope, now: Now, most: std::time::Duration) -> Option<Instant> {
-    let left = life_end(request).map(|end| end.since(now.wall));
+fn deadline(request: &Envelope, now: Now, most: Duration) -> Option<Instant> {
+    let left = request.header.expires_at().map(|end| end.since(now.wall));
     now.at.after(left.map_or(most, |left| left.min(most)))
 }

@@ -6,6 +6,7 @@ use super::value::{Object, Value};
 use crate::codec::{NO_PLACE, Node, Untyped};
 use crate::event::{Event, ExtraFields, ExtraFieldsMut};
 use crate::json::write_text;
+use crate::scalar::WorkflowId;
 use crate::spec::{HEADERS, MESSAGE, MessageKind, TypeOrigin, body_table};
 
 macro_rules! bodies {
@@ -83,6 +84,25 @@ macro_rules! bodies {
     };
 }
 body_table!(bodies);
+
+impl Message {
+    /// The workflow that it is about, if it is about one.
+    pub fn workflow(&self) -> Option<&WorkflowId> {
+        match self {
+            Message::Event(body) => Some(&body.event.workflow_id),
+            Message::AllocationRequest(body) => Some(&body.workflow_id),
+            Message::WorkflowState(body) => Some(&body.workflow_id),
+            Message::CheckpointSync(body) => Some(&body.workflow_id),
+            Message::ErrorReport(body) => body.workflow_id.as_ref(),
+            Message::Release(body) => body.workflow_id.as_ref(),
+            Message::ConflictCheck(body) => body.workflow_id.as_ref(),
+            Message::Rollback(body) => Some(&body.workflow_id),
+            Message::Proposal(body) => Some(&body.workflow_id),
+            Message::Decision(body) => body.workflow_id.as_ref(),
+            _ => None,
+        }
+    }
+}
 
 impl From<Event> for Message {
     fn from(event: Event) -> Self {

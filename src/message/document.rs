@@ -15,6 +15,7 @@ use crate::scalar::*;
 use crate::spec::objects::{self, wire};
 use crate::spec::{ObjectSpec, is_taken, object_table};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::time::Duration;
 
 macro_rules! documents {
     ($(
@@ -198,6 +199,31 @@ impl Default for EnvelopeHeader {
     /// A header that says nothing.
     fn default() -> Self {
         EnvelopeHeader::new()
+    }
+}
+
+impl EnvelopeHeader {
+    /// The last moment of the life that the message gave itself: `ttl_seconds` after its `timestamp`, in whole
+    /// milliseconds, rounded up. It lives up to and including this. None if it does not say both, or if the
+    /// life has no end that can be counted.
+    ///
+    /// ```
+    /// use coordination_protocol::message::EnvelopeHeader;
+    /// use coordination_protocol::scalar::{Amount, Timestamp};
+    ///
+    /// let header = EnvelopeHeader::new()
+    ///     .with_timestamp(Timestamp::new("2025-01-15T12:00:00Z")?)
+    ///     .with_ttl_seconds(90_u32);
+    /// let end = header.expires_at().unwrap();
+    /// assert_eq!(Timestamp::from(end).as_str(), "2025-01-15T12:01:30Z");
+    /// assert!(EnvelopeHeader::new().with_ttl_seconds(Amount::from(90_u32)).expires_at().is_none());
+    /// # Ok::<(), coordination_protocol::scalar::ScalarError>(())
+    /// ```
+    pub fn expires_at(&self) -> Option<WallTime> {
+        let sent = WallTime::from_unix_millis(self.timestamp.as_ref()?.unix_millis()?);
+        let end = sent.after(Duration::from_millis(self.ttl_seconds.as_ref()?.to_millis()));
+        // The last moment stands for all that lie behind it.
+        Some(end).filter(|end| *end < WallTime::from_unix_millis(i64::MAX))
     }
 }
 

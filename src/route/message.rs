@@ -2,7 +2,7 @@
 
 use super::key::RouteKey;
 use crate::message::{Envelope, Message, MessageKind};
-use crate::scalar::id;
+use crate::scalar::{WorkflowId, id};
 use std::sync::LazyLock;
 
 /// The scope of all of them but the request, whose key has been in use longer.
@@ -27,22 +27,6 @@ pub(super) fn routed() -> impl Iterator<Item = (MessageKind, &'static str)> {
 /// Whether a type's name is that of a kind of message in the scope of those.
 pub(super) fn in_message_scope(name: &str) -> bool {
     routed().any(|(kind, routed)| kind != MessageKind::AllocationRequest && routed == name)
-}
-
-/// The workflow that a message is about.
-fn workflow_of(message: &Message) -> Option<&str> {
-    Some(match message {
-        Message::AllocationRequest(body) => body.workflow_id.as_str(),
-        Message::WorkflowState(body) => body.workflow_id.as_str(),
-        Message::CheckpointSync(body) => body.workflow_id.as_str(),
-        Message::ErrorReport(body) => body.workflow_id.as_ref()?.as_str(),
-        Message::Release(body) => body.workflow_id.as_ref()?.as_str(),
-        Message::ConflictCheck(body) => body.workflow_id.as_ref()?.as_str(),
-        Message::Rollback(body) => body.workflow_id.as_str(),
-        Message::Proposal(body) => body.workflow_id.as_str(),
-        Message::Decision(body) => body.workflow_id.as_ref()?.as_str(),
-        _ => return None,
-    })
 }
 
 impl<'a> RouteKey<'a> {
@@ -88,7 +72,7 @@ impl<'a> RouteKey<'a> {
             Message::Event(body) => Some(RouteKey::from(&body.event)),
             Message::Unknown(_) => RouteKey::parse(envelope.header.routing_key.as_deref()?).ok(),
             message => {
-                let workflow = workflow_of(message).unwrap_or(id::GLOBAL);
+                let workflow = message.workflow().map_or(id::GLOBAL, WorkflowId::as_str);
                 RouteKey::of_message(envelope.kind(), workflow)
             }
         }

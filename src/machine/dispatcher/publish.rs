@@ -218,9 +218,9 @@ impl Dispatcher {
         groups: Vec<SmolStr>,
         tries: Tries,
     ) {
-        let expires = message.expires().and_then(|end| {
+        let expires = message.envelope.header.expires_at().and_then(|end| {
             // It lives up to and including its last millisecond.
-            match u64::try_from(end.saturating_sub(now.wall.unix_millis())) {
+            match u64::try_from(end.unix_millis().saturating_sub(now.wall.unix_millis())) {
                 Ok(left) => now.at.after(Duration::from_millis(left.saturating_add(1))),
                 Err(_) => Some(now.at),
             }

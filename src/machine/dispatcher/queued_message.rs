@@ -59,16 +59,6 @@ impl QueuedMessage {
         RouteKey::of(&self.envelope)
     }
 
-    /// When its time to live is over, in milliseconds since 1970-01-01T00:00:00Z.
-    pub(super) fn expires(&self) -> Option<i64> {
-        let header = &self.envelope.header;
-        let sent = header.timestamp.as_ref().and_then(Timestamp::unix_millis)?;
-        let seconds = header.ttl_seconds.as_ref()?.value()?;
-        // A life beyond the end of the clock has no end.
-        let end = sent as f64 + seconds * 1_000.0;
-        (end < i64::MAX as f64).then_some(end as i64)
-    }
-
     /// The letter about it.
     pub(super) fn letter(
         &self,

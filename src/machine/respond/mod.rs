@@ -161,7 +161,7 @@ impl Responder {
         let asked = Asked {
             correlation_id: header.correlation_id.clone(),
             causation_id: header.message_id.clone(),
-            workflow: body.map_or_else(WorkflowId::global, |body| body.workflow_id.clone()),
+            workflow: envelope.message.workflow().cloned().unwrap_or_else(WorkflowId::global),
             waits: header.response_required != Some(false),
         };
         // An identifier alone does not make a repetition. With other content, replaying the old
