@@ -247,10 +247,11 @@ impl Bus {
     /// # Errors
     /// [`AddressTaken`](BusError::AddressTaken) while somebody else listens there.
     pub async fn listen(&self, address: &Address) -> Result<Inbox, BusError> {
-        self.listen_with(address, 16).await
+        self.listen_with(address, Interest::IN_FLIGHT, Interest::ATTEMPTS).await
     }
 
-    /// Like [`listen`](Self::listen), with so many messages handed out and not settled at a time.
+    /// Like [`listen`](Self::listen), with limits of your own: how many messages may be handed out and not
+    /// settled, and how many attempts at one there are, each at least 1.
     ///
     /// # Errors
     /// Those of [`listen`](Self::listen).
@@ -258,10 +259,14 @@ impl Bus {
         &self,
         address: &Address,
         max_in_flight: usize,
+        max_attempts: u32,
     ) -> Result<Inbox, BusError> {
-        let interest = Interest::of(Selection::Lane(post::address_lane(address)?));
-        let interest = interest.durable(address.as_str()).starting(Start::First);
-        Inbox::open(self.clone(), interest.with_max_in_flight(max_in_flight)).await
+        let interest = Interest::of(Selection::Lane(post::address_lane(address)?))
+            .durable(address.as_str())
+            .starting(Start::First)
+            .with_max_in_flight(max_in_flight)
+            .with_max_attempts(max_attempts);
+        Inbox::open(self.clone(), interest).await
     }
 
     /// Opens an inbox for what is sent to an address from now on, without taking it. For addresses that

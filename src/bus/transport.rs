@@ -76,7 +76,7 @@ impl Transport for Bus {
     }
 
     async fn listen(&self, at: &Address, capacity: usize) -> Result<BusReceiver, TransportError> {
-        Ok(BusReceiver::new(self.listen_with(at, capacity).await?))
+        Ok(BusReceiver::new(self.listen_with(at, capacity, Interest::ATTEMPTS).await?))
     }
 }
 

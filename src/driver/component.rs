@@ -67,7 +67,8 @@ pub struct ComponentOptions {
     pub respond: RespondOptions,
     /// How it shows itself.
     pub presence: PresenceOptions,
-    /// The attempts at a message of a subscription, and the pauses between them.
+    /// The attempts at a message of a subscription, and the pauses between them; of a request, the attempts
+    /// before it is given up, if all of them are interrupted.
     pub redelivery: crate::machine::Backoff,
     /// The most messages of one subscription that are handled at a time, each of another lane. Default 50.
     pub concurrent: usize,

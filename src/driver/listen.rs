@@ -44,8 +44,7 @@ pub(super) async fn listen(
                 );
             }
             Ok(Arrival::Exhausted(delivery)) => {
-                give_up(&shared, &inbox, &delivery, "all attempts were interrupted or failed")
-                    .await;
+                exhausted(&shared, &inbox, &delivery).await;
             }
             Ok(Arrival::Gap { from, to }) => {
                 let missed = to.offset.saturating_sub(from.offset);
@@ -56,6 +55,16 @@ pub(super) async fn listen(
         }
     }
     drain(&shared, &mut running, &cancel).await
+}
+
+/// Gives up a message whose last attempt had no outcome, and tells of it.
+async fn exhausted(shared: &Shared, inbox: &Inbox, delivery: &Delivery) {
+    let error = HandlerError::lasting("all attempts were interrupted or failed");
+    let now = shared.client.bus().host().now();
+    if let Ok(message) = check(&shared.validator, &delivery.data, now) {
+        report(shared, &message, &error).await;
+    }
+    give_up(shared, inbox, delivery, &error.to_string()).await;
 }
 
 /// Ends when it is said so, or when whoever could say so is gone.
@@ -170,6 +179,7 @@ async fn conclude(
     context: &Context,
     outcome: Outcome<()>,
 ) {
+    let last = delivery.attempt >= shared.options.redelivery.attempts.max(1);
     let again = match outcome {
         Outcome::Done(()) => {
             match inbox.settle_with(delivery, context.take_effects()).await {
@@ -187,14 +197,17 @@ async fn conclude(
         }
         Outcome::Panicked(said) => {
             let error = HandlerError::transient(format!("the handler panicked: {said}"));
-            report(shared, message, &error).await;
+            // The last one is told below, as all last ones are.
+            if !last {
+                report(shared, message, &error).await;
+            }
             error
         }
         Outcome::TimedOut => HandlerError::transient("the attempt took too long"),
         // It stops: the claim ends with the member, and the message comes again.
         Outcome::Dropped => return,
     };
-    if delivery.attempt >= shared.options.redelivery.attempts.max(1) {
+    if last {
         report(shared, message, &again).await;
         give_up(shared, inbox, delivery, &again.to_string()).await;
         return;

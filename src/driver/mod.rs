@@ -75,6 +75,7 @@
 //! A request names the address for its answer in the header field `reply_to`; a component that does not
 //! know the field answers to the address of the source.
 
+mod answered;
 mod client;
 mod component;
 mod context;

@@ -104,7 +104,8 @@ impl Running {
         let options = component.options;
         let address = Address::new(id.as_str()).map_err(crate::bus::BusError::from)?;
         // The address first: where another process is this component, nothing else is begun.
-        let inbox = Arc::new(bus.listen_with(&address, options.respond.concurrent).await?);
+        let (concurrent, attempts) = (options.respond.concurrent, options.redelivery.attempts);
+        let inbox = Arc::new(bus.listen_with(&address, concurrent, attempts).await?);
         let client =
             Client::open_with(&bus, id.clone(), options.caller, component.validator.clone())
                 .await?;

@@ -1,8 +1,10 @@
 //! The address of a component: requests are answered once, greetings too.
 
+use super::answered::Answers;
 use super::client::{REPLY_TO, check, seed};
 use super::component::{OnRequest, Shared};
 use super::context::Context;
+use super::error::HandlerError;
 use super::health::Counts;
 use super::listen::{drain, failed, forward, pause, report_of, told};
 use super::trace::TraceParent;
@@ -16,10 +18,9 @@ use crate::machine::{
 use crate::message::{Envelope, Message, MessageKind};
 use crate::scalar::{Instant, Now};
 use crate::storage::view::DeadLetters;
-use crate::storage::{Commit, Expect, Key, StorageError, Store as _};
+use crate::storage::{Commit, StorageError, Store as _};
 use crate::transport::Address;
 use crate::validate::Checked;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,6 +48,8 @@ struct Work {
     delivery: Delivery,
     reply: Option<Reply>,
     cancel: Arc<watch::Sender<bool>>,
+    /// All attempts were interrupted: it is not worked on any more, and its requester is told.
+    exhausted: bool,
 }
 
 /// Where an answer goes, and the trace that it belongs to.
@@ -63,19 +66,12 @@ struct Consequences {
     letters: Vec<Envelope>,
     /// A request to be worked on: the delivery is settled when that has an outcome.
     execute: Option<RequestKey>,
+    /// Why the delivery itself is kept as evidence, if it is.
+    dead: Option<String>,
 }
 
-/// An answer that is remembered across restarts.
-#[derive(Serialize, Deserialize)]
-struct Answered {
-    /// Until when, in milliseconds since 1970.
-    until: i64,
-    /// The envelope.
-    answer: String,
-}
-
-/// Below this the answers of a component are remembered.
-const ANSWERED: &str = "answered";
+/// How often it is tried to store an answer before its request is put back.
+const STORE_ATTEMPTS: u32 = 3;
 
 impl Server {
     pub(super) fn new(
@@ -125,13 +121,11 @@ impl Server {
             };
             while running.try_join_next().is_some() {}
             match arrival {
-                Ok(Arrival::Message(delivery)) => self.take(delivery, &mut running, &cancel).await,
+                Ok(Arrival::Message(delivery)) => {
+                    self.take(delivery, false, &mut running, &cancel).await;
+                }
                 Ok(Arrival::Exhausted(delivery)) => {
-                    let reason = "all attempts were interrupted";
-                    match self.inbox.dead_letter(&delivery, reason).await {
-                        Ok(_) => self.dead_lettered(),
-                        Err(error) => pause(&self.shared, &error).await,
-                    }
+                    self.take(delivery, true, &mut running, &cancel).await;
                 }
                 Ok(Arrival::Gap { from, to }) => {
                     let missed = to.offset.saturating_sub(from.offset);
@@ -148,6 +142,7 @@ impl Server {
     async fn take(
         self: &Arc<Self>,
         delivery: Delivery,
+        exhausted: bool,
         running: &mut JoinSet<()>,
         cancel: &Arc<watch::Sender<bool>>,
     ) {
@@ -158,7 +153,10 @@ impl Server {
         let kept = checked.as_ref().ok().cloned();
         let consequences = match checked {
             // Whoever sent it waits no more.
-            Ok(message) if is_over(&message, now) => Consequences::default(),
+            Ok(message) if is_over(&message, now) => {
+                let dead = exhausted.then(|| self.interrupted());
+                Consequences { dead, ..Consequences::default() }
+            }
             Ok(message) if message.kind() == MessageKind::Hello => {
                 self.greet(now, message, reply.as_ref())
             }
@@ -178,7 +176,8 @@ impl Server {
         let (Some(key), Some(request)) = (consequences.execute.clone(), kept) else {
             return self.conclude(&delivery, consequences).await;
         };
-        let work = Work { delivery, reply, cancel: Arc::new(watch::Sender::new(false)) };
+        let cancel_one = Arc::new(watch::Sender::new(false));
+        let work = Work { delivery, reply, cancel: cancel_one, exhausted };
         self.lock().running.insert(key.clone(), work.clone());
         let (server, stopping) = (Arc::clone(self), Arc::clone(cancel));
         running.spawn(async move { server.execute(key, request, work, &stopping).await });
@@ -250,7 +249,7 @@ impl Server {
 
     /// Stores what follows from a delivery.
     async fn conclude(&self, delivery: &Delivery, consequences: Consequences) {
-        let Consequences { commit, letters, .. } = consequences;
+        let Consequences { commit, letters, dead, .. } = consequences;
         let bus = self.shared.client.bus();
         for letter in letters {
             let wall = self.now().wall;
@@ -260,12 +259,21 @@ impl Server {
                 Err(error) => super::observe::bus_failed(&self.shared.id, &error.into()),
             }
         }
-        self.settle(delivery, commit).await;
+        let Some(reason) = dead else { return self.settle(delivery, commit).await };
+        match self.inbox.dead_letter_with(delivery, &reason, commit).await {
+            Ok(_) => self.dead_lettered(),
+            Err(BusError::Stale { .. }) => {}
+            // It comes again, as one whose attempts are used up.
+            Err(error) => {
+                pause(&self.shared, &error).await;
+                let _ = self.inbox.put_back(delivery, super::client::PAUSE).await;
+            }
+        }
     }
 
     async fn settle(&self, delivery: &Delivery, commit: Commit) {
         // Tried again for a moment: an answer that is not stored costs the requester an attempt.
-        for _ in 0..3 {
+        for _ in 0..STORE_ATTEMPTS {
             match self.inbox.settle_with(delivery, commit.clone()).await {
                 Ok(()) | Err(BusError::Stale { .. }) => return,
                 Err(error) => pause(&self.shared, &error).await,
@@ -282,8 +290,17 @@ impl Server {
         work: Work,
         stopping: &watch::Sender<bool>,
     ) {
-        let done = match self.remembered(&key).await {
+        let mut dead = None;
+        let done = match self.answers().given(&key).await {
             Some(message) => Some((message, Commit::new())),
+            None if work.exhausted => {
+                let reason = self.interrupted();
+                let error = HandlerError::lasting(reason.clone());
+                dead = Some(reason);
+                let (now, shared) = (self.now(), &self.shared);
+                let report = report_of(shared, now, &request.message, &error, "request_handling");
+                Some((report.into(), Commit::new()))
+            }
             None => self.perform(request, &work, stopping).await,
         };
         let Some((message, effects)) = done else {
@@ -291,7 +308,17 @@ impl Server {
             self.lock().running.remove(&key);
             return;
         };
-        self.finish(key, message, effects, work).await;
+        self.finish(key, message, effects, work, dead).await;
+    }
+
+    /// What is said of a message at which all attempts were interrupted.
+    fn interrupted(&self) -> String {
+        let attempts = self.shared.options.redelivery.attempts.max(1);
+        format!("the component ended while it handled the message, {attempts} times")
+    }
+
+    fn answers(&self) -> Answers<'_> {
+        Answers { bus: self.shared.client.bus(), own: &self.shared.id }
     }
 
     /// Runs the handler.
@@ -305,7 +332,7 @@ impl Server {
         let host = shared.client.bus().host();
         let now = host.now();
         let Some(handler) = self.handlers.get(&request.kind()).cloned() else {
-            let error = super::error::HandlerError::lasting(format!(
+            let error = HandlerError::lasting(format!(
                 "`{}` does not answer a {}",
                 shared.id,
                 request.kind()
@@ -340,7 +367,7 @@ impl Server {
                 match self.refused(&effects).await {
                     None => return Some((message, effects)),
                     // What the handler wanted stored would be refused: it did not do what it says.
-                    Some(error) => super::error::HandlerError::transient(error.to_string()),
+                    Some(error) => HandlerError::transient(error.to_string()),
                 }
             }
             Outcome::Failed(error) => error,
@@ -366,7 +393,14 @@ impl Server {
     }
 
     /// Answers a request, remembers the answer, and settles the delivery, all at once.
-    async fn finish(&self, key: RequestKey, message: Message, effects: Commit, work: Work) {
+    async fn finish(
+        &self,
+        key: RequestKey,
+        message: Message,
+        effects: Commit,
+        work: Work,
+        dead: Option<String>,
+    ) {
         let now = self.now();
         let queued = matches!(&message, Message::AllocationResponse(body)
             if body.status == crate::scalar::AllocationStatus::Queued);
@@ -381,18 +415,16 @@ impl Server {
                 None
             } else {
                 let mut consequences = Self::consequences(&mut state, work.reply.as_ref());
-                let answer = consequences.commit.records.last().map(|record| &record.data);
-                if let Some(answer) = answer.filter(|_| !again && !queued) {
-                    let remember = self.shared.options.respond.remember;
-                    let until = now.wall.after(remember).unix_millis();
-                    let answer = String::from_utf8_lossy(answer).into_owned();
-                    let answered = Answered { until, answer };
-                    if let (Ok(at), Ok(value)) =
-                        (self.answered_key(&key), serde_json::to_vec(&answered))
-                    {
-                        consequences.commit = consequences.commit.put(at, value, Expect::Any);
+                let commit = std::mem::take(&mut consequences.commit);
+                let answer = commit.records.last().map(|record| Arc::clone(&record.data));
+                consequences.commit = match answer.filter(|_| !again && !queued) {
+                    Some(answer) => {
+                        let time = self.shared.options.respond.remember;
+                        self.answers().remember(commit, &key, &answer, time)
                     }
-                }
+                    None => commit,
+                };
+                consequences.dead = dead;
                 consequences.commit.records.splice(0..0, effects.records);
                 consequences.commit.puts.extend(effects.puts);
                 consequences.commit.expected.extend(effects.expected);
@@ -405,35 +437,9 @@ impl Server {
         }
     }
 
-    fn answered_key(&self, key: &RequestKey) -> Result<Key, StorageError> {
-        let source = key.source.as_ref().map_or("-", |source| source.as_str());
-        Key::of([ANSWERED, self.shared.id.as_str(), source, key.request_id.as_str()])
-    }
-
-    /// The answer that an earlier run of this component gave.
-    async fn remembered(&self, key: &RequestKey) -> Option<Message> {
-        let at = self.answered_key(key).ok()?;
-        let entry = self.shared.client.bus().engine().get(&at).await.ok()??;
-        let answered: Answered = serde_json::from_slice(&entry.value).ok()?;
-        let over = answered.until <= self.now().wall.unix_millis();
-        let answer = answered.answer.parse::<Envelope>().ok().filter(|_| !over)?;
-        Some(answer.message)
-    }
-
     /// Forgets answers whose time is over.
     pub(super) async fn forget(&self) {
-        let bus = self.shared.client.bus();
-        let Ok(below) = Key::of([ANSWERED, self.shared.id.as_str()]) else { return };
-        // What cannot be listed or removed now is tried with the next beat.
-        let Ok(entries) = bus.entries(below.as_str()).await else { return };
-        let now = self.now().wall.unix_millis();
-        for entry in entries {
-            let over = serde_json::from_slice::<Answered>(&entry.value)
-                .map_or(true, |answered| answered.until <= now);
-            if over {
-                let _ = bus.engine().delete(&entry.key, Expect::Revision(entry.revision)).await;
-            }
-        }
+        self.answers().forget().await;
     }
 
     /// Does what is due: requests that were not answered in time.

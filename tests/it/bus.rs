@@ -1,8 +1,8 @@
 //! The bus: order, attempts, members, gaps.
 
+use crate::bus_support::{Done, on_bus};
 use coordination_protocol::bus::{
     Arrival, Bus, Delivery, Host as _, Inbox, Interest, Position, Post, Retention, Start,
-    VirtualHost,
 };
 use coordination_protocol::route::RouteKey;
 use coordination_protocol::storage::view::DeadLetters;
@@ -12,16 +12,6 @@ use coordination_protocol::storage::{
 use coordination_protocol::transport::Address;
 use std::sync::Arc;
 use std::time::Duration;
-
-type Done = Result<(), Box<dyn std::error::Error>>;
-
-/// Runs a test in virtual time, on a bus in memory.
-fn on_bus(test: impl AsyncFnOnce(Bus, VirtualHost) -> Done) {
-    let host = VirtualHost::new(7);
-    let bus = Bus::memory().with_host(host.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async { host.run(test(bus, host.clone())).await.unwrap() });
-}
 
 fn post(workflow: &str, text: &str) -> Post {
     let key = RouteKey::new("TASK_FAILED", workflow, "build");

@@ -168,3 +168,30 @@ fn a_request_that_waits_is_answered_by_whoever_comes() {
     assert!(text.contains(r#""conflict_check":{"request_id":"req_1""#), "{text}");
     assert_eq!(child.unwrap().wait_with_output().unwrap().status.code(), Some(0));
 }
+
+/// The command kills the program that runs it: the third time was the last, and the next program says so.
+#[test]
+fn a_request_that_kills_whoever_handles_it_is_answered_by_the_next_process() {
+    let place = Place::new();
+    let asking = place.spawn(&["request", "checker", ASK, "--timeout", "120s"]);
+    let kill = ["respond", "conflict_check", "--as", "checker", "--", "sh", "-c"];
+    for _ in 0..3 {
+        use std::os::unix::process::ExitStatusExt as _;
+        let killed = place.spawn(&[&kill[..], &["echo >> ran; kill -9 $PPID"]].concat());
+        assert_eq!(killed.wait_with_output().unwrap().status.signal(), Some(9));
+    }
+    let args = ["respond", "conflict_check", "--as", "checker", "--", "sh", "-c", "echo >> ran"];
+    let next = place.spawn(&args);
+    let (code, text, errors) = told(&asking.wait_with_output().unwrap());
+    let reason = "the component ended while it handled the message, 3 times";
+    assert_eq!((code, errors), (1, format!("coord: the request was refused: {reason}\n")));
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(answer["error_report"]["details"]["error_message"], reason);
+    assert_eq!(std::fs::read_to_string(place.0.path("ran")).unwrap().len(), 3);
+    let (code, letters, _) = place.all(&["dead-letters", "list", "--format", "json"]);
+    assert_eq!((code, letters.lines().count()), (0, 1), "{letters}");
+    let letter: Value = serde_json::from_str(&letters).unwrap();
+    assert_eq!((&letter["reason"], &letter["attempts"]), (&reason.into(), &3.into()), "{letter}");
+    end(&next);
+    next.wait_with_output().unwrap();
+}

@@ -1,90 +1,20 @@
 //! Components and clients: what a handler may do, and what holds whatever it does.
 
-use coordination_protocol::bus::{Bus, Host as _, Interest, Post, Start, VirtualHost};
+use crate::bus_support::{Notes, check, id, letters, on_bus, pass, paused, published, resumed};
+use coordination_protocol::bus::{Bus, Interest, Post};
 use coordination_protocol::driver::{
-    Client, Component, ComponentOptions, Context, DriverError, HandlerError, Incoming, presence_key,
+    Client, Component, ComponentOptions, Context, DriverError, HandlerError, presence_key,
 };
 use coordination_protocol::machine::Backoff;
 use coordination_protocol::message::{ConflictCheck, Envelope, Hello, Message, MessageKind};
 use coordination_protocol::route::RouteKey;
-use coordination_protocol::scalar::{ComponentId, RequestId};
-use coordination_protocol::storage::view::{DeadLetters, Registrations};
+use coordination_protocol::storage::view::Registrations;
 use coordination_protocol::storage::{Expect, Journal as _, Key, Store as _};
 use coordination_protocol::transport::Address;
 use coordination_protocol::{Event, WorkflowId};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-type Done = Result<(), Box<dyn std::error::Error>>;
-
-/// Runs a test in virtual time, on a bus in memory.
-fn on_bus(test: impl AsyncFnOnce(Bus, VirtualHost) -> Done) {
-    let host = VirtualHost::new(7);
-    let bus = Bus::memory().with_host(host.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async { host.run(test(bus, host.clone())).await.unwrap() });
-}
-
-async fn pass(host: &VirtualHost, seconds: u64) {
-    host.sleep_until(host.now().at.after(Duration::from_secs(seconds)).unwrap()).await;
-}
-
-fn id(name: &str) -> ComponentId {
-    ComponentId::new(name).unwrap()
-}
-
-fn check(name: &str) -> ConflictCheck {
-    ConflictCheck::new(RequestId::new(name).unwrap())
-}
-
-fn paused(workflow: &str, reason: &str) -> Event {
-    format!(
-        r#"WORKFLOW_PAUSED:{workflow}:global:{{"pause_reason":"{reason}","current_state":{{}}}}"#
-    )
-    .parse()
-    .unwrap()
-}
-
-/// What handlers noted.
-#[derive(Clone, Default)]
-struct Notes(Arc<Mutex<Vec<String>>>);
-
-impl Notes {
-    fn add(&self, note: impl Into<String>) {
-        self.0.lock().unwrap().push(note.into());
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-async fn letters(bus: &Bus) -> Vec<String> {
-    let letters = DeadLetters::new(Arc::clone(bus.engine())).list(None, 100).await.unwrap();
-    letters.items.into_iter().map(|letter| letter.letter.reason).collect()
-}
-
-async fn published(client: &Client, pattern: &str) -> Vec<Envelope> {
-    let interest = Interest::new(pattern.parse().unwrap()).starting(Start::First);
-    let mut messages = client.subscribe(interest).await.unwrap();
-    let mut found = Vec::new();
-    let host = client.bus().host().clone();
-    loop {
-        let end = host.now().at.after(Duration::from_millis(10)).unwrap();
-        tokio::select! {
-            biased;
-            incoming = messages.next() => {
-                let incoming = incoming.unwrap();
-                messages.settle(&incoming).await.unwrap();
-                if let Incoming::Message(message, _) = incoming {
-                    found.push(message.into_inner());
-                }
-            }
-            () = host.sleep_until(end) => return found,
-        }
-    }
-}
 
 #[test]
 fn a_request_is_answered_and_performed_once_however_often_it_is_sent() {
@@ -293,7 +223,7 @@ fn effects_are_stored_with_the_outcome_or_not_at_all() {
         client.publish(Message::from(paused("wf_1", "lunch"))).await?;
         pass_until(&bus, || async { bus.engine().get(&key).await.unwrap().is_some() }).await;
         assert_eq!(&*bus.engine().get(&key).await?.unwrap().value, b"2");
-        let resumed = published(&client, "workflow.*.resumed").await;
+        let resumed = published(&bus, "workflow.*.resumed").await;
         assert_eq!(resumed.len(), 1);
         // It says what caused it, and who wrote it.
         let header = &resumed[0].header;
@@ -362,7 +292,8 @@ fn one_of_many_handlers_panics_and_the_others_go_on() {
         );
         assert_eq!(letters(&bus).await, ["the handler panicked: attempt 2"]);
         // Each failed attempt was told, correlated with the message.
-        let reports = published(&client, "message.*.error_report").await;
+        let reports = published(&bus, "system.*.error_report").await;
+        assert_eq!(reports.len(), 2);
         assert!(reports.iter().all(|report| report.header.causation_id.is_some()));
         let stopped = worker.stop("done").await;
         assert_eq!((stopped.dead_lettered, stopped.abandoned), (1, 0));
@@ -429,7 +360,7 @@ fn what_does_not_end_within_the_drain_time_is_dropped_and_comes_again() {
         let client = Client::open(&bus, id("hub")).await?;
         let worker = component(true).connect(&bus).await?;
         client.publish(Message::from(paused("wf_1", "x"))).await?;
-        pass_until(&bus, || async { !notes.0.lock().unwrap().is_empty() }).await;
+        pass_until(&bus, || async { notes.len() > 0 }).await;
         let before = bus.host().now().at;
         let stopped = worker.stop("a signal").await;
         assert_eq!(bus.host().now().at.since(before), Duration::from_secs(10));
@@ -438,7 +369,7 @@ fn what_does_not_end_within_the_drain_time_is_dropped_and_comes_again() {
             "stopped (a signal): 0 succeeded, 1 failed, 0 dead letters, 0 drained, 1 abandoned",
         );
         let worker = component(false).connect(&bus).await?;
-        pass_until(&bus, || async { notes.0.lock().unwrap().len() == 3 }).await;
+        pass_until(&bus, || async { notes.len() == 3 }).await;
         assert_eq!(notes.take(), ["attempt 1", "told", "attempt 2"]);
         worker.stop("done").await;
         Ok(())
@@ -503,7 +434,7 @@ fn a_component_registers_reports_its_health_and_leaves() {
         worker.stop("done").await;
         assert!(registrations.get(&id("worker")).await?.is_none());
         assert!(bus.engine().get(&at).await?.is_none());
-        let told = published(&client, "system.>").await;
+        let told = published(&bus, "system.>").await;
         let kinds: Vec<&str> = told
             .iter()
             .filter_map(|envelope| match &envelope.message {
@@ -554,7 +485,7 @@ fn publishing_what_was_prepared_again_changes_nothing() {
         let first = client.publish(prepared.clone()).await?;
         client.publish(Message::from(paused("wf_1", "y"))).await?;
         assert_eq!(client.publish(prepared).await?, first);
-        assert_eq!(published(&client, "*.paused").await.len(), 2);
+        assert_eq!(published(&bus, "*.paused").await.len(), 2);
         assert!(client.states().get(&WorkflowId::new("wf_1")?).await?.is_none());
         Ok(())
     });
@@ -651,11 +582,7 @@ async fn story(bus: &Bus) -> Result<String, Box<dyn std::error::Error>> {
                 let answer = context.client().request(&id("manager"), asked).await;
                 tell.send(())?;
                 answer.map_err(|error| HandlerError::lasting(error.to_string()))?;
-                let resumed = format!(
-                    r#"WORKFLOW_RESUMED:{}:global:{{"resume_time":"2025-01-15T12:00:00Z","state_validation":{{}}}}"#,
-                    event.workflow_id,
-                );
-                Ok(context.publish(Message::from(resumed.parse::<Event>()?))?)
+                Ok(context.publish(Message::from(resumed(event.workflow_id.as_str())))?)
             }
         })
         .connect(bus)

@@ -1,36 +1,19 @@
 //! A future of the driver may be dropped at any await: nothing is lost, and nothing happens twice.
 
-use coordination_protocol::bus::{Bus, Host as _, Interest, Start, VirtualHost};
-use coordination_protocol::driver::{Client, Component, Context, Incoming};
+use crate::bus_support::{Done, check, id, pass, paused, published, resumed};
+use coordination_protocol::Event;
+use coordination_protocol::bus::{Bus, Interest, Start, VirtualHost};
+use coordination_protocol::driver::{Client, Component, Context};
 use coordination_protocol::message::{ConflictCheck, Message};
-use coordination_protocol::scalar::{ComponentId, RequestId};
 use coordination_protocol::storage::{
     Appended, Bounds, Commit, Committed, Cursor, Engine, Entry, Expect, Journal, JournalRecord,
     Key, KeyPage, LaneEnd, MemoryEngine, NewRecord, Page, StorageError, Store, StoreScan,
 };
-use coordination_protocol::{Envelope, Event};
 use std::cell::Cell;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
-type Done = Result<(), Box<dyn std::error::Error>>;
-
-fn id(name: &str) -> ComponentId {
-    ComponentId::new(name).unwrap()
-}
-
-fn paused(workflow: &str) -> Event {
-    format!(r#"WORKFLOW_PAUSED:{workflow}:global:{{"pause_reason":"x","current_state":{{}}}}"#)
-        .parse()
-        .unwrap()
-}
-
-async fn pass(host: &VirtualHost, seconds: u64) {
-    host.sleep_until(host.now().at.after(Duration::from_secs(seconds)).unwrap()).await;
-}
-
-/// Polls a future so many times, with a turn for all others in between, and drops it. Its output, if it
+/// Polls a future a number of times, with a turn for all others in between, and drops it. Its output, if it
 /// ended before.
 async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
@@ -113,26 +96,6 @@ fn for_each_poll(
     panic!("the future never ended");
 }
 
-/// Everything that stands on the bus, by a pattern.
-async fn published(client: &Client, host: &VirtualHost, pattern: &str) -> Vec<Envelope> {
-    let interest = Interest::new(pattern.parse().unwrap()).starting(Start::First);
-    let mut messages = client.subscribe(interest).await.unwrap();
-    let mut found = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            incoming = messages.next() => {
-                let incoming = incoming.unwrap();
-                messages.settle(&incoming).await.unwrap();
-                if let Incoming::Message(message, _) = incoming {
-                    found.push(message.into_inner());
-                }
-            }
-            () = pass(host, 1) => return found,
-        }
-    }
-}
-
 #[test]
 fn a_request_is_performed_at_most_once_and_the_client_works_on() {
     for_each_poll(async |bus, host, polls| {
@@ -146,7 +109,6 @@ fn a_request_is_performed_at_most_once_and_the_client_works_on() {
             .connect(&bus)
             .await?;
         let client = Client::open(&bus, id("hub")).await?;
-        let check = |name| ConflictCheck::new(RequestId::new(name).unwrap());
         let target = id("manager");
         let ended = cut(client.request(&target, check("req_1")), polls).await;
         let ended = ended.map(|answer| answer.unwrap()).is_some();
@@ -163,12 +125,12 @@ fn a_request_is_performed_at_most_once_and_the_client_works_on() {
 
 #[test]
 fn a_message_is_published_whole_or_not_at_all_and_once() {
-    for_each_poll(async |bus, host, polls| {
+    for_each_poll(async |bus, _, polls| {
         let client = Client::open(&bus, id("hub")).await?;
-        let prepared = client.prepare(paused("wf_1"));
+        let prepared = client.prepare(paused("wf_1", "x"));
         let ended = cut(client.publish(prepared.clone()), polls).await.is_some();
         client.publish(prepared.clone()).await?;
-        assert_eq!(published(&client, &host, "*.paused").await.len(), 1);
+        assert_eq!(published(&bus, "*.paused").await.len(), 1);
         Ok(ended)
     });
 }
@@ -180,24 +142,21 @@ fn worker() -> Component {
         |context: Context, event: Event| async move {
             let at = Key::of(["handled", event.workflow_id.as_str()])?;
             context.put(at, "1".as_bytes(), Expect::Absent);
-            context.publish(Message::from(
-                format!(r#"WORKFLOW_RESUMED:{}:global:{{"resume_time":"2025-01-15T12:00:00Z","state_validation":{{}}}}"#, event.workflow_id)
-                    .parse::<Event>()?,
-            ))?;
+            context.publish(Message::from(resumed(event.workflow_id.as_str())))?;
             Ok(())
         },
     )
 }
 
 /// All messages are handled once by whoever comes next.
-async fn all_handled(bus: &Bus, host: &VirtualHost, client: &Client) -> Done {
+async fn all_handled(bus: &Bus, host: &VirtualHost) -> Done {
     // Who was cut off shows itself no more, after a while.
     pass(host, 60).await;
     let next = worker().connect(bus).await?;
     pass(host, 60).await;
     let stopped = next.stop("done").await;
     assert_eq!((stopped.failed, stopped.dead_lettered), (0, 0), "{stopped}");
-    let resumed = published(client, host, "*.resumed").await;
+    let resumed = published(bus, "*.resumed").await;
     assert_eq!(resumed.len(), 3);
     Ok(())
 }
@@ -207,12 +166,12 @@ fn a_component_that_is_cut_off_while_it_connects_leaves_nothing_behind() {
     for_each_poll(async |bus, host, polls| {
         let client = Client::open(&bus, id("hub")).await?;
         for number in 1..=3 {
-            client.publish(Message::from(paused(&format!("wf_{number}")))).await?;
+            client.publish(Message::from(paused(&format!("wf_{number}"), "x"))).await?;
         }
         let connected = cut(Box::pin(worker().connect(&bus)), polls).await;
         let ended = connected.is_some();
         drop(connected);
-        all_handled(&bus, &host, &client).await?;
+        all_handled(&bus, &host).await?;
         Ok(ended)
     });
 }
@@ -223,7 +182,7 @@ fn a_component_that_is_cut_off_while_it_runs_or_stops_loses_nothing() {
         let client = Client::open(&bus, id("hub")).await?;
         let running = worker().connect(&bus).await?;
         for number in 1..=3 {
-            client.publish(Message::from(paused(&format!("wf_{number}")))).await?;
+            client.publish(Message::from(paused(&format!("wf_{number}"), "x"))).await?;
         }
         // A few turns of work, then the stop, all of it cut off somewhere.
         let life = async {
@@ -236,7 +195,7 @@ fn a_component_that_is_cut_off_while_it_runs_or_stops_loses_nothing() {
                 .await
         };
         let ended = cut(life, polls).await.is_some();
-        all_handled(&bus, &host, &client).await?;
+        all_handled(&bus, &host).await?;
         Ok(ended)
     });
 }

@@ -14,6 +14,8 @@
 mod bus;
 #[cfg(all(feature = "sqlite", feature = "tokio", unix))]
 mod bus_members;
+#[cfg(feature = "tokio")]
+mod bus_support;
 #[cfg(feature = "checkpoint")]
 mod checkpoint;
 #[cfg(feature = "cli")]
@@ -72,6 +74,8 @@ mod damage;
 mod driver;
 #[cfg(feature = "tokio")]
 mod driver_drops;
+#[cfg(feature = "tokio")]
+mod driver_requests;
 #[cfg(feature = "conformance")]
 mod embedding;
 mod events;

@@ -1,15 +1,14 @@
 //! What can be seen of a component from outside.
 
-use coordination_protocol::bus::{Bus, Host as _, VirtualHost};
+use crate::bus_support::{check, id, pass, paused, resumed};
+use coordination_protocol::bus::{Bus, VirtualHost};
 use coordination_protocol::driver::{
     Client, Component, Context, HandlerError, METRICS, TraceParent,
 };
 use coordination_protocol::message::{ConflictCheck, Message};
-use coordination_protocol::scalar::{ComponentId, RequestId};
 use coordination_protocol::{Envelope, Event};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -127,22 +126,15 @@ async fn story(bus: &Bus, host: &VirtualHost) -> Result<Vec<Envelope>, Box<dyn s
             if context.attempt() == 1 {
                 return Err(HandlerError::transient("not yet"));
             }
-            let check = ConflictCheck::new(RequestId::new("req_1")?);
-            context.client().request(&ComponentId::new("manager")?, check).await?;
-            let resumed = format!(
-                r#"WORKFLOW_RESUMED:{}:global:{{"resume_time":"2025-01-15T12:00:00Z","state_validation":{{}}}}"#,
-                event.workflow_id,
-            );
-            Ok(context.publish(Message::from(resumed.parse::<Event>()?))?)
+            context.client().request(&id("manager"), check("req_1")).await?;
+            Ok(context.publish(Message::from(resumed(event.workflow_id.as_str())))?)
         })
         .connect(bus)
         .await?;
-    let client = Client::open(bus, ComponentId::new("hub")?).await?;
+    let client = Client::open(bus, id("hub")).await?;
     let client = client.within(TraceParent::parse(TRACE).unwrap());
-    let paused: Event =
-        r#"WORKFLOW_PAUSED:wf_1:global:{"pause_reason":"x","current_state":{}}"#.parse()?;
-    client.publish(Message::from(paused)).await?;
-    host.sleep_until(host.now().at.after(Duration::from_secs(120)).unwrap()).await;
+    client.publish(Message::from(paused("wf_1", "x"))).await?;
+    pass(host, 120).await;
     worker.stop("done").await;
     manager.stop("done").await;
     let records = coordination_protocol::storage::Journal::read(bus.engine(), 1, 1_000).await?;

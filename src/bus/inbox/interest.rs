@@ -50,21 +50,29 @@ pub(in crate::bus) enum Selection {
 }
 
 impl Interest {
+    /// How many messages may be handed out and not settled, unless set: they keep a handler busy without
+    /// claiming what another member could do.
+    pub const IN_FLIGHT: usize = 16;
+
+    /// How many attempts at one message there are, unless set.
+    pub const ATTEMPTS: u32 = 3;
+
+    /// How many messages are looked ahead, unless set: it evens out bursts.
+    pub const WINDOW: usize = 1_000;
+
     /// What a pattern selects, from now on, for as long as the inbox is there.
     pub const fn new(pattern: Pattern) -> Self {
         Interest::of(Selection::Pattern { pattern, filter: None })
     }
 
     pub(in crate::bus) const fn of(selection: Selection) -> Self {
-        // A window of a thousand evens out bursts; sixteen in flight keep a handler busy without
-        // claiming what another member could do.
         Interest {
             selection,
             name: None,
             start: Start::Now,
-            max_in_flight: 16,
-            window: 1_000,
-            max_attempts: 3,
+            max_in_flight: Self::IN_FLIGHT,
+            window: Self::WINDOW,
+            max_attempts: Self::ATTEMPTS,
             in_sequence: false,
         }
     }

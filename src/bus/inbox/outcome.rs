@@ -184,8 +184,8 @@ impl Inbox {
         Ok(())
     }
 
-    /// Keeps a message as evidence and marks it as done. The letter is stored first: whoever is killed in
-    /// between stores it again under the same name.
+    /// Keeps a message as evidence and marks it as done. The letter is stored first: the message of somebody
+    /// who is killed in between comes again, and there are two letters then, never none.
     ///
     /// # Errors
     /// Those of [`settle_with`](Self::settle_with).
@@ -193,6 +193,20 @@ impl Inbox {
         &self,
         delivery: &Delivery,
         reason: &str,
+    ) -> Result<StoredLetter, BusError> {
+        self.dead_letter_with(delivery, reason, Commit::new()).await
+    }
+
+    /// Like [`dead_letter`](Self::dead_letter), together with what follows from it, such as the error report
+    /// that tells a requester.
+    ///
+    /// # Errors
+    /// Those of [`settle_with`](Self::settle_with).
+    pub async fn dead_letter_with(
+        &self,
+        delivery: &Delivery,
+        reason: &str,
+        commit: Commit,
     ) -> Result<StoredLetter, BusError> {
         let now = self.bus.host().now();
         let attempts = delivery.attempt.min(self.interest.max_attempts);
@@ -204,7 +218,7 @@ impl Inbox {
         }
         let text = Envelope::from(letter).to_string();
         let added = DeadLetters::new(Arc::clone(self.bus.engine())).add(&text, now.wall).await?;
-        self.settle(delivery).await?;
+        self.settle_with(delivery, commit).await?;
         Ok(added.letter)
     }
 }
