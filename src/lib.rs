@@ -100,8 +100,8 @@
 //! `examples/` has a program for each way to use it: `embed` writes, reads and routes events,
 //! `gateway` checks what comes over standard input and keeps what it refuses (60 lines), `component` runs a
 //! worker and a manager as two processes on one file, `state` keeps two copies of a
-//! state in step and makes a checkpoint, and `store` is a store of one's own under the kit of
-//! `conformance` (120 lines). The [`machine`] module states the contract between a state machine and
+//! state in step and makes a checkpoint, and `store` and `transport` are a store and a transport of one's
+//! own under the kit of `conformance` (120 and 270 lines). The [`machine`] module states the contract between a state machine and
 //! its host on one page.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -96,7 +96,7 @@ pub async fn run<T>(cases: &[Case<T>], mut fresh: impl FnMut() -> T) -> Conforma
 }
 
 /// Runs cases in turn, each against an instance that is made asynchronously, and each within a time
-/// limit. `sleep` is your runtime's, such as `tokio::time::sleep`.
+/// limit. `sleep` is your runtime's, such as `tokio::time::sleep`, or [`polls`].
 ///
 /// An instance that cannot be made, and a case that does not end in time, are failures of the case.
 ///
@@ -137,12 +137,43 @@ pub async fn run_within<T, E: fmt::Display, S: Future>(
             Some(Ok(false)) => summary.not_declared.push(case.name),
             Some(Err(failure)) => summary.failed.push((case.name, case.promise, failure)),
             None => {
-                let failure = Failure::new(format!("it did not end within {limit:?}"));
+                let failure = Failure::new(match limit {
+                    Duration::MAX => "it does not end".to_owned(),
+                    _ => format!("it did not end within {limit:?}"),
+                });
                 summary.failed.push((case.name, case.promise, failure));
             }
         }
     }
     summary
+}
+
+/// A time limit without a clock, for [`run_within`]: it is over when it was polled a number of times.
+/// For instances that only a case itself moves: a case that still waits then waits for ever.
+///
+/// ```
+/// use coordination_protocol::conformance;
+/// use coordination_protocol::transport::{MemoryTransport, TransportError};
+/// use coordination_protocol::storage::block_on;
+/// use std::time::Duration;
+///
+/// let cases = conformance::transport::cases();
+/// let open = async || Ok::<_, TransportError>(MemoryTransport::new());
+/// let patience = |_| conformance::polls(1_000);
+/// let summary = block_on(conformance::run_within(&cases, open, Duration::MAX, patience));
+/// summary.into_result()?;
+/// # Ok::<(), conformance::Failures>(())
+/// ```
+pub fn polls(count: u32) -> impl Future<Output = ()> + Send {
+    let mut left = count;
+    poll_fn(move |context| {
+        left = left.saturating_sub(1);
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
 }
 
 /// The output of a future, if it comes before the end of another one.

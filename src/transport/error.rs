@@ -1,5 +1,6 @@
 //! What can go wrong.
 
+use super::packet::Address;
 use crate::error::Cause;
 use crate::scalar::printable;
 use std::fmt;
@@ -73,6 +74,16 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// No receiver listens at the address.
+    pub fn no_listener(at: &Address) -> Self {
+        TransportError::NoListener { address: at.to_string() }
+    }
+
+    /// Another receiver listens at the address.
+    pub fn address_taken(at: &Address) -> Self {
+        TransportError::AddressTaken { address: at.to_string() }
+    }
+
     /// The other side cannot be reached.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         TransportError::Unavailable { detail: detail.into(), source: None }

@@ -242,11 +242,11 @@ impl MemoryTransport {
         // The hub's lock is let go before the queue's is taken: sending to one address holds up no
         // publisher.
         let queue = self.handle.0.open()?.listeners.get(to).cloned();
-        let queue = queue.ok_or_else(|| TransportError::NoListener { address: to.to_string() })?;
+        let queue = queue.ok_or_else(|| TransportError::no_listener(to))?;
         let mut waiting = queue.lock();
         // The receiver may have been dropped in between.
         if waiting.closed {
-            return Err(TransportError::NoListener { address: to.to_string() });
+            return Err(TransportError::no_listener(to));
         }
         queue.admits(&waiting, batch.len())?;
         // Asked after the checks, so that an empty batch still tells whether there is a listener.
@@ -262,8 +262,7 @@ impl MemoryTransport {
     }
 
     fn room(&self, state: &State) -> Result<(), TransportError> {
-        let open = state.subscriptions.len() + state.listeners.len();
-        within("the transport", "receivers", open + 1, self.limits.receivers)
+        self.limits.check_receivers(state.subscriptions.len() + state.listeners.len() + 1)
     }
 
     fn receiver(&self, queue: Arc<Queue>, endpoint: Endpoint) -> MemoryReceiver {
@@ -377,7 +376,7 @@ impl Transport for MemoryTransport {
         // A second listener is refused and not put in the place of the first, which may be in the
         // middle of an exchange.
         if state.listeners.contains_key(at) {
-            return Err(TransportError::AddressTaken { address: at.to_string() });
+            return Err(TransportError::address_taken(at));
         }
         let queue = Arc::new(Queue::of_address(at, capacity));
         state.listeners.insert(at.clone(), Arc::clone(&queue));

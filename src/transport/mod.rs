@@ -40,9 +40,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`LineDecoder`] cuts a stream of bytes into lines, for transports over pipes and sockets. An
-//! implementation shows that it keeps the promises of the traits with the module `conformance`
-//! (feature `conformance`).
+//! # A transport of your own
+//!
+//! | to | there is |
+//! |---|---|
+//! | cut a stream of bytes into lines, over pipes and sockets | [`LineDecoder`], [`encode_line`] |
+//! | find who is due a packet, queue groups included | [`RouteTable::receivers`](crate::route::RouteTable::receivers) |
+//! | hand out of a shared batch what one receiver is due | [`Packets::picked`] |
+//! | tell a receiver what it lost | [`Packets::as_gap`], [`Gap::join`] |
+//! | refuse what is over a limit | [`TransportLimits::check`], [`TransportLimits::check_receivers`] |
+//! | say what it promises beyond what each one does | [`Promises`] |
+//! | show that it keeps its promises | the module `conformance` (feature `conformance`) |
+//!
+//! `examples/transport.rs` is one over a log, under the kit.
 
 mod dynamic;
 mod error;
@@ -104,6 +114,9 @@ pub trait Transport: Send + Sync {
     ) -> impl Future<Output = Result<Receipt, TransportError>> + Send;
 
     /// Opens a receiver for what a pattern selects.
+    ///
+    /// # Errors
+    /// [`TooLarge`](TransportError::TooLarge) if too many receivers are open.
     fn subscribe(
         &self,
         subscription: &Subscription,
@@ -124,7 +137,8 @@ pub trait Transport: Send + Sync {
     /// senders when it is full.
     ///
     /// # Errors
-    /// [`AddressTaken`](TransportError::AddressTaken) while another receiver listens there.
+    /// [`AddressTaken`](TransportError::AddressTaken) while another receiver listens there;
+    /// [`TooLarge`](TransportError::TooLarge) if too many receivers are open.
     fn listen(
         &self,
         at: &Address,
@@ -233,6 +247,14 @@ impl TransportLimits {
         self
     }
 
+    /// Refuses to open another receiver when there would be too many, that one counted.
+    ///
+    /// # Errors
+    /// [`TooLarge`](TransportError::TooLarge).
+    pub const fn check_receivers(&self, open: usize) -> Result<(), TransportError> {
+        within("the transport", "receivers", open, self.receivers)
+    }
+
     /// Refuses a batch that has too many or too large packets.
     ///
     /// # Errors
@@ -246,7 +268,7 @@ impl TransportLimits {
     }
 }
 
-fn within(
+const fn within(
     what: &'static str,
     unit: &'static str,
     size: usize,

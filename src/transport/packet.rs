@@ -235,18 +235,33 @@ impl Packets {
         self.range.clone().map(|at| self.first + self.index(at) as u64)
     }
 
+    /// The gap that a receiver finds in their place if they are lost to it; none if there are none.
+    ///
+    /// ```
+    /// use coordination_protocol::route::RouteKey;
+    /// use coordination_protocol::transport::{Gap, Packet, Packets};
+    ///
+    /// let key = RouteKey::new("TASK_FAILED", "wf_001", "build");
+    /// let batch = ["a", "b", "c"].map(|body| Packet::new(key.clone(), body.as_bytes()));
+    /// let packets = Packets::picked(batch.into(), 7, [0, 2]);
+    /// assert_eq!(packets.as_gap(), Some(Gap::new(7, 9, 2)));
+    /// ```
+    pub fn as_gap(&self) -> Option<Gap> {
+        let last = self.range.end.checked_sub(1).filter(|_| !self.is_empty())?;
+        let sequence = |at| self.first + self.index(at) as u64;
+        Some(Gap::new(sequence(self.range.start), sequence(last), self.len() as u64))
+    }
+
     fn index(&self, at: usize) -> usize {
         self.picks.as_ref().map_or(at, |picks| picks[at] as usize)
     }
 
     /// Takes up to `count` of the oldest away and tells what is gone.
     pub(super) fn drop_oldest(&mut self, count: usize) -> Option<Gap> {
-        let count = count.min(self.len());
-        let last = count.checked_sub(1)?;
-        let sequence = |at| self.first + self.index(self.range.start + at) as u64;
-        let (from, to) = (sequence(0), sequence(last));
-        self.range.start += count;
-        Some(Gap::new(from, to, count as u64))
+        let end = self.range.start + count.min(self.len());
+        let oldest = Packets { range: self.range.start..end, ..self.clone() };
+        self.range.start = end;
+        oldest.as_gap()
     }
 }
 

@@ -15,6 +15,9 @@ mod state;
 #[cfg(feature = "conformance")]
 #[path = "../../examples/store.rs"]
 mod store;
+#[cfg(feature = "conformance")]
+#[path = "../../examples/transport.rs"]
+mod transport;
 
 #[cfg(feature = "sqlite")]
 use crate::support;
@@ -86,6 +89,37 @@ fn a_store_of_ones_own_passes_the_kit() {
         store::run().unwrap(),
         conformance::store::cases::<coordination_protocol::storage::MemoryStore>().len()
     );
+}
+
+/// A transport of an embedder's own keeps what every one promises and what it declares; with a log that is
+/// too small for what a case sends, the program says what is broken, and fails.
+#[test]
+#[cfg(feature = "conformance")]
+fn a_transport_of_ones_own_passes_the_kit() {
+    transport::main().unwrap();
+    let mut out = Vec::new();
+    let summary = transport::run(1_000, &mut out).unwrap();
+    assert_eq!(
+        summary.not_declared,
+        ["busy", "oversized", "gaps", "full_members", "busy_listeners"]
+    );
+    assert_eq!(summary.failed, []);
+    let out = String::from_utf8(out).unwrap();
+    let kept = out.lines().filter(|line| line.starts_with("kept: ")).count();
+    assert_eq!((kept, kept), (summary.passed.len(), 13));
+    assert_eq!(kept + 5, out.lines().count());
+
+    let mut out = Vec::new();
+    let summary = transport::run(4, &mut out).unwrap();
+    assert!(summary.passed.contains(&"no_silence"), "what went out of the log is a gap");
+    let out = String::from_utf8(out).unwrap();
+    assert!(
+        out.contains(
+            "\nBROKEN: packets of many publishers all arrive, each publisher's in order\n"
+        )
+    );
+    let failures = summary.into_result().unwrap_err().to_string();
+    assert!(failures.contains("\nmany_publishers: it does not end\n"), "{failures}");
 }
 
 /// The worker of the example: this process is started a second time with this test alone.

@@ -203,14 +203,7 @@ mod faulty {
             })
         };
         // A case that waits for what was lost never ends; nothing here takes a thousand polls.
-        let patience = |_| {
-            let mut left = 1_000;
-            poll_fn(move |context| {
-                left -= 1;
-                context.waker().wake_by_ref();
-                if left == 0 { Poll::Ready(()) } else { Poll::Pending }
-            })
-        };
+        let patience = |_| conformance::polls(1_000);
         let cases = transport::cases();
         block_on(conformance::run_within(&cases, open, Duration::from_secs(1), patience))
     }
