@@ -99,10 +99,10 @@
 //!
 //! `examples/` has a program for each way to use it: `embed` writes, reads and routes events,
 //! `gateway` checks what comes over standard input and keeps what it refuses (60 lines), `component` runs a
-//! worker and a manager as two processes on one file, `state` keeps two copies of a
-//! state in step and makes a checkpoint, and `store` and `transport` are a store and a transport of one's
-//! own under the kit of `conformance` (120 and 270 lines). The [`machine`] module states the contract between a state machine and
-//! its host on one page.
+//! worker and a manager as two processes on one file, `state` keeps two copies of a state in step and makes a
+//! checkpoint, `replica` merges by a rule of one's own and has a ballot decide what that leaves (280 lines), and
+//! `store` and `transport` are a store and a transport of one's own under the kit of `conformance` (120 and 270
+//! lines). The [`machine`] module states the contract between a state machine and its host on one page.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// The README's code is compiled and run with the other examples. It shows a component, too.

@@ -86,7 +86,8 @@ pub use table::STATE_ROWS;
 /// The members of a state that are no part of its content when versions are compared.
 const WITHOUT: [&str; 4] = ["timestamp", "metadata", "epoch", "restored_version"];
 
-/// Merges two states of a workflow that both started from `base`. Ours is changed in place: /// only we touched is not copied, and nothing is serialized but what goes into a conflict.
+/// Merges two states of a workflow that both started from `base`. Ours is changed in place: what
+/// only we touched is not copied, and nothing is serialized but what goes into a conflict.
 ///
 /// By [`MergePolicy::state`], whatever its strategy, three states that are valid in strict mode give one
 /// that is. Agents come in our order, then those that only they have.

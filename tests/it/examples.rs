@@ -9,6 +9,8 @@ mod embed;
 #[cfg(feature = "sqlite")]
 #[path = "../../examples/gateway.rs"]
 mod gateway;
+#[path = "../../examples/replica.rs"]
+mod replica;
 #[cfg(all(feature = "checkpoint", feature = "sqlite"))]
 #[path = "../../examples/state.rs"]
 mod state;
@@ -27,6 +29,23 @@ fn all_run_to_their_end() {
     embed::main().unwrap();
     #[cfg(all(feature = "checkpoint", feature = "sqlite"))]
     state::main().unwrap();
+}
+
+/// What fits is added up by a function, what does not is decided once: whoever asks for it, the replicas that
+/// were asked propose the same state, so each of their ballots ends as committed.
+#[test]
+fn replicas_merge_by_a_rule_of_their_own_and_decide_the_rest() {
+    let mut out = Vec::new();
+    assert_eq!(replica::run(&mut out).unwrap(), 5);
+    let out = String::from_utf8(out).unwrap();
+    let (added_up, ballot) = out.split_once("# both spend more than there is").unwrap();
+    assert!(added_up.contains("adopt v3 from right: merged"), "{out}");
+    assert!(ballot.contains("ask for consensus on v5 with right: /budget"), "{out}");
+    let count = |part: &str| ballot.lines().filter(|line| line.contains(part)).count();
+    assert_eq!((count(": end prop_"), count(" committed as ")), (3, 3), "{out}");
+    assert!(count("left: reject a budget of 5") > 0, "{out}");
+    assert_eq!((count(": learned wf_001 version 5"), count("adopt v5: decided")), (3, 3), "{out}");
+    assert!(out.ends_with("# one state: 5 left\n"), "{out}");
 }
 
 /// Lines and documents, mixed: what is sound is handed on, all else is kept with its bytes and its findings.

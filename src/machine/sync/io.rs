@@ -182,8 +182,12 @@ pub enum SyncOutput {
         /// The validations that failed.
         failed: Vec<String>,
     },
-    /// Ask for consensus: put this state to a ballot, or have somebody settle the conflicts, and hand
-    /// in what comes of it.
+    /// Ask for consensus: put this state to a [ballot](crate::machine::ballot) for its version, or have
+    /// somebody settle the conflicts, and hand in what comes of it ([`Decided`](SyncInput::Decided)).
+    ///
+    /// Every replica that meets the fork may ask. Each may propose, under an identifier of its own: of
+    /// equal histories they are given the same state, and one decision settles it for all.
+    /// `examples/replica.rs` has the host's part.
     Consensus {
         /// Whose state ours is in conflict with.
         with: ComponentId,

@@ -336,8 +336,12 @@ impl StateSync {
             made = merge(&base, ours.bare(), &theirs.bare(), &policy);
         }
         let Merged { mut value, conflicts, .. } = made;
-        let metadata = value.metadata.take().unwrap_or_else(StateMetadata::new);
-        value.metadata = Some(metadata.with_last_update_source(self.own.as_str()));
+        // What is put to a ballot is not ours alone. Replicas that ask at the same time offer the same
+        // state, so whichever ballot is decided settles it for all.
+        if clean || decided {
+            let metadata = value.metadata.take().unwrap_or_else(StateMetadata::new);
+            value.metadata = Some(metadata.with_last_update_source(self.own.as_str()));
+        }
         let mut merged = Version::new(value);
         merged.descend(&[first, second], self.options.history);
         // A merge with conflicts is not adopted on our own authority.
