@@ -78,11 +78,15 @@ mod log;
 mod machine;
 mod operations;
 mod place;
+mod reader;
 mod repair;
 #[cfg(test)]
 mod scratch;
+mod slot;
+mod waiters;
 mod walk;
 mod worker;
+mod writer;
 
 pub use bulk::{LoadMode, LoadSummary};
 pub use check::CheckReport;
