@@ -79,6 +79,8 @@ pub use retention::{Retention, Tidied};
 pub use transport::BusReceiver;
 
 use crate::event::Registry;
+use crate::message::Envelope;
+use crate::scalar::{ComponentId, GeneratedId};
 use crate::storage::{
     Appended, DynEngine, Engine, Journal as _, MemoryEngine, NewRecord, StorageError, Store as _,
 };
@@ -325,6 +327,30 @@ impl Bus {
     /// The event types that it knows.
     pub fn registry(&self) -> &Registry {
         &self.inner.registry
+    }
+
+    /// A new identifier of a kind that has such, from the time and the entropy of the host.
+    ///
+    /// ```
+    /// use coordination_protocol::{bus::Bus, scalar::RequestId};
+    ///
+    /// let id: RequestId = Bus::memory().new_id();
+    /// assert!(id.has_prefix());
+    /// ```
+    pub fn new_id<I: GeneratedId>(&self) -> I {
+        I::generate(self.inner.host.now().id_millis(), self.ten())
+    }
+
+    /// Fills in what a message that is sent says of itself, and has not said yet: identifier, time, source.
+    /// One that is signed says what it says.
+    pub fn stamp(&self, envelope: &mut Envelope, source: &ComponentId) {
+        let header = &mut envelope.header;
+        if header.signature.is_some() {
+            return;
+        }
+        header.message_id.get_or_insert_with(|| self.new_id());
+        header.timestamp.get_or_insert_with(|| self.inner.host.now().timestamp());
+        header.source.get_or_insert_with(|| source.clone());
     }
 
     /// Ten random bytes, as identifiers take them.

@@ -24,12 +24,35 @@ impl Post {
     /// # Errors
     /// [`NoKey`](BusError::NoKey) if patterns have no name for it.
     pub fn publish(envelope: &Envelope) -> Result<Self, BusError> {
+        Post::written(envelope, envelope.to_string())
+    }
+
+    /// Publishes a message as it is written, such as with a signature.
+    ///
+    /// # Errors
+    /// [`NoKey`](BusError::NoKey) if patterns have no name for it.
+    pub fn written(envelope: &Envelope, text: String) -> Result<Self, BusError> {
         let key = RouteKey::of(envelope).ok_or(BusError::NoKey(envelope.kind()))?;
-        let post = Post::raw(&key, envelope.to_string().into_bytes())?;
-        Ok(match &envelope.header.message_id {
-            Some(id) => post.with_id(id.as_str()),
-            None => post,
-        })
+        Ok(Post::raw(&key, text.into_bytes())?.identified_by(envelope))
+    }
+
+    /// Sends a message, as it is written, to whoever listens at an address.
+    ///
+    /// # Errors
+    /// [`Storage`](BusError::Storage) if no lane can be named after the address.
+    pub fn written_to(
+        address: &Address,
+        envelope: &Envelope,
+        text: String,
+    ) -> Result<Self, BusError> {
+        Ok(Post::raw_to(address, text.into_bytes())?.identified_by(envelope))
+    }
+
+    fn identified_by(self, envelope: &Envelope) -> Self {
+        match &envelope.header.message_id {
+            Some(id) => self.with_id(id.as_str()),
+            None => self,
+        }
     }
 
     /// Publishes an event line as it is written. A line has no identifier of its own.
@@ -57,11 +80,7 @@ impl Post {
     /// # Errors
     /// [`Storage`](BusError::Storage) if no lane can be named after the address.
     pub fn to(address: &Address, envelope: &Envelope) -> Result<Self, BusError> {
-        let post = Post::raw_to(address, envelope.to_string().into_bytes())?;
-        Ok(match &envelope.header.message_id {
-            Some(id) => post.with_id(id.as_str()),
-            None => post,
-        })
+        Post::written_to(address, envelope, envelope.to_string())
     }
 
     /// Sends any text to whoever listens at an address.

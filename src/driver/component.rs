@@ -1,17 +1,17 @@
 //! Putting a component together.
 
-use super::client::Client;
+use super::client::{Client, ClientOptions};
 use super::context::Context;
 use super::error::{DriverError, HandlerError};
 use super::exchange::{Publication, Request};
 use super::running::{Running, Stopped};
-use crate::Mode;
 use crate::bus::{Bus, Interest};
 use crate::finding::Finding;
 use crate::machine::{CallerOptions, PresenceOptions, RespondOptions, Settings};
 use crate::message::{ComponentConfig, Message, MessageKind};
 use crate::route::Pattern;
 use crate::scalar::ComponentId;
+use crate::security::signature::Signer;
 use crate::validate::Validator;
 use crate::version::SupportedVersions;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ pub struct Component {
     pub(super) subscriptions: Vec<(Interest, OnMessage)>,
     pub(super) on_health: Option<OnHealth>,
     pub(super) options: ComponentOptions,
-    pub(super) validator: Validator,
+    pub(super) client: ClientOptions,
     pub(super) not_obeyed: Vec<Finding>,
     wrong: Option<String>,
 }
@@ -225,8 +225,7 @@ impl Component {
             subscriptions: Vec::new(),
             on_health: None,
             options: ComponentOptions::default(),
-            // What is met in the field is read; what is sent is strict.
-            validator: Validator::new(Mode::Interop),
+            client: ClientOptions::default(),
             not_obeyed: Vec::new(),
             wrong: None,
         }
@@ -363,8 +362,18 @@ impl Component {
 
     /// Checks what arrives by a validator of yours, with a security policy for example. Interop on all
     /// levels unless set.
+    ///
+    /// Where the policy knows permissions, a sender is judged by what it has registered on the bus, too: a
+    /// registration gives what the policy takes of it, and the last one of a component that has left holds
+    /// for what that sent before.
     pub fn with_validator(mut self, validator: Validator) -> Self {
-        self.validator = validator;
+        self.client.validator = validator;
+        self
+    }
+
+    /// Signs all that it sends: its registration, its health, what it publishes, asks and answers.
+    pub fn with_signer(mut self, signer: impl Signer + 'static) -> Self {
+        self.client = self.client.with_signer(signer);
         self
     }
 
@@ -461,7 +470,7 @@ impl Shared {
     pub(super) fn client_within(&self, trace: Option<super::trace::TraceParent>) -> Client {
         let begin = || {
             let host = self.client.bus().host();
-            let span = super::client::seed(self.client.bus());
+            let span = super::outgoing::seed(self.client.bus());
             super::trace::TraceParent::begin(host.random(), span)
         };
         match trace.or_else(|| cfg!(feature = "tracing").then(begin)) {
@@ -475,7 +484,6 @@ impl Shared {
 pub(super) struct Shared {
     pub(super) id: ComponentId,
     pub(super) client: Client,
-    pub(super) validator: Validator,
     pub(super) options: ComponentOptions,
     pub(super) counts: super::health::Counts,
     /// Why the component cannot go on, once that is so.

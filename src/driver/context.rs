@@ -1,8 +1,8 @@
 //! What a handler knows of its message, and what it can do that is stored with its outcome.
 
-use super::client::{Client, seed, stamp};
+use super::client::Client;
 use super::error::DriverError;
-use crate::bus::{Delivery, Position, Post};
+use crate::bus::{Delivery, Position};
 use crate::message::Envelope;
 use crate::scalar::Instant;
 use crate::storage::{Commit, Expect, Key};
@@ -112,21 +112,22 @@ impl Context {
     /// [`Bus`](DriverError::Bus) if messages of its kind are not published.
     pub fn publish(&self, message: impl Into<Envelope>) -> Result<(), DriverError> {
         let mut envelope = message.into();
-        if let Some(cause) = &self.message.header.message_id {
-            envelope.header.causation_id.get_or_insert_with(|| cause.clone());
+        let (header, own) = (&mut envelope.header, &self.message.header);
+        // What is signed stays as it is.
+        if header.signature.is_none() {
+            if let Some(cause) = &own.message_id {
+                header.causation_id.get_or_insert_with(|| cause.clone());
+            }
+            if let Some(correlation) = &own.correlation_id {
+                header.correlation_id.get_or_insert_with(|| correlation.clone());
+            }
         }
-        if let Some(correlation) = &self.message.header.correlation_id {
-            envelope.header.correlation_id.get_or_insert_with(|| correlation.clone());
-        }
-        stamp(self.client.bus(), self.client.id(), &mut envelope);
-        if let Some(trace) = self.client.trace() {
-            trace.child(seed(self.client.bus())).put(&mut envelope);
-        }
+        self.client.stamp(&mut envelope);
         let mut effects = self.effects();
         // Derived from what caused it, so that a repeated outcome is a duplicate and no second message.
         let id = format!("{}/{}/{}", self.client.id(), self.position(), effects.published);
         effects.published += 1;
-        let record = Post::publish(&envelope)?.with_id(id).into_record();
+        let record = self.client.seal().publish(&envelope)?.with_id(id).into_record();
         effects.commit.records.push(record);
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::error::{Error, leaf_errors};
 use crate::machine::CallerError;
 use crate::message::{ErrorReport, MessageKind};
 use crate::scalar::{ComponentId, RequestId, printable};
+use crate::security::signature::SignatureError;
 use crate::storage::StorageError;
 use crate::transport::TransportError;
 
@@ -20,7 +21,7 @@ pub enum DriverError {
     NotSent(#[from] CallerError),
     /// No answer came.
     #[doc(alias = "timeout")]
-    #[error("`{target}` did not answer `{request_id}`{}", if *.listened { "" } else { "; nobody listens there" }, target = printable(.target), request_id = printable(.request_id))]
+    #[error("`{target}` did not answer `{request_id}`{}", silence(*.listened, .refused.as_deref()), target = printable(.target), request_id = printable(.request_id))]
     TimedOut {
         /// The request.
         request_id: RequestId,
@@ -28,7 +29,12 @@ pub enum DriverError {
         target: ComponentId,
         /// Whether somebody listened at the address in the end.
         listened: bool,
+        /// Why an answer that came was refused, if one was.
+        refused: Option<String>,
     },
+    /// What was to be sent cannot be signed.
+    #[error("the message cannot be signed: {0}")]
+    NotSigned(#[from] SignatureError),
     /// The answer is an error report.
     #[error("the request was refused: {}", text(.0))]
     Refused(Box<ErrorReport>),
@@ -57,6 +63,15 @@ pub enum DriverError {
     Runtime(String),
 }
 
+/// What is known of a silence.
+fn silence(listened: bool, refused: Option<&str>) -> String {
+    match refused {
+        Some(reason) => format!("; an answer was refused: {}", printable(reason)),
+        None if listened => String::new(),
+        None => "; nobody listens there".to_owned(),
+    }
+}
+
 fn text(report: &ErrorReport) -> String {
     let details = report.details.as_ref();
     let message = details.and_then(|details| details.error_message.as_deref());
@@ -73,6 +88,7 @@ leaf_errors! {
     DriverError, Driver {
         Self::Bus(error) => (error),
         Self::NotSent(error) => (error),
+        Self::NotSigned(error) => (error),
         Self::TimedOut { .. } => ["timed-out", Dependency, Timeout, transient, "retry",
             "Start the other side and ask again."],
         Self::Refused(_) => ["refused", Execution, Conflict, lasting, "correct_and_retry",

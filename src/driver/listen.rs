@@ -1,13 +1,13 @@
 //! Subscriptions of a component: each has a task of its own, so a slow handler slows its own only.
 
-use super::client::{PAUSE, check, stamp};
+use super::PAUSE;
 use super::component::{OnMessage, Shared};
 use super::context::Context;
 use super::error::HandlerError;
 use super::health::Counts;
 use super::trace::TraceParent;
 use super::work::{Outcome, run};
-use crate::bus::{Arrival, BusError, Delivery, Inbox, Post};
+use crate::bus::{Arrival, BusError, Delivery, Inbox};
 use crate::error::{Error, ErrorKind, IntoReport as _, Occurrence};
 use crate::machine::SplitMix64;
 use crate::message::{Envelope, ErrorContext, ErrorReport, Message};
@@ -60,8 +60,7 @@ pub(super) async fn listen(
 /// Gives up a message whose last attempt had no outcome, and tells of it.
 async fn exhausted(shared: &Shared, inbox: &Inbox, delivery: &Delivery) {
     let error = HandlerError::lasting("all attempts were interrupted or failed");
-    let now = shared.client.bus().host().now();
-    if let Ok(message) = check(&shared.validator, &delivery.data, now) {
+    if let Ok(Ok(message)) = shared.client.admission().check(&delivery.data).await {
         report(shared, &message, &error).await;
     }
     give_up(shared, inbox, delivery, &error.to_string()).await;
@@ -131,14 +130,15 @@ async fn handle(
 ) {
     let host = shared.client.bus().host();
     let now = host.now();
-    let message = match check(&shared.validator, &delivery.data, now) {
-        Ok(message) => message,
+    let message = match shared.client.admission().check(&delivery.data).await {
+        Ok(Ok(message)) => message,
         // It will never be valid; kept as evidence with what is wrong.
-        Err(report) => {
+        Ok(Err(report)) => {
             Counts::add(&shared.counts.failed, 1);
             give_up(shared, inbox, &delivery, &report.to_string()).await;
             return;
         }
+        Err(error) => return return_unread(shared, inbox, &delivery, &error).await,
     };
     let active = shared.counts.begin(now);
     let deadline = now.at.after(shared.options.attempt_timeout);
@@ -158,6 +158,18 @@ async fn handle(
     let took = active.end(now, matches!(outcome, Outcome::Done(())));
     super::observe::handled(&shared.id, "event", outcome.word(), took);
     conclude(shared, inbox, &message, &delivery, &context, outcome).await;
+}
+
+/// Gives a message back that could not be judged, because the bus was away: it counts as no attempt.
+pub(super) async fn return_unread(
+    shared: &Shared,
+    inbox: &Inbox,
+    delivery: &Delivery,
+    error: &BusError,
+) {
+    pause(shared, error).await;
+    // If that does not work either, the claim ends with the member.
+    let _ = inbox.give_back(delivery).await;
 }
 
 /// Passes on that nothing is wanted any more.
@@ -212,7 +224,7 @@ async fn conclude(
         give_up(shared, inbox, delivery, &again.to_string()).await;
         return;
     }
-    let mut rng = SplitMix64::new(super::client::seed(shared.client.bus()));
+    let mut rng = SplitMix64::new(super::outgoing::seed(shared.client.bus()));
     let pause = shared.options.redelivery.pause(delivery.attempt, &mut rng);
     if let Err(error) = inbox.put_back(delivery, pause).await {
         super::observe::bus_failed(&shared.id, &error);
@@ -240,11 +252,8 @@ async fn report(shared: &Shared, message: &Checked<Envelope>, error: &HandlerErr
     let mut envelope = Envelope::from(report);
     envelope.header.causation_id.clone_from(&message.header.message_id);
     envelope.header.correlation_id.clone_from(&message.header.correlation_id);
-    stamp(shared.client.bus(), &shared.id, &mut envelope);
-    if let Ok(post) = Post::publish(&envelope)
-        && let Err(error) = shared.client.bus().publish(&[post]).await
-    {
-        super::observe::bus_failed(&shared.id, &error);
+    if let Err(error) = shared.client.publish(envelope).await {
+        super::observe::failed(&shared.id, &error);
     }
 }
 

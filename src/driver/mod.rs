@@ -57,6 +57,14 @@
 //! `#[tokio::main]` waits for blocking tasks when it ends, however long they take;
 //! [`Component::run_blocking`] owns its runtime and ends in bounded time.
 //!
+//! # Who is believed
+//!
+//! Everything that arrives passes a validator ([`Component::with_validator`]). Where its policy knows
+//! [permissions](crate::security::permissions), a sender is judged by what it has registered on this bus
+//! besides: under an open policy a registration gives a newcomer its patterns; wider ones, and capabilities,
+//! take an accepted signature. What a component had when it left holds for what it sent before.
+//! [`Component::with_signer`] signs all that a component sends.
+//!
 //! # What can be seen
 //!
 //! Feature `tracing`: each attempt is a span `attempt` with component, kind, workflow, phase, `message_id` and
@@ -69,12 +77,14 @@
 //! | key | value |
 //! |---|---|
 //! | `registration/<component>` | the `component_registration` |
+//! | `former-registration/<component>` | the one that it had when it left |
 //! | `presence/<component>/heartbeat`, `presence/<component>/health_status` | the latest of either |
 //! | `answered/<component>/<source>/<request>` | an answer, for as long as it is remembered |
 //!
 //! A request names the address for its answer in the header field `reply_to`; a component that does not
 //! know the field answers to the address of the source.
 
+mod admission;
 mod answered;
 mod client;
 mod component;
@@ -84,20 +94,27 @@ mod error;
 mod exchange;
 mod health;
 mod listen;
+mod messages;
 mod observe;
+mod outgoing;
 mod presence;
+mod reply;
 mod running;
 mod serve;
 mod trace;
 mod work;
 
-pub use client::{Client, Incoming, Messages};
+pub use client::{Client, ClientOptions};
 pub use component::{Component, ComponentOptions, IntoInterest, interrupted};
 pub use context::Context;
 pub use drive::{Driven, OutputHandler, drive};
 pub use error::{DriverError, HandlerError};
 pub use exchange::{EXCHANGES, Publication, Request};
+pub use messages::{Incoming, Messages};
 pub use observe::METRICS;
 pub use presence::presence_key;
 pub use running::{Running, Stopped};
 pub use trace::TraceParent;
+
+/// How long a reader of the bus pauses after an error.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);

@@ -6,8 +6,10 @@
     allow(unused_variables, reason = "nobody looks")
 )]
 
+use super::error::DriverError;
 use super::trace::TraceParent;
 use crate::bus::{BusError, Delivery};
+use crate::finding::Report;
 use crate::message::Envelope;
 use crate::scalar::ComponentId;
 use std::time::Duration;
@@ -139,6 +141,21 @@ pub(super) fn bus_failed(component: &ComponentId, error: &BusError) {
         .increment(1);
     #[cfg(feature = "tracing")]
     tracing::warn!(component = component.as_str(), code = error.code(), %error, "the bus failed");
+}
+
+/// Something was not sent or not read.
+pub(super) fn failed(component: &ComponentId, error: &DriverError) {
+    if let DriverError::Bus(error) = error {
+        return bus_failed(component, error);
+    }
+    #[cfg(feature = "tracing")]
+    tracing::warn!(component = component.as_str(), code = error.code(), %error, "a message was not sent");
+}
+
+/// An answer did not pass the checks.
+pub(super) fn refused(component: &ComponentId, report: &Report) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(component = component.as_str(), %report, "an answer was refused");
 }
 
 /// A request ended.

@@ -1,8 +1,9 @@
 //! How a component shows itself, and sees those that it depends on: values in the store of the bus.
 
-use super::client::{PAUSE, check, stamp};
+use super::PAUSE;
 use super::component::{OnHealth, Shared};
 use super::drive::{Driven, drive};
+use super::error::DriverError;
 use super::health::Counts;
 use super::serve::Server;
 use crate::bus::Inbox;
@@ -16,7 +17,7 @@ use crate::storage::{Expect, Key, StorageError, Store as _};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Where the latest health report and the latest heartbeat of a component stand.
 ///
@@ -53,25 +54,46 @@ impl Drop for Shown {
 }
 
 impl Shown {
-    pub(super) fn start(
+    /// Starts to show the component. Once this is done, it is registered: who receives what it sends knows
+    /// it.
+    pub(super) async fn start(
         shared: Arc<Shared>,
         registration: ComponentRegistration,
         dependencies: Vec<ComponentId>,
         server: Arc<Server>,
         inboxes: Vec<Arc<Inbox>>,
         on_health: Option<OnHealth>,
-    ) -> Self {
+    ) -> Result<Self, DriverError> {
         let (due, asked) = mpsc::unbounded_channel();
-        let machine = Presence::new(super::client::seed(shared.client.bus()))
+        let machine = Presence::new(super::outgoing::seed(shared.client.bus()))
             .with_options(shared.options.presence);
         let host = Arc::clone(shared.client.bus().host());
+        let (registered, first) = oneshot::channel();
+        let mut registered = Some(registered);
         let handler = {
             let shared = Arc::clone(&shared);
             move |output| {
                 let (shared, due) = (Arc::clone(&shared), due.clone());
+                let registered = match &output {
+                    PresenceOutput::Send(outbound)
+                        if outbound.envelope.kind() == MessageKind::ComponentRegistration =>
+                    {
+                        registered.take()
+                    }
+                    _ => None,
+                };
                 async move {
                     match output {
-                        PresenceOutput::Send(outbound) => keep(&shared, *outbound.envelope).await,
+                        PresenceOutput::Send(outbound) => {
+                            let kept = keep(&shared, *outbound.envelope).await;
+                            if let Err(error) = &kept {
+                                super::observe::failed(&shared.id, error);
+                            }
+                            if let Some(registered) = registered {
+                                // The start may have been given up.
+                                let _ = registered.send(kept);
+                            }
+                        }
                         // The machine asks at intervals, so few of these ever wait.
                         PresenceOutput::HealthDue => drop(due.send(())),
                         _ => {}
@@ -96,7 +118,10 @@ impl Shown {
             on_health,
         };
         let health = tokio::spawn(reporter.run(asked));
-        Shown { shared, presence, health }
+        let shown = Shown { shared, presence, health };
+        // The machine registers as it joins.
+        first.await.unwrap_or(Ok(()))?;
+        Ok(shown)
     }
 
     /// Says that the component takes part no more.
@@ -104,7 +129,7 @@ impl Shown {
         if self.presence.handle(PresenceInput::Leave(reason.to_owned())).is_ok() {
             let shared = &self.shared;
             let registrations = Registrations::new(Arc::clone(shared.client.bus().engine()));
-            let _ = registrations.deregister(&shared.id).await;
+            let _ = registrations.retire(&shared.id).await;
             for kind in [MessageKind::Heartbeat, MessageKind::HealthStatus] {
                 if let Ok(key) = presence_key(&shared.id, kind) {
                     let _ = shared.client.bus().engine().delete(&key, Expect::Any).await;
@@ -115,26 +140,21 @@ impl Shown {
 }
 
 /// Keeps what a component says of itself where others look for it.
-async fn keep(shared: &Shared, mut envelope: Envelope) {
-    stamp(shared.client.bus(), &shared.id, &mut envelope);
+async fn keep(shared: &Shared, mut envelope: Envelope) -> Result<(), DriverError> {
     let engine = shared.client.bus().engine();
-    let text = envelope.to_string();
-    let kept = match envelope.kind() {
+    shared.client.bus().stamp(&mut envelope, &shared.id);
+    let text = shared.client.seal().text(&envelope)?;
+    match envelope.kind() {
         MessageKind::ComponentRegistration => {
-            Registrations::new(Arc::clone(engine)).register(&text).await.map(drop)
+            Registrations::new(Arc::clone(engine)).register(&text).await?;
         }
         kind @ (MessageKind::Heartbeat | MessageKind::HealthStatus) => {
-            match presence_key(&shared.id, kind) {
-                Ok(key) => engine.put(&key, text.as_bytes(), Expect::Any).await.map(drop),
-                Err(error) => Err(error),
-            }
+            engine.put(&presence_key(&shared.id, kind)?, text.as_bytes(), Expect::Any).await?;
         }
         // A deregistration removes the others; `leave` does that.
-        _ => Ok(()),
-    };
-    if let Err(error) = kept {
-        super::observe::bus_failed(&shared.id, &error.into());
+        _ => {}
     }
+    Ok(())
 }
 
 /// Reports the health of a component whenever it is due, and looks at those it depends on.
@@ -192,7 +212,8 @@ impl Reporter {
                 if self.seen.insert(key, entry.revision) == Some(entry.revision) {
                     continue;
                 }
-                if let Ok(message) = check(&self.shared.validator, &entry.value, bus.host().now()) {
+                let checked = self.shared.client.admission().check(&entry.value).await;
+                if let Ok(Ok(message)) = checked {
                     self.presence.receive(message);
                 }
             }

@@ -106,14 +106,12 @@ impl Running {
         // The address first: where another process is this component, nothing else is begun.
         let (concurrent, attempts) = (options.respond.concurrent, options.redelivery.attempts);
         let inbox = Arc::new(bus.listen_with(&address, concurrent, attempts).await?);
-        let client =
-            Client::open_with(&bus, id.clone(), options.caller, component.validator.clone())
-                .await?;
+        let own = component.client.with_caller(options.caller);
+        let client = Client::open_with(&bus, id.clone(), own).await?;
         let drain_time = options.drain_time;
         let shared = Arc::new(Shared {
             id: id.clone(),
             client,
-            validator: component.validator,
             options,
             counts: Counts::default(),
             fatal: watch::Sender::new(None),
@@ -148,7 +146,8 @@ impl Running {
             Arc::clone(&server),
             inboxes.clone(),
             component.on_health,
-        );
+        )
+        .await?;
         let mut tasks = vec![Task(tokio::spawn(server.run(stopped.clone(), Arc::clone(&cancel))))];
         for (inbox, handler) in subscribed {
             let (shared, cancel) = (Arc::clone(&shared), Arc::clone(&cancel));

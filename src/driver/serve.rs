@@ -1,25 +1,25 @@
 //! The address of a component: requests are answered once, greetings too.
 
+use super::PAUSE;
 use super::answered::Answers;
-use super::client::{REPLY_TO, check, seed};
 use super::component::{OnRequest, Shared};
 use super::context::Context;
 use super::error::HandlerError;
 use super::health::Counts;
-use super::listen::{drain, failed, forward, pause, report_of, told};
+use super::listen::{drain, failed, forward, pause, report_of, return_unread, told};
+use super::outgoing::seed;
+use super::reply::{Reply, answer};
 use super::trace::TraceParent;
 use super::work::{Outcome, run};
-use crate::bus::{Arrival, BusError, Delivery, Inbox, Post};
-use crate::json::Json;
+use crate::bus::{Arrival, BusError, Delivery, Inbox};
 use crate::machine::{
-    Handshake, HandshakeOutput, Machine as _, Outbound, Rejected, RequestKey, RespondInput,
-    RespondOutput, Responder,
+    Handshake, HandshakeOutput, Machine as _, Rejected, RequestKey, RespondInput, RespondOutput,
+    Responder,
 };
 use crate::message::{Envelope, Message, MessageKind};
 use crate::scalar::{Instant, Now};
 use crate::storage::view::DeadLetters;
 use crate::storage::{Commit, StorageError, Store as _};
-use crate::transport::Address;
 use crate::validate::Checked;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,13 +50,6 @@ struct Work {
     cancel: Arc<watch::Sender<bool>>,
     /// All attempts were interrupted: it is not worked on any more, and its requester is told.
     exhausted: bool,
-}
-
-/// Where an answer goes, and the trace that it belongs to.
-#[derive(Clone)]
-struct Reply {
-    address: Address,
-    trace: Option<TraceParent>,
 }
 
 /// What follows from one delivery, to be stored together.
@@ -146,9 +139,12 @@ impl Server {
         running: &mut JoinSet<()>,
         cancel: &Arc<watch::Sender<bool>>,
     ) {
+        let checked = match self.shared.client.admission().check(&delivery.data).await {
+            Ok(checked) => checked,
+            Err(error) => return return_unread(&self.shared, &self.inbox, &delivery, &error).await,
+        };
         let now = self.now();
-        let checked = check(&self.shared.validator, &delivery.data, now);
-        let reply = checked.as_ref().ok().and_then(|message| Self::reply_of(message));
+        let reply = checked.as_ref().ok().and_then(|message| Reply::to(message));
         // The responder takes it; a handler gets it as well. Copies share it.
         let kept = checked.as_ref().ok().cloned();
         let consequences = match checked {
@@ -163,14 +159,14 @@ impl Server {
             Ok(message) => {
                 let mut state = self.lock();
                 state.responder.receive(now, message);
-                Self::consequences(&mut state, reply.as_ref())
+                self.consequences(&mut state, reply.as_ref())
             }
             Err(report) => {
                 let rejected = Rejected::new(&*delivery.data, report);
                 let mut state = self.lock();
                 // A rejected record is never an error of the host.
                 let _ = state.responder.handle(now, RespondInput::Rejected(Box::new(rejected)));
-                Self::consequences(&mut state, None)
+                self.consequences(&mut state, None)
             }
         };
         let (Some(key), Some(request)) = (consequences.execute.clone(), kept) else {
@@ -184,15 +180,6 @@ impl Server {
         self.turned.notify_one();
     }
 
-    /// Where the answer goes.
-    fn reply_of(message: &Envelope) -> Option<Reply> {
-        let named = message.header.extra().get(REPLY_TO).and_then(Json::to_text);
-        let named = named.and_then(|text| Address::new(&text).ok());
-        let source = || Address::new(message.header.source.as_ref()?.as_str()).ok();
-        let address = named.or_else(source)?;
-        Some(Reply { address, trace: TraceParent::of(message) })
-    }
-
     fn greet(&self, now: Now, message: Checked<Envelope>, reply: Option<&Reply>) -> Consequences {
         let Shared { id, client, options, .. } = &*self.shared;
         let mut greeting = Handshake::new(id.clone(), options.versions.clone(), seed(client.bus()));
@@ -200,20 +187,20 @@ impl Server {
         let mut consequences = Consequences::default();
         while let Some(output) = greeting.poll() {
             if let HandshakeOutput::Send(outbound) = output {
-                Self::answer(&mut consequences.commit, &outbound, reply);
+                answer(&self.shared, &mut consequences.commit, &outbound, reply);
             }
         }
         consequences
     }
 
     /// Carries out what the responder said about one delivery.
-    fn consequences(state: &mut State, reply: Option<&Reply>) -> Consequences {
+    fn consequences(&self, state: &mut State, reply: Option<&Reply>) -> Consequences {
         let mut consequences = Consequences::default();
         while let Some(output) = state.responder.poll() {
             match output {
                 RespondOutput::Execute { key, .. } => consequences.execute = Some(key),
                 RespondOutput::Send(outbound) => {
-                    Self::answer(&mut consequences.commit, &outbound, reply);
+                    answer(&self.shared, &mut consequences.commit, &outbound, reply);
                 }
                 RespondOutput::DeadLetter(letter) => {
                     consequences.letters.push(Envelope::from(*letter));
@@ -222,24 +209,6 @@ impl Server {
             }
         }
         consequences
-    }
-
-    /// Adds an answer to what is stored.
-    fn answer(commit: &mut Commit, outbound: &Outbound, reply: Option<&Reply>) {
-        let named = outbound.to.first().and_then(|to| Address::new(to.as_str()).ok());
-        let address = reply.map(|reply| reply.address.clone()).or(named);
-        let Some(address) = address else { return };
-        let post = match reply.and_then(|reply| reply.trace.as_ref()) {
-            Some(trace) => {
-                let mut envelope = (*outbound.envelope).clone();
-                trace.put(&mut envelope);
-                Post::to(&address, &envelope)
-            }
-            None => Post::to(&address, &outbound.envelope),
-        };
-        if let Ok(post) = post {
-            commit.records.push(post.into_record());
-        }
     }
 
     fn dead_lettered(&self) {
@@ -266,7 +235,7 @@ impl Server {
             // It comes again, as one whose attempts are used up.
             Err(error) => {
                 pause(&self.shared, &error).await;
-                let _ = self.inbox.put_back(delivery, super::client::PAUSE).await;
+                let _ = self.inbox.put_back(delivery, PAUSE).await;
             }
         }
     }
@@ -279,7 +248,7 @@ impl Server {
                 Err(error) => pause(&self.shared, &error).await,
             }
         }
-        let _ = self.inbox.put_back(delivery, super::client::PAUSE).await;
+        let _ = self.inbox.put_back(delivery, PAUSE).await;
     }
 
     /// Works on a request, unless an earlier run of this component has answered it.
@@ -414,7 +383,7 @@ impl Server {
             if state.responder.handle(now, answer).is_err() {
                 None
             } else {
-                let mut consequences = Self::consequences(&mut state, work.reply.as_ref());
+                let mut consequences = self.consequences(&mut state, work.reply.as_ref());
                 let commit = std::mem::take(&mut consequences.commit);
                 let answer = commit.records.last().map(|record| Arc::clone(&record.data));
                 consequences.commit = match answer.filter(|_| !again && !queued) {
@@ -461,7 +430,7 @@ impl Server {
                     }
                     RespondOutput::Send(outbound) => {
                         if let Some((_, commit)) = ended.last_mut() {
-                            Self::answer(commit, &outbound, reply.as_ref());
+                            answer(&self.shared, commit, &outbound, reply.as_ref());
                         }
                     }
                     _ => {}

@@ -2,9 +2,9 @@
 
 use super::checked::Shared;
 use super::judge::replay_code;
-use super::{Checked, Context, EventLines, History, SourceTrust, ValidationOutcome, Validator};
+use super::{Checked, Context, EventLines, History, ValidationOutcome, Validator};
 use crate::finding::{Code, Finding, Level, Report};
-use crate::message::{Envelope, EnvelopeHeader, Message};
+use crate::message::{Envelope, EnvelopeHeader};
 use crate::scalar::{ComponentId, WallTime};
 use crate::scan::Snippet;
 use crate::security::replay::ReplayCache;
@@ -212,27 +212,9 @@ impl Gate {
         {
             let source = self.context(now, from).source_of(&envelope.value).cloned();
             self.history.remember(envelope, source.as_ref());
-            self.register(&envelope.value.message, outcome.security.source);
+            self.validator.learn(&envelope.value.message, outcome.security.source);
         }
         outcome
-    }
-
-    /// Takes what a registration gives.
-    fn register(&mut self, message: &Message, source: SourceTrust) {
-        // Without the level nothing was asked of it.
-        if !self.validator.has_level(Level::Security) {
-            return;
-        }
-        let Some(permissions) = self.validator.policy_mut().permissions_mut() else { return };
-        match message {
-            Message::ComponentRegistration(registration) => {
-                // One that asks for too much was refused, unless its code is switched off; either way
-                // it gives nothing.
-                let _ = permissions.register(registration, source == SourceTrust::Signed);
-            }
-            Message::Deregistration(leaving) => permissions.deregister(&leaving.component_id),
-            _ => {}
-        }
     }
 
     /// Refuses what was accepted before, and what cannot be told apart from it.

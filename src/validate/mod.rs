@@ -37,6 +37,7 @@ mod embedded;
 mod gate;
 mod history;
 mod judge;
+mod learn;
 mod outcome;
 mod policy;
 mod policy_file;

@@ -167,6 +167,16 @@ impl SecurityPolicy {
         self.permissions.as_ref()
     }
 
+    #[cfg(feature = "tokio")]
+    pub(super) const fn take_freshness(&mut self) -> Option<Freshness> {
+        self.freshness.take()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) const fn set_freshness(&mut self, freshness: Option<Freshness>) {
+        self.freshness = freshness;
+    }
+
     pub(super) const fn permissions_mut(&mut self) -> Option<&mut Permissions> {
         self.permissions.as_mut()
     }

@@ -21,7 +21,7 @@ impl Place {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = coord(args);
         command.current_dir(&self.0.0).env("COORD_BUS", self.url());
-        for name in ["COORD_COMPONENT", "COORD_KEY", "COORD_KEY_ID"] {
+        for name in ["COORD_COMPONENT", "COORD_KEY", "COORD_KEY_ID", "COORD_KEYS"] {
             command.env_remove(name);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -5,10 +5,10 @@ use serde_json::Value;
 use std::process::Child;
 use std::time::Duration;
 
-const ASK: &str = r#"{"conflict_check":{"request_id":"req_1"}}"#;
+pub(crate) const ASK: &str = r#"{"conflict_check":{"request_id":"req_1"}}"#;
 
 /// Waits until a component is there.
-fn present(place: &Place, name: &str) -> Value {
+pub(crate) fn present(place: &Place, name: &str) -> Value {
     for _ in 0..300 {
         let (_, text, _) = place.all(&["components", "--format", "json"]);
         let mut rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -28,7 +28,7 @@ fn respond(place: &Place, args: &[&str], script: &str) -> Child {
     child
 }
 
-fn end(child: &Child) {
+pub(crate) fn end(child: &Child) {
     let ended = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(ended.success());
 }

@@ -41,6 +41,8 @@ mod coord_help;
 #[cfg(all(feature = "cli", unix))]
 mod coord_hostile;
 #[cfg(all(feature = "cli", unix))]
+mod coord_keys;
+#[cfg(all(feature = "cli", unix))]
 mod coord_pipes;
 #[cfg(feature = "cli")]
 mod coord_schema;
@@ -74,6 +76,8 @@ mod damage;
 mod driver;
 #[cfg(feature = "tokio")]
 mod driver_drops;
+#[cfg(all(feature = "signature", feature = "tokio"))]
+mod driver_policy;
 #[cfg(feature = "tokio")]
 mod driver_requests;
 #[cfg(feature = "conformance")]

@@ -1,13 +1,9 @@
 //! `coord report-error`
 
-use crate::bus::BusArgs;
 use crate::config::strict;
-use crate::output::{CmdResult, ExitStatus, Format, Printer, draw};
-use crate::publish::{FORMATS, prepare, publish};
-use crate::sender::{SenderArgs, ten};
+use crate::output::{CmdResult, ExitStatus};
+use crate::publish::Publishing;
 use crate::show;
-use crate::source::Item;
-use coordination_protocol::finding::Verdict;
 use coordination_protocol::message::Envelope;
 use coordination_protocol::message::{
     Classification, ErrorContext, ErrorDetails, ErrorReport, RecoverySuggestion,
@@ -15,7 +11,6 @@ use coordination_protocol::message::{
 use coordination_protocol::scalar::{
     AgentId, ErrorCategory, ErrorId, ErrorScope, ErrorType, Phase, Severity, TaskId, WorkflowId,
 };
-use coordination_protocol::validate::Context;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -79,20 +74,13 @@ pub(crate) struct Args {
     suggest: Vec<String>,
 
     #[command(flatten)]
-    place: BusArgs,
-
-    #[command(flatten)]
-    sender: SenderArgs,
-
-    /// How to print.
-    #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
-    format: Format,
+    by: Publishing,
 }
 
 pub(crate) fn run(args: &Args) -> CmdResult {
-    let sender = args.sender.sender()?;
+    let sender = args.by.sender.sender()?;
     let (validator, _) = strict()?;
-    let bus = args.place.open()?;
+    let bus = args.by.place.open()?;
     let now = bus.host().now();
     let classification = Classification::new(
         args.category.clone(),
@@ -108,27 +96,22 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     context.agent.clone_from(&args.agent);
     let mut details = ErrorDetails::new().with_error_message(args.message.as_str());
     details.technical_details.clone_from(&args.details);
-    let id = ErrorId::generate(now.id_millis(), ten(&bus));
-    let mut report = ErrorReport::new(id, classification, args.workflow.clone(), now.timestamp())
-        .with_context(context)
-        .with_details(details);
+    let mut report = ErrorReport::new(
+        bus.new_id::<ErrorId>(),
+        classification,
+        args.workflow.clone(),
+        now.timestamp(),
+    )
+    .with_context(context)
+    .with_details(details);
     if !args.suggest.is_empty() {
         let suggestions = args.suggest.iter().map(|word| RecoverySuggestion::new(word.as_str()));
         report = report.with_recovery_suggestions(suggestions.collect::<Vec<_>>());
     }
     let mut envelope = Envelope::from(report);
     sender.stamp(&bus, &mut envelope);
-    let text = envelope.to_string();
-    let outcome = validator.check_bytes(text.as_bytes(), &Context::new().with_now(now.wall));
-    let item = Item::whole(outcome, text.as_bytes());
-    if item.outcome.report.verdict() > Verdict::Valid {
-        draw(&show::record("<arguments>", &item, false));
-    }
-    if !item.outcome.is_accepted() {
+    let Some(envelope) = show::accepted(&validator, "<arguments>", &envelope.to_string()) else {
         return Ok(ExitStatus::No);
-    }
-    let mut out = Printer::new(args.format);
-    let prepared = prepare(&bus, &sender, validator.codec().registry(), envelope)?;
-    publish(&bus, &[prepared], &mut out)?;
-    out.finish(ExitStatus::Done)
+    };
+    args.by.publish(&bus, &sender, envelope)
 }

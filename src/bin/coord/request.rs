@@ -1,24 +1,19 @@
 //! `coord request`
 
 use crate::bus::{BusArgs, Ended, Signals, block_on};
-use crate::clock::now;
 use crate::config::strict;
 use crate::input;
 use crate::output::{
-    CmdResult, ExitStatus, Failure, Format, Printer, complain, draw, failure, unavailable,
+    CmdResult, ExitStatus, Failure, Format, Printer, complain, failure, unavailable,
 };
+use crate::sender::{KeysArgs, SenderArgs};
 use crate::show;
-use crate::source::Item;
 use crate::subscribe::span;
-use coordination_protocol::Mode;
 use coordination_protocol::bus::{Bus, BusError};
-use coordination_protocol::driver::{Client, DriverError, EXCHANGES};
-use coordination_protocol::finding::Verdict;
-use coordination_protocol::machine::CallerOptions;
+use coordination_protocol::driver::{Client, ClientOptions, DriverError, EXCHANGES};
 use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::transport::Address;
-use coordination_protocol::validate::{Context, Validator};
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -31,11 +26,12 @@ Examples:
   jq -c . request.json | coord request resource-manager - --now
 
 The body is a message that asks: a bare document, or with a header. It is checked as by
-`coord check --mode strict`; identifier, time and source are filled in. The answer is printed on one line.
-While nobody listens, the request waits for a listener until the time is over, unless --now is given.
+`coord check --mode strict`; identifier, time and source are filled in, and it is signed if there is a key.
+The answer is printed on one line. With --keys it must be signed by its source; one that is not is passed
+over, and told if no other comes. While no component listens at the address, the request waits for a listener until the time is over, unless --now is given.
 
 Exit status: 0 if it was answered, 1 if the request is invalid or the answer is an error report, 3 if no
-answer came in time, 4 with --now if nobody listens.")]
+answer came in time, 4 with --now if no component listens.")]
 pub(crate) struct Args {
     /// The component that is asked.
     #[arg(value_name = "TARGET")]
@@ -49,22 +45,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = span)]
     timeout: Duration,
 
-    /// End at once if nobody listens.
+    /// End at once if no component listens.
     #[arg(long)]
     now: bool,
 
-    /// The component that asks.
-    #[arg(
-        long = "as",
-        value_name = "COMPONENT",
-        default_value = "coord",
-        env = "COORD_COMPONENT",
-        hide_env_values = true
-    )]
-    component: ComponentId,
-
     #[command(flatten)]
     place: BusArgs,
+
+    #[command(flatten)]
+    sender: SenderArgs,
+
+    #[command(flatten)]
+    keys: KeysArgs,
 }
 
 pub(crate) fn run(args: &Args) -> CmdResult {
@@ -77,14 +69,9 @@ pub(crate) fn run(args: &Args) -> CmdResult {
         }
         None => ("<arguments>".to_owned(), args.body.clone()),
     };
-    let text = text.trim();
-    let outcome = validator.check_bytes(text.as_bytes(), &Context::new().with_now(now().wall));
-    let item = Item::whole(outcome, text.as_bytes());
-    if item.outcome.report.verdict() > Verdict::Valid {
-        draw(&show::record(&name, &item, false));
-    }
-    let Ok(accepted) = item.outcome.accept() else { return Ok(ExitStatus::No) };
-    let envelope = accepted.into_inner();
+    let Some(envelope) = show::accepted(&validator, &name, text.trim()) else {
+        return Ok(ExitStatus::No);
+    };
     let kind = envelope.kind();
     if !EXCHANGES.iter().any(|(asks, _)| *asks == kind) {
         let asking: Vec<String> = EXCHANGES.iter().map(|(asks, _)| asks.to_string()).collect();
@@ -93,27 +80,32 @@ pub(crate) fn run(args: &Args) -> CmdResult {
             asking.join(", ")
         )));
     }
+    let (own, options) = args.sender.sender()?.client(&args.keys)?;
     let bus = args.place.open_to_read()?;
     let ended = block_on(async {
         let mut signals = Signals::new()?;
         tokio::select! {
             biased;
             signal = signals.next() => Ok(Ended::By(signal)),
-            done = ask(args, &bus, envelope) => done.map(Ended::With),
+            done = ask(args, &bus, own, options, envelope) => done.map(Ended::With),
         }
     })??;
     drop(bus);
     Ok(ended.status())
 }
 
-async fn ask(args: &Args, bus: &Bus, envelope: Envelope) -> Result<ExitStatus, Failure> {
+async fn ask(
+    args: &Args,
+    bus: &Bus,
+    own: ComponentId,
+    options: ClientOptions,
+    envelope: Envelope,
+) -> Result<ExitStatus, Failure> {
     let address = Address::new(args.target.as_str()).map_err(BusError::from)?;
     if args.now && !bus.has_listener(&address).await? {
         return Err(unavailable(format_args!("nobody listens at `{}`", args.target)));
     }
-    let validator = Validator::new(Mode::Interop);
-    let options = CallerOptions::default();
-    let client = Client::open_with(bus, args.component.clone(), options, validator).await?;
+    let client = Client::open_with(bus, own, options).await?;
     let mut out = Printer::new(Format::Records);
     let status = match client.exchange(&args.target, envelope, args.timeout).await {
         Ok(answer) => {

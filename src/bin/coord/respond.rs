@@ -2,6 +2,7 @@
 
 use crate::bus::{BusArgs, Ended, Signals, block_on};
 use crate::output::{CmdResult, ExitStatus, Failure, failure, tell};
+use crate::sender::{KeyArgs, KeysArgs};
 use crate::subscribe::{feed, told};
 use coordination_protocol::driver::{
     Component, ComponentOptions, Context, EXCHANGES, HandlerError, Request,
@@ -28,6 +29,9 @@ The command gets each request on standard input, and prints the answer: a whole 
 Its request_id, response_id and timestamp are filled in where the body has none. A command that does not
 end with 0, or prints no such answer, makes an error report, which answers instead. A request is answered
 once, however often it is sent.
+
+Answers are signed if there is a key. With --keys, requests must be signed by their source; others become
+dead letters.
 
 While it runs, the component is registered and shows that it is alive; -v tells at the end what was done.
 
@@ -56,6 +60,12 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     place: BusArgs,
+
+    #[command(flatten)]
+    key: KeyArgs,
+
+    #[command(flatten)]
+    keys: KeysArgs,
 }
 
 /// The maximum number of bytes of an answer: as much as a message may have.
@@ -75,7 +85,12 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let component = Component::new(&args.component)
         .version(env!("CARGO_PKG_VERSION"))
         .capability(args.kind.to_string())
-        .with_options(ComponentOptions::new().with_respond(respond));
+        .with_options(ComponentOptions::new().with_respond(respond))
+        .with_validator(args.keys.validator()?);
+    let component = match args.key.signer(&args.component)? {
+        Some(signer) => component.with_signer(signer),
+        None => component,
+    };
     let component = match args.kind {
         MessageKind::AllocationRequest => serve::<AllocationRequest>(component, handler),
         MessageKind::ConflictCheck => serve::<ConflictCheck>(component, handler),
@@ -151,9 +166,7 @@ impl CommandAnswer {
         let row = EXCHANGES.iter().find(|(asks, _)| *asks == R::KIND);
         let wanted = row.map_or(MessageKind::Unknown, |(_, answers)| *answers);
         let now = context.client().bus().host().now();
-        let mut ten = [0; 10];
-        ten.copy_from_slice(&context.client().bus().host().random()[..10]);
-        let id = ResponseId::generate(now.id_millis(), ten);
+        let id = context.client().new_id();
         let read = read(&output, wanted, context.message(), now, &id);
         let answer =
             read.map_err(|why| lasting(format!("`{program}` printed no {wanted}: {why}")))?;

@@ -1,12 +1,15 @@
-//! What a message that is sent says of itself: identifier, time, source, signature.
+//! Who sends, and what is believed of who answers: identifier, time, source, signatures.
 
 use crate::output::{Failure, failure};
+use crate::security::key_ring;
 use crate::sign::signer;
-use coordination_protocol::Limits;
 use coordination_protocol::bus::Bus;
+use coordination_protocol::driver::ClientOptions;
 use coordination_protocol::message::Envelope;
-use coordination_protocol::scalar::{ComponentId, MessageId};
+use coordination_protocol::scalar::ComponentId;
 use coordination_protocol::security::signature::{Ed25519Signer, sign};
+use coordination_protocol::validate::{SecurityPolicy, Validator};
+use coordination_protocol::{Limits, Mode};
 use std::path::PathBuf;
 
 /// Who sends, as verbs take it.
@@ -20,8 +23,15 @@ pub(crate) struct SenderArgs {
         env = "COORD_COMPONENT",
         hide_env_values = true
     )]
-    pub(crate) component: ComponentId,
+    component: ComponentId,
 
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+/// The key of who sends.
+#[derive(Clone, clap::Args)]
+pub(crate) struct KeyArgs {
     /// Sign with the secret seed in this file, as `coord keygen` writes it.
     #[arg(long, value_name = "FILE", env = "COORD_KEY", hide_env_values = true)]
     key: Option<PathBuf>,
@@ -31,36 +41,54 @@ pub(crate) struct SenderArgs {
     key_id: Option<String>,
 }
 
+/// The keys of the others.
+#[derive(Clone, clap::Args)]
+pub(crate) struct KeysArgs {
+    /// Public keys: what comes from others must be signed by its source.
+    #[arg(long, value_name = "FILE", env = "COORD_KEYS", hide_env_values = true)]
+    keys: Option<PathBuf>,
+}
+
 /// Fills in and signs.
 pub(crate) struct Sender {
     pub(crate) component: ComponentId,
     signer: Option<Ed25519Signer>,
 }
 
-impl SenderArgs {
-    /// The sender, its key read.
-    pub(crate) fn sender(&self) -> Result<Sender, Failure> {
-        let id = self.key_id.as_deref().unwrap_or(self.component.as_str());
-        let signer = self.key.as_deref().map(|file| signer(id, file)).transpose()?;
-        Ok(Sender { component: self.component.clone(), signer })
+impl KeyArgs {
+    /// What signs for a component, if there is a key.
+    pub(crate) fn signer(&self, component: &str) -> Result<Option<Ed25519Signer>, Failure> {
+        let id = self.key_id.as_deref().unwrap_or(component);
+        self.key.as_deref().map(|file| signer(id, file)).transpose()
     }
 }
 
-/// Ten random bytes, as identifiers take them.
-pub(crate) fn ten(bus: &Bus) -> [u8; 10] {
-    let mut ten = [0; 10];
-    ten.copy_from_slice(&bus.host().random()[..10]);
-    ten
+impl KeysArgs {
+    /// What checks what comes from others.
+    pub(crate) fn validator(&self) -> Result<Validator, Failure> {
+        let validator = Validator::new(Mode::Interop);
+        Ok(match &self.keys {
+            Some(file) => {
+                validator.with_policy(SecurityPolicy::new().with_verifier(key_ring(file)?))
+            }
+            None => validator,
+        })
+    }
+}
+
+impl SenderArgs {
+    /// The sender, its key read.
+    pub(crate) fn sender(&self) -> Result<Sender, Failure> {
+        let component = self.component.clone();
+        let signer = self.key.signer(component.as_str())?;
+        Ok(Sender { component, signer })
+    }
 }
 
 impl Sender {
     /// Fills in what a message does not say of itself.
     pub(crate) fn stamp(&self, bus: &Bus, envelope: &mut Envelope) {
-        let now = bus.host().now();
-        let header = &mut envelope.header;
-        header.message_id.get_or_insert_with(|| MessageId::generate(now.id_millis(), ten(bus)));
-        header.timestamp.get_or_insert_with(|| now.timestamp());
-        header.source.get_or_insert_with(|| self.component.clone());
+        bus.stamp(envelope, &self.component);
     }
 
     /// The text of a message, signed if there is a key.
@@ -71,5 +99,17 @@ impl Sender {
                 .map_err(|error| failure(format_args!("the message cannot be signed: {error}"))),
             None => Ok(text),
         }
+    }
+
+    /// How a client of this sender asks.
+    pub(crate) fn client(self, keys: &KeysArgs) -> Result<(ComponentId, ClientOptions), Failure> {
+        let options = ClientOptions::new().with_validator(keys.validator()?);
+        Ok((
+            self.component,
+            match self.signer {
+                Some(signer) => options.with_signer(signer),
+                None => options,
+            },
+        ))
     }
 }

@@ -1,12 +1,14 @@
 //! Diagnostics that point into a record, drawn as rustc draws them.
 
-use crate::output::printable;
+use crate::clock::now;
+use crate::output::{draw, printable};
 use crate::source::{Item, line_breaks, whole_lines};
 use annotate_snippets::renderer::{AnsiColor, Style};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use coordination_protocol::finding::{Finding, FindingSeverity, Verdict};
+use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::is_printable;
-use coordination_protocol::validate::RecordKind;
+use coordination_protocol::validate::{Context, RecordKind, Validator};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -15,6 +17,16 @@ use std::ops::Range;
 const WINDOW: usize = 120;
 /// Up to this many bytes a record is drawn whole.
 const WHOLE: usize = 2_000;
+
+/// The message in a text, if it passes the checks. What is wrong with it is drawn.
+pub(crate) fn accepted(validator: &Validator, source: &str, text: &str) -> Option<Envelope> {
+    let outcome = validator.check_bytes(text.as_bytes(), &Context::new().with_now(now().wall));
+    let item = Item::whole(outcome, text.as_bytes());
+    if item.outcome.report.verdict() > Verdict::Valid {
+        draw(&record(source, &item, false));
+    }
+    Some(item.outcome.accept().ok()?.into_inner())
+}
 
 /// The diagnostics of one record: a title for each finding, and one frame that they point into.
 pub(crate) fn record(source: &str, item: &Item<'_>, verbose: bool) -> String {

@@ -20,6 +20,7 @@
 //! | `state-version/<workflow>/<version>` | the same, of an older version; the version has 20 digits |
 //! | `dead-letter/<milliseconds>-<digest>` | the `dead_letter` |
 //! | `registration/<component>` | the `component_registration` |
+//! | `former-registration/<component>` | the one that a component had when it left |
 //! | `allocation/<allocation>` | a line with the workflow, then the `allocation_response` |
 //! | `allocation-of/<workflow>/<allocation>` | nothing: the index of the one above |
 //! | `allocation-ended/<allocation>` | the number of its end, while it is remembered |
@@ -41,6 +42,8 @@ mod tally;
 pub use allocations::{Allocations, Grant};
 pub use events::{Consumer, EventBatch, EventPage, Events, StoredEvent, UnreadableRecord};
 pub use letters::{AddedLetter, DeadLetters, EvictedLetter, StoredLetter};
+#[cfg(feature = "tokio")]
+pub(crate) use registrations::registration_keys;
 pub use registrations::{Registrations, StoredRegistration};
 #[cfg(feature = "checkpoint")]
 pub(crate) use states::keep_older;
@@ -91,6 +94,12 @@ const LAYOUT: &[(&str, MessageKind, Head, Check)] = &[
     (letters::PREFIX, MessageKind::DeadLetter, Head::Nothing, letters::check),
     (
         registrations::PREFIX,
+        MessageKind::ComponentRegistration,
+        Head::Nothing,
+        registrations::check,
+    ),
+    (
+        registrations::FORMER,
         MessageKind::ComponentRegistration,
         Head::Nothing,
         registrations::check,

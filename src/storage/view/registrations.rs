@@ -7,6 +7,9 @@ use crate::storage::{Entry, Expect, Key, StorageError, Store};
 
 pub(super) const PREFIX: &str = "registration";
 
+/// What those had registered that have left.
+pub(super) const FORMER: &str = "former-registration";
+
 /// Who takes part (specification, Component Registration).
 ///
 /// A component that registers again replaces its registration.
@@ -48,7 +51,8 @@ impl StoredRegistration {
         let (_, text, registration) = stored::<ComponentRegistration>(entry, Head::Nothing)?;
         // A value under another key was copied there or damaged; using it would give one component
         // the rights of another.
-        if key_of(&registration.component_id)? != entry.key {
+        let [present, former] = registration_keys(&registration.component_id)?;
+        if entry.key != present && entry.key != former {
             let reason = format!("it holds the registration of `{}`", registration.component_id);
             return Err(StorageError::damaged(&entry.key, reason));
         }
@@ -93,6 +97,30 @@ impl<S: Store> Registrations<S> {
         list(&self.store, PREFIX, after, limit, StoredRegistration::read).await
     }
 
+    /// Removes the registration of a component that leaves, and keeps it as the one that it had: what the
+    /// component sent before may be read later. Tells whether it was there.
+    pub async fn retire(&self, component: &ComponentId) -> Result<bool, StorageError> {
+        let [present, former] = registration_keys(component)?;
+        let Some(entry) = self.store.get(&present).await? else { return Ok(false) };
+        // First, so that who looks in between finds one of both.
+        self.store.put(&former, &entry.value, Expect::Any).await?;
+        match self.store.delete(&present, Expect::Revision(entry.revision)).await {
+            // It has registered again meanwhile.
+            Err(StorageError::Conflict { .. }) => Ok(false),
+            gone => gone,
+        }
+    }
+
+    /// The registration that a component had when it left last.
+    pub async fn former(
+        &self,
+        component: &ComponentId,
+    ) -> Result<Option<StoredRegistration>, StorageError> {
+        let [_, former] = registration_keys(component)?;
+        let found = self.store.get(&former).await?;
+        found.as_ref().map(StoredRegistration::read).transpose()
+    }
+
     /// Removes a registration and tells whether it was there.
     pub async fn deregister(&self, component: &ComponentId) -> Result<bool, StorageError> {
         self.store.delete(&key_of(component)?, Expect::Any).await
@@ -105,4 +133,9 @@ pub(super) fn check(entry: &Entry) -> Result<(), StorageError> {
 
 fn key_of(component: &ComponentId) -> Result<Key, StorageError> {
     key([PREFIX, component.as_str()])
+}
+
+/// Where the registration of a component stands, and the one that it had when it left.
+pub(crate) fn registration_keys(component: &ComponentId) -> Result<[Key; 2], StorageError> {
+    Ok([key_of(component)?, key([FORMER, component.as_str()])?])
 }

@@ -4,20 +4,14 @@ mod data;
 mod stream;
 
 use crate::bus::BusArgs;
-use crate::clock::now;
 use crate::config::strict;
-use crate::output::{CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, draw, failure};
+use crate::output::{CmdResult, ExitStatus, Failure, Format, Lines, Print, Printer, failure};
 use crate::sender::{Sender, SenderArgs};
 use crate::show;
-use crate::source::Item;
 use coordination_protocol::bus::{Bus, Position, Post};
-use coordination_protocol::event::Registry;
-use coordination_protocol::finding::Verdict;
-use coordination_protocol::message::{Envelope, Message};
-use coordination_protocol::route::RouteKey;
+use coordination_protocol::message::Envelope;
 use coordination_protocol::scalar::{Phase, WorkflowId};
 use coordination_protocol::storage::block_on;
-use coordination_protocol::validate::Context;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -62,27 +56,34 @@ pub(crate) struct Args {
     data: Vec<String>,
 
     #[command(flatten)]
-    place: BusArgs,
+    by: Publishing,
+}
+
+/// Who publishes, where, and how it is told.
+#[derive(clap::Args)]
+pub(crate) struct Publishing {
+    #[command(flatten)]
+    pub(crate) place: BusArgs,
 
     #[command(flatten)]
-    sender: SenderArgs,
+    pub(crate) sender: SenderArgs,
 
     /// How to print.
     #[arg(long, value_parser = Format::among(FORMATS), default_value = "human")]
     format: Format,
 }
 
-pub(crate) const FORMATS: &[(Format, &str)] = &[
+const FORMATS: &[(Format, &str)] = &[
     (Format::Human, "The position of each message, such as 0:17"),
     (Format::Json, "An object a message: position, message_id"),
 ];
 
 /// A message that was published.
 #[derive(Serialize)]
-pub(crate) struct Published {
-    pub(crate) position: String,
+struct Published {
+    position: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) message_id: Option<String>,
+    message_id: Option<String>,
 }
 
 impl Print for Published {
@@ -92,8 +93,8 @@ impl Print for Published {
 }
 
 /// What is to be published, and by which identifier it is told.
-pub(crate) struct Prepared {
-    pub(crate) post: Post,
+struct Prepared {
+    post: Post,
     message_id: Option<String>,
     bytes: usize,
 }
@@ -113,18 +114,20 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let event_type = header(&args.event_type, workflow, phase)?;
     let data = data::data(&args.data, event_type, registry, reading.max_bytes)?;
     let line = format!("{event_type}:{workflow}:{phase}:{data}");
-    let context = Context::new().with_now(now().wall);
-    let outcome = validator.check_bytes(line.as_bytes(), &context);
-    let item = Item::whole(outcome, line.as_bytes());
-    if item.outcome.report.verdict() > Verdict::Valid {
-        draw(&show::record("<arguments>", &item, false));
+    let Some(envelope) = show::accepted(&validator, "<arguments>", &line) else {
+        return Ok(ExitStatus::No);
+    };
+    let sender = args.by.sender.sender()?;
+    args.by.publish(&args.by.place.open()?, &sender, envelope)
+}
+
+impl Publishing {
+    /// Publishes one message, and prints where it stands.
+    pub(crate) fn publish(&self, bus: &Bus, sender: &Sender, envelope: Envelope) -> CmdResult {
+        let mut out = Printer::new(self.format);
+        publish(bus, &[prepare(bus, sender, envelope)?], &mut out)?;
+        out.finish(ExitStatus::Done)
     }
-    let Ok(accepted) = item.outcome.accept() else { return Ok(ExitStatus::No) };
-    let bus = args.place.open()?;
-    let prepared = prepare(&bus, &args.sender.sender()?, registry, accepted.into_inner())?;
-    let mut out = Printer::new(args.format);
-    publish(&bus, &[prepared], &mut out)?;
-    out.finish(ExitStatus::Done)
 }
 
 /// The event type, if the parts of the header are such that they make a line.
@@ -139,44 +142,22 @@ fn header<'a>(event_type: &'a str, workflow: &str, phase: &str) -> Result<&'a st
 }
 
 /// Fills in a message and makes its text.
-pub(crate) fn prepare(
-    bus: &Bus,
-    sender: &Sender,
-    registry: &Registry,
-    mut envelope: Envelope,
-) -> Result<Prepared, Failure> {
+fn prepare(bus: &Bus, sender: &Sender, mut envelope: Envelope) -> Result<Prepared, Failure> {
     sender.stamp(bus, &mut envelope);
     let text = sender.text(&envelope)?;
-    as_written(registry, &envelope, text)
+    as_written(&envelope, text)
 }
 
 /// Takes the text of a message as it is.
-fn as_written(registry: &Registry, envelope: &Envelope, text: String) -> Result<Prepared, Failure> {
-    // Types of one's own are routed by their category, which only the registry knows.
-    let key = match &envelope.message {
-        Message::Event(body) => {
-            let event = &body.event;
-            Some(RouteKey::with_registry(
-                registry,
-                event.type_name(),
-                event.workflow_id.as_str(),
-                event.phase.as_str(),
-            ))
-        }
-        _ => RouteKey::of(envelope),
-    };
-    let no_key = || failure(format_args!("a {} is not published", envelope.kind()));
+fn as_written(envelope: &Envelope, text: String) -> Result<Prepared, Failure> {
     let bytes = text.len();
-    let mut post = Post::raw(&key.ok_or_else(no_key)?, text.into_bytes())?;
+    let post = Post::written(envelope, text)?;
     let message_id = envelope.header.message_id.as_ref().map(ToString::to_string);
-    if let Some(id) = &message_id {
-        post = post.with_id(id.as_str());
-    }
     Ok(Prepared { post, message_id, bytes })
 }
 
 /// Publishes a batch, and prints where its messages stand.
-pub(crate) fn publish(bus: &Bus, batch: &[Prepared], out: &mut Printer) -> Result<(), Failure> {
+fn publish(bus: &Bus, batch: &[Prepared], out: &mut Printer) -> Result<(), Failure> {
     let posts: Vec<Post> = batch.iter().map(|prepared| prepared.post.clone()).collect();
     let appended = block_on(bus.publish(&posts))?;
     for (offset, prepared) in appended.positions.zip(batch) {

@@ -8,7 +8,6 @@ use crate::show;
 use crate::source::{As, Checker, Item};
 use coordination_protocol::Json;
 use coordination_protocol::bus::Bus;
-use coordination_protocol::event::Registry;
 use coordination_protocol::finding::Verdict;
 use coordination_protocol::message::Envelope;
 use std::path::Path;
@@ -30,9 +29,9 @@ enum Step {
 }
 
 pub(super) fn run(args: &Args) -> CmdResult {
-    let sender = args.sender.sender()?;
-    let bus = args.place.open()?;
-    let mut out = Printer::new(args.format);
+    let sender = args.by.sender.sender()?;
+    let bus = args.by.place.open()?;
+    let mut out = Printer::new(args.by.format);
     let (steps, read) = sync_channel(2 * BATCH);
     std::thread::scope(|scope| {
         // Read by a thread of its own, so that what is there is published while more is waited for.
@@ -53,7 +52,6 @@ fn read_all(bus: &Bus, sender: &Sender, steps: &SyncSender<Step>) -> CmdResult {
     let (validator, reading) = strict()?;
     let mut checker = Checker::new(&validator, &reading, As::Messages);
     checker.now = Some(crate::clock::now().wall);
-    let registry = validator.codec().registry();
     checker.path(Path::new("-"), &mut |source, item| {
         if item.outcome.report.verdict() > Verdict::Valid {
             let text = show::record(source.name(), &item, false);
@@ -63,7 +61,7 @@ fn read_all(bus: &Bus, sender: &Sender, steps: &SyncSender<Step>) -> CmdResult {
             return Ok(());
         }
         let line = item.position(0).0;
-        match prepared(bus, sender, registry, item) {
+        match prepared(bus, sender, item) {
             Ok(prepared) => send(steps, Step::Message(prepared)),
             Err(failed) => {
                 let text = format!("coord: {source}:{line}: {failed}\n");
@@ -78,12 +76,7 @@ fn send(steps: &SyncSender<Step>, step: Step) -> Result<(), Failure> {
     steps.send(step).map_err(|_| unavailable("nothing more is published"))
 }
 
-fn prepared(
-    bus: &Bus,
-    sender: &Sender,
-    registry: &Registry,
-    item: Item<'_>,
-) -> Result<Prepared, Failure> {
+fn prepared(bus: &Bus, sender: &Sender, item: Item<'_>) -> Result<Prepared, Failure> {
     let text = match &item.outcome.message {
         Some(message) => Some(message.root().raw().parse::<Json>().map_err(failure)?),
         None => None,
@@ -93,9 +86,9 @@ fn prepared(
     match text {
         // Whatever is filled in would break the signature.
         Some(text) if envelope.header.signature.is_some() => {
-            as_written(registry, &envelope, text.as_str().to_owned())
+            as_written(&envelope, text.as_str().to_owned())
         }
-        _ => prepare(bus, sender, registry, envelope),
+        _ => prepare(bus, sender, envelope),
     }
 }
 
