@@ -40,6 +40,9 @@ pub struct Case<T: ?Sized> {
     pub name: &'static str,
     /// What is promised.
     pub promise: &'static str,
+    /// The promise of the trait's docs that this is a part of: how the point begins there. Empty if it
+    /// is none of them.
+    pub heading: &'static str,
     // A function pointer and not a closure: a case has no state, so it can run again.
     run: for<'a> fn(&'a T) -> Run<'a>,
     declared: fn(&T) -> bool,
@@ -52,7 +55,13 @@ impl<T: ?Sized> Case<T> {
         promise: &'static str,
         run: for<'a> fn(&'a T) -> Run<'a>,
     ) -> Self {
-        Case { name, promise, run, declared: |_| true }
+        Case { name, promise, heading: "", run, declared: |_| true }
+    }
+
+    /// Names the promise of the trait's docs that this is a part of.
+    pub const fn with_heading(mut self, heading: &'static str) -> Self {
+        self.heading = heading;
+        self
     }
 
     /// The case of a promise that an implementation need not make: whether an instance makes it.
@@ -265,19 +274,42 @@ impl From<crate::transport::TransportError> for Failure {
     }
 }
 
-/// The table of a trait's cases: name, promise, and the function of that name.
+/// The table of a trait's cases: name, promise, and the function of that name. They may stand under the
+/// promises of the trait's docs, by their headings. The docs of the list are made of the same table.
 macro_rules! cases {
     ($trait:ident $(, $bound:path)?: $($name:ident $(if $declared:ident)? $promise:literal;)+) => {
         /// All cases.
+        ///
+        /// | case | promise |
+        /// |---|---|
+        $(#[doc = concat!("| `", stringify!($name), "` | ", $promise, " |")])+
         pub fn cases<T: $trait $(+ $bound)?>() -> Vec<crate::conformance::Case<T>> {
-            vec![$(crate::conformance::Case::new(
-                stringify!($name),
-                $promise,
-                |instance: &T| Box::pin($name(instance)),
-            )$(.if_declared(|instance| instance.promises().$declared))?),+]
+            vec![$(crate::conformance::case!(T, "", $name $(if $declared)? $promise)),+]
+        }
+    };
+    ($trait:ident: $($heading:literal { $($name:ident $(if $declared:ident)? $promise:literal;)+ })+) => {
+        /// All cases.
+        ///
+        #[doc = concat!("| promise of [`", stringify!($trait), "`] | case | what it holds to |")]
+        /// |---|---|---|
+        $($(#[doc = concat!("| ", $heading, " | `", stringify!($name), "` | ", $promise, " |")])+)+
+        pub fn cases<T: $trait>() -> Vec<crate::conformance::Case<T>> {
+            vec![$($(crate::conformance::case!(T, $heading, $name $(if $declared)? $promise)),+),+]
         }
     };
 }
+macro_rules! case {
+    ($instance:ty, $heading:literal, $name:ident $(if $declared:ident)? $promise:literal) => {
+        crate::conformance::Case::new(
+            stringify!($name),
+            $promise,
+            |instance: &$instance| Box::pin($name(instance)),
+        )
+        .with_heading($heading)
+        $(.if_declared(|instance| instance.promises().$declared))?
+    };
+}
+use case;
 use cases;
 
 /// Fails unless both are equal.

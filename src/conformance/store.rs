@@ -1,24 +1,58 @@
-//! What a [`Store`] promises.
+//! What a [`Store`] promises. That damage stays local has a list of its own, [`damage_cases`], because
+//! a store has no method that damages a value.
 
-use super::{Failure, cases, same, together};
+mod damage;
+
+pub use damage::damage_cases;
+
+use super::{Failure, cases, once, same, together};
 use crate::storage::{Expect, Key, StorageError, Store, StoreScan};
 
 cases! { Store:
-    absent_keys "a key that was never written reads as absent";
-    values "bytes are read as they were written, any bytes, none and many";
-    limits "a value at the limit is taken, a larger one is refused and changes nothing";
-    revisions_grow "each write takes a revision higher than all before it in the store";
-    expects_absent "a write that expects no value happens only where there is none";
-    expects_revision "a write that expects a revision happens only at that revision";
-    refusals_change_nothing "a refused write or delete leaves value and revision alone";
-    deletes "a delete tells whether the key was there, and heeds what is expected";
-    old_revisions_stay_old "a revision from before a delete never matches again";
-    any_key "keys of any text stay apart";
-    scans "a scan finds exactly the keys with the prefix, ordered by their bytes";
-    pages "pages of any size put together are the whole scan";
-    keys_alone "keys are listed with their revisions, within any prefix and range, in pages of any size";
-    one_winner "of writers that race from one revision exactly one succeeds";
-    counting "increments by compare and set are never lost, however they interleave";
+    "Values are bytes" {
+        absent_keys "a key that was never written reads as absent";
+        values "bytes are read as they were written, any bytes, none and many";
+    }
+    "Keys stay apart" {
+        any_key "keys of any text stay apart, up to the longest";
+    }
+    "Limits" {
+        limits "a value at the limit is taken, a larger one is refused and changes nothing";
+        page_limits "a page has as many items as the limits allow, and ends behind the one that takes it past their bytes";
+    }
+    "Revisions grow" {
+        revisions_grow "each write takes a revision higher than all before it in the store";
+        old_revisions_stay_old "a revision from before a delete never matches again";
+    }
+    "Expectations hold" {
+        expects_absent "a write that expects no value happens only where there is none";
+        expects_revision "a write that expects a revision happens only at that revision";
+        deletes "a delete tells whether the key was there, and heeds what is expected";
+    }
+    "Compare and set is atomic" {
+        one_winner "of writers that race from one revision, deletes among them, exactly one succeeds";
+        one_creator "of writers that race for a key that is not there exactly one succeeds";
+        counting "increments by compare and set are never lost, however they interleave";
+    }
+    "Whole or not at all" {
+        refusals_change_nothing "a refused write or delete leaves value and revision alone";
+        given_up "an operation that is dropped is done or not, and stops nothing after it";
+    }
+    "Reads see acknowledged writes" {
+        reads_see_writes "what was written, replaced or deleted is so from then on, to get, scan and keys";
+    }
+    "Scans are ordered" {
+        scans "a scan finds exactly the keys with the prefix, ordered by their bytes";
+        ranges "a scan begins behind a key and ends before one, whether they are there or not";
+        pages "pages of any size put together are the whole scan";
+    }
+    "A page is one moment" {
+        one_moment "a page shows no write without the one before it";
+    }
+    "Keys can be listed alone" {
+        keys_alone "keys are listed with their revisions, within any prefix and range, in pages of any size";
+        keys_of_large_values "no size of values ends a page of keys";
+    }
 }
 
 #[track_caller]
@@ -164,7 +198,12 @@ async fn any_key<S: Store>(store: &S) -> Result<(), Failure> {
         let found = value(store, &Key::of(["id", text])?).await?.map(|(bytes, _)| bytes);
         same(text, found, Some(text.as_bytes().to_vec()))?;
     }
-    Ok(())
+    // A file name is shorter, and the end is what is cut off first.
+    let longest = |end: char| Key::parse(&format!("{:x<1$}{end}", "id/", Key::MAX_BYTES - 1));
+    let (a, b) = (longest('a')?, longest('b')?);
+    store.put(&a, b"a", Expect::Absent).await?;
+    store.put(&b, b"b", Expect::Absent).await?;
+    same("the longest", value(store, &a).await?.map(|(bytes, _)| bytes), Some(b"a".to_vec()))
 }
 
 const NAMES: &[&str] =
@@ -196,6 +235,15 @@ async fn scans<S: Store>(store: &S) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Fails if pages go back or stand still: putting them together would not end.
+#[track_caller]
+fn advancing<T: Ord + std::fmt::Debug>(found: &[T]) -> Result<(), Failure> {
+    match found.windows(2).find(|pair| pair[0] >= pair[1]) {
+        Some([earlier, later]) => Err(Failure::new(format!("{later:?} comes behind {earlier:?}"))),
+        _ => Ok(()),
+    }
+}
+
 async fn pages<S: Store>(store: &S) -> Result<(), Failure> {
     fill(store).await?;
     let empty = store.scan(&StoreScan::new("a/").with_limit(0)).await?;
@@ -209,6 +257,7 @@ async fn pages<S: Store>(store: &S) -> Result<(), Failure> {
                 return Err(Failure::new(format!("{} entries of {limit}", page.entries.len())));
             }
             found.extend(page.entries.iter().map(|entry| entry.key.to_string()));
+            advancing(&found)?;
             match page.entries.last() {
                 Some(last) if page.more => scan = scan.after(last.key.clone()),
                 _ if page.more => return Err(Failure::new("an empty page says that more follows")),
@@ -249,6 +298,7 @@ async fn keys_alone<S: Store>(store: &S) -> Result<(), Failure> {
                         )));
                     }
                     found.extend(page.keys.iter().map(|key| (key.key.to_string(), key.revision)));
+                    advancing(&found)?;
                     match page.keys.last() {
                         Some(last) if page.more => scan = scan.after(last.key.clone()),
                         _ => break,
@@ -268,30 +318,55 @@ async fn keys_alone<S: Store>(store: &S) -> Result<(), Failure> {
 
 async fn one_winner<S: Store>(store: &S) -> Result<(), Failure> {
     let key = Key::of(["race"])?;
-    let start = store.put(&key, b"start", Expect::Any).await?;
-    let bids: Vec<[u8; 1]> = (0..16).map(|bid| [bid]).collect();
-    let puts = bids.iter().map(|bid| store.put(&key, bid, Expect::Revision(start)));
-    // Side by side on one task: the store's own locking decides, not the order of the calls.
-    let results = together(puts).await;
-    let winners: Vec<(usize, u64)> = results
-        .iter()
-        .enumerate()
-        .filter_map(|(bid, result)| result.as_ref().ok().map(|revision| (bid, *revision)))
-        .collect();
-    let &[(bid, revision)] = winners.as_slice() else {
-        return Err(Failure::new(format!("{} writers succeeded", winners.len())));
-    };
-    for result in results.into_iter().filter(Result::is_err) {
-        conflict("loser", result, Expect::Revision(start), Some(revision))?;
+    // Also where those that delete come first.
+    for deletes in [0, 1] {
+        let start = store.put(&key, b"start", Expect::Any).await?;
+        let expect = Expect::Revision(start);
+        let race = async |who: u8| {
+            if who % 3 == 2 - deletes {
+                return store.delete(&key, expect).await.map(|_| None);
+            }
+            store.put(&key, &[who], expect).await.map(|revision| Some((vec![who], revision)))
+        };
+        // Side by side on one task: the store's own locking decides, not the order of the calls.
+        let (done, refused): (Vec<_>, Vec<_>) =
+            together((0..16).map(race)).await.into_iter().partition(Result::is_ok);
+        let [Ok(left)] = done.as_slice() else {
+            return Err(Failure::new(format!("{} writers succeeded", done.len())));
+        };
+        for result in refused {
+            let found = left.as_ref().map(|(_, revision)| *revision);
+            conflict("loser", result, expect, found)?;
+        }
+        same("value", value(store, &key).await?, left.clone())?;
     }
-    same("value", value(store, &key).await?, Some((vec![bid as u8], revision)))
+    Ok(())
+}
+
+async fn one_creator<S: Store>(store: &S) -> Result<(), Failure> {
+    let key = Key::of(["first"])?;
+    let bids: Vec<[u8; 1]> = (0..16).map(|bid| [bid]).collect();
+    let puts = bids.iter().map(|bid| store.put(&key, bid, Expect::Absent));
+    let (done, refused): (Vec<_>, Vec<_>) =
+        together(puts).await.into_iter().zip(&bids).partition(|(result, _)| result.is_ok());
+    let [(Ok(revision), bid)] = done.as_slice() else {
+        return Err(Failure::new(format!("{} writers succeeded", done.len())));
+    };
+    for (result, _) in refused {
+        conflict("loser", result, Expect::Absent, Some(*revision))?;
+    }
+    same("value", value(store, &key).await?, Some((bid.to_vec(), *revision)))
 }
 
 async fn counting<S: Store>(store: &S) -> Result<(), Failure> {
     let key = Key::of(["count"])?;
     let count = async || -> Result<(), Failure> {
-        let mut done = 0;
+        let (mut done, mut conflicts) = (0, 0);
         while done < 25 {
+            // A conflict is the success of another writer, of which there are 175.
+            if conflicts > 175 {
+                return Err(Failure::new("a writer is in conflict with nothing"));
+            }
             // Read, add, write by revision: any lost update shows in the sum.
             let (number, expect) = match store.get(&key).await? {
                 Some(entry) => (
@@ -302,7 +377,7 @@ async fn counting<S: Store>(store: &S) -> Result<(), Failure> {
             };
             match store.put(&key, (number + 1).to_string().as_bytes(), expect).await {
                 Ok(_) => done += 1,
-                Err(StorageError::Conflict { .. }) => {}
+                Err(StorageError::Conflict { .. }) => conflicts += 1,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -310,4 +385,175 @@ async fn counting<S: Store>(store: &S) -> Result<(), Failure> {
     };
     together((0..8).map(|_| count())).await.into_iter().collect::<Result<(), Failure>>()?;
     same("count", value(store, &key).await?.map(|(bytes, _)| bytes), Some(b"200".to_vec()))
+}
+
+async fn page_limits<S: Store>(store: &S) -> Result<(), Failure> {
+    let limits = store.limits();
+    // Two of these, or as many more as it takes, are past the bytes of a page.
+    let size = limits.value_bytes.min(limits.page_bytes / 2 + 1).max(1);
+    let large = (limits.page_bytes / size + 2).min(limits.page_items);
+    let bytes = vec![7; size];
+    for index in 0..large {
+        store
+            .put(&Key::of(["large".to_owned(), format!("{index:06}")])?, &bytes, Expect::Any)
+            .await?;
+    }
+    let all = StoreScan::new("large/").with_limit(usize::MAX);
+    let page = store.scan(&all).await?;
+    let before = page.entries.len().saturating_sub(1) * size;
+    let past = before + size > limits.page_bytes;
+    same("bytes before the last of a page", before <= limits.page_bytes, true)?;
+    same("more", page.more, page.entries.len() < large)?;
+    same("a page ends only past its bytes", past || !page.more, true)?;
+
+    let many = limits.page_items + 1;
+    for index in 0..many {
+        store.put(&Key::of(["many".to_owned(), format!("{index:09}")])?, b"", Expect::Any).await?;
+    }
+    let all = StoreScan::new("many/").with_limit(usize::MAX);
+    let page = store.scan(&all).await?;
+    same("a page of entries", (page.entries.len(), page.more), (limits.page_items, true))?;
+    let page = store.keys(&all).await?;
+    same("a page of keys", (page.keys.len(), page.more), (limits.page_items, true))
+}
+
+async fn keys_of_large_values<S: Store>(store: &S) -> Result<(), Failure> {
+    let limits = store.limits();
+    let size = limits.value_bytes.min(limits.page_bytes / 2 + 1).max(1);
+    let count = (limits.page_bytes / size + 2).min(limits.page_items);
+    let bytes = vec![7; size];
+    let mut written = Vec::new();
+    for index in 0..count {
+        let key = Key::of(["large".to_owned(), format!("{index:06}")])?;
+        let revision = store.put(&key, &bytes, Expect::Any).await?;
+        written.push((key, revision));
+    }
+    let page = store.keys(&StoreScan::new("large/").with_limit(count)).await?;
+    let found: Vec<_> = page.keys.into_iter().map(|found| (found.key, found.revision)).collect();
+    same("keys", (found, page.more), (written, false))
+}
+
+/// What a scan and a list of keys say of all keys.
+async fn listed<S: Store>(store: &S) -> Result<Vec<(String, Vec<u8>, u64)>, Failure> {
+    let page = store.scan(&StoreScan::new("")).await?;
+    let keys = store.keys(&StoreScan::new("")).await?;
+    let found: Vec<_> =
+        keys.keys.into_iter().map(|found| (found.key.to_string(), found.revision)).collect();
+    let entries: Vec<_> =
+        page.entries.iter().map(|entry| (entry.key.to_string(), entry.revision)).collect();
+    same("keys beside the scan", found, entries)?;
+    let of = |entry: crate::storage::Entry| {
+        (entry.key.to_string(), entry.value.to_vec(), entry.revision)
+    };
+    Ok(page.entries.into_iter().map(of).collect())
+}
+
+async fn reads_see_writes<S: Store>(store: &S) -> Result<(), Failure> {
+    let (a, b) = (Key::of(["a"])?, Key::of(["b"])?);
+    // Everything is read after each step: what a read remembers is out of date with the next.
+    same("at first", listed(store).await?, Vec::new())?;
+    let mut expected: Vec<(String, Vec<u8>, u64)> = Vec::new();
+    for (key, text) in [(&a, "1"), (&b, "2"), (&a, "3"), (&b, ""), (&a, "5"), (&b, ""), (&a, "")] {
+        expected.retain(|(name, ..)| name != key.as_str());
+        if text.is_empty() {
+            store.delete(key, Expect::Any).await?;
+        } else {
+            let revision = store.put(key, text.as_bytes(), Expect::Any).await?;
+            expected.push((key.to_string(), text.as_bytes().to_vec(), revision));
+            expected.sort();
+        }
+        let alone = value(store, key).await?;
+        let entry = expected.iter().find(|(name, ..)| name == key.as_str());
+        same("get", alone, entry.map(|(_, bytes, revision)| (bytes.clone(), *revision)))?;
+        same("scan", listed(store).await?, expected.clone())?;
+    }
+    Ok(())
+}
+
+async fn given_up<S: Store>(store: &S) -> Result<(), Failure> {
+    let (key, other) = (Key::of(["cut"])?, Key::of(["other"])?);
+    let first = store.put(&key, b"0", Expect::Any).await?;
+    store.put(&other, b"kept", Expect::Any).await?;
+    let mut last = (b"0".to_vec(), first);
+    for round in 1..6_u8 {
+        // Dropped after its first step, if it takes more than one.
+        let _ = once(store.put(&key, &[round], Expect::Any)).await;
+        let _ = once(store.get(&key)).await;
+        let _ = once(store.scan(&StoreScan::new(""))).await;
+        let _ = once(store.keys(&StoreScan::new(""))).await;
+        let _ = once(store.delete(&other, Expect::Absent)).await;
+        let found = value(store, &key).await?;
+        let Some((bytes, revision)) = found else {
+            return Err(Failure::new("a write that was dropped removed the value"));
+        };
+        // What was dropped earlier may have been done by now, but nothing else.
+        let whole = bytes == last.0 && revision == last.1
+            || bytes.len() == 1 && (1..=round).contains(&bytes[0]) && revision > last.1;
+        if !whole {
+            return Err(Failure::new(format!("{bytes:?} at {revision} after {last:?}")));
+        }
+        last = (bytes, revision);
+        same("other", value(store, &other).await?.map(|(bytes, _)| bytes), Some(b"kept".to_vec()))?;
+    }
+    let revision = store.put(&other, b"after", Expect::Any).await?;
+    same("after", value(store, &other).await?, Some((b"after".to_vec(), revision)))
+}
+
+async fn ranges<S: Store>(store: &S) -> Result<(), Failure> {
+    fill(store).await?;
+    let bounds = ["A", "a", "a/1", "a/11", "a/b/c", "a0", "b/1", "c"];
+    let ends = || [None].into_iter().chain(bounds.map(Some));
+    for prefix in ["", "a", "a/"] {
+        for after in ends() {
+            for before in ends() {
+                let mut scan = StoreScan::new(prefix);
+                scan.after = after.map(Key::parse).transpose()?;
+                scan.before = before.map(Key::parse).transpose()?;
+                let within = |name: &&str| {
+                    name.starts_with(prefix)
+                        && after.is_none_or(|after| **name > *after)
+                        && before.is_none_or(|before| **name < *before)
+                };
+                let expected: Vec<&str> = NAMES.iter().copied().filter(within).collect();
+                let page = store.scan(&scan).await?;
+                let found: Vec<&str> = page.entries.iter().map(|it| it.key.as_str()).collect();
+                let what = format!("`{prefix}` after {after:?} before {before:?}");
+                same(&format!("entries of {what}"), (found, page.more), (expected.clone(), false))?;
+                let page = store.keys(&scan).await?;
+                let found: Vec<&str> = page.keys.iter().map(|it| it.key.as_str()).collect();
+                same(&format!("keys of {what}"), (found, page.more), (expected, false))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn one_moment<S: Store>(store: &S) -> Result<(), Failure> {
+    let (ahead, behind) = (Key::of(["pair", "a"])?, Key::of(["pair", "z"])?);
+    // What lies between gives a store that reads bit by bit the time to be overtaken.
+    for between in 0..20_u8 {
+        store
+            .put(&Key::of(["pair".to_owned(), format!("between-{between:02}")])?, b"", Expect::Any)
+            .await?;
+    }
+    let part = async |writes: bool| -> Result<(), Failure> {
+        for round in 1..40_u8 {
+            if writes {
+                store.put(&ahead, &[round], Expect::Any).await?;
+                store.put(&behind, &[round], Expect::Any).await?;
+                continue;
+            }
+            let page = store.scan(&StoreScan::new("pair/")).await?;
+            let round =
+                |key: &Key| page.entries.iter().find(|it| it.key == *key)?.value.first().copied();
+            let (ahead, behind) = (round(&ahead).unwrap_or(0), round(&behind).unwrap_or(0));
+            // A page that is read bit by bit shows the second of a pair that it has not seen the
+            // first of.
+            if ahead != behind && Some(ahead) != behind.checked_add(1) {
+                return Err(Failure::new(format!("{ahead} was written before {behind}")));
+            }
+        }
+        Ok(())
+    };
+    together([true, false].map(part)).await.into_iter().collect()
 }

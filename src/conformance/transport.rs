@@ -9,24 +9,42 @@ use std::future::{Future, poll_fn};
 use std::task::Poll;
 
 cases! { Transport:
-    selection "a receiver gets exactly what its pattern selects, once and in order";
-    batches "a batch is split by what each receiver wants, and keeps its order";
-    from_then_on "a receiver gets nothing from before it was opened";
-    closed_receivers "a receiver that was dropped gets nothing and refuses no publisher";
-    no_silence "what a slow receiver is due and does not get is in the gaps before what it gets";
-    groups "of a queue group one receiver gets each packet, in order, and every other receiver gets all";
-    slow_beside_fast "a slow receiver costs a fast one nothing";
-    addresses "a packet for an address reaches its listener only";
-    large "what is over a limit is refused, and what is at the limit is carried";
-    many_publishers "packets of many publishers all arrive, each publisher's in order";
-    receiving_given_up "a receive that is dropped loses nothing";
-    busy if bounded_queues "a full queue refuses the publisher, and room lets it through";
-    oversized if bounded_queues "more than a queue ever holds is too large, and waiting would not help";
-    gaps if bounded_queues "a queue that may drop keeps the newest, and one gap stands for all that is lost";
-    full_members if bounded_queues "a full member of a queue group is passed over; if all are full, the publisher is refused";
-    busy_listeners if bounded_queues "a listener that is full refuses senders, and room lets them through";
-    whole_batches if whole_batches "a batch that one receiver has no room for reaches no other";
-    listeners if unique_listeners "an address has one listener at a time, or none";
+    "Order" {
+        batches "a batch is split by what each receiver wants, and keeps its order";
+    }
+    "Accepted is on its way" {
+        many_publishers "packets of many publishers all arrive, each publisher's in order";
+    }
+    "Only what matches" {
+        selection "a receiver gets exactly what its pattern selects, once and in order";
+        groups "of a queue group one receiver gets each packet, in order, and every other receiver gets all";
+        addresses "a packet for an address reaches its listener only";
+    }
+    "No silence" {
+        no_silence "what a slow receiver is due and does not get is in the gaps before what it gets";
+        slow_beside_fast "a slow receiver costs a fast one nothing";
+        receiving_given_up "a receive that is dropped loses nothing";
+    }
+    "From then on" {
+        from_then_on "a receiver gets nothing from before it was opened";
+        closed_receivers "a receiver that was dropped gets nothing and refuses no publisher";
+    }
+    "Limits" {
+        large "what is over a limit is refused, and what is at the limit is carried";
+    }
+    "bounded_queues" {
+        busy if bounded_queues "a full queue refuses the publisher, and room lets it through";
+        oversized if bounded_queues "more than a queue ever holds is too large, and waiting would not help";
+        gaps if bounded_queues "a queue that may drop keeps the newest, and one gap stands for all that is lost";
+        full_members if bounded_queues "a full member of a queue group is passed over; if all are full, the publisher is refused";
+        busy_listeners if bounded_queues "a listener that is full refuses senders, and room lets them through";
+    }
+    "whole_batches" {
+        whole_batches if whole_batches "a batch that one receiver has no room for reaches no other";
+    }
+    "unique_listeners" {
+        listeners if unique_listeners "an address has one listener at a time, or none";
+    }
 }
 
 fn key<'a>(name: &'a str, workflow: &'a str) -> RouteKey<'a> {

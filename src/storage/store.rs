@@ -10,18 +10,30 @@ use std::sync::Arc;
 ///
 /// [The module](super) has an example. What every implementation promises:
 ///
+/// - **Values are bytes.** Any bytes are read as they were written, none and many, at the revision of the
+///   write that left them. A key that is not there is absent, and not empty.
+/// - **Keys stay apart**, whatever they are made of, up to the longest.
+/// - **Limits.** A value at the limit is taken. A larger one is refused. A page has no more than the
+///   [limits](Self::limits) say, and tells whether more follow.
 /// - **Revisions grow.** Each write and each delete takes a revision higher than all before it in
 ///   the store. None is given twice, not even after a delete, so an old revision never matches
 ///   again. Between two revisions of one key there may be others.
-/// - **Compare and set is atomic.** Of several writers that expect the same revision, at most one
-///   succeeds.
+/// - **Expectations hold.** A write or a delete happens only if the key is as [expected](Expect);
+///   otherwise the error says what it is.
+/// - **Compare and set is atomic.** Of several writers that expect the same revision, or that there is
+///   none, at most one succeeds, and one that deletes is a writer, too.
+/// - **Whole or not at all.** What is refused changes nothing. What is dropped before it is done is done
+///   as a whole or not, and stops nothing that comes after it.
 /// - **Reads see acknowledged writes**, whoever made them.
-/// - **Scans are ordered** by the bytes of the key. A page is one moment; two pages may be two.
+/// - **Scans are ordered** by the bytes of the key, and have exactly the keys that they ask for.
+/// - **A page is one moment**; two pages may be two.
 /// - **Keys can be listed alone**: [`keys`](Self::keys) reads no value, so its cost does not depend on
 ///   their sizes, and a damaged value does not stop it.
 /// - **Damage stays local.** A value that is not what was written is
 ///   [`Damaged`](StorageError::Damaged) when it is read, and a scan over it fails; other keys can be
 ///   read, and the damaged one can be deleted or replaced.
+///
+/// The kit of `conformance` has cases for each (feature `conformance`).
 #[doc(alias = "key-value store")]
 #[doc(alias = "KV")]
 #[doc(alias = "bucket")]

@@ -126,6 +126,8 @@ mod sqlite_lanes;
 #[cfg(feature = "sqlite")]
 mod sqlite_place;
 mod storage;
+#[cfg(feature = "conformance")]
+mod store_kit;
 mod support;
 mod transport;
 mod validate;

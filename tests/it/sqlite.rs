@@ -42,12 +42,23 @@ fn it_passes_the_kit() {
     use coordination_protocol::conformance::{self, engine, journal, store};
     let folder = Folder::new();
     let mut number = 0;
+    // Small pages, so that the cases about their limits need not write tens of thousands of values.
+    use coordination_protocol::storage::StorageLimits;
+    let limits = StorageLimits::default().with_value_bytes(1 << 16).with_page(300, 1 << 18);
     let mut fresh = || {
         number += 1;
-        Sqlite::open(folder.0.join(format!("{number}.sqlite")), &options()).unwrap()
+        let options = options().with_limits(limits);
+        Sqlite::open(folder.0.join(format!("{number}.sqlite")), &options).unwrap()
     };
     block_on(async {
         conformance::run(&store::cases(), &mut fresh).await.into_result()?;
+        let damage = |file: &Sqlite, key: &Key| {
+            let sql = "UPDATE entry SET value = x'ff' WHERE key = ?1";
+            let raw = rusqlite::Connection::open(file.path()).unwrap();
+            assert_eq!(raw.execute(sql, [key.as_str()]), Ok(1));
+        };
+        let cases = store::damage_cases();
+        conformance::run(&cases, || (fresh(), damage)).await.into_result()?;
         conformance::run(&journal::cases(), &mut fresh).await.into_result()?;
         conformance::run(&engine::cases(), &mut fresh).await.into_result()
     })
