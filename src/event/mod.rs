@@ -45,7 +45,8 @@ mod payload;
 mod value;
 
 pub use crate::codec::{
-    BuildError, Codec, EventHeader, RawRecord, ReadError, ReadRecord, RecordShape, Records,
+    AsyncRecords, BuildError, Codec, EventHeader, RawRecord, ReadError, ReadRecord, RecordDecoder,
+    RecordShape, Records,
 };
 pub use crate::spec::{
     Category, CustomCategory, CustomField, CustomType, EventSpec, EventType, FieldType, REGISTRY,
