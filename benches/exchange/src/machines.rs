@@ -1,14 +1,8 @@
-//! What the machines cost beside the codec: publishing and acknowledging, asking and answering.
+//! What the dispatcher costs beside queues: publishing and acknowledging.
 
 use crate::harness::{Row, pass_row};
-use coordination_protocol::machine::{
-    Dispatcher, DispatcherInput, DispatcherOutput, Machine, OutboundRequest, RequestInput,
-    RequestOutput, Requester, RespondInput, RespondOutput, Responder,
-};
-use coordination_protocol::message::{AllocationRequest, AllocationResponse, Message, Resources};
-use coordination_protocol::scalar::{
-    AllocationStatus, ComponentId, Count, Instant, Now, RequestId, ResponseId, WallTime, WorkflowId,
-};
+use coordination_protocol::machine::{Dispatcher, DispatcherInput, DispatcherOutput, Machine};
+use coordination_protocol::scalar::{Instant, Now, WallTime};
 use coordination_protocol::validate::{Context, Validator};
 use coordination_protocol::{Checked, Envelope, Mode};
 use std::collections::VecDeque;
@@ -16,7 +10,6 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 pub const MESSAGES: usize = 256;
-pub const ROUND_TRIPS: usize = 256;
 const NOW: Now = Now::of(Instant::START, WallTime::from_unix_millis(1_736_942_400_000));
 
 fn checked(text: &str) -> Box<Checked<Envelope>> {
@@ -95,52 +88,5 @@ pub fn delivery(subscribers: usize) -> Vec<Row<'static>> {
             "`Dispatcher`, each with a filter",
             r#","filter":{"prefix":{"field":"workflow","value":"wf_"}}"#,
         ),
-    ]
-}
-
-fn request(n: usize) -> AllocationRequest {
-    let (id, workflow) = (RequestId::new(format!("req_{n}")), WorkflowId::new("wf_001"));
-    AllocationRequest::new(id.expect("an id"), workflow.expect("an id"), "hub", NOW.timestamp())
-        .with_resources(Resources::new().with_agents(Count::new(3)))
-}
-
-fn response(n: usize) -> Message {
-    let response = ResponseId::new("resp_1").expect("an id");
-    let request = RequestId::new(format!("req_{n}")).expect("an id");
-    AllocationResponse::new(response, request, AllocationStatus::Denied, NOW.timestamp()).into()
-}
-
-/// Asked, written, checked, performed, answered, written, checked, ended.
-pub fn requests() -> Vec<Row<'static>> {
-    let hub = || ComponentId::new("hub").expect("a name");
-    vec![
-        pass_row("write and check both messages", move || {
-            for n in 0..ROUND_TRIPS {
-                let ask = Envelope::from(request(n));
-                let asked = checked(&ask.to_string());
-                let answer = Envelope::from(response(n));
-                black_box((asked, checked(&answer.to_string())));
-            }
-        }),
-        pass_row("`Requester` and `Responder`", move || {
-            let mut requester = Requester::new(hub(), 1);
-            let mut responder = Responder::new(ComponentId::new("rm").expect("a name"), 2);
-            for n in 0..ROUND_TRIPS {
-                let ask = Box::new(OutboundRequest::new(request(n), NOW, [7; 10]));
-                requester.handle(NOW, RequestInput::Start(ask)).expect("there is room");
-                let Some(RequestOutput::Send(ask)) = requester.poll() else { panic!("it asks") };
-                responder.receive(NOW, *checked(&ask.envelope.to_string()));
-                let Some(RespondOutput::Execute { key, .. }) = responder.poll() else {
-                    panic!("it performs")
-                };
-                let answer = RespondInput::Answer(key, Box::new(response(n)));
-                responder.handle(NOW, answer).expect("it is under way");
-                let Some(RespondOutput::Send(answer)) = responder.poll() else {
-                    panic!("it answers")
-                };
-                requester.receive(NOW, *checked(&answer.envelope.to_string()));
-                assert!(requester.poll().is_some());
-            }
-        }),
     ]
 }

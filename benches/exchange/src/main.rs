@@ -9,6 +9,8 @@ mod gate;
 #[path = "../../common/harness.rs"]
 mod harness;
 mod machines;
+#[path = "../../common/requests.rs"]
+mod requests;
 
 use coordination_protocol::event::EventBuf;
 use coordination_protocol::route::{GroupChoice, Pattern, RouteKey, RouteTable};
@@ -57,9 +59,12 @@ fn main() {
     if "machine: request".contains(&wanted) {
         table(
             "Machine: request and response, a round trip",
-            machines::ROUND_TRIPS,
+            requests::ROUND_TRIPS,
             SHORT,
-            machines::requests(),
+            vec![
+                pass_row("write and check both messages", requests::messages),
+                pass_row("`Requester` and `Responder`", requests::machines),
+            ],
         );
     }
     if "request".contains(&wanted) {
