@@ -4,7 +4,7 @@
 use crate::bus::Bus;
 use crate::machine::RequestKey;
 use crate::message::{Envelope, Message};
-use crate::scalar::{ComponentId, WallTime};
+use crate::scalar::{ComponentId, Digest, WallTime};
 use crate::storage::{Commit, Expect, Key, StorageError, Store as _};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -17,8 +17,21 @@ const ANSWERED: &str = "answered";
 struct Answered {
     /// Until when, in milliseconds since 1970.
     until: i64,
+    /// The digest of the request. Values of an earlier release have none.
+    #[serde(default)]
+    content: Option<Digest>,
     /// The envelope.
     answer: String,
+}
+
+/// What is known of a request.
+pub(super) enum Given {
+    /// Nothing: it is to be performed.
+    Nothing,
+    /// It had this answer.
+    Answer(Message),
+    /// Its identifier stands for another request.
+    Reused,
 }
 
 /// The answers of a component.
@@ -37,30 +50,40 @@ impl Answers<'_> {
         self.bus.host().now().wall
     }
 
-    /// The answer that an earlier run gave.
-    pub(super) async fn given(&self, key: &RequestKey) -> Option<Message> {
+    /// The answer that was given. What cannot be read counts as none.
+    pub(super) async fn given(&self, key: &RequestKey, content: &Digest) -> Given {
+        self.look_up(key, content).await.unwrap_or(Given::Nothing)
+    }
+
+    async fn look_up(&self, key: &RequestKey, content: &Digest) -> Option<Given> {
         let at = self.key(key).ok()?;
         let entry = self.bus.engine().get(&at).await.ok()??;
         let answered: Answered = serde_json::from_slice(&entry.value).ok()?;
-        let over = answered.until <= self.now().unix_millis();
-        let answer = answered.answer.parse::<Envelope>().ok().filter(|_| !over)?;
-        Some(answer.message)
+        if answered.until <= self.now().unix_millis() {
+            return None;
+        }
+        if answered.content.is_some_and(|of| of != *content) {
+            return Some(Given::Reused);
+        }
+        Some(Given::Answer(answered.answer.parse::<Envelope>().ok()?.message))
     }
 
-    /// Adds to what is stored that an answer was given.
+    /// Adds to what is stored that an answer was given. Says whether that can be stored.
     pub(super) fn remember(
         &self,
         commit: Commit,
         key: &RequestKey,
+        content: Digest,
         answer: &[u8],
         time: Duration,
-    ) -> Commit {
+    ) -> (Commit, bool) {
         let until = self.now().after(time).unix_millis();
-        let answered = Answered { until, answer: String::from_utf8_lossy(answer).into_owned() };
+        let answer = String::from_utf8_lossy(answer).into_owned();
+        let answered = Answered { until, content: Some(content), answer };
         match (self.key(key), serde_json::to_vec(&answered)) {
-            (Ok(at), Ok(value)) => commit.put(at, value, Expect::Any),
+            (Ok(at), Ok(value)) => (commit.put(at, value, Expect::Any), true),
             // Too long a name for a key: the request is told apart by this run only.
-            _ => commit,
+            _ => (commit, false),
         }
     }
 

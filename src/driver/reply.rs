@@ -1,11 +1,11 @@
 //! Where an answer goes.
 
-use super::client::REPLY_TO;
 use super::component::Shared;
 use super::outgoing::address;
 use super::trace::TraceParent;
 use crate::json::Json;
 use crate::machine::Outbound;
+use crate::machine::respond::REPLY_TO;
 use crate::message::Envelope;
 use crate::storage::Commit;
 use crate::transport::Address;

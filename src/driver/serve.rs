@@ -1,7 +1,7 @@
 //! The address of a component: requests are answered once, greetings too.
 
 use super::PAUSE;
-use super::answered::Answers;
+use super::answered::{Answers, Given};
 use super::component::{OnRequest, Shared};
 use super::context::Context;
 use super::error::HandlerError;
@@ -14,10 +14,10 @@ use super::work::{Outcome, run};
 use crate::bus::{Arrival, BusError, Delivery, Inbox};
 use crate::machine::{
     Handshake, HandshakeOutput, Machine as _, Rejected, RequestKey, RespondInput, RespondOutput,
-    Responder,
+    Responder, ResponderError,
 };
 use crate::message::{Envelope, Message, MessageKind};
-use crate::scalar::{Instant, Now};
+use crate::scalar::{Digest, Instant, Now};
 use crate::storage::view::DeadLetters;
 use crate::storage::{Commit, StorageError, Store as _};
 use crate::validate::Checked;
@@ -46,6 +46,7 @@ struct State {
 #[derive(Clone)]
 struct Work {
     delivery: Delivery,
+    content: Digest,
     reply: Option<Reply>,
     cancel: Arc<watch::Sender<bool>>,
     /// All attempts were interrupted: it is not worked on any more, and its requester is told.
@@ -57,10 +58,21 @@ struct Work {
 struct Consequences {
     commit: Commit,
     letters: Vec<Envelope>,
-    /// A request to be worked on: the delivery is settled when that has an outcome.
-    execute: Option<RequestKey>,
+    /// A request to be worked on, with the digest of its content: the delivery is settled when that has an
+    /// outcome.
+    execute: Option<(RequestKey, Digest)>,
+    /// The request whose answer stands in the store, once this does: the responder needs not keep it, too.
+    kept: Option<RequestKey>,
     /// Why the delivery itself is kept as evidence, if it is.
     dead: Option<String>,
+}
+
+/// What else is known of a request that has its answer.
+struct Ending {
+    /// Why its delivery is kept as evidence, if it is.
+    dead: Option<String>,
+    /// Its identifier stands for another request, whose answer stays the one that is kept.
+    reused: bool,
 }
 
 /// How often it is tried to store an answer before its request is put back.
@@ -169,11 +181,11 @@ impl Server {
                 self.consequences(&mut state, None)
             }
         };
-        let (Some(key), Some(request)) = (consequences.execute.clone(), kept) else {
+        let (Some((key, content)), Some(request)) = (consequences.execute.clone(), kept) else {
             return self.conclude(&delivery, consequences).await;
         };
         let cancel_one = Arc::new(watch::Sender::new(false));
-        let work = Work { delivery, reply, cancel: cancel_one, exhausted };
+        let work = Work { delivery, content, reply, cancel: cancel_one, exhausted };
         self.lock().running.insert(key.clone(), work.clone());
         let (server, stopping) = (Arc::clone(self), Arc::clone(cancel));
         running.spawn(async move { server.execute(key, request, work, &stopping).await });
@@ -198,7 +210,9 @@ impl Server {
         let mut consequences = Consequences::default();
         while let Some(output) = state.responder.poll() {
             match output {
-                RespondOutput::Execute { key, .. } => consequences.execute = Some(key),
+                RespondOutput::Execute { key, content, .. } => {
+                    consequences.execute = Some((key, content));
+                }
                 RespondOutput::Send(outbound) => {
                     answer(&self.shared, &mut consequences.commit, &outbound, reply);
                 }
@@ -218,7 +232,7 @@ impl Server {
 
     /// Stores what follows from a delivery.
     async fn conclude(&self, delivery: &Delivery, consequences: Consequences) {
-        let Consequences { commit, letters, dead, .. } = consequences;
+        let Consequences { commit, letters, dead, kept, .. } = consequences;
         let bus = self.shared.client.bus();
         for letter in letters {
             let wall = self.now().wall;
@@ -228,27 +242,40 @@ impl Server {
                 Err(error) => super::observe::bus_failed(&self.shared.id, &error.into()),
             }
         }
-        let Some(reason) = dead else { return self.settle(delivery, commit).await };
-        match self.inbox.dead_letter_with(delivery, &reason, commit).await {
-            Ok(_) => self.dead_lettered(),
-            Err(BusError::Stale { .. }) => {}
-            // It comes again, as one whose attempts are used up.
-            Err(error) => {
-                pause(&self.shared, &error).await;
-                let _ = self.inbox.put_back(delivery, PAUSE).await;
-            }
+        let stored = match dead {
+            None => self.settle(delivery, commit).await,
+            Some(reason) => match self.inbox.dead_letter_with(delivery, &reason, commit).await {
+                Ok(_) => {
+                    self.dead_lettered();
+                    true
+                }
+                Err(BusError::Stale { .. }) => false,
+                // It comes again, as one whose attempts are used up.
+                Err(error) => {
+                    pause(&self.shared, &error).await;
+                    let _ = self.inbox.put_back(delivery, PAUSE).await;
+                    false
+                }
+            },
+        };
+        if let Some(key) = kept.filter(|_| stored) {
+            // What it does not know it need not forget.
+            let _ = self.lock().responder.handle(self.now(), RespondInput::Forget(key));
         }
     }
 
-    async fn settle(&self, delivery: &Delivery, commit: Commit) {
+    /// Stores an outcome. False if it is not there now.
+    async fn settle(&self, delivery: &Delivery, commit: Commit) -> bool {
         // Tried again for a moment: an answer that is not stored costs the requester an attempt.
         for _ in 0..STORE_ATTEMPTS {
             match self.inbox.settle_with(delivery, commit.clone()).await {
-                Ok(()) | Err(BusError::Stale { .. }) => return,
+                Ok(()) => return true,
+                Err(BusError::Stale { .. }) => return false,
                 Err(error) => pause(&self.shared, &error).await,
             }
         }
         let _ = self.inbox.put_back(delivery, PAUSE).await;
+        false
     }
 
     /// Works on a request, unless an earlier run of this component has answered it.
@@ -260,9 +287,17 @@ impl Server {
         stopping: &watch::Sender<bool>,
     ) {
         let mut dead = None;
-        let done = match self.answers().given(&key).await {
-            Some(message) => Some((message, Commit::new())),
-            None if work.exhausted => {
+        let given = self.answers().given(&key, &work.content).await;
+        let reused = matches!(given, Given::Reused);
+        let done = match given {
+            Given::Answer(message) => Some((message, Commit::new())),
+            Given::Reused => {
+                let error = HandlerError::from(ResponderError::IdReused(key.request_id.clone()));
+                let (now, shared) = (self.now(), &self.shared);
+                let report = report_of(shared, now, &request.message, &error, "request_handling");
+                Some((report.into(), Commit::new()))
+            }
+            Given::Nothing if work.exhausted => {
                 let reason = self.interrupted();
                 let error = HandlerError::lasting(reason.clone());
                 dead = Some(reason);
@@ -270,14 +305,14 @@ impl Server {
                 let report = report_of(shared, now, &request.message, &error, "request_handling");
                 Some((report.into(), Commit::new()))
             }
-            None => self.perform(request, &work, stopping).await,
+            Given::Nothing => self.perform(request, &work, stopping).await,
         };
         let Some((message, effects)) = done else {
             // It stops: the claim ends with the member, and the request comes again.
             self.lock().running.remove(&key);
             return;
         };
-        self.finish(key, message, effects, work, dead).await;
+        self.finish(key, message, effects, work, Ending { dead, reused }).await;
     }
 
     /// What is said of a message at which all attempts were interrupted.
@@ -368,7 +403,7 @@ impl Server {
         message: Message,
         effects: Commit,
         work: Work,
-        dead: Option<String>,
+        ending: Ending,
     ) {
         let now = self.now();
         let queued = matches!(&message, Message::AllocationResponse(body)
@@ -386,14 +421,16 @@ impl Server {
                 let mut consequences = self.consequences(&mut state, work.reply.as_ref());
                 let commit = std::mem::take(&mut consequences.commit);
                 let answer = commit.records.last().map(|record| Arc::clone(&record.data));
-                consequences.commit = match answer.filter(|_| !again && !queued) {
+                let (commit, kept) = match answer.filter(|_| !again && !queued && !ending.reused) {
                     Some(answer) => {
                         let time = self.shared.options.respond.remember;
-                        self.answers().remember(commit, &key, &answer, time)
+                        self.answers().remember(commit, &key, work.content.clone(), &answer, time)
                     }
-                    None => commit,
+                    None => (commit, ending.reused),
                 };
-                consequences.dead = dead;
+                consequences.commit = commit;
+                consequences.kept = kept.then_some(key);
+                consequences.dead = ending.dead;
                 consequences.commit.records.splice(0..0, effects.records);
                 consequences.commit.puts.extend(effects.puts);
                 consequences.commit.expected.extend(effects.expected);

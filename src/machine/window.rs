@@ -62,7 +62,12 @@ impl<K: Ord + Clone, V> Window<K, V> {
         self.order.push_back((until, key));
         // A capacity of 0 would forget what was just put in, and with it the answer to the next
         // repetition.
-        while self.order.len() > capacity.max(1) {
+        self.shrink(capacity.max(1));
+    }
+
+    /// Forgets the oldest beyond a number.
+    pub(super) fn shrink(&mut self, capacity: usize) {
+        while self.order.len() > capacity {
             self.forget_first();
         }
     }

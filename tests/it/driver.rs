@@ -3,9 +3,10 @@
 use crate::bus_support::{Notes, check, id, letters, on_bus, pass, paused, published, resumed};
 use coordination_protocol::bus::{Bus, Interest, Post};
 use coordination_protocol::driver::{
-    Client, Component, ComponentOptions, Context, DriverError, HandlerError, presence_key,
+    Client, ClientOptions, Component, ComponentOptions, Context, DriverError, HandlerError,
+    presence_key,
 };
-use coordination_protocol::machine::Backoff;
+use coordination_protocol::machine::{Backoff, CallerOptions, RequestOptions, RespondOptions};
 use coordination_protocol::message::{ConflictCheck, Envelope, Hello, Message, MessageKind};
 use coordination_protocol::route::RouteKey;
 use coordination_protocol::storage::view::Registrations;
@@ -62,13 +63,60 @@ fn an_answer_is_replayed_after_a_restart() {
             let mut envelope = Envelope::from(Message::from(check("req_1")));
             envelope.header.correlation_id = Some("corr_1".parse()?);
             let within = Duration::from_secs(30);
-            let answer = client.exchange(&id("manager"), envelope, within).await;
-            // The way for the answer is part of what is asked, so the content differs; the identifier
-            // is known all the same.
-            drop(answer);
+            // Where the answer goes is no part of what is asked: each client has an address of its own.
+            let answer = client.exchange(&id("manager"), envelope, within).await?;
+            assert_eq!(answer.message, Message::from(check("req_1")));
             running.stop("restart").await;
         }
         assert_eq!(count.load(Ordering::Relaxed), 1);
+        Ok(())
+    });
+}
+
+#[test]
+fn more_requests_than_are_remembered_are_answered_and_none_of_them_twice() {
+    on_bus(async |bus, _| {
+        let count = Arc::new(AtomicU32::new(0));
+        let performed = Arc::clone(&count);
+        let options =
+            ComponentOptions::new().with_respond(RespondOptions::new().with_remembered(2));
+        let manager = Component::new("manager")
+            .with_options(options)
+            .on_request(move |_: Context, check: ConflictCheck| {
+                performed.fetch_add(1, Ordering::Relaxed);
+                async move { Ok(check) }
+            })
+            .connect(&bus)
+            .await?;
+        // Neither side holds more than a few of them, whatever their number.
+        let few = RequestOptions::new().with_remembered(2);
+        let options = ClientOptions::new().with_caller(CallerOptions::new().with_request(few));
+        let asking = async || Client::open_with(&bus, id("hub"), options.clone()).await;
+        let client = asking().await?;
+        for number in 0..20 {
+            let name = format!("req_{number}");
+            assert_eq!(
+                client.request(&id("manager"), check(&name)).await?.request_id.as_str(),
+                name
+            );
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 20);
+        // Other clients of that name: what was answered is answered as before, and an identifier that stands
+        // for something else is no repetition.
+        let ask = async |workflow: &str| {
+            let again = asking().await?;
+            let body = check("req_20").with_workflow_id(WorkflowId::new(workflow).unwrap());
+            let mut envelope = Envelope::from(Message::from(body));
+            envelope.header.correlation_id = Some("corr_1".parse().unwrap());
+            let within = Duration::from_secs(30);
+            again.exchange(&id("manager"), envelope, within).await
+        };
+        let first = ask("wf_1").await?.message;
+        let other = ask("wf_2").await.unwrap_err().to_string();
+        assert_eq!(other, "the request was refused: `req_20` was used for another request");
+        assert_eq!(ask("wf_1").await?.message, first);
+        assert_eq!(count.load(Ordering::Relaxed), 21);
+        manager.stop("done").await;
         Ok(())
     });
 }

@@ -9,6 +9,7 @@ use crate::driver::drive::{Driven, drive};
 use crate::driver::error::DriverError;
 use crate::driver::observe;
 use crate::driver::outgoing::{Seal, address, seed};
+use crate::machine::respond::REPLY_TO;
 use crate::machine::{
     Caller, CallerOptions, CallerOutput, OutboundRequest, RequestInput, RequestOutcome,
     RequestOutput,
@@ -21,9 +22,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-
-/// The field of a header that names where answers go, when that is not the address of the source.
-pub(in crate::driver) const REPLY_TO: &str = "reply_to";
 
 #[derive(Debug)]
 pub(super) struct Asking {

@@ -2,8 +2,6 @@
 
 mod asking;
 
-pub(super) use asking::REPLY_TO;
-
 use super::admission::Admission;
 use super::error::DriverError;
 use super::exchange::Request;

@@ -124,9 +124,13 @@ pub struct Requester {
     #[serde(with = "super::pairs")]
     open: BTreeMap<RequestId, Open>,
     timers: Timers<RequestId>,
-    /// The requests that ended. What has had its time is not looked at any more, and goes with the next
-    /// end: that alone is nothing to wake up for.
+    /// The requests that ended without an answer. What has had its time is not looked at any more, and goes
+    /// with the next end: that alone is nothing to wake up for.
     ended: Window<RequestId, Past>,
+    /// The requests that ended with one, if only by an error report. They make room first: who has answered
+    /// hardly says something else later.
+    #[serde(default = "Window::new")]
+    answered: Window<RequestId, Past>,
     out: Outbox<RequestOutput>,
 }
 
@@ -143,6 +147,7 @@ impl Requester {
             open: BTreeMap::new(),
             timers: Timers::new(),
             ended: Window::new(),
+            answered: Window::new(),
             out: Outbox::new(),
         }
     }
@@ -173,7 +178,8 @@ impl Requester {
 
     /// What is remembered of a request that ended.
     fn past(&self, now: Now, id: &RequestId) -> Option<&Past> {
-        self.ended.get(id).filter(|past| past.until.is_none_or(|until| until > now.at))
+        let past = self.ended.get(id).or_else(|| self.answered.get(id));
+        past.filter(|past| past.until.is_none_or(|until| until > now.at))
     }
 
     /// Whether a request can be made.
@@ -189,7 +195,7 @@ impl Requester {
         if self.open.len() >= self.options.max_open.max(1) {
             return Err(RequesterError::Busy(self.open.len()));
         }
-        // To forget an end before its time would hide an answer that contradicts it.
+        // To forget before its time that a request got no answer would hide what was granted late.
         let known = self.open.len() + self.ended.len_at(now.at);
         if known >= self.options.remembered.max(1) {
             return Err(RequesterError::TooManyRemembered(known));
@@ -269,8 +275,12 @@ impl Requester {
             contradiction: None,
         };
         self.ended.expire(now.at);
-        // How many there may be was decided when the request was made.
-        self.ended.put(request_id.clone(), past, until, usize::MAX);
+        self.answered.expire(now.at);
+        // How many may end without an answer was decided when the request was made.
+        let window = if past.answer.is_some() { &mut self.answered } else { &mut self.ended };
+        window.put(request_id.clone(), past, until, usize::MAX);
+        let others = self.open.len() + self.ended.len();
+        self.answered.shrink(self.options.remembered.saturating_sub(others));
         let attempts = open.attempt;
         self.out.push(RequestOutput::Ended { request_id, attempts, outcome });
     }
@@ -365,7 +375,8 @@ impl Requester {
         if !contradicts {
             return Err(IgnoreReason::Late.into());
         }
-        if let Some(past) = self.ended.get_mut(&id) {
+        let past = self.ended.get_mut(&id);
+        if let Some(past) = past.or_else(|| self.answered.get_mut(&id)) {
             past.contradiction = said;
         }
         self.out.push(RequestOutput::Contradiction { request_id: id, ended, answer });
@@ -392,8 +403,10 @@ impl Machine for Requester {
     }
 
     fn wants(&self, message: &Envelope) -> bool {
-        answered(message)
-            .is_some_and(|id| self.open.contains_key(id) || self.ended.get(id).is_some())
+        answered(message).is_some_and(|id| {
+            let past = self.ended.get(id).or_else(|| self.answered.get(id));
+            self.open.contains_key(id) || past.is_some()
+        })
     }
 
     fn receive(&mut self, now: Now, message: Checked<Envelope>) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How long answers and ends are remembered at least: networks repeat messages late, too.
 const LEAST_REMEMBERED: Duration = Duration::from_secs(300);
 
-/// How many requests are known at once, which is 33 a second for 5 min.
+/// How many requests are known at once.
 pub(in crate::machine) const REMEMBERED: usize = 10_000;
 
 /// How a [`Requester`](super::Requester) asks.
@@ -24,8 +24,9 @@ pub struct RequestOptions {
     /// How many requests may be open at a time. Default 1000.
     pub max_open: usize,
     /// How many requests are known at once: those that are open, and those that ended within
-    /// [`remembering`](Self::remembering). One more has to wait, since an answer that contradicts the end
-    /// of its request is told only while that is known. Default 10,000.
+    /// [`remembering`](Self::remembering). Beyond it the oldest that were answered are forgotten; if all others
+    /// ended without an answer, one more has to wait, since what was granted late is told only while its
+    /// request is known. Default 10,000.
     pub remembered: usize,
 }
 

@@ -5,7 +5,7 @@ use crate::finding::Report;
 use crate::machine::effect::machine_output;
 use crate::machine::{Ignored, MessageIdentity, Outbound};
 use crate::message::{DeadLetter, Envelope, Message, MessageKind, peek};
-use crate::scalar::{ComponentId, RequestId, printable};
+use crate::scalar::{ComponentId, Digest, RequestId, printable};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -66,6 +66,10 @@ pub enum RespondInput {
     /// The request of a key has an answer. After an allocation response that says `queued`, there
     /// is one more.
     Answer(RequestKey, Box<Message>),
+    /// The host keeps the answer of this request itself from now on, say in a store. It takes no place here any
+    /// more, and a repetition comes out as [`Execute`](RespondOutput::Execute): the host compares its `content`
+    /// with that of the request that was answered, and answers as before.
+    Forget(RequestKey),
 }
 
 /// Why a [`Responder`](super::Responder) refuses an input, or answers a request that is valid by itself with an error
@@ -111,6 +115,9 @@ pub enum RespondOutput {
         key: RequestKey,
         /// The request.
         request: Box<Envelope>,
+        /// The digest of what all attempts of a request share. Another one under the same key is another
+        /// request.
+        content: Digest,
     },
     /// Send this answer.
     Send(Outbound),

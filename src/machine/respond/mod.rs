@@ -48,6 +48,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// The field of a header that names where answers go, when that is not the address of the source. It is no part of what is asked: who asks
+/// again after a restart has another one.
+pub(crate) const REPLY_TO: &str = "reply_to";
+
 /// What an error report says.
 pub(super) fn text(report: &ErrorReport) -> &str {
     let details = report.details.as_ref();
@@ -209,10 +213,10 @@ impl Responder {
         }
         // A request that the host forgets must not take a place for ever.
         self.timers.set(key.clone(), now.at.after(at_least(self.options.execution_timeout)));
-        let running = Running { content, asked, max_wait, queued: None };
+        let running = Running { content: content.clone(), asked, max_wait, queued: None };
         self.running.insert(key.clone(), running);
         let request = Box::new(envelope);
-        self.out.push(RespondOutput::Execute { key, request });
+        self.out.push(RespondOutput::Execute { key, request, content });
         Ok(())
     }
 
@@ -355,9 +359,14 @@ fn content(envelope: &mut Envelope) -> Digest {
     // What differs in each attempt of one request is set aside. All else has to be equal.
     let header = &mut envelope.header;
     let own = (header.message_id.take(), header.timestamp.take(), header.signature.take());
+    let reply_to = header.extra_mut().remove(REPLY_TO);
     let digest = Digest::of(envelope.to_string().as_bytes());
     let header = &mut envelope.header;
     (header.message_id, header.timestamp, header.signature) = own;
+    if let Some(address) = reply_to {
+        // It was there, so there is room for it.
+        let _ = header.extra_mut().insert(REPLY_TO, address);
+    }
     digest
 }
 
@@ -375,6 +384,10 @@ impl Machine for Responder {
                 Ok(())
             }
             RespondInput::Answer(key, message) => self.answer(now, key, *message),
+            RespondInput::Forget(key) => {
+                self.done.remove(&key);
+                Ok(())
+            }
         }
     }
 

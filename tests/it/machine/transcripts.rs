@@ -146,6 +146,7 @@ impl Told for Responder {
                 envelope.header.source = Some(name(command.get("from", "hub")));
                 return Step::Message(checked(&envelope.to_string()));
             }
+            "forget" => return Step::Input(RespondInput::Forget(key)),
             "answer" => answer(which, "", command.words[2]),
             "error" => {
                 error(which, &format!(r#","recoverable":{}"#, command.get("recoverable", "false")))

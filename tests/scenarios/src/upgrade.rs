@@ -231,7 +231,7 @@ impl Component {
         }
         while let Some(output) = self.disk.responder.poll() {
             match output {
-                RespondOutput::Execute { key, request } => {
+                RespondOutput::Execute { key, request, .. } => {
                     let id = key.request_id.clone();
                     effects.mark("performs", format!("{id} {}", meaning(&request.message)));
                     let answer = self.answer(now, &request);
