@@ -154,7 +154,7 @@ pub use codec::{BuildError, ReadError};
 pub use error::{Error, ErrorKind};
 pub use event::{
     Category, Codec, Data, Event, EventBuf, EventBuilder, EventHeader, EventRef, EventType,
-    REGISTRY, ReadRecord, Records, Registry,
+    REGISTRY, ReadRecord, RecordDecoder, Records, Registry,
 };
 pub use finding::{Code, Finding, FindingSeverity, Level, Mode, Report, Verdict};
 pub use json::{Json, Limits};

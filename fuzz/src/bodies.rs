@@ -159,6 +159,17 @@ pub fn cut(codec: &Codec, data: &[u8], step: usize) -> Vec<(Vec<u8>, u64, u64)> 
         out.push((raw.bytes.to_vec(), raw.line, raw.offset));
     }
     assert_eq!(records.position(), data.len() as u64);
+    let mut decoder = codec.record_decoder();
+    let mut fed = Vec::new();
+    for mut piece in data.chunks(step) {
+        while let Some(raw) = decoder.next_record(&mut piece) {
+            fed.push((raw.bytes.to_vec(), raw.line, raw.offset));
+        }
+    }
+    while let Some(raw) = decoder.finish() {
+        fed.push((raw.bytes.to_vec(), raw.line, raw.offset));
+    }
+    assert_eq!(fed, out, "what is fed is cut as what is read");
     out
 }
 

@@ -31,7 +31,7 @@
 //!
 //! # What is delivered, and how often
 //!
-//! Every message is a record of the log. A subscriber is a reader of it, so a slow one slows nobody else,
+//! Every message is a record of the log. A subscriber is a reader of it, so a slow one slows no other,
 //! and what was published while it was away is there when it comes back. The log is trimmed from the
 //! front ([`Bus::tidy`]); a reader that was further behind finds one [`Gap`](Arrival::Gap).
 //!

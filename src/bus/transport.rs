@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// |---|---|
 /// | a queue group | a durable subscription of its name: it outlives its members, and keeps what comes while there is none |
 /// | [`send`](Transport::send) | is refused while nobody listens; what a listener leaves behind goes to the next one |
-/// | capacity, [`Overflow`](crate::transport::Overflow) | the log is the queue: nobody is refused for a slow reader, and who was away for too long finds a [`Gap`] |
+/// | capacity, [`Overflow`](crate::transport::Overflow) | the log is the queue: no publisher is refused for a slow reader, and who was away for too long finds a [`Gap`] |
 ///
 /// Of the [`Promises`] beyond those of every transport it keeps whole batches: one is one append.
 impl Transport for Bus {

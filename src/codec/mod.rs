@@ -13,7 +13,7 @@
 //! | `sink` | what becomes of a finding: it ends the reading, or is collected |
 //! | `tape` | what becomes of the values: a verdict keeps none, a line notes its required fields in place, a message notes everything that the protocol knows |
 //! | `faults`, `cause` | findings, and what their author probably did |
-//! | `records`, `line_walk` | [`Records`]: streams cut into records |
+//! | `records`, `line_walk` | [`RecordDecoder`]: streams cut into records |
 //!
 //! The borrowed and the typed forms are made further up: [`event`](crate::event) and
 //! [`message`](crate::message) give [`Codec`] the methods that return them.
@@ -45,7 +45,7 @@ pub(crate) use line::{LineShape, examine_line};
 pub use options::Codec;
 pub(crate) use options::{LENIENT, STRICT};
 pub use read::ReadRecord;
-pub use records::{RawRecord, Records};
+pub use records::{AsyncRecords, RawRecord, RecordDecoder, Records};
 pub(crate) use sink::Collect;
 pub use sniff::RecordShape;
 pub(crate) use surroundings::peel;

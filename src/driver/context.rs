@@ -88,7 +88,7 @@ impl Context {
     /// long enough. Soon after that the handler is dropped where it stands.
     pub async fn cancelled(&self) {
         let mut cancelled = self.cancelled.clone();
-        // Who would say so is gone: nobody wants it.
+        // Who would say so is gone: it is not wanted.
         let _ = cancelled.wait_for(|cancelled| *cancelled).await;
     }
 

@@ -66,6 +66,10 @@ async fn exhausted(shared: &Shared, inbox: &Inbox, delivery: &Delivery) {
     give_up(shared, inbox, delivery, &error.to_string()).await;
 }
 
+/// How many turns there are, after handlers were told to end, to store what came of those that did: their
+/// own last turns, and a few for the bus.
+const STORING_TURNS: usize = 64;
+
 /// Ends when it is said so, or when whoever could say so is gone.
 pub(super) async fn told(said: &mut watch::Receiver<bool>) {
     let _ = said.wait_for(|said| *said).await;
@@ -100,7 +104,7 @@ pub(super) async fn drain<T: 'static>(
     if abandoned > 0 {
         cancel.send_replace(true);
         // What ends by itself when it is told so still stores its outcome.
-        for _ in 0..64 {
+        for _ in 0..STORING_TURNS {
             tokio::task::yield_now().await;
             while running.try_join_next().is_some() {}
         }

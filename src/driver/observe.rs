@@ -3,7 +3,7 @@
 
 #![cfg_attr(
     not(all(feature = "tracing", feature = "metrics")),
-    allow(unused_variables, reason = "nobody looks")
+    allow(unused_variables, reason = "there is nothing to tell it to")
 )]
 
 use super::error::DriverError;

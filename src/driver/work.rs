@@ -17,7 +17,7 @@ pub(super) enum Outcome<T> {
     Panicked(String),
     /// Its time was over.
     TimedOut,
-    /// It was dropped, because nobody waits for it any more.
+    /// It was dropped, because it is not waited for any more.
     Dropped,
 }
 
@@ -33,6 +33,11 @@ impl<T> Outcome<T> {
         }
     }
 }
+
+/// How many turns a handler has to end by itself after it was told, before it is dropped where it stands:
+/// enough to wake up, see it and return through a few awaits. Turns and no time, so that one that hangs
+/// keeps nothing waiting.
+const LAST_TURNS: usize = 8;
 
 /// Ends the task with whoever waits for it.
 struct Guard<T>(JoinHandle<T>);
@@ -69,7 +74,7 @@ pub(super) async fn run<T: Send + 'static>(
     } else {
         cancel.send_replace(true);
         // It is told, and has some turns to end by itself; then it is dropped where it stands.
-        for _ in 0..8 {
+        for _ in 0..LAST_TURNS {
             tokio::task::yield_now().await;
         }
         if !task.0.is_finished() {

@@ -29,7 +29,8 @@
 //!
 //! [`Codec`] holds the choices a reader has: [`Mode`](crate::finding::Mode), limits, registry,
 //! severities. `parse` stops at the first error; `check` finds everything at once. [`Records`]
-//! cuts a stream into records and survives broken ones.
+//! cuts a stream into records and survives broken ones; [`RecordDecoder`] does so with what it is fed,
+//! and [`AsyncRecords`] with what it awaits.
 //!
 //! Writing is always strict and canonical: the header, the required fields in the registry's order,
 //! then the extra data as given, no white space, numbers and texts as spelled.
@@ -45,7 +46,8 @@ mod payload;
 mod value;
 
 pub use crate::codec::{
-    BuildError, Codec, EventHeader, RawRecord, ReadError, ReadRecord, RecordShape, Records,
+    AsyncRecords, BuildError, Codec, EventHeader, RawRecord, ReadError, ReadRecord, RecordDecoder,
+    RecordShape, Records,
 };
 pub use crate::spec::{
     Category, CustomCategory, CustomField, CustomType, EventSpec, EventType, FieldType, REGISTRY,

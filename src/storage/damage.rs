@@ -1,7 +1,9 @@
-//! Going on past values that are damaged.
+//! Going on past values and records that are damaged.
 
 use super::error::StorageError;
+use super::journal::Journal;
 use super::key::Key;
+use super::record::JournalRecord;
 use super::store::{Entry, Page, Store, StoreScan};
 use crate::scalar::printable;
 use std::fmt;
@@ -126,6 +128,99 @@ pub async fn scan_past_damage<S: Store>(
             page.next = Some(found.key);
             break;
         }
+    }
+    Ok(page)
+}
+
+/// A record that is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedRecord {
+    /// Its position.
+    pub position: u64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Some of the records of a journal, with those that are damaged named instead of in the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SoundRecords {
+    /// The records that can be read, in order.
+    pub records: Vec<JournalRecord>,
+    /// Those that cannot, in order.
+    pub damaged: Vec<DamagedRecord>,
+    /// The position to go on at.
+    pub next: u64,
+}
+
+/// Up to `limit` records from a position on, past those that are damaged, which it names.
+///
+/// Costs one [`Journal::read`] where all is sound. Where it is not, each record is read alone.
+///
+/// ```
+/// use coordination_protocol::storage::{
+///     Journal, MemoryJournal, StorageError, block_on, read_past_damage,
+/// };
+///
+/// block_on(async {
+///     let journal = MemoryJournal::new();
+///     journal.append(&[b"one", b"two"]).await?;
+///     let page = read_past_damage(&journal, 1, 100).await?;
+///     assert_eq!((page.records.len(), page.damaged.len(), page.next), (2, 0, 3));
+///     Ok::<(), StorageError>(())
+/// })?;
+/// # Ok::<(), StorageError>(())
+/// ```
+///
+/// # Errors
+/// Those of [`Journal::read`], but for damage to records. A journal none of whose records can be read is
+/// broken as a whole, and told as that.
+pub async fn read_past_damage<J: Journal>(
+    journal: &J,
+    from: u64,
+    limit: usize,
+) -> Result<SoundRecords, StorageError> {
+    let from = from.max(1);
+    let is_damage = |error: &StorageError| {
+        matches!(error, StorageError::DamagedRecord { .. } | StorageError::Corrupt { .. })
+    };
+    let failed = match journal.read(from, limit).await {
+        Err(error) if is_damage(&error) => error,
+        read => {
+            let records = read?;
+            let next = records.last().map_or(from, |last| last.position + 1);
+            return Ok(SoundRecords { records, damaged: Vec::new(), next });
+        }
+    };
+    let mut page = SoundRecords { next: from, ..SoundRecords::default() };
+    let mut bytes = 0;
+    let end = journal.bounds().await?.next.min(from.saturating_add(limit as u64));
+    for position in from..end {
+        match journal.read(position, 1).await {
+            Err(error) if is_damage(&error) => {
+                let reason = match error {
+                    StorageError::DamagedRecord { reason, .. } => reason,
+                    other => other.to_string(),
+                };
+                page.damaged.push(DamagedRecord { position, reason });
+            }
+            read => {
+                let read = read?;
+                bytes += read.iter().map(|record| record.data.len()).sum::<usize>();
+                page.records.extend(read);
+            }
+        }
+        page.next = position + 1;
+        // As a page of the journal: one that is read record by record must not hold more.
+        if bytes > journal.limits().page_bytes {
+            break;
+        }
+    }
+    // To pass over all of it would lose it.
+    let whole = matches!(failed, StorageError::Corrupt { .. }) && page.records.is_empty();
+    if whole || page.damaged.is_empty() && page.records.is_empty() {
+        return Err(failed);
     }
     Ok(page)
 }

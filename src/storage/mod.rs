@@ -54,7 +54,9 @@ mod store;
 pub mod view;
 
 pub use block::block_on;
-pub use damage::{DamagedValue, SoundPage, scan_past_damage};
+pub use damage::{
+    DamagedRecord, DamagedValue, SoundPage, SoundRecords, read_past_damage, scan_past_damage,
+};
 pub use dynamic::{DynEngine, DynJournal, DynStore};
 pub use engine::{Commit, Committed, Engine, Put};
 pub use error::{ImportFault, KeyFault, StorageError};

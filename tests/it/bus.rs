@@ -151,7 +151,7 @@ fn a_member_that_shows_itself_no_more_loses_its_claims_and_its_late_outcome_is_s
         let first = slow.subscribe(all().durable("workers")).await?;
         let late = message(&first).await;
         let second = bus.subscribe(all().durable("workers")).await?;
-        // As long as it shows itself, nobody takes over, however long it takes.
+        // As long as it shows itself, no other takes over, however long it takes.
         assert!(is_silent(&bus, &second).await);
         slow.leave().await?;
         let taken = message(&second).await;
@@ -487,7 +487,7 @@ fn a_reader_in_sequence_gets_a_lane_at_once_and_settles_it_at_once() {
             page.push(delivery);
         }
         assert_eq!(page.iter().map(text).collect::<Vec<_>>(), ["a1", "a2", "a3"]);
-        // Another member has to wait for the lane, and not for what nobody has claimed.
+        // Another member has to wait for the lane, and not for what is not claimed.
         let other = bus.member();
         let second = other.subscribe(interest()).await?;
         let b1 = message(&second).await;

@@ -23,12 +23,12 @@ fn interest() -> Interest {
         .with_max_attempts(10)
 }
 
-fn signal(child: &Child, name: &str) {
+fn signal(Member(child): &Member, name: &str) {
     let done = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
     assert!(done.success());
 }
 
-/// A member: settles each message together with the note that it is done, which nobody else may have made.
+/// A member: settles each message together with the note that it is done, which no other may have made.
 #[test]
 #[ignore = "a process of another test"]
 fn a_member() {
@@ -57,15 +57,27 @@ fn a_member() {
     });
 }
 
-fn member(file: &Path, pause: u64, log: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// A process that ends with the test, also with one that fails.
+struct Member(Child);
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        // It may have ended by itself. A stopped one ends by this as well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn member(file: &Path, pause: u64, log: &Path) -> Member {
+    let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "bus_members::a_member", "--ignored", "--nocapture"])
         .env("COORD_TEST_BUS", file)
         .env("COORD_TEST_PAUSE", pause.to_string())
         .stdout(std::fs::File::create(log).unwrap())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap()
+        .unwrap();
+    Member(child)
 }
 
 /// Waits until a log says something.
@@ -95,14 +107,14 @@ fn one_member_is_killed_and_one_stopped_and_each_message_is_finished_once_in_ord
     });
     let logs: Vec<_> = (0..3).map(|number| folder.0.join(format!("{number}.log"))).collect();
     // Two that never get to an end by themselves: each holds the message that it took first.
-    let mut killed = member(&file, 3_600_000, &logs[0]);
+    let killed = member(&file, 3_600_000, &logs[0]);
     wait_for(&logs[0], "took");
-    let mut stopped = member(&file, 3_000, &logs[1]);
+    let stopped = member(&file, 3_000, &logs[1]);
     wait_for(&logs[1], "took");
     signal(&stopped, "-STOP");
     signal(&killed, "-KILL");
-    killed.wait().unwrap();
-    let mut working = member(&file, 1, &logs[2]);
+    drop(killed);
+    let _working = member(&file, 1, &logs[2]);
     let done = runtime.block_on(async {
         for _ in 0..600 {
             let page = bus.engine().scan(&StoreScan::new("done/")).await.unwrap();
@@ -116,10 +128,6 @@ fn one_member_is_killed_and_one_stopped_and_each_message_is_finished_once_in_ord
     // The one that was stopped comes back, and finds that its message is another's.
     signal(&stopped, "-CONT");
     wait_for(&logs[1], "stale");
-    for child in [&mut stopped, &mut working] {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
     // Each once: a second note would have been refused. What was interrupted was tried twice.
     let notes: Vec<String> =
         done.iter().map(|entry| String::from_utf8_lossy(&entry.value).into_owned()).collect();

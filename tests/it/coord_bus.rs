@@ -141,7 +141,7 @@ fn a_closed_output_ends_every_verb_quietly() {
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""), "{args:?}");
     }
-    // What was published is there, although nobody read where.
+    // What was published is there, although its place was not read.
     assert_eq!(place.info()["records"], 3);
 }
 

@@ -342,7 +342,7 @@ fn start(folder: &Folder, args: &[&str]) -> Child {
 }
 
 #[test]
-fn a_walk_ends_when_nobody_reads() {
+fn a_walk_ends_when_its_output_is_not_read() {
     use std::io::{BufRead as _, BufReader};
     let folder = Folder::new();
     many(&folder, 100);

@@ -13,11 +13,14 @@ use std::cell::Cell;
 use std::pin::pin;
 use std::task::Poll;
 
-/// Polls a future a number of times, with a turn for all others in between, and drops it. Its output, if it
-/// ended before.
-async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+/// Polls a future, with a turn for all others in between, until it is to be dropped. Its output, if it ended
+/// before.
+pub(crate) async fn cut_when<F: Future>(
+    future: F,
+    mut now: impl FnMut() -> bool,
+) -> Option<F::Output> {
     let mut future = pin!(future);
-    for _ in 0..polls {
+    while !now() {
         let once = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
         if let Poll::Ready(output) = once.await {
             return Some(output);
@@ -25,6 +28,12 @@ async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
         tokio::task::yield_now().await;
     }
     None
+}
+
+/// Polls a future a number of times, and drops it.
+async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+    let mut turns = 0..polls;
+    cut_when(future, || turns.next().is_none()).await
 }
 
 /// An engine each of whose operations takes a turn before it is done and one before that is known, so that a

@@ -73,7 +73,7 @@ mod faults {
         KeepsRemoved,
         TakesAnySize,
         TakesKeysTwice,
-        WakesNobody,
+        WakesNone,
         SkipsPutsOfRepeats,
     }
 
@@ -327,7 +327,7 @@ mod faults {
                         commit.puts.push(put);
                     }
                 }
-                Fault::WakesNobody => {
+                Fault::WakesNone => {
                     commit.records.clear();
                 }
                 Fault::SkipsPutsOfRepeats => {
@@ -384,7 +384,7 @@ mod faults {
             (Fault::KeepsRemoved, "removals"),
             (Fault::TakesAnySize, "commit_limits"),
             (Fault::TakesKeysTwice, "commit_limits"),
-            (Fault::WakesNobody, "commits"),
+            (Fault::WakesNone, "commits"),
             (Fault::SkipsPutsOfRepeats, "repeated_commit"),
         ] {
             // A wait that nothing ends, and counting against a store that takes anything, do not end.
@@ -396,7 +396,7 @@ mod faults {
         }
         let mut cases = conformance::engine::cases();
         cases.retain(|case| case.name == "commits_wake");
-        let fresh = async || Ok::<_, StorageError>(Faulty::new(Fault::WakesNobody));
+        let fresh = async || Ok::<_, StorageError>(Faulty::new(Fault::WakesNone));
         let summary =
             block_on(conformance::run_within(&cases, fresh, std::time::Duration::ZERO, |_| {
                 std::future::ready(())

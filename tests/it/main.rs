@@ -76,6 +76,8 @@ mod damage;
 mod driver;
 #[cfg(feature = "tokio")]
 mod driver_drops;
+#[cfg(all(feature = "sqlite", feature = "tokio"))]
+mod driver_drops_sqlite;
 #[cfg(all(feature = "signature", feature = "tokio"))]
 mod driver_policy;
 #[cfg(feature = "tokio")]

@@ -1,12 +1,18 @@
 //! Cutting streams: records that are too long, and brackets that nothing opened.
 
-use coordination_protocol::event::Codec;
+use crate::support::scaled;
+use coordination_protocol::event::{Codec, RawRecord, RecordDecoder};
 use coordination_protocol::finding::{Code, Mode};
+use coordination_protocol::storage::block_on;
 use coordination_protocol::validate::{Context, Validator};
 use coordination_protocol::{Limits, Verdict};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
-use std::io::{BufReader, Read};
+use std::future::poll_fn;
+use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll, Waker};
 
 const ALIVE: &str =
     r#"{"heartbeat":{"component_id":"hub","sequence":1,"timestamp":"2025-01-15T12:00:00Z"}}"#;
@@ -225,4 +231,240 @@ fn a_record_and_its_brackets_fit_in_the_smallest_buffer() {
     let mut records = Codec::new(Mode::Interop).records(reader);
     assert_eq!(records.next_record().unwrap().unwrap().bytes, stream.as_bytes());
     assert!(records.next_record().unwrap().is_none());
+}
+
+/// Bytes, line and offset.
+type Cut = (Vec<u8>, u64, u64);
+
+fn cut(raw: RawRecord<'_>) -> Cut {
+    (raw.bytes.to_vec(), raw.line, raw.offset)
+}
+
+/// What a decoder cuts of pieces.
+fn pushed(mut decoder: RecordDecoder, pieces: &[&[u8]]) -> Vec<Cut> {
+    let mut all = Vec::new();
+    for piece in pieces {
+        let mut input = *piece;
+        while let Some(raw) = decoder.next_record(&mut input) {
+            all.push(cut(raw));
+        }
+        assert!(input.is_empty(), "the piece is used up");
+    }
+    while let Some(raw) = decoder.finish() {
+        all.push(cut(raw));
+    }
+    assert!(decoder.finish().is_none());
+    assert_eq!(decoder.position(), pieces.iter().map(|piece| piece.len() as u64).sum::<u64>());
+    all
+}
+
+/// A reader that has its bytes in pieces.
+struct Pieces<'a>(std::collections::VecDeque<&'a [u8]>);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        unreachable!("records are read out of its buffer")
+    }
+}
+
+impl BufRead for Pieces<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.0.front().is_some_and(|piece| piece.is_empty()) {
+            self.0.pop_front();
+        }
+        Ok(self.0.front().copied().unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        if let Some(piece) = self.0.front_mut() {
+            *piece = &piece[count..];
+        }
+    }
+}
+
+/// However a stream is cut into pieces, fed, awaited or read: the records are those of the whole. Live
+/// ones depend on the pieces, but not on how they come.
+#[test]
+fn pieces_make_no_difference() {
+    // What records are made of, whole and broken.
+    let part = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "'",
+        "\\",
+        "\n",
+        "\n\n",
+        " ",
+        "\r\n",
+        ":",
+        ",",
+        ";",
+        "1",
+        "\u{e9}",
+        "\u{1F600}",
+        "a:b:c:{",
+        "A:b:c:{\"x\":",
+        "{\"a\":\n",
+        "{\"a\":1}\n",
+        "}\n",
+        "]\n",
+        "\n}\n",
+        "{}\n",
+        STOPS,
+        ALIVE,
+    ]);
+    let part = prop_oneof![9 => part.prop_map(|text| text.as_bytes().to_vec()), 1 => any::<[u8; 2]>().prop_map(|bytes| bytes.to_vec())];
+    let stream = prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat());
+    let sizes = prop::collection::vec(1..20_usize, 1..8);
+    let limit = prop_oneof![1..40_usize, Just(65_536)];
+    let mut runner = TestRunner::new(Config::with_cases(scaled(2_000) as u32));
+    runner
+        .run(&(stream, sizes, limit, any::<bool>()), |(stream, sizes, limit, live)| {
+            let codec = Codec::new(Mode::Interop).with_limits(Limits::DEFAULT.with_bytes(limit));
+            let mut pieces = Vec::new();
+            let (mut rest, mut sizes) = (&stream[..], sizes.iter().cycle());
+            while !rest.is_empty() {
+                let (piece, behind) = rest.split_at(rest.len().min(*sizes.next().unwrap()));
+                pieces.push(piece);
+                rest = behind;
+            }
+            let (mut whole, mut read) =
+                (codec.records(&stream[..]), codec.records(Pieces(pieces.clone().into())));
+            let mut source = pieces.clone().into_iter();
+            let mut awaited = codec
+                .async_records(async || Ok(source.next().map(<[u8]>::to_vec).unwrap_or_default()));
+            let mut decoder = codec.record_decoder();
+            if live {
+                (whole, read) = (whole.live(), read.live());
+                (awaited, decoder) = (awaited.live(), decoder.live());
+            }
+            let mut expected = Vec::new();
+            while let Some(raw) = if live { &mut read as &mut dyn Next } else { &mut whole }.next()
+            {
+                prop_assert!(raw.bytes.len() <= limit + 1);
+                expected.push(cut(raw));
+            }
+            if !live {
+                let mut found = Vec::new();
+                while let Some(raw) = read.next_record().unwrap() {
+                    found.push(cut(raw));
+                }
+                prop_assert_eq!(&found, &expected);
+            }
+            prop_assert_eq!(&pushed(decoder, &pieces), &expected);
+            let mut found = Vec::new();
+            while let Some(raw) = block_on(awaited.next_record()).unwrap() {
+                found.push(cut(raw));
+            }
+            prop_assert_eq!(&found, &expected);
+            prop_assert_eq!(awaited.position(), stream.len() as u64);
+            Ok(())
+        })
+        .unwrap();
+}
+
+trait Next {
+    fn next(&mut self) -> Option<RawRecord<'_>>;
+}
+
+impl<R: BufRead> Next for coordination_protocol::Records<R> {
+    fn next(&mut self) -> Option<RawRecord<'_>> {
+        self.next_record().unwrap()
+    }
+}
+
+/// A stream that grows behind its end goes on with a new line.
+#[test]
+fn a_decoder_goes_on_behind_the_end() {
+    let mut decoder = Codec::new(Mode::Interop).record_decoder();
+    let mut input: &[u8] = b"a:b:c:{\"d\":\n";
+    assert!(decoder.next_record(&mut input).is_none());
+    assert_eq!(decoder.finish().map(cut), Some((b"a:b:c:{\"d\":".to_vec(), 1, 0)));
+    assert!(decoder.finish().is_none());
+    let mut input: &[u8] = b"1}\nx\n";
+    assert_eq!(decoder.next_record(&mut input).map(cut), Some((b"1}".to_vec(), 2, 12)));
+    assert_eq!(decoder.next_record(&mut input).map(cut), Some((b"x".to_vec(), 3, 15)));
+}
+
+/// An error of the stream, and a future that is dropped, lose nothing of what was read.
+#[test]
+fn reading_can_be_tried_again() {
+    struct Nervous(&'static [u8], bool);
+    impl Read for Nervous {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let (Some((first, rest)), Some(place)) = (self.0.split_first(), out.first_mut()) else {
+                return Ok(0);
+            };
+            (*place, self.0) = (*first, rest);
+            Ok(1)
+        }
+    }
+    let stream = b"A:b:c:{\"d\":\n1}\n\n}\nE:f:g:{}";
+    let codec = Codec::new(Mode::Interop);
+    let expected = pushed(codec.record_decoder(), &[stream]);
+    assert_eq!(expected.len(), 2);
+
+    let mut records = codec.records(BufReader::new(Nervous(stream, false)));
+    let (mut found, mut errors) = (Vec::new(), 0);
+    loop {
+        match records.next_record() {
+            Ok(Some(raw)) => found.push(cut(raw)),
+            Ok(None) => break,
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                errors += 1;
+            }
+        }
+    }
+    assert_eq!(found, expected);
+    assert!(errors >= stream.len());
+
+    // Every second time that it is asked, the source lets its reader wait.
+    let (mut rest, mut waits) = (&stream[..], false);
+    let source = async move || {
+        poll_fn(|_| {
+            waits = !waits;
+            if waits { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        let (piece, behind) = rest.split_at(rest.len().min(1));
+        rest = behind;
+        Ok(piece)
+    };
+    let mut records = codec.async_records(source);
+    let (mut found, mut dropped) = (Vec::new(), 0);
+    loop {
+        let next = std::pin::pin!(sendable(records.next_record()));
+        match next.poll(&mut TaskContext::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(Some(raw))) => found.push(cut(raw)),
+            Poll::Ready(end) => break assert!(end.unwrap().is_none()),
+            Poll::Pending => dropped += 1,
+        }
+    }
+    assert_eq!(found, expected);
+    assert!(dropped >= stream.len());
+}
+
+/// Tasks of a runtime with several threads need futures that can be sent.
+fn sendable<F: Future + Send>(future: F) -> F {
+    future
+}
+
+/// Whatever is fed is looked at a fixed number of times: these would take hours otherwise.
+#[test]
+fn costs_stay_linear() {
+    let blank = [b"{}".as_slice(), &b"\n".repeat(1_000_000), b"}"].concat();
+    let long = b"x".repeat(1_000_000);
+    let codec = Codec::new(Mode::Interop);
+    let live = pushed(codec.record_decoder().live(), &[&blank, b"\n"]);
+    assert_eq!(live.len(), 1);
+    let pieces: Vec<&[u8]> = long.chunks(1).collect();
+    assert_eq!(pushed(codec.record_decoder(), &pieces)[0].0.len(), Limits::DEFAULT.bytes + 1);
 }

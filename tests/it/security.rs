@@ -126,7 +126,7 @@ fn permissions_let_a_component_do_what_it_registered() {
 /// A component speaks for itself only: for others it neither registers nor subscribes, in either
 /// mode, whatever it may publish.
 #[test]
-fn nobody_speaks_for_another() {
+fn no_component_speaks_for_another() {
     let worker = ComponentId::new("worker").unwrap();
     let permissions = permissions().with_component(&worker, [">"], [">"]).unwrap();
     let policy = SecurityPolicy::new().with_permissions(permissions);

@@ -361,7 +361,7 @@ fn an_open_policy_gives_first_registrations_their_patterns_and_no_later_ones() {
     assert!(!accepted("new", &registration("new", r#","capabilities":["coordination"]"#)));
     assert!(!accepted("worker", &registration("worker", r#","event_publications":["task.*"]"#)));
     assert!(accepted("new", event), "a refused registration changes nothing");
-    // Nobody takes it away either, and room is limited.
+    // No other takes it away either, and room is limited.
     assert!(!accepted("worker", r#""deregistration":{"component_id":"new","reason":"x"}"#));
     assert!(accepted("second", &registration("second", "")));
     assert!(!accepted("third", &registration("third", "")));

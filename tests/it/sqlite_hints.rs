@@ -42,8 +42,8 @@ fn a_hint_wakes_who_waits() {
     let folder = Folder::new();
     let reader = open(&folder, &options().with_poll(HOUR, HOUR, HOUR));
     let writer = open(&folder, &options());
-    block_on(writer.append(&["nobody waits"])).unwrap();
-    assert!(!hint(&folder).exists(), "nobody needs it");
+    block_on(writer.append(&["none waits"])).unwrap();
+    assert!(!hint(&folder).exists(), "it is not needed");
     let mut next = 2;
     // Appends, commits, and what is loaded.
     for round in 0..scaled(20) {

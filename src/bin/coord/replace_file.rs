@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_dies_half_way_keeps_the_old_content_and_stops_nobody() {
+    fn a_process_that_dies_half_way_keeps_the_old_content_and_stops_no_other() {
         let folder = Folder::new("dies");
         let path = folder.0.join("state.json");
         fs::write(&path, "old").unwrap();

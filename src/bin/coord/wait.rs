@@ -1,6 +1,6 @@
 //! `coord wait`
 
-use crate::bus::{BusArgs, Ended, Signals, Since, block_on};
+use crate::bus::{BusArgs, Ended, Signals, Since, block_on, records};
 use crate::filter;
 use crate::output::{CmdResult, ExitStatus, Failure, Format, Printer, complain, failure};
 use crate::route::compile;
@@ -66,7 +66,7 @@ const FORMATS: &[(Format, &str)] = &[
     (Format::Json, "An object: position, attempt, message"),
 ];
 
-/// How often the store is looked at, whose changes nobody announces.
+/// How often the store is looked at, whose changes are not announced.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// How many records are read at a time.
@@ -167,7 +167,10 @@ async fn in_state(
             Ok(_) | Err(StorageError::Damaged { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        for record in page(bus, &mut next).await? {
+        // What is gone or damaged is passed over: what counts is what comes last.
+        let page = records(bus, next, PAGE).await?;
+        next = page.next;
+        for record in page.records {
             if says(&record).is_some_and(|found| found == word) {
                 return print(&record, out);
             }
@@ -199,40 +202,6 @@ fn is_in(state: &WorkflowState, word: &str) -> bool {
     phase.name.as_deref() == Some(word) || id.as_deref() == Some(word)
 }
 
-/// The next records, from a place that moves behind them. What is gone or damaged is passed over: what
-/// counts is what comes last.
-async fn page(bus: &Bus, next: &mut u64) -> Result<Vec<JournalRecord>, Failure> {
-    match read(bus, *next, PAGE).await? {
-        Ok(page) => {
-            *next = page.last().map_or(*next, |last| last.position + 1);
-            Ok(page)
-        }
-        Err(behind) => {
-            *next = behind;
-            Ok(Vec::new())
-        }
-    }
-}
-
-/// Records, or where to go on if there are none to be had there.
-async fn read(
-    bus: &Bus,
-    from: u64,
-    limit: usize,
-) -> Result<Result<Vec<JournalRecord>, u64>, Failure> {
-    match bus.engine().read(from, limit).await {
-        Ok(page) => Ok(Ok(page)),
-        Err(StorageError::Trimmed { first, .. }) => Ok(Err(first)),
-        Err(StorageError::DamagedRecord { position, .. }) if position == from => {
-            Ok(Err(position + 1))
-        }
-        Err(StorageError::DamagedRecord { .. }) if limit > 1 => {
-            Ok(Ok(bus.engine().read(from, 1).await?))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// The last record before a position that says something, looked for from the end.
 async fn last_word(
     bus: &Bus,
@@ -246,18 +215,13 @@ async fn last_word(
         let (mut from, mut found) = (start, None);
         while from < end {
             let limit = usize::try_from(end - from).unwrap_or(PAGE);
-            match read(bus, from, limit).await? {
-                Ok(page) => {
-                    let Some(last) = page.last() else { break };
-                    from = last.position + 1;
-                    let said = page.into_iter().filter(|record| record.position < end);
-                    found = said
-                        .filter_map(|record| says(&record).map(|w| (record, w)))
-                        .last()
-                        .or(found);
-                }
-                Err(behind) => from = behind,
+            let page = records(bus, from, limit).await?;
+            if page.next == from {
+                break;
             }
+            from = page.next;
+            let said = page.records.into_iter().filter(|record| record.position < end);
+            found = said.filter_map(|record| says(&record).map(|w| (record, w))).last().or(found);
         }
         if found.is_some() {
             return Ok(found);

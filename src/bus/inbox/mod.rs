@@ -12,7 +12,8 @@ use super::{Bus, BusError, Position};
 use crate::route::{FilterInput, RouteKey};
 use crate::scalar::{Instant, Now};
 use crate::storage::{
-    Commit, Engine as _, Expect, Journal as _, JournalRecord, Key, StorageError, Store as _,
+    Commit, DamagedRecord, Engine as _, Expect, Journal as _, JournalRecord, Key, SoundRecords,
+    StorageError, Store as _, read_past_damage,
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -458,22 +459,24 @@ impl Inbox {
         if room == 0 {
             return Ok(Page::Nothing);
         }
-        let engine = self.bus.engine();
-        let page = match engine.read(from, room.min(PAGE)).await {
-            Ok(page) => page,
-            Err(StorageError::Trimmed { first, .. }) => {
-                return self.skip(from, first).await.map(Page::Gap);
-            }
-            Err(StorageError::DamagedRecord { .. }) => match engine.read(from, 1).await {
+        let SoundRecords { records: mut page, damaged, .. } =
+            match read_past_damage(self.bus.engine(), from, room.min(PAGE)).await {
                 Ok(page) => page,
-                // Told, and then the ones behind it are read.
-                Err(StorageError::DamagedRecord { position, .. }) => {
-                    return self.skip(position, position + 1).await.map(Page::Gap);
+                Err(StorageError::Trimmed { first, .. }) => {
+                    return self.skip(from, first).await.map(Page::Gap);
                 }
                 Err(error) => return Err(error.into()),
-            },
-            Err(error) => return Err(error.into()),
-        };
+            };
+        if let Some(DamagedRecord { position, .. }) = damaged.first() {
+            // Those before it first; then it is told, and those behind it are read.
+            page.retain(|record| record.position < *position);
+            if page.is_empty() {
+                let beside =
+                    damaged.iter().zip(*position..).take_while(|(d, at)| d.position == *at);
+                let behind = position + beside.count() as u64;
+                return self.skip(*position, behind).await.map(Page::Gap);
+            }
+        }
         let Some(last) = page.last().map(|record| record.position) else {
             return Ok(Page::Nothing);
         };

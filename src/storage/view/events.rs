@@ -5,7 +5,9 @@ use crate::event::{Codec, EventRef, Registry};
 use crate::message::Message;
 use crate::route::{Pattern, RouteKey};
 use crate::scalar::id::GLOBAL;
-use crate::storage::{Journal, JournalRecord, Key, StorageError};
+use crate::storage::{
+    DamagedRecord, Journal, JournalRecord, Key, SoundRecords, StorageError, read_past_damage,
+};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -163,13 +165,15 @@ impl<J: Journal> Events<J> {
         limit: usize,
         pattern: Option<&Pattern>,
     ) -> Result<EventPage, StorageError> {
-        let (records, damaged) = self.records(from, limit).await?;
-        let last = records.last().map(|record| record.position);
-        let last = last.max(damaged.last().map(|record| record.position));
-        // From the last record that was looked at, not from the last that matched: a reader of rare
-        // events would read the others again and again.
-        let next = last.map_or(from.max(1), |last| last + 1);
-        let mut page = EventPage { events: Vec::new(), unreadable: damaged, next };
+        // The place to go on at is behind the last record that was looked at, not the last that matched: a
+        // reader of rare events would read the others again and again.
+        let SoundRecords { records, damaged, next } =
+            read_past_damage(&self.journal, from, limit).await?;
+        let unreadable = damaged.into_iter().map(|DamagedRecord { position, reason }| {
+            UnreadableRecord { position, reason, data: None }
+        });
+        let unreadable = unreadable.collect();
+        let mut page = EventPage { events: Vec::new(), unreadable, next };
         for JournalRecord { position, data, .. } in records {
             // An empty record keeps its position, so that cursors and references stay right.
             if data.is_empty() {
@@ -191,49 +195,6 @@ impl<J: Journal> Events<J> {
         }
         page.unreadable.sort_by_key(|record| record.position);
         Ok(page)
-    }
-
-    /// Records, with those that the journal itself cannot read named instead of in the way.
-    async fn records(
-        &self,
-        from: u64,
-        limit: usize,
-    ) -> Result<(Vec<JournalRecord>, Vec<UnreadableRecord>), StorageError> {
-        let is_damage = |error: &StorageError| {
-            matches!(error, StorageError::DamagedRecord { .. } | StorageError::Corrupt { .. })
-        };
-        let failed = match self.journal.read(from, limit).await {
-            Err(error) if is_damage(&error) => error,
-            read => return Ok((read?, Vec::new())),
-        };
-        let (mut records, mut damaged) = (Vec::new(), Vec::new());
-        let mut bytes = 0;
-        let next = self.journal.bounds().await?.next;
-        let end = next.min(from.max(1).saturating_add(limit as u64));
-        for position in from.max(1)..end {
-            match self.journal.read(position, 1).await {
-                Err(error) if is_damage(&error) => {
-                    let reason = match error {
-                        StorageError::DamagedRecord { reason, .. } => reason,
-                        other => other.to_string(),
-                    };
-                    damaged.push(UnreadableRecord { position, reason, data: None });
-                }
-                read => records.extend(read?),
-            }
-            bytes =
-                records.last().map_or(bytes, |record: &JournalRecord| bytes + record.data.len());
-            if bytes > self.journal.limits().page_bytes {
-                break;
-            }
-        }
-        // A journal none of whose records can be read is broken as a whole: to pass over all of it
-        // would lose it.
-        let whole = matches!(failed, StorageError::Corrupt { .. }) && records.is_empty();
-        if whole || damaged.is_empty() && records.is_empty() {
-            return Err(failed);
-        }
-        Ok((records, damaged))
     }
 
     /// A reader whose place is kept under a name.

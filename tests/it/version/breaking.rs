@@ -295,7 +295,7 @@ fn every_breaking_edit_is_found_and_named() {
 }
 
 #[test]
-fn additions_and_wider_values_break_nobody() {
+fn additions_and_wider_values_break_no_reader() {
     let now = reviewed(&ProtocolVersion::V1_1_0, "envelope");
     for (number, edit) in FINE.iter().enumerate() {
         let found = breaking(&now, &edited(&now, *edit));

@@ -8,7 +8,7 @@ mod since;
 
 pub(crate) use place::{BusArgs, block_on};
 pub(crate) use signal::{Ended, Signals};
-pub(crate) use since::Since;
+pub(crate) use since::{Since, records};
 
 use crate::output::CmdResult;
 use clap::Subcommand;

@@ -5,7 +5,7 @@ use crate::output::{Failure, failure};
 use coordination_protocol::bus::{Bus, Position, Start};
 use coordination_protocol::message::peek;
 use coordination_protocol::scalar::{Span, Timestamp, WallTime};
-use coordination_protocol::storage::{Journal as _, StorageError};
+use coordination_protocol::storage::{Journal as _, SoundRecords, StorageError, read_past_damage};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -65,22 +65,11 @@ async fn first_since(bus: &Bus, time: WallTime) -> Result<Position, Failure> {
     let bounds = bus.engine().bounds().await?;
     let mut from = bounds.first;
     loop {
-        let page = match bus.engine().read(from, PAGE).await {
-            Ok(page) => page,
-            Err(StorageError::Trimmed { first, .. }) => {
-                from = first;
-                continue;
-            }
-            Err(StorageError::DamagedRecord { position, .. }) if position == from => {
-                from += 1;
-                continue;
-            }
-            Err(StorageError::DamagedRecord { .. }) => bus.engine().read(from, 1).await?,
-            Err(error) => return Err(error.into()),
-        };
-        let Some(last) = page.last() else { return Ok(Position::new(from)) };
-        let next = last.position + 1;
-        let late = page.iter().find(|record| {
+        let page = records(bus, from, PAGE).await?;
+        if page.next == from {
+            return Ok(Position::new(from));
+        }
+        let late = page.records.iter().find(|record| {
             let text = std::str::from_utf8(&record.data).unwrap_or_default();
             let stamp = peek(text).header.and_then(|header| header.timestamp);
             stamp.and_then(|stamp| WallTime::try_from(&stamp).ok()).is_some_and(|at| at >= time)
@@ -88,7 +77,18 @@ async fn first_since(bus: &Bus, time: WallTime) -> Result<Position, Failure> {
         if let Some(record) = late {
             return Ok(Position::new(record.position));
         }
-        from = next;
+        from = page.next;
+    }
+}
+
+/// Records from a position on, past what is gone or damaged.
+pub(crate) async fn records(bus: &Bus, from: u64, limit: usize) -> Result<SoundRecords, Failure> {
+    let mut from = from;
+    loop {
+        match read_past_damage(bus.engine(), from, limit).await {
+            Err(StorageError::Trimmed { first, .. }) => from = first,
+            read => return Ok(read?),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> CmdResult {
             read_all(&bus, &sender, &steps)
         });
         let published = publish_all(&bus, &read, &mut out);
-        // Whoever still reads is told that nobody takes it.
+        // Whoever still reads is told that it is not taken any more.
         drop(read);
         let refused = published?;
         let read = reader.join().map_err(|_| unavailable("standard input was not read"))??;

@@ -68,8 +68,8 @@ pub(crate) fn in_order<J: Send, T: Send, W: Write, E: From<io::Error>>(
         scope.spawn(move || {
             for job in jobs {
                 let (parts, receiver) = sync_channel(BLOCKS);
-                // First its place in the order, then the work, so that the printer never waits for what
-                // nobody will do. Both fail only when the printer has stopped.
+                // First its place in the order, then the work, so that the printer never waits for work
+                // that is not done. Both fail only when the printer has stopped.
                 if order.send(receiver).is_err() || queue.send((job, parts)).is_err() {
                     return;
                 }

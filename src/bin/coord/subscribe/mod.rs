@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long, short)]
     follow: bool,
 
-    /// End after so many messages, and wait for them.
+    /// End after this number of messages, and wait for them.
     #[arg(long, value_name = "N", conflicts_with = "follow")]
     count: Option<NonZeroU64>,
 

@@ -108,7 +108,7 @@ impl Reader<'_> {
         }
         let written = page.iter().try_for_each(|delivery| out.row(&Row::new(delivery)));
         if let Err(error) = written.and_then(|()| out.flush()) {
-            // Nobody reads it, so it counts as no attempt.
+            // It is not read any more, so it counts as no attempt.
             for delivery in &page {
                 let _ = self.inbox.give_back(delivery).await;
             }
