@@ -100,12 +100,13 @@ impl<R: BufRead> Records<R> {
         // First by what can be had without waiting, which may be nothing.
         let mut waits = false;
         loop {
-            let chunk = match self.buffered || waits {
-                true => match self.input.fill_buf() {
+            let chunk = if self.buffered || waits {
+                match self.input.fill_buf() {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     chunk => chunk?,
-                },
-                false => &[],
+                }
+            } else {
+                &[]
             };
             let ended = waits && chunk.is_empty();
             let mut rest = chunk;
@@ -135,7 +136,7 @@ impl<R: BufRead> Records<R> {
 /// use coordination_protocol::finding::Mode;
 /// use coordination_protocol::storage::block_on;
 ///
-/// /// let mut pieces = ["A:b:c:{\"d\"", ":\n1}\nE:f:g:{}"].into_iter();
+/// let mut pieces = ["A:b:c:{\"d\"", ":\n1}\nE:f:g:{}"].into_iter();
 /// let source = async || Ok(pieces.next().unwrap_or_default());
 /// let mut records = Codec::new(Mode::Strict).async_records(source);
 /// block_on(async {
