@@ -82,7 +82,8 @@ use crate::event::Registry;
 use crate::message::Envelope;
 use crate::scalar::{ComponentId, GeneratedId};
 use crate::storage::{
-    Appended, DynEngine, Engine, Journal as _, MemoryEngine, NewRecord, StorageError, Store as _,
+    Appended, DynEngine, DynJournal, Engine, Journal as _, Log, MemoryEngine, NewRecord,
+    StorageError, Store as _,
 };
 use crate::transport::Address;
 use inbox::Selection;
@@ -152,6 +153,8 @@ pub struct Bus {
 
 struct Inner {
     engine: Arc<dyn DynEngine>,
+    /// The log that messages are in.
+    history: Arc<dyn DynJournal>,
     host: Arc<dyn Host>,
     registry: Registry,
     place: String,
@@ -181,7 +184,9 @@ impl Bus {
 
     fn new(engine: Arc<dyn DynEngine>, host: Arc<dyn Host>, place: String) -> Self {
         let (lease, session) = (Bus::LEASE, Session::default());
-        let inner = Inner { engine, host, registry: Registry::default(), place, lease, session };
+        let history = engine.log(Log::History);
+        let registry = Registry::default();
+        let inner = Inner { engine, history, host, registry, place, lease, session };
         Bus { inner: Arc::new(inner) }
     }
 
@@ -190,6 +195,7 @@ impl Bus {
         let old = &self.inner;
         let mut inner = Inner {
             engine: Arc::clone(&old.engine),
+            history: Arc::clone(&old.history),
             host: Arc::clone(&old.host),
             registry: old.registry.clone(),
             place: old.place.clone(),
@@ -232,7 +238,7 @@ impl Bus {
     /// [`Storage`](BusError::Storage).
     pub async fn publish(&self, posts: &[Post]) -> Result<Appended, BusError> {
         let records: Vec<NewRecord> = posts.iter().map(|post| post.record.clone()).collect();
-        Ok(self.inner.engine.append_records(&records, &[]).await?)
+        Ok(self.inner.history.append_records(&records, &[]).await?)
     }
 
     /// Opens an inbox.
@@ -295,14 +301,15 @@ impl Bus {
         }
     }
 
-    /// Removes the messages before a position. Readers that were further behind find a gap.
+    /// Removes the messages before a position. Readers that were further behind find a gap. Decisions
+    /// stay: they are in a log of their own.
     ///
     /// # Errors
     /// [`Storage`](BusError::Storage).
     pub async fn trim(&self, before: Position) -> Result<u64, BusError> {
-        let gone = self.inner.engine.trim(before.offset).await?;
+        let gone = self.inner.history.trim(before.offset).await?;
         // Chatter is appended without an expectation, so its lanes need not be remembered.
-        self.inner.engine.forget_lanes().await?;
+        self.inner.history.forget_lanes().await?;
         Ok(gone)
     }
 
@@ -311,12 +318,22 @@ impl Bus {
     /// # Errors
     /// [`Storage`](BusError::Storage).
     pub async fn end(&self) -> Result<Position, BusError> {
-        Ok(Position::new(self.inner.engine.bounds().await?.next))
+        Ok(Position::new(self.inner.history.bounds().await?.next))
     }
 
-    /// The store and the log below.
+    /// The store and the logs below.
     pub fn engine(&self) -> &Arc<dyn DynEngine> {
         &self.inner.engine
+    }
+
+    /// The log that its messages are in.
+    pub fn history(&self) -> &Arc<dyn DynJournal> {
+        &self.inner.history
+    }
+
+    /// The log of decisions, which no retention touches.
+    pub fn decisions(&self) -> Arc<dyn DynJournal> {
+        self.inner.engine.log(Log::Decisions)
     }
 
     /// Time and entropy.

@@ -58,7 +58,7 @@ impl Bus {
     }
 
     async fn readers(&self, kind: &str) -> Result<Vec<ReaderStatus>, BusError> {
-        let next = self.engine().bounds().await?.next;
+        let next = self.history().bounds().await?.next;
         let places = open_places(self.sessions().await?.0);
         let mut readers = Vec::new();
         for Entry { key, value, .. } in self.entries(kind).await? {

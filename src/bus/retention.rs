@@ -105,7 +105,7 @@ impl Bus {
         let now = self.host().now().wall;
         let mut tidied = Tidied::default();
         let aged = self.mark(now, retention.max_age).await?;
-        let bounds = self.engine().bounds().await?;
+        let bounds = self.history().bounds().await?;
         let large = self.beyond_bytes(retention.max_bytes).await?;
         let before = aged.max(large).clamp(bounds.first, bounds.next);
         if before > bounds.first {
@@ -149,7 +149,7 @@ impl Bus {
             .next_back()
             .is_none_or(|last| u128::from(now.abs_diff(*last)) >= MARK.as_millis());
         if due {
-            marks.at.insert(now, self.engine().bounds().await?.next);
+            marks.at.insert(now, self.history().bounds().await?.next);
             let value =
                 serde_json::to_vec(&marks).map_err(|error| StorageError::damaged(&key, error))?;
             // Somebody else noted it at the same time.
@@ -163,14 +163,14 @@ impl Bus {
 
     /// Up to where the log is too large, by the mean size of some of its records.
     async fn beyond_bytes(&self, max_bytes: u64) -> Result<u64, BusError> {
-        let bounds = self.engine().bounds().await?;
+        let bounds = self.history().bounds().await?;
         if bounds.is_empty() {
             return Ok(bounds.first);
         }
         let (mut records, mut bytes) = (0_u64, 0_u64);
         for part in 0..4 {
             let from = bounds.first + bounds.len() / 4 * part;
-            let page = match self.engine().read(from, SAMPLE).await {
+            let page = match self.history().read(from, SAMPLE).await {
                 Ok(page) => page,
                 // Trimmed meanwhile, or damaged: the other parts tell enough.
                 Err(StorageError::Trimmed { .. } | StorageError::DamagedRecord { .. }) => continue,

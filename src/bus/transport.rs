@@ -23,7 +23,7 @@ impl Transport for Bus {
     type Receiver = BusReceiver;
 
     fn limits(&self) -> TransportLimits {
-        let limits = crate::storage::Journal::limits(self.engine());
+        let limits = crate::storage::Journal::limits(self.history());
         TransportLimits::default()
             .with_packet_bytes(limits.value_bytes.min(TransportLimits::default().packet_bytes))
             .with_batch_packets(limits.batch_records.min(TransportLimits::default().batch_packets))

@@ -1,12 +1,15 @@
 //! What an [`Engine`] promises beside what its [`Store`] and its
-//! [`Journal`] do.
+//! [`Journal`]s do.
+
+mod logs;
 
 use super::journal::lanes::{lane, moved, record};
 use super::{Failure, cases, once, same, together};
 use crate::storage::{
-    Appended, Bounds, Commit, Engine, Expect, Journal, Key, LaneEnd, NewRecord, StorageError,
+    Appended, Bounds, Commit, Engine, Expect, Journal, Key, LaneEnd, Log, NewRecord, StorageError,
     StorageLimits, Store,
 };
+use logs::{both_logs, logs_apart, partitions, waits_of_logs};
 
 cases! { Engine:
     commits "records and values of a commit are there, and told with their positions and revisions";
@@ -20,6 +23,10 @@ cases! { Engine:
     commits_wake "a wait ends when a commit appends";
     one_committer "of committers that race from one state exactly one succeeds, as a whole";
     counting_together "records and values that are committed together stay in step, however committers race";
+    logs_apart "each log counts its own positions, lanes, ids and cursors, and trimming one leaves the other alone";
+    both_logs "records of a commit are in both logs, or in none";
+    waits_of_logs "a wait ends by what is appended to its own log";
+    partitions "a lane lies in one partition of a log, which is one of those that the log has";
 }
 
 #[track_caller]
@@ -45,7 +52,7 @@ async fn value<E: Engine>(engine: &E, key: &Key) -> Result<Option<(String, u64)>
 async fn state<E: Engine>(engine: &E) -> Result<(Bounds, Vec<(String, u64)>), Failure> {
     let page = engine.scan(&crate::storage::StoreScan::new("")).await?;
     let values = page.entries.into_iter().map(|entry| (entry.key.to_string(), entry.revision));
-    Ok((engine.bounds().await?, values.collect()))
+    Ok((engine.log(Log::History).bounds().await?, values.collect()))
 }
 
 async fn commits<E: Engine>(engine: &E) -> Result<(), Failure> {
@@ -68,10 +75,10 @@ async fn commits<E: Engine>(engine: &E) -> Result<(), Failure> {
     }
     same("first value", value(engine, &x).await?, Some(("1".to_owned(), first)))?;
     same("second value", value(engine, &y).await?, Some(("2".to_owned(), second)))?;
-    let records = engine.read(1, 9).await?;
+    let records = engine.log(Log::History).read(1, 9).await?;
     let expected = [record(&a, "1").at(1), NewRecord::new(*b"of no lane").at(2)];
     same("records", records, expected)?;
-    same("lane", engine.lane_end(&a).await?, Some(1))?;
+    same("lane", engine.log(Log::History).lane_end(&a).await?, Some(1))?;
     // Either part alone is a commit, too.
     let done = engine.commit(&Commit::new().append(record(&a, "2"))).await?;
     same("records alone", done.appended, Appended::new(3..4))?;
@@ -82,7 +89,7 @@ async fn commits<E: Engine>(engine: &E) -> Result<(), Failure> {
         return Err(Failure::new(format!("revisions {:?} after {second}", done.revisions)));
     }
     // The parts go on from what a commit left.
-    same("append", engine.append(&["x"]).await?, 4..5)?;
+    same("append", engine.log(Log::History).append(&["x"]).await?, 4..5)?;
     let next = engine.put(&y, b"4", Expect::Revision(second)).await?;
     if [next].as_slice() <= done.revisions.as_slice() {
         return Err(Failure::new(format!("revision {next} after {:?}", done.revisions)));
@@ -105,16 +112,16 @@ async fn conflict_appends_nothing<E: Engine>(engine: &E) -> Result<(), Failure> 
         let conflict = StorageError::Conflict { key: x.clone(), expected, found };
         refused("commit", engine.commit(&commit).await, &conflict)?;
         same("state", state(engine).await?, before.clone())?;
-        same("lane", engine.lane_end(&a).await?, None)?;
+        same("lane", engine.log(Log::History).lane_end(&a).await?, None)?;
     }
     // Nothing is left of the id either.
-    let done = engine.append_records(&[record(&a, "1")], &[]).await?;
+    let done = engine.log(Log::History).append_records(&[record(&a, "1")], &[]).await?;
     same("append", done, Appended::new(1..2))
 }
 
 async fn moved_lane_puts_nothing<E: Engine>(engine: &E) -> Result<(), Failure> {
     let (a, b, x) = (lane("a")?, lane("b")?, Key::of(["x"])?);
-    engine.append_records(&[record(&a, "1"), record(&b, "1")], &[]).await?;
+    engine.log(Log::History).append_records(&[record(&a, "1"), record(&b, "1")], &[]).await?;
     let before = state(engine).await?;
     for (expected, found) in [(None, Some(2)), (Some(1), Some(2))] {
         let commit = Commit::new()
@@ -134,14 +141,14 @@ async fn moved_lane_puts_nothing<E: Engine>(engine: &E) -> Result<(), Failure> {
 
 async fn duplicate_puts_nothing<E: Engine>(engine: &E) -> Result<(), Failure> {
     let (a, x) = (lane("a")?, Key::of(["x"])?);
-    engine.append_records(&[record(&a, "1")], &[]).await?;
+    engine.log(Log::History).append_records(&[record(&a, "1")], &[]).await?;
     let before = state(engine).await?;
     let commit =
         Commit::new().append(record(&a, "2")).append(record(&a, "1")).put(x, *b"1", Expect::Absent);
     let taken = StorageError::DuplicateId { lane: a.clone(), id: "1".into(), found: Some(1) };
     refused("commit", engine.commit(&commit).await, &taken)?;
     same("state", state(engine).await?, before)?;
-    same("lane", engine.lane_end(&a).await?, Some(1))
+    same("lane", engine.log(Log::History).lane_end(&a).await?, Some(1))
 }
 
 async fn removals<E: Engine>(engine: &E) -> Result<(), Failure> {
@@ -187,7 +194,7 @@ async fn repeated_commit<E: Engine>(engine: &E) -> Result<(), Failure> {
     let done = engine.commit(&other).await?;
     same("repeated", done.appended, Appended::repeated(1, 2))?;
     same("value", value(engine, &y).await?, Some(("2".to_owned(), done.revisions[0])))?;
-    same("bounds", engine.bounds().await?, Bounds::new(1, 3))
+    same("bounds", engine.log(Log::History).bounds().await?, Bounds::new(1, 3))
 }
 
 async fn cut_commit<E: Engine>(engine: &E) -> Result<(), Failure> {
@@ -209,16 +216,16 @@ async fn cut_commit<E: Engine>(engine: &E) -> Result<(), Failure> {
         }
         let (text, revision) = value(engine, &x).await?.unwrap_or_default();
         same("value", text, round.to_string())?;
-        same("lane", engine.lane_end(&a).await?, Some(round + 1))?;
+        same("lane", engine.log(Log::History).lane_end(&a).await?, Some(round + 1))?;
         before = Some(revision);
     }
-    same("bounds", engine.bounds().await?, Bounds::new(1, 21))
+    same("bounds", engine.log(Log::History).bounds().await?, Bounds::new(1, 21))
 }
 
 async fn commit_limits<E: Engine>(engine: &E) -> Result<(), Failure> {
     let (a, x, y) = (lane("a")?, Key::of(["x"])?, Key::of(["y"])?);
     let (values, records): (StorageLimits, StorageLimits) =
-        (Store::limits(engine), Journal::limits(engine));
+        (Store::limits(engine), engine.log(Log::History).limits());
     let large = Commit::new().append(record(&a, "1")).put(
         x.clone(),
         vec![0; values.value_bytes + 1],
@@ -230,7 +237,7 @@ async fn commit_limits<E: Engine>(engine: &E) -> Result<(), Failure> {
             + 1
     ]));
     let mut many = Commit::new().put(x.clone(), *b"1", Expect::Any);
-    many.records = vec![NewRecord::new(*b""); records.batch_records + 1];
+    many.history.records = vec![NewRecord::new(*b""); records.batch_records + 1];
     let mut all = Commit::new().append(record(&a, "1"));
     for number in 0..=values.batch_records {
         all = all.delete(Key::of(["key", &number.to_string()])?, Expect::Any);
@@ -252,7 +259,7 @@ async fn commits_wake<E: Engine>(engine: &E) -> Result<(), Failure> {
     let a = lane("a")?;
     let step = async |number: u64| -> Result<bool, StorageError> {
         match number {
-            0 => Ok(engine.wait(1).await? > 1),
+            0 => Ok(engine.log(Log::History).wait(1).await? > 1),
             _ => {
                 Ok(!engine.commit(&Commit::new().append(record(&a, "1"))).await?.appended.repeated)
             }
@@ -285,8 +292,8 @@ async fn one_committer<E: Engine>(engine: &E) -> Result<(), Failure> {
     let &[who] = won.as_slice() else {
         return Err(Failure::new(format!("{} committers succeeded", won.len())));
     };
-    same("bounds", engine.bounds().await?, Bounds::new(1, 2))?;
-    let records = engine.read(1, 9).await?;
+    same("bounds", engine.log(Log::History).bounds().await?, Bounds::new(1, 2))?;
+    let records = engine.log(Log::History).read(1, 9).await?;
     same("record", records, [record(&a, &who.to_string()).at(1)])?;
     same("value", value(engine, &x).await?.map(|(text, _)| text), Some(who.to_string()))
 }
@@ -317,5 +324,5 @@ async fn counting_together<E: Engine>(engine: &E) -> Result<(), Failure> {
     };
     together((0..6).map(count)).await.into_iter().collect::<Result<(), Failure>>()?;
     same("count", value(engine, &x).await?.map(|(text, _)| text), Some("48".to_owned()))?;
-    same("bounds", engine.bounds().await?, Bounds::new(1, 49))
+    same("bounds", engine.log(Log::History).bounds().await?, Bounds::new(1, 49))
 }

@@ -1,9 +1,13 @@
 //! What a [`Journal`] promises.
 
+mod ends;
 pub(super) mod lanes;
 
 use super::{Failure, cases, once, same, together};
-use crate::storage::{Bounds, Cursor, Journal, Key, StorageError};
+use crate::storage::{Bounds, Cursor, Journal, Key, LaneForm, StorageError};
+use ends::{
+    lanes_cannot_end, lanes_end, reborn_lanes, snapshots_before_trims, stale_writers, trimmed_lanes,
+};
 use lanes::{
     batches_with_names, cut_short, ids_forgotten, ids_stand_once, lanes_expected, lanes_forgotten,
     lanes_of_a_batch, lanes_outlive_trims, names, one_appender, repeats,
@@ -31,10 +35,24 @@ cases! { Journal:
     cut_short "an append whose outcome was not heard may be repeated, and is there once";
     ids_stand_once "a batch with an id that another record of its lane has is refused as a whole";
     one_appender "of writers that race for a lane exactly one succeeds";
-    lanes_outlive_trims "the end of a lane is known when its records are trimmed";
-    lanes_forgotten "a lane that is forgotten begins anew, and only one without records is";
+    trimmed_lanes "after a trim a lane takes what expects its true last position, and refuses what expects none";
+    stale_writers "a writer that knows a lane from before a trim is refused";
+    lanes_outlive_trims if forgets_lanes "the end of a lane is known when its records are trimmed";
+    lanes_forgotten if forgets_lanes "a lane that is forgotten begins anew, and only one without records is";
+    lanes_cannot_end if forgets_lanes "a record that ends its lane is refused where lanes are forgotten";
+    snapshots_before_trims if ends_lanes "a trim is refused while an open lane would lose its last record";
+    lanes_end if ends_lanes "behind the record that ends a lane none is appended, and it may be trimmed whole";
+    reborn_lanes if ends_lanes "a lane that ended is never opened again";
     ids_forgotten "an id is forgotten with its record";
     appending_together "batches of many appenders do not mix, and no position is lost";
+}
+
+fn forgets_lanes<J: Journal>(journal: &J) -> bool {
+    journal.lanes() == LaneForm::Forgotten
+}
+
+fn ends_lanes<J: Journal>(journal: &J) -> bool {
+    journal.lanes() == LaneForm::Ended
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the callers' lines stay short")]

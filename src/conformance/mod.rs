@@ -274,7 +274,8 @@ impl From<crate::transport::TransportError> for Failure {
     }
 }
 
-/// The table of a trait's cases: name, promise, and the function of that name. They may stand under the
+/// The table of a trait's cases: name, the function that tells whether an instance promises it, promise, and
+/// the function of that name. They may stand under the
 /// promises of the trait's docs, by their headings. The docs of the list are made of the same table.
 macro_rules! cases {
     ($trait:ident $(, $bound:path)?: $($name:ident $(if $declared:ident)? $promise:literal;)+) => {
@@ -306,7 +307,7 @@ macro_rules! case {
             |instance: &$instance| Box::pin($name(instance)),
         )
         .with_heading($heading)
-        $(.if_declared(|instance| instance.promises().$declared))?
+        $(.if_declared(|instance| $declared(instance)))?
     };
 }
 use case;

@@ -40,11 +40,23 @@ cases! { Transport:
         busy_listeners if bounded_queues "a listener that is full refuses senders, and room lets them through";
     }
     "whole_batches" {
-        whole_batches if whole_batches "a batch that one receiver has no room for reaches no other";
+        whole_batches if whole_batches_promised "a batch that one receiver has no room for reaches no other";
     }
     "unique_listeners" {
         listeners if unique_listeners "an address has one listener at a time, or none";
     }
+}
+
+fn bounded_queues<T: Transport>(transport: &T) -> bool {
+    transport.promises().bounded_queues
+}
+
+fn whole_batches_promised<T: Transport>(transport: &T) -> bool {
+    transport.promises().whole_batches
+}
+
+fn unique_listeners<T: Transport>(transport: &T) -> bool {
+    transport.promises().unique_listeners
 }
 
 fn key<'a>(name: &'a str, workflow: &'a str) -> RouteKey<'a> {

@@ -128,7 +128,7 @@ impl Context {
         let id = format!("{}/{}/{}", self.client.id(), self.position(), effects.published);
         effects.published += 1;
         let record = self.client.seal().publish(&envelope)?.with_id(id).into_record();
-        effects.commit.records.push(record);
+        effects.commit.history.records.push(record);
         Ok(())
     }
 

@@ -47,7 +47,7 @@ pub(super) fn answer(
         None => seal.to(&to, &outbound.envelope),
     };
     match post {
-        Ok(post) => commit.records.push(post.into_record()),
+        Ok(post) => commit.history.records.push(post.into_record()),
         Err(error) => super::observe::failed(&shared.id, &error),
     }
 }

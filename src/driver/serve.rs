@@ -420,7 +420,7 @@ impl Server {
             } else {
                 let mut consequences = self.consequences(&mut state, work.reply.as_ref());
                 let commit = std::mem::take(&mut consequences.commit);
-                let answer = commit.records.last().map(|record| Arc::clone(&record.data));
+                let answer = commit.history.records.last().map(|record| Arc::clone(&record.data));
                 let (commit, kept) = match answer.filter(|_| !again && !queued && !ending.reused) {
                     Some(answer) => {
                         let time = self.shared.options.respond.remember;
@@ -431,9 +431,11 @@ impl Server {
                 consequences.commit = commit;
                 consequences.kept = kept.then_some(key);
                 consequences.dead = ending.dead;
-                consequences.commit.records.splice(0..0, effects.records);
+                consequences.commit.history.records.splice(0..0, effects.history.records);
+                consequences.commit.history.expected.extend(effects.history.expected);
+                // What follows from an answer decides nothing by itself.
+                consequences.commit.decisions = effects.decisions;
                 consequences.commit.puts.extend(effects.puts);
-                consequences.commit.expected.extend(effects.expected);
                 Some(consequences)
             }
         };

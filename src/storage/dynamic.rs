@@ -2,7 +2,8 @@
 
 use super::{
     Appended, Bounds, Commit, Committed, Cursor, Engine, Entry, Expect, Journal, JournalRecord,
-    Key, KeyPage, LaneEnd, NewRecord, Page, StorageError, StorageLimits, Store, StoreScan,
+    Key, KeyPage, LaneEnd, LaneForm, Log, NewRecord, Page, Partition, StorageError, StorageLimits,
+    Store, StoreScan,
 };
 use std::pin::Pin;
 use std::sync::Arc;
@@ -80,6 +81,9 @@ pub trait DynJournal: Send + Sync {
     /// [`Journal::limits`].
     fn boxed_limits(&self) -> StorageLimits;
 
+    /// [`Journal::lanes`].
+    fn boxed_lanes(&self) -> LaneForm;
+
     /// [`Journal::append_records`].
     fn boxed_append_records<'a>(
         &'a self,
@@ -126,6 +130,10 @@ pub trait DynJournal: Send + Sync {
 impl<J: Journal> DynJournal for J {
     fn boxed_limits(&self) -> StorageLimits {
         self.limits()
+    }
+
+    fn boxed_lanes(&self) -> LaneForm {
+        self.lanes()
     }
 
     fn boxed_append_records<'a>(
@@ -184,18 +192,67 @@ impl<J: Journal> DynJournal for J {
 
 /// An [`Engine`] whose type is only known when the program runs: `Arc<dyn DynEngine>` and
 /// `Box<dyn DynEngine>` are engines. Every engine is one; each operation costs one allocation more.
-pub trait DynEngine: DynStore + DynJournal {
+pub trait DynEngine: DynStore {
+    /// [`Engine::log`].
+    fn boxed_log(&self, log: Log) -> Arc<dyn DynJournal>;
+
+    /// [`Engine::journal`].
+    ///
+    /// # Errors
+    /// [`NoPartition`](StorageError::NoPartition).
+    fn boxed_journal(&self, partition: Partition) -> Result<Arc<dyn DynJournal>, StorageError>;
+
+    /// [`Engine::partitions`].
+    fn boxed_partitions(&self, log: Log) -> Vec<Partition>;
+
+    /// [`Engine::partition_of`].
+    fn boxed_partition_of(&self, log: Log, lane: &Key) -> Partition;
+
     /// [`Engine::commit`].
     fn boxed_commit<'a>(&'a self, commit: &'a Commit) -> Boxed<'a, Committed>;
 }
 
 impl<E: Engine> DynEngine for E {
+    fn boxed_log(&self, log: Log) -> Arc<dyn DynJournal> {
+        Arc::new(self.log(log))
+    }
+
+    fn boxed_journal(&self, partition: Partition) -> Result<Arc<dyn DynJournal>, StorageError> {
+        Ok(Arc::new(self.journal(partition)?))
+    }
+
+    fn boxed_partitions(&self, log: Log) -> Vec<Partition> {
+        self.partitions(log)
+    }
+
+    fn boxed_partition_of(&self, log: Log, lane: &Key) -> Partition {
+        self.partition_of(log, lane)
+    }
+
     fn boxed_commit<'a>(&'a self, commit: &'a Commit) -> Boxed<'a, Committed> {
         Box::pin(self.commit(commit))
     }
 }
 
 impl Engine for dyn DynEngine + '_ {
+    type Journal = Arc<dyn DynJournal>;
+
+    fn log(&self, log: Log) -> Arc<dyn DynJournal> {
+        self.boxed_log(log)
+    }
+
+    fn journal(&self, partition: Partition) -> Result<Arc<dyn DynJournal>, StorageError> {
+        self.boxed_journal(partition)
+    }
+
+    fn partitions(&self, log: Log) -> Vec<Partition> {
+        self.boxed_partitions(log)
+    }
+
+    fn partition_of(&self, log: Log, lane: &Key) -> Partition {
+        self.boxed_partition_of(log, lane)
+    }
+
     async fn commit(&self, commit: &Commit) -> Result<Committed, StorageError> {
         self.boxed_commit(commit).await
     }
@@ -238,6 +295,10 @@ macro_rules! journal_by_boxes {
         impl Journal for $form {
             fn limits(&self) -> StorageLimits {
                 DynJournal::boxed_limits(self)
+            }
+
+            fn lanes(&self) -> LaneForm {
+                self.boxed_lanes()
             }
 
             async fn append_records(
@@ -295,7 +356,7 @@ macro_rules! journal_by_boxes {
         }
     )+ };
 }
-journal_by_boxes!(dyn DynJournal + '_, dyn DynEngine + '_);
+journal_by_boxes!(dyn DynJournal + '_);
 
 /// A pointer to a store, a journal or an engine is one.
 macro_rules! behind {
@@ -338,6 +399,10 @@ macro_rules! behind {
         impl<T: Journal + ?Sized> Journal for $pointer {
             fn limits(&self) -> StorageLimits {
                 (**self).limits()
+            }
+
+            fn lanes(&self) -> LaneForm {
+                (**self).lanes()
             }
 
             fn append_records(
@@ -402,6 +467,24 @@ macro_rules! behind {
         }
 
         impl<T: Engine + ?Sized> Engine for $pointer {
+            type Journal = T::Journal;
+
+            fn log(&self, log: Log) -> T::Journal {
+                (**self).log(log)
+            }
+
+            fn journal(&self, partition: Partition) -> Result<T::Journal, StorageError> {
+                (**self).journal(partition)
+            }
+
+            fn partitions(&self, log: Log) -> Vec<Partition> {
+                (**self).partitions(log)
+            }
+
+            fn partition_of(&self, log: Log, lane: &Key) -> Partition {
+                (**self).partition_of(log, lane)
+            }
+
             fn commit(
                 &self,
                 commit: &Commit,

@@ -1,6 +1,8 @@
 //! What can go wrong.
 
 use super::key::Key;
+use super::log::Partition;
+use super::record::LaneEnd;
 use super::store::Expect;
 use crate::error::Cause;
 use crate::message::MessageKind;
@@ -67,6 +69,41 @@ pub enum StorageError {
         expected: Option<u64>,
         /// The position of the last record, if there is one.
         found: Option<u64>,
+    },
+    /// The lane ended; it is not opened again.
+    #[error("lane `{lane}` ended at position {last} and is not opened again", lane = printable(.lane))]
+    LaneEnded {
+        /// The lane.
+        lane: Key,
+        /// The position of its last record.
+        last: u64,
+    },
+    /// A record ends a lane of a journal whose lanes are [forgotten](super::LaneForm::Forgotten) instead.
+    #[error("lane `{lane}` cannot end: the lanes of this journal are forgotten when they are trimmed", lane = printable(.lane))]
+    LaneCannotEnd {
+        /// The lane.
+        lane: Key,
+    },
+    /// A trim would remove the last records of lanes that are open. Nothing was removed.
+    #[doc(alias = "snapshot")]
+    #[error(
+        "{} by a trim before {before}: {}; append a snapshot to each first",
+        losing(.lanes.len() as u64 + more), named(.lanes, *more)
+    )]
+    LanesOpen {
+        /// The position before which records should go.
+        before: u64,
+        /// Some of the lanes, ordered by name, and where they end: as many as a page of the journal has
+        /// items.
+        lanes: Vec<LaneEnd>,
+        /// How many more there are.
+        more: u64,
+    },
+    /// The engine has no such partition.
+    #[error("there is no partition {partition}")]
+    NoPartition {
+        /// The partition.
+        partition: Partition,
     },
     /// A record of the batch has the id of another one of its lane.
     #[error("record `{id}` of lane `{lane}` {}", stands(*found), id = printable(.id), lane = printable(.lane))]
@@ -310,6 +347,30 @@ fn lane_expected(last: Option<u64>) -> String {
     last.map_or_else(|| "no record".to_owned(), |last| format!("position {last}"))
 }
 
+fn losing(lanes: u64) -> String {
+    match lanes {
+        1 => "1 open lane would lose its last record".to_owned(),
+        _ => format!("{lanes} open lanes would lose their last records"),
+    }
+}
+
+/// The first three lanes, and how many there are besides.
+fn named(lanes: &[LaneEnd], more: u64) -> String {
+    const NAMED: usize = 3;
+    let mut text: Vec<String> = lanes
+        .iter()
+        .take(NAMED)
+        .map(|LaneEnd { lane, last, .. }| {
+            format!("`{}` ({})", printable(lane), last.unwrap_or_default())
+        })
+        .collect();
+    match more + lanes.len().saturating_sub(NAMED) as u64 {
+        0 => {}
+        rest => text.push(format!("{rest} more")),
+    }
+    text.join(", ")
+}
+
 fn stands(found: Option<u64>) -> String {
     found.map_or_else(
         || "is twice in the batch".to_owned(),
@@ -460,6 +521,8 @@ pub enum ImportFault {
         /// The position of its last record, if it has one.
         record: Option<u64>,
     },
+    /// Both the copy and the store hold decisions.
+    Decisions,
     /// There are fewer or more items than announced.
     Count {
         /// How many came.
@@ -485,6 +548,9 @@ impl fmt::Display for ImportFault {
             ImportFault::Lane { lane, last, record: None } => {
                 write!(f, "lane `{lane}` ends at {last}, behind the journal")
             }
+            ImportFault::Decisions => f.write_str(
+                "both hold decisions, and two lines of decisions cannot be made one; import into a new store",
+            ),
             ImportFault::Count { items, announced } => {
                 write!(f, "{items} items came, {announced} were announced")
             }
@@ -508,6 +574,14 @@ crate::error::leaf_errors! {
             "Read the current revision, decide anew and write again."],
         Self::LaneMoved { .. } => ["lane-moved", State, Conflict, lasting, "read_and_retry",
             "Read on to the end of the lane, decide anew and append again."],
+        Self::LaneEnded { .. } => ["lane-ended", State, Conflict, lasting, "drop",
+            "Give what begins anew a lane of its own."],
+        Self::LaneCannotEnd { .. } => ["lane-cannot-end", System, Conflict, lasting,
+            "correct_and_retry", "End lanes of the decisions only."],
+        Self::LanesOpen { .. } => ["lanes-open", State, Conflict, lasting, "correct_and_retry",
+            "Append a snapshot of each lane, expecting its last position, and trim again."],
+        Self::NoPartition { .. } => ["no-partition", System, Conflict, lasting,
+            "correct_and_retry", "Ask the engine for its partitions."],
         Self::DuplicateId { .. } => ["duplicate-id", State, Conflict, lasting, "correct_and_retry",
             "Give each record of a lane an id of its own, and repeat a batch as it was."],
         Self::DuplicateKey { .. } => ["duplicate-key", System, Conflict, lasting,

@@ -3,10 +3,12 @@
 use super::StorageLimits;
 use super::error::StorageError;
 use super::key::Key;
+use super::log::LaneForm;
 use super::record::{Appended, JournalRecord, LaneEnd, NewRecord};
 use std::ops::Range;
 
-/// Records at positions, and named cursors.
+/// Records at positions, and named cursors: one sequence. An [`Engine`](super::Engine) has one for each
+/// [partition](super::Partition) of its logs; a reader that goes by one name has a cursor in each.
 ///
 /// What every implementation promises:
 ///
@@ -14,8 +16,8 @@ use std::ops::Range;
 ///   whoever appends. A position is never given again, not even when all records were trimmed.
 /// - **A batch is atomic**: all of its records become visible, side by side, or none.
 /// - **Lanes are compared and appended to at once**: of several writers that expect the same last
-///   record of a lane, at most one succeeds. The last position of a lane outlives its records: after a
-///   trim it is still what writers have to expect, until the lane is [forgotten](Self::forget_lanes).
+///   record of a lane, at most one succeeds. The last position of a lane is known after a trim as well, and
+///   still what writers have to expect. What becomes of lanes in the end is told by [`lanes`](Self::lanes).
 /// - **An id stands once in its lane.** A batch whose first id stands there already, and whose other
 ///   ids follow it, is not appended again, and gets the positions that it has; what it carries is not
 ///   compared. Any other batch with an id that stands there, or with an id twice, is refused. So a writer that did not learn what came of an append
@@ -52,6 +54,11 @@ pub trait Journal: Send + Sync {
     /// How much one operation may carry.
     fn limits(&self) -> StorageLimits {
         StorageLimits::default()
+    }
+
+    /// What becomes of its lanes.
+    fn lanes(&self) -> LaneForm {
+        LaneForm::default()
     }
 
     /// Appends a batch of records that belong to no lane, and returns their positions. An empty batch
@@ -104,7 +111,8 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`LaneMoved`](StorageError::LaneMoved) if a lane is not as expected, and the batch does not stand
-    /// there already; [`DuplicateId`](StorageError::DuplicateId) if another record has the id of one of
+    /// there already; [`LaneEnded`](StorageError::LaneEnded) if one that it has a record of is closed;
+    /// [`LaneCannotEnd`](StorageError::LaneCannotEnd); [`DuplicateId`](StorageError::DuplicateId) if another record has the id of one of
     /// the batch; [`TooLarge`](StorageError::TooLarge).
     #[doc(alias = "compare-and-append")]
     #[doc(alias = "optimistic concurrency")]
@@ -122,7 +130,8 @@ pub trait Journal: Send + Sync {
     ) -> impl Future<Output = Result<Option<u64>, StorageError>> + Send;
 
     /// Forgets the ends of lanes whose records were all trimmed, and returns how many there were: such a
-    /// lane begins anew. For journals whose writers expect nothing, so that lanes do not add up.
+    /// lane begins anew. For journals whose writers expect nothing, so that lanes do not add up. Where lanes
+    /// [end](LaneForm::Ended) there is nothing to forget.
     fn forget_lanes(&self) -> impl Future<Output = Result<u64, StorageError>> + Send;
 
     /// Up to `limit` records from a position on, in order, without a gap. Fewer come if the
@@ -149,7 +158,9 @@ pub trait Journal: Send + Sync {
     /// they are, so a reader that was left behind learns it.
     ///
     /// # Errors
-    /// [`OutOfRange`](StorageError::OutOfRange) if there is no such position yet.
+    /// [`OutOfRange`](StorageError::OutOfRange) if there is no such position yet;
+    /// [`LanesOpen`](StorageError::LanesOpen) if an open lane would lose its last record, where lanes
+    /// [end](LaneForm::Ended): nothing is removed then.
     fn trim(&self, before: u64) -> impl Future<Output = Result<u64, StorageError>> + Send;
 
     /// Where a cursor stands: the next position that its reader wants. None if it is not there. 0 is

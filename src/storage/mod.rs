@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`Store`] | bytes under a [`Key`] | each write gets a revision that is never given again; a write with an [`Expect`] happens only if the key is as expected |
 //! | [`Journal`] | records at positions 1, 2, 3, ... | a batch is appended as a whole or not at all, and only if its lanes end where the writer expects; positions have no gap; named cursors remember how far a reader got |
-//! | [`Engine`] | both in one place | a [`Commit`] of records and values is made as a whole or not at all |
+//! | [`Engine`] | a store and a journal for each [log](Log) | a [`Commit`] of records and values is made as a whole or not at all |
 //!
 //! An operation that returned `Ok` is acknowledged: it survives what the implementation says it
 //! survives. An operation that returned an error changed nothing, but for
@@ -48,6 +48,7 @@ mod engine;
 mod error;
 mod journal;
 mod key;
+mod log;
 mod memory;
 mod record;
 mod store;
@@ -58,10 +59,13 @@ pub use damage::{
     DamagedRecord, DamagedValue, SoundPage, SoundRecords, read_past_damage, scan_past_damage,
 };
 pub use dynamic::{DynEngine, DynJournal, DynStore};
-pub use engine::{Commit, Committed, Engine, Put};
+pub use engine::{Batch, Commit, Committed, Engine, Put};
 pub use error::{ImportFault, KeyFault, StorageError};
 pub use journal::{Bounds, Cursor, Journal};
 pub use key::Key;
+#[cfg(feature = "sqlite")]
+pub(crate) use log::lanes_open;
+pub use log::{LaneForm, Log, Partition};
 pub use memory::{MemoryEngine, MemoryJournal, MemoryStore};
 pub use record::{Appended, JournalRecord, LaneEnd, NewRecord};
 pub use store::{Entry, Expect, KeyPage, KeyRevision, Page, Store, StoreScan};

@@ -22,6 +22,9 @@ pub struct NewRecord {
     #[doc(alias = "topic")]
     #[doc(alias = "routing key")]
     pub subject: Option<Arc<str>>,
+    /// Whether it is the last one of its lane, for good; of no meaning without a lane. Only where lanes
+    /// [end](super::LaneForm::Ended).
+    pub ends_lane: bool,
     /// The bytes, shared.
     pub data: Arc<[u8]>,
 }
@@ -29,7 +32,7 @@ pub struct NewRecord {
 impl NewRecord {
     /// Bytes that belong to no lane.
     pub fn new(data: impl Into<Arc<[u8]>>) -> Self {
-        NewRecord { lane: None, id: None, subject: None, data: data.into() }
+        NewRecord { lane: None, id: None, subject: None, ends_lane: false, data: data.into() }
     }
 
     /// Sets the lane.
@@ -50,6 +53,13 @@ impl NewRecord {
         self
     }
 
+    /// Makes it the last one of its lane: every later one is refused.
+    #[doc(alias = "tombstone")]
+    pub const fn ending_its_lane(mut self) -> Self {
+        self.ends_lane = true;
+        self
+    }
+
     /// How many bytes it has, its names included.
     pub fn size(&self) -> usize {
         let lane = self.lane.as_ref().map_or(0, |lane| lane.as_str().len());
@@ -59,8 +69,8 @@ impl NewRecord {
 
     /// The record that it becomes.
     pub fn at(self, position: u64) -> JournalRecord {
-        let NewRecord { lane, id, subject, data } = self;
-        JournalRecord { position, lane, id, subject, data }
+        let NewRecord { lane, id, subject, ends_lane, data } = self;
+        JournalRecord { position, lane, id, subject, ends_lane, data }
     }
 
     /// Lane and id, which together stand once in a journal.
@@ -81,6 +91,8 @@ pub struct JournalRecord {
     pub id: Option<Arc<str>>,
     /// What readers select by.
     pub subject: Option<Arc<str>>,
+    /// Whether its lane ends with it.
+    pub ends_lane: bool,
     /// The bytes, shared.
     pub data: Arc<[u8]>,
 }
@@ -102,8 +114,8 @@ impl JournalRecord {
 impl From<JournalRecord> for NewRecord {
     /// The same without its position.
     fn from(record: JournalRecord) -> Self {
-        let JournalRecord { lane, id, subject, data, .. } = record;
-        NewRecord { lane, id, subject, data }
+        let JournalRecord { lane, id, subject, ends_lane, data, .. } = record;
+        NewRecord { lane, id, subject, ends_lane, data }
     }
 }
 

@@ -370,14 +370,14 @@ fn what_is_old_is_trimmed_and_idle_places_are_forgotten_and_told() {
             }
         }
         // To within an hour, which is how often it was tidied here.
-        let bounds = bus.engine().bounds().await?;
+        let bounds = bus.history().bounds().await?;
         assert!((48..=50).contains(&bounds.first), "{bounds:?}");
         // The subscription that did not move is gone, and told; what is used is kept.
         let key = |name| Key::of(["subscription", name]).unwrap();
         assert!(bus.engine().get(&key("idle")).await?.is_none());
         assert!(bus.engine().get(&key("busy")).await?.is_some());
         assert!(bus.has_listener(&address).await?);
-        let told = bus.engine().read(bounds.first, 1_000).await?;
+        let told = bus.history().read(bounds.first, 1_000).await?;
         let told: Vec<String> = told
             .iter()
             .filter(|record| record.subject.as_deref() == Some("SYSTEM_MAINTENANCE.global.global"))

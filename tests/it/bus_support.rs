@@ -77,9 +77,9 @@ pub(crate) async fn letters(bus: &Bus) -> Vec<String> {
 pub(crate) async fn published(bus: &Bus, pattern: &str) -> Vec<Envelope> {
     let pattern: Pattern = pattern.parse().unwrap();
     let mut found = Vec::new();
-    let mut from = bus.engine().bounds().await.unwrap().first;
+    let mut from = bus.history().bounds().await.unwrap().first;
     loop {
-        let page = bus.engine().read(from, 256).await.unwrap();
+        let page = bus.history().read(from, 256).await.unwrap();
         let Some(last) = page.last() else { return found };
         from = last.position + 1;
         for record in &page {

@@ -3,14 +3,15 @@
 use crate::coord::{err, out, run};
 use crate::support::{Folder, Rng, scaled};
 use coordination_protocol::adapter::sqlite::{
-    Contents, ItemChange, LoadMode, Sqlite, SqliteOptions, StoreItem, Synchronous,
+    Contents, ItemChange, KeptLane, LoadMode, LogContents, Sqlite, SqliteOptions, StoreItem,
+    Synchronous,
 };
 use coordination_protocol::error::IntoReport;
 use coordination_protocol::scalar::WorkflowId;
 use coordination_protocol::storage::view::{DeadLetters, Events, Registrations, States};
 use coordination_protocol::storage::{
-    Bounds, Expect, ImportFault, Journal, JournalRecord, Key, LaneEnd, NewRecord, StorageError,
-    Store, block_on,
+    Bounds, Engine as _, Expect, ImportFault, Journal, JournalRecord, Key, Log, NewRecord,
+    StorageError, Store, block_on,
 };
 use serde_json::Value;
 use std::fs;
@@ -59,6 +60,7 @@ fn fill(file: &Sqlite, rng: &mut Rng) {
                 _ => drop(file.put(&key, &value, Expect::Any).await.unwrap()),
             }
         }
+        fill_decisions(&file.log(Log::Decisions), rng).await;
         let next = file.bounds().await.unwrap().next;
         for name in ["a", "b/c"] {
             let to = 1 + rng.below(next as usize) as u64;
@@ -69,6 +71,31 @@ fn fill(file: &Sqlite, rng: &mut Rng) {
             file.forget_lanes().await.unwrap();
         }
     });
+}
+
+/// Lanes that are open and lanes that ended, with a cut behind which the open ones have snapshots.
+async fn fill_decisions(decisions: &Sqlite, rng: &mut Rng) {
+    for number in 0..rng.below(60) {
+        let lane = key(&["lane", &rng.below(8).to_string()]);
+        let record = NewRecord::new(number.to_string().into_bytes()).in_lane(lane);
+        let record = record.with_id(number.to_string());
+        let record = if rng.one_in(10) { record.ending_its_lane() } else { record };
+        match decisions.append_records(&[record], &[]).await {
+            Ok(_) | Err(StorageError::LaneEnded { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let next = decisions.bounds().await.unwrap().next;
+    let to = 1 + rng.below(next as usize) as u64;
+    decisions.move_cursor(&key(&["a"]), None, to).await.unwrap();
+    let before = 1 + rng.below(next as usize) as u64;
+    if let Err(StorageError::LanesOpen { lanes, more: 0, .. }) = decisions.trim(before).await {
+        for end in lanes {
+            let snapshot = NewRecord::new(*b"snapshot").in_lane(end.lane.clone());
+            decisions.append_records(&[snapshot], &[end]).await.unwrap();
+        }
+        assert!(decisions.trim(before).await.unwrap() > 0);
+    }
 }
 
 #[test]
@@ -89,6 +116,7 @@ fn what_is_exported_comes_back_equal() {
         // The next revision and position are the same, too.
         for file in [&old, &new] {
             block_on(file.append(&["next"])).unwrap();
+            block_on(file.log(Log::Decisions).append(&["next"])).unwrap();
             block_on(file.put(&key(&["next"]), b"", Expect::Any)).unwrap();
         }
         assert_eq!(dump(&new), dump(&old));
@@ -203,14 +231,19 @@ fn import_refuses_a_store_that_is_not_empty_unless_told_to_merge() {
 fn items_that_do_not_belong_together_are_refused() {
     let folder = Folder::new();
     let file = open(&folder, "new");
-    let contents =
-        |records: u64| StoreItem::Contents(Contents::new(9, Bounds::new(4, 4 + records), 0, 0));
-    let record = |position| StoreItem::Record(JournalRecord::new(position, *b"x"));
+    let contents = |records: u64| {
+        StoreItem::Contents(Contents::new(
+            9,
+            0,
+            LogContents::new(Bounds::new(4, 4 + records), 0, 0),
+        ))
+    };
+    let record = |position| StoreItem::Record(Log::History, JournalRecord::new(position, *b"x"));
     let laned = |position| {
         let record = NewRecord::new(*b"x").in_lane(key(&["a"])).with_id("1");
-        StoreItem::Record(record.at(position))
+        StoreItem::Record(Log::History, record.at(position))
     };
-    let lane_end = |last| StoreItem::Lane(LaneEnd::new(key(&["a"]), Some(last)));
+    let lane_end = |last| StoreItem::Lane(Log::History, KeptLane::new(key(&["a"]), last));
     for how in [LoadMode::Restore, LoadMode::Merge] {
         for (items, error, sentence) in [
             (
@@ -251,7 +284,7 @@ fn items_that_do_not_belong_together_are_refused() {
     }
     let newer = coordination_protocol::storage::Entry::new(key(&["k"]), *b"x", 10);
     let items =
-        [StoreItem::Contents(Contents::new(9, Bounds::new(1, 1), 1, 0)), StoreItem::Entry(newer)];
+        [StoreItem::Contents(Contents::new(9, 1, LogContents::NONE)), StoreItem::Entry(newer)];
     let refused =
         file.load(LoadMode::Restore, items.map(Ok::<StoreItem, StorageError>)).unwrap_err();
     assert_eq!(refused.to_string(), "`k` has revision 10, higher than the last one, 9");
@@ -263,8 +296,8 @@ fn items_that_do_not_belong_together_are_refused() {
     let refused =
         file.load(LoadMode::Restore, items.map(Ok::<StoreItem, StorageError>)).unwrap_err();
     assert_eq!(refused.to_string(), "record `1` of lane `a` stands at position 4 already");
-    let StoreItem::Contents(two_lanes) = contents(1) else { unreachable!() };
-    let items = [StoreItem::Contents(two_lanes.with_lanes(2)), laned(4), lane_end(4)];
+    let two_lanes = Contents::new(9, 0, LogContents::new(Bounds::new(4, 5), 0, 2));
+    let items = [StoreItem::Contents(two_lanes), laned(4), lane_end(4)];
     let refused =
         file.load(LoadMode::Restore, items.map(Ok::<StoreItem, StorageError>)).unwrap_err();
     assert_eq!(refused.to_string(), "2 items came, 3 were announced");
@@ -505,7 +538,7 @@ fn a_killed_migration_or_import_did_all_or_nothing() {
         if changed > 0 {
             longest = longest.min(after + Duration::from_millis(20));
             file.rewrite(false, |item| {
-                let StoreItem::Record(record) = item else { return Ok(ItemChange::Keep) };
+                let StoreItem::Record(_, record) = item else { return Ok(ItemChange::Keep) };
                 let text = &events[record.position as usize - 1];
                 Ok::<_, StorageError>(ItemChange::Replace(text.clone().into_bytes()))
             })

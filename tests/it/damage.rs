@@ -371,7 +371,10 @@ fn a_repair_that_cannot_save_removes_nothing() {
     assert_eq!(fs::read_to_string(there).unwrap(), "mine");
     // An error of the visitor changes nothing either.
     let stopped = file.repair(false, |item| {
-        assert_eq!(item.place, DamagedPlace::Record(1));
+        assert_eq!(
+            item.place,
+            DamagedPlace::Record(coordination_protocol::storage::Log::History, 1)
+        );
         Err::<(), _>(StorageError::full("no room for the copy"))
     });
     assert_eq!(stopped.unwrap_err().code(), "full");

@@ -578,7 +578,7 @@ async fn transcript(bus: &Bus) -> String {
     ];
     let mut lanes: std::collections::BTreeMap<String, Vec<String>> =
         std::collections::BTreeMap::new();
-    for record in bus.engine().read(1, 10_000).await.unwrap() {
+    for record in bus.history().read(1, 10_000).await.unwrap() {
         let lane = record.lane.map(|lane| lane.to_string()).unwrap_or_default();
         let lane = regex::Regex::new(patterns[4].0).unwrap().replace(&lane, "reply").into_owned();
         lanes.entry(lane).or_default().push(String::from_utf8(record.data.to_vec()).unwrap());

@@ -7,7 +7,8 @@ use coordination_protocol::driver::{Client, Component, Context};
 use coordination_protocol::message::{ConflictCheck, Message};
 use coordination_protocol::storage::{
     Appended, Bounds, Commit, Committed, Cursor, Engine, Entry, Expect, Journal, JournalRecord,
-    Key, KeyPage, LaneEnd, MemoryEngine, NewRecord, Page, StorageError, Store, StoreScan,
+    Key, KeyPage, LaneEnd, LaneForm, Log, MemoryEngine, MemoryJournal, NewRecord, Page,
+    StorageError, Store, StoreScan,
 };
 use std::cell::Cell;
 use std::pin::pin;
@@ -41,6 +42,9 @@ async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
 #[derive(Debug, Default)]
 struct Slow(MemoryEngine);
 
+/// A journal of it.
+struct SlowJournal(MemoryJournal);
+
 /// Operations that are those of the engine below, with turns around them.
 macro_rules! slowly {
     ($($name:ident($($argument:ident: $type:ty),*) -> $output:ty;)+) => { $(
@@ -63,7 +67,11 @@ impl Store for Slow {
     }
 }
 
-impl Journal for Slow {
+impl Journal for SlowJournal {
+    fn lanes(&self) -> LaneForm {
+        self.0.lanes()
+    }
+
     slowly! {
         append_records(records: &[NewRecord], expected: &[LaneEnd]) -> Appended;
         lane_end(lane: &Key) -> Option<u64>;
@@ -80,6 +88,12 @@ impl Journal for Slow {
 }
 
 impl Engine for Slow {
+    type Journal = SlowJournal;
+
+    fn log(&self, log: Log) -> SlowJournal {
+        SlowJournal(self.0.log(log))
+    }
+
     slowly! { commit(commit: &Commit) -> Committed; }
 }
 

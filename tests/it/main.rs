@@ -72,6 +72,8 @@ mod coord_wait;
 mod coord_words;
 #[cfg(all(feature = "cli", unix))]
 mod damage;
+#[cfg(all(feature = "sqlite", feature = "tokio"))]
+mod decisions;
 #[cfg(feature = "tokio")]
 mod driver;
 #[cfg(feature = "tokio")]

@@ -137,7 +137,7 @@ async fn story(bus: &Bus, host: &VirtualHost) -> Result<Vec<Envelope>, Box<dyn s
     pass(host, 120).await;
     worker.stop("done").await;
     manager.stop("done").await;
-    let records = coordination_protocol::storage::Journal::read(bus.engine(), 1, 1_000).await?;
+    let records = coordination_protocol::storage::Journal::read(bus.history(), 1, 1_000).await?;
     let texts = records.iter().map(|record| std::str::from_utf8(&record.data).unwrap());
     Ok(texts.map(|text| text.parse().unwrap()).collect())
 }

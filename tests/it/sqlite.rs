@@ -3,7 +3,8 @@
 use crate::support::{Folder, Rng, scaled};
 use coordination_protocol::adapter::sqlite::{FILE_NAME, Sqlite, SqliteOptions, Synchronous};
 use coordination_protocol::storage::{
-    Bounds, Expect, Journal, Key, NewRecord, StorageError, Store, StoreScan, block_on,
+    Bounds, Engine as _, Expect, Journal, Key, Log, NewRecord, StorageError, Store, StoreScan,
+    block_on,
 };
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,7 +60,9 @@ fn it_passes_the_kit() {
         };
         let cases = store::damage_cases();
         conformance::run(&cases, || (fresh(), damage)).await.into_result()?;
-        conformance::run(&journal::cases(), &mut fresh).await.into_result()?;
+        for log in Log::ALL {
+            conformance::run(&journal::cases(), || fresh().log(log)).await.into_result()?;
+        }
         conformance::run(&engine::cases(), &mut fresh).await.into_result()
     })
     .unwrap_or_else(|failures| panic!("{failures}"));
@@ -589,7 +592,7 @@ fn what_is_no_store_is_refused() {
         open("newer").unwrap_err().to_string(),
         format!(
             "this is not a store that can be used: {}: its schema version is 99, \
-             this program knows 3",
+             this program knows 4",
             path("newer")
         )
     );

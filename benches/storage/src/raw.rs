@@ -16,7 +16,7 @@ impl Raw {
             .execute_batch(
                 "CREATE TABLE record (
                    position INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, data BLOB NOT NULL,
-                   lane TEXT, id TEXT, subject TEXT
+                   lane TEXT, id TEXT, subject TEXT, ends INTEGER NOT NULL DEFAULT 0
                  ) STRICT;
                  CREATE UNIQUE INDEX record_id ON record (lane, id) WHERE id IS NOT NULL;",
             )

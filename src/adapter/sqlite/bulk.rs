@@ -4,13 +4,15 @@ use super::changes::Changes;
 use super::connect::{begin, connect};
 use super::error::from_sqlite;
 use super::hint::Hint;
-use super::item::{Contents, DamagedItem, DamagedPlace, ItemChange, StoreItem};
-use super::log::Log;
+use super::item::{
+    Contents, DamagedItem, DamagedPlace, ItemChange, KeptLane, LogContents, StoreItem,
+};
+use super::log::WriteAheadLog;
 use super::operations;
 use super::walk::walk;
 use super::{Sqlite, SqliteOptions};
 use crate::storage::{
-    Bounds, Cursor, Entry, Expect, ImportFault, JournalRecord, LaneEnd, NewRecord, StorageError,
+    Bounds, Cursor, Entry, Expect, ImportFault, JournalRecord, Log, NewRecord, StorageError,
     StorageLimits,
 };
 use rusqlite::Connection;
@@ -23,7 +25,8 @@ pub enum LoadMode {
     Restore,
     /// What the file lacks is added. Values that are there stay, and so do cursors. Records are
     /// appended, and the cursors that are added move with them. One whose lane and id stand there
-    /// already becomes an empty one, so that nothing is done twice.
+    /// already becomes an empty one, so that nothing is done twice. Decisions are taken in only where
+    /// there are none yet: two lines of decisions cannot be made one.
     Merge,
 }
 
@@ -63,7 +66,7 @@ impl Sqlite {
     /// block_on(file.append(&["a", "b"]))?;
     /// let mut records = 0;
     /// file.dump(|item| {
-    ///     records += usize::from(matches!(item, StoreItem::Record(_)));
+    ///     records += usize::from(matches!(item, StoreItem::Record(..)));
     ///     Ok::<(), StorageError>(())
     /// })?;
     /// assert_eq!(records, 2);
@@ -110,8 +113,9 @@ impl Sqlite {
             // Restored revisions and positions are those of the copy; beside others of the file's
             // own they would repeat.
             if how == LoadMode::Restore && !there.is_empty() {
-                let Contents { entries, cursors, bounds, .. } = there;
-                let records = bounds.next - 1;
+                let Contents { entries, history, decisions, .. } = there;
+                let records = history.bounds.next + decisions.bounds.next - 2;
+                let cursors = history.cursors + decisions.cursors;
                 return Err(StorageError::NotEmpty { entries, records, cursors }.into());
             }
             let mut loading = Loading {
@@ -120,8 +124,8 @@ impl Sqlite {
                 changes,
                 there,
                 given: None,
-                last: None,
-                lanes: 0,
+                last: [None; Log::ALL.len()],
+                lanes: [0; Log::ALL.len()],
                 done: LoadSummary::default(),
                 left_out: 0,
             };
@@ -172,7 +176,7 @@ impl Sqlite {
     ) -> Result<T, E> {
         // Writers of other processes wait meanwhile: that is the price of all or nothing.
         let label = self.options.label();
-        let log = Log::new(self.path(), &self.options);
+        let log = WriteAheadLog::new(self.path(), &self.options);
         log.make_room(connection)?;
         begin(connection, self.options.lock_timeout)?;
         let run = || {
@@ -204,10 +208,10 @@ struct Loading<'l, 'c> {
     changes: &'l mut Changes<'c>,
     there: Contents,
     given: Option<Contents>,
-    /// The last position that was taken in.
-    last: Option<u64>,
-    /// How many ends of lanes came, sound and damaged.
-    lanes: u64,
+    /// The last position of each log that was taken in.
+    last: [Option<u64>; Log::ALL.len()],
+    /// How many ends of lanes of each log came, sound and damaged.
+    lanes: [u64; Log::ALL.len()],
     done: LoadSummary,
     /// Damaged values and cursors.
     left_out: u64,
@@ -223,9 +227,12 @@ impl Loading<'_, '_> {
         match &item {
             // The limits hold for what comes from a file as well: whoever reads it back has the same.
             StoreItem::Entry(Entry { value, .. }) => self.limits.check_value(value.len())?,
-            StoreItem::Record(record) => self.limits.check_value(record.size())?,
-            StoreItem::Lane(_) => self.lanes += 1,
-            StoreItem::Contents(_) | StoreItem::Cursor(_) | StoreItem::Damaged(_) => {}
+            StoreItem::Record(log, record) => {
+                self.limits.check_value(record.size())?;
+                log.lanes().check(&[NewRecord::from(record.clone())])?;
+            }
+            StoreItem::Lane(log, _) => self.lanes[*log as usize] += 1,
+            StoreItem::Contents(_) | StoreItem::Cursor(..) | StoreItem::Damaged(_) => {}
         }
         if let StoreItem::Damaged(damaged) = item {
             return self.damaged(&damaged, how);
@@ -237,17 +244,17 @@ impl Loading<'_, '_> {
     }
 
     /// Refuses a record that does not follow the one before.
-    fn follows(&mut self, record: &JournalRecord) -> Result<(), StorageError> {
+    fn follows(&mut self, log: Log, record: &JournalRecord) -> Result<(), StorageError> {
         // A gap in the records of a copy would become a gap of the journal, which promises to have
         // none.
-        let expected = match self.last {
+        let expected = match self.last[log as usize] {
             Some(last) => last + 1,
-            None => self.given()?.bounds.first,
+            None => self.given()?.log(log).bounds.first,
         };
         if record.position != expected {
             return Err(ImportFault::Order { position: record.position, expected }.into());
         }
-        self.last = Some(expected);
+        self.last[log as usize] = Some(expected);
         Ok(())
     }
 
@@ -255,18 +262,18 @@ impl Loading<'_, '_> {
     fn damaged(&mut self, item: &DamagedItem, how: LoadMode) -> Result<(), StorageError> {
         self.given()?;
         self.done.damaged += 1;
-        let position = match item.place {
-            DamagedPlace::Record(position) => position,
-            DamagedPlace::Lane(_) => {
-                self.lanes += 1;
+        let (log, position) = match item.place {
+            DamagedPlace::Record(log, position) => (log, position),
+            DamagedPlace::Lane(log, _) => {
+                self.lanes[log as usize] += 1;
                 return Ok(());
             }
-            DamagedPlace::Entry(_) | DamagedPlace::Cursor(_) => {
+            DamagedPlace::Entry(_) | DamagedPlace::Cursor(..) => {
                 self.left_out += 1;
                 return Ok(());
             }
         };
-        let empty = StoreItem::Record(JournalRecord::new(position, Vec::new()));
+        let empty = StoreItem::Record(log, JournalRecord::new(position, Vec::new()));
         match how {
             LoadMode::Restore => self.restore(empty),
             LoadMode::Merge => self.merge(empty),
@@ -277,7 +284,10 @@ impl Loading<'_, '_> {
         match item {
             StoreItem::Contents(contents) => {
                 self.given = Some(contents);
-                self.changes.start_at(contents.revision, contents.bounds.first);
+                self.changes.start_behind(contents.revision);
+                for log in Log::ALL {
+                    self.changes.start_at(log, contents.log(log).bounds.first);
+                }
             }
             StoreItem::Entry(entry) => {
                 // A revision above the counter would be given a second time later.
@@ -289,10 +299,10 @@ impl Loading<'_, '_> {
                 self.changes.insert(&entry.key, entry.revision, &entry.value)?;
                 self.done.entries += 1;
             }
-            StoreItem::Record(record) => {
-                self.follows(&record)?;
+            StoreItem::Record(log, record) => {
+                self.follows(log, &record)?;
                 let record = NewRecord::from(record);
-                let appended = self.changes.append(std::slice::from_ref(&record), &[])?;
+                let appended = self.changes.append(log, std::slice::from_ref(&record), &[])?;
                 // A copy has each id of a lane once.
                 if let Some((lane, id)) = record.identity().filter(|_| appended.repeated) {
                     let found = Some(appended.positions.start);
@@ -300,22 +310,21 @@ impl Loading<'_, '_> {
                 }
                 self.done.records += 1;
             }
-            StoreItem::Lane(end) => {
-                let next = self.given()?.bounds.next;
-                let last = end.last.unwrap_or_default();
-                let record = self.changes.lane_end(&end.lane)?;
+            StoreItem::Lane(log, KeptLane { lane, last, ended }) => {
+                let next = self.given()?.log(log).bounds.next;
+                let record = self.changes.lane(log, &lane)?.last;
                 // Its last records may be gone by a trim, or be damaged and left out, so it may end
                 // behind those that came.
                 if last >= next || record.is_some_and(|record| last < record) {
                     let record = record.filter(|_| last < next);
-                    return Err(ImportFault::Lane { lane: end.lane, last, record }.into());
+                    return Err(ImportFault::Lane { lane, last, record }.into());
                 }
                 self.done.lanes += u64::from(record.is_none());
-                self.changes.move_lane(&end.lane, last)?;
+                self.changes.move_lane(log, &lane, last, ended)?;
             }
-            StoreItem::Cursor(cursor) => {
+            StoreItem::Cursor(log, cursor) => {
                 self.given()?;
-                self.changes.set_cursor(&cursor.name, cursor.position)?;
+                self.changes.set_cursor(log, &cursor.name, cursor.position)?;
                 self.done.cursors += 1;
             }
             // Taken before.
@@ -328,12 +337,17 @@ impl Loading<'_, '_> {
         match item {
             StoreItem::Contents(contents) => {
                 self.given = Some(contents);
-                // A journal that never had a record or a reader goes on as the copy, whose positions
-                // then stay the same.
-                if self.there.bounds.next == 1 && self.there.cursors == 0 {
-                    let first = contents.bounds.first;
-                    self.there.bounds = Bounds::new(first, first);
-                    self.changes.go_on_at(first);
+                for log in Log::ALL {
+                    let (there, given) = (self.there.log_mut(log), contents.log(log));
+                    // A log that never had a record or a reader goes on as the copy, whose positions
+                    // then stay the same.
+                    if there.is_untouched() {
+                        let first = given.bounds.first;
+                        there.bounds = Bounds::new(first, first);
+                        self.changes.start_at(log, first);
+                    } else if log == Log::Decisions && !given.is_untouched() {
+                        return Err(ImportFault::Decisions.into());
+                    }
                 }
             }
             StoreItem::Entry(entry) => {
@@ -357,15 +371,15 @@ impl Loading<'_, '_> {
                     Some(there) => self.keep(there.value == entry.value),
                 }
             }
-            StoreItem::Record(record) => {
-                self.follows(&record)?;
-                self.merge_record(record.into())?;
+            StoreItem::Record(log, record) => {
+                self.follows(log, &record)?;
+                self.merge_record(log, record.into())?;
                 self.done.records += 1;
             }
-            StoreItem::Lane(end) => self.merge_lane(end)?,
-            StoreItem::Cursor(Cursor { name, position }) => {
-                let first = self.given()?.bounds.first;
-                let Bounds { first: own, next, .. } = self.there.bounds;
+            StoreItem::Lane(log, kept) => self.merge_lane(log, kept)?,
+            StoreItem::Cursor(log, Cursor { name, position }) => {
+                let first = self.given()?.log(log).bounds.first;
+                let Bounds { first: own, next, .. } = self.there.log(log).bounds;
                 // Records of the copy land behind those of the file, so its cursors move by the
                 // same distance. One that was left behind by a trim has to learn it here, too: it
                 // stands before the first record that is there.
@@ -373,9 +387,9 @@ impl Loading<'_, '_> {
                     Some(distance) => next + distance,
                     None => own - 1,
                 };
-                match operations::cursor(self.connection, &name)? {
+                match operations::cursor(self.connection, log, &name)? {
                     None => {
-                        self.changes.set_cursor(&name, position)?;
+                        self.changes.set_cursor(log, &name, position)?;
                         self.done.cursors += 1;
                     }
                     Some(there) => self.keep(there == position),
@@ -386,28 +400,31 @@ impl Loading<'_, '_> {
         Ok(())
     }
 
-    fn merge_record(&mut self, record: NewRecord) -> Result<(), StorageError> {
+    fn merge_record(&mut self, log: Log, record: NewRecord) -> Result<(), StorageError> {
         if let Some((lane, id)) = record.identity()
-            && operations::position_of(self.connection, lane, id)?.is_some()
+            && operations::position_of(self.connection, log, lane, id)?.is_some()
         {
             // It keeps a place, so that the records around it and the cursors do.
             self.done.repeated += 1;
-            return self.changes.append(&[NewRecord::new([])], &[]).map(drop);
+            return self.changes.append(log, &[NewRecord::new([])], &[]).map(drop);
         }
-        self.changes.append(&[record], &[]).map(drop)
+        self.changes.append(log, &[record], &[]).map(drop)
     }
 
     /// Takes in where a lane ends whose records were all trimmed; those with records were moved by them.
-    fn merge_lane(&mut self, LaneEnd { lane, last, .. }: LaneEnd) -> Result<(), StorageError> {
-        let Bounds { first, next, .. } = self.given()?.bounds;
-        let last = last.unwrap_or_default();
+    fn merge_lane(
+        &mut self,
+        log: Log,
+        KeptLane { lane, last, ended }: KeptLane,
+    ) -> Result<(), StorageError> {
+        let LogContents { bounds: Bounds { first, next, .. }, .. } = *self.given()?.log(log);
         if last >= next {
             return Err(ImportFault::Lane { lane, last, record: None }.into());
         }
-        if self.changes.lane_end(&lane)?.is_some() {
+        if self.changes.lane(log, &lane)?.last.is_some() {
             return Ok(());
         }
-        let Bounds { first: own, next: behind, .. } = self.there.bounds;
+        let Bounds { first: own, next: behind, .. } = self.there.log(log).bounds;
         let last = match last.checked_sub(first) {
             // All of its records were damaged, and came as empty ones.
             Some(distance) => behind + distance,
@@ -417,7 +434,7 @@ impl Loading<'_, '_> {
             None => last.min(own - 1),
         };
         self.done.lanes += 1;
-        self.changes.move_lane(&lane, last)
+        self.changes.move_lane(log, &lane, last, ended)
     }
 
     fn keep(&mut self, same: bool) {
@@ -432,8 +449,12 @@ impl Loading<'_, '_> {
         let items = entries + records + cursors + kept + self.left_out;
         let announced = given.items();
         // A lane whose end was lost is told beside those that were counted.
-        if items != announced || records != given.bounds.len() || self.lanes < given.lanes {
-            let (items, announced) = (items + self.lanes, announced + given.lanes);
+        let expected: u64 = Log::ALL.map(|log| given.log(log).bounds.len()).iter().sum();
+        let lanes = Log::ALL.map(|log| given.log(log).lanes);
+        let missing = self.lanes.iter().zip(lanes).any(|(came, given)| *came < given);
+        if items != announced || records != expected || missing {
+            let came: u64 = self.lanes.iter().sum();
+            let (items, announced) = (items + came, announced + lanes.iter().sum::<u64>());
             return Err(ImportFault::Count { items, announced }.into());
         }
         Ok(self.done)

@@ -2,10 +2,11 @@
 
 use super::connect::literal;
 use super::error::from_sqlite;
-use super::item::StoreItem;
-use super::operations::{self, RECORD};
+use super::item::{DamagedItem, DamagedPlace, StoreItem};
+use super::operations;
+use super::statements::Statements;
 use super::walk::{self, LastRecords};
-use crate::storage::StorageError;
+use crate::storage::{Log, StorageError};
 use rusqlite::{Connection, Row};
 use std::fs::{self, File};
 use std::path::Path;
@@ -19,8 +20,10 @@ const MAX_PROBLEMS: usize = 100;
 pub struct CheckReport {
     /// How many values are sound.
     pub entries: u64,
-    /// How many records are sound.
+    /// How many records of the history are sound.
     pub records: u64,
+    /// How many records of the decisions are sound.
+    pub decisions: u64,
     /// What is damaged, at most 100 sentences; empty if nothing is.
     pub problems: Vec<String>,
 }
@@ -37,7 +40,6 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
         }
         Ok(())
     });
-    let state = operations::bounds(&moment);
     let mut revision = 0;
     // Each table is read to its end although a row is damaged: one report has to name all damage,
     // and a checksum cannot be checked without reading.
@@ -45,28 +47,6 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
         let entry = operations::entry(row)?;
         revision = revision.max(entry.revision);
         report.entries += 1;
-        Ok(())
-    });
-    let mut last_records = LastRecords::new();
-    let sql = &format!("SELECT {RECORD} FROM record ORDER BY position");
-    let mut expected = state.as_ref().map_or(1, |bounds| bounds.first);
-    let records = each(&moment, sql, |row| {
-        let record = operations::record(row)?;
-        // A row that was lost with its page leaves no wrong checksum behind, only a gap.
-        let missing = record.position != expected;
-        let place = std::mem::replace(&mut expected, record.position + 1);
-        report.records += 1;
-        if let Some(lane) = record.lane {
-            last_records.insert(lane, record.position);
-        }
-        if missing && place + 1 == record.position {
-            let reason = "it is missing".to_owned();
-            return Err(StorageError::DamagedRecord { position: place, reason });
-        }
-        if missing {
-            let detail = format!("records from {place} to {} are missing", record.position - 1);
-            return Err(StorageError::corrupt(detail));
-        }
         Ok(())
     });
     let last = moment.query_row("SELECT revision FROM state", [], |row| row.get::<_, i64>(0));
@@ -78,33 +58,69 @@ pub(super) fn check(connection: &Connection) -> Result<CheckReport, StorageError
         Ok(_) => {}
         Err(error) => problems.push(sentence(from_sqlite(error))),
     }
-    let mut lanes = Vec::new();
-    match state.and_then(|bounds| walk::lanes(&moment, bounds, last_records)) {
-        Ok(items) => lanes.extend(items.into_iter().filter_map(|item| match item {
-            StoreItem::Damaged(damaged) => Some(damaged.to_string()),
-            _ => None,
-        })),
-        Err(error) => problems.push(sentence(error)),
-    }
-    let cursors = each(&moment, "SELECT name, position, checksum FROM cursor", |row| {
-        operations::cursor_of(row).map(drop)
-    });
-    for found in [listed, entries, records] {
+    for found in [listed, entries] {
         problems.extend(found.into_iter().map(sentence));
     }
-    problems.extend(lanes);
-    problems.extend(cursors.into_iter().map(sentence));
+    for log in Log::ALL {
+        let records = match log {
+            Log::History => &mut report.records,
+            Log::Decisions => &mut report.decisions,
+        };
+        check_log(&moment, log, records, &mut problems);
+    }
     // A file that is damaged all over would list every row.
     problems.truncate(MAX_PROBLEMS);
     report.problems = problems;
     Ok(report)
 }
 
+/// Looks at a log, counts its sound records and says what is wrong.
+fn check_log(moment: &Connection, log: Log, records: &mut u64, problems: &mut Vec<String>) {
+    let bounds = operations::bounds(moment, log);
+    let statements = Statements::of(log);
+    let mut last_records = LastRecords::new();
+    let mut expected = bounds.as_ref().map_or(1, |bounds| bounds.first);
+    let damaged = each(moment, statements.read_all, |row| {
+        let record = operations::record(row)?;
+        // A row that was lost with its page leaves no wrong checksum behind, only a gap.
+        let missing = record.position != expected;
+        let place = std::mem::replace(&mut expected, record.position + 1);
+        *records += 1;
+        if let Some(lane) = record.lane {
+            last_records.insert(lane, (record.position, record.ends_lane));
+        }
+        if missing && place + 1 == record.position {
+            let reason = "it is missing".to_owned();
+            return Err(StorageError::DamagedRecord { position: place, reason });
+        }
+        if missing {
+            let detail = format!("records from {place} to {} are missing", record.position - 1);
+            return Err(StorageError::corrupt(detail));
+        }
+        Ok(())
+    });
+    let place = |error: StorageError| match error {
+        StorageError::DamagedRecord { position, reason } => {
+            DamagedItem::new(DamagedPlace::Record(log, position), reason).to_string()
+        }
+        other => sentence(other),
+    };
+    problems.extend(damaged.into_iter().map(place));
+    match bounds.and_then(|bounds| walk::lanes(moment, log, bounds, last_records)) {
+        Ok(items) => problems.extend(items.into_iter().filter_map(|item| match item {
+            StoreItem::Damaged(damaged) => Some(damaged.to_string()),
+            _ => None,
+        })),
+        Err(error) => problems.push(sentence(error)),
+    }
+    let cursors = each(moment, statements.cursors, |row| operations::cursor_of(row).map(drop));
+    problems.extend(cursors.into_iter().map(sentence));
+}
+
 /// What is damaged, without saying for each that it is.
 fn sentence(error: StorageError) -> String {
     match error {
         StorageError::Damaged { key, reason } => format!("`{key}`: {reason}"),
-        StorageError::DamagedRecord { position, reason } => format!("record {position}: {reason}"),
         StorageError::Corrupt { detail, .. } => detail,
         other => other.to_string(),
     }

@@ -38,6 +38,22 @@ const MIGRATIONS: &[&str] = &[
      CREATE TABLE lane (
        name TEXT PRIMARY KEY, last INTEGER NOT NULL, checksum INTEGER NOT NULL
      ) STRICT, WITHOUT ROWID;",
+    // 4: the log of decisions, and lanes that end. Tables of its own: each log is appended to at the end
+    // of its tree, and trimmed from the front of it.
+    "ALTER TABLE state ADD COLUMN first_decision INTEGER NOT NULL DEFAULT 1;
+     ALTER TABLE record ADD COLUMN ends INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE lane ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
+     CREATE TABLE decision (
+       position INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, data BLOB NOT NULL,
+       lane TEXT, id TEXT, subject TEXT, ends INTEGER NOT NULL DEFAULT 0
+     ) STRICT;
+     CREATE UNIQUE INDEX decision_id ON decision (lane, id) WHERE id IS NOT NULL;
+     CREATE TABLE decision_lane (
+       name TEXT PRIMARY KEY, last INTEGER NOT NULL, checksum INTEGER NOT NULL, ended INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE decision_cursor (
+       name TEXT PRIMARY KEY, position INTEGER NOT NULL, checksum INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;",
 ];
 
 /// A connection that is ready to use; waits for others that open or recover the file.
@@ -306,7 +322,10 @@ mod tests {
         drop(old);
         let connection = connect(&folder.file(), &SqliteOptions::new("test")).unwrap();
         assert_eq!(number(&connection, "SELECT revision FROM state"), 7);
-        assert_eq!(operations::bounds(&connection), Ok(crate::storage::Bounds::new(1, 1)));
+        for log in crate::storage::Log::ALL {
+            let none = crate::storage::Bounds::new(1, 1);
+            assert_eq!(operations::bounds(&connection, log), Ok(none));
+        }
         assert_eq!(
             number(&connection, "PRAGMA user_version"),
             i64::try_from(MIGRATIONS.len()).unwrap()

@@ -1,11 +1,11 @@
 //! What a file holds, item by item, for those who go over all of it.
 
 use crate::scalar::printable;
-use crate::storage::{Bounds, Cursor, Entry, JournalRecord, LaneEnd};
+use crate::storage::{Bounds, Cursor, Entry, JournalRecord, Key, Log};
 use std::fmt;
 use std::sync::Arc;
 
-/// Something that is in a file. They come in this order.
+/// Something that is in a file. They come in this order, records, lanes and cursors log by log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreItem {
@@ -13,14 +13,39 @@ pub enum StoreItem {
     Contents(Contents),
     /// A value, ordered by key.
     Entry(Entry),
-    /// A record, ordered by position.
-    Record(JournalRecord),
-    /// Where a lane ends, ordered by lane.
-    Lane(LaneEnd),
-    /// A cursor, ordered by name.
-    Cursor(Cursor),
+    /// A record of a log, ordered by position.
+    Record(Log, JournalRecord),
+    /// Where a lane of a log ends, ordered by lane.
+    Lane(Log, KeptLane),
+    /// A cursor of a log, ordered by name.
+    Cursor(Log, Cursor),
     /// One of these that cannot be read, in the place where it would stand.
     Damaged(DamagedItem),
+}
+
+/// What a file keeps of a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeptLane {
+    /// The lane.
+    pub lane: Key,
+    /// The position of its last record, which may be trimmed.
+    pub last: u64,
+    /// Whether that record ended it.
+    pub ended: bool,
+}
+
+impl KeptLane {
+    /// A lane that is open.
+    pub const fn new(lane: Key, last: u64) -> Self {
+        KeptLane { lane, last, ended: false }
+    }
+
+    /// Says whether it ended.
+    pub const fn with_ended(mut self, ended: bool) -> Self {
+        self.ended = ended;
+        self
+    }
 }
 
 /// A value, record, lane or cursor that is not what was written.
@@ -56,21 +81,35 @@ impl fmt::Display for DamagedItem {
 pub enum DamagedPlace {
     /// A value, by the text of its key, which may itself be damaged.
     Entry(String),
-    /// A record, by its position.
-    Record(u64),
-    /// The end of a lane, by the text of its name.
-    Lane(String),
-    /// A cursor, by the text of its name.
-    Cursor(String),
+    /// A record of a log, by its position.
+    Record(Log, u64),
+    /// The end of a lane of a log, by the text of its name.
+    Lane(Log, String),
+    /// A cursor of a log, by the text of its name.
+    Cursor(Log, String),
+}
+
+/// What the history has is told without its name, what another log has is told with it.
+struct Of(Log);
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Log::History => Ok(()),
+            log => write!(f, " of the {log}"),
+        }
+    }
 }
 
 impl fmt::Display for DamagedPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DamagedPlace::Entry(key) => write!(f, "`{}`", printable(key)),
-            DamagedPlace::Record(position) => write!(f, "record {position}"),
-            DamagedPlace::Lane(name) => write!(f, "lane `{}`", printable(name)),
-            DamagedPlace::Cursor(name) => write!(f, "cursor `{}`", printable(name)),
+            DamagedPlace::Record(log, position) => write!(f, "record {position}{}", Of(*log)),
+            DamagedPlace::Lane(log, name) => write!(f, "lane `{}`{}", printable(name), Of(*log)),
+            DamagedPlace::Cursor(log, name) => {
+                write!(f, "cursor `{}`{}", printable(name), Of(*log))
+            }
         }
     }
 }
@@ -81,36 +120,77 @@ impl fmt::Display for DamagedPlace {
 pub struct Contents {
     /// The last revision that was given.
     pub revision: u64,
-    /// What the journal spans.
-    pub bounds: Bounds,
     /// How many values there are.
     pub entries: u64,
+    /// What the history has.
+    pub history: LogContents,
+    /// What the decisions have.
+    pub decisions: LogContents,
+}
+
+/// How much is in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogContents {
+    /// What it spans.
+    pub bounds: Bounds,
     /// How many cursors there are.
     pub cursors: u64,
     /// How many lanes have an end.
     pub lanes: u64,
 }
 
-impl Contents {
-    /// What a file should have, without lanes.
-    pub const fn new(revision: u64, bounds: Bounds, entries: u64, cursors: u64) -> Self {
-        Contents { revision, bounds, entries, cursors, lanes: 0 }
+impl LogContents {
+    /// A log that never had a record.
+    pub const NONE: Self = LogContents::new(Bounds::new(1, 1), 0, 0);
+
+    /// A log that spans this, with so many cursors and lanes.
+    pub const fn new(bounds: Bounds, cursors: u64, lanes: u64) -> Self {
+        LogContents { bounds, cursors, lanes }
     }
 
-    /// Sets how many lanes have an end.
-    pub const fn with_lanes(mut self, lanes: u64) -> Self {
-        self.lanes = lanes;
+    /// Whether it never had a record or a reader.
+    pub const fn is_untouched(&self) -> bool {
+        self.bounds.next == 1 && self.cursors == 0
+    }
+}
+
+impl Contents {
+    /// What a file should have, without decisions.
+    pub const fn new(revision: u64, entries: u64, history: LogContents) -> Self {
+        Contents { revision, entries, history, decisions: LogContents::NONE }
+    }
+
+    /// Sets what the decisions have.
+    pub const fn with_decisions(mut self, decisions: LogContents) -> Self {
+        self.decisions = decisions;
         self
     }
 
+    /// What a log has.
+    pub const fn log(&self, log: Log) -> &LogContents {
+        match log {
+            Log::History => &self.history,
+            Log::Decisions => &self.decisions,
+        }
+    }
+
+    pub(super) const fn log_mut(&mut self, log: Log) -> &mut LogContents {
+        match log {
+            Log::History => &mut self.history,
+            Log::Decisions => &mut self.decisions,
+        }
+    }
+
     /// Values, records and cursors together.
-    pub const fn items(&self) -> u64 {
-        self.entries + self.bounds.len() + self.cursors
+    pub fn items(&self) -> u64 {
+        let log = |log: &LogContents| log.bounds.len() + log.cursors;
+        self.entries + log(&self.history) + log(&self.decisions)
     }
 
     /// Whether there is nothing, and never was a record.
     pub const fn is_empty(&self) -> bool {
-        self.entries == 0 && self.cursors == 0 && self.bounds.next == 1
+        self.entries == 0 && self.history.is_untouched() && self.decisions.is_untouched()
     }
 }
 

@@ -24,7 +24,7 @@ const EMPTIED_BYTES: u64 = 8 << 20;
 /// How much of a quota the log may use.
 const QUOTA_SHARE: u64 = 4;
 
-pub(super) struct Log {
+pub(super) struct WriteAheadLog {
     path: PathBuf,
     /// Beyond this nothing is written.
     max_bytes: u64,
@@ -51,11 +51,11 @@ impl SqliteOptions {
     }
 }
 
-impl Log {
+impl WriteAheadLog {
     pub(super) fn new(path: &Path, options: &SqliteOptions) -> Self {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        Log {
+        WriteAheadLog {
             path: log.into(),
             max_bytes: options.log_bytes(),
             emptied_bytes: options.emptied_bytes(),

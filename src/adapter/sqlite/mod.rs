@@ -29,7 +29,7 @@
 //! | a bit of the file flips | a damaged value or record is an error, never returned | the same |
 //! | the disk is full | writes are refused, nothing is lost | the same |
 //!
-//! Every value, record and cursor has a checksum, which each read verifies. [`Sqlite::check`] looks
+//! Every value, record, lane and cursor has a checksum, which each read verifies. [`Sqlite::check`] looks
 //! at everything, indexes included. Two kinds of damage look like something that never happened: a
 //! file that was cut to nothing is a new one, and a write-ahead log ends where it is damaged.
 //!
@@ -75,6 +75,7 @@ mod hint;
 mod item;
 mod locate;
 mod log;
+mod log_changes;
 mod machine;
 mod operations;
 mod place;
@@ -83,6 +84,7 @@ mod repair;
 #[cfg(test)]
 mod scratch;
 mod slot;
+mod statements;
 mod waiters;
 mod walk;
 mod worker;
@@ -90,13 +92,14 @@ mod writer;
 
 pub use bulk::{LoadMode, LoadSummary};
 pub use check::CheckReport;
-pub use item::{Contents, DamagedItem, DamagedPlace, ItemChange, StoreItem};
+pub use item::{Contents, DamagedItem, DamagedPlace, ItemChange, KeptLane, LogContents, StoreItem};
 pub use locate::{PROJECT_FOLDER, locate};
 pub use machine::{MachineClock, ProcessIdentity, ProcessIdentityError};
 
 use crate::storage::{
-    Appended, Bounds, Commit, Committed, Cursor, Engine, Entry, Expect, Journal, JournalRecord,
-    Key, KeyPage, LaneEnd, NewRecord, Page, StorageError, StorageLimits, Store, StoreScan,
+    Appended, Batch, Bounds, Commit, Committed, Cursor, Engine, Entry, Expect, Journal,
+    JournalRecord, Key, KeyPage, LaneEnd, LaneForm, Log, NewRecord, Page, StorageError,
+    StorageLimits, Store, StoreScan,
 };
 use changes::Write;
 use std::ops::Range;
@@ -253,7 +256,9 @@ pub enum Synchronous {
     Normal,
 }
 
-/// An open file: a [`Store`] and a [`Journal`], an [`Engine`]. A clone is another handle on it.
+/// An open file: a [`Store`] and an [`Engine`], with one partition of each log. A clone is another handle on
+/// it. A handle is the [`Journal`] of a log as well: of the history, unless it was made by
+/// [`Engine::log`] for another one.
 ///
 /// [The module](self) has an example.
 #[derive(Clone, Debug)]
@@ -261,6 +266,8 @@ pub struct Sqlite {
     workers: Arc<Workers>,
     path: Arc<Path>,
     options: Arc<SqliteOptions>,
+    /// The log that the handle is the journal of.
+    log: Log,
 }
 
 impl Sqlite {
@@ -274,7 +281,8 @@ impl Sqlite {
         let path: PathBuf = path.into();
         let workers = Workers::start(&path, options)?;
         let options = Arc::new(options.clone());
-        Ok(Sqlite { workers: Arc::new(workers), path: path.into(), options })
+        let log = Log::History;
+        Ok(Sqlite { workers: Arc::new(workers), path: path.into(), options, log })
     }
 
     /// Opens the file of a root, [`FILE_NAME`] in it. Blocks.
@@ -345,6 +353,12 @@ impl Store for Sqlite {
 }
 
 impl Engine for Sqlite {
+    type Journal = Sqlite;
+
+    fn log(&self, log: Log) -> Sqlite {
+        Sqlite { log, ..self.clone() }
+    }
+
     async fn commit(&self, commit: &Commit) -> Result<Committed, StorageError> {
         // Refused here, before anything is copied and queued.
         commit.check(&self.options.limits, &self.options.limits)?;
@@ -357,12 +371,16 @@ impl Journal for Sqlite {
         self.options.limits
     }
 
+    fn lanes(&self) -> LaneForm {
+        self.log.lanes()
+    }
+
     async fn append<B: AsRef<[u8]> + Sync>(&self, batch: &[B]) -> Result<Range<u64>, StorageError> {
         self.options.limits.check_batch(batch.iter().map(|data| data.as_ref().len()))?;
         // Copied once: the writer's thread may outlive the caller's future.
         let records = batch.iter().map(|data| NewRecord::new(data.as_ref())).collect();
-        let write = Write::Append { records, expected: Vec::new() };
-        Ok(self.workers.write(write).await?.committed().appended.positions)
+        let write = Write::Append { log: self.log, batch: Batch::new(records, Vec::new()) };
+        Ok(self.workers.write(write).await?.appended().positions)
     }
 
     async fn append_records(
@@ -371,40 +389,49 @@ impl Journal for Sqlite {
         expected: &[LaneEnd],
     ) -> Result<Appended, StorageError> {
         self.options.limits.check_batch(records.iter().map(NewRecord::size))?;
-        let (records, expected) = (records.to_vec(), expected.to_vec());
-        let done = self.workers.write(Write::Append { records, expected }).await?;
-        Ok(done.committed().appended)
+        self.log.lanes().check(records)?;
+        let batch = Batch::new(records.to_vec(), expected.to_vec());
+        let done = self.workers.write(Write::Append { log: self.log, batch }).await?;
+        Ok(done.appended())
     }
 
     async fn lane_end(&self, lane: &Key) -> Result<Option<u64>, StorageError> {
-        let lane = lane.clone();
-        self.workers.read(move |connection| operations::lane_end(connection, &lane)).await
+        let (log, lane) = (self.log, lane.clone());
+        let found =
+            self.workers.read(move |connection| operations::lane(connection, log, &lane)).await?;
+        Ok(found.map(|kept| kept.last))
     }
 
     async fn forget_lanes(&self) -> Result<u64, StorageError> {
-        Ok(self.workers.write(Write::ForgetLanes).await?.number())
+        if self.log.lanes() == LaneForm::Ended {
+            return Ok(0);
+        }
+        Ok(self.workers.write(Write::ForgetLanes { log: self.log }).await?.number())
     }
 
     async fn read(&self, from: u64, limit: usize) -> Result<Vec<JournalRecord>, StorageError> {
-        let limits = self.options.limits;
-        self.workers.read(move |connection| operations::read(connection, from, limit, limits)).await
+        let (log, limits) = (self.log, self.options.limits);
+        let read = move |connection: &_| operations::read(connection, log, from, limit, limits);
+        self.workers.read(read).await
     }
 
     async fn bounds(&self) -> Result<Bounds, StorageError> {
-        self.workers.read(operations::bounds).await
+        let log = self.log;
+        self.workers.read(move |connection| operations::bounds(connection, log)).await
     }
 
     async fn wait(&self, from: u64) -> Result<u64, StorageError> {
-        self.workers.wait(from.max(1)).await
+        self.workers.wait(self.log, from.max(1)).await
     }
 
     async fn trim(&self, before: u64) -> Result<u64, StorageError> {
-        Ok(self.workers.write(Write::Trim { before }).await?.number())
+        let named = self.options.limits.page_items;
+        Ok(self.workers.write(Write::Trim { log: self.log, before, named }).await?.number())
     }
 
     async fn cursor(&self, name: &Key) -> Result<Option<u64>, StorageError> {
-        let name = name.clone();
-        self.workers.read(move |connection| operations::cursor(connection, &name)).await
+        let (log, name) = (self.log, name.clone());
+        self.workers.read(move |connection| operations::cursor(connection, log, &name)).await
     }
 
     async fn move_cursor(
@@ -413,14 +440,17 @@ impl Journal for Sqlite {
         expected: Option<u64>,
         to: u64,
     ) -> Result<(), StorageError> {
-        self.workers.write(Write::MoveCursor { name: name.clone(), expected, to }).await.map(drop)
+        let (log, name) = (self.log, name.clone());
+        self.workers.write(Write::MoveCursor { log, name, expected, to }).await.map(drop)
     }
 
     async fn remove_cursor(&self, name: &Key) -> Result<bool, StorageError> {
-        Ok(self.workers.write(Write::RemoveCursor { name: name.clone() }).await?.number() > 0)
+        let write = Write::RemoveCursor { log: self.log, name: name.clone() };
+        Ok(self.workers.write(write).await?.number() > 0)
     }
 
     async fn cursors(&self) -> Result<Vec<Cursor>, StorageError> {
-        self.workers.read(operations::cursors).await
+        let log = self.log;
+        self.workers.read(move |connection| operations::cursors(connection, log)).await
     }
 }

@@ -1,10 +1,11 @@
 //! What is asked of the file, in SQL, and how what is read is told from damage. Nothing here waits.
 
 use super::error::from_sqlite;
-use super::item::{Contents, DamagedItem, DamagedPlace};
+use super::item::{Contents, DamagedItem, DamagedPlace, KeptLane, LogContents};
+use super::statements::Statements;
 use crate::storage::{
-    Bounds, Cursor, Entry, JournalRecord, Key, KeyPage, KeyRevision, LaneEnd, NewRecord, Page,
-    StorageError, StorageLimits, StoreScan,
+    Bounds, Cursor, Entry, JournalRecord, Key, KeyPage, KeyRevision, LaneEnd, LaneForm, Log,
+    NewRecord, Page, StorageError, StorageLimits, StoreScan,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -82,12 +83,19 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
 type Names<'a> = [Option<&'a [u8]>; 3];
 
 /// The sum of a record. Without names it is that of its position and its bytes, as in files from before
-/// records had names.
-pub(super) fn record_sum(names: Names<'_>, position: u64, data: &[u8]) -> i64 {
-    if names == [None; 3] {
+/// records had names; one that ends no lane has the sum from before lanes could end. `text` is room for the
+/// names, so that a batch needs it once.
+pub(super) fn record_sum(
+    text: &mut Vec<u8>,
+    names: Names<'_>,
+    ends: bool,
+    position: u64,
+    data: &[u8],
+) -> i64 {
+    text.clear();
+    if names == [None; 3] && !ends {
         return checksum(&[], position, data);
     }
-    let mut text = Vec::with_capacity(names.iter().flatten().map(|name| name.len() + 9).sum());
     for name in names {
         text.push(u8::from(name.is_some()));
         // With their lengths, so that no byte can pass from one name to the next.
@@ -95,7 +103,10 @@ pub(super) fn record_sum(names: Names<'_>, position: u64, data: &[u8]) -> i64 {
         text.extend_from_slice(&(name.len() as u64).to_le_bytes());
         text.extend_from_slice(name);
     }
-    checksum(&text, position, data)
+    if ends {
+        text.push(1);
+    }
+    checksum(text, position, data)
 }
 
 /// What a record that is to be written is called.
@@ -104,10 +115,7 @@ pub(super) fn names(record: &NewRecord) -> [Option<&str>; 3] {
     [lane.as_ref().map(Key::as_str), id.as_deref(), subject.as_deref()]
 }
 
-/// The columns that [`record`] reads, in its order.
-pub(super) const RECORD: &str = "position, checksum, data, lane, id, subject";
-
-/// A record from its columns.
+/// A record from the columns position, checksum, data, lane, id, subject, ends.
 pub(super) fn record(row: &Row<'_>) -> Result<JournalRecord> {
     let position = number(row, 0).map_err(from_sqlite)?;
     let damaged = |reason: &str| {
@@ -121,10 +129,12 @@ pub(super) fn record(row: &Row<'_>) -> Result<JournalRecord> {
         // What is no text is told by the sum.
         *name = row.get_ref(column).map_err(from_sqlite)?.as_bytes_or_null().unwrap_or(Some(b"?"));
     }
-    if record_sum(found, position, data) != sum {
+    let ends = row.get_ref(6).and_then(|ends| Ok(ends.as_i64()? != 0)).map_err(from_sqlite)?;
+    if record_sum(&mut Vec::new(), found, ends, position, data) != sum {
         return Err(damaged("it does not match its checksum"));
     }
     let mut read = NewRecord::new(data);
+    read.ends_lane = ends;
     if found != [None; 3] {
         let text = |name: Option<&[u8]>| {
             let text = name.map(std::str::from_utf8).transpose();
@@ -217,11 +227,8 @@ fn range(scan: &StoreScan) -> (String, &str) {
     (end, scan.after.as_ref().map_or("", |key| key.as_str()))
 }
 
-pub(super) fn bounds(connection: &Connection) -> Result<Bounds> {
-    let sql =
-        // `max(position)` is a look at the end of the table's tree. A trimmed journal has no
-        // record, so `first` remembers where it goes on.
-        "SELECT first, max(first, coalesce((SELECT max(position) + 1 FROM record), 1)) FROM state";
+pub(super) fn bounds(connection: &Connection, log: Log) -> Result<Bounds> {
+    let sql = Statements::of(log).bounds;
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let bounds = |row: &Row<'_>| Ok(Bounds::new(number(row, 0)?, number(row, 1)?));
     statement.query_row([], bounds).map_err(from_sqlite)
@@ -229,23 +236,25 @@ pub(super) fn bounds(connection: &Connection) -> Result<Bounds> {
 
 pub(super) fn read(
     connection: &Connection,
+    log: Log,
     from: u64,
     limit: usize,
     limits: StorageLimits,
 ) -> Result<Vec<JournalRecord>> {
     // One moment for both questions.
     let moment = connection.unchecked_transaction().map_err(from_sqlite)?;
-    records(&moment, from, limit, limits)
+    records(&moment, log, from, limit, limits)
 }
 
 /// The same, inside a transaction.
 pub(super) fn records(
     moment: &Connection,
+    log: Log,
     from: u64,
     limit: usize,
     limits: StorageLimits,
 ) -> Result<Vec<JournalRecord>> {
-    let bounds = bounds(moment)?;
+    let bounds = bounds(moment, log)?;
     let start = bounds.start(from)?;
     // Bounded before the vector is made: a caller may ask for `usize::MAX`.
     let limit = limit.min(limits.page_items).min(usize::try_from(bounds.len()).unwrap_or(limit));
@@ -254,9 +263,7 @@ pub(super) fn records(
     if start >= bounds.next || limit == 0 {
         return Ok(found);
     }
-    let sql =
-        format!("SELECT {RECORD} FROM record WHERE position >= ?1 ORDER BY position LIMIT ?2");
-    let mut statement = moment.prepare_cached(&sql).map_err(from_sqlite)?;
+    let mut statement = moment.prepare_cached(Statements::of(log).read).map_err(from_sqlite)?;
     let mut rows =
         statement.query(params![start.cast_signed(), sql_limit(limit)]).map_err(from_sqlite)?;
     let mut bytes = 0;
@@ -277,58 +284,104 @@ pub(super) fn records(
 }
 
 /// Where a record with an id stands, if it is there.
-pub(super) fn position_of(connection: &Connection, lane: &Key, id: &str) -> Result<Option<u64>> {
-    let sql = "SELECT position FROM record WHERE lane = ?1 AND id = ?2";
+pub(super) fn position_of(
+    connection: &Connection,
+    log: Log,
+    lane: &Key,
+    id: &str,
+) -> Result<Option<u64>> {
+    let sql = Statements::of(log).position_of;
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let found = statement.query_row(params![lane.as_str(), id], |row| number(row, 0));
     found.optional().map_err(from_sqlite)
 }
 
-/// Where a lane ends, from the columns name, last, checksum; or what is wrong with them.
-pub(super) fn lane_of(row: &Row<'_>) -> Result<LaneEnd, DamagedItem> {
-    let name = row.get_ref(0).ok().and_then(|name| name.as_bytes().ok()).unwrap_or_default();
-    let name = String::from_utf8_lossy(name);
-    let damaged =
-        |reason: String| DamagedItem::new(DamagedPlace::Lane(name.clone().into_owned()), reason);
-    let lane = Key::parse(&name).map_err(|error| damaged(error.to_string()))?;
-    let read = number(row, 1).and_then(|last| Ok((last, row.get::<_, i64>(2)?)));
-    let (last, sum) = read.map_err(|error| damaged(error.to_string()))?;
-    if checksum(name.as_bytes(), last, &[]) != sum {
-        return Err(damaged("it does not match its checksum".to_owned()));
-    }
-    Ok(LaneEnd::new(lane, Some(last)))
+/// The sum of a lane. That of an open one is as in files from before lanes could end.
+pub(super) fn lane_sum(name: &str, last: u64, ended: bool) -> i64 {
+    checksum(name.as_bytes(), last, if ended { b"ended" } else { b"" })
 }
 
-pub(super) fn lane_end(connection: &Connection, lane: &Key) -> Result<Option<u64>> {
-    let sql = "SELECT name, last, checksum FROM lane WHERE name = ?1";
+/// Where a lane ends, from the columns name, last, checksum, ended; or what is wrong with them.
+pub(super) fn lane_of(row: &Row<'_>, log: Log) -> Result<KeptLane, DamagedItem> {
+    let name = row.get_ref(0).ok().and_then(|name| name.as_bytes().ok()).unwrap_or_default();
+    let name = String::from_utf8_lossy(name);
+    let damaged = |reason: String| {
+        DamagedItem::new(DamagedPlace::Lane(log, name.clone().into_owned()), reason)
+    };
+    let lane = Key::parse(&name).map_err(|error| damaged(error.to_string()))?;
+    let read = number(row, 1)
+        .and_then(|last| Ok((last, row.get::<_, i64>(2)?, row.get::<_, i64>(3)? != 0)));
+    let (last, sum, ended) = read.map_err(|error| damaged(error.to_string()))?;
+    if lane_sum(&name, last, ended) != sum {
+        return Err(damaged("it does not match its checksum".to_owned()));
+    }
+    Ok(KeptLane::new(lane, last).with_ended(ended))
+}
+
+pub(super) fn lane(connection: &Connection, log: Log, lane: &Key) -> Result<Option<KeptLane>> {
+    let sql = Statements::of(log).lane;
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let mut rows = statement.query([lane.as_str()]).map_err(from_sqlite)?;
-    let found = rows.next().map_err(from_sqlite)?.map(lane_of).transpose();
-    let found = found.map_err(|damaged| StorageError::corrupt(damaged.to_string()))?;
-    Ok(found.and_then(|end| end.last))
+    let found = rows.next().map_err(from_sqlite)?.map(|row| lane_of(row, log)).transpose();
+    found.map_err(|damaged| StorageError::corrupt(damaged.to_string()))
 }
+
+/// The open lanes that end before a position, by name.
+pub(super) fn open_lanes_before(
+    connection: &Connection,
+    log: Log,
+    before: u64,
+) -> Result<Vec<LaneEnd>> {
+    let sql = Statements::of(log).open_lanes_before;
+    let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
+    let mut rows = statement.query([before.cast_signed()]).map_err(from_sqlite)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(from_sqlite)? {
+        let lane = lane_of(row, log);
+        let KeptLane { lane, last, .. } =
+            lane.map_err(|damaged| StorageError::corrupt(damaged.to_string()))?;
+        found.push(LaneEnd::new(lane, Some(last)));
+    }
+    Ok(found)
+}
+
+/// The position of the last record of a lane, and whether the lane ends with it.
+pub(super) type LastRecord = (u64, bool);
 
 /// What is wrong with where a lane ends, given the last record that it has.
 pub(super) fn lane_fault(
     moment: &Connection,
-    end: &LaneEnd,
-    last_record: Option<u64>,
+    log: Log,
+    kept: &KeptLane,
+    last_record: Option<LastRecord>,
     bounds: Bounds,
 ) -> Result<Option<String>> {
-    let last = end.last.unwrap_or_default();
+    let last = kept.last;
     if last >= bounds.next {
         return Ok(Some(format!("it ends at {last}, behind the journal")));
     }
-    if let Some(record) = last_record
+    if let Some((record, _)) = last_record
         && last < record
     {
         return Ok(Some(format!("it ends at {last}, but record {record} is its own")));
     }
-    if last_record == Some(last) || last < bounds.first {
-        return Ok(None);
+    if let Some((record, ends)) = last_record
+        && last == record
+    {
+        let fault = match (kept.ended, ends) {
+            (true, false) => format!("it ended, but record {record} did not end it"),
+            (false, true) => format!("it is open, but record {record} ended it"),
+            _ => return Ok(None),
+        };
+        return Ok(Some(fault));
+    }
+    if last < bounds.first {
+        // The last record of an open lane is never trimmed where lanes end.
+        let lost = log.lanes() == LaneForm::Ended && !kept.ended;
+        return Ok(lost.then(|| format!("it is open, but its last record, {last}, was trimmed")));
     }
     // Its last record may have been emptied since: that one is of no lane.
-    let sql = "SELECT lane FROM record WHERE position = ?1";
+    let sql = Statements::of(log).lane_at;
     let mut statement = moment.prepare_cached(sql).map_err(from_sqlite)?;
     let other = statement.query_row([last.cast_signed()], |row| row.get::<_, Option<String>>(0));
     let other = other.optional().map_err(from_sqlite)?.flatten();
@@ -347,16 +400,16 @@ pub(super) fn cursor_of(row: &Row<'_>) -> Result<Cursor> {
     Ok(Cursor::new(name, position))
 }
 
-pub(super) fn cursor(connection: &Connection, name: &Key) -> Result<Option<u64>> {
-    let sql = "SELECT name, position, checksum FROM cursor WHERE name = ?1";
+pub(super) fn cursor(connection: &Connection, log: Log, name: &Key) -> Result<Option<u64>> {
+    let sql = Statements::of(log).cursor;
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let mut rows = statement.query([name.as_str()]).map_err(from_sqlite)?;
     let found = rows.next().map_err(from_sqlite)?.map(cursor_of).transpose()?;
     Ok(found.map(|cursor| cursor.position))
 }
 
-pub(super) fn cursors(connection: &Connection) -> Result<Vec<Cursor>> {
-    let sql = "SELECT name, position, checksum FROM cursor ORDER BY name";
+pub(super) fn cursors(connection: &Connection, log: Log) -> Result<Vec<Cursor>> {
+    let sql = Statements::of(log).cursors;
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let mut rows = statement.query([]).map_err(from_sqlite)?;
     let mut found = Vec::new();
@@ -368,14 +421,20 @@ pub(super) fn cursors(connection: &Connection) -> Result<Vec<Cursor>> {
 
 /// How much there is. Inside a transaction.
 pub(super) fn contents(moment: &Connection) -> Result<Contents> {
-    let sql = "SELECT revision, (SELECT count(*) FROM entry), (SELECT count(*) FROM cursor),
-           (SELECT count(*) FROM lane) FROM state";
-    let bounds = bounds(moment)?;
-    let contents = |row: &Row<'_>| {
-        let contents = Contents::new(number(row, 0)?, bounds, number(row, 1)?, number(row, 2)?);
-        Ok(contents.with_lanes(number(row, 3)?))
+    let sql = "SELECT revision, (SELECT count(*) FROM entry) FROM state";
+    let read = |row: &Row<'_>| Ok((number(row, 0)?, number(row, 1)?));
+    let (revision, entries) = moment.query_row(sql, [], read).map_err(from_sqlite)?;
+    let count = |sql| moment.query_row(sql, [], |row| number(row, 0)).map_err(from_sqlite);
+    let in_log = |log| {
+        let Statements { count_cursors, count_lanes, .. } = Statements::of(log);
+        Ok::<_, StorageError>(LogContents::new(
+            bounds(moment, log)?,
+            count(count_cursors)?,
+            count(count_lanes)?,
+        ))
     };
-    moment.query_row(sql, [], contents).map_err(from_sqlite)
+    let contents = Contents::new(revision, entries, in_log(Log::History)?);
+    Ok(contents.with_decisions(in_log(Log::Decisions)?))
 }
 
 /// Who wrote last, if it can be told.
@@ -388,13 +447,17 @@ pub(super) fn writer(connection: &Connection) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn sum(names: Names<'_>, ends: bool, position: u64, data: &[u8]) -> i64 {
+        record_sum(&mut b"left".to_vec(), names, ends, position, data)
+    }
+
     #[test]
     fn a_record_without_names_has_the_sum_that_it_had_before_names() {
         for (position, data) in [(1, &b""[..]), (9, b"TASK_COMPLETED:wf:x:{}")] {
-            assert_eq!(record_sum([None; 3], position, data), checksum(&[], position, data));
+            assert_eq!(sum([None; 3], false, position, data), checksum(&[], position, data));
         }
         // As such files have it.
-        assert_eq!(record_sum([None; 3], 1, b"one"), 105_199_297_566_791_777);
+        assert_eq!(sum([None; 3], false, 1, b"one"), 105_199_297_566_791_777);
     }
 
     #[test]
@@ -410,8 +473,10 @@ mod tests {
             [Some(b"a"), None, Some(b"b")],
             [Some(b"a\x01\x01"), None, Some(b"b")],
         ];
-        let sums: std::collections::HashSet<i64> =
-            names.iter().map(|names| record_sum(*names, 1, b"x")).collect();
-        assert_eq!(sums.len(), names.len());
+        let sums: std::collections::HashSet<i64> = names
+            .iter()
+            .flat_map(|names| [false, true].map(|ends| sum(*names, ends, 1, b"x")))
+            .collect();
+        assert_eq!(sums.len(), 2 * names.len());
     }
 }

@@ -7,7 +7,7 @@ use super::connect::{Failed, patiently};
 use super::error::from_sqlite;
 use super::operations;
 use super::waiters::Waiters;
-use crate::storage::StorageError;
+use crate::storage::{Log, StorageError};
 use rusqlite::Connection;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -94,7 +94,10 @@ pub(super) fn read_all(
             Ok(version) => {
                 seen = Some(version);
                 polls.active();
-                waiters.tell(&operations::bounds(connection).map(|bounds| bounds.next));
+                let next = |log| operations::bounds(connection, log).map(|bounds| bounds.next);
+                let ends =
+                    next(Log::History).and_then(|history| Ok([history, next(Log::Decisions)?]));
+                waiters.tell(&ends);
             }
             Err(Failed::Busy(waited)) => {
                 // A wait that cannot see the file must end with an error: it would never end

@@ -2,7 +2,7 @@
 
 use super::Sqlite;
 use super::item::{DamagedItem, DamagedPlace, ItemChange, StoreItem};
-use crate::storage::StorageError;
+use crate::storage::{Log, StorageError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ impl Sqlite {
     /// nothing.
     ///
     /// A value or cursor is removed; a record becomes empty, so that the others keep their positions,
-    /// and one that is missing gets its place back. A record that is no UTF-8 counts as damaged: the
-    /// journal holds text. What the bytes of a sound value mean is not looked at: see
+    /// and one that is missing gets its place back. A record of the history that is no UTF-8 counts as
+    /// damaged: it holds text. What the bytes of a sound value mean is not looked at: see
     /// [`Checkpoints::inspect`](crate::checkpoint::Checkpoints::inspect).
     ///
     /// ```
@@ -63,9 +63,12 @@ impl Sqlite {
         self.rewrite(dry_run, |item| {
             let damaged = match item {
                 StoreItem::Damaged(damaged) => damaged,
-                StoreItem::Record(record) if std::str::from_utf8(&record.data).is_err() => {
+                // Decisions are text or not as whoever decides has it.
+                StoreItem::Record(log @ Log::History, record)
+                    if std::str::from_utf8(&record.data).is_err() =>
+                {
                     &DamagedItem {
-                        place: DamagedPlace::Record(record.position),
+                        place: DamagedPlace::Record(*log, record.position),
                         reason: "it is no UTF-8".to_owned(),
                         data: Some(Arc::clone(&record.data)),
                         row: None,

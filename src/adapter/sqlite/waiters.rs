@@ -1,7 +1,7 @@
 //! Who waits for records.
 
 use super::slot::gone;
-use crate::storage::StorageError;
+use crate::storage::{Log, StorageError};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +17,17 @@ pub(super) struct Waiters {
     pub(super) hinted: Arc<AtomicBool>,
 }
 
+/// For what a task waits.
+pub(super) struct Waiting {
+    log: Log,
+    from: u64,
+    waker: Option<Waker>,
+}
+
 #[derive(Default)]
 pub(super) struct List {
     last: u64,
-    pub(super) waiting: BTreeMap<u64, (u64, Option<Waker>)>,
+    pub(super) waiting: BTreeMap<u64, Waiting>,
     done: BTreeMap<u64, Result<u64, StorageError>>,
 }
 
@@ -29,29 +36,30 @@ impl Waiters {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, from: u64) -> u64 {
+    fn add(&self, log: Log, from: u64) -> u64 {
         let mut list = self.lock();
         list.last += 1;
         let number = list.last;
-        list.waiting.insert(number, (from, None));
+        list.waiting.insert(number, Waiting { log, from, waker: None });
         number
     }
 
-    /// Ends the waits that are over: those for less than what is there, or all with an error.
-    pub(super) fn tell(&self, next: &Result<u64, StorageError>) {
+    /// Ends the waits that are over: those for less than where the logs end, or all with an error.
+    pub(super) fn tell(&self, ends: &Result<[u64; Log::ALL.len()], StorageError>) {
         let mut list = self.lock();
-        let over = |from: u64| next.as_ref().map_or(true, |next| *next > from);
+        let end = |waiting: &Waiting| ends.clone().map(|ends| ends[waiting.log as usize]);
+        let over = |waiting: &Waiting| end(waiting).map_or(true, |end| end > waiting.from);
         // Moved out under the lock and woken after it: a waker may run any code, which may wait or
         // drop a wait itself.
         let (ended, waiting) =
-            std::mem::take(&mut list.waiting).into_iter().partition(|(_, (from, _))| over(*from));
+            std::mem::take(&mut list.waiting).into_iter().partition(|(_, waiting)| over(waiting));
         list.waiting = waiting;
-        let ended: BTreeMap<u64, (u64, Option<Waker>)> = ended;
+        let ended: BTreeMap<u64, Waiting> = ended;
         // The result is kept beside the list until its future asks, because a waker carries no
         // value.
-        list.done.extend(ended.keys().map(|number| (*number, next.clone())));
+        list.done.extend(ended.iter().map(|(number, waiting)| (*number, end(waiting))));
         drop(list);
-        ended.into_values().filter_map(|(_, waker)| waker).for_each(Waker::wake);
+        ended.into_values().filter_map(|waiting| waiting.waker).for_each(Waker::wake);
     }
 }
 
@@ -62,9 +70,9 @@ pub(super) struct Ticket<'a> {
 }
 
 impl<'a> Ticket<'a> {
-    /// Enters a wait for a record at a position or behind it.
-    pub(super) fn new(waiters: &'a Waiters, from: u64) -> Self {
-        Ticket { waiters, number: waiters.add(from) }
+    /// Enters a wait for a record of a log at a position or behind it.
+    pub(super) fn new(waiters: &'a Waiters, log: Log, from: u64) -> Self {
+        Ticket { waiters, number: waiters.add(log, from) }
     }
 
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<u64, StorageError>> {
@@ -76,7 +84,7 @@ impl<'a> Ticket<'a> {
         match list.waiting.get_mut(&self.number) {
             // Replaced on every poll, because a future may be moved to another task between two
             // polls.
-            Some((_, waker)) => *waker = Some(context.waker().clone()),
+            Some(waiting) => waiting.waker = Some(context.waker().clone()),
             None => return Poll::Ready(Err(gone())),
         }
         Poll::Pending
@@ -98,14 +106,18 @@ mod tests {
     #[test]
     fn waits_end_when_their_position_is_there_or_all_with_an_error() {
         let waiters = Waiters::default();
-        let tickets = [1, 5].map(|from| Ticket::new(&waiters, from));
+        let tickets = [(Log::History, 1), (Log::History, 5), (Log::Decisions, 1)]
+            .map(|(log, from)| Ticket::new(&waiters, log, from));
         let mut context = Context::from_waker(Waker::noop());
-        waiters.tell(&Ok(3));
+        waiters.tell(&Ok([3, 1]));
         assert_eq!(tickets[0].poll(&mut context), Poll::Ready(Ok(3)));
         assert_eq!(tickets[1].poll(&mut context), Poll::Pending);
+        assert_eq!(tickets[2].poll(&mut context), Poll::Pending);
+        waiters.tell(&Ok([3, 2]));
+        assert_eq!(tickets[2].poll(&mut context), Poll::Ready(Ok(2)));
         waiters.tell(&Err(gone()));
         assert_eq!(tickets[1].poll(&mut context), Poll::Ready(Err(gone())));
-        drop(Ticket::new(&waiters, 9));
+        drop(Ticket::new(&waiters, Log::History, 9));
         assert!(waiters.lock().waiting.is_empty() && waiters.lock().done.is_empty());
     }
 }

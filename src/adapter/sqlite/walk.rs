@@ -1,9 +1,10 @@
 //! Visiting everything in a file, also what is damaged.
 
 use super::error::from_sqlite;
-use super::item::{Contents, DamagedItem, DamagedPlace, StoreItem};
-use super::operations::{self, RECORD};
-use crate::storage::{Bounds, JournalRecord, Key, StorageError};
+use super::item::{Contents, DamagedItem, DamagedPlace, LogContents, StoreItem};
+use super::operations::{self, LastRecord};
+use super::statements::Statements;
+use crate::storage::{Bounds, JournalRecord, Key, Log, StorageError};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::BTreeMap;
 
@@ -24,10 +25,22 @@ pub(super) fn walk<E: From<StorageError>>(
             visit(item)?;
         }
     }
+    for log in Log::ALL {
+        walk_log(connection, log, *contents.log(log), &mut visit)?;
+    }
+    Ok(())
+}
+
+fn walk_log<E: From<StorageError>>(
+    connection: &Connection,
+    log: Log,
+    LogContents { bounds, .. }: LogContents,
+    mut visit: impl FnMut(StoreItem) -> Result<(), E>,
+) -> Result<(), E> {
     // From the bounds of the same moment: an append that came later belongs to the next dump.
-    let mut expected = contents.bounds.first;
+    let mut expected = bounds.first;
     let mut lanes = LastRecords::new();
-    let sql = "SELECT position FROM record ORDER BY position";
+    let sql = Statements::of(log).positions;
     for position in numbers(connection, sql)?.into_iter().map(i64::cast_unsigned) {
         // Left behind by a trim that was damaged; readers do not see them either.
         if position < expected {
@@ -39,20 +52,20 @@ pub(super) fn walk<E: From<StorageError>>(
         }
         for missing in expected..position {
             let reason = "it is missing".to_owned();
-            let place = DamagedPlace::Record(missing);
+            let place = DamagedPlace::Record(log, missing);
             visit(StoreItem::Damaged(DamagedItem { place, reason, data: None, row: None }))?;
         }
-        let item = record(connection, position)?;
-        if let StoreItem::Record(JournalRecord { lane: Some(lane), .. }) = &item {
-            lanes.insert(lane.clone(), position);
+        let item = record(connection, log, position)?;
+        if let StoreItem::Record(_, JournalRecord { lane: Some(lane), ends_lane, .. }) = &item {
+            lanes.insert(lane.clone(), (position, *ends_lane));
         }
         visit(item)?;
         expected = position + 1;
     }
-    for item in self::lanes(connection, contents.bounds, lanes)? {
+    for item in self::lanes(connection, log, bounds, lanes)? {
         visit(item)?;
     }
-    for item in cursors(connection)? {
+    for item in cursors(connection, log)? {
         visit(item)?;
     }
     Ok(())
@@ -117,11 +130,11 @@ fn entry(connection: &Connection, row: i64) -> Result<Option<StoreItem>, Storage
     })
 }
 
-fn record(connection: &Connection, position: u64) -> Result<StoreItem, StorageError> {
-    let sql = format!("SELECT {RECORD} FROM record WHERE position = ?1");
-    let place = DamagedPlace::Record(position);
-    Ok(match one(connection, &sql, position.cast_signed(), 2, operations::record)? {
-        Some(Ok(record)) => StoreItem::Record(record),
+fn record(connection: &Connection, log: Log, position: u64) -> Result<StoreItem, StorageError> {
+    let sql = Statements::of(log).read_one;
+    let place = DamagedPlace::Record(log, position);
+    Ok(match one(connection, sql, position.cast_signed(), 2, operations::record)? {
+        Some(Ok(record)) => StoreItem::Record(log, record),
         Some(Err((error, _, data))) => {
             let (reason, data) = (reason(error)?, data.map(Into::into));
             StoreItem::Damaged(DamagedItem { place, reason, data, row: None })
@@ -134,33 +147,33 @@ fn record(connection: &Connection, position: u64) -> Result<StoreItem, StorageEr
 }
 
 /// The last record of each lane.
-pub(super) type LastRecords = BTreeMap<Key, u64>;
+pub(super) type LastRecords = BTreeMap<Key, LastRecord>;
 
 /// Where lanes end, given their last records: those that are said, and those that should be.
 pub(super) fn lanes(
     connection: &Connection,
+    log: Log,
     bounds: Bounds,
     mut last_records: LastRecords,
 ) -> Result<Vec<StoreItem>, StorageError> {
-    let sql = "SELECT name, last, checksum FROM lane ORDER BY name";
-    let mut statement = connection.prepare(sql).map_err(from_sqlite)?;
+    let mut statement = connection.prepare(Statements::of(log).lanes).map_err(from_sqlite)?;
     let mut rows = statement.query([]).map_err(from_sqlite)?;
     let mut found = Vec::new();
     let damaged = |name: String, reason| {
-        let place = DamagedPlace::Lane(name);
+        let place = DamagedPlace::Lane(log, name);
         StoreItem::Damaged(DamagedItem { place, reason, data: None, row: None })
     };
     while let Some(row) = rows.next().map_err(from_sqlite)? {
-        found.push(match operations::lane_of(row) {
-            Ok(end) => {
-                let last_record = last_records.remove(&end.lane);
-                match operations::lane_fault(connection, &end, last_record, bounds)? {
-                    None => StoreItem::Lane(end),
-                    Some(reason) => damaged(end.lane.to_string(), reason),
+        found.push(match operations::lane_of(row, log) {
+            Ok(kept) => {
+                let last_record = last_records.remove(&kept.lane);
+                match operations::lane_fault(connection, log, &kept, last_record, bounds)? {
+                    None => StoreItem::Lane(log, kept),
+                    Some(reason) => damaged(kept.lane.to_string(), reason),
                 }
             }
             Err(item) => {
-                if let DamagedPlace::Lane(name) = &item.place
+                if let DamagedPlace::Lane(_, name) = &item.place
                     && let Ok(lane) = Key::parse(name)
                 {
                     last_records.remove(&lane);
@@ -170,25 +183,25 @@ pub(super) fn lanes(
         });
     }
     let missing = last_records.into_iter();
-    found.extend(missing.map(|(lane, position)| {
+    found.extend(missing.map(|(lane, (position, _))| {
         damaged(lane.to_string(), format!("its end is missing, its last record is {position}"))
     }));
     Ok(found)
 }
 
-fn cursors(connection: &Connection) -> Result<Vec<StoreItem>, StorageError> {
-    let sql = "SELECT name, position, checksum FROM cursor ORDER BY name";
+fn cursors(connection: &Connection, log: Log) -> Result<Vec<StoreItem>, StorageError> {
+    let sql = Statements::of(log).cursors;
     let mut statement = connection.prepare_cached(sql).map_err(from_sqlite)?;
     let mut rows = statement.query([]).map_err(from_sqlite)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(from_sqlite)? {
         found.push(match operations::cursor_of(row) {
-            Ok(cursor) => StoreItem::Cursor(cursor),
+            Ok(cursor) => StoreItem::Cursor(log, cursor),
             Err(error) => {
                 let name = row.get_ref(0).ok().and_then(|name| name.as_bytes().ok());
                 let name = String::from_utf8_lossy(name.unwrap_or_default()).into_owned();
                 StoreItem::Damaged(DamagedItem {
-                    place: DamagedPlace::Cursor(name),
+                    place: DamagedPlace::Cursor(log, name),
                     reason: reason(error)?,
                     data: None,
                     row: None,

@@ -7,12 +7,12 @@ use super::changes::Write;
 use super::connect::connect;
 use super::error::from_sqlite;
 use super::hint::{Hint, Watch};
-use super::log::Log;
+use super::log::WriteAheadLog;
 use super::reader::{Polls, ReadJob, read_all};
 use super::slot::{gone, slot};
 use super::waiters::{Ticket, Waiters};
 use super::writer::{Outcome, WriteJob, Writer};
-use crate::storage::StorageError;
+use crate::storage::{Log, StorageError};
 use rusqlite::Connection;
 use std::fmt;
 use std::future::poll_fn;
@@ -53,7 +53,7 @@ impl Workers {
             connection: connect(path, options)?,
             label: options.label(),
             lock_timeout: options.lock_timeout,
-            log: Log::new(path, options),
+            log: WriteAheadLog::new(path, options),
             hint: Hint::new(path),
         };
         // Two connections, because in WAL mode a reader never waits for the writer. One thread
@@ -140,11 +140,11 @@ impl Workers {
         answer.await
     }
 
-    /// Waits for a record at a position or behind it.
-    pub(super) async fn wait(&self, from: u64) -> Result<u64, StorageError> {
+    /// Waits for a record of a log at a position or behind it.
+    pub(super) async fn wait(&self, log: Log, from: u64) -> Result<u64, StorageError> {
         // The waiter is entered before the reader is woken. The other way round, an append in
         // between would be seen by no one.
-        let ticket = Ticket::new(&self.waiters, from);
+        let ticket = Ticket::new(&self.waiters, log, from);
         if let Some((_, reads)) = &self.senders {
             nudge(&self.waiters, reads);
             if let Some(watch) = self.watch.get_or_init(|| self.watch(reads)) {

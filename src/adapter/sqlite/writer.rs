@@ -4,7 +4,7 @@ use super::changes::{Changes, Done, Write};
 use super::connect::begin;
 use super::error::from_sqlite;
 use super::hint::Hint;
-use super::log::Log;
+use super::log::WriteAheadLog;
 use super::slot::Reply;
 use crate::storage::StorageError;
 use rusqlite::Connection;
@@ -40,7 +40,7 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) label: String,
     pub(super) lock_timeout: Duration,
-    pub(super) log: Log,
+    pub(super) log: WriteAheadLog,
     pub(super) hint: Hint,
 }
 
@@ -172,7 +172,9 @@ pub(super) mod tests {
     use super::super::slot::{Answer, slot};
     use super::super::{SqliteOptions, connect::connect};
     use super::*;
-    use crate::storage::{Appended, Commit, Committed, Expect, Key, LaneEnd, NewRecord, block_on};
+    use crate::storage::{
+        Appended, Batch, Commit, Committed, Expect, Key, LaneEnd, Log, NewRecord, block_on,
+    };
     use std::cell::Cell;
     use std::sync::Arc;
     use std::sync::mpsc::sync_channel;
@@ -182,12 +184,13 @@ pub(super) mod tests {
     }
 
     pub(in super::super) fn append(text: &str) -> Write {
-        Write::Append { records: vec![NewRecord::new(text.as_bytes())], expected: Vec::new() }
+        let batch = Batch::new(vec![NewRecord::new(text.as_bytes())], Vec::new());
+        Write::Append { log: Log::History, batch }
     }
 
     /// One record was appended at a position.
     pub(in super::super) fn at(position: u64) -> Done {
-        Done::Committed(Committed::new(Appended::new(position..position + 1), Vec::new()))
+        Done::Appended(Appended::new(position..position + 1))
     }
 
     fn put(key: &str, expect: Expect) -> Write {
@@ -200,7 +203,7 @@ pub(super) mod tests {
         let options = options();
         let connection = connect(&folder.file(), &options).unwrap();
         let label = options.label();
-        let log = Log::new(&folder.file(), &options);
+        let log = WriteAheadLog::new(&folder.file(), &options);
         let hint = Hint::new(&folder.file());
         let lock_timeout = options.lock_timeout;
         let thread = Writer { connection, label, lock_timeout, log, hint };
@@ -230,7 +233,8 @@ pub(super) mod tests {
         }
         let connection = connect(&folder.file(), &options()).unwrap();
         let limits = crate::storage::StorageLimits::default();
-        let records = operations::read(&connection, GROUP_WRITES as u64, 9, limits).unwrap();
+        let records =
+            operations::read(&connection, Log::History, GROUP_WRITES as u64, 9, limits).unwrap();
         let texts: Vec<&[u8]> = records.iter().map(|record| &*record.data).collect();
         assert_eq!(texts, [b"511", b"512"]);
     }
@@ -271,8 +275,11 @@ pub(super) mod tests {
         let lane = Key::parse("a").unwrap();
         let record = |id: &str| NewRecord::new(*b"x").in_lane(lane.clone()).with_id(id);
         let append = |ids: &[&str], last| Write::Append {
-            records: ids.iter().map(|id| record(id)).collect(),
-            expected: vec![LaneEnd::new(lane.clone(), last)],
+            log: Log::History,
+            batch: Batch::new(
+                ids.iter().map(|id| record(id)).collect(),
+                vec![LaneEnd::new(lane.clone(), last)],
+            ),
         };
         let commit = |id, expect| {
             let put = Commit::new().append(record(id)).put(Key::parse("k").unwrap(), *b"v", expect);
@@ -290,15 +297,17 @@ pub(super) mod tests {
         ];
         let (results, groups) = run(&folder, writes);
         assert_eq!(groups, 1);
-        let done = |appended, revisions| Ok(Done::Committed(Committed::new(appended, revisions)));
+        let done = |appended, revisions| {
+            Ok(Done::Committed(Committed::new(appended, Appended::new(1..1), revisions)))
+        };
         let key = Key::parse("k").unwrap();
         let conflict =
             |expected, found| Err(StorageError::Conflict { key: key.clone(), expected, found });
         let moved = StorageError::LaneMoved { lane: lane.clone(), expected: None, found: Some(2) };
         let expected = [
-            done(Appended::new(1..3), Vec::new()),
+            Ok(Done::Appended(Appended::new(1..3))),
             Err(moved),
-            done(Appended::repeated(1, 2), Vec::new()),
+            Ok(Done::Appended(Appended::repeated(1, 2))),
             conflict(Expect::Revision(9), None),
             Err(StorageError::duplicate_id(&lane, "1", Some(1))),
             Ok(at(3)),
@@ -307,6 +316,7 @@ pub(super) mod tests {
         ];
         assert_eq!(results, expected);
         let connection = connect(&folder.file(), &options()).unwrap();
-        assert_eq!(operations::lane_end(&connection, &lane), Ok(Some(4)));
+        let kept = operations::lane(&connection, Log::History, &lane).unwrap();
+        assert_eq!(kept.map(|kept| kept.last), Some(4));
     }
 }

@@ -150,7 +150,7 @@ async fn in_state(
 ) -> Result<(), Failure> {
     let lane = workflow_lane(workflow.as_str())?;
     let says = |record: &JournalRecord| event_word(bus, &lane, record);
-    let mut next = bus.engine().bounds().await?.next;
+    let mut next = bus.history().bounds().await?.next;
     if let Some((record, found)) = last_word(bus, next, &says).await?
         && found == word
     {
@@ -176,7 +176,7 @@ async fn in_state(
             }
         }
         tokio::select! {
-            waited = bus.engine().wait(next) => drop(waited?),
+            waited = bus.history().wait(next) => drop(waited?),
             () = tokio::time::sleep(LOOK) => {}
         }
     }
@@ -208,7 +208,7 @@ async fn last_word(
     end: u64,
     says: &impl Fn(&JournalRecord) -> Option<String>,
 ) -> Result<Option<(JournalRecord, String)>, Failure> {
-    let first = bus.engine().bounds().await?.first;
+    let first = bus.history().bounds().await?.first;
     let mut end = end;
     while end > first {
         let start = end.saturating_sub(PAGE as u64).max(first);

@@ -183,7 +183,7 @@ impl Inbox {
     }
 
     async fn begin(&self) -> Result<(), BusError> {
-        let bounds = self.bus.engine().bounds().await?;
+        let bounds = self.bus.history().bounds().await?;
         let start = match self.interest.start {
             Start::Now => bounds.next,
             Start::First => bounds.first,
@@ -271,8 +271,8 @@ impl Inbox {
             serde_json::to_vec(&progress).map_err(|error| StorageError::damaged(key, error))?;
         // First, so that who lost a message learns that, and not what became of the effects of another.
         let mut first = Commit::new().put(key.clone(), value, expect);
-        first.records = commit.records;
-        first.expected = commit.expected;
+        first.history = commit.history;
+        first.decisions = commit.decisions;
         first.puts.extend(commit.puts);
         match self.bus.engine().commit(&first).await {
             Ok(done) => {
@@ -322,7 +322,7 @@ impl Inbox {
                 if full {
                     std::future::pending().await
                 } else {
-                    self.bus.engine().wait(scanned).await
+                    self.bus.history().wait(scanned).await
                 }
             };
             tokio::select! {
@@ -460,7 +460,7 @@ impl Inbox {
             return Ok(Page::Nothing);
         }
         let SoundRecords { records: mut page, damaged, .. } =
-            match read_past_damage(self.bus.engine(), from, room.min(PAGE)).await {
+            match read_past_damage(self.bus.history(), from, room.min(PAGE)).await {
                 Ok(page) => page,
                 Err(StorageError::Trimmed { first, .. }) => {
                     return self.skip(from, first).await.map(Page::Gap);

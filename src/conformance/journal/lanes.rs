@@ -13,7 +13,7 @@ pub(in super::super) fn record(lane: &Key, id: &str) -> NewRecord {
     NewRecord::new(id.as_bytes()).in_lane(lane.clone()).with_id(id)
 }
 
-fn end(lane: &Key, last: Option<u64>) -> LaneEnd {
+pub(super) fn end(lane: &Key, last: Option<u64>) -> LaneEnd {
     LaneEnd::new(lane.clone(), last)
 }
 

@@ -1,54 +1,89 @@
-//! Store and journal in memory, changed together.
+//! Store and journals in memory, changed together.
 
 use super::{MemoryJournal, MemoryStore};
 use crate::storage::{
-    Appended, Bounds, Commit, Committed, Cursor, Engine, Entry, Expect, Journal, JournalRecord,
-    Key, KeyPage, LaneEnd, NewRecord, Page, StorageError, StorageLimits, Store, StoreScan,
+    Commit, Committed, Engine, Entry, Expect, Journal as _, Key, KeyPage, Log, Page, StorageError,
+    StorageLimits, Store, StoreScan,
 };
 use std::sync::Arc;
 
 /// An [`Engine`] in memory. A clone is another handle on it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryEngine {
     store: MemoryStore,
-    journal: MemoryJournal,
+    history: MemoryJournal,
+    decisions: MemoryJournal,
+}
+
+impl Default for MemoryEngine {
+    fn default() -> Self {
+        MemoryEngine::of(MemoryStore::new(), MemoryJournal::new(), MemoryJournal::new())
+    }
 }
 
 impl MemoryEngine {
-    /// An empty engine, for at most 1 GiB of values and as much of records.
+    /// An empty engine, for at most 1 GiB of values and as much of records in each log.
     pub fn new() -> Self {
         MemoryEngine::default()
     }
 
-    /// A store and a journal that are changed together from now on.
-    pub const fn of(store: MemoryStore, journal: MemoryJournal) -> Self {
-        MemoryEngine { store, journal }
+    /// A store, and empty journals for history and decisions, that are changed together from now on.
+    pub const fn of(store: MemoryStore, history: MemoryJournal, decisions: MemoryJournal) -> Self {
+        let history = history.with_lanes(Log::History.lanes());
+        MemoryEngine { store, history, decisions: decisions.with_lanes(Log::Decisions.lanes()) }
+    }
+
+    const fn of_log(&self, log: Log) -> &MemoryJournal {
+        match log {
+            Log::History => &self.history,
+            Log::Decisions => &self.decisions,
+        }
     }
 }
 
 impl Engine for MemoryEngine {
+    type Journal = MemoryJournal;
+
+    fn log(&self, log: Log) -> MemoryJournal {
+        self.of_log(log).clone()
+    }
+
     async fn commit(&self, commit: &Commit) -> Result<Committed, StorageError> {
-        commit.check(&self.store.limits(), &self.journal.limits())?;
-        // Both locks, always in this order, are held until all is done: nobody sees a part of it.
-        let journal = self.journal.writing();
+        for log in Log::ALL {
+            commit.check(&self.store.limits(), &self.of_log(log).limits())?;
+        }
+        // All locks, always in this order, are held until all is done: nobody sees a part of it.
+        let journals = Log::ALL.map(|log| (self.of_log(log).writing(), commit.batch(log)));
         let mut store = self.store.lock();
         // Values before lanes, as a file does it: who lost both learns the same everywhere.
         let mut used = store.used();
         for put in &commit.puts {
             store.check(&put.key, put.value.as_deref(), put.expect, &mut used)?;
         }
-        let repeated = journal.check(&commit.records, &commit.expected)?;
+        let mut repeated = [None, None];
+        for ((journal, batch), repeated) in journals.iter().zip(&mut repeated) {
+            *repeated = journal.check(&batch.records, &batch.expected)?;
+        }
         let mut revisions = Vec::with_capacity(commit.puts.len());
         for put in &commit.puts {
             store.apply(&put.key, put.value.as_ref().map(Arc::clone));
             revisions.push(store.revision());
         }
-        drop(store);
-        let appended = match repeated {
-            Some(repeated) => repeated,
-            None => journal.apply(&commit.records).0,
+        // Who waits is woken when all locks are let go.
+        let mut woken = Vec::new();
+        let [appended, decided] = {
+            let mut repeated = repeated.into_iter();
+            journals.map(|(journal, batch)| {
+                repeated.next().flatten().unwrap_or_else(|| {
+                    let (appended, waiting) = journal.apply(&batch.records);
+                    woken.push(waiting);
+                    appended
+                })
+            })
         };
-        Ok(Committed::new(appended, revisions))
+        drop(store);
+        drop(woken);
+        Ok(Committed::new(appended, decided, revisions))
     }
 }
 
@@ -75,64 +110,5 @@ impl Store for MemoryEngine {
 
     async fn keys(&self, scan: &StoreScan) -> Result<KeyPage, StorageError> {
         self.store.keys(scan).await
-    }
-}
-
-impl Journal for MemoryEngine {
-    fn limits(&self) -> StorageLimits {
-        self.journal.limits()
-    }
-
-    async fn append_records(
-        &self,
-        records: &[NewRecord],
-        expected: &[LaneEnd],
-    ) -> Result<Appended, StorageError> {
-        self.journal.append_records(records, expected).await
-    }
-
-    async fn lane_end(&self, lane: &Key) -> Result<Option<u64>, StorageError> {
-        self.journal.lane_end(lane).await
-    }
-
-    async fn forget_lanes(&self) -> Result<u64, StorageError> {
-        self.journal.forget_lanes().await
-    }
-
-    async fn read(&self, from: u64, limit: usize) -> Result<Vec<JournalRecord>, StorageError> {
-        self.journal.read(from, limit).await
-    }
-
-    async fn bounds(&self) -> Result<Bounds, StorageError> {
-        self.journal.bounds().await
-    }
-
-    async fn wait(&self, from: u64) -> Result<u64, StorageError> {
-        self.journal.wait(from).await
-    }
-
-    async fn trim(&self, before: u64) -> Result<u64, StorageError> {
-        self.journal.trim(before).await
-    }
-
-    async fn cursor(&self, name: &Key) -> Result<Option<u64>, StorageError> {
-        self.journal.cursor(name).await
-    }
-
-    async fn move_cursor(
-        &self,
-        name: &Key,
-        expected: Option<u64>,
-        to: u64,
-    ) -> Result<(), StorageError> {
-        self.journal.move_cursor(name, expected, to).await
-    }
-
-    async fn remove_cursor(&self, name: &Key) -> Result<bool, StorageError> {
-        self.journal.remove_cursor(name).await
-    }
-
-    async fn cursors(&self) -> Result<Vec<Cursor>, StorageError> {
-        self.journal.cursors().await
     }
 }

@@ -5,6 +5,7 @@ use crate::storage::StorageLimits;
 use crate::storage::error::StorageError;
 use crate::storage::journal::{Bounds, Cursor, Journal};
 use crate::storage::key::Key;
+use crate::storage::log::{LaneForm, lanes_open};
 use crate::storage::record::{Appended, JournalRecord, LaneEnd, NewRecord};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
@@ -19,6 +20,7 @@ pub struct MemoryJournal {
     inner: Arc<Mutex<State>>,
     capacity: usize,
     limits: StorageLimits,
+    form: LaneForm,
 }
 
 #[derive(Debug)]
@@ -28,8 +30,7 @@ pub(super) struct State {
     records: VecDeque<NewRecord>,
     first: u64,
     bytes: usize,
-    /// The last position of each lane.
-    lanes: HashMap<Key, u64>,
+    lanes: HashMap<Key, Lane>,
     /// Where each record with an id stands, lane by lane.
     ids: HashMap<Key, HashMap<Arc<str>, u64>>,
     cursors: BTreeMap<Key, u64>,
@@ -37,7 +38,34 @@ pub(super) struct State {
     tickets: u64,
 }
 
+/// Where a lane stands.
+#[derive(Clone, Copy, Debug)]
+struct Lane {
+    last: u64,
+    ended: bool,
+}
+
 impl State {
+    fn lane_end(&self, lane: &Key) -> Option<u64> {
+        self.lanes.get(lane).map(|lane| lane.last)
+    }
+
+    /// Refuses records of lanes that ended, before or within the batch.
+    fn check_open(&self, records: &[NewRecord]) -> Result<(), StorageError> {
+        let mut ending = HashMap::new();
+        for (position, record) in (self.bounds().next..).zip(records) {
+            let Some(lane) = &record.lane else { continue };
+            let before = self.lanes.get(lane).filter(|lane| lane.ended).map(|lane| lane.last);
+            if let Some(last) = before.or_else(|| ending.get(lane).copied()) {
+                return Err(StorageError::LaneEnded { lane: lane.clone(), last });
+            }
+            if record.ends_lane {
+                ending.insert(lane, position);
+            }
+        }
+        Ok(())
+    }
+
     fn bounds(&self) -> Bounds {
         Bounds::new(self.first, self.first + self.records.len() as u64)
     }
@@ -92,7 +120,14 @@ impl MemoryJournal {
             })),
             capacity: bytes,
             limits: StorageLimits::default(),
+            form: LaneForm::default(),
         }
+    }
+
+    /// Sets what becomes of lanes. For a journal that is empty.
+    pub const fn with_lanes(mut self, form: LaneForm) -> Self {
+        self.form = form;
+        self
     }
 
     /// Sets how much one operation may carry.
@@ -107,7 +142,12 @@ impl MemoryJournal {
 
     /// The journal while nothing else changes it.
     pub(super) fn writing(&self) -> Writing<'_> {
-        Writing { records: self.lock(), capacity: self.capacity, limits: self.limits }
+        Writing {
+            records: self.lock(),
+            capacity: self.capacity,
+            limits: self.limits,
+            form: self.form,
+        }
     }
 
     fn read_now(&self, from: u64, limit: usize) -> Result<Vec<JournalRecord>, StorageError> {
@@ -135,6 +175,16 @@ impl MemoryJournal {
             return Ok(0);
         }
         bounds.check(before)?;
+        if self.form == LaneForm::Ended {
+            // What a writer has to expect must be told by a record while the lane is open.
+            let open = state.lanes.iter().filter(|(_, lane)| !lane.ended && lane.last < before);
+            let mut open: Vec<LaneEnd> =
+                open.map(|(name, lane)| LaneEnd::new(name.clone(), Some(lane.last))).collect();
+            if !open.is_empty() {
+                open.sort_unstable_by(|one, other| one.lane.cmp(&other.lane));
+                return Err(lanes_open(before, open, self.limits.page_items));
+            }
+        }
         let count = before - bounds.first;
         let gone: Vec<NewRecord> = state.records.drain(..count as usize).collect();
         for record in &gone {
@@ -172,6 +222,7 @@ pub(super) struct Writing<'a> {
     records: MutexGuard<'a, State>,
     capacity: usize,
     limits: StorageLimits,
+    form: LaneForm,
 }
 
 impl Writing<'_> {
@@ -182,15 +233,15 @@ impl Writing<'_> {
         expected: &[LaneEnd],
     ) -> Result<Option<Appended>, StorageError> {
         self.limits.check_batch(records.iter().map(NewRecord::size))?;
+        self.form.check(records)?;
         let state = &*self.records;
-        let moved = expected
-            .iter()
-            .map(|end| end.check(state.lanes.get(&end.lane).copied()))
-            .find(Result::is_err);
+        let moved =
+            expected.iter().map(|end| end.check(state.lane_end(&end.lane))).find(Result::is_err);
         // By the writer itself, which did not learn of it?
         if let Some(repeated) = state.repeated(records)? {
             return Ok(Some(repeated));
         }
+        state.check_open(records)?;
         moved.transpose()?;
         let mut batch = HashSet::new();
         for (lane, id) in records.iter().filter_map(NewRecord::identity) {
@@ -218,7 +269,8 @@ impl Writing<'_> {
         for (position, record) in (start..).zip(records) {
             state.bytes += record.size() + OVERHEAD;
             if let Some(lane) = &record.lane {
-                if state.lanes.insert(lane.clone(), position).is_none() {
+                let moved = Lane { last: position, ended: record.ends_lane };
+                if state.lanes.insert(lane.clone(), moved).is_none() {
                     state.bytes += lane_cost(lane);
                 }
                 if let Some(id) = &record.id {
@@ -268,6 +320,10 @@ impl Journal for MemoryJournal {
         self.limits
     }
 
+    fn lanes(&self) -> LaneForm {
+        self.form
+    }
+
     async fn append_records(
         &self,
         records: &[NewRecord],
@@ -281,14 +337,17 @@ impl Journal for MemoryJournal {
     }
 
     async fn lane_end(&self, lane: &Key) -> Result<Option<u64>, StorageError> {
-        Ok(self.lock().lanes.get(lane).copied())
+        Ok(self.lock().lane_end(lane))
     }
 
     async fn forget_lanes(&self) -> Result<u64, StorageError> {
+        if self.form == LaneForm::Ended {
+            return Ok(0);
+        }
         let mut state = self.lock();
         let State { lanes, first, bytes, .. } = &mut *state;
         let before = lanes.len();
-        lanes.retain(|lane, last| {
+        lanes.retain(|lane, Lane { last, .. }| {
             let stays = *last >= *first;
             if !stays {
                 *bytes -= lane_cost(lane);

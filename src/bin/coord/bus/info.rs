@@ -38,11 +38,20 @@ struct Info {
     first: String,
     next: String,
     records: u64,
+    decisions: Decisions,
     bytes: u64,
     log_bytes: u64,
     subscriptions: Vec<Reader>,
     addresses: Vec<Reader>,
     members: Vec<Member>,
+}
+
+/// The log of decisions.
+#[derive(Serialize)]
+struct Decisions {
+    first: u64,
+    next: u64,
+    records: u64,
 }
 
 #[derive(Serialize)]
@@ -92,6 +101,8 @@ impl Print for Info {
             "positions  {} to {}, {} records",
             self.first, self.next, self.records
         ))?;
+        let Decisions { first, next, records } = self.decisions;
+        out.line(format_args!("decisions  {first} to {next}, {records} records"))?;
         out.line(format_args!("bytes      {}, and {} in its log", self.bytes, self.log_bytes))?;
         for reader in &self.subscriptions {
             let Reader { name, position, lag, in_flight, .. } = reader;
@@ -122,7 +133,8 @@ pub(super) fn run(args: &Args) -> CmdResult {
 }
 
 async fn look(bus: &Bus, file: &Path) -> Result<Info, Failure> {
-    let bounds = bus.engine().bounds().await?;
+    let bounds = bus.history().bounds().await?;
+    let decided = bus.decisions().bounds().await?;
     let bytes = |suffix: &str| {
         let mut name = file.as_os_str().to_owned();
         name.push(suffix);
@@ -132,7 +144,8 @@ async fn look(bus: &Bus, file: &Path) -> Result<Info, Failure> {
         file: file.display().to_string(),
         first: Position::new(bounds.first).to_string(),
         next: Position::new(bounds.next).to_string(),
-        records: bounds.next.saturating_sub(bounds.first),
+        records: bounds.len(),
+        decisions: Decisions { first: decided.first, next: decided.next, records: decided.len() },
         bytes: bytes(""),
         log_bytes: bytes("-wal"),
         subscriptions: bus.subscriptions().await?.into_iter().map(Reader::from).collect(),

@@ -62,7 +62,7 @@ impl Since {
 /// The first message that says it is of this time or later. Messages without a time are passed over with
 /// those before them.
 async fn first_since(bus: &Bus, time: WallTime) -> Result<Position, Failure> {
-    let bounds = bus.engine().bounds().await?;
+    let bounds = bus.history().bounds().await?;
     let mut from = bounds.first;
     loop {
         let page = records(bus, from, PAGE).await?;
@@ -85,7 +85,7 @@ async fn first_since(bus: &Bus, time: WallTime) -> Result<Position, Failure> {
 pub(crate) async fn records(bus: &Bus, from: u64, limit: usize) -> Result<SoundRecords, Failure> {
     let mut from = from;
     loop {
-        match read_past_damage(bus.engine(), from, limit).await {
+        match read_past_damage(bus.history(), from, limit).await {
             Err(StorageError::Trimmed { first, .. }) => from = first,
             read => return Ok(read?),
         }

@@ -4,7 +4,7 @@ use super::tally::KINDS;
 use super::{Args, TOLD, migrator};
 use crate::output::{CmdResult, ExitStatus, Failure, complain, say, tell};
 use coordination_protocol::adapter::sqlite::{DamagedPlace, ItemChange, StoreItem};
-use coordination_protocol::storage::{StorageError, view};
+use coordination_protocol::storage::{Log, StorageError, view};
 use coordination_protocol::version::Migrator;
 use std::collections::BTreeMap;
 use std::io;
@@ -106,8 +106,10 @@ impl Job<'_> {
                 }
             }
             // One that was dropped before.
-            StoreItem::Record(record) if record.data.is_empty() => Ok(ItemChange::Keep),
-            StoreItem::Record(record) => {
+            StoreItem::Record(_, record) if record.data.is_empty() => Ok(ItemChange::Keep),
+            // What is folded into a state is not of the protocol: whoever decides reads its own.
+            StoreItem::Record(Log::Decisions, _) => Ok(ItemChange::Keep),
+            StoreItem::Record(_, record) => {
                 let place = format!("record {}", record.position);
                 match std::str::from_utf8(&record.data) {
                     Ok(text) => self.one(text, &place, true, |text| Ok(text.as_bytes().to_vec())),
@@ -119,7 +121,7 @@ impl Job<'_> {
             }
             // A migration must not hide what is wrong.
             StoreItem::Damaged(item) => {
-                let event = matches!(item.place, DamagedPlace::Record(_));
+                let event = matches!(item.place, DamagedPlace::Record(..));
                 self.tally(event).seen += 1;
                 let why = format!("{}; `coord store repair` removes it", item.reason);
                 Ok(self.refuse(&item.place.to_string(), &why, event))

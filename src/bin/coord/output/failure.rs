@@ -203,6 +203,8 @@ pub(crate) const fn status_of(error: &StorageError) -> ExitStatus {
         StorageError::Conflict { .. }
         | StorageError::CursorMoved { .. }
         | StorageError::LaneMoved { .. }
+        | StorageError::LaneEnded { .. }
+        | StorageError::LanesOpen { .. }
         | StorageError::VersionConflict { .. }
         | StorageError::NotNewer { .. }
         | StorageError::Abandoned { .. }

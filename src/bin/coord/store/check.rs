@@ -4,6 +4,7 @@ use super::progress::spinner;
 use crate::clock::now;
 use crate::output::{CmdResult, ExitStatus, complain, say};
 use crate::store_args::StoreArgs;
+use coordination_protocol::adapter::sqlite::CheckReport;
 use coordination_protocol::checkpoint::{Checkpoints, DanglingCheckpoint};
 use coordination_protocol::storage::block_on;
 
@@ -53,9 +54,11 @@ pub(super) fn run(args: &Args) -> CmdResult {
         Err(error) if report.problems.is_empty() => return Err(error.into()),
         Err(_) => {}
     }
-    let (entries, records) = (report.entries, report.records);
+    let CheckReport { entries, records, decisions, .. } = report;
+    // A store without decisions says what it always said.
+    let decided = if decisions > 0 { format!(", {decisions} decisions") } else { String::new() };
     say(format_args!(
-        "{}: {entries} values and {records} records are sound",
+        "{}: {entries} values and {records} records{decided} are sound",
         args.place.file().display()
     ))?;
     if wrong > 0 {

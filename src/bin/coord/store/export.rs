@@ -20,7 +20,7 @@ Examples:
   coord store export store.jsonl
   coord store export | grep '\"record\"' | tail -5
 
-The export is of one moment: values, records and cursors, one a line. Each line has a checksum, so
+The export is of one moment: values, and records and cursors of the history and of the decisions, one a line. Each line has a checksum, so
 `coord store import` tells where an export is damaged or cut. What is damaged in the store is named,
 and stands in the export with the bytes that are there; the rest is exported.
 

@@ -20,7 +20,7 @@ Examples:
 The store has to be new or empty, and becomes what was exported: values with their revisions,
 records with their positions, cursors. With --merge, what is missing is added: values and cursors
 that are there stay, and records are appended behind those that are there, even if they are the
-same.
+same. Decisions are taken in only by a store that has none.
 All of it is taken in, or nothing; what was damaged when it was exported is left out.
 
 Exit status: 0 if all was taken in, 1 if the export is damaged or the store not empty.")]

@@ -6,6 +6,8 @@
 //! {"sum":"77c0…","record":{"position":1,"lane":"workflow/wf_001","id":"m7","base64":"…"}}
 //! {"sum":"81fe…","lane":{"name":"workflow/wf_001","last":1}}
 //! {"sum":"e1e1…","cursor":{"name":"monitor","position":2}}
+//! {"sum":"3f07…","record":{"log":"decisions","position":1,"lane":"workflow/wf_001","ends":true,"text":"…"}}
+//! {"sum":"d04e…","lane":{"log":"decisions","name":"workflow/wf_001","last":1,"ended":true}}
 //! {"sum":"90b2…","damaged":{"key":"state/wf_002","reason":"…","base64":"…"}}
 //! {"sum":"4c3d…","end":{"lines":6}}
 //! ```
@@ -14,16 +16,20 @@
 //! this line, so a line that was changed, lost, added or moved is seen where it happened. Bytes are
 //! `text` where they are UTF-8, else `base64`. What is damaged in the store stands in its place, with
 //! the bytes that are there; it has a `key`, a `position`, a `lane` or a `cursor`, and is not taken in. A record may have a
-//! `lane`, an `id` and a `subject`; exports from before lanes have none of them, and no `lanes`.
+//! `lane`, an `id` and a `subject`; exports from before lanes have none of them, and no `lanes`. What has no
+//! `log` is of the history. A store with decisions says in `decisions` what they span, and its format is 2;
+//! others have format 1, as before there were decisions.
 
 use base64ct::{Base64, Encoding as _};
-use coordination_protocol::adapter::sqlite::{Contents, DamagedItem, DamagedPlace, StoreItem};
+use coordination_protocol::adapter::sqlite::{
+    Contents, DamagedItem, DamagedPlace, KeptLane, LogContents, StoreItem,
+};
 use coordination_protocol::scalar::Digest;
-use coordination_protocol::storage::{Bounds, Cursor, Entry, JournalRecord, Key, LaneEnd};
+use coordination_protocol::storage::{Bounds, Cursor, Entry, JournalRecord, Key, Log};
 use serde::{Deserialize, Serialize};
 
-/// The version of the format.
-const FORMAT: u32 = 1;
+/// The versions of the format: without decisions, and with them.
+const FORMATS: [u32; 2] = [1, 2];
 const DIGITS: usize = 16;
 const BEFORE: &str = "{\"sum\":\"";
 const BEHIND: &str = "\",";
@@ -40,6 +46,8 @@ enum Line {
         cursors: u64,
         #[serde(default, skip_serializing_if = "is_zero")]
         lanes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decisions: Option<Span>,
     },
     Entry {
         key: String,
@@ -50,6 +58,8 @@ enum Line {
         base64: Option<String>,
     },
     Record {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
         position: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         lane: Option<String>,
@@ -57,20 +67,30 @@ enum Line {
         id: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         subject: Option<String>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        ends: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         base64: Option<String>,
     },
     Lane {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
         name: String,
         last: u64,
+        #[serde(default, skip_serializing_if = "is_false")]
+        ended: bool,
     },
     Cursor {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
         name: String,
         position: u64,
     },
     Damaged {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,19 +110,66 @@ enum Line {
     },
 }
 
+/// What a log has.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Span {
+    first: u64,
+    next: u64,
+    cursors: u64,
+    lanes: u64,
+}
+
+impl Span {
+    fn contents(self) -> Result<LogContents, String> {
+        let Span { first, next, cursors, lanes } = self;
+        if first == 0 || next < first {
+            return Err(format!("a journal cannot span {first} to {next}"));
+        }
+        Ok(LogContents::new(Bounds::new(first, next), cursors, lanes))
+    }
+}
+
+impl From<LogContents> for Span {
+    fn from(LogContents { bounds, cursors, lanes, .. }: LogContents) -> Self {
+        Span { first: bounds.first, next: bounds.next, cursors, lanes }
+    }
+}
+
+/// How a log is named in a line.
+fn log_name(log: Log) -> Option<String> {
+    (log != Log::default()).then(|| log.to_string())
+}
+
+fn named_log(name: Option<String>) -> Result<Log, String> {
+    name.map_or(Ok(Log::default()), |name| name.parse().map_err(|error| format!("{error}")))
+}
+
 /// What is damaged, as a line of its own.
 fn damaged(item: DamagedItem) -> Line {
     let DamagedItem { place, reason, data, .. } = item;
     let (text, base64) = data.map_or((None, None), |data| spell(&data));
     let (mut key, mut position, mut lane, mut cursor) = (None, None, None, None);
-    match place {
-        DamagedPlace::Entry(text) => key = Some(text),
-        DamagedPlace::Record(number) => position = Some(number),
-        DamagedPlace::Lane(name) => lane = Some(name),
-        DamagedPlace::Cursor(name) => cursor = Some(name),
-        _ => {}
-    }
-    Line::Damaged { key, position, lane, cursor, reason, text, base64 }
+    let log = match place {
+        DamagedPlace::Entry(text) => {
+            key = Some(text);
+            None
+        }
+        DamagedPlace::Record(log, number) => {
+            position = Some(number);
+            log_name(log)
+        }
+        DamagedPlace::Lane(log, name) => {
+            lane = Some(name);
+            log_name(log)
+        }
+        DamagedPlace::Cursor(log, name) => {
+            cursor = Some(name);
+            log_name(log)
+        }
+        _ => None,
+    };
+    Line::Damaged { log, key, position, lane, cursor, reason, text, base64 }
 }
 
 /// A line of JSON about what is damaged, without a sum: what a repair saves before it removes it.
@@ -139,25 +206,29 @@ impl Chain {
 
     pub(super) fn item(&mut self, item: StoreItem) -> Result<String, String> {
         self.write(&match item {
-            StoreItem::Contents(Contents { revision, bounds, entries, cursors, lanes, .. }) => {
-                let Bounds { first, next, .. } = bounds;
-                Line::Store { format: FORMAT, revision, first, next, entries, cursors, lanes }
+            StoreItem::Contents(Contents { revision, entries, history, decisions, .. }) => {
+                let Span { first, next, cursors, lanes } = history.into();
+                let decisions = (decisions != LogContents::NONE).then(|| decisions.into());
+                let format = FORMATS[usize::from(decisions.is_some())];
+                Line::Store { format, revision, first, next, entries, cursors, lanes, decisions }
             }
             StoreItem::Entry(Entry { key, value, revision, .. }) => {
                 let (text, base64) = spell(&value);
                 Line::Entry { key: key.to_string(), revision, text, base64 }
             }
-            StoreItem::Record(JournalRecord { position, lane, id, subject, data, .. }) => {
+            StoreItem::Record(log, record) => {
+                let JournalRecord { position, lane, id, subject, ends_lane, data, .. } = record;
                 let (text, base64) = spell(&data);
                 let lane = lane.map(|lane| lane.to_string());
                 let [id, subject] = [id, subject].map(|text| text.map(|text| text.to_string()));
-                Line::Record { position, lane, id, subject, text, base64 }
+                let (log, ends) = (log_name(log), ends_lane);
+                Line::Record { log, position, lane, id, subject, ends, text, base64 }
             }
-            StoreItem::Lane(LaneEnd { lane, last, .. }) => {
-                Line::Lane { name: lane.to_string(), last: last.unwrap_or_default() }
+            StoreItem::Lane(log, KeptLane { lane, last, ended, .. }) => {
+                Line::Lane { log: log_name(log), name: lane.to_string(), last, ended }
             }
-            StoreItem::Cursor(Cursor { name, position, .. }) => {
-                Line::Cursor { name: name.to_string(), position }
+            StoreItem::Cursor(log, Cursor { name, position, .. }) => {
+                Line::Cursor { log: log_name(log), name: name.to_string(), position }
             }
             StoreItem::Damaged(item) => damaged(item),
             other => return Err(format!("an export has no room for {other:?}")),
@@ -190,35 +261,42 @@ impl Chain {
         let line = serde_json::from_str(&format!("{{{rest}")).map_err(|error| error.to_string())?;
         let key = |text: String| Key::parse(&text).map_err(|error| format!("`{text}`: {error}"));
         Ok(Read::Item(match line {
-            Line::Store { format: FORMAT, revision, first, next, entries, cursors, lanes } => {
-                if first == 0 || next < first {
-                    return Err(format!("a journal cannot span {first} to {next}"));
-                }
-                let bounds = Bounds::new(first, next);
-                let contents = Contents::new(revision, bounds, entries, cursors);
-                StoreItem::Contents(contents.with_lanes(lanes))
+            Line::Store { format, .. } if !FORMATS.contains(&format) => {
+                return Err(format!("its format is {format}, this program knows {}", FORMATS[1]));
             }
-            Line::Store { format, .. } => {
-                return Err(format!("its format is {format}, this program knows {FORMAT}"));
+            Line::Store { revision, first, next, entries, cursors, lanes, decisions, .. } => {
+                let history = Span { first, next, cursors, lanes }.contents()?;
+                let contents = Contents::new(revision, entries, history);
+                StoreItem::Contents(match decisions {
+                    Some(decisions) => contents.with_decisions(decisions.contents()?),
+                    None => contents,
+                })
             }
             Line::Entry { key: name, revision, text, base64 } => {
                 StoreItem::Entry(Entry::new(key(name)?, bytes(text, base64)?, revision))
             }
-            Line::Record { position, lane, id, subject, text, base64 } => {
+            Line::Record { log, position, lane, id, subject, ends, text, base64 } => {
                 let mut record = JournalRecord::new(position, bytes(text, base64)?);
                 record.lane = lane.map(key).transpose()?;
                 record.id = id.map(Into::into);
                 record.subject = subject.map(Into::into);
-                StoreItem::Record(record)
+                record.ends_lane = ends;
+                StoreItem::Record(named_log(log)?, record)
             }
-            Line::Lane { name, last } => StoreItem::Lane(LaneEnd::new(key(name)?, Some(last))),
-            Line::Cursor { name, position } => StoreItem::Cursor(Cursor::new(key(name)?, position)),
-            Line::Damaged { key, position, lane, cursor, reason, .. } => {
+            Line::Lane { log, name, last, ended } => {
+                let kept = KeptLane::new(key(name)?, last).with_ended(ended);
+                StoreItem::Lane(named_log(log)?, kept)
+            }
+            Line::Cursor { log, name, position } => {
+                StoreItem::Cursor(named_log(log)?, Cursor::new(key(name)?, position))
+            }
+            Line::Damaged { log, key, position, lane, cursor, reason, .. } => {
+                let log = named_log(log)?;
                 let place = match (key, position, lane, cursor) {
                     (Some(key), None, None, None) => DamagedPlace::Entry(key),
-                    (None, Some(position), None, None) => DamagedPlace::Record(position),
-                    (None, None, Some(name), None) => DamagedPlace::Lane(name),
-                    (None, None, None, Some(name)) => DamagedPlace::Cursor(name),
+                    (None, Some(position), None, None) => DamagedPlace::Record(log, position),
+                    (None, None, Some(name), None) => DamagedPlace::Lane(log, name),
+                    (None, None, None, Some(name)) => DamagedPlace::Cursor(log, name),
                     _ => {
                         let needed = "it needs one of `key`, `position`, `lane` and `cursor`";
                         return Err(needed.to_owned());
@@ -235,6 +313,11 @@ impl Chain {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 fn spell(bytes: &[u8]) -> (Option<String>, Option<String>) {
