@@ -32,7 +32,7 @@ macro_rules! object_table {
                 response_to with_response_to: RequestId, "The request that this answers.";
                 response_required with_response_required: bool, "Whether the writer waits for an answer.";
                 priority with_priority since V1_1_0: Priority, "How urgent it is.";
-                ttl_seconds with_ttl_seconds since V1_1_0: Amount, "Seconds after `timestamp` from which on it must not be handled any more.";
+                ttl_seconds with_ttl_seconds since V1_1_0: Amount, "For how many seconds after `timestamp` it may be handled: up to that moment and in it, not later.";
                 routing_key with_routing_key: String, "The key it is routed by.";
                 signature with_signature since V1_1_0: Signature, "The signature over the rest of the envelope.";
             }
