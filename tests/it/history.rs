@@ -203,6 +203,117 @@ fn a_file_is_granted_once_at_a_time() {
     assert_eq!(finding.severity, FindingSeverity::Warning);
 }
 
+/// A request for files that may be shared, and a partial answer that gives `given` of them alone.
+fn shared(allocation: &str, asked: &str, given: &str, shares: bool, at: &str) -> [String; 2] {
+    let request = format!(
+        r#"{{"allocation_request":{{"request_id":"{allocation}","workflow_id":"wf","requester":"hub","timestamp":"2025-01-15T12:00:00Z","resources":{{"agents":1,"exclusive_files":[{asked}]}},"fallback_options":{{"accept_shared_resources":{shares}}}}}}}"#
+    );
+    let answer = files(allocation, given, at, r#","agents":1"#).replace("approved", "partial");
+    [request, answer]
+}
+
+fn grant(allocation: &str, at: &str, hours: &str, restrictions: &str) -> String {
+    let plain = files(allocation, r#""f""#, at, hours);
+    let body = plain.strip_suffix("}}").unwrap();
+    format!(r#"{body},"restrictions":{{{restrictions}}}}}}}"#)
+}
+
+#[test]
+fn a_shared_file_is_held_beside_shared_ones_only() {
+    let twice = "file-granted-twice";
+    let found = |records: &[&[String]]| {
+        let records = records.concat();
+        last(&records.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let first = shared("a", r#""f","g""#, r#""g""#, true, "12:00");
+    let second = shared("b", r#""f","h""#, r#""h""#, true, "12:30");
+    let alone = [files("c", r#""./f""#, "12:45", "")];
+    assert_eq!(found(&[&first, &second]), [""; 0]);
+    assert_eq!(found(&[&first, &alone]), ["answer-without-request", twice]);
+    assert_eq!(found(&[&alone, &first]), [twice]);
+    // A folder that is shared holds what lies below, and what is not asked for is not held.
+    let folder = shared("a", r#""src","g""#, r#""g""#, true, "12:00");
+    let below = [files("c", r#""src/f""#, "12:45", "")];
+    assert_eq!(found(&[&folder, &below]), ["answer-without-request", twice]);
+    let other = [files("c", r#""h""#, "12:45", "")];
+    assert_eq!(found(&[&folder, &other]), ["answer-without-request"]);
+    // Without the word of the request nothing is shared: it is not granted at all.
+    let cut = shared("a", r#""f","g""#, r#""g""#, false, "12:00");
+    assert_eq!(found(&[&cut, &alone]), ["answer-without-request"]);
+    // Where it is said, and what.
+    let mut gate = strict();
+    for record in alone.iter().chain(&first[..1]) {
+        gate.accept(record.as_bytes(), NOW, None).unwrap();
+    }
+    let taken = gate.accept(first[1].as_bytes(), NOW, None).unwrap();
+    let finding = taken.report().findings().iter().find(|f| f.code.as_str() == twice).unwrap();
+    assert_eq!(finding.to_string(), "`f` is granted to be shared although `c` holds it");
+    assert_eq!(finding.pointer.as_str(), "/allocation_response/allocated_resources");
+    let mut gate = strict();
+    for record in &first {
+        gate.accept(record.as_bytes(), NOW, None).unwrap();
+    }
+    let taken = gate.accept(alone[0].as_bytes(), NOW, None).unwrap();
+    let finding = taken.report().findings().iter().find(|f| f.code.as_str() == twice).unwrap();
+    assert_eq!(finding.to_string(), "`./f` is granted although `a` holds it");
+    assert_eq!(
+        finding.pointer.as_str(),
+        "/allocation_response/allocated_resources/exclusive_files/0"
+    );
+}
+
+#[test]
+fn grants_whose_times_do_not_meet_are_no_double_ones() {
+    let windows = |windows: &str| format!(r#""exclusive_access_windows":[{windows}]"#);
+    let meet = |first: &str, second: &str| last(&[first, second]).contains(&"file-granted-twice");
+    let hours = r#","duration_hours":1"#;
+    for (first, second, twice) in [
+        (r#""12:00-13:00""#, r#""13:00-14:00""#, false),
+        (r#""12:00-13:00""#, r#""12:59-14:00""#, true),
+        (r#""22:00-06:00""#, r#""05:59-07:00""#, true),
+        (r#""22:00-06:00""#, r#""06:00-22:00""#, false),
+        (r#""22:00-00:00""#, r#""00:00-01:00""#, false),
+        (r#""01:00-02:00","10:00-11:00""#, r#""05:00-06:00","10:30-10:31""#, true),
+        (r#""01:00-02:00","10:00-11:00""#, r#""05:00-06:00","11:00-11:30""#, false),
+        ("", r#""12:00-13:00""#, true),
+    ] {
+        let (a, b) = (windows(first), windows(second));
+        for (a, b) in [(&a, &b), (&b, &a)] {
+            let (held, new) = (grant("a", "12:00", "", a), grant("b", "12:30", "", b));
+            assert_eq!(meet(&held, &new), twice, "{a} {b}");
+        }
+        // Who names no window holds the file all day.
+        assert!(meet(&grant("a", "12:00", "", &a), &grant("b", "12:30", "", "")));
+    }
+    // Windows that recur after the grant has ended are none.
+    let morning = windows(r#""09:00-10:00""#);
+    let (held, new) = (grant("a", "12:00", hours, &morning), grant("b", "12:30", "", &morning));
+    assert!(!meet(&held, &new));
+    let (held, new) =
+        (grant("a", "12:00", hours, ""), grant("b", "12:30", hours, &windows(r#""12:45-12:50""#)));
+    assert!(meet(&held, &new));
+    let day = r#","duration_hours":24"#;
+    assert!(meet(&grant("a", "12:00", day, &morning), &grant("b", "12:30", "", &morning)));
+    // A grant that was given later and seen first does not hold before.
+    let (late, early) = (grant("a", "14:00", "", ""), grant("b", "12:00", hours, ""));
+    assert!(!meet(&late, &early));
+    assert!(meet(&late, &grant("b", "12:00", r#","duration_hours":2.01"#, "")));
+    // Without hours the release by the clock ends it.
+    let release = r#""auto_release_timeout":"90m""#;
+    let held = grant("a", "12:00", "", release);
+    assert!(meet(&held, &grant("b", "13:29", "", "")));
+    assert!(!meet(&held, &grant("b", "13:30", "", "")));
+}
+
+#[test]
+fn an_event_that_tells_of_a_grant_does_not_hide_its_answer() {
+    let told =
+        r#"RESOURCE_ALLOCATED:wf:global:{"allocation_id":"a","resource_type":"files","amount":1}"#;
+    let (first, second) = (files("a", r#""f""#, "12:00", ""), files("b", r#""f""#, "12:30", ""));
+    let found = last(&[told, &first, &second]);
+    assert_eq!(found, ["answer-without-request", "file-granted-twice"]);
+}
+
 #[test]
 fn a_grant_ends_once() {
     let release = |id: &str| {

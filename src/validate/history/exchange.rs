@@ -125,6 +125,15 @@ impl Exchanges {
         asked.filter_map(|(_, shared)| as_request(shared))
     }
 
+    /// The request that an answer belongs to; none if that is not certain.
+    pub(in crate::validate) fn only_request_of<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+    ) -> Option<&'a AllocationRequest> {
+        let mut requests = self.requests_of(envelope);
+        requests.next().filter(|_| requests.next().is_none())
+    }
+
     /// The component that asked for what an answer grants; none if that is not certain.
     pub(super) fn asker_of(&self, envelope: &Envelope) -> Option<&ComponentId> {
         match &self.0.get(answers(envelope)?)?.asked[..] {

@@ -1,12 +1,10 @@
 //! Grants: who holds what, and whether it has ended.
 
 use super::bounded::Bounded;
-use crate::message::{AllocationResponse, Envelope};
-use crate::scalar::{AllocationStatus, ComponentId, MessageId, RequestId, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// How many files of one grant are compared with those of others.
-const MAX_FILES: usize = 1024;
+use super::lease::{Access, Period, files, grants, normal};
+use crate::message::{AllocationRequest, AllocationResponse, Envelope};
+use crate::scalar::{ComponentId, MessageId, RequestId};
+use std::collections::BTreeMap;
 
 /// How many grants below a folder are looked at to find one that still runs.
 const MAX_PROBES: usize = 64;
@@ -14,9 +12,10 @@ const MAX_PROBES: usize = 64;
 /// A grant as far as it was seen.
 #[derive(Clone, Debug, Default)]
 struct Grant {
+    /// Whether its answer was seen, and not only that there is one.
+    answered: bool,
     holder: Option<ComponentId>,
-    /// When it ends by itself, in milliseconds since 1970-01-01T00:00:00Z.
-    until: Option<i64>,
+    period: Period,
     files: Vec<String>,
     fence: Option<u64>,
     ended: Option<End>,
@@ -50,60 +49,20 @@ pub(in crate::validate) fn release_id(envelope: &Envelope) -> Option<&str> {
 #[derive(Clone, Debug)]
 pub(in crate::validate) struct Grants {
     known: Bounded<Grant>,
-    /// Who holds a file exclusively, by its path. Each path ends in `/`, so that one path is the
+    /// Who holds a file, and how, by its path. Each path ends in `/`, so that one path is the
     /// beginning of another exactly if it covers it.
-    files: BTreeMap<String, BTreeSet<String>>,
+    files: BTreeMap<String, BTreeMap<String, Access>>,
 }
 
-/// A file or folder that two grants hold.
+/// A file or folder that two grants hold, one of them alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::validate) struct SharedFile {
-    /// Its place in `exclusive_files`.
-    pub(in crate::validate) index: usize,
+pub(in crate::validate) struct HeldTwice {
+    /// Its place in `exclusive_files`; `None` if it is granted to be shared.
+    pub(in crate::validate) index: Option<usize>,
+    /// Its path as it is written.
+    pub(in crate::validate) file: String,
     /// The other grant.
     pub(in crate::validate) allocation: String,
-}
-
-/// The path below the root with `/` at its end. A folder, `*` and `**` cover what lies below.
-pub(in crate::validate) fn normal(path: &str) -> String {
-    let mut normal = String::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            // What is chosen below is not known, so all of it may be.
-            "*" | "**" => break,
-            ".." => {
-                let kept = normal.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1);
-                normal.truncate(kept);
-            }
-            segment => {
-                normal.push_str(segment);
-                normal.push('/');
-            }
-        }
-    }
-    normal
-}
-
-fn grants(answer: &AllocationResponse) -> bool {
-    matches!(answer.status, AllocationStatus::Approved | AllocationStatus::Partial)
-}
-
-fn files(answer: &AllocationResponse) -> impl Iterator<Item = &String> {
-    let resources = answer.allocated_resources.as_ref();
-    resources
-        .and_then(|resources| resources.exclusive_files.as_ref())
-        .into_iter()
-        .flatten()
-        .take(MAX_FILES)
-}
-
-/// When a grant ends by itself: after its hours, and not before its release by the clock.
-fn until(answer: &AllocationResponse) -> Option<i64> {
-    let hours = answer.allocated_resources.as_ref()?.duration_hours.as_ref()?.value()?;
-    let granted = answer.timestamp.as_ref()?.unix_millis()?;
-    #[allow(clippy::cast_possible_truncation, reason = "a grant of endless hours never ends")]
-    Some(granted.saturating_add((hours * 3_600_000.0) as i64))
 }
 
 impl Grants {
@@ -132,22 +91,36 @@ impl Grants {
         }
     }
 
-    pub(super) fn granted(&mut self, answer: &AllocationResponse, asker: Option<&ComponentId>) {
+    pub(super) fn granted(
+        &mut self,
+        envelope: &Envelope,
+        answer: &AllocationResponse,
+        request: Option<&AllocationRequest>,
+        asker: Option<&ComponentId>,
+    ) {
         let Some(allocation) = answer.allocation_id().filter(|_| grants(answer)) else { return };
-        // A repeated answer tells nothing new, least of all that a grant has begun again.
-        if self.known.get(allocation.as_str()).is_some() {
+        // A repeated answer tells nothing new, least of all that a grant has begun again. An event may
+        // have told of the grant before, which did not say what of.
+        let known = self.known.get(allocation.as_str());
+        if known.is_some_and(|known| known.answered || known.ended.is_some()) {
             return;
         }
+        let mut held = Vec::new();
+        for file in files(answer, request) {
+            let path = normal(file.spelling);
+            let holders = self.files.entry(path.clone()).or_default();
+            // Those that are held alone come first, and the same path is not shared, too.
+            holders.entry(allocation.to_string()).or_insert(file.access());
+            held.push(path);
+        }
         let grant = Grant {
+            answered: true,
             holder: asker.cloned(),
-            until: until(answer),
-            files: files(answer).map(|path| normal(path)).collect(),
+            period: Period::of(envelope, answer),
+            files: held,
             fence: fence_of(answer),
             ended: None,
         };
-        for path in &grant.files {
-            self.files.entry(path.clone()).or_default().insert(allocation.to_string());
-        }
         let dropped = self.known.insert(allocation.as_str(), grant);
         // The oldest made room, and its name is not told: what points to no grant is cleared as it is met.
         if let Some(dropped) = dropped {
@@ -179,7 +152,7 @@ impl Grants {
                 Some(allocation) => {
                     holders.remove(allocation);
                 }
-                None => holders.retain(|holder| self.known.get(holder).is_some()),
+                None => holders.retain(|holder, _| self.known.get(holder).is_some()),
             }
             if holders.is_empty() {
                 self.files.remove(path);
@@ -187,25 +160,25 @@ impl Grants {
         }
     }
 
-    /// The first file of a grant that another grant holds which has not ended.
+    /// The first file of a grant that another grant holds at the same time, one of both alone.
     pub(in crate::validate) fn conflict(
         &self,
         envelope: &Envelope,
         answer: &AllocationResponse,
-    ) -> Option<SharedFile> {
+        request: Option<&AllocationRequest>,
+    ) -> Option<HeldTwice> {
         let own = answer.allocation_id().filter(|_| grants(answer))?;
-        let at = answer.timestamp.as_ref().or(envelope.header.timestamp.as_ref());
-        let at = at.and_then(Timestamp::unix_millis);
-        let runs = |allocation: &String| {
-            allocation != own.as_str()
-                && self.known.get(allocation).is_some_and(|grant| {
-                    // Where one of the times is not known, one that was to end may have ended.
-                    let over = grant.until.is_some_and(|until| at.is_none_or(|at| until <= at));
-                    grant.ended.is_none() && !over
-                })
-        };
-        for (index, path) in files(answer).enumerate() {
-            let path = normal(path);
+        let period = Period::of(envelope, answer);
+        for file in files(answer, request) {
+            let access = file.access();
+            let disturbs = |allocation: &str, held: Access| {
+                allocation != own.as_str()
+                    && (held, access) != (Access::Shared, Access::Shared)
+                    && self.known.get(allocation).is_some_and(|grant| {
+                        grant.ended.is_none() && grant.period.meets(held, &period, access)
+                    })
+            };
+            let path = normal(file.spelling);
             let above = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
             let above = above
                 .filter(|end| *end < path.len())
@@ -213,8 +186,13 @@ impl Grants {
             let below =
                 self.files.range(path.clone()..).take_while(|(held, _)| held.starts_with(&path));
             let holders = above.chain(below.map(|(_, holders)| holders)).take(MAX_PROBES).flatten();
-            if let Some(allocation) = holders.take(MAX_PROBES).find(|holder| runs(holder)) {
-                return Some(SharedFile { index, allocation: allocation.clone() });
+            let mut probed = holders.take(MAX_PROBES);
+            if let Some((allocation, _)) = probed.find(|(name, held)| disturbs(name, **held)) {
+                return Some(HeldTwice {
+                    index: file.index,
+                    file: file.spelling.to_owned(),
+                    allocation: allocation.clone(),
+                });
             }
         }
         None

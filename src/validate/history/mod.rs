@@ -3,6 +3,7 @@
 mod bounded;
 mod exchange;
 mod grants;
+mod lease;
 mod lifecycle;
 
 pub(super) use exchange::Exchanges;
@@ -221,7 +222,10 @@ impl History {
         self.exchanges.remember(shared, source);
         match &shared.value.message {
             Message::AllocationResponse(answer) => {
-                self.grants.granted(answer, self.exchanges.asker_of(&shared.value));
+                let envelope = &shared.value;
+                let request = self.exchanges.only_request_of(envelope);
+                let asker = self.exchanges.asker_of(envelope);
+                self.grants.granted(envelope, answer, request, asker);
             }
             Message::Release(release) => {
                 let end = End::Released(release_id(&shared.value).map(str::to_owned));

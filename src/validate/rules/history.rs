@@ -5,6 +5,7 @@ use crate::finding::Code;
 use crate::message::Message;
 use crate::scalar::{AllocationId, RequestId};
 use crate::validate::history::{End, GrantStatus, release_id};
+use smol_str::SmolStr;
 
 /// An answer belongs to a request, and stays the answer.
 pub(super) fn answers(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
@@ -56,15 +57,24 @@ pub(super) fn reuse(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     sink.push(Code::RequestIdReused, path, |finding| finding.with_actual(id));
 }
 
-/// A file that one grant holds exclusively is in no other.
+/// A file that one grant holds alone is in no other at the same time.
 pub(super) fn files(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let Some(history) = input.context.history else { return };
     let Message::AllocationResponse(answer) = &input.envelope.message else { return };
-    let Some(shared) = history.grants().conflict(input.envelope, answer) else { return };
-    let files = answer.allocated_resources.as_ref().and_then(|r| r.exclusive_files.as_ref());
-    let Some(file) = files.and_then(|files| files.get(shared.index)) else { return };
-    let path = input.body(&format!("allocated_resources/exclusive_files/{}", shared.index));
-    sink.differ(Code::FileGrantedTwice, path, shared.allocation, file);
+    let request = history.exchanges().only_request_of(input.envelope);
+    let Some(twice) = history.grants().conflict(input.envelope, answer, request) else { return };
+    let place = match twice.index {
+        Some(index) => format!("allocated_resources/exclusive_files/{index}"),
+        // Only the request names it.
+        None => "allocated_resources".to_owned(),
+    };
+    let how = if twice.index.is_some() { "granted" } else { "granted to be shared" };
+    sink.push(Code::FileGrantedTwice, input.body(&place), |finding| {
+        finding
+            .with_expected(&twice.allocation)
+            .with_actual(&twice.file)
+            .with_detail(SmolStr::new_static(how))
+    });
 }
 
 /// What is given back was granted, and is held.
