@@ -8,6 +8,9 @@ use std::collections::HashSet;
 const MAX_FILES: usize = 1024;
 
 const MINUTES_PER_DAY: usize = 24 * 60;
+/// The same for times, which may lie before 1970.
+#[allow(clippy::cast_possible_wrap, reason = "a day has few minutes")]
+const DAY: i64 = MINUTES_PER_DAY as i64;
 const MILLIS_PER_MINUTE: i64 = 60_000;
 const WORDS: usize = MINUTES_PER_DAY.div_ceil(64);
 
@@ -47,13 +50,13 @@ pub(super) fn files<'a>(
     let resources = answer.allocated_resources.as_ref();
     let given = resources.and_then(|resources| resources.exclusive_files.as_deref());
     let given = given.unwrap_or_default();
-    let shares = |request: &&AllocationRequest| {
+    let accepts = |request: &&AllocationRequest| {
         let fallback = request.fallback_options.as_ref();
         answer.status == AllocationStatus::Partial
             && fallback.and_then(|fallback| fallback.accept_shared_resources) == Some(true)
     };
     let asked = request
-        .filter(shares)
+        .filter(accepts)
         .and_then(|request| request.resources.as_ref()?.exclusive_files.as_ref());
     let own: HashSet<String> = given.iter().take(MAX_FILES).map(|file| normal(file)).collect();
     let alone = given
@@ -197,13 +200,9 @@ impl Hours {
     /// every minute of the day comes.
     fn any_between(&self, from: Option<i64>, until: Option<i64>) -> bool {
         let minute = |at: i64| at.div_euclid(MILLIS_PER_MINUTE);
-        let of_day = |minute: i64| {
-            usize::try_from(minute.rem_euclid(MINUTES_PER_DAY as i64)).unwrap_or_default()
-        };
+        let of_day = |minute: i64| usize::try_from(minute.rem_euclid(DAY)).unwrap_or_default();
         match from.zip(until) {
-            Some((from, until))
-                if minute(until - 1) - minute(from) < MINUTES_PER_DAY as i64 - 1 =>
-            {
+            Some((from, until)) if minute(until - 1) - minute(from) < DAY - 1 => {
                 let (first, last) = (of_day(minute(from)), of_day(minute(until - 1)));
                 if first <= last {
                     self.any(first, last + 1)
