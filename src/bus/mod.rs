@@ -47,6 +47,9 @@
 //!   [`Stale`](BusError::Stale).
 //! - **Addresses** have one listener at a time, found out the same way.
 //!
+//! What whoever decides folds into its state is in a log of its own ([`Bus::decisions`]): no retention
+//! touches it, and [`Inbox::settle_with`] appends to it with the outcome of a message.
+//!
 //! # What is kept in the store
 //!
 //! | key | value |

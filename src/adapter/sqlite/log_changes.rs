@@ -273,8 +273,8 @@ impl Changes<'_> {
             let lane = row.get_ref(0).map_err(from_sqlite)?.as_str().unwrap_or_default();
             if lost.remove(lane) {
                 let read = || Ok((number(row, 1)?, row.get::<_, i64>(2)? != 0));
-                let (last, ended) = read().map_err(from_sqlite)?;
-                self.set_lane(log, lane, last, ended)?;
+                let (position, ends) = read().map_err(from_sqlite)?;
+                self.set_lane(log, lane, position, ends)?;
             }
         }
         // Where lanes end, one whose records were all trimmed has ended. That it was there has to stay

@@ -377,8 +377,8 @@ pub(super) fn lane_fault(
     }
     if last < bounds.first {
         // The last record of an open lane is never trimmed where lanes end.
-        let lost = log.lanes() == LaneForm::Ended && !kept.ended;
-        return Ok(lost.then(|| format!("it is open, but its last record, {last}, was trimmed")));
+        let open = log.lanes() == LaneForm::Ended && !kept.ended;
+        return Ok(open.then(|| format!("it is open, but its last record, {last}, was trimmed")));
     }
     // Its last record may have been emptied since: that one is of no lane.
     let sql = Statements::of(log).lane_at;
