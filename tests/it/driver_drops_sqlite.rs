@@ -65,6 +65,12 @@ impl Lengths {
         let known = self.0.entry(cut).or_insert(time);
         *known = (*known * 3 + time) / 4;
     }
+
+    /// What was cut off after a time takes longer than that.
+    fn exceeded(&mut self, cut: Cut, time: Duration) {
+        let known = self.0.entry(cut).or_insert(Duration::from_millis(20));
+        *known = (*known).max(time);
+    }
 }
 
 /// Lets a future run until a moment. Whether it ended before.
@@ -78,8 +84,7 @@ async fn cut_at<F: Future>(
     let ended = cut_when(future, || start.elapsed() >= moment).await;
     match &ended {
         Some(_) => lengths.took(cut, start.elapsed()),
-        // It takes longer than that.
-        None => lengths.took(cut, start.elapsed().mul_f64(1.3)),
+        None => lengths.exceeded(cut, start.elapsed()),
     }
     ended
 }
