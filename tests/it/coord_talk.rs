@@ -120,7 +120,15 @@ fn where_nobody_listens_it_is_told_and_how_it_ends() {
         (code, text.as_str(), errors.as_str()),
         (3, "", "coord: `nobody` did not answer `req_1`; nobody listens there\n")
     );
-    let cases: [(&[&str], i32, &str); 6] = [
+    let cases: [(&[&str], i32, &str); 10] = [
+        (
+            &["respond", "release", "--as", "x", "--jobs", "0", "--", "true"],
+            2,
+            "no number from 1 on",
+        ),
+        (&["wait", "--workflow", "wf_1", "--state", ""], 2, "--state <WORD>"),
+        (&["report-error", ""], 2, "<MESSAGE>"),
+        (&["dead-letters", "show", "state/wf_1"], 2, "it is no letter such as `coord dead-letters"),
         (&["request", "nobody"], 2, "<BODY|-|@FILE>"),
         (&["request", "nobody", "@"], 2, "coord: `@` names no file\n"),
         (&["request", "nobody", "@nowhere"], 4, "coord: cannot read nowhere"),
@@ -194,4 +202,31 @@ fn a_request_that_kills_whoever_handles_it_is_answered_by_the_next_process() {
     assert_eq!((&letter["reason"], &letter["attempts"]), (&reason.into(), &3.into()), "{letter}");
     end(&next);
     next.wait_with_output().unwrap();
+}
+
+/// Whoever has the file open learns that it is gone, also if there is another one under its name.
+#[test]
+fn a_file_that_is_removed_or_replaced_ends_those_who_have_it_open() {
+    for replaced in [false, true] {
+        let place = Place::new();
+        let child = respond(&place, &[], "echo '{}'");
+        let reader = place.spawn(&["subscribe", "--follow", ">", "--since", "0:1"]);
+        std::thread::sleep(Duration::from_millis(300));
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(place.0.path(&format!("coord.sqlite{suffix}")));
+        }
+        if replaced {
+            place.publish("wf_1", "one");
+        }
+        let what = if replaced { "replaced" } else { "removed" };
+        for (child, start) in [(child, "coord: "), (reader, "coord: the stream is cut: ")] {
+            let (code, _, errors) = told(&child.wait_with_output().unwrap());
+            assert_eq!(code, 4, "{errors}");
+            assert!(errors.starts_with(start), "{errors}");
+            assert!(
+                errors.contains(&format!("coord.sqlite was {what} while it was open")),
+                "{errors}"
+            );
+        }
+    }
 }

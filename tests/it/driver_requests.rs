@@ -135,3 +135,23 @@ fn a_message_that_ends_its_subscriber_each_time_is_told_and_kept() {
         Ok(())
     });
 }
+
+/// A bus that takes nothing any more is no component that is silent.
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_request_that_could_not_be_sent_says_why() {
+    let folder = crate::support::Folder::new();
+    let url = format!("sqlite:{}", folder.path("coord.sqlite"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let error = runtime.block_on(async {
+        let bus = Bus::open(&url).unwrap();
+        let client = Client::open(&bus, id("hub")).await.unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(folder.path(&format!("coord.sqlite{suffix}")));
+        }
+        let within = Duration::from_millis(200);
+        client.request_within(&id("manager"), check("req_1"), within).await.unwrap_err()
+    });
+    assert!(matches!(&error, DriverError::Bus(_)), "{error}");
+    assert!(error.to_string().ends_with("coord.sqlite was removed while it was open"), "{error}");
+}

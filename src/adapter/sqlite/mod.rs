@@ -72,6 +72,7 @@ mod check;
 mod connect;
 mod error;
 mod hint;
+mod identity;
 mod item;
 mod locate;
 mod log;

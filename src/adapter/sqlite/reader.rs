@@ -5,6 +5,7 @@
 use super::SqliteOptions;
 use super::connect::{Failed, patiently};
 use super::error::from_sqlite;
+use super::identity::Identity;
 use super::operations;
 use super::waiters::Waiters;
 use crate::storage::{Log, StorageError};
@@ -52,6 +53,7 @@ impl Polls {
 /// Answers questions, and looks for new records while a task waits for them.
 pub(super) fn read_all(
     connection: &Connection,
+    identity: &Identity,
     jobs: &Receiver<ReadJob>,
     waiters: &Waiters,
     mut polls: Polls,
@@ -79,6 +81,11 @@ pub(super) fn read_all(
             job(connection);
         }
         if waiters.lock().waiting.is_empty() {
+            continue;
+        }
+        if let Err(error) = identity.check() {
+            // What is appended under the name now would never be seen here.
+            waiters.tell(&Err(error));
             continue;
         }
         let version = patiently(lock_timeout, || {

@@ -7,6 +7,7 @@ use super::changes::Write;
 use super::connect::connect;
 use super::error::from_sqlite;
 use super::hint::{Hint, Watch};
+use super::identity::Identity;
 use super::log::WriteAheadLog;
 use super::reader::{Polls, ReadJob, read_all};
 use super::slot::{gone, slot};
@@ -55,6 +56,7 @@ impl Workers {
             lock_timeout: options.lock_timeout,
             log: WriteAheadLog::new(path, options),
             hint: Hint::new(path),
+            identity: Identity::of(path),
         };
         // Two connections, because in WAL mode a reader never waits for the writer. One thread
         // each, because a connection must not be used by two threads at once, and because polling a
@@ -79,10 +81,10 @@ impl Workers {
         workers.spawn("coord-sqlite-write", move || {
             writer.run(&write_jobs, || nudge(&appended, &to_read));
         })?;
-        let polls = Polls::new(options);
+        let (polls, identity) = (Polls::new(options), Identity::of(path));
         let timeout = options.lock_timeout;
         workers.spawn("coord-sqlite-read", move || {
-            read_all(&connection, &read_jobs, &waiters, polls, timeout);
+            read_all(&connection, &identity, &read_jobs, &waiters, polls, timeout);
         })?;
         Ok(workers)
     }

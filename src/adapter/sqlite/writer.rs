@@ -4,6 +4,7 @@ use super::changes::{Changes, Done, Write};
 use super::connect::begin;
 use super::error::from_sqlite;
 use super::hint::Hint;
+use super::identity::Identity;
 use super::log::WriteAheadLog;
 use super::slot::Reply;
 use crate::storage::StorageError;
@@ -42,6 +43,7 @@ pub(super) struct Writer {
     pub(super) lock_timeout: Duration,
     pub(super) log: WriteAheadLog,
     pub(super) hint: Hint,
+    pub(super) identity: Identity,
 }
 
 impl Writer {
@@ -126,6 +128,8 @@ impl Writer {
     /// One transaction. No write is answered before its commit, not even with a refusal: it may rest
     /// on a change of the same transaction.
     fn commit(&self, writes: &[&Write]) -> Result<(Vec<Outcome>, bool), StorageError> {
+        // Into a file that has no name any more nothing may be promised.
+        self.identity.check()?;
         self.log.make_room(&self.connection)?;
         begin(&self.connection, self.lock_timeout)?;
         let result = self.carry_out(writes);

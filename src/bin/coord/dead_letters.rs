@@ -10,10 +10,10 @@ use clap::Subcommand;
 use coordination_protocol::EventRef;
 use coordination_protocol::bus::{Bus, Position, Post};
 use coordination_protocol::driver::EXCHANGES;
-use coordination_protocol::message::{Envelope, MessageRef, peek};
+use coordination_protocol::message::{Envelope, MessageKind, MessageRef, peek};
 use coordination_protocol::route::RouteKey;
 use coordination_protocol::scalar::{Count, WallTime};
-use coordination_protocol::storage::view::{DeadLetters, StoredLetter};
+use coordination_protocol::storage::view::{self, DeadLetters, StoredLetter};
 use coordination_protocol::storage::{DynEngine, Key, StorageError};
 use coordination_protocol::transport::Address;
 use coordination_protocol::{Codec, Json, Mode};
@@ -93,7 +93,7 @@ Examples:
 Exit status: 0 if it was shown, 1 if there is no such letter.")]
 struct Show {
     /// The letter, as `list` names it.
-    #[arg(value_name = "LETTER")]
+    #[arg(value_name = "LETTER", value_parser = letter)]
     letter: Key,
 
     /// Show the message that could not be delivered, byte for byte.
@@ -142,7 +142,7 @@ struct Purge {
 #[derive(clap::Args)]
 struct Which {
     /// The letters, as `list` names them.
-    #[arg(value_name = "LETTER")]
+    #[arg(value_name = "LETTER", value_parser = letter)]
     letters: Vec<Key>,
 
     /// All letters.
@@ -209,6 +209,15 @@ async fn each(
         if after.is_none() {
             return Ok(damaged);
         }
+    }
+}
+
+/// Reads the name of a letter.
+fn letter(text: &str) -> Result<Key, String> {
+    let key: Key = text.parse().map_err(|error| format!("{error}"))?;
+    match view::kind(&key) {
+        Some(MessageKind::DeadLetter) => Ok(key),
+        _ => Err("it is no letter such as `coord dead-letters list` names".to_owned()),
     }
 }
 

@@ -23,6 +23,7 @@ It publishes an error report: identifier, time, source and signature are filled 
 Exit status: 0 if it was published, 1 if it would break the protocol.")]
 pub(crate) struct Args {
     /// What happened, for people.
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     message: String,
 
     /// The workflow that it happened in.

@@ -1,9 +1,9 @@
 //! `coord respond`
 
 use crate::bus::{BusArgs, Ended, Signals, block_on};
-use crate::output::{CmdResult, ExitStatus, Failure, failure, tell};
+use crate::output::{CmdResult, ExitStatus, failure, tell, unavailable};
 use crate::sender::{KeyArgs, KeysArgs};
-use crate::subscribe::{feed, told};
+use crate::subscribe::{at_least_one, feed, told};
 use coordination_protocol::driver::{
     Component, ComponentOptions, Context, EXCHANGES, HandlerError, Request,
 };
@@ -14,6 +14,7 @@ use coordination_protocol::message::{
 };
 use coordination_protocol::scalar::{Now, ResponseId};
 use coordination_protocol::{Codec, Json, Mode};
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::Arc;
@@ -35,8 +36,8 @@ dead letters.
 
 While it runs, the component is registered and shows that it is alive; -v tells at the end what was done.
 
-Exit status: 0 after --once. Else a signal ends it as it ends every program; 5 if another process is this
-component.")]
+Exit status: 0 after --once. Else a signal ends it as it ends every program; 4 if the bus cannot be used any
+more, 5 if another process is this component.")]
 pub(crate) struct Args {
     /// The kind of request: `allocation_request`, `conflict_check`, `release` or `rollback`.
     #[arg(value_name = "KIND")]
@@ -51,7 +52,7 @@ pub(crate) struct Args {
     once: bool,
 
     /// How many commands run at a time.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one::<usize>)]
     jobs: usize,
 
     /// The command.
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let answered = Arc::new(Notify::new());
     let handler =
         Arc::new(CommandAnswer { words: args.command.clone(), answered: Arc::clone(&answered) });
-    let respond = RespondOptions::default().with_concurrent(args.jobs.max(1));
+    let respond = RespondOptions::default().with_concurrent(args.jobs);
     let component = Component::new(&args.component)
         .version(env!("CARGO_PKG_VERSION"))
         .capability(args.kind.to_string())
@@ -107,6 +108,7 @@ pub(crate) fn run(args: &Args) -> CmdResult {
     let ended = block_on(async {
         let mut signals = Signals::new()?;
         let running = component.connect(&bus).await?;
+        let by = Cell::new(None);
         let once = async {
             if args.once {
                 answered.notified().await;
@@ -114,16 +116,19 @@ pub(crate) fn run(args: &Args) -> CmdResult {
                 std::future::pending::<()>().await;
             }
         };
-        let by = tokio::select! {
-            signal = signals.next() => Some(signal),
-            () = once => None,
+        let asked = async {
+            by.set(Some(tokio::select! {
+                signal = signals.next() => Ended::By(signal),
+                () = once => Ended::With(ExitStatus::Done),
+            }));
         };
         // What is under way is answered first.
-        let stopped = running.stop("it was asked to stop").await;
+        let stopped = running.run_until(asked).await;
         if args.place.verbose() {
             tell(format_args!("coord: {stopped}"));
         }
-        Ok::<_, Failure>(by.map_or(Ended::With(ExitStatus::Done), Ended::By))
+        // Nothing asked it to: the bus cannot be used any more.
+        by.take().ok_or_else(|| unavailable(stopped.reason))
     })??;
     drop(bus);
     Ok(ended.status())

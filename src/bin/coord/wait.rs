@@ -46,7 +46,12 @@ pub(crate) struct Args {
     workflow: Option<WorkflowId>,
 
     /// The state: the word of a WORKFLOW_ event, or the name or number of a phase.
-    #[arg(long, value_name = "WORD", requires = "workflow")]
+    #[arg(
+        long,
+        value_name = "WORD",
+        requires = "workflow",
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
     state: Option<String>,
 
     /// How long to wait; without end if left out.

@@ -54,6 +54,10 @@ struct Waiting {
     sender: oneshot::Sender<Ended>,
     /// Why an answer was refused, if one was.
     refused: Option<String>,
+    /// Whether an attempt was sent.
+    sent: bool,
+    /// Why none was so far.
+    unsent: Option<DriverError>,
 }
 
 /// How a request ended.
@@ -61,6 +65,7 @@ struct Waiting {
 struct Ended {
     outcome: RequestOutcome,
     refused: Option<String>,
+    unsent: Option<DriverError>,
 }
 
 impl Common {
@@ -79,22 +84,38 @@ impl Common {
                         Ok(post) => self.bus.publish(&[post]).await.map(drop).map_err(Into::into),
                         Err(error) => Err(error),
                     };
-                    if let Err(error) = sent {
-                        observe::failed(&self.own, &error);
-                    }
+                    self.note(&outbound.envelope, sent);
                 }
             }
             CallerOutput::Request(RequestOutput::Ended { request_id, outcome, .. }) => {
                 observe::requested(&self.own, outcome.end());
-                if let Some(Waiting { sender, refused }) = self.waiting().remove(&request_id) {
+                if let Some(waiting) = self.waiting().remove(&request_id) {
+                    let Waiting { sender, refused, unsent, .. } = waiting;
                     // The future may have been dropped just now.
-                    let _ = sender.send(Ended { outcome, refused });
+                    let _ = sender.send(Ended { outcome, refused, unsent });
                 }
             }
             CallerOutput::Request(output @ RequestOutput::Contradiction { .. }) => {
                 observe::contradicted(&self.own, &output);
             }
             _ => {}
+        }
+    }
+}
+
+impl Common {
+    /// Remembers whether an attempt was sent: a silence after none was is no silence.
+    fn note(&self, envelope: &Envelope, sent: Result<(), DriverError>) {
+        if let Err(error) = &sent {
+            observe::failed(&self.own, error);
+        }
+        let mut waiting = self.waiting();
+        let id = envelope.header.request_id.as_ref();
+        let Some(waiting) = id.and_then(|id| waiting.get_mut(id)) else { return };
+        match sent {
+            Ok(()) => (waiting.sent, waiting.unsent) = (true, None),
+            Err(error) if !waiting.sent => waiting.unsent = Some(error),
+            Err(_) => {}
         }
     }
 }
@@ -154,12 +175,13 @@ impl Asking {
         let request = request.with_peer(target.clone()).with_deadline(within);
         let id = request.request_id().clone();
         let (sender, receiver) = oneshot::channel();
-        common.waiting().insert(id.clone(), Waiting { sender, refused: None });
+        let waiting = Waiting { sender, refused: None, sent: false, unsent: None };
+        common.waiting().insert(id.clone(), waiting);
         let mut guard = Asked { asking: self, id: &id, open: true };
         self.caller.handle(RequestInput::Start(Box::new(request)))?;
         let ended = receiver.await;
         guard.open = false;
-        let Ok(Ended { outcome, refused }) = ended else {
+        let Ok(Ended { outcome, refused, unsent }) = ended else {
             return Err(DriverError::Closed { request_id: id.clone() });
         };
         match outcome {
@@ -172,6 +194,9 @@ impl Asking {
                 }
             }),
             RequestOutcome::TimedOut => {
+                if let Some(error) = unsent {
+                    return Err(error);
+                }
                 let listened = common.bus.has_listener(&address(target.as_str())?).await?;
                 let (request_id, target) = (id.clone(), target.clone());
                 Err(DriverError::TimedOut { request_id, target, listened, refused })

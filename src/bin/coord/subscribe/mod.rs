@@ -15,7 +15,7 @@ use coordination_protocol::bus::{Bus, Interest, Start};
 use coordination_protocol::machine::Backoff;
 use coordination_protocol::scalar::Span;
 use coordination_protocol::storage::{Key, Store as _};
-use std::num::NonZeroU64;
+use std::str::FromStr;
 use std::time::Duration;
 
 #[derive(clap::Args)]
@@ -56,8 +56,8 @@ pub(crate) struct Args {
     follow: bool,
 
     /// End after this number of messages, and wait for them.
-    #[arg(long, value_name = "N", conflicts_with = "follow")]
-    count: Option<NonZeroU64>,
+    #[arg(long, value_name = "N", conflicts_with = "follow", value_parser = at_least_one::<u64>)]
+    count: Option<u64>,
 
     /// Where to start: a position, a time, or a span before now.
     #[arg(long, value_name = "POSITION|TIME|SPAN")]
@@ -100,6 +100,12 @@ const FORMATS: &[(Format, &str)] = &[
 
 /// How many messages a reader that prints claims at a time: as many may come again when it is killed.
 const PAGE: usize = 64;
+
+/// A number of things, of which there has to be one.
+pub(crate) fn at_least_one<N: FromStr + From<u8> + PartialOrd>(text: &str) -> Result<N, String> {
+    let number = text.parse().ok().filter(|number| *number >= N::from(1));
+    number.ok_or_else(|| "it is no number from 1 on".to_owned())
+}
 
 /// Reads a span that has an end.
 pub(crate) fn span(text: &str) -> Result<Duration, String> {

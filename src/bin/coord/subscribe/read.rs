@@ -7,7 +7,6 @@ use crate::bus::{Ended, Signals};
 use crate::output::{ExitStatus, Failure, Printer, complain, unavailable};
 use coordination_protocol::bus::{Arrival, Bus, BusError, Delivery, Inbox, Interest, Position};
 use std::io::Write as _;
-use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// How often what passes by itself is tried again.
@@ -47,7 +46,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     async fn deliver(&self, signals: &mut Signals, out: &mut Printer) -> Result<Ended, Failure> {
-        let mut left = self.args.count.map_or(u64::MAX, NonZeroU64::get);
+        let mut left = self.args.count.unwrap_or(u64::MAX);
         let mut exec = Exec::new(self.args, self.inbox.bus());
         let (mut failures, mut dead) = (0, false);
         loop {
