@@ -209,8 +209,9 @@ pub(super) mod tests {
         let label = options.label();
         let log = WriteAheadLog::new(&folder.file(), &options);
         let hint = Hint::new(&folder.file());
+        let identity = Identity::of(&folder.file());
         let lock_timeout = options.lock_timeout;
-        let thread = Writer { connection, label, lock_timeout, log, hint };
+        let thread = Writer { connection, label, lock_timeout, log, hint, identity };
         let (jobs, queue) = sync_channel(writes.len());
         let answers: Vec<Answer<Done>> = writes
             .into_iter()
