@@ -60,31 +60,27 @@ impl Lengths {
         longest.mul_f64(rng.below(1_200) as f64 / 1_000.0)
     }
 
-    /// Keeps up with how fast the machine is now.
+    /// Keeps up with how fast the machine is now. Only what ended says how long that takes: by what was cut
+    /// off, moments would get earlier and earlier.
     fn took(&mut self, cut: Cut, time: Duration) {
         let known = self.0.entry(cut).or_insert(time);
         *known = (*known * 3 + time) / 4;
     }
-
-    /// What was cut off after a time takes longer than that.
-    fn exceeded(&mut self, cut: Cut, time: Duration) {
-        let known = self.0.entry(cut).or_insert(Duration::from_millis(20));
-        *known = (*known).max(time);
-    }
 }
 
-/// Lets a future run until a moment. Whether it ended before.
+/// Lets a future run until a moment, or to its end in one of eight rounds of a kind. What it returned, if it
+/// ended.
 async fn cut_at<F: Future>(
     lengths: &mut Lengths,
     rng: &mut Rng,
-    cut: Cut,
+    (cut, turn): (Cut, usize),
     future: F,
 ) -> Option<F::Output> {
     let (start, moment) = (Instant::now(), lengths.moment(rng, cut));
-    let ended = cut_when(future, || start.elapsed() >= moment).await;
-    match &ended {
-        Some(_) => lengths.took(cut, start.elapsed()),
-        None => lengths.exceeded(cut, start.elapsed()),
+    let whole = turn % 8 == 0;
+    let ended = cut_when(future, || !whole && start.elapsed() >= moment).await;
+    if ended.is_some() {
+        lengths.took(cut, start.elapsed());
     }
     ended
 }
@@ -114,12 +110,13 @@ async fn story(bus: &Bus, rounds: usize) -> BTreeMap<Cut, usize> {
     let mut prepared: Vec<Envelope> = Vec::new();
     for round in 0..rounds {
         let cut = CUTS[round % CUTS.len()];
+        let turn = (cut, round / CUTS.len());
         let ended = match cut {
             Cut::Publish => {
                 let lane = format!("wf_{}", rng.below(LANES));
                 let message = client.prepare(paused(&lane, &round.to_string()));
                 let publish = client.publish(message.clone());
-                let ended = cut_at(lengths, rng, cut, publish).await.is_some();
+                let ended = cut_at(lengths, rng, turn, publish).await.is_some();
                 // Half of them are left to what became of them.
                 if ended || rng.one_in(2) {
                     client.publish(message.clone()).await.unwrap();
@@ -130,16 +127,16 @@ async fn story(bus: &Bus, rounds: usize) -> BTreeMap<Cut, usize> {
             Cut::Request => {
                 let asked = check(&format!("req_{round}"));
                 let target = id("manager");
-                cut_at(lengths, rng, cut, client.request(&target, asked)).await.is_some()
+                cut_at(lengths, rng, turn, client.request(&target, asked)).await.is_some()
             }
             Cut::Connect => {
                 let connect = Box::pin(worker(round).connect(bus));
-                cut_at(lengths, rng, cut, connect).await.is_some()
+                cut_at(lengths, rng, turn, connect).await.is_some()
             }
             Cut::Run => {
                 let running = worker(round).connect(bus).await.unwrap();
                 let life = running.run_until(tokio::time::sleep(Duration::from_millis(2)));
-                cut_at(lengths, rng, cut, life).await.is_some()
+                cut_at(lengths, rng, turn, life).await.is_some()
             }
             Cut::Stop => {
                 let running: Running = worker(round).connect(bus).await.unwrap();
@@ -148,7 +145,7 @@ async fn story(bus: &Bus, rounds: usize) -> BTreeMap<Cut, usize> {
                 let message = client.prepare(paused(&lane, &round.to_string()));
                 client.publish(message.clone()).await.unwrap();
                 prepared.push(message);
-                cut_at(lengths, rng, cut, running.stop("done")).await.is_some()
+                cut_at(lengths, rng, turn, running.stop("done")).await.is_some()
             }
         };
         if !ended {
@@ -206,11 +203,11 @@ fn futures_that_are_dropped_at_random_moments_lose_nothing_in_a_file() {
         story(&bus, rounds).await
     });
     drop(runtime);
-    // Of each kind a good part was cut off, and not all.
+    // Of each kind a good part was cut off.
     for cut in CUTS {
         let count = cut_off.get(&cut).copied().unwrap_or(0);
         let all = rounds / CUTS.len();
-        assert!(count > all / 10 && count < all, "{cut:?}: {count} of {all}");
+        assert!(count > all / 10, "{cut:?}: {count} of {all}");
     }
     let check = rusqlite::Connection::open(&file).unwrap();
     let sound: String = check.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
