@@ -414,6 +414,12 @@ macro_rules! code_table {
             good Example::new(r#"{"decision":{"proposal_id":"prop_1","outcome":"committed","state_version":16}}"#);
             bad Example::new(r#"{"decision":{"proposal_id":"prop_1","outcome":"committed"}}"#);
 
+        ProposalMismatch "proposal-mismatch" Business, strict Error, interop Warning;
+            says "the proposal says `{expected}`, the state in it `{actual}`";
+            because "A proposal names the workflow and the digest of the state that it brings along: SHA-256 over its RFC 8785 form. Voters look at the digest, and whoever applies the decision writes the state, so they must be about the same. Version and epoch of the state are those of the proposal, whatever it says itself.";
+            good Example::new(r#"{"proposal":{"proposal_id":"prop_1","workflow_id":"wf_001","state_version":16,"proposer":"hub","digest":"sha256:d7881a70a057f86bb2ca8690d821a5ce60f74578d8c5fba0c4d63117da64188f","value":{"workflow_id":"wf_001"}}}"#);
+            bad Example::new(r#"{"proposal":{"proposal_id":"prop_1","workflow_id":"wf_002","state_version":16,"proposer":"hub","digest":"sha256:d7881a70a057f86bb2ca8690d821a5ce60f74578d8c5fba0c4d63117da64188f","value":{"workflow_id":"wf_001"}}}"#);
+
         AnswerWithoutRequest "answer-without-request" Business, strict Note, interop Note;
             says "`{actual}` was not asked, as far as was seen";
             because "An answer names a request that did not come before. It may lie before the beginning of what was seen, or have been sent by the reader itself (`Gate::note_sent` tells the gate of it), so this is only worth knowing.";

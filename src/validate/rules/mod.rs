@@ -197,6 +197,7 @@ pub(super) const RULES: &[Row] = &[
     (&[Code::StaleVersion, Code::StaleEpoch, Code::StateFork], state::versions),
     (&[Code::UnsafeIdentifier], state::folders),
     (&[Code::CommitWithoutVersion], state::commit),
+    (&[Code::ProposalMismatch], state::proposed),
     (&[Code::BadPattern, Code::DeadPattern], component::patterns),
     (&[Code::SelfDependency, Code::DependencyCycle], component::dependencies),
     (&[Code::RatesDisagree], component::rates),

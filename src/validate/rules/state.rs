@@ -2,8 +2,9 @@
 
 use super::{FindingSink, RuleInput};
 use crate::finding::Code;
+use crate::json::{self, Json, Limits};
 use crate::message::Message;
-use crate::scalar::{BallotOutcome, Count};
+use crate::scalar::{BallotOutcome, Count, Digest};
 
 pub(super) fn versions(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let Some(history) = input.context.history else { return };
@@ -55,5 +56,29 @@ pub(super) fn commit(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
     let Message::Decision(decision) = &input.envelope.message else { return };
     if decision.outcome == BallotOutcome::Committed && decision.state_version.is_none() {
         sink.push(Code::CommitWithoutVersion, input.body("state_version"), |f| f);
+    }
+}
+
+/// What a proposal says of the state that it brings along.
+pub(super) fn proposed(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
+    let Message::Proposal(proposal) = &input.envelope.message else { return };
+    let Some(state) = &proposal.value else { return };
+    // Anything may be decided, also what is no state of a workflow.
+    if let Some(of) = state.get("workflow_id").as_ref().and_then(Json::to_text)
+        && of != proposal.workflow_id.as_str()
+    {
+        let path = input.body("value/workflow_id");
+        sink.differ(Code::ProposalMismatch, path, proposal.workflow_id.as_str(), &of);
+    }
+    // In a form that cannot be read, it could be compared with nothing; and what has no canonical form has no
+    // digest.
+    let stated = proposal.digest.as_ref().filter(|digest| digest.bytes().is_some());
+    let text = json::canonical(state.as_str(), &Limits::default());
+    if let (Some(stated), Ok(text)) = (stated, text) {
+        let found = Digest::of(text.as_bytes());
+        if found.bytes() != stated.bytes() {
+            let path = input.body("digest");
+            sink.differ(Code::ProposalMismatch, path, stated.as_str(), found.as_str());
+        }
     }
 }
