@@ -142,6 +142,34 @@ fn a_request_repeats_the_priority_of_its_header() {
     }
 }
 
+#[test]
+fn a_proposal_has_the_digest_of_its_state() {
+    let report = |digest: &str, value: &str| {
+        let text = format!(
+            r#"{{"proposal":{{"proposal_id":"prop_1","workflow_id":"wf_001","state_version":16,"proposer":"hub","digest":"sha256:{digest}"{value}}}}}"#
+        );
+        let report = Validator::new(Mode::Strict).check(&text, &Context::new()).report;
+        report.findings().iter().map(|f| format!("{}: {f}", f.pointer)).collect::<Vec<_>>()
+    };
+    // The order of keys is no part of it.
+    let value = r#","value":{"state_version":16,"workflow_id":"wf_001"}"#;
+    let right = "9204f28a297ec08639510fb2414708f8d6ffc704316091ccc072b701850b1a32";
+    let none: [&str; 0] = [];
+    assert_eq!(report(right, value), none);
+    // What is no state of a workflow may be decided as well.
+    let text = "251ecb599a3f3a2f1e70671a65292c15862d28613e3dfd97edb7640f14bf4986";
+    assert_eq!(report(text, r#","value":"any""#), none);
+    let zeros = "0".repeat(64);
+    assert_eq!(report(&zeros, ""), none);
+    assert_eq!(
+        report(&zeros, value),
+        [format!(
+            "/proposal/digest: the proposal says `sha256:{zeros}`, the state in it `sha256:{}…`",
+            &right[..54]
+        )]
+    );
+}
+
 /// What is shown is limited; what it amounts to is not.
 #[test]
 fn the_limit_of_findings_changes_nothing_but_what_is_kept() {
