@@ -421,9 +421,9 @@ fn members_of_one_name_select_the_same() {
         let filtered =
             || failed().with_filter("severity>=high".parse().unwrap()).durable("workers");
         assert_eq!(bus.member().subscribe(filtered()).await.unwrap_err().code(), "other-selection");
-        let _second = bus.member().subscribe(failed().durable("workers")).await?;
+        let second = bus.member().subscribe(failed().durable("workers")).await?;
         // Once the others have left, the name may select something else.
-        drop((first, _second));
+        drop((first, second));
         let other = bus.member().with_lease(Duration::from_secs(1));
         bus.leave().await?;
         other

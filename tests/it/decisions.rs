@@ -99,14 +99,14 @@ fn a_file_from_before_decisions_keeps_its_journal_as_the_history() {
 fn copies_have_both_logs_and_two_lines_of_decisions_are_not_made_one() {
     let (source, target, other) = (Folder::new(), Folder::new(), Folder::new());
     let file = open(&source);
-    let fill = |file: &Sqlite| {
+    let put_in = |file: &Sqlite| {
         let commit = Commit::new()
             .append(record("a", "1"))
             .append_to(Log::Decisions, record("a", "1"))
             .append_to(Log::Decisions, record("b", "1").ending_its_lane());
         block_on(file.commit(&commit)).unwrap();
     };
-    fill(&file);
+    put_in(&file);
     block_on(async {
         let decisions = file.log(Log::Decisions);
         decisions.move_cursor(&key("reader"), None, 2).await?;
@@ -138,7 +138,7 @@ fn copies_have_both_logs_and_two_lines_of_decisions_are_not_made_one() {
     assert_eq!(problems(&chatter), [""; 0]);
     // Into one with decisions of its own: nothing is taken in.
     let decided = open(&other);
-    fill(&decided);
+    put_in(&decided);
     let before = dump(&decided);
     let refused = load(&decided, LoadMode::Merge).unwrap_err();
     assert_eq!(

@@ -220,11 +220,11 @@ fn signatures_hold_for_registrations_messages_requests_and_answers() {
 struct Locked;
 
 impl Signer for Locked {
-    fn key_id(&self) -> &str {
+    fn key_id(&self) -> &'static str {
         "locked"
     }
 
-    fn algorithm(&self) -> &str {
+    fn algorithm(&self) -> &'static str {
         "ed25519"
     }
 

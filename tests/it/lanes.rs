@@ -50,8 +50,8 @@ mod faults {
     };
     use coordination_protocol::conformance;
     use coordination_protocol::storage::{
-        Bounds, Committed, Cursor, Entry, JournalRecord, KeyPage, LaneForm, MemoryJournal, Page,
-        Partition,
+        Batch, Bounds, Committed, Cursor, Entry, JournalRecord, KeyPage, LaneForm, MemoryJournal,
+        Page, Partition,
     };
     use std::collections::HashMap;
     use std::sync::{Arc, Mutex};
@@ -163,6 +163,7 @@ mod faults {
             self.log.lanes()
         }
 
+        #[allow(clippy::too_many_lines, reason = "a table of faults")]
         async fn append_records(
             &self,
             records: &[NewRecord],
@@ -276,7 +277,9 @@ mod faults {
                 }
                 Fault::LosesEnds => {
                     let mut records = records.to_vec();
-                    records.iter_mut().for_each(|record| record.ends_lane = false);
+                    for record in &mut records {
+                        record.ends_lane = false;
+                    }
                     engine.append_records(&records, expected).await
                 }
                 Fault::RevivesTrimmedLanes => {
@@ -392,7 +395,7 @@ mod faults {
             };
             let rest = async || {
                 let mut only = commit.clone();
-                only.history = Default::default();
+                only.history = Batch::default();
                 engine.commit(&only).await
             };
             match self.fault {
