@@ -146,10 +146,11 @@ pub(super) fn bus_failed(component: &ComponentId, error: &BusError) {
 /// Something was not sent or not read.
 pub(super) fn failed(component: &ComponentId, error: &DriverError) {
     if let DriverError::Bus(error) = error {
-        return bus_failed(component, error);
+        bus_failed(component, error);
+    } else {
+        #[cfg(feature = "tracing")]
+        tracing::warn!(component = component.as_str(), code = error.code(), %error, "a message was not sent");
     }
-    #[cfg(feature = "tracing")]
-    tracing::warn!(component = component.as_str(), code = error.code(), %error, "a message was not sent");
 }
 
 /// An answer did not pass the checks.
