@@ -49,11 +49,12 @@ pub fn measure(title: &str, folder: &Path) {
                 "duration=4m 12s",
                 "results:={\"files\":3}",
             ]);
-            command.args(["--bus", &bus, "--source", "bench"]);
+            command.args(["--bus", &bus]).env("COORD_COMPONENT", "bench");
             command
         };
         let insert = |number: usize| {
-            let (id, at) = (format!("msg_{number:026}"), 1_001 + number);
+            let at = 1_001 + number;
+            let id = format!("msg_{at:026}");
             let text = format!(
                 r#"{{"message_id":"{id}","timestamp":"2025-01-15T12:00:00.000Z","source":"bench","event":{{"event_type":"TASK_COMPLETED","workflow_id":"wf_1","phase":"build","data":{{"task_id":"task_{number}","agent_id":"agent_003","duration":"4m 12s","results":{{"files":3}}}}}}}}"#
             );
