@@ -41,7 +41,7 @@ pub fn follow(how: &str, path: &str) {
     let bus = Bus::sqlite(Sqlite::open(path, &options).unwrap());
     runtime().block_on(async {
         let handler = |context: Context, _: Event| async move {
-            println!("{} {}", context.position(), nanos());
+            println!("{} {}", context.position().offset, nanos());
             Ok(())
         };
         let component = Component::new("follower").subscribe("task.>", handler);
