@@ -144,7 +144,7 @@ impl LogContents {
     /// A log that never had a record.
     pub const NONE: Self = LogContents::new(Bounds::new(1, 1), 0, 0);
 
-    /// A log that spans this, with so many cursors and lanes.
+    /// A log that spans this, with these numbers of cursors and lanes.
     pub const fn new(bounds: Bounds, cursors: u64, lanes: u64) -> Self {
         LogContents { bounds, cursors, lanes }
     }

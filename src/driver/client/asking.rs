@@ -101,9 +101,7 @@ impl Common {
             _ => {}
         }
     }
-}
 
-impl Common {
     /// Remembers whether an attempt was sent: a silence after none was is no silence.
     fn note(&self, envelope: &Envelope, sent: Result<(), DriverError>) {
         if let Err(error) = &sent {

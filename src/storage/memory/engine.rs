@@ -52,7 +52,7 @@ impl Engine for MemoryEngine {
         for log in Log::ALL {
             commit.check(&self.store.limits(), &self.of_log(log).limits())?;
         }
-        // All locks, always in this order, are held until all is done: nobody sees a part of it.
+        // All locks, always in this order, are held until all is done: no reader sees a part of it.
         let journals = Log::ALL.map(|log| (self.of_log(log).writing(), commit.batch(log)));
         let mut store = self.store.lock();
         // Values before lanes, as a file does it: who lost both learns the same everywhere.
