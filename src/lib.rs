@@ -63,6 +63,7 @@
 //! | [`message`] | documents, control messages, the envelope |
 //! | [`merge`] | versions of a state compared, and merged by policy; any JSON document too |
 //! | [`route`] | routing keys, subscription patterns, tables of them, filters |
+//! | [`path`] | paths that leases are taken on: what they cover, which overlap |
 //! | [`scan`] | where messages stand in Markdown and shell files |
 //! | [`security`] | permissions, signatures, freshness, replay |
 //! | [`validate`] | all four levels of validation, and the gate before every machine |
@@ -133,6 +134,7 @@ pub mod json;
 pub mod machine;
 pub mod merge;
 pub mod message;
+pub mod path;
 pub mod route;
 pub mod scalar;
 pub mod scan;

@@ -88,6 +88,8 @@ words! {
         Transport "transport",
         /// Checkpoints and restores.
         Checkpoint "checkpoint",
+        /// A path is none that a lease could be taken on.
+        Path "path",
         /// The bus: subscriptions, addresses.
         Bus "bus",
         /// Components and clients that run.

@@ -102,6 +102,7 @@ mod merge;
 mod message;
 #[cfg(all(feature = "metrics", feature = "tracing"))]
 mod observe;
+mod path;
 mod permissions;
 mod printable;
 mod records;
