@@ -48,6 +48,7 @@ mod closed;
 mod decimal;
 pub mod digest;
 mod error;
+mod fence;
 pub mod id;
 mod nearest;
 pub mod number;
@@ -63,6 +64,7 @@ pub(crate) use closed::{refusal, words};
 pub use digest::Digest;
 pub(crate) use error::Refusal;
 pub use error::{BadText, BadWord, OutOfRange, ScalarError};
+pub use fence::{Fence, NoFence};
 pub use id::{
     AgentId, AllocationId, CheckpointId, ComponentId, ConflictId, CorrelationId, ErrorId, EventId,
     GeneratedId, IdCharset, MessageId, Phase, ProposalId, RecoveryId, RequestId, ResponseId,

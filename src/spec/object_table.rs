@@ -72,6 +72,7 @@ macro_rules! object_table {
                 duration_hours with_duration_hours: Amount, "For how many hours.";
                 exclusive_files with_exclusive_files: Vec<String>, "Files that no other holder may touch meanwhile.";
                 tool_instances with_tool_instances: Map<Amount>, "Instances by tool. An open list of tools.";
+                shared_files with_shared_files since V1_1_0: Vec<String>, "Files that others may share, and that no one may hold alone meanwhile.";
             }
         }
         "What must hold of an allocation."
@@ -107,6 +108,36 @@ macro_rules! object_table {
                 restrictions with_restrictions: Restrictions, "On which terms.";
                 alternatives with_alternatives: Vec<Alternative>, "What else could be had.";
                 reason with_reason: String, "Why it is denied or queued.";
+                position with_position since V1_1_0: Count, "How many requests wait before it.";
+                earliest_start with_earliest_start since V1_1_0: Timestamp, "When it is planned to start; absent if that is not known.";
+                latest_start with_latest_start since V1_1_0: Timestamp, "When it starts at the latest, unless a later message moves this; absent if nothing is promised.";
+                blocked_by with_blocked_by since V1_1_0: Vec<Blocker>, "Every fact that keeps it from being granted now.";
+                smallest_changes with_smallest_changes since V1_1_0: Vec<String>, "Changes of which each would have granted it, in sentences; fewest steps first.";
+            }
+        }
+        "One fact that keeps a request from being granted. Extension."
+        Blocker {
+            required {
+                resource: String, "The resource, such as `agents` or a path.";
+                detail: String, "The fact in a sentence.";
+            }
+            optional {
+                needed with_needed: Amount, "How much is needed.";
+                free with_free: Amount, "How much is free.";
+                capacity with_capacity: Amount, "How much there is.";
+                held_by with_held_by: Vec<HeldGrant>, "Who holds it, those that end first at the front.";
+                ahead with_ahead: Vec<String>, "The requests that are to have it before.";
+                available_at with_available_at: Timestamp, "When the fact no longer stands, if that is known.";
+            }
+        }
+        "A grant that is in the way of a request. Extension."
+        HeldGrant {
+            essential {
+                allocation_id: AllocationId, "The grant.";
+            }
+            optional {
+                workflow_id with_workflow_id: WorkflowId, "Its workflow.";
+                until with_until: Timestamp, "When it ends by itself.";
             }
         }
         "Resources that were granted."
@@ -119,6 +150,8 @@ macro_rules! object_table {
                 duration_hours with_duration_hours: Amount, "For how many hours.";
                 exclusive_files with_exclusive_files: Vec<String>, "Files that no other holder may touch meanwhile.";
                 tool_instances with_tool_instances: Map<Amount>, "Instances by tool.";
+                shared_files with_shared_files since V1_1_0: Vec<String>, "Files that others may share, and that no one may hold alone meanwhile.";
+                fence with_fence since V1_1_0: Json, "The fencing token, such as `1-42`, or a number: of two grants the later one has the greater.";
             }
         }
         "The terms of a grant."
@@ -470,6 +503,8 @@ macro_rules! object_table {
                 requester with_requester: String, "Who gives it back.";
                 force with_force: bool, "Whether to release it although it is in use.";
                 cleanup with_cleanup: bool, "Whether to clean up what it left.";
+                fence with_fence: Json, "The fencing token of the grant.";
+                used with_used: Map<Amount>, "What was used of budgets, by name; the rest is given back.";
             }
         }
         "The question whether a request is in conflict with others, and its answer. Extension."

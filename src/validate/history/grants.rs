@@ -2,8 +2,9 @@
 
 use super::bounded::Bounded;
 use super::lease::{Access, Period, files, grants, normal};
+use crate::json::Json;
 use crate::message::{AllocationRequest, AllocationResponse, Envelope};
-use crate::scalar::{ComponentId, MessageId, RequestId};
+use crate::scalar::{ComponentId, Fence, MessageId, RequestId};
 use std::collections::BTreeMap;
 
 /// How many grants below a folder are looked at to find one that still runs.
@@ -17,7 +18,7 @@ struct Grant {
     holder: Option<ComponentId>,
     period: Period,
     files: Vec<String>,
-    fence: Option<u64>,
+    fence: Option<Fence>,
     ended: Option<End>,
 }
 
@@ -34,7 +35,7 @@ pub(in crate::validate) enum End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::validate) enum GrantStatus {
     Unknown,
-    Held { fence: Option<u64> },
+    Held { fence: Option<Fence> },
     Ended,
 }
 
@@ -200,7 +201,11 @@ impl Grants {
 }
 
 /// The token of a grant, which later grants of the same count up.
-fn fence_of(answer: &AllocationResponse) -> Option<u64> {
-    let fence = answer.allocated_resources.as_ref()?.extra().get("fence")?;
-    fence.as_str().parse().ok()
+fn fence_of(answer: &AllocationResponse) -> Option<Fence> {
+    token(answer.allocated_resources.as_ref()?.fence.as_ref()?)
+}
+
+/// A fencing token, whether it is a text or a number.
+pub(in crate::validate) fn token(fence: &Json) -> Option<Fence> {
+    fence.to_text().map_or_else(|| fence.as_str().parse().ok(), |text| text.parse().ok())
 }

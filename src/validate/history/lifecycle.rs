@@ -3,6 +3,7 @@
 use super::bounded::Bounded;
 use crate::event::EventType;
 use crate::json::{Kind, Token};
+use crate::scalar::Fence;
 use crate::validate::embedded::EventData;
 use smol_str::{SmolStr, ToSmolStr};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,7 +20,7 @@ pub(in crate::validate) struct Step {
     /// The agent that had the task.
     pub(in crate::validate) old_agent: Option<SmolStr>,
     pub(in crate::validate) attempt: Option<u64>,
-    pub(in crate::validate) fence: Option<u64>,
+    pub(in crate::validate) fence: Option<Fence>,
     /// Tells a repeated event from another one.
     pub(in crate::validate) print: u64,
 }

@@ -7,7 +7,7 @@ mod lease;
 mod lifecycle;
 
 pub(super) use exchange::Exchanges;
-pub(super) use grants::{End, GrantStatus, Grants, release_id};
+pub(super) use grants::{End, GrantStatus, Grants, release_id, token};
 pub(super) use lifecycle::{Lives, Misstep, Step};
 
 use super::Checked;

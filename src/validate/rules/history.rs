@@ -4,7 +4,7 @@ use super::{FindingSink, RuleInput};
 use crate::finding::Code;
 use crate::message::Message;
 use crate::scalar::{AllocationId, RequestId};
-use crate::validate::history::{End, GrantStatus, release_id};
+use crate::validate::history::{End, GrantStatus, release_id, token};
 use smol_str::SmolStr;
 
 /// An answer belongs to a request, and stays the answer.
@@ -87,7 +87,7 @@ pub(super) fn release(input: &RuleInput<'_>, sink: &mut FindingSink<'_>) {
         GrantStatus::Unknown => Code::ReleaseOfUnknown,
         GrantStatus::Ended => Code::ReleaseOfEnded,
         GrantStatus::Held { fence } => {
-            let own = release.extra().get("fence").and_then(|own| own.as_str().parse::<u64>().ok());
+            let own = release.fence.as_ref().and_then(token);
             if let (Some(own), Some(fence)) = (own, fence)
                 && own < fence
             {

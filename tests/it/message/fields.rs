@@ -49,6 +49,7 @@ Resources
     optional duration_hours amount
     optional exclusive_files text_list
     optional tool_instances map of amount
+    optional shared_files text_list
 
 Constraints
     optional max_wait_time span
@@ -71,6 +72,26 @@ AllocationResponse
     optional restrictions Restrictions
     optional alternatives list of Alternative
     optional reason text
+    optional position count
+    optional earliest_start timestamp
+    optional latest_start timestamp
+    optional blocked_by list of Blocker
+    optional smallest_changes text_list
+
+Blocker
+    required resource text
+    required detail text
+    optional needed amount
+    optional free amount
+    optional capacity amount
+    optional held_by list of HeldGrant
+    optional ahead text_list
+    optional available_at timestamp
+
+HeldGrant
+    essential allocation_id id
+    optional workflow_id id
+    optional until timestamp
 
 AllocatedResources
     optional allocation_id id
@@ -80,6 +101,8 @@ AllocatedResources
     optional duration_hours amount
     optional exclusive_files text_list
     optional tool_instances map of amount
+    optional shared_files text_list
+    optional fence json
 
 Restrictions
     optional monitoring_required bool
@@ -292,6 +315,8 @@ Release
     optional requester text
     optional force bool
     optional cleanup bool
+    optional fence json
+    optional used map of amount
 
 ConflictCheck
     essential request_id id
@@ -466,6 +491,11 @@ fn a_row_knows_its_members_and_its_summaries() {
                 "signature",
             ],
             "WorkflowState" => &["epoch", "restored_version"],
+            "Resources" => &["shared_files"],
+            "AllocatedResources" => &["shared_files", "fence"],
+            "AllocationResponse" => {
+                &["position", "earliest_start", "latest_start", "blocked_by", "smallest_changes"]
+            }
             "ComponentRegistration" | "HealthStatus" => &["instance"],
             "StateMetadata" => &["ancestors"],
             _ => &[],
@@ -581,10 +611,29 @@ fn the_examples_name_every_field_but_the_extensions() {
     assert_eq!(
         silent,
         [
+            "AllocatedResources.fence",
+            "AllocatedResources.shared_files",
+            "AllocationResponse.blocked_by",
+            "AllocationResponse.earliest_start",
+            "AllocationResponse.latest_start",
+            "AllocationResponse.position",
             "AllocationResponse.reason",
+            "AllocationResponse.smallest_changes",
+            "Blocker.ahead",
+            "Blocker.available_at",
+            "Blocker.capacity",
+            "Blocker.detail",
+            "Blocker.free",
+            "Blocker.held_by",
+            "Blocker.needed",
+            "Blocker.resource",
             "CheckpointSync.state_version",
             "ComponentRegistration.instance",
             "HealthStatus.instance",
+            "HeldGrant.allocation_id",
+            "HeldGrant.until",
+            "HeldGrant.workflow_id",
+            "Resources.shared_files",
             "StateMetadata.ancestors",
             "WorkflowState.epoch",
             "WorkflowState.restored_version"

@@ -22,7 +22,7 @@ fn the_current_matrix_reads_as_it_was_reviewed() {
     - event types: `ERROR_ENCOUNTERED`, `RECOVERY_INITIATED`, `RECOVERY_COMPLETED`, `RECOVERY_FAILED`, `CHECKPOINT_CREATED`
     - messages: `hello`, `welcome`, `release`, `conflict_check`, `rollback`, `heartbeat`, `subscription`, `dead_letter`, `proposal`, `vote`, `decision`, `deregistration`
     - header keys: `protocol_version`, `message_id`, `timestamp`, `source`, `causation_id`, `priority`, `ttl_seconds`, `signature`
-    - fields: `workflow_state/epoch`, `workflow_state/restored_version`, `workflow_state/metadata/ancestors`, `checkpoint_sync/state_version`, `component_registration/instance`, `health_status/instance`
+    - fields: `allocation_request/resources/shared_files`, `allocation_response/allocated_resources/shared_files`, `allocation_response/allocated_resources/fence`, `allocation_response/position`, `allocation_response/earliest_start`, `allocation_response/latest_start`, `allocation_response/blocked_by`, `allocation_response/smallest_changes`, `workflow_state/epoch`, `workflow_state/restored_version`, `workflow_state/metadata/ancestors`, `checkpoint_sync/state_version`, `component_registration/instance`, `health_status/instance`
     ");
 }
 
@@ -41,7 +41,7 @@ fn the_json_form_has_every_pair() {
         ["1.0.0 1.0.0 all", "1.0.0 1.1.0 down-level", "1.1.0 1.0.0 all", "1.1.0 1.1.0 all"]
     );
     let unknown = cells[1]["unknown"].as_array().unwrap();
-    assert_eq!(unknown.len(), 31);
+    assert_eq!(unknown.len(), 39);
     let one =
         serde_json::json!({"since": "1.1.0", "kind": "event_type", "name": "ERROR_ENCOUNTERED"});
     assert_eq!(unknown[0], one);
@@ -163,6 +163,6 @@ fn additions_are_named_and_belong_to_supported_versions() {
     }
     let field =
         additions().into_iter().find(|addition| addition.kind == AdditionKind::Field).unwrap();
-    assert_eq!(field.to_string(), "the field `workflow_state/epoch`");
+    assert_eq!(field.to_string(), "the field `allocation_request/resources/shared_files`");
     assert!(field.kind.is_optional() && !AdditionKind::Body.is_optional());
 }

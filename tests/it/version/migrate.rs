@@ -57,6 +57,7 @@ fn old_records_pass_up_and_down_untouched() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn new_records_lose_exactly_what_the_old_version_lacks() {
     let header = [
         "/protocol_version",
@@ -103,6 +104,28 @@ fn new_records_lose_exactly_what_the_old_version_lacks() {
         (
             &["/health_status/instance"],
             Some(r#"{"health_status":{"component_id":"hub","status":"healthy"}}"#),
+        ),
+        (
+            &["/allocation_request/resources/shared_files"],
+            Some(concat!(
+                r#"{"allocation_request":{"request_id":"r","workflow_id":"wf_001","#,
+                r#""resources":{"agents":1}}}"#
+            )),
+        ),
+        (
+            &[
+                "/allocation_response/allocated_resources/shared_files",
+                "/allocation_response/allocated_resources/fence",
+                "/allocation_response/position",
+                "/allocation_response/earliest_start",
+                "/allocation_response/latest_start",
+                "/allocation_response/blocked_by",
+                "/allocation_response/smallest_changes",
+            ],
+            Some(concat!(
+                r#"{"allocation_response":{"response_id":"s","request_id":"r","status":"approved","#,
+                r#""allocated_resources":{"allocation_id":"a","agents":1}}}"#
+            )),
         ),
         (&["/event/event_type"], None),
         (&["/hello"], None),
@@ -154,7 +177,7 @@ fn the_fixtures_show_every_addition() {
     }
     assert_eq!(
         additions().into_iter().filter(|addition| addition.since > OLD).count(),
-        5 + 12 + 8 + 2 + 2 + 2
+        5 + 12 + 8 + 2 + 2 + 2 + 8
     );
     let old = additions().into_iter().filter(|addition| addition.since == OLD);
     assert_eq!(old.count(), 33 + 9 + 5);
