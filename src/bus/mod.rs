@@ -70,6 +70,7 @@ mod retention;
 mod session;
 mod transport;
 
+pub use crate::storage::workflow_lane;
 pub use error::BusError;
 #[cfg(feature = "sqlite")]
 pub use host::MachineHost;
@@ -77,7 +78,7 @@ pub use host::{Host, Sleep, SystemHost, VirtualHost};
 pub use inbox::{Arrival, Delivery, Inbox, Interest, Start};
 pub use open::BusUrl;
 pub use overview::{MemberStatus, ReaderStatus};
-pub use post::{Post, workflow_lane};
+pub use post::Post;
 pub use retention::{Retention, Tidied};
 pub use transport::BusReceiver;
 

@@ -4,8 +4,7 @@ use super::BusError;
 use crate::event::EventRef;
 use crate::message::Envelope;
 use crate::route::RouteKey;
-use crate::scalar::id::GLOBAL;
-use crate::storage::{Key, NewRecord};
+use crate::storage::{Key, NewRecord, published};
 use crate::transport::Address;
 use std::sync::Arc;
 
@@ -68,11 +67,7 @@ impl Post {
     /// # Errors
     /// [`Storage`](BusError::Storage) if no lane can be named after its workflow.
     pub fn raw(key: &RouteKey<'_>, text: impl Into<Arc<[u8]>>) -> Result<Self, BusError> {
-        let subject = key.type_key().unwrap_or_else(|| key.to_string());
-        // A key may have an empty workflow; its lane is the one that everything belongs to.
-        let workflow = if key.workflow().is_empty() { GLOBAL } else { key.workflow() };
-        let lane = workflow_lane(workflow)?;
-        Ok(Post { record: NewRecord::new(text).in_lane(lane).with_subject(subject) })
+        Ok(Post { record: published(key, text)? })
     }
 
     /// Sends a message to whoever listens at an address.
@@ -106,21 +101,6 @@ impl Post {
 
 /// Below this each address has its lane.
 pub(super) const ADDRESS: &str = "address";
-
-/// The lane of what belongs to a workflow.
-///
-/// ```
-/// use coordination_protocol::bus::workflow_lane;
-///
-/// assert_eq!(workflow_lane("wf_001")?.as_str(), "workflow/wf_001");
-/// # Ok::<(), coordination_protocol::bus::BusError>(())
-/// ```
-///
-/// # Errors
-/// [`Storage`](BusError::Storage) if the key gets too long.
-pub fn workflow_lane(workflow: &str) -> Result<Key, BusError> {
-    Ok(Key::of(["workflow", workflow])?)
-}
 
 /// The lane of what is sent to an address.
 pub(super) fn address_lane(address: &Address) -> Result<Key, BusError> {

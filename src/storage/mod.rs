@@ -50,6 +50,7 @@ mod journal;
 mod key;
 mod log;
 mod memory;
+mod published;
 mod record;
 mod store;
 pub mod view;
@@ -67,6 +68,7 @@ pub use key::Key;
 pub(crate) use log::lanes_open;
 pub use log::{LaneForm, Log, Partition};
 pub use memory::{MemoryEngine, MemoryJournal, MemoryStore};
+pub use published::{published, published_envelope, workflow_lane};
 pub use record::{Appended, JournalRecord, LaneEnd, NewRecord};
 pub use store::{Entry, Expect, KeyPage, KeyRevision, Page, Store, StoreScan};
 

@@ -103,6 +103,16 @@ impl ProcessIdentity {
         }
     }
 
+    /// A process of this machine by its number; `None` if the system tells that there is none.
+    pub fn of(pid: u32) -> Option<Self> {
+        let process = ProcessIdentity {
+            pid,
+            started: state_of(pid).map_or(0, |(_, started)| started),
+            ..ProcessIdentity::current()
+        };
+        process.is_alive().then_some(process)
+    }
+
     /// Whether it may still run: false only if it is certainly gone. A process that has ended and is not
     /// yet waited for by its parent is gone. Of a process in another container it is not known.
     pub fn is_alive(&self) -> bool {
