@@ -70,6 +70,7 @@
 //! | [`transport`] | moving packets: the trait, an in-memory version, line framing |
 //! | [`storage`] | keeping state: key/value store and journal, as traits and in memory; views of states, dead letters, events |
 //! | [`machine`] | requests, answers, circuit breaker, greeting, presence, delivery, states in step, ballots: state machines without I/O |
+//! | [`coordination`] | the components that decide: who may use which resources, and when |
 //! | [`version`] | negotiation, compatibility, deprecation, migration |
 //! | `schema` | JSON Schema 2020-12 of all that is written (feature `schema`) |
 //! | `checkpoint` | states kept, verified, restored, rolled back, pruned (feature `checkpoint`) |
@@ -124,6 +125,7 @@ pub mod codec;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
+pub mod coordination;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod driver;

@@ -90,6 +90,8 @@ words! {
         Checkpoint "checkpoint",
         /// A path is none that a lease could be taken on.
         Path "path",
+        /// What a component decides about: resources.
+        Coordination "coordination",
         /// The bus: subscriptions, addresses.
         Bus "bus",
         /// Components and clients that run.

@@ -74,7 +74,7 @@ impl PathPattern {
         let mut path = String::with_capacity(text.len());
         for segment in text.split('/') {
             match segment {
-                "" | "." => continue,
+                "" | "." => {}
                 // What it leads to depends on links, which are not looked at here.
                 ".." => return Err(error(PathFault::Parent)),
                 segment => {

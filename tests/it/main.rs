@@ -43,6 +43,8 @@ mod coord_hostile;
 #[cfg(all(feature = "cli", unix))]
 mod coord_keys;
 #[cfg(all(feature = "cli", unix))]
+mod coord_lease;
+#[cfg(all(feature = "cli", unix))]
 mod coord_pipes;
 #[cfg(feature = "cli")]
 mod coord_schema;
@@ -108,6 +110,7 @@ mod printable;
 mod records;
 mod registry;
 mod report;
+mod resources;
 mod route;
 mod route_table;
 mod scalar;

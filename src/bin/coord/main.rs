@@ -24,6 +24,7 @@ mod help;
 mod input;
 mod interrupt;
 mod keygen;
+mod lease;
 mod limits;
 mod man;
 mod migrate;
@@ -86,6 +87,7 @@ Examples:
   coord publish TASK_STARTED wf_001 build task_id=t1 agent_id=a1
   coord subscribe --follow '*.failed'    print what fails
   coord request resource-manager @request.json
+  coord allocate --need agents=3 --file 'src/**' --for 2h
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
   coord state merge base.json ours.json theirs.json";
 
@@ -145,6 +147,22 @@ enum Verb {
     ReportError(report_error::Args),
     /// Look at what could not be delivered, and publish it again.
     DeadLetters(dead_letters::Args),
+    /// Ask for resources, and hold them until they are given back.
+    Allocate(lease::allocate::Args),
+    /// Say what would be granted now, and why not.
+    Plan(lease::allocate::PlanArgs),
+    /// Take what was granted while nobody waited for it.
+    Claim(lease::hold::ClaimArgs),
+    /// Show that the holder of a grant is there.
+    Renew(lease::hold::RenewArgs),
+    /// Let a grant end later.
+    Extend(lease::hold::ExtendArgs),
+    /// Give resources back.
+    Release(lease::hold::ReleaseArgs),
+    /// Show what there is, who holds it and who waits, or set it.
+    Inventory(lease::inventory::Args),
+    /// Say why a request waits, was denied, or is over.
+    Why(lease::why::Args),
     /// Print the completion script of a shell.
     Completions(completions::Args),
     /// Write manual pages.
@@ -198,6 +216,14 @@ fn run(verb: Verb) -> CmdResult {
         Verb::Components(args) => components::run(&args),
         Verb::ReportError(args) => report_error::run(&args),
         Verb::DeadLetters(args) => dead_letters::run(&args),
+        Verb::Allocate(args) => lease::allocate::run(&args),
+        Verb::Plan(args) => lease::allocate::plan(&args),
+        Verb::Claim(args) => lease::hold::claim(&args),
+        Verb::Renew(args) => lease::hold::renew(&args),
+        Verb::Extend(args) => lease::hold::extend(&args),
+        Verb::Release(args) => lease::hold::release(&args),
+        Verb::Inventory(args) => lease::inventory::run(&args),
+        Verb::Why(args) => lease::why::run(&args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Man(args) => man::run(&args),
         Verb::Help(args) => help::run(&args),

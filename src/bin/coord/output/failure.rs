@@ -3,6 +3,7 @@
 use super::text::printable;
 use coordination_protocol::bus::BusError;
 use coordination_protocol::checkpoint::CheckpointError;
+use coordination_protocol::coordination::resources::DeskError;
 use coordination_protocol::driver::DriverError;
 use coordination_protocol::storage::StorageError;
 use std::fmt::{self, Display};
@@ -178,6 +179,21 @@ impl From<BusError> for Failure {
             | BusError::OtherSelection { .. }
             | BusError::Stale { .. } => ExitStatus::Conflict,
             _ => ExitStatus::Usage,
+        };
+        failure(error).ending(status)
+    }
+}
+
+/// Decisions that were not made.
+impl From<DeskError> for Failure {
+    fn from(error: DeskError) -> Self {
+        let status = match &error {
+            DeskError::Storage(error) => status_of(error),
+            // Others are newer, or decided first: what this one knows is stale.
+            DeskError::Newer { .. } | DeskError::Contended { .. } | DeskError::Lost { .. } => {
+                ExitStatus::Conflict
+            }
+            _ => ExitStatus::Unavailable,
         };
         failure(error).ending(status)
     }
