@@ -99,6 +99,7 @@ mod observe;
 mod outgoing;
 mod presence;
 mod reply;
+mod resources;
 mod running;
 mod serve;
 mod trace;
@@ -113,6 +114,7 @@ pub use exchange::{EXCHANGES, Publication, Request};
 pub use messages::{Incoming, Messages};
 pub use observe::METRICS;
 pub use presence::presence_key;
+pub use resources::ResourceManager;
 pub use running::{Running, Stopped};
 pub use trace::TraceParent;
 

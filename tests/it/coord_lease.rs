@@ -2,6 +2,8 @@
 
 use crate::coord_bus::{Place, told};
 use crate::support::scaled;
+use coordination_protocol::adapter::sqlite::{Sqlite, SqliteOptions};
+use coordination_protocol::storage::{Engine as _, Journal as _, Log, block_on};
 use serde_json::Value;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -197,4 +199,82 @@ fn of_sixteen_processes_one_wins_each_round() {
         assert_eq!(grants[0]["fence"], format!("1-{}", round + 1));
         done(&place, &["release", allocation]);
     }
+}
+
+/// Waits until a line of standard error has a text.
+fn says(child: &mut Child, text: &str) {
+    use std::io::{BufRead as _, BufReader};
+    let lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
+    for line in lines {
+        if line.unwrap().contains(text) {
+            return;
+        }
+    }
+    panic!("it never says `{text}`");
+}
+
+#[test]
+fn of_two_that_serve_the_older_ends_and_each_request_is_decided_once() {
+    let place = Place::new();
+    done(&place, &["inventory", "set", "agents=6"]);
+    let serve = ["serve", "resource-manager"];
+    let mut older = place.spawn(&serve);
+    says(&mut older, "serves the pool default");
+    let request = r#"{"allocation_request":{"request_id":"req_m","workflow_id":"wf_m","requester":"me","timestamp":"2025-01-15T12:00:00Z","resources":{"agents":1}}}"#;
+    let answer = done(&place, &["request", "resource-manager", request, "--as", "me"]);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["allocation_response"]["status"], "approved");
+    assert_eq!(answer["allocation_response"]["allocated_resources"]["fence"], "1-1");
+
+    let asks: Vec<_> = (0..8)
+        .map(|number| {
+            let command = |args: &[&str]| place.command(args);
+            let mut commands: Vec<_> = (0..4)
+                .map(|round| {
+                    let id = format!("req_{number}_{round}");
+                    command(&[
+                        "allocate", "--need", "agents=1", "--queue", "--for", "1s", "--id", &id,
+                    ])
+                })
+                .collect();
+            std::thread::spawn(move || {
+                for command in &mut commands {
+                    let output = command.stdin(Stdio::null()).output().unwrap();
+                    assert!(output.status.success(), "{output:?}");
+                }
+            })
+        })
+        .collect();
+    let mut newer = place.spawn(&serve);
+    says(&mut newer, "serves the pool default");
+    let (code, _, errors) = told(&older.wait_with_output().unwrap());
+    assert_eq!((code, errors.as_str()), (5, "coord: another one took over\n"));
+    for asked in asks {
+        asked.join().unwrap();
+    }
+    let release =
+        r#"{"release":{"allocation_id":"alloc_1-1","release_reason":"done","fence":"1-1"}}"#;
+    done(&place, &["request", "resource-manager", release, "--as", "me"]);
+    // The one that serves does what is due: short grants end, offers lapse, those that wait start.
+    let file = place.0.path("coord.sqlite");
+    let history = Sqlite::open(&file, &SqliteOptions::new("test")).unwrap().log(Log::History);
+    let mut granted: Vec<String> = Vec::new();
+    for _ in 0..200 {
+        let records = block_on(history.read(0, 1_000)).unwrap();
+        granted = records
+            .iter()
+            .map(|record| String::from_utf8_lossy(&record.data))
+            .filter(|text| text.contains("RESOURCE_ALLOCATED"))
+            .filter_map(|text| Some(text.split("\"req_").nth(1)?.split('"').next()?.to_owned()))
+            .collect();
+        if granted.len() >= 8 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let unique: std::collections::BTreeSet<_> = granted.iter().collect();
+    assert_eq!(unique.len(), granted.len(), "{granted:?}");
+    assert!(granted.len() >= 8, "{granted:?}");
+    crate::coord_talk::end(&newer);
+    newer.wait_with_output().unwrap();
 }

@@ -161,6 +161,8 @@ enum Verb {
     Release(lease::hold::ReleaseArgs),
     /// Show what there is, who holds it and who waits, or set it.
     Inventory(lease::inventory::Args),
+    /// Run a component of the protocol.
+    Serve(lease::serve::Args),
     /// Say why a request waits, was denied, or is over.
     Why(lease::why::Args),
     /// Print the completion script of a shell.
@@ -223,6 +225,7 @@ fn run(verb: Verb) -> CmdResult {
         Verb::Extend(args) => lease::hold::extend(&args),
         Verb::Release(args) => lease::hold::release(&args),
         Verb::Inventory(args) => lease::inventory::run(&args),
+        Verb::Serve(args) => lease::serve::run(&args),
         Verb::Why(args) => lease::why::run(&args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Man(args) => man::run(&args),

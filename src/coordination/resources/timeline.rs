@@ -41,6 +41,61 @@ struct PlannedAmount {
     amount: Units,
 }
 
+/// What is to be taken of one resource later.
+#[derive(Clone, Debug, Default)]
+struct Planned {
+    amounts: Vec<PlannedAmount>,
+    /// When the sum changes, and what it is from then on.
+    profile: Vec<(Instant, Units)>,
+}
+
+impl Planned {
+    fn add(&mut self, amount: PlannedAmount) {
+        self.amounts.push(amount);
+        self.draw();
+    }
+
+    fn remove(&mut self, request: &RequestId) {
+        self.amounts.retain(|planned| &planned.request != request);
+        self.draw();
+    }
+
+    /// There are few plans and many questions, so the profile is drawn when they change.
+    fn draw(&mut self) {
+        let mut changes: Vec<(Instant, bool, Units)> = Vec::with_capacity(2 * self.amounts.len());
+        for planned in &self.amounts {
+            changes.push((planned.start, true, planned.amount));
+            changes.push((planned.end, false, planned.amount));
+        }
+        changes.sort_unstable_by_key(|change| change.0);
+        self.profile.clear();
+        let (mut taken, mut given_back) = (Units::ZERO, Units::ZERO);
+        for (at, begins, amount) in changes {
+            if begins {
+                taken = taken.plus(amount);
+            } else {
+                given_back = given_back.plus(amount);
+            }
+            let sum = taken.minus(given_back);
+            match self.profile.last_mut().filter(|last| last.0 == at) {
+                Some(last) => last.1 = sum,
+                None => self.profile.push((at, sum)),
+            }
+        }
+    }
+
+    /// The sum at a moment.
+    fn at(&self, moment: Instant) -> Units {
+        let behind = self.profile.partition_point(|change| change.0 <= moment);
+        behind.checked_sub(1).map_or(Units::ZERO, |at| self.profile[at].1)
+    }
+
+    /// The changes behind a moment.
+    fn behind(&self, moment: Instant) -> &[(Instant, Units)] {
+        &self.profile[self.profile.partition_point(|change| change.0 <= moment)..]
+    }
+}
+
 /// What stands in the way of a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Obstacle {
@@ -87,7 +142,7 @@ impl Clocks {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
     held: BTreeMap<SmolStr, EndSums>,
-    planned: BTreeMap<SmolStr, Vec<PlannedAmount>>,
+    planned: BTreeMap<SmolStr, Planned>,
     paths: PathIndex<TakenPath>,
     /// What of a budget is used up or set aside, by window.
     charged: BTreeMap<SmolStr, BTreeMap<i64, Units>>,
@@ -121,7 +176,7 @@ impl Timeline {
     pub(super) fn plan(&mut self, request: &RequestId, need: &Need, start: Instant, end: Instant) {
         for (name, amount) in need.amounts.iter() {
             let planned = PlannedAmount { request: request.clone(), start, end, amount };
-            self.planned.entry(SmolStr::new(name)).or_default().push(planned);
+            self.planned.entry(SmolStr::new(name)).or_default().add(planned);
         }
         for lease in &need.paths {
             let by = Taker::Plan(request.clone());
@@ -139,8 +194,8 @@ impl Timeline {
     ) {
         for (name, _) in need.amounts.iter() {
             if let Some(planned) = self.planned.get_mut(name) {
-                planned.retain(|entry| &entry.request != request);
-                if planned.is_empty() {
+                planned.remove(request);
+                if planned.amounts.is_empty() {
                     self.planned.remove(name);
                 }
             }
@@ -179,15 +234,6 @@ impl Timeline {
         self.held.get(name).map_or(Units::ZERO, EndSums::total)
     }
 
-    /// How much of a resource is taken at a moment.
-    fn taken(&self, name: &str, at: Instant) -> Units {
-        let held = self.held.get(name).map_or(Units::ZERO, |sums| sums.at(at));
-        let planned = self.planned.get(name).into_iter().flatten();
-        planned
-            .filter(|entry| entry.start <= at && at < entry.end)
-            .fold(held, |sum, entry| sum.plus(entry.amount))
-    }
-
     /// Those that are to take a resource within a time.
     pub(super) fn planned_in(
         &self,
@@ -195,7 +241,7 @@ impl Timeline {
         start: Instant,
         end: Instant,
     ) -> impl Iterator<Item = &RequestId> {
-        let planned = self.planned.get(name).into_iter().flatten();
+        let planned = self.planned.get(name).into_iter().flat_map(|planned| &planned.amounts);
         planned
             .filter(move |entry| entry.start < end && start < entry.end)
             .map(|entry| &entry.request)
@@ -203,7 +249,7 @@ impl Timeline {
 
     /// How many are to take a resource later.
     pub(super) fn plans_for(&self, name: &str) -> usize {
-        self.planned.get(name).map_or(0, Vec::len)
+        self.planned.get(name).map_or(0, |planned| planned.amounts.len())
     }
 
     /// The worst moment of a resource within a time, if a need is too large for it then, and what is free.
@@ -215,12 +261,16 @@ impl Timeline {
         start: Instant,
         end: Instant,
     ) -> Option<(Instant, Units)> {
-        // What grants hold only shrinks, so it is worst at the start and where a plan begins.
-        let begins = self.planned.get(name).into_iter().flatten().map(|entry| entry.start);
-        let begins = begins.filter(|begin| start < *begin && *begin < end);
-        std::iter::once(start)
-            .chain(begins)
-            .map(|moment| (moment, capacity.minus(self.taken(name, moment))))
+        // What grants hold only shrinks, so it is worst at the start and where plans change.
+        let held = |moment| self.held.get(name).map_or(Units::ZERO, |sums| sums.at(moment));
+        let planned = self.planned.get(name);
+        let first = planned.map_or(Units::ZERO, |planned| planned.at(start));
+        let later = planned.map_or(&[][..], |planned| planned.behind(start));
+        let later = later.iter().copied().take_while(|change| change.0 < end);
+        std::iter::once((start, first))
+            .chain(later)
+            .map(|(moment, planned)| (moment, planned.plus(held(moment))))
+            .map(|(moment, taken)| (moment, capacity.minus(taken)))
             .filter(|(_, free)| *free < amount)
             .min_by_key(|(moment, free)| (*free, *moment))
     }
@@ -230,23 +280,18 @@ impl Timeline {
         if amount > capacity {
             return Gone::Never;
         }
-        let planned = self.planned.get(name).map(Vec::as_slice).unwrap_or_default();
-        let mut changes: Vec<Instant> =
-            planned.iter().flat_map(|entry| [entry.start, entry.end]).collect();
-        changes.push(from);
-        changes.retain(|change| *change >= from);
-        changes.sort_unstable();
-        changes.dedup();
-        for (at, begin) in changes.iter().enumerate() {
-            let planned = planned.iter().filter(|p| p.start <= *begin && *begin < p.end);
-            let planned = planned.fold(Units::ZERO, |sum, entry| sum.plus(entry.amount));
+        let planned = self.planned.get(name);
+        let first = planned.map_or(Units::ZERO, |planned| planned.at(from));
+        let later = planned.map_or(&[][..], |planned| planned.behind(from));
+        let mut steps = std::iter::once((from, first)).chain(later.iter().copied()).peekable();
+        while let Some((begin, planned)) = steps.next() {
             if planned.plus(amount) > capacity {
                 continue;
             }
             let held = capacity.minus(planned).minus(amount);
             let grants = self.held.get(name).map_or(Instant::START, |s| s.at_most_from(held));
-            let free = grants.max(*begin);
-            if changes.get(at + 1).is_none_or(|next| free < *next) {
+            let free = grants.max(begin);
+            if steps.peek().is_none_or(|next| free < next.0) {
                 return Gone::At(free);
             }
         }

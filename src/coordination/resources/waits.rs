@@ -93,11 +93,20 @@ impl Decider<'_> {
         };
         need.amounts.iter().filter_map(charge).collect()
     }
-    /// Something was given back, or is no longer set aside: those that wait for it are tried in their order.
+    /// Something was given back, or is no longer set aside: those that wait for it are tried in their order, until
+    /// it is used up. Their plans stay; [`optimize`](Decider::optimize) draws them closer.
     pub(super) fn freed(&mut self, freed: &Need) {
+        let mut left = freed.amounts.clone();
         for order in self.pool.candidates(freed, self.options.scan_limit) {
-            if !self.try_start(&order) {
-                self.plan_sooner(&order);
+            let Some(waiting) = self.pool.at(&order) else { continue };
+            let need = waiting.submission.need.amounts.clone();
+            if self.try_start(&order) {
+                for (name, amount) in need.iter() {
+                    left.set(name, left.get(name).minus(amount));
+                }
+                if left.is_empty() && freed.paths.is_empty() {
+                    break;
+                }
             }
         }
         for (name, _) in freed.amounts.iter() {
@@ -105,6 +114,7 @@ impl Decider<'_> {
         }
         self.promise_next(freed);
     }
+
     /// Tries all that wait, up to the limit.
     pub(super) fn start_all(&mut self) {
         let orders: Vec<QueueOrder> =

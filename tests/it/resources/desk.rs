@@ -2,15 +2,18 @@
 
 use super::{NOON, agents, ask, at, eight_agents, file, waits};
 use coordination_protocol::coordination::resources::{
-    Desk, DeskError, EndReason, Grant, Holder, Lease, Pool, Ruling, Witness,
+    Decider, Desk, DeskError, EndReason, Grant, Holder, Lease, Pool, Ruling, Witness,
 };
+use coordination_protocol::machine::SplitMix64;
 use coordination_protocol::message::MessageRef;
-use coordination_protocol::scalar::{Instant, Now};
+use coordination_protocol::scalar::{AllocationId, Fence, Instant, Now};
 use coordination_protocol::storage::{
-    Engine as _, Journal as _, Key, Log, MemoryEngine, NewRecord, Store as _, block_on,
+    Commit, Committed, Engine, Entry, Expect, Journal as _, Key, KeyPage, Log, MemoryEngine,
+    MemoryJournal, NewRecord, Page, StorageError, Store, StoreScan, block_on,
 };
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A machine that can be started again, on which holders can be killed.
 #[derive(Default)]
@@ -193,4 +196,205 @@ fn a_newer_decision_stops_who_does_not_know_it() {
         assert_eq!(error.code(), "newer-decision");
         assert!(matches!(error, DeskError::Newer { position: 3, found: 2, .. }));
     });
+}
+
+/// An engine that fails at one of its operations, before or after it was done, as a process that is killed there.
+#[derive(Clone)]
+struct Cut {
+    engine: MemoryEngine,
+    left: Arc<AtomicI64>,
+    after: bool,
+}
+
+impl Cut {
+    async fn operation<T>(
+        &self,
+        work: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        let left = self.left.fetch_sub(1, Ordering::Relaxed);
+        if left == 0 && !self.after {
+            return Err(StorageError::unavailable("it was cut"));
+        }
+        let done = work.await?;
+        if left == 0 {
+            return Err(StorageError::unavailable("it was cut"));
+        }
+        Ok(done)
+    }
+}
+
+impl Store for Cut {
+    async fn get(&self, key: &Key) -> Result<Option<Entry>, StorageError> {
+        self.operation(self.engine.get(key)).await
+    }
+
+    async fn put(&self, key: &Key, value: &[u8], expect: Expect) -> Result<u64, StorageError> {
+        self.operation(self.engine.put(key, value, expect)).await
+    }
+
+    async fn delete(&self, key: &Key, expect: Expect) -> Result<bool, StorageError> {
+        self.operation(self.engine.delete(key, expect)).await
+    }
+
+    async fn scan(&self, scan: &StoreScan) -> Result<Page, StorageError> {
+        self.operation(self.engine.scan(scan)).await
+    }
+
+    async fn keys(&self, scan: &StoreScan) -> Result<KeyPage, StorageError> {
+        self.operation(self.engine.keys(scan)).await
+    }
+}
+
+impl Engine for Cut {
+    type Journal = MemoryJournal;
+
+    fn log(&self, log: Log) -> MemoryJournal {
+        self.engine.log(log)
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Committed, StorageError> {
+        self.operation(self.engine.commit(commit)).await
+    }
+}
+
+/// One step of the script, by its number: requests that are granted, wait or are denied, releases, renewals, time.
+async fn step<E: Engine>(desk: &mut Desk<E>, number: u64) -> Result<(), DeskError> {
+    let (now, machine) = (at(number * 7), Machine::default());
+    let id = AllocationId::new(format!("alloc_1-{}", number / 4 + 1)).unwrap();
+    match number % 5 {
+        0 if number == 0 => desk.decide(now, &machine, |d| d.set_inventory(eight_agents())).await,
+        4 => {
+            let fence = Fence::new(1, number / 4 + 1);
+            match desk.renew(now, &machine, &id, fence).await {
+                Err(DeskError::Lost { .. }) | Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            }
+        }
+        3 => {
+            let released = |d: &mut Decider<'_>| {
+                d.release(&id, None, EndReason::Released, super::nothing()).is_ok()
+            };
+            desk.decide(now, &machine, released).await.map(|_| ())
+        }
+        kind => {
+            let (request, workflow) = (format!("req_{number}"), format!("wf_{}", number % 3));
+            let mut asked = waits(&request, &workflow, agents(2 + number % 7, 40 + number % 90));
+            if kind == 1 {
+                asked = asked.with_holder(Holder::live("p1"));
+            }
+            desk.decide(now, &machine, |d| d.submit(&asked).is_ok()).await.map(|_| ())
+        }
+    }
+}
+
+/// The script with one cut, after which another process does the same step again and goes on.
+fn script(steps: u64, cut: Option<(i64, bool)>) -> (Pool, Vec<String>, i64) {
+    let engine = MemoryEngine::new();
+    let left = Arc::new(AtomicI64::new(cut.map_or(i64::MAX, |cut| cut.0)));
+    let after = cut.is_some_and(|cut| cut.1);
+    block_on(async {
+        let cutting = Cut { engine: engine.clone(), left: Arc::clone(&left), after };
+        let mut desk = Desk::new(cutting, "default").with_snapshot_every(9);
+        for number in 0..steps {
+            if let Err(error) = step(&mut desk, number).await {
+                assert_eq!(error.code(), "unavailable", "{error}");
+                let engine = desk_of(&engine, &left);
+                desk = engine;
+                step(&mut desk, number).await.unwrap();
+            }
+        }
+        let pool = Desk::new(engine.clone(), "default").pool().await.unwrap().clone();
+        (pool, events(&engine), i64::MAX - left.load(Ordering::Relaxed))
+    })
+}
+
+fn desk_of(engine: &MemoryEngine, left: &Arc<AtomicI64>) -> Desk<Cut> {
+    left.store(i64::MAX, Ordering::Relaxed);
+    let cutting = Cut { engine: engine.clone(), left: Arc::clone(left), after: false };
+    Desk::new(cutting, "default").with_snapshot_every(9)
+}
+
+#[test]
+fn a_cut_at_any_operation_ends_in_the_same_state() {
+    let steps = u64::try_from(crate::support::scaled(40)).unwrap().min(200);
+    let (pool, told, operations) = script(steps, None);
+    assert!(pool.granted() + pool.queued() > 0 && operations > i64::try_from(steps).unwrap());
+    for operation in 0..operations {
+        for after in [false, true] {
+            let (cut, events, _) = script(steps, Some((operation, after)));
+            assert_eq!(cut, pool, "cut at {operation}, after it: {after}");
+            assert_eq!(events, told, "cut at {operation}, after it: {after}");
+        }
+    }
+}
+
+/// What holders guard: it takes what comes with the greatest token that it has seen, or a greater one.
+#[derive(Default)]
+struct Guarded {
+    greatest: Fence,
+    applied: Vec<Fence>,
+    stale: Vec<Fence>,
+}
+
+impl Guarded {
+    fn apply(&mut self, fence: Fence) {
+        if fence < self.greatest {
+            self.stale.push(fence);
+        } else {
+            self.greatest = fence;
+            self.applied.push(fence);
+        }
+    }
+}
+
+#[test]
+fn holders_that_pause_and_come_back_apply_nothing_stale() {
+    let mut paused = 0;
+    for seed in 0..u64::try_from(crate::support::scaled(60)).unwrap() {
+        let engine = MemoryEngine::new();
+        let mut desk = desk(&engine);
+        let mut draws = SplitMix64::new(seed);
+        let machine = Machine::default();
+        let mut guarded = Guarded::default();
+        // Each holder: its grant, and until when it is paused.
+        let mut holders: Vec<(AllocationId, Fence, u64)> = Vec::new();
+        block_on(async {
+            for second in 0..400_u64 {
+                let now = at(second);
+                if second % 10 == 0 {
+                    let asked = ask(&format!("req_{second}"), "wf_1", file("src", 60))
+                        .with_holder(Holder::live(format!("p{second}")));
+                    let ruling = desk.decide(now, &machine, |d| d.submit(&asked)).await.unwrap();
+                    if let Ok(Ruling::Granted(grant)) = ruling {
+                        // A fifth of them pause for one to five times as long as they live without a renewal.
+                        let sleeps = draws.below(5) == 0;
+                        paused += usize::from(sleeps);
+                        let until = if sleeps { second + 30 * (1 + draws.below(5)) } else { 0 };
+                        holders.push((grant.allocation_id.clone(), grant.fence, until));
+                    }
+                }
+                let mut lost = Vec::new();
+                for (number, (id, fence, until)) in holders.iter().enumerate() {
+                    if second < *until {
+                        continue;
+                    }
+                    // It works, whether it may or not: whoever comes back does not know that it was away.
+                    guarded.apply(*fence);
+                    if second % 7 == 0 && desk.renew(now, &machine, id, *fence).await.is_err() {
+                        lost.push(number);
+                    }
+                }
+                for number in lost.into_iter().rev() {
+                    holders.remove(number);
+                }
+                let held: Vec<Fence> =
+                    desk.pool().await.unwrap().grants().map(|grant| grant.fence).collect();
+                assert!(held.len() <= 1, "seed {seed}: {held:?}");
+            }
+        });
+        // What is applied never goes back, and what came late is known as that.
+        assert!(guarded.applied.is_sorted(), "seed {seed}");
+        assert!(guarded.stale.iter().all(|stale| *stale < guarded.greatest));
+    }
+    assert!(paused > 10, "{paused} paused");
 }

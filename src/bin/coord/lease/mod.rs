@@ -5,6 +5,7 @@ mod ask;
 pub(crate) mod hold;
 pub(crate) mod inventory;
 mod print;
+pub(crate) mod serve;
 pub(crate) mod why;
 
 use crate::bus::BusArgs;
@@ -36,6 +37,11 @@ pub(crate) struct PoolArgs {
 pub(crate) type BusDesk = Desk<Arc<dyn DynEngine>>;
 
 impl PoolArgs {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.pool
+    }
+
     /// The pool, on a bus that is made if it is not there.
     pub(crate) fn open(&self) -> Result<(Bus, BusDesk), Failure> {
         Ok(self.desk(self.place.open()?))
