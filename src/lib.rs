@@ -69,6 +69,8 @@
 //! | [`validate`] | all four levels of validation, and the gate before every machine |
 //! | [`transport`] | moving packets: the trait, an in-memory version, line framing |
 //! | [`storage`] | keeping state: key/value store and journal, as traits and in memory; views of states, dead letters, events |
+//! | [`lifecycle`] | the states of workflows, tasks and the like, with the event of each transition, and diagrams |
+//! | [`trace`] | what happened, from its events: who worked on what when, and what does not fit together |
 //! | [`machine`] | requests, answers, circuit breaker, greeting, presence, delivery, states in step, ballots: state machines without I/O |
 //! | [`coordination`] | the components that decide: who may use which resources, and when |
 //! | [`version`] | negotiation, compatibility, deprecation, migration |
@@ -133,6 +135,7 @@ pub mod error;
 pub mod event;
 pub mod finding;
 pub mod json;
+pub mod lifecycle;
 pub mod machine;
 pub mod merge;
 pub mod message;
@@ -150,6 +153,7 @@ pub mod sim;
 pub mod spec;
 mod spelling;
 pub mod storage;
+pub mod trace;
 pub mod transport;
 pub mod validate;
 pub mod version;

@@ -65,6 +65,8 @@ mod coord_talk;
 #[cfg(all(feature = "cli", unix))]
 mod coord_tools;
 #[cfg(all(feature = "cli", unix))]
+mod coord_trace;
+#[cfg(all(feature = "cli", unix))]
 mod coord_trial;
 #[cfg(feature = "cli")]
 mod coord_version;
@@ -137,6 +139,7 @@ mod storage;
 #[cfg(feature = "conformance")]
 mod store_kit;
 mod support;
+mod trace;
 mod transport;
 mod validate;
 mod version;

@@ -48,6 +48,7 @@ mod store;
 mod store_args;
 mod subject;
 mod subscribe;
+mod trace;
 mod usage;
 mod verify;
 mod wait;
@@ -135,6 +136,8 @@ enum Verb {
     Publish(publish::Args),
     /// Print messages as they come, or run a command with each.
     Subscribe(subscribe::Args),
+    /// Tell what happened, who worked on what when, and what does not fit together.
+    Trace(trace::Args),
     /// Wait for a message, or for a workflow to be in a state.
     Wait(wait::Args),
     /// Ask a component, and print its answer.
@@ -212,6 +215,7 @@ fn run(verb: Verb) -> CmdResult {
         Verb::Bus(args) => bus::run(&args),
         Verb::Publish(args) => publish::run(&args),
         Verb::Subscribe(args) => subscribe::run(&args),
+        Verb::Trace(args) => trace::run(&args),
         Verb::Wait(args) => wait::run(&args),
         Verb::Request(args) => request::run(&args),
         Verb::Respond(args) => respond::run(&args),
