@@ -21,7 +21,7 @@ import time
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 TOOLS = os.path.join(ROOT, ".cache", "tools")
-BENCHES = ["documents", "driver", "events", "exchange", "merge", "route", "storage"]
+BENCHES = ["documents", "driver", "events", "exchange", "merge", "resources", "route", "storage"]
 # Features that must build alone.
 FEATURES = ["schema", "signature", "sqlite", "checkpoint", "sim", "conformance", "tokio", "tracing", "metrics"]
 
