@@ -46,6 +46,8 @@ mod coord_keys;
 mod coord_lease;
 #[cfg(all(feature = "cli", unix))]
 mod coord_pipes;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod coord_run;
 #[cfg(feature = "cli")]
 mod coord_schema;
 #[cfg(feature = "cli")]

@@ -37,6 +37,8 @@ mod report_error;
 mod request;
 mod respond;
 mod route;
+#[cfg(target_os = "linux")]
+mod run;
 mod schema;
 mod security;
 mod sender;
@@ -89,6 +91,7 @@ Examples:
   coord subscribe --follow '*.failed'    print what fails
   coord request resource-manager @request.json
   coord allocate --need agents=3 --file 'src/**' --for 2h
+  coord run --file 'src/**' -- make      hold them while a command runs
   coord migrate --from 1.1.0 --to 1.0.0 --dry-run events.log
   coord state merge base.json ours.json theirs.json";
 
@@ -166,6 +169,18 @@ enum Verb {
     Inventory(lease::inventory::Args),
     /// Run a component of the protocol.
     Serve(lease::serve::Args),
+    /// Run a command that holds resources for as long as it runs.
+    #[cfg(target_os = "linux")]
+    Run(run::Args),
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    RunGuard(run::GuardArgs),
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    RunCommand(run::CommandArgs),
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    RunForeground(run::ForegroundArgs),
     /// Say why a request waits, was denied, or is over.
     Why(lease::why::Args),
     /// Print the completion script of a shell.
@@ -180,7 +195,7 @@ fn main() -> ExitCode {
     interrupt::outlive_limits();
     let cli = match usage::parse() {
         Ok(cli) => cli,
-        Err(status) => return status.into(),
+        Err(code) => return code,
     };
     cli.color.set();
     let status = run(cli.verb).unwrap_or_else(|failed| {
@@ -230,6 +245,14 @@ fn run(verb: Verb) -> CmdResult {
         Verb::Release(args) => lease::hold::release(&args),
         Verb::Inventory(args) => lease::inventory::run(&args),
         Verb::Serve(args) => lease::serve::run(&args),
+        #[cfg(target_os = "linux")]
+        Verb::Run(args) => run::run(&args),
+        #[cfg(target_os = "linux")]
+        Verb::RunGuard(args) => run::guard(&args),
+        #[cfg(target_os = "linux")]
+        Verb::RunCommand(args) => run::command(&args),
+        #[cfg(target_os = "linux")]
+        Verb::RunForeground(args) => run::foreground(&args),
         Verb::Why(args) => lease::why::run(&args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Man(args) => man::run(&args),

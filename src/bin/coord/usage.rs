@@ -11,6 +11,7 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, ValueEnum as _};
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 /// The whole command, its environment variables as they count.
 pub(crate) fn command() -> Command {
@@ -40,14 +41,14 @@ fn without_empty(arg: Arg) -> Arg {
 }
 
 /// Reads the command line, or tells what is wrong with it and how the program ends.
-pub(crate) fn parse() -> Result<Cli, ExitStatus> {
+pub(crate) fn parse() -> Result<Cli, ExitCode> {
     let words: Vec<OsString> = std::env::args_os().collect();
     // Help and errors are coloured as everything else, before the rest is known.
     if let Some(color) = color(&words) {
         color.set();
     }
     let parsed =
-        command().try_get_matches_from(words).and_then(|found| Cli::from_arg_matches(&found));
+        command().try_get_matches_from(&words).and_then(|found| Cli::from_arg_matches(&found));
     parsed.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // Whoever reads only the first lines has what he wanted.
@@ -55,16 +56,37 @@ pub(crate) fn parse() -> Result<Cli, ExitStatus> {
                 Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                     let failed = Failure::from(error);
                     report(&failed);
-                    failed.status()
+                    failed.status().into()
                 }
-                _ => ExitStatus::Done,
+                _ => ExitStatus::Done.into(),
             }
         }
         _ => {
             draw(&told(error));
-            ExitStatus::Usage
+            refused(&words)
         }
     })
+}
+
+/// How the program ends that cannot use its arguments. `coord run` leaves the usual codes to its command.
+fn refused(words: &[OsString]) -> ExitCode {
+    #[cfg(target_os = "linux")]
+    {
+        let mut words = words.iter().skip(1);
+        while let Some(word) = words.next() {
+            if word == "--color" {
+                words.next();
+            } else if !word.to_string_lossy().starts_with('-') {
+                if word == "run" {
+                    return crate::run::ends::USAGE.into();
+                }
+                break;
+            }
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = words;
+    ExitStatus::Usage.into()
 }
 
 fn color(words: &[OsString]) -> Option<Color> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The bus, as verbs take it.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct BusArgs {
     /// The bus: `sqlite:PATH`, or `sqlite:` for the file of the project.
     #[arg(
@@ -48,6 +48,11 @@ impl BusArgs {
             // Another place than a file is not known yet.
             _ => Ok(locate(&working_folder()?, std::env::home_dir().as_deref())?),
         }
+    }
+
+    /// Whether any file system is used.
+    pub(crate) fn allows_filesystem(&self) -> bool {
+        self.allow_filesystem
     }
 
     /// Whether more is to be told than usual.

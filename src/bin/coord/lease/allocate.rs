@@ -173,7 +173,12 @@ fn wait(args: &Args, bus: &Bus, desk: &mut BusDesk, asked: &Submission) -> CmdRe
 /// How often a process that waits looks whether others are gone, if nothing else wakes it.
 const LOOKS: std::time::Duration = std::time::Duration::from_secs(5);
 
-async fn settled(bus: &Bus, desk: &mut BusDesk, asked: &Submission) -> Result<Ruling, Failure> {
+/// What becomes of a request, once it no longer waits. Until then this process decides for all what is due.
+pub(crate) async fn settled(
+    bus: &Bus,
+    desk: &mut BusDesk,
+    asked: &Submission,
+) -> Result<Ruling, Failure> {
     let log = bus.decisions();
     loop {
         let now = bus.host().now();

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// A request for resources.
 #[derive(clap::Args)]
-pub(super) struct Asking {
+pub(crate) struct Asking {
     /// An amount of a resource, such as `agents=3`, `memory_gb=8`, `bash=2` or `tokens=5000`.
     #[arg(long, value_name = "NAME=AMOUNT", value_parser = amount)]
     need: Vec<(String, Units)>,
@@ -94,7 +94,7 @@ pub(super) fn amount(text: &str) -> Result<(String, Units), String> {
 
 impl Asking {
     /// The request, in the name of a component.
-    pub(super) fn submission(
+    pub(crate) fn submission(
         &self,
         component: &str,
         new_id: impl FnOnce() -> RequestId,
