@@ -243,8 +243,12 @@ impl<E: Engine> Desk<E> {
                     // The pool has what was not appended.
                     self.loaded = None;
                     match error {
+                        // Somebody decided meanwhile. The identifiers of events derive from the position
+                        // that was expected, so theirs may be what is in the way.
                         DeskError::Storage(
-                            StorageError::LaneMoved { .. } | StorageError::Conflict { .. },
+                            StorageError::LaneMoved { .. }
+                            | StorageError::Conflict { .. }
+                            | StorageError::DuplicateId { .. },
                         ) => {}
                         error => return Err(error),
                     }

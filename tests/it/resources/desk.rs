@@ -398,3 +398,31 @@ fn holders_that_pause_and_come_back_apply_nothing_stale() {
     }
     assert!(paused > 10, "{paused} paused");
 }
+
+#[test]
+fn deciders_at_once_never_meet_an_error() {
+    let engine = MemoryEngine::new();
+    block_on(desk(&engine).decide(at(0), &(), |d| d.set_inventory(eight_agents()))).unwrap();
+    let decides = |number: u64| {
+        let engine = engine.clone();
+        std::thread::spawn(move || {
+            let mut desk = desk(&engine);
+            for round in 0..40 {
+                let asked = waits(&format!("req_{number}_{round}"), "wf_1", agents(1, 5));
+                let now = at(round * 3);
+                block_on(desk.decide(now, &(), |d| d.submit(&asked))).unwrap().unwrap();
+            }
+        })
+    };
+    let threads: Vec<_> = (0..6).map(decides).collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    // Each was decided once, and each grant told once.
+    let told = events(&engine);
+    let granted = told.iter().filter(|line| line.starts_with("RESOURCE_ALLOCATED"));
+    let ids: Vec<&str> =
+        granted.filter_map(|line| line.split("\"request_id\":\"").nth(1)).collect();
+    let unique: BTreeSet<&&str> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len());
+}
