@@ -38,6 +38,8 @@ mod coord_files;
 mod coord_fix;
 #[cfg(all(feature = "cli", unix))]
 mod coord_help;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod coord_hook;
 #[cfg(all(feature = "cli", unix))]
 mod coord_hostile;
 #[cfg(all(feature = "cli", unix))]

@@ -21,6 +21,7 @@ mod deprecations;
 mod explain;
 mod filter;
 mod help;
+mod hook;
 mod input;
 mod interrupt;
 mod keygen;
@@ -181,6 +182,8 @@ enum Verb {
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     RunForeground(run::ForegroundArgs),
+    /// Answer an editor's agent whether it may write a file.
+    Hook(hook::Args),
     /// Say why a request waits, was denied, or is over.
     Why(lease::why::Args),
     /// Print the completion script of a shell.
@@ -253,6 +256,7 @@ fn run(verb: Verb) -> CmdResult {
         Verb::RunCommand(args) => run::command(&args),
         #[cfg(target_os = "linux")]
         Verb::RunForeground(args) => run::foreground(&args),
+        Verb::Hook(args) => hook::run(&args),
         Verb::Why(args) => lease::why::run(&args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Man(args) => man::run(&args),

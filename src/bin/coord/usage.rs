@@ -68,24 +68,26 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
     })
 }
 
-/// How the program ends that cannot use its arguments. `coord run` leaves the usual codes to its command.
+/// How the program ends that cannot use its arguments. `coord run` leaves the usual codes to its command, and 2 would
+/// mean to an agent that `coord hook` forbids what it asks for.
 fn refused(words: &[OsString]) -> ExitCode {
-    #[cfg(target_os = "linux")]
-    {
-        let mut words = words.iter().skip(1);
-        while let Some(word) = words.next() {
-            if word == "--color" {
-                words.next();
-            } else if !word.to_string_lossy().starts_with('-') {
-                if word == "run" {
-                    return crate::run::ends::USAGE.into();
-                }
-                break;
+    let mut words = words.iter().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--color" {
+            words.next();
+        } else if !word.to_string_lossy().starts_with('-') {
+            #[cfg(target_os = "linux")]
+            if word == "run" {
+                return crate::run::ends::USAGE.into();
             }
+            let is_verb =
+                |word: &OsString| ["install", "uninstall", "guard"].iter().any(|v| word == v);
+            if word == "hook" && !words.any(is_verb) {
+                return ExitStatus::Done.into();
+            }
+            break;
         }
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = words;
     ExitStatus::Usage.into()
 }
 
