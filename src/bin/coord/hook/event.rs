@@ -110,7 +110,7 @@ fn edit(args: &Args, event: &Event) -> Result<Option<String>, String> {
     let said = |error: crate::output::Failure| error.to_string();
     if args.claim {
         let (bus, mut desk) = args.pool.open().map_err(said)?;
-        return claim(args, &bus, &mut desk, event, path);
+        return claim(args, &bus, &mut desk, event, &path);
     }
     // Where there is no bus nothing is leased.
     if !args.pool.file().is_ok_and(|file| file.is_file()) {
@@ -138,7 +138,7 @@ fn claim(
     bus: &Bus,
     desk: &mut BusDesk,
     event: &Event,
-    path: PathPattern,
+    path: &PathPattern,
 ) -> Result<Option<String>, String> {
     let holder = event.holder();
     let mut need = Need::new().with_path(PathLease::exclusive(path.clone()));
@@ -152,22 +152,22 @@ fn claim(
         });
         let covers = |grant: &&Grant| {
             let is_own = grant.holder.as_ref() == Some(&holder) || is_around(grant);
-            is_own && grant.need.paths.iter().any(|lease| lease.path.covers(&path))
+            is_own && grant.need.paths.iter().any(|lease| lease.path.covers(path))
         };
         let own = d.pool().grants().find(covers).cloned();
         if let Some(own) = own {
             let left = own.end.since(now.at);
             if left < args.idle / 2 && !is_around(&own) {
                 // It stays as long as it is not in the way of others.
-                drop(d.extend(&own.allocation_id, Some(own.fence), args.idle - left));
+                drop(d.extend(&own.allocation_id, Some(own.fence), args.idle.saturating_sub(left)));
             }
             return Ok(None);
         }
-        let other = d.pool().grants().find(|g| touches(g, &path) && !is_around(g)).cloned();
+        let other = d.pool().grants().find(|g| touches(g, path) && !is_around(g)).cloned();
         match d.submit(&asked).map_err(|error| error.to_string())? {
             Ruling::Granted(_) => Ok(None),
             Ruling::Denied(blocked) => {
-                Ok(Some(other.map_or_else(|| blocked.to_string(), |other| taken(&path, &other))))
+                Ok(Some(other.map_or_else(|| blocked.to_string(), |other| taken(path, &other))))
             }
             _ => Err("the request was not decided".to_owned()),
         }
