@@ -6,7 +6,7 @@ mod guard;
 mod install;
 
 use crate::lease::PoolArgs;
-use crate::output::{CmdResult, ExitStatus, tell};
+use crate::output::{CmdResult, ExitStatus, Format, Printer, tell};
 use crate::subscribe::span;
 use std::io::Write as _;
 use std::time::Duration;
@@ -90,8 +90,9 @@ pub(crate) fn run(args: &Args) -> CmdResult {
             "permissionDecision": "deny",
             "permissionDecisionReason": reason,
         } });
-        // Whoever asks reads it, or has no use for it.
-        let _ = writeln!(std::io::stdout(), "{denial}");
+        let mut out = Printer::new(Format::Records);
+        // Whoever asks reads it, or has no use for it: a hook always ends with 0.
+        let _ = writeln!(out, "{denial}").and_then(|()| out.settle());
     }
     Ok(ExitStatus::Done)
 }
