@@ -168,7 +168,7 @@ fn a_grant_ends_with_the_process_that_holds_it() {
 fn of_sixteen_processes_one_wins_each_round() {
     let place = Place::new();
     done(&place, &["inventory", "set", "slot=1"]);
-    for round in 0..scaled(8) {
+    for round in 0..scaled(50) {
         let ask = |number: usize| -> Child {
             let id = format!("req_{round}_{number}");
             let mut command =
