@@ -269,14 +269,20 @@ impl<E: Engine> Desk<E> {
         what: impl FnOnce(&mut Decider<'_>) -> T,
     ) -> Result<T, DeskError> {
         self.load().await?;
-        let mut pool = self.loaded.get_or_insert_default().pool.clone();
-        let mut decider = Decider::new(&mut pool, now);
+        // A copy of many grants costs more than all else, so the pool itself is tried upon.
+        let mut loaded = self.loaded.take().unwrap_or_default();
+        let mut decider = Decider::new(&mut loaded.pool, now);
         if !decider.pool().is_open() {
             decider.open(1, &witness.boot());
         }
         // What is over is not proved here: that may mean to end processes.
         decider.due(|_| true);
-        Ok(what(&mut decider))
+        let result = what(&mut decider);
+        // If nothing was decided, it is as it was; else it is to be loaded again.
+        if decider.records().is_empty() {
+            self.loaded = Some(loaded);
+        }
+        Ok(result)
     }
 
     /// When something is due next by itself, and the position that the next decision of any lane gets.

@@ -100,10 +100,34 @@ struct PoolIndex {
     busy: BTreeSet<AgentId>,
 }
 
+impl PoolIndex {
+    /// What is found of a grant.
+    fn add_grant(&mut self, grant: &Grant) {
+        let id = grant.allocation_id.clone();
+        self.timeline.take(&id, &grant.need, grant.end);
+        for charge in &grant.charged {
+            self.timeline.charge(&charge.name, charge.window, charge.amount);
+        }
+        self.ends.insert((grant.end, id.clone()));
+        if let Some(until) = grant.claim_by {
+            self.claims.insert((until, id.clone()));
+        }
+        for (name, _) in grant.need.amounts.iter() {
+            let holders = self.holders_of.entry(SmolStr::new(name)).or_default();
+            holders.insert((grant.end, id.clone()));
+        }
+        self.held_by.entry(grant.workflow_id.clone()).or_default().insert(id.clone());
+        if grant.holder.as_ref().is_some_and(|holder| holder.live) {
+            self.live.insert(id.clone());
+        }
+        self.grant_of.insert(grant.request_id.clone(), id.clone());
+        self.busy.extend(grant.agents.iter().cloned());
+    }
+}
+
 impl From<PoolState> for Pool {
     fn from(mut state: PoolState) -> Self {
         let waiting = std::mem::take(&mut state.waiting);
-        let grants = std::mem::take(&mut state.grants);
         let mut pool = Pool { state, index: PoolIndex::default() };
         for charge in &pool.state.used {
             pool.index.timeline.charge(&charge.name, charge.window, charge.amount);
@@ -111,8 +135,8 @@ impl From<PoolState> for Pool {
         for (at, (request, _)) in pool.state.settled.iter().enumerate() {
             pool.index.settled.insert(request.clone(), at as u64);
         }
-        for grant in grants.into_values() {
-            pool.insert_grant(grant);
+        for grant in pool.state.grants.values() {
+            pool.index.add_grant(grant);
         }
         for waiting in waiting {
             pool.insert_waiting(waiting);
@@ -534,27 +558,8 @@ impl Pool {
     }
 
     fn insert_grant(&mut self, grant: Grant) {
-        let index = &mut self.index;
-        let id = grant.allocation_id.clone();
-        index.timeline.take(&id, &grant.need, grant.end);
-        for charge in &grant.charged {
-            index.timeline.charge(&charge.name, charge.window, charge.amount);
-        }
-        index.ends.insert((grant.end, id.clone()));
-        if let Some(until) = grant.claim_by {
-            index.claims.insert((until, id.clone()));
-        }
-        for (name, _) in grant.need.amounts.iter() {
-            let holders = index.holders_of.entry(SmolStr::new(name)).or_default();
-            holders.insert((grant.end, id.clone()));
-        }
-        index.held_by.entry(grant.workflow_id.clone()).or_default().insert(id.clone());
-        if grant.holder.as_ref().is_some_and(|holder| holder.live) {
-            index.live.insert(id.clone());
-        }
-        index.grant_of.insert(grant.request_id.clone(), id.clone());
-        index.busy.extend(grant.agents.iter().cloned());
-        self.state.grants.insert(id, grant);
+        self.index.add_grant(&grant);
+        self.state.grants.insert(grant.allocation_id.clone(), grant);
     }
 
     fn remove_grant(&mut self, id: &AllocationId) -> Option<Grant> {
